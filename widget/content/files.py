@@ -1,0 +1,69 @@
+"""The files of a pack: from a folder to a dict of texts and back. Nothing is understood here."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from widget.domain.problem import ERROR, WARNING, Problem
+
+PackFiles = dict[str, str]
+"""Path inside the pack (with /) to text."""
+
+MOST_BYTES = 8_000_000
+REQUIRED = ("pack.yaml", "quiz.yaml", "safety.yaml", "mappings.csv", "products.yaml")
+_KNOWN = re.compile(
+    r"pack\.yaml|quiz\.yaml|safety\.yaml|mappings\.csv|products\.yaml|README\.md|tips/[a-z0-9-]+\.md"
+    r"|letters/sequences\.yaml|letters/[a-z0-9-]+/(subject\.txt|body\.mjml|body\.md)|locales/[A-Za-z0-9-]+\.yaml"
+)
+
+
+class NoPack(ValueError):
+    """The path given is no folder with a pack in it."""
+
+
+def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
+    """All known files of a pack folder as text. Raises NoPack when there is no such folder."""
+    if not folder.is_dir():
+        raise NoPack(f"{folder} is no folder: give the folder of a content pack, such as content/leg-day")
+    files: PackFiles = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() or any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        if not _KNOWN.fullmatch(name):
+            message = f"'{name}' is no file of a pack and is left out"
+            problems.append(Problem(WARNING, (name,), "unknown_file", message))
+            continue
+        text = _read(path, name, problems)
+        if text is not None:
+            files[name] = text
+    problems += [
+        Problem(ERROR, (name,), "missing_file", f"the file {name} is missing") for name in REQUIRED if name not in files
+        and not any(problem.place == (name,) for problem in problems)
+    ]
+    return files, problems
+
+
+def _read(path: Path, name: str, problems: list[Problem]) -> str | None:
+    if path.stat().st_size > MOST_BYTES:
+        problems.append(Problem(ERROR, (name,), "too_large", f"the file is over {MOST_BYTES // 1_000_000} MB"))
+        return None
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problems.append(Problem(ERROR, (name,), "not_utf8", f"the file is not UTF-8 (byte {error.start})"))
+        return None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write_folder(folder: Path, files: PackFiles) -> None:
+    """Write the files; each is replaced in one step, so an interrupted export leaves no half file."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(fresh, path)  # noqa: PTH105  # the atomic one

@@ -1,0 +1,139 @@
+"""YAML in which every scalar stays text and everything knows its line.
+
+``sku: 00123`` and ``id: no`` mean "00123" and "no": schemas convert numbers and booleans, nothing else does.
+Duplicate keys, which YAML loaders keep the last of, are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+MOST_NODES = 500_000
+_QUOTED = ("'", '"', "|", ">")
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+class Text(str):
+    """A scalar as written, with its line (from 1); ``plain`` when it stood without quotes."""
+
+    __slots__ = ("line", "plain")
+    line: int
+    plain: bool
+
+    @classmethod
+    def at(cls, value: str, line: int, plain: bool = True) -> Text:
+        text = cls(value)
+        text.line, text.plain = line, plain
+        return text
+
+    @property
+    def is_null(self) -> bool:
+        return self.plain and str(self) in NULLS
+
+
+class Table(dict[str, Any]):
+    """A mapping with the line of each key."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        self.lines: dict[str, int] = {}
+
+
+class Rows(list[Any]):
+    """A list with its line."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+
+
+class Unreadable(ValueError):
+    """A file that is no YAML of the kind we take; ``line`` counts from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+def line_of(value: Any, default: int = 1) -> int:
+    return getattr(value, "line", default)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A located value, with (line, key) of each duplicate key and of each text that a comma had split."""
+
+    value: Any
+    duplicates: list[tuple[int, str]]
+    split_texts: list[tuple[int, str]]
+
+
+def parse_yaml(text: str, first_line: int = 1) -> Parsed:
+    """The located value. Raises Unreadable."""
+    offset = first_line - 1
+    try:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise Unreadable(str(error.problem or error.context or "no YAML"), (mark.line + 1 if mark else 1) + offset) from error
+    except yaml.YAMLError as error:
+        raise Unreadable("a character that YAML does not allow", 1 + offset) from error
+    reader = _Reader(offset)
+    value = None if node is None else reader.value(node, ())
+    return Parsed(value, reader.duplicates, reader.split_texts)
+
+
+class _Reader:
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.count = 0
+        self.duplicates: list[tuple[int, str]] = []
+        self.split_texts: list[tuple[int, str]] = []
+
+    def value(self, node: yaml.Node, above: tuple[int, ...]) -> Any:
+        line = node.start_mark.line + 1 + self.offset
+        self.count += 1
+        if self.count > MOST_NODES or id(node) in above:
+            raise Unreadable("the file repeats itself without end", line)
+        if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
+            raise Unreadable(f"the tag {node.tag} is not known here", line)
+        if isinstance(node, yaml.ScalarNode):
+            return Text.at(node.value, line, plain=node.style not in _QUOTED)
+        inside = (*above, id(node))
+        if isinstance(node, yaml.SequenceNode):
+            rows = Rows(line)
+            rows.extend(self.value(each, inside) for each in node.value)
+            return rows
+        return self._table(node, line, inside)
+
+    def _table(self, node: Any, line: int, inside: tuple[int, ...]) -> Table:
+        table = Table(line)
+        before: str | None = None
+        for key_node, value_node in node.value:
+            at = key_node.start_mark.line + 1 + self.offset
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise Unreadable("a key must be a plain word", at)
+            key = key_node.value
+            if node.flow_style and before is not None and _is_rest(key_node, value_node, table[before]):
+                table[before] = Text.at(f"{table[before]}, {key}", table[before].line)
+                self.split_texts.append((at, before))
+                continue
+            before = key
+            if key in table:
+                self.duplicates.append((at, key))
+                continue
+            table[key] = self.value(value_node, inside)
+            table.lines[key] = at
+        return table
+
+
+def _is_rest(key: yaml.ScalarNode, value: yaml.Node, before: Any) -> bool:
+    """``{body: Rest a day, then walk.}``: what stands behind the comma has no colon and belongs to the text."""
+    empty = isinstance(value, yaml.ScalarNode) and value.value == "" and value.style not in _QUOTED
+    no_colon = key.end_mark.index == value.start_mark.index
+    return empty and no_colon and isinstance(before, Text) and before.plain

@@ -1,0 +1,358 @@
+"""Pack files to a Pack, with every problem found on the way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from marshmallow import ValidationError
+
+from widget.content.fields import Record
+from widget.content.files import PackFiles, read_folder
+from widget.content.located import Rows, Table, Text, Unreadable, line_of, parse_yaml
+from widget.content.prose import markdown_html
+from widget.content.schemas import (
+    ExclusionSchema,
+    IntroSchema,
+    MappingSchema,
+    PackFileSchema,
+    ProductSchema,
+    QuestionSchema,
+    SequencesFileSchema,
+    TipSchema,
+    TriageSchema,
+)
+from widget.domain.letter import Sequence
+from widget.domain.naming import naming_problems
+from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip
+from widget.domain.problem import ERROR, WARNING, Problem
+from widget.domain.quiz import MULTI, Intro, Option, Question, Quiz
+
+MAPPING_COLUMNS = ("id", "when", "effect", "target", "weight", "reason", "note")
+_FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A problem with the file and line it is on."""
+
+    problem: Problem
+    file: str
+    line: int
+
+    def data(self) -> dict[str, Any]:
+        problem = self.problem
+        return {
+            "severity": problem.severity,
+            "file": self.file,
+            "line": self.line,
+            "code": problem.code,
+            "message": problem.message,
+            "suggestion": problem.suggestion,
+        }
+
+
+@dataclass
+class Reading:
+    """What came of reading: the pack (None when there are errors) and all problems, by file and line."""
+
+    pack: Pack | None
+    problems: list[Located]
+    files: PackFiles
+
+    @property
+    def errors(self) -> list[Located]:
+        return [each for each in self.problems if each.problem.severity == ERROR]
+
+
+class Broken(ValueError):
+    """A pack with errors where one without was needed."""
+
+    code = "broken_pack"
+
+    def __init__(self, problems: list[Located]) -> None:
+        super().__init__(f"the pack has {len(problems)} errors")
+        self.problems = problems
+
+
+def read_pack(folder: Path) -> Reading:
+    """Read a pack folder. Raises NoPack when there is no such folder."""
+    files, problems = read_folder(folder)
+    return read_files(files, problems)
+
+
+def load_pack(files: PackFiles) -> Pack:
+    """The pack of files known to be sound, as stored with a content version. Raises Broken."""
+    reading = read_files(files, [])
+    if reading.pack is None:
+        raise Broken(reading.errors)
+    return reading.pack
+
+
+def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
+    """Read, check and report everything at once."""
+    reader = _Reader(files, list(problems))
+    pack = reader.pack()
+    for problem in naming_problems(pack):
+        if not reader.already_told(problem):
+            reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
+    located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in reader.problems]
+    located.sort(key=lambda each: (each.file, each.line, each.problem.code))
+    failed = any(each.problem.severity == ERROR for each in located)
+    return Reading(None if failed else pack, located, files)
+
+
+@dataclass
+class _Reader:
+    files: PackFiles
+    problems: list[Problem]
+    trees: dict[str, Any] = field(default_factory=dict)
+    unsure: set[str] = field(default_factory=set)
+    _kept: dict[tuple[str | int, ...], list[int]] = field(default_factory=dict)
+
+    # Files to trees ----------------------------------------------------------------------------------
+
+    def tree(self, name: str, text: str | None = None, first_line: int = 1) -> Any:
+        text = self.files.get(name) if text is None else text
+        if text is None:
+            return None
+        try:
+            parsed = parse_yaml(text, first_line)
+        except Unreadable as error:
+            self._at_line(name, error.line, "unreadable", f"cannot read this: {error.message}")
+            return None
+        for line, key in parsed.duplicates:
+            self._at_line(name, line, "duplicate_key", f"the key '{key}' stands here twice")
+        for line, key in parsed.split_texts:
+            message = f"the text of '{key}' holds a comma: put it in quotes"
+            self._at_line(name, line, "unquoted_comma", message, WARNING)
+        self.trees[name] = parsed.value
+        return parsed.value
+
+    def _at_line(self, name: str, line: int, code: str, message: str, severity: str = ERROR) -> None:
+        self.problems.append(Problem(severity, (name, f"line {line}"), code, message))
+
+    def table(self, name: str) -> Table:
+        value = self.tree(name)
+        if isinstance(value, Table):
+            return value
+        if name in self.files and not any(each.place[0] == name for each in self.problems):
+            self.problems.append(Problem(ERROR, (name,), "not_a_table", "expected keys with values here"))
+        return Table(1)
+
+    def rows(self, within: Any, place: tuple[str | int, ...]) -> Rows:
+        if isinstance(within, Rows):
+            return within
+        if within is not None and not (isinstance(within, Text) and within.is_null):
+            self.problems.append(Problem(ERROR, place, "not_a_list", "expected a list here"))
+        return Rows(1)
+
+    # Trees to records --------------------------------------------------------------------------------
+
+    def record(self, schema: Record, value: Any, place: tuple[str | int, ...]) -> Any:
+        """The record, or None with its problems noted."""
+        try:
+            return schema.load(value)
+        except ValidationError as error:
+            self.problems += _problems(error.messages, place)
+            return None
+
+    def records(self, schema: Record, rows: Rows, place: tuple[str | int, ...]) -> Iterator[tuple[Any, Any]]:
+        for index, value in enumerate(rows):
+            yield self.record(schema, value, (*place, index)), value
+
+    def pack(self) -> Pack:
+        head = self.record(PackFileSchema(), self.table("pack.yaml"), ("pack.yaml",)) if "pack.yaml" in self.files else None
+        safety = self.table("safety.yaml")
+        for key in [key for key in safety if key not in ("triage", "exclusions")]:
+            self.problems.append(Problem(ERROR, ("safety.yaml", key), "unknown_key", f"unknown key '{key}'"))
+        head = head or {"id": "broken", "title": "", "result": ResultRules(slots=(Slot("broken"),))}
+        return Pack(
+            **head,
+            quiz=self._quiz(),
+            triage=self._listed(TriageSchema(), safety.get("triage"), ("safety.yaml", "triage")),
+            exclusions=self._listed(ExclusionSchema(), safety.get("exclusions"), ("safety.yaml", "exclusions")),
+            mappings=self._mappings(),
+            products=self._products(),
+            tips=tuple(self._tips()),
+            sequences=self._sequences(),
+            letters=tuple(self._letters()),
+        )
+
+    def _listed(self, schema: Record, value: Any, place: tuple[str | int, ...]) -> tuple[Any, ...]:
+        """The sound rows, noting where in the file each stood."""
+        kept = []
+        for record, raw in self.records(schema, self.rows(value, place), place):
+            if record is None and isinstance(raw, Table):
+                self.unsure.add(str(raw.get("id", raw.get("sku", ""))))
+            kept.append(record)
+        self._kept[place] = [index for index, record in enumerate(kept) if record is not None]
+        return tuple(record for record in kept if record is not None)
+
+    def _quiz(self) -> Quiz:
+        tree = self.table("quiz.yaml")
+        intro = Intro()
+        for key in [key for key in tree if key not in ("intro", "questions")]:
+            self.problems.append(Problem(ERROR, ("quiz.yaml", key), "unknown_key", f"unknown key '{key}'"))
+        if "intro" in tree:
+            intro = self.record(IntroSchema(), tree["intro"], ("quiz.yaml", "intro")) or intro
+        place = ("quiz.yaml", "questions")
+        rows = self.rows(tree.get("questions"), place)
+        questions = [record or _sketch(raw) for record, raw in self.records(QuestionSchema(), rows, place)]
+        return Quiz(tuple(questions), intro)
+
+    def _products(self) -> tuple[Any, ...]:
+        return self._listed(ProductSchema(), self.tree("products.yaml"), ("products.yaml",))
+
+    def _sequences(self) -> tuple[Sequence, ...]:
+        name = "letters/sequences.yaml"
+        if name not in self.files:
+            return ()
+        loaded = self.record(SequencesFileSchema(), self.table(name), (name,))
+        return tuple(loaded["sequences"]) if loaded else ()
+
+    # mappings.csv ------------------------------------------------------------------------------------
+
+    def _mappings(self) -> tuple[Any, ...]:
+        name = "mappings.csv"
+        rows = Rows(1)
+        for line, cells in self._csv(name):
+            table = Table(line)
+            for key, cell in cells.items():
+                if cell.strip() or key in ("id", "effect", "target"):
+                    spoken = key in ("reason", "note")
+                    table[key] = Text.at(cell if spoken else cell.strip(), line, plain=False)
+                table.lines[key] = line
+            rows.append(table)
+        self.trees[name] = rows
+        return self._listed(MappingSchema(), rows, (name,))
+
+    def _csv(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line, cells by column) of each row. A wrong header stops; a row of wrong length is told."""
+        reader = csv.reader(io.StringIO(self.files.get(name, ""), newline=""), strict=True)
+        header: list[str] | None = None
+        before = 0
+        try:
+            for row in reader:
+                line, before = before + 1, reader.line_num
+                if not any(cell.strip() for cell in row):
+                    continue
+                if header is None:
+                    header = [cell.strip() for cell in row]
+                    if not self._header_fits(name, header):
+                        return
+                elif len(row) != len(header):
+                    self._at_line(name, line, "row_length", f"this row has {len(row)} cells, the header {len(header)}")
+                else:
+                    yield line, dict(zip(header, row, strict=True))
+        except csv.Error as error:
+            self._at_line(name, before + 1, "unreadable", f"cannot read this row: {error}")
+        if header is None and name in self.files:
+            self._at_line(name, 1, "bad_header", f"the first line must be {','.join(MAPPING_COLUMNS)}")
+
+    def _header_fits(self, name: str, header: list[str]) -> bool:
+        needed = {"id", "when", "effect", "target"}
+        fits = needed <= set(header) <= set(MAPPING_COLUMNS) and len(set(header)) == len(header)
+        if not fits:
+            self._at_line(name, 1, "bad_header", f"the first line must be {','.join(MAPPING_COLUMNS)}")
+        return fits
+
+    # Tips and letters --------------------------------------------------------------------------------
+
+    def _tips(self) -> Iterator[Tip]:
+        for name in sorted(self.files):
+            if not name.startswith("tips/"):
+                continue
+            tip_id = name.removeprefix("tips/").removesuffix(".md")
+            front = _FRONT.match(self.files[name])
+            if front is None:
+                self._at_line(name, 1, "no_front_matter", "a tip starts with --- , its keys, and ---")
+                yield Tip(tip_id, title=tip_id)
+                continue
+            tree = self.tree(name, front[1] or "", first_line=2)
+            loaded = self.record(TipSchema(), tree if isinstance(tree, Table) else Table(1), (name,))
+            body = self.files[name][front.end() :].strip("\n")
+            yield Tip(tip_id, body=body, body_html=markdown_html(body), **(loaded or {"title": tip_id}))
+
+    def _letters(self) -> Iterator[LetterText]:
+        folders = sorted({name.split("/")[1] for name in self.files if re.fullmatch(r"letters/[^/]+/.+", name)})
+        for letter in folders:
+            subject = self.files.get(f"letters/{letter}/subject.txt")
+            markup = "mjml" if f"letters/{letter}/body.mjml" in self.files else "md"
+            body = self.files.get(f"letters/{letter}/body.{markup}")
+            for name, text in (("subject.txt", subject), (f"body.{markup}", body)):
+                if text is None or not text.strip():
+                    message = f"letter '{letter}' has no {name}"
+                    self.problems.append(Problem(ERROR, (f"letters/{letter}/{name}",), "missing_file", message))
+            lines = [line.strip() for line in (subject or "").strip().split("\n")]
+            yield LetterText(letter, lines[0], lines[1] if len(lines) > 1 else "", (body or "").strip("\n"), markup)
+
+    # Where -------------------------------------------------------------------------------------------
+
+    def already_told(self, problem: Problem) -> bool:
+        """Names of rows that could not be read exist all the same: a second complaint would mislead."""
+        return problem.code.startswith("unknown_") and any(f"'{name}'" in problem.message for name in self.unsure if name)
+
+    def as_written(self, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        """A place that counts the rows of the pack, as one that counts the rows of the file."""
+        for rows, kept in self._kept.items():
+            size = len(rows)
+            if place[:size] == rows and len(place) > size and isinstance(place[size], int):
+                return (*rows, kept[int(place[size])], *place[size + 1 :])
+        return place
+
+    def line(self, place: tuple[str | int, ...]) -> int:
+        """The line of a place; the nearest enclosing one that is known."""
+        name, *path = place
+        if path and isinstance(path[0], str) and path[0].startswith("line "):
+            return int(path[0].removeprefix("line "))
+        value = self.trees.get(str(name))
+        line = line_of(value)
+        for step in path:
+            if isinstance(value, Rows) and isinstance(step, int):
+                value = value[step] if step < len(value) else None
+                line = line_of(value, line)
+            elif isinstance(value, Table):
+                line = value.lines.get(str(step), line)
+                value = value.get(str(step))
+            else:
+                break
+        return line
+
+
+def _sketch(raw: Any) -> Question:
+    """A question that could not be read, as far as it goes, so that what names it can still be checked."""
+    raw = raw if isinstance(raw, Table) else Table(1)
+    options = [each for each in raw.get("options", ()) if isinstance(each, Table)] if isinstance(raw.get("options"), Rows) else []
+    ids = [str(each.get("id", "")) for each in options]
+    return Question(
+        id=str(raw.get("id", "")),
+        kind=str(raw.get("kind", MULTI)),
+        text="",
+        start=_number(raw.get("from")),
+        end=_number(raw.get("to")),
+        options=tuple(Option(each, "") for each in ids),
+    )
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,4}", value) else None
+
+
+def _problems(messages: Any, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    """The leaves of marshmallow's tree of messages."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from _problems(inner, place if key == "_schema" else (*place, key))
+        return
+    for message in messages if isinstance(messages, list) else [messages]:
+        suggestion = getattr(message, "suggestion", None)
+        code = "unknown_key" if str(message).startswith("unknown key") else "bad_value"
+        spot = f"{place[-1]}: " if isinstance(place[-1], str) and len(place) > 1 else ""
+        text = "is missing" if str(message) == "Missing data for required field." else str(message)
+        yield Problem(ERROR, place, code, text if code == "unknown_key" else spot + text, suggestion)

@@ -1,0 +1,115 @@
+"""A pack's files in their one canonical form: reading them gives the same pack, writing again the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import yaml
+
+from widget.content.fields import Record
+from widget.content.files import PackFiles
+from widget.content.reader import MAPPING_COLUMNS
+from widget.content.schemas import (
+    ExclusionSchema,
+    IntroSchema,
+    MappingSchema,
+    PackFileSchema,
+    ProductSchema,
+    QuestionSchema,
+    SequencesFileSchema,
+    TipSchema,
+    TriageSchema,
+)
+from widget.domain.pack import Pack, Tip
+from widget.domain.quiz import Intro
+
+WIDTH = 110
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style, keys in the order of the schema, long texts as blocks."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def canonical_files(pack: Pack, files: PackFiles) -> PackFiles:
+    """The files of a pack, rewritten from what was understood; ``files`` gives those kept as text."""
+    written: PackFiles = {
+        "pack.yaml": _yaml(_head(pack)),
+        "quiz.yaml": _yaml(_quiz(pack)),
+        "safety.yaml": _yaml(
+            {"triage": _dump(TriageSchema(), pack.triage), "exclusions": _dump(ExclusionSchema(), pack.exclusions)}
+        ),
+        "mappings.csv": _csv(pack),
+        "products.yaml": _yaml(_dump(ProductSchema(), pack.products)),
+    }
+    for tip in pack.tips:
+        written[f"tips/{tip.id}.md"] = _tip(tip)
+    if pack.sequences:
+        data = SequencesFileSchema().dump({"sequences": pack.sequences})
+        written["letters/sequences.yaml"] = _yaml(data)
+    for letter in pack.letters:
+        subject = f"{letter.subject}\n{letter.preview}\n" if letter.preview else f"{letter.subject}\n"
+        written[f"letters/{letter.id}/subject.txt"] = subject
+        written[f"letters/{letter.id}/body.{letter.markup}"] = letter.body + "\n"
+    for name, text in files.items():
+        if name == "README.md" or name.startswith("locales/"):
+            written[name] = text
+    return dict(sorted(written.items()))
+
+
+def _head(pack: Pack) -> dict[str, Any]:
+    names = PackFileSchema().fields
+    data: dict[str, Any] = PackFileSchema().dump({name: getattr(pack, name) for name in names})
+    optional = [name for name, field in names.items() if not field.required]
+    for name in optional:
+        if getattr(pack, name) == _pack_default(name):
+            data.pop(name, None)
+    return data
+
+
+def _pack_default(name: str) -> Any:
+    field = Pack.__dataclass_fields__[name]
+    return {} if name == "checks" else field.default
+
+
+def _quiz(pack: Pack) -> dict[str, Any]:
+    data: dict[str, Any] = {"questions": _dump(QuestionSchema(), pack.quiz.questions)}
+    return data if pack.quiz.intro == Intro() else {"intro": IntroSchema().dump(pack.quiz.intro), **data}
+
+
+def _dump(schema: Record, records: tuple[Any, ...]) -> list[Any]:
+    return [schema.dump(record) for record in records]
+
+
+def _yaml(data: Any) -> str:
+    return str(
+        yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH, default_flow_style=False)
+    )
+
+
+def _csv(pack: Pack) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, MAPPING_COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in pack.mappings:
+        writer.writerow(MappingSchema().dump(row))
+    return out.getvalue()
+
+
+def _tip(tip: Tip) -> str:
+    front = {name: getattr(tip, name) for name in TipSchema().fields}
+    data = TipSchema().dump(front)
+    data = {name: value for name, value in data.items() if value not in (None, [])}
+    return f"---\n{_yaml(data)}---\n{tip.body}\n"

@@ -1,0 +1,284 @@
+"""Answers to products and tips, after the twelve steps of the content format."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+from widget.domain.condition import Chosen
+from widget.domain.engine.answers import Answers
+from widget.domain.engine.bits import flags, mask
+from widget.domain.engine.rules import BOOSTS, LANE, PICKS, Pick, Rules, Walk
+from widget.domain.engine.shelf import Shelf
+from widget.domain.pack import (
+    DEMOTE,
+    EXCLUDE,
+    FALLBACK,
+    HIDE,
+    PIN,
+    PRODUCTS,
+    REQUIRE,
+    SEVERITY,
+    TIPS_ONLY,
+    Exclusion,
+    Triage,
+)
+
+MOST_REASONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What the live version's safety says of answers given to an older one; the stricter wins.
+
+    ``exclusions`` are applied to what the older version says of its products, ``without_products`` and
+    ``without_tips`` are what they take out by what the live version says.
+    """
+
+    triage: Triage | None = None
+    exclusions: tuple[Exclusion, ...] = ()
+    without_products: frozenset[str] = frozenset()
+    without_tips: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A product in the result: its place among the products of the rules, and the slot that took it."""
+
+    place: int
+    slot: str
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """All that is known after evaluating one answer set. Bitsets are over the entities of ``rules``."""
+
+    rules: Rules
+    shelf: Shelf
+    walk: Walk
+    outcome: str
+    triage: Triage | None
+    shown: tuple[Shown, ...] = ()
+    tips: tuple[int, ...] = ()
+    tips_from_fallback: bool = False
+    scores: Sequence[int] = ()
+    boosted: bytes = b""
+    picks: tuple[Pick, ...] = ()
+    exclusions: tuple[tuple[Exclusion, int], ...] = ()
+    screened_out: int = 0
+    candidates: int = 0
+    pinned: tuple[int, ...] = ()
+    ranked: tuple[int, ...] = ()
+
+
+def evaluate(rules: Rules, shelf: Shelf, answers: Answers, screening: Screening | None = None) -> Evaluation:
+    """The result of one answer set. Pure: the same arguments give the same evaluation.
+
+    Raises Refused for answers that the quiz does not accept.
+    """
+    walk = rules.walk(answers)
+    triage = walk.ended_by or _tips_only(rules, walk)
+    if screening and screening.triage and _severity(screening.triage) > _severity(triage):
+        triage = screening.triage
+    found = Evaluation(rules, shelf, walk, triage.outcome if triage else PRODUCTS, triage)
+    if SEVERITY[found.outcome] > SEVERITY[TIPS_ONLY]:
+        return found
+    _match(found)
+    _gate(found, screening)
+    if found.outcome == PRODUCTS:
+        _rank(found)
+        found.shown = _fill_slots(found) or _fall_back(found)
+        if not found.shown:
+            found.outcome = TIPS_ONLY
+    _choose_tips(found)
+    return found
+
+
+def _severity(triage: Triage | None) -> int:
+    return SEVERITY[triage.outcome] if triage else 0
+
+
+def _tips_only(rules: Rules, walk: Walk) -> Triage | None:
+    for bit, row in rules.triage_bits:
+        if walk.control & bit and row.outcome == TIPS_ONLY:
+            return row
+    return None
+
+
+def _match(found: Evaluation) -> None:
+    """Which rows match, and the score of every entity (step 4)."""
+    rules = found.rules
+    found.boosted = flags(rules.standing(found.walk, BOOSTS), len(rules.adds))
+    sums = [0] * (rules.entity_count + len(rules.vectors))
+    for group, weight in compress(rules.adds, found.boosted):
+        sums[group] += weight
+    found.scores = _spread(rules, sums)
+    found.picks = tuple(compress(rules.picks, flags(rules.standing(found.walk, PICKS), len(rules.picks))))
+
+
+def _spread(rules: Rules, sums: list[int]) -> Sequence[int]:
+    """Sums of groups handed to each member at once: lanes of 32 bits in one integer, biased to stay positive."""
+    count = rules.entity_count
+    if not rules.vectors:
+        return sums
+    total = rules.bias
+    for amount, vector in zip(sums[count:], rules.vectors, strict=True):
+        if amount:
+            total += amount * vector
+    lanes = struct.unpack(f"<{count}I", total.to_bytes(count * (LANE // 8), "little"))
+    bias = 1 << (LANE - 1)
+    return [own + lane - bias for own, lane in zip(sums, lanes, strict=False)]
+
+
+def _gate(found: Evaluation, screening: Screening | None) -> None:
+    """Who may be shown at all (step 3); for tips, who is not excluded."""
+    rules = found.rules
+    out = 0
+    exclusions = []
+    for bit, row, entities in rules.exclusion_bits:
+        if found.walk.control & bit:
+            exclusions.append((row, entities))
+            out |= entities
+    found.exclusions = tuple(exclusions)
+    if screening:
+        found.screened_out = _screened_out(rules, screening)
+    kept = ~(out | found.screened_out)
+    for pick in found.picks:
+        if pick.row.effect == EXCLUDE:
+            kept &= ~pick.entities
+        elif pick.row.effect == REQUIRE:
+            kept &= pick.entities | ~rules.all_products
+    found.candidates = kept & (found.shelf.sellable | ~rules.all_products) & ((1 << rules.entity_count) - 1)
+
+
+def _screened_out(rules: Rules, screening: Screening) -> int:
+    out = mask(rules.place[sku] for sku in screening.without_products if sku in rules.place)
+    out |= mask(rules.tip_place[tip] for tip in screening.without_tips if tip in rules.tip_place)
+    for row in screening.exclusions:
+        out |= rules.excluded_by(row)
+    return out
+
+
+def _rank(found: Evaluation) -> None:
+    """Pins first, then by score, priority and SKU (steps 4 to 6). Places are in priority-and-SKU order."""
+    rules, shelf, scores = found.rules, found.shelf, found.scores
+    candidates = found.candidates & rules.all_products
+    pinned: list[int] = []
+    pins = sorted((pick for pick in found.picks if pick.row.effect == PIN), key=lambda pick: pick.index)
+    for pick in pins:
+        members = pick.entities & candidates & shelf.in_stock
+        pinned += [place for place in _by_score(_places(found, members), scores) if place not in pinned]
+    least = rules.pack.result.min_score
+    in_stock = [p for p in _places(found, candidates & shelf.in_stock) if scores[p] >= least]
+    ranked = pinned + [place for place in _by_score(in_stock, scores) if place not in pinned]
+    if rules.pack.result.stock == DEMOTE:
+        gone = [p for p in _places(found, candidates & ~shelf.in_stock) if scores[p] >= least]
+        ranked += _by_score(gone, scores)
+    found.pinned, found.ranked = tuple(pinned), tuple(ranked)
+
+
+def _places(found: Evaluation, bits: int) -> Iterable[int]:
+    count = len(found.rules.products)
+    return compress(range(count), flags(bits, count))
+
+
+def _by_score(places: Iterable[int], scores: Sequence[int]) -> list[int]:
+    """High first; equal scores keep their order, which is priority, then SKU."""
+    return sorted(places, key=scores.__getitem__, reverse=True)
+
+
+def _fill_slots(found: Evaluation) -> tuple[Shown, ...]:
+    """Step 7: no product twice, no two variants of one product."""
+    shown: list[Shown] = []
+    used: set[int] = set()
+    groups: set[str] = set()
+    for slot, fitting in found.rules.slots:
+        left = slot.take
+        for place in found.ranked:
+            if not left:
+                break
+            group = found.shelf.groups[place]
+            if place in used or not fitting >> place & 1 or (group is not None and group in groups):
+                continue
+            shown.append(Shown(place, slot.id))
+            used.add(place)
+            if group is not None:
+                groups.add(group)
+            left -= 1
+    return tuple(shown)
+
+
+def _fall_back(found: Evaluation) -> tuple[Shown, ...]:
+    """Step 8: the fallback products that pass steps 3 and 5, in list order."""
+    rules, shelf = found.rules, found.shelf
+    allowed = found.candidates & rules.all_products
+    if rules.pack.result.stock == HIDE:
+        allowed &= shelf.in_stock
+    places = [rules.place[sku] for sku in dict.fromkeys(rules.pack.result.fallback) if sku in rules.place]
+    places = [place for place in places if allowed >> place & 1]
+    places.sort(key=lambda place: not shelf.in_stock >> place & 1)
+    shown: list[Shown] = []
+    groups: set[str] = set()
+    for place in places:
+        group = shelf.groups[place]
+        if group is None or group not in groups:
+            shown.append(Shown(place, FALLBACK))
+            groups.update([group] if group is not None else [])
+    return tuple(shown[: sum(slot.take for slot, _ in rules.slots)])
+
+
+def _choose_tips(found: Evaluation) -> None:
+    """Step 9."""
+    rules = found.rules
+    first, most = len(rules.products), rules.pack.result.max_tips
+    allowed = [p for p in range(first, rules.entity_count) if found.candidates >> p & 1]
+    found.tips = tuple(_by_score([p for p in allowed if found.scores[p] > 0], found.scores)[:most])
+    if not found.tips:
+        wanted = dict.fromkeys(rules.pack.result.fallback_tips)
+        places = [rules.tip_place[tip] for tip in wanted if tip in rules.tip_place]
+        found.tips = tuple([place for place in places if place in allowed][:most])
+        found.tips_from_fallback = True
+
+
+def reasons(found: Evaluation, place: int, slot: str | None = None) -> list[str]:
+    """Step 10: why this product or tip, at most three sentences, heaviest first."""
+    if slot == FALLBACK:
+        fallback = found.rules.pack.result.fallback_reason
+        return [fallback] if fallback else []
+    texts: list[str] = []
+    for pick in sorted(found.picks, key=lambda pick: pick.index):
+        row = pick.row
+        if row.effect == PIN and row.reason and pick.entities >> place & 1 and row.reason not in texts:
+            texts.append(row.reason)
+    for position, reason in found.rules.reasons[place]:
+        if len(texts) >= MOST_REASONS:
+            break
+        if found.boosted[position] and reason not in texts:
+            texts.append(reason)
+    return texts[:MOST_REASONS]
+
+
+def screen(live: Rules, answers: Answers) -> Screening:
+    """Apply the live version's triage and exclusions to answers given to an older version.
+
+    Lenient in what it reads (questions and options that the live quiz no longer has are passed over) and strict
+    in what it concludes: every answer counts, hidden or not.
+    """
+    chosen: dict[str, Chosen] = {}
+    for question in live.pack.quiz.questions:
+        known = frozenset(each for each in answers.get(question.id, ()) if each in question.option_ids)
+        if known:
+            chosen[question.id] = known
+    worst = max((row for row in live.pack.triage if row.when.holds(chosen)), key=_severity, default=None)
+    exclusions = tuple(row for row in live.pack.exclusions if row.when.holds(chosen))
+    out = 0
+    for row in exclusions:
+        out |= live.excluded_by(row)
+    return Screening(
+        triage=worst,
+        exclusions=exclusions,
+        without_products=frozenset(sku for sku, place in live.place.items() if out >> place & 1),
+        without_tips=frozenset(tip for tip, place in live.tip_place.items() if out >> place & 1),
+    )

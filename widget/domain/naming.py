@@ -1,0 +1,306 @@
+"""Whether the parts of a pack fit together: names that exist, questions that can be asked, safety that holds.
+
+Errors stop a pack from being published; warnings (findings) do not, since a store feed may bring what they miss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from widget.domain.condition import COMPARISONS, SKIPPED, Condition, Term
+from widget.domain.letter import ANCHORS, Step
+from widget.domain.pack import BOOST, EXCLUDE, PIN, Mapping, Pack
+from widget.domain.problem import ERROR, WARNING, Problem, nearest, unknown_text
+from widget.domain.quiz import MULTI, SCALE, Question
+from widget.domain.target import Target, TargetError, parse_targets
+
+Place = tuple[str | int, ...]
+LETTER_FIELDS = ("order.contains", "order.count", "letter.sent", "consent.marketing", "consent.health_data", "outcome")
+MOST_POINTS = 101
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def naming_problems(pack: Pack) -> Iterator[Problem]:
+    """All problems of a pack whose files could be read one by one."""
+    yield from _duplicates(pack)
+    yield from _questions(pack)
+    yield from _safety(pack)
+    yield from _mappings(pack)
+    yield from _result(pack)
+    yield from _words(pack)
+    yield from _letters(pack)
+
+
+def _unknown(place: Place, what: str, word: str, known: Iterable[str], within: str = "") -> Problem:
+    names = list(known)
+    suggestion = nearest(word, names)
+    message = unknown_text(what, word, names)
+    if within:
+        message = message.replace(f"'{word}'", f"'{word}' in {within}", 1)
+    return Problem(ERROR, place, f"unknown_{what.replace(' ', '_').lower()}", message, suggestion)
+
+
+# Ids -------------------------------------------------------------------------------------------------
+
+
+def _duplicates(pack: Pack) -> Iterator[Problem]:
+    lists: list[tuple[Place, str, list[Any]]] = [
+        (("quiz.yaml", "questions"), "id", list(pack.quiz.questions)),
+        (("safety.yaml", "triage"), "id", list(pack.triage)),
+        (("safety.yaml", "exclusions"), "id", list(pack.exclusions)),
+        (("mappings.csv",), "id", list(pack.mappings)),
+        (("products.yaml",), "sku", list(pack.products)),
+        (("pack.yaml", "result", "slots"), "id", list(pack.result.slots)),
+        (("pack.yaml", "plan"), "day", list(pack.plan)),
+        (("letters/sequences.yaml", "sequences"), "id", list(pack.sequences)),
+    ]
+    for index, question in enumerate(pack.quiz.questions):
+        lists.append((("quiz.yaml", "questions", index, "options"), "id", list(question.options)))
+    for index, sequence in enumerate(pack.sequences):
+        lists.append((("letters/sequences.yaml", "sequences", index, "steps"), "id", list(sequence.steps)))
+    for place, name, items in lists:
+        seen: set[Any] = set()
+        for index, item in enumerate(items):
+            value = getattr(item, name)
+            if value in seen:
+                message = f"{name} '{value}' is used twice"
+                yield Problem(ERROR, (*place, index, name), "duplicate_id", message)
+            seen.add(value)
+
+
+# Questions and conditions ----------------------------------------------------------------------------
+
+
+def _questions(pack: Pack) -> Iterator[Problem]:
+    if not pack.quiz.questions:
+        yield Problem(ERROR, ("quiz.yaml", "questions"), "no_questions", "a quiz needs a question")
+    earlier: dict[str, Question] = {}
+    for index, question in enumerate(pack.quiz.questions):
+        place: Place = ("quiz.yaml", "questions", index)
+        for key, message in _shape(question):
+            yield Problem(ERROR, (*place, key), "bad_question", f"question '{question.id}': {message}")
+        yield from _condition((*place, "show_if"), question.show_if, earlier, later=pack.quiz.by_id)
+        earlier[question.id] = question
+
+
+def _shape(question: Question) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong with it)."""
+    if question.kind == SCALE:
+        if question.start is None or question.end is None or question.start >= question.end:
+            yield "from", "a scale runs from a whole number to a higher one"
+        elif question.end - question.start >= MOST_POINTS:
+            yield "to", f"a scale has at most {MOST_POINTS} points"
+        elif question.words and len(question.words) != len(question.option_ids):
+            yield "words", f"give {len(question.option_ids)} words, one a point, or none"
+        if question.options:
+            yield "options", "a scale has from and to, not options"
+    else:
+        if not question.options:
+            yield "options", "options are missing"
+        for key, value in (("from", question.start), ("to", question.end)):
+            if value is not None:
+                yield key, f"'{key}' belongs to a scale"
+    if question.kind == MULTI:
+        yield from _min_and_max(question)
+    else:
+        for key, value in (("min", question.min), ("max", question.max)):
+            if value is not None:
+                yield key, f"'{key}' belongs to a question of several answers (multi)"
+
+
+def _min_and_max(question: Question) -> Iterator[tuple[str, str]]:
+    countable = len([option for option in question.options if not option.only])
+    if question.min is not None and question.min > countable:
+        yield "min", f"min is {question.min}, but only {countable} options can be chosen together"
+    if question.max is not None and question.max > len(question.options):
+        yield "max", f"max is {question.max}, but there are {len(question.options)} options"
+    if question.min is not None and question.max is not None and question.min > question.max:
+        yield "max", "max is less than min"
+
+
+def _condition(
+    place: Place, condition: Condition, questions: dict[str, Question], later: dict[str, Question] | None = None
+) -> Iterator[Problem]:
+    for term in condition.terms():
+        question = questions.get(term.field)
+        if question is not None:
+            yield from _term(place, term, question)
+        elif later and term.field in later:
+            message = f"'{term.field}' is asked later: a condition looks at earlier questions only"
+            yield Problem(ERROR, place, "later_question", message)
+        else:
+            yield _unknown(place, "question", term.field, questions)
+
+
+def _term(place: Place, term: Term, question: Question) -> Iterator[Problem]:
+    if term.operator in COMPARISONS:
+        if question.kind != SCALE:
+            message = f"'{term.operator}' compares numbers, but question '{question.id}' is no scale"
+            yield Problem(ERROR, place, "not_a_scale", message)
+        elif term.values[0] not in question.option_ids:
+            message = f"'{term}' compares with a number outside {question.start}..{question.end}"
+            yield Problem(WARNING, place, "outside_scale", message)
+        return
+    for value in term.values:
+        if value == SKIPPED:
+            if not question.optional:
+                message = f"'{term}': question '{question.id}' is required, so it is never skipped"
+                yield Problem(WARNING, place, "never_skipped", message)
+        elif value not in question.option_ids:
+            yield _unknown(place, "option", value, question.option_ids, f"question '{question.id}'")
+
+
+# Safety ----------------------------------------------------------------------------------------------
+
+
+def _safety(pack: Pack) -> Iterator[Problem]:
+    for key, rows in (("triage", pack.triage), ("exclusions", pack.exclusions)):
+        for index, row in enumerate(rows):
+            place: Place = ("safety.yaml", key, index)
+            if key == "triage" and row.when.always:
+                message = f"triage row '{row.id}' has no condition: it would end every quiz"
+                yield Problem(ERROR, (*place, "when"), "triage_always", message)
+            yield from _condition((*place, "when"), row.when, pack.quiz.by_id)
+            for name in sorted(row.when.fields() & pack.quiz.by_id.keys()):
+                question = pack.quiz.by_id[name]
+                if question.optional or not question.show_if.always:
+                    how = "may be skipped" if question.optional else "is not always asked"
+                    message = f"safety looks at question '{name}', which {how}: make it required and without show_if"
+                    yield Problem(ERROR, (*place, "when"), "safety_not_asked", message)
+    for index, exclusion in enumerate(pack.exclusions):
+        yield from _targets(pack, ("safety.yaml", "exclusions", index, "exclude"), exclusion.exclude)
+
+
+# Mappings --------------------------------------------------------------------------------------------
+
+
+def _mappings(pack: Pack) -> Iterator[Problem]:
+    for index, row in enumerate(pack.mappings):
+        place: Place = ("mappings.csv", index)
+        yield from _condition((*place, "when"), row.when, pack.quiz.by_id)
+        yield from _targets(pack, (*place, "target"), row.target)
+        for key, message in _effect(row):
+            yield Problem(ERROR, (*place, key), "bad_mapping", f"row '{row.id}': {message}")
+        if row.reason and row.effect not in (BOOST, PIN):
+            message = f"row '{row.id}': nobody reads the reason of {row.effect}"
+            yield Problem(WARNING, (*place, "reason"), "unread_reason", message)
+
+
+def _effect(row: Mapping) -> Iterator[tuple[str, str]]:
+    if row.effect == BOOST and row.weight == 0:
+        yield "weight", "boost needs a weight from -100 to 100, not 0"
+    if row.effect != BOOST and row.weight:
+        yield "weight", f"{row.effect} takes no weight"
+    if row.effect not in (BOOST, EXCLUDE) and row.target[0].kind == "tip":
+        yield "effect", f"{row.effect} is for products; tips take boost and exclude"
+
+
+def _targets(pack: Pack, place: Place, targets: tuple[Target, ...]) -> Iterator[Problem]:
+    for target in targets:
+        known = _known(pack, target.kind)
+        for value in target.values:
+            if target.kind in ("sku", "tip") and value not in known:
+                yield _unknown(place, "SKU" if target.kind == "sku" else "tip", value, known)
+            elif known is not None and value not in known and target.kind != "lacks":
+                what = {"contains": "ingredient"}.get(target.kind, target.kind)
+                message = f"no product has the {what} '{value}'" + _did_you_mean(value, known)
+                yield Problem(WARNING, place, f"unused_{what}", message, nearest(value, known))
+
+
+def _known(pack: Pack, kind: str) -> list[str]:
+    if kind == "tip":
+        return sorted(pack.tip_by_id)
+    values: dict[str, Any] = {
+        "sku": lambda p: (p.sku,),
+        "form": lambda p: (p.form,),
+        "tag": lambda p: p.tags,
+        "collection": lambda p: p.collections,
+        "contains": lambda p: p.contains or (),
+    }
+    read = values.get(kind)
+    return sorted({value for product in pack.products for value in read(product)}) if read else []
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    suggestion = nearest(word, known)
+    return f", did you mean '{suggestion}'?" if suggestion else ""
+
+
+# Result and words ------------------------------------------------------------------------------------
+
+
+def _result(pack: Pack) -> Iterator[Problem]:
+    place: Place = ("pack.yaml", "result")
+    if not pack.result.slots:
+        yield Problem(ERROR, (*place, "slots"), "no_slots", "a result needs a slot")
+    for index, slot in enumerate(pack.result.slots):
+        at = (*place, "slots", index, "from")
+        if slot.from_[0].kind == "tip":
+            yield Problem(ERROR, at, "bad_slot", f"slot '{slot.id}' takes products, not tips")
+        yield from _targets(pack, at, slot.from_)
+    for index, sku in enumerate(pack.result.fallback):
+        if sku not in pack.product_by_sku:
+            yield _unknown((*place, "fallback", index), "SKU", sku, pack.product_by_sku)
+    for index, tip in enumerate(pack.result.fallback_tips):
+        if tip not in pack.tip_by_id:
+            yield _unknown((*place, "fallback_tips", index), "tip", tip, pack.tip_by_id)
+
+
+def _words(pack: Pack) -> Iterator[Problem]:
+    if pack.default_locale not in pack.locales:
+        message = f"the default locale '{pack.default_locale}' is not among the locales"
+        yield Problem(ERROR, ("pack.yaml", "default_locale"), "default_locale", message)
+    for index, row in enumerate(pack.summary):
+        yield from _condition(("pack.yaml", "summary", index, "when"), row.when, pack.quiz.by_id)
+    if pack.curve:
+        question = pack.quiz.by_id.get(pack.curve.question)
+        if question is None:
+            yield _unknown(("pack.yaml", "curve", "question"), "question", pack.curve.question, pack.quiz.by_id)
+        for option in pack.curve.days if question else ():
+            if question and option not in question.option_ids:
+                within = f"question '{question.id}'"
+                yield _unknown(("pack.yaml", "curve", "days", option), "option", option, question.option_ids, within)
+    days = {day.day for day in pack.plan}
+    for tip in pack.tips:
+        for day in sorted(set(tip.days) - days) if days else ():
+            message = f"day {day} is not in the plan of pack.yaml"
+            yield Problem(WARNING, (f"tips/{tip.id}.md", "days"), "unknown_day", message)
+        if not tip.evidence:
+            yield Problem(WARNING, (f"tips/{tip.id}.md",), "no_evidence", f"tip '{tip.id}' names no source")
+
+
+# Letters ---------------------------------------------------------------------------------------------
+
+
+def _letters(pack: Pack) -> Iterator[Problem]:
+    for index, sequence in enumerate(pack.sequences):
+        for at, step in enumerate(sequence.steps):
+            place: Place = ("letters/sequences.yaml", "sequences", index, "steps", at)
+            if step.letter not in pack.letter_by_id:
+                yield _unknown((*place, "letter"), "letter", step.letter, pack.letter_by_id)
+            for event in step.anchor:
+                if event not in ANCHORS:
+                    yield _unknown((*place, "anchor"), "event", event, ANCHORS)
+            if step.after.at is not None and not _TIME.fullmatch(step.after.at):
+                message = f"'{step.after.at}' is no time of day such as 09:30"
+                yield Problem(ERROR, (*place, "after"), "bad_time", message)
+            yield from _letter_condition(pack, (*place, "when"), step)
+
+
+def _letter_condition(pack: Pack, place: Place, step: Step) -> Iterator[Problem]:
+    for term in step.when.terms():
+        if term.field in pack.quiz.by_id:
+            yield from _term(place, term, pack.quiz.by_id[term.field])
+        elif term.field not in LETTER_FIELDS:
+            yield _unknown(place, "question", term.field, [*pack.quiz.by_id, *LETTER_FIELDS])
+        elif term.field == "letter.sent":
+            for value in term.values:
+                if value not in pack.letter_by_id:
+                    yield _unknown(place, "letter", value, pack.letter_by_id)
+        elif term.field == "order.contains":
+            try:
+                yield from _targets(pack, place, parse_targets("|".join(term.values)))
+            except TargetError as error:
+                yield Problem(ERROR, place, "bad_target", error.message)

@@ -1,0 +1,215 @@
+"""A content pack: one quiz with its safety, mappings, tips, products and letters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+
+from widget.domain.condition import ALWAYS, Condition
+from widget.domain.letter import Sequence
+from widget.domain.product import Product
+from widget.domain.quiz import Quiz
+from widget.domain.target import Target
+
+PRODUCTS, TIPS_ONLY, SEE_DOCTOR, EMERGENCY = "products", "tips_only", "see_doctor", "emergency"
+SEVERITY = {PRODUCTS: 0, TIPS_ONLY: 1, SEE_DOCTOR: 2, EMERGENCY: 3}
+ENDS_EARLY = frozenset({SEE_DOCTOR, EMERGENCY})
+BOOST, REQUIRE, EXCLUDE, PIN = "boost", "require", "exclude", "pin"
+EFFECTS = (BOOST, REQUIRE, EXCLUDE, PIN)
+FALLBACK = "fallback"
+HIDE, DEMOTE = "hide", "demote"
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceStep:
+    text: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a shopper reads instead of products (or above the tips)."""
+
+    title: str
+    body: str
+    eyebrow: str | None = None
+    steps: tuple[AdviceStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """A row of safety.yaml: when it holds, the outcome is its own."""
+
+    id: str
+    when: Condition
+    outcome: str
+    advice: Advice
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A safety exclusion: when it holds, its targets (and what lacks the data) are out."""
+
+    id: str
+    when: Condition = ALWAYS
+    exclude: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """A row of mappings.csv. ``weight`` is 0 on effects other than boost."""
+
+    id: str
+    when: Condition = ALWAYS
+    effect: str
+    target: tuple[Target, ...]
+    weight: int = 0
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    claim: str
+    citation: str
+    year: int | None = None
+    doi: str | None = None
+    strength: str | None = None
+    limits: str | None = None
+    review_by: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """One recovery tip. ``body_html`` is the sanitised Markdown of ``body``."""
+
+    id: str
+    title: str
+    body: str = ""
+    body_html: str = ""
+    short: str | None = None
+    hint: str | None = None
+    icon: str | None = None
+    days: tuple[int, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    with_products: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    id: str
+    take: int = 1
+    from_: tuple[Target, ...] = (Target("all"),)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRules:
+    """How a result is put together; the defaults are those of content-format.md."""
+
+    slots: tuple[Slot, ...]
+    min_score: int = 1
+    stock: str = HIDE
+    fallback: tuple[str, ...] = ()
+    fallback_reason: str | None = None
+    max_tips: int = 3
+    fallback_tips: tuple[str, ...] = ()
+    certificate_for: tuple[str, ...] = ()
+    certificate_max_thc_mg: Decimal = Decimal("0.4")
+    certificate_max_age_days: int = 365
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDay:
+    day: int
+    title: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    name: str
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The forms side by side: a column a form, a row a quality."""
+
+    title: str
+    forms: tuple[str, ...]
+    rows: tuple[ComparisonRow, ...]
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryRow:
+    when: Condition = ALWAYS
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The usual course of soreness; ``days`` gives the day for each option of ``question``."""
+
+    question: str
+    title: str
+    days: dict[str, int]
+    note: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterText:
+    """A letter as written: subject, the preview line, and a Markdown or MJML body."""
+
+    id: str
+    subject: str
+    preview: str
+    body: str
+    markup: str
+
+
+@dataclass(frozen=True)
+class Pack:
+    id: str
+    title: str
+    quiz: Quiz
+    result: ResultRules
+    triage: tuple[Triage, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    mappings: tuple[Mapping, ...] = ()
+    products: tuple[Product, ...] = ()
+    tips: tuple[Tip, ...] = ()
+    market: str = "us"
+    default_locale: str = "en"
+    locales: tuple[str, ...] = ("en",)
+    currency: str = "USD"
+    notices: tuple[str, ...] = ()
+    plan: tuple[PlanDay, ...] = ()
+    comparison: Comparison | None = None
+    summary: tuple[SummaryRow, ...] = ()
+    curve: Curve | None = None
+    checks: dict[str, str] = field(default_factory=dict)
+    sequences: tuple[Sequence, ...] = ()
+    letters: tuple[LetterText, ...] = ()
+
+    @cached_property
+    def product_by_sku(self) -> dict[str, Product]:
+        return {product.sku: product for product in self.products}
+
+    @cached_property
+    def tip_by_id(self) -> dict[str, Tip]:
+        return {tip.id: tip for tip in self.tips}
+
+    @cached_property
+    def letter_by_id(self) -> dict[str, LetterText]:
+        return {letter.id: letter for letter in self.letters}
+
+    @cached_property
+    def sequence_by_id(self) -> dict[str, Sequence]:
+        return {sequence.id: sequence for sequence in self.sequences}
+
+

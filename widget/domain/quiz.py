@@ -1,0 +1,86 @@
+"""The quiz: its questions and options, as the author wrote them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from widget.domain.condition import ALWAYS, Condition
+
+SINGLE, MULTI, SCALE = "single", "multi", "scale"
+KINDS = (SINGLE, MULTI, SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One answer to choose. ``only`` stands alone ("none of these"); ``short`` is for chips and tables."""
+
+    id: str
+    text: str
+    help: str | None = None
+    image: str | None = None
+    only: bool = False
+    short: str | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question. A scale has the whole numbers ``start``..``end`` as its options."""
+
+    id: str
+    kind: str
+    text: str
+    help: str | None = None
+    label: str | None = None
+    note: str | None = None
+    optional: bool = False
+    min: int | None = None
+    max: int | None = None
+    start: int | None = None
+    end: int | None = None
+    low: str | None = None
+    high: str | None = None
+    words: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    show_if: Condition = ALWAYS
+
+    @cached_property
+    def option_ids(self) -> tuple[str, ...]:
+        if self.kind == SCALE and self.start is not None and self.end is not None:
+            return tuple(str(point) for point in range(self.start, self.end + 1))
+        return tuple(option.id for option in self.options)
+
+    @cached_property
+    def only_ids(self) -> frozenset[str]:
+        return frozenset(option.id for option in self.options if option.only)
+
+    @property
+    def least(self) -> int:
+        return self.min or 1
+
+    @property
+    def most(self) -> int:
+        if self.kind != MULTI:
+            return 1
+        return self.max or len(self.option_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Intro:
+    """The words before the first question."""
+
+    eyebrow: str | None = None
+    title: str | None = None
+    text: str | None = None
+    button: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Quiz:
+    questions: tuple[Question, ...]
+    intro: Intro = Intro()
+
+    @cached_property
+    def by_id(self) -> dict[str, Question]:
+        return {question.id: question for question in self.questions}

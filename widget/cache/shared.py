@@ -1,0 +1,136 @@
+"""Redis as a cache that may be gone: short timeouts, a circuit, and silence about it to everyone but operators."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from widget.telemetry import CACHE_FAILURES, CACHE_OPEN, log
+
+TIMEOUT = 0.1
+OPEN_SECONDS = 5.0
+CHANNEL = "moved"
+_FAILURES = (redis.RedisError, OSError)
+
+
+class Circuit:
+    """Open after a failure: for a while nothing is asked, so nobody waits for what is not there."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self._lock = threading.Lock()
+        self._log = log("cache")
+        self._down = False
+
+    @property
+    def closed(self) -> bool:
+        return self._clock() >= self._until
+
+    def failed(self) -> None:
+        CACHE_FAILURES.inc()
+        CACHE_OPEN.set(1)
+        with self._lock:
+            self._until = self._clock() + OPEN_SECONDS
+            told, self._down = self._down, True
+        if not told:
+            self._log.warning("redis_gone", retry_seconds=OPEN_SECONDS)
+
+    def worked(self) -> None:
+        if self._down:
+            with self._lock:
+                self._down, self._until = False, 0.0
+            CACHE_OPEN.set(0)
+            self._log.warning("redis_back")
+
+
+class SharedCache:
+    """Bytes by key in Redis, each with a time to live, under a prefix of this application version."""
+
+    def __init__(self, url: str, *, prefix: str) -> None:
+        self.prefix = prefix
+        self.circuit = Circuit()
+        self._client = (
+            redis.Redis.from_url(
+                url,
+                socket_timeout=TIMEOUT,
+                socket_connect_timeout=TIMEOUT,
+                retry=Retry(NoBackoff(), 0),
+                health_check_interval=0,
+            )
+            if url
+            else None
+        )
+        self._stop = threading.Event()
+
+    def get(self, key: str) -> bytes | None:
+        if self._client is None or not self.circuit.closed:
+            return None
+        try:
+            value = self._client.get(f"{self.prefix}:{key}")
+        except _FAILURES:
+            self.circuit.failed()
+            return None
+        self.circuit.worked()
+        return value if isinstance(value, bytes) else None
+
+    def put(self, key: str, value: bytes, *, seconds: int) -> None:
+        if self._client is None or not self.circuit.closed:
+            return
+        try:
+            self._client.set(f"{self.prefix}:{key}", value, ex=seconds)
+        except _FAILURES:
+            self.circuit.failed()
+
+    def ping(self) -> bool:
+        """Whether Redis answers now; asks also while the circuit is open."""
+        try:
+            answered = self._client is not None and bool(self._client.ping())
+        except _FAILURES:
+            self.circuit.failed()
+            return False
+        if answered:
+            self.circuit.worked()
+        return answered
+
+    def tell(self, what: str) -> None:
+        """Tell all processes that something moved (a publish, the catalogue). They would notice without it."""
+        if self._client is None or not self.circuit.closed:
+            return
+        try:
+            self._client.publish(f"{self.prefix}:{CHANNEL}", what)
+        except _FAILURES:
+            self.circuit.failed()
+
+    def listen(self, moved: Callable[[str], None]) -> threading.Thread | None:
+        """Call ``moved`` on every word of ``tell``, from a thread of its own that survives Redis."""
+        if self._client is None:
+            return None
+        thread = threading.Thread(target=self._listen, args=(moved,), name="cache-listener", daemon=True)
+        thread.start()
+        return thread
+
+    def _listen(self, moved: Callable[[str], None]) -> None:
+        assert self._client is not None
+        while not self._stop.is_set():
+            try:
+                with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(f"{self.prefix}:{CHANNEL}")
+                    while not self._stop.is_set():
+                        message = channel.get_message(timeout=TIMEOUT / 2)
+                        if message and isinstance(message["data"], bytes):
+                            moved(message["data"].decode())
+                        elif not message:
+                            self._stop.wait(0.05)
+            except _FAILURES:
+                self._stop.wait(1.0)
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._client is not None:
+            self._client.close()

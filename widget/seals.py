@@ -1,0 +1,99 @@
+"""Everything that is signed, sealed or hashed. Ciphers from the cryptography package, none of our own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+UNSUBSCRIBE, CONFIRM, PREFERENCES = "u", "c", "p"
+MOST_TOKEN = 400
+
+
+class Forged(ValueError):
+    """A code or token that none of our keys made."""
+
+    code = "unknown_token"
+
+
+class Seals:
+    """Result codes, link tokens, sealed secrets and address hashes. The first key signs, all verify."""
+
+    def __init__(self, secret_keys: Sequence[str], suppression_key: str) -> None:
+        self._codes = [AESSIV(_derived(key, b"result-code", 64)) for key in secret_keys]
+        self._tokens = [AESSIV(_derived(key, b"link-token", 64)) for key in secret_keys]
+        self._sealing = MultiFernet([Fernet(_fernet_key(key)) for key in secret_keys])
+        self._suppression = _derived(suppression_key, b"address-hash", 32)
+
+    def code(self, plain: bytes, *about: bytes) -> str:
+        """Opaque, tamper-proof, and the same for the same plain text: AES-SIV (RFC 5297)."""
+        return _text(self._codes[0].encrypt(plain, list(about)))
+
+    def open_code(self, code: str, *about: bytes) -> bytes:
+        """The plain text of a code. Raises Forged."""
+        return _open(self._codes, code, list(about))
+
+    def token(self, purpose: str, number: int) -> str:
+        """A link token for one row: 28 characters or so, good for one purpose only."""
+        plain = number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
+        return _text(self._tokens[0].encrypt(plain, [purpose.encode()]))
+
+    def open_token(self, purpose: str, token: str) -> int:
+        """The number of the row. Raises Forged."""
+        return int.from_bytes(_open(self._tokens, token, [purpose.encode()]), "big")
+
+    def seal(self, secret: str) -> str:
+        return self._sealing.encrypt(secret.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """Raises Forged when none of SECRET_KEYS sealed it."""
+        try:
+            return self._sealing.decrypt(sealed.encode()).decode()
+        except InvalidToken as error:
+            raise Forged("this secret was sealed with another key") from error
+
+    def address_hash(self, shop: str, email: str) -> str:
+        """A keyed hash of an address within a shop: enough to recognise it, not to guess it."""
+        text = f"{shop}\n{normalised(email)}".encode()
+        return hmac.new(self._suppression, text, hashlib.sha256).hexdigest()
+
+
+def normalised(email: str) -> str:
+    """One spelling of an address: trimmed, lower case."""
+    return email.strip().casefold()
+
+
+def _derived(key: str, purpose: bytes, length: int) -> bytes:
+    return HKDF(SHA256(), length=length, salt=None, info=b"recovery-quiz " + purpose).derive(key.encode())
+
+
+def _fernet_key(key: str) -> bytes:
+    return base64.urlsafe_b64encode(_derived(key, b"sealing", 32))
+
+
+def _text(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def _open(ciphers: Sequence[AESSIV], text: str, about: list[bytes]) -> bytes:
+    try:
+        if not text.isascii() or len(text) > MOST_TOKEN:
+            raise ValueError
+        sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        if _text(sealed) != text:
+            raise ValueError  # Another spelling of the same bytes: only one code is the code.
+    except ValueError as error:
+        raise Forged("this link is not one of ours") from error
+    for cipher in ciphers:
+        try:
+            return cipher.decrypt(sealed, about)
+        except (InvalidTag, ValueError):
+            continue
+    raise Forged("this link is not one of ours")

@@ -1,0 +1,195 @@
+"""The environment, read once, typed, and refused at start with a clear message."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+PREFIX = "RECOVERY_"
+PRODUCTION, EMBEDDED = "production", "embedded"
+LEAST_SECRET = 32
+MADE_ONCE = ("SECRET_KEYS", "SUPPRESSION_KEY")
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A setting that is missing or cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What an operator reads of a setting."""
+
+    name: str
+    meaning: str
+    default: str = ""
+    secret: bool = False
+
+
+DESCRIBED = (
+    Described("ENV", "production refuses missing or weak settings; embedded makes its own", EMBEDDED),
+    Described("HOME", "the data folder: database, secrets, mailbox, the private Redis", "./var"),
+    Described("DATABASE_URL", "sqlite:///… or postgresql://…", "SQLite in HOME", secret=True),
+    Described("REDIS_URL", "Redis for cache, limits and counts", "a private one, started by run", secret=True),
+    Described("BROKER_URL", "Celery's broker: Redis or RabbitMQ", "the same as REDIS_URL", secret=True),
+    Described("SMTP_URL", "smtp://user:password@host:587 or smtps://…", "the local mailbox", secret=True),
+    Described("MAIL_FROM", "the sender address of letters", "hello@localhost.localdomain"),
+    Described("PUBLIC_URL", "the address browsers reach this service at", "http://127.0.0.1:PORT"),
+    Described("SECRET_KEYS", "comma-separated, 32 characters or more each: the first signs, all verify", "made once in HOME", True),
+    Described("SUPPRESSION_KEY", "keys the hashes of addresses that said no; never rotate, back it up", "made once in HOME", True),
+    Described("HOST", "the address the web server listens on", "127.0.0.1"),
+    Described("PORT", "the web server's port", "8000"),
+    Described("METRICS_PORT", "Prometheus metrics are served here", "9000"),
+    Described("MAILBOX_PORT", "the local mailbox takes mail here (embedded only)", "8025"),
+    Described("WEB_WORKERS", "web server processes", "1"),
+    Described("SWEEP_SECONDS", "how often the workers look for due work", "2"),
+    Described("LOG_LEVEL", "debug, info, warning or error", "info"),
+    Described("TRUSTED_PROXIES", "how many proxies stand in front and may tell the client's address", "0"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. ``secret_keys``: the first signs, all verify. Times are in seconds."""
+
+    env: str
+    home: Path
+    database_url: str
+    redis_url: str
+    broker_url: str
+    smtp_url: str
+    mail_from: str
+    public_url: str
+    secret_keys: tuple[str, ...]
+    suppression_key: str
+    host: str
+    port: int
+    metrics_port: int
+    mailbox_port: int
+    web_workers: int
+    sweep_seconds: float
+    log_level: str
+    trusted_proxies: int
+
+    @property
+    def embedded(self) -> bool:
+        return self.env == EMBEDDED
+
+    @property
+    def mailbox(self) -> Path:
+        return self.home / "mailbox"
+
+    @property
+    def secure(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from RECOVERY_… variables. Raises SettingsError that names each that cannot be used."""
+    given = dict(os.environ if environment is None else environment)
+    env = Env(prefix=PREFIX, eager=True)
+    saved = os.environ.copy()
+    try:
+        os.environ.clear()
+        os.environ.update(given)
+        return _read(env)
+    except EnvError as error:
+        raise SettingsError(str(error)) from error
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
+
+
+def _read(env: Env) -> Settings:
+    mode = env.str("ENV", EMBEDDED)
+    if mode not in (EMBEDDED, PRODUCTION):
+        raise SettingsError(f"{PREFIX}ENV is '{mode}': use embedded or production")
+    home = Path(env.str("HOME", "./var")).resolve()
+    port = _port(env, "PORT", 8000)
+    made = {} if mode == PRODUCTION else _made_once(home)
+    redis_url = env.str("REDIS_URL", "")
+    mailbox_port = _port(env, "MAILBOX_PORT", 8025)
+    settings = Settings(
+        env=mode,
+        home=home,
+        database_url=env.str("DATABASE_URL", "" if mode == PRODUCTION else f"sqlite:///{home / 'recovery.db'}"),
+        redis_url=redis_url,
+        broker_url=env.str("BROKER_URL", redis_url),
+        smtp_url=env.str("SMTP_URL", "" if mode == PRODUCTION else f"smtp://127.0.0.1:{mailbox_port}"),
+        mail_from=env.str("MAIL_FROM", "" if mode == PRODUCTION else "hello@localhost.localdomain"),
+        public_url=env.str("PUBLIC_URL", "" if mode == PRODUCTION else f"http://127.0.0.1:{port}").rstrip("/"),
+        secret_keys=tuple(each.strip() for each in env.str("SECRET_KEYS", made.get("SECRET_KEYS", "")).split(",")),
+        suppression_key=env.str("SUPPRESSION_KEY", made.get("SUPPRESSION_KEY", "")),
+        host=env.str("HOST", "127.0.0.1"),
+        port=port,
+        metrics_port=_port(env, "METRICS_PORT", 9000),
+        mailbox_port=mailbox_port,
+        web_workers=env.int("WEB_WORKERS", 1),
+        sweep_seconds=env.float("SWEEP_SECONDS", 2.0),
+        log_level=env.str("LOG_LEVEL", "info").lower(),
+        trusted_proxies=env.int("TRUSTED_PROXIES", 0),
+    )
+    _refuse_unusable(settings)
+    return settings
+
+
+def _port(env: Env, name: str, default: int) -> int:
+    port = env.int(name, default)
+    if not 0 < port < 65536:
+        raise SettingsError(f"{PREFIX}{name} is {port}: a port is a number from 1 to 65535")
+    return port
+
+
+def _refuse_unusable(settings: Settings) -> None:
+    missing = [
+        PREFIX + name
+        for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM", "PUBLIC_URL")
+        if settings.env == PRODUCTION and not getattr(settings, name.lower())
+    ]
+    if missing:
+        raise SettingsError(f"in production these must be set: {', '.join(missing)}")
+    for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
+        if any(len(key) < LEAST_SECRET or len(set(key)) < 8 for key in keys):
+            raise SettingsError(f"{PREFIX}{name} is missing or weak: give at least {LEAST_SECRET} random characters")
+    if urlsplit(settings.public_url).scheme not in ("http", "https"):
+        raise SettingsError(f"{PREFIX}PUBLIC_URL must start with https:// (or http:// on this machine)")
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        raise SettingsError(f"{PREFIX}LOG_LEVEL is '{settings.log_level}': use debug, info, warning or error")
+
+
+def _made_once(home: Path) -> dict[str, str]:
+    """The secrets of the embedded default: made at the first start, readable by their owner only."""
+    path = home / "secrets.json"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = path.with_name(f"secrets.{secrets.token_hex(4)}.new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({name: secrets.token_urlsafe(48) for name in MADE_ONCE}, file)
+        try:
+            os.link(fresh, path)  # Fails when another process was first: then its secrets count.
+        except FileExistsError:
+            pass
+        fresh.unlink()
+    made: dict[str, str] = json.loads(path.read_text())
+    return made
+
+
+def described(settings: Settings, environment: Mapping[str, str]) -> list[dict[str, str]]:
+    """Each setting with meaning, value (secrets masked) and where it came from."""
+    known = {field.name for field in fields(Settings)}
+    rows = []
+    for each in DESCRIBED:
+        assert each.name.lower() in known
+        value = getattr(settings, each.name.lower())
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        source = "environment" if PREFIX + each.name in environment else "default"
+        shown = ("(set)" if text else "(not set)") if each.secret else text
+        rows.append({"name": PREFIX + each.name, "value": shown, "source": source, "default": each.default, "meaning": each.meaning})
+    return rows

@@ -1,0 +1,1 @@
+"""Tables and queries. Queries never commit: whoever opened the session does."""

@@ -1,0 +1,90 @@
+"""Contacts, what they consented to, and the addresses that are not to be written to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+RESULT, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
+KINDS = (RESULT, MARKETING, HEALTH_DATA)
+PENDING, GRANTED, WITHDRAWN = "pending", "granted", "withdrawn"
+
+
+class Contact(Table):
+    """An address of a shop. After erasure ``email`` is empty and only the keyed hash stays, for suppression."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (UniqueConstraint("shop_id", "address_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    address_hash: Mapped[str] = mapped_column(Text)
+    email: Mapped[str] = mapped_column(Text, default="")
+    locale: Mapped[str] = mapped_column(Text, default="")
+    confirmed_at: Mapped[datetime | None] = mapped_column(Utc)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class Consent(Table):
+    """One entry of the ledger: the newest of a kind counts. Rows are added, never changed."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index("ix_consents_contact_id", "contact_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
+    kind: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    text_version: Mapped[str] = mapped_column(Text, default="")
+    source: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(Utc)
+
+
+class Suppression(Table):
+    """An address (as keyed hash) that is not to be written to, and why."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (UniqueConstraint("shop_id", "address_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    address_hash: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(Utc)
+
+
+def contact_for(session: Session, *, shop_id: int, address_hash: str, email: str, locale: str, at: datetime) -> Contact:
+    """The contact of this address, made if new; an erased one that comes back gets its address again."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = {"shop_id": shop_id, "address_hash": address_hash, "email": email, "locale": locale, "created_at": at}
+    session.execute(make(Contact).values(**row).on_conflict_do_nothing(index_elements=["shop_id", "address_hash"]))
+    contact = session.scalars(
+        select(Contact).where(Contact.shop_id == shop_id, Contact.address_hash == address_hash)
+    ).one()
+    contact.email = contact.email or email
+    contact.locale = contact.locale or locale
+    return contact
+
+
+def consent_state(session: Session, contact_id: int, kind: str) -> str | None:
+    """What was last said of this kind of consent; None if nothing ever was."""
+    query = select(Consent.state).where(Consent.contact_id == contact_id, Consent.kind == kind)
+    return session.scalar(query.order_by(Consent.id.desc()).limit(1))
+
+
+def suppressed(session: Session, shop_id: int, address_hash: str) -> Suppression | None:
+    query = select(Suppression).where(Suppression.shop_id == shop_id, Suppression.address_hash == address_hash)
+    return session.scalar(query)
+
+
+def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
+    """Write an address down as one not to write to; once is enough."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
+    session.execute(make(Suppression).values(**row).on_conflict_do_nothing(index_elements=["shop_id", "address_hash"]))

@@ -1,0 +1,77 @@
+"""Content versions, which never change once written, and the pointer to the one that is live."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import JSON, ForeignKey, Text, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+
+class ContentVersion(Table):
+    """One immutable version: the canonical files of its pack, and the highest score of each product."""
+
+    __tablename__ = "content_versions"
+    __table_args__ = (UniqueConstraint("shop_id", "quiz", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    quiz: Mapped[str] = mapped_column(Text)
+    number: Mapped[int]
+    files: Mapped[dict[str, str]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(Text)
+    highest: Mapped[dict[str, int]] = mapped_column(JSON)
+    author: Mapped[str] = mapped_column(Text, default="")
+    note: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class Publication(Table):
+    """One move of the pointer: this version went live at this moment. The latest row is the pointer."""
+
+    __tablename__ = "publications"
+    __table_args__ = (UniqueConstraint("shop_id", "quiz", "sequence"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    quiz: Mapped[str] = mapped_column(Text)
+    sequence: Mapped[int]
+    number: Mapped[int]
+    author: Mapped[str] = mapped_column(Text, default="")
+    at: Mapped[datetime] = mapped_column(Utc)
+
+
+def newest_version(session: Session, shop_id: int, quiz: str) -> ContentVersion | None:
+    query = select(ContentVersion).where(ContentVersion.shop_id == shop_id, ContentVersion.quiz == quiz)
+    return session.scalar(query.order_by(ContentVersion.number.desc()).limit(1))
+
+
+def version_by_number(session: Session, shop_id: int, quiz: str, number: int) -> ContentVersion | None:
+    query = select(ContentVersion).where(
+        ContentVersion.shop_id == shop_id, ContentVersion.quiz == quiz, ContentVersion.number == number
+    )
+    return session.scalar(query)
+
+
+def live_publication(session: Session, shop_id: int, quiz: str) -> Publication | None:
+    query = select(Publication).where(Publication.shop_id == shop_id, Publication.quiz == quiz)
+    return session.scalar(query.order_by(Publication.sequence.desc()).limit(1))
+
+
+def superseded_at(session: Session, shop_id: int, quiz: str, number: int) -> datetime | None:
+    """When a version last stopped being the live one; None if it is live, or never was."""
+    query = select(Publication).where(Publication.shop_id == shop_id, Publication.quiz == quiz)
+    last: datetime | None = None
+    live = None
+    for row in session.scalars(query.order_by(Publication.sequence)):
+        if live == number and row.number != number:
+            last = row.at
+        live = row.number
+    return None if live == number else last
+
+
+def live_quizzes(session: Session, shop_id: int) -> list[str]:
+    query = select(Publication.quiz).where(Publication.shop_id == shop_id).group_by(Publication.quiz)
+    return list(session.scalars(query.order_by(func.min(Publication.id))))

@@ -1,0 +1,48 @@
+"""Hook bodies, stored as they came before anything is made of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+WAITING, DONE, FAILED = "waiting", "done", "failed"
+
+
+class Hook(Table):
+    """A verified delivery. ``event_id`` is the sender's id of it: a repeat finds its row."""
+
+    __tablename__ = "hooks"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "door", "event_id"),
+        Index("ix_hooks_state_id", "state", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    door: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(Text, default=WAITING)
+    error: Mapped[str] = mapped_column(Text, default="")
+    received_at: Mapped[datetime] = mapped_column(Utc)
+    done_at: Mapped[datetime | None] = mapped_column(Utc)
+
+
+def add_hook(session: Session, *, shop_id: int, door: str, event_id: str, body: bytes, at: datetime) -> bool:
+    """Store a delivery; False when it was there already. Safe when fifty copies arrive at once."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = make(Hook).values(
+        shop_id=shop_id, door=door, event_id=event_id, body=body, state=WAITING, error="", received_at=at
+    )
+    made = session.execute(statement.on_conflict_do_nothing(index_elements=["shop_id", "door", "event_id"]))
+    return bool(made.rowcount)  # type: ignore[attr-defined]
+
+
+def waiting_hooks(session: Session, limit: int) -> list[int]:
+    """Ids of deliveries that wait, oldest first."""
+    return list(session.scalars(select(Hook.id).where(Hook.state == WAITING).order_by(Hook.id).limit(limit)))

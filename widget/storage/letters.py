@@ -1,0 +1,89 @@
+"""Letters: rows with a date, claimed when due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.domain.letter import PLANNED, QUEUED
+from widget.storage.database import Table, Utc
+
+
+class Letter(Table):
+    """One letter of one sequence to one contact.
+
+    ``decisions`` is its life, oldest first: [{at, state, reason}]. ``subject`` names what it is about (the result
+    code, sealed), never answers.
+    """
+
+    __tablename__ = "letters"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "trigger_kind", "trigger_id", "sequence", "step"),
+        Index("ix_letters_state_due_at", "state", "due_at"),
+        Index("ix_letters_contact_id", "contact_id"),
+        Index("ix_letters_order_id", "order_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    trigger_kind: Mapped[str] = mapped_column(Text)
+    trigger_id: Mapped[str] = mapped_column(Text)
+    quiz: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    sequence: Mapped[str] = mapped_column(Text)
+    step: Mapped[str] = mapped_column(Text)
+    letter: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    result_code: Mapped[str] = mapped_column(Text, default="")
+    locale: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[str] = mapped_column(Text, default=PLANNED)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    due_at: Mapped[datetime] = mapped_column(Utc)
+    valid_until: Mapped[datetime] = mapped_column(Utc)
+    changed_at: Mapped[datetime] = mapped_column(Utc)
+    sent_at: Mapped[datetime | None] = mapped_column(Utc)
+    attempts: Mapped[int] = mapped_column(default=0)
+    message_id: Mapped[str] = mapped_column(Text, default="")
+    decisions: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+
+
+def add_letter(session: Session, row: dict[str, Any]) -> bool:
+    """Plan a letter; False when this step of this sequence is planned for this trigger already."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    keys = ["shop_id", "trigger_kind", "trigger_id", "sequence", "step"]
+    made = session.execute(make(Letter).values(**row).on_conflict_do_nothing(index_elements=keys))
+    return bool(made.rowcount)  # type: ignore[attr-defined]
+
+
+def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
+    """Take due letters, at most once each across all workers: planned becomes queued. Their ids.
+
+    PostgreSQL skips rows another worker is just taking; SQLite has one writer, and the update is one statement.
+    """
+    due = select(Letter.id).where(Letter.state == PLANNED, Letter.due_at <= now).order_by(Letter.due_at).limit(limit)
+    if session.get_bind().dialect.name == "postgresql":
+        due = due.with_for_update(skip_locked=True)
+    taken = (
+        update(Letter)
+        .where(Letter.id.in_(due.scalar_subquery()), Letter.state == PLANNED)
+        .values(state=QUEUED, changed_at=now)
+        .returning(Letter.id)
+        .execution_options(synchronize_session=False)
+    )
+    return list(session.scalars(taken))
+
+
+def stuck_letters(session: Session, state: str, before: datetime) -> list[int]:
+    """Ids of letters that have been in this state since before that moment: their worker is gone."""
+    query = select(Letter.id).where(Letter.state == state, Letter.changed_at < before)
+    return list(session.scalars(query.order_by(Letter.id)))
+
+
+def letters_of_order(session: Session, order_id: int) -> list[Letter]:
+    return list(session.scalars(select(Letter).where(Letter.order_id == order_id).order_by(Letter.due_at)))

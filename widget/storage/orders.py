@@ -1,0 +1,57 @@
+"""Orders, folded from whatever hooks have come so far."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+
+class Order(Table):
+    """An order with the moment of each event known of it. ``total`` in minor units.
+
+    ``eligible`` False: a red flag was given, so no product letter follows. No answers are kept here.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "external_id"),
+        Index("ix_orders_contact_id", "contact_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    external_id: Mapped[str] = mapped_column(Text)
+    number: Mapped[str] = mapped_column(Text, default="")
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    locale: Mapped[str] = mapped_column(Text, default="")
+    currency: Mapped[str] = mapped_column(Text, default="")
+    total: Mapped[int | None]
+    accepts_marketing: Mapped[bool | None]
+    test: Mapped[bool] = mapped_column(default=False)
+    eligible: Mapped[bool] = mapped_column(default=True)
+    attributed: Mapped[bool] = mapped_column(default=False)
+    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    placed_at: Mapped[datetime | None] = mapped_column(Utc)
+    paid_at: Mapped[datetime | None] = mapped_column(Utc)
+    fulfilled_at: Mapped[datetime | None] = mapped_column(Utc)
+    delivered_at: Mapped[datetime | None] = mapped_column(Utc)
+    cancelled_at: Mapped[datetime | None] = mapped_column(Utc)
+    refunded_at: Mapped[datetime | None] = mapped_column(Utc)
+    updated_at: Mapped[datetime] = mapped_column(Utc)
+
+
+def order_by_external_id(session: Session, shop_id: int, external_id: str) -> Order | None:
+    return session.scalar(select(Order).where(Order.shop_id == shop_id, Order.external_id == external_id))
+
+
+def count_orders(session: Session, shop_id: int, contact_id: int) -> int:
+    """How many orders of a contact stand, cancelled ones left out."""
+    query = select(func.count()).select_from(Order).where(
+        Order.shop_id == shop_id, Order.contact_id == contact_id, Order.cancelled_at.is_(None)
+    )
+    return int(session.scalar(query) or 0)

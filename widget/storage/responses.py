@@ -1,0 +1,73 @@
+"""Anonymous responses, kept 30 days, and counts of what happened on store pages."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+
+class Response(Table):
+    """One set of answers with what it led to. Nothing here leads to a person; ``visit`` is random."""
+
+    __tablename__ = "responses"
+    __table_args__ = (Index("ix_responses_created_at", "created_at"), UniqueConstraint("shop_id", "visit"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    quiz: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    visit: Mapped[str] = mapped_column(Text)
+    answers: Mapped[dict[str, list[str]]] = mapped_column(JSON)
+    outcome: Mapped[str] = mapped_column(Text)
+    products: Mapped[list[str]] = mapped_column(JSON)
+    locale: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class Count(Table):
+    """How often something happened on a day; question and SKU are empty where they do not apply."""
+
+    __tablename__ = "counts"
+    __table_args__ = (UniqueConstraint("shop_id", "quiz", "day", "event", "question", "sku"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    quiz: Mapped[str] = mapped_column(Text)
+    day: Mapped[date] = mapped_column(Date)
+    event: Mapped[str] = mapped_column(Text)
+    question: Mapped[str] = mapped_column(Text, default="")
+    sku: Mapped[str] = mapped_column(Text, default="")
+    number: Mapped[int] = mapped_column(default=0)
+
+
+def add_responses(session: Session, rows: list[dict[str, Any]]) -> None:
+    session.execute(insert(Response), rows)
+
+
+def response_by_visit(session: Session, shop_id: int, visit: str) -> Response | None:
+    return session.scalar(select(Response).where(Response.shop_id == shop_id, Response.visit == visit))
+
+
+def forget_responses(session: Session, before: datetime) -> int:
+    """Delete responses older than this moment; the number deleted."""
+    return int(session.execute(delete(Response).where(Response.created_at < before)).rowcount)  # type: ignore[attr-defined]
+
+
+def add_counts(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Add to counts, creating those that are new, in one statement a row: no reader sees half of it."""
+    dialect = session.get_bind().dialect.name
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    for row in rows:
+        statement = make(Count).values(**row)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["shop_id", "quiz", "day", "event", "question", "sku"],
+                set_={"number": Count.number + row["number"]},
+            )
+        )

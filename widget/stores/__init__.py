@@ -1,0 +1,1 @@
+"""Stores: one protocol for signatures, orders and carts; a module a platform."""

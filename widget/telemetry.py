@@ -1,0 +1,94 @@
+"""Log lines and metrics. Both carry ids and codes, never an address, an answer or a token."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+REQUESTS = Counter("recovery_requests", "Requests answered", ["door", "status"], registry=REGISTRY)
+SECONDS = Histogram(
+    "recovery_request_seconds",
+    "Time to answer a request",
+    ["door"],
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    registry=REGISTRY,
+)
+RESULTS = Counter("recovery_results", "Results given", ["source"], registry=REGISTRY)
+CACHE_FAILURES = Counter("recovery_cache_failures", "Calls to Redis that failed", registry=REGISTRY)
+CACHE_OPEN = Gauge("recovery_cache_circuit_open", "1 while Redis is left alone", registry=REGISTRY)
+RESPONSES_LOST = Counter("recovery_responses_lost", "Anonymous responses not stored", registry=REGISTRY)
+HOOKS = Counter("recovery_hooks", "Hook deliveries", ["door", "outcome"], registry=REGISTRY)
+LETTERS = Counter("recovery_letters", "Letters by what became of them", ["state"], registry=REGISTRY)
+
+_TOKENS = re.compile(r"/(r|u|c|p|results)/[^/?\s]+")
+_ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;]+")
+
+
+def masked_path(path: str) -> str:
+    """A path for a log line: whatever a link holds is masked."""
+    return _TOKENS.sub(r"/\1/…", path)
+
+
+def _mask(logger: Any, name: str, event: Any) -> Any:
+    """The last net: no address and no link token leaves in a log line, whoever wrote it."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = masked_path(_ADDRESS.sub("…@…", value))
+    return event
+
+
+def start_logs(level: str) -> None:
+    """JSON lines on standard error, for our own loggers and for libraries alike."""
+    number = getattr(logging, level.upper())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _format_exception,
+        _mask,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, logging.WARNING))
+
+
+def _format_exception(logger: Any, name: str, event: Any) -> Any:
+    """Where it failed and the kind of error; never its text, which may repeat what a stranger sent."""
+    failure = event.pop("exc_info", None)
+    if failure is True:
+        failure = sys.exc_info()
+    if isinstance(failure, BaseException):
+        failure = (type(failure), failure, failure.__traceback__)
+    if isinstance(failure, tuple) and failure[0]:
+        frames = []
+        trace = failure[2]
+        while trace:
+            code = trace.tb_frame.f_code
+            frames.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno} {code.co_name}")
+            trace = trace.tb_next
+        event["error"] = failure[0].__name__
+        event["where"] = frames[-8:]
+    return event
+
+
+def log(name: str) -> Any:
+    """A logger bound to a name."""
+    return structlog.get_logger(logger=name)

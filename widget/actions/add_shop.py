@@ -1,0 +1,30 @@
+"""Add a shop, with its first hook secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from widget.actions.errors import ActionError
+from widget.parts import Parts
+from widget.storage.shops import Shop, shop_by_slug
+from widget.stores.standard import new_secret
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+TAKEN = frozenset({"v1", "hooks", "embed", "demo", "mailbox", "console", "u", "c", "p", "f", "healthz", "readyz", "metrics"})
+
+
+class BadShop(ActionError):
+    code = "bad_shop"
+
+
+def add_shop(parts: Parts, slug: str, **fields: Any) -> Shop:
+    """Add a shop. Raises BadShop when its id is taken or cannot stand in an address."""
+    if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and parts.settings.embedded)):
+        raise BadShop(f"'{slug}' cannot be the id of a shop: use a-z, 0-9 and -, and none of our own addresses")
+    with parts.sessions.begin() as session:
+        if shop_by_slug(session, slug):
+            raise BadShop(f"there is a shop '{slug}' already")
+        shop = Shop(slug=slug, created_at=parts.now(), sealed_secrets=[parts.seals.seal(new_secret())], **fields)
+        session.add(shop)
+    return shop

@@ -1,0 +1,39 @@
+"""What can go wrong in an action. Errors know their code, never an HTTP status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ActionError(Exception):
+    """``code`` names it for programs, the text for people. ``more`` goes along in the answer."""
+
+    code = "refused"
+
+    def __init__(self, text: str, **more: Any) -> None:
+        super().__init__(text)
+        self.more = more
+
+
+class UnknownQuiz(ActionError):
+    code = "unknown_quiz"
+
+
+class UnknownShop(ActionError):
+    code = "unknown_shop"
+
+
+class UnknownResult(ActionError):
+    code = "unknown_result"
+
+
+class UnknownToken(ActionError):
+    code = "unknown_token"
+
+
+class VersionGone(ActionError):
+    code = "version_gone"
+
+
+class ConsentNeeded(ActionError):
+    code = "consent_needed"

@@ -1,0 +1,127 @@
+"""Plan the letters of a trigger: rows with a date. Planning twice changes dates at most, never the number."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from widget.actions.result_links import result_code
+from widget.domain.letter import PLANNED, Sequence, Step
+from widget.domain.schedule import Bought, LetterFacts, condition_holds, due_at
+from widget.live import Served
+from widget.parts import Parts
+from widget.storage.contacts import GRANTED, HEALTH_DATA, consent_state
+from widget.storage.content import live_quizzes
+from widget.storage.letters import add_letter, letters_of_order
+from widget.storage.orders import Order
+from widget.storage.responses import response_by_visit
+from widget.storage.shops import Shop
+
+ORDER, RESULT = "order", "result"
+_EVENT_OF = {
+    "order.placed": "placed_at",
+    "order.paid": "paid_at",
+    "order.fulfilled": "fulfilled_at",
+    "order.delivered": "delivered_at",
+}
+
+
+def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order, *, visit: str) -> None:
+    """Plan the order's letters, and date those not yet on their way anew. Test orders get none."""
+    if order.contact_id is None or order.test:
+        return
+    planned = {(each.sequence, each.step): each for each in letters_of_order(session, order.id)}
+    served = _content_for(parts, session, shop, visit)
+    if served is None:
+        return
+    bought = bought_products(served, order.lines)
+    events = {name: getattr(order, f"{name}_at") for name in ("placed", "fulfilled", "delivered")}
+    for sequence in served.engine.rules.pack.sequences:
+        if sequence.trigger not in _EVENT_OF or getattr(order, _EVENT_OF[sequence.trigger]) is None:
+            continue
+        for step in sequence.steps:
+            moment = due_at(step, events, bought, shop.timezone)
+            known = planned.get((sequence.id, step.id))
+            if known and known.state == PLANNED and moment and known.attempts == 0:
+                known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
+            elif known is None and moment and _concerns(step, bought):
+                code = _agreed_code(parts, session, served, order.contact_id, visit)
+                row = _row(parts, shop, served, sequence, step, moment)
+                row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
+                row |= {"trigger_id": order.external_id, "locale": order.locale, "result_code": code}
+                add_letter(session, row)
+
+
+def plan_result_letters(
+    parts: Parts, session: Session, served: Served, *, contact_id: int, code: str, locale: str, consents: frozenset[str]
+) -> int:
+    """Plan what a shopper asked for with a result; how many letters that made."""
+    made = 0
+    for sequence in served.engine.rules.pack.sequences:
+        for step in sequence.steps if sequence.trigger == "result.requested" else ():
+            if condition_holds(step.when, LetterFacts(consents=consents)):
+                row = _row(parts, served.shop, served, sequence, step, parts.now())
+                row |= {"contact_id": contact_id, "trigger_kind": RESULT, "locale": locale, "result_code": code}
+                row["trigger_id"] = f"{contact_id}:{code[-24:]}"
+                made += add_letter(session, row)
+    return made
+
+
+def bought_products(served: Served, lines: list[dict[str, Any]]) -> tuple[Bought, ...]:
+    """The order's lines that are products of the pack, by SKU, else by variant id."""
+    by_variant = {each.variant_id: each for each in served.engine.shelf.products if each.variant_id}
+    by_sku = {each.sku: each for each in served.engine.shelf.products}
+    found = []
+    for line in lines:
+        product = by_sku.get(line.get("sku", "")) or by_variant.get(line.get("variant_id", ""))
+        if product:
+            found.append(Bought(product, int(line.get("quantity", 1))))
+    return tuple(found)
+
+
+def _content_for(parts: Parts, session: Session, shop: Shop, visit: str) -> Served | None:
+    """The content that the shopper saw, else the shop's first live quiz."""
+    response = response_by_visit(session, shop.id, visit) if visit else None
+    if response:
+        return parts.live.version(shop.slug, response.quiz, response.version)
+    quizzes = live_quizzes(session, shop.id)
+    return parts.live.live(shop.slug, quizzes[0]) if quizzes else None
+
+
+def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
+    """Whether what was bought lets this step happen at all; all else is looked at when it is due."""
+    clauses = [[term for term in clause if term.field == "order.contains"] for clause in step.when.clauses]
+    facts = LetterFacts(bought=bought)
+    return any(all(condition_holds(type(step.when)(((term,),)), facts) for term in clause) for clause in clauses)
+
+
+def _agreed_code(parts: Parts, session: Session, served: Served, contact_id: int, visit: str) -> str:
+    """The sealed answers of the visit, only for someone who agreed to have them used."""
+    response = response_by_visit(session, served.shop.id, visit) if visit else None
+    if response is None or consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
+        return ""
+    return result_code(parts, served, response.answers)
+
+
+def _row(
+    parts: Parts, shop: Shop, served: Served, sequence: Sequence, step: Step, moment: datetime
+) -> dict[str, Any]:
+    return {
+        "shop_id": shop.id,
+        "quiz": served.quiz,
+        "version": served.version,
+        "sequence": sequence.id,
+        "step": step.id,
+        "letter": step.letter,
+        "kind": sequence.kind,
+        "state": PLANNED,
+        "reason": "",
+        "due_at": moment,
+        "valid_until": moment + timedelta(days=step.valid_days),
+        "changed_at": parts.now(),
+        "attempts": 0,
+        "message_id": "",
+        "decisions": [{"at": parts.now().isoformat(), "state": PLANNED, "reason": "planned"}],
+    }

@@ -1,0 +1,130 @@
+"""Turn stored hooks into orders and planned letters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from widget.actions.plan_letters import plan_order_letters
+from widget.domain.order import CANCELLED, PLACED, OrderEvent, agreed, earliest
+from widget.domain.pack import ENDS_EARLY
+from widget.mail.message import BadAddress, checked_address
+from widget.parts import Parts
+from widget.storage.contacts import contact_for
+from widget.storage.hooks import DONE, FAILED, WAITING, Hook, waiting_hooks
+from widget.storage.orders import Order, order_by_external_id
+from widget.storage.responses import response_by_visit
+from widget.storage.shops import Shop
+from widget.stores.standard import Unreadable, parse
+from widget.telemetry import HOOKS, log
+
+BATCH = 100
+
+
+def record_orders(parts: Parts) -> int:
+    """Work through waiting hooks, each in a transaction of its own; how many were done or given up."""
+    with parts.reads() as session:
+        waiting = waiting_hooks(session, BATCH)
+    for hook_id in waiting:
+        record_order(parts, hook_id)
+    return len(waiting)
+
+
+def record_order(parts: Parts, hook_id: int) -> None:
+    """Fold one hook into its order and plan letters: all of it or nothing. Twice is as good as once.
+
+    A signed body that cannot be read is kept as failed, with the reason, for people to see.
+    """
+    try:
+        with parts.sessions.begin() as session:
+            hook = session.get(Hook, hook_id, with_for_update=True)
+            if hook is None or hook.state != WAITING:
+                return
+            _fold_hook(parts, session, hook)
+            hook.state, hook.done_at = DONE, parts.now()
+    except SQLAlchemyError:
+        raise  # The database's trouble, not the hook's: it stays waiting and is tried again.
+    except Unreadable as error:
+        _give_up(parts, hook_id, str(error))
+    except Exception as error:  # noqa: BLE001  # One odd body must not stop the others; it is kept and shown.
+        log("orders").error("hook_failed", hook_id=hook_id, exc_info=True)
+        _give_up(parts, hook_id, type(error).__name__)
+
+
+def _give_up(parts: Parts, hook_id: int, reason: str) -> None:
+    HOOKS.labels("orders", FAILED).inc()
+    with parts.sessions.begin() as session:
+        hook = session.get_one(Hook, hook_id, with_for_update=True)
+        hook.state, hook.error, hook.done_at = FAILED, reason[:500], parts.now()
+
+
+def _fold_hook(parts: Parts, session: Session, hook: Hook) -> None:
+    event = parse(hook.body)
+    shop = session.get_one(Shop, hook.shop_id)
+    order = order_by_external_id(session, shop.id, event.external_id)
+    if order is None:
+        order = Order(shop_id=shop.id, external_id=event.external_id, updated_at=event.at, eligible=True, attributed=False)
+        session.add(order)
+    fold(order, event)
+    _link_contact(parts, session, shop, order, event)
+    _note_red_flag(session, shop, order, event)
+    session.flush()  # The letters below need the order's id.
+    plan_order_letters(parts, session, shop, order, visit=event.visit)
+
+
+def fold(order: Order, event: OrderEvent) -> None:
+    """Add an event to an order, whatever order they arrive in: moments are the earliest told, words the newest."""
+    name = f"{event.kind}_at"
+    setattr(order, name, earliest(getattr(order, name), event.at))
+    if event.kind != CANCELLED:
+        # An event of any later kind says that the order was placed, also when that hook never came.
+        order.placed_at = earliest(order.placed_at, event.placed_at or (event.at if event.kind == PLACED else None))
+    order.accepts_marketing = agreed(order.accepts_marketing, event.accepts_marketing)
+    order.test = bool(order.test) or event.test
+    if event.at >= order.updated_at:
+        order.updated_at = event.at
+        for field, value in _words(event).items():
+            if value not in ("", None, []):
+                setattr(order, field, value)
+    elif not order.lines:
+        order.lines = [asdict(line) for line in event.lines]
+
+
+def _words(event: OrderEvent) -> dict[str, Any]:
+    return {
+        "number": event.number,
+        "locale": event.locale,
+        "currency": event.currency,
+        "total": event.total,
+        "lines": [asdict(line) for line in event.lines],
+    }
+
+
+def _link_contact(parts: Parts, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
+    if order.contact_id is not None or not event.email:
+        return
+    try:
+        email = checked_address(event.email)
+    except BadAddress:
+        return
+    contact = contact_for(
+        session,
+        shop_id=shop.id,
+        address_hash=parts.seals.address_hash(shop.slug, email),
+        email=email,
+        locale=event.locale,
+        at=parts.now(),
+    )
+    order.contact_id = contact.id
+
+
+def _note_red_flag(session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
+    """Of the answers behind a visit only this much stays with the order: whether product letters may follow."""
+    response = response_by_visit(session, shop.id, event.visit) if event.visit else None
+    if response is not None:
+        order.attributed = True
+        if response.outcome in ENDS_EARLY or not response.products:
+            order.eligible = False

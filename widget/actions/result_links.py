@@ -1,0 +1,66 @@
+"""Result links: answers sealed into a code, and opened again."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urljoin
+
+from widget.actions.errors import UnknownResult
+from widget.content.money import money_text
+from widget.domain.code import BadCode, pack_answers, unpack_answers
+from widget.domain.product import Product
+from widget.domain.result import Setting
+from widget.live import Served
+from widget.parts import Parts
+from widget.seals import Forged
+
+_MOST_VERSION = 1 << 31
+
+
+def result_code(parts: Parts, served: Served, answers: dict[str, list[str]]) -> str:
+    """Opaque, tamper-proof, stateless, and the same for the same answers and version."""
+    quiz = served.quiz.encode()
+    plain = served.version.to_bytes(4, "big") + bytes([len(quiz)]) + quiz
+    packed = pack_answers(served.engine.rules.pack.quiz, answers)
+    return parts.seals.code(plain + packed, served.shop.slug.encode())
+
+
+def result_url(parts: Parts, shop: str, code: str) -> str:
+    return f"{parts.settings.public_url}/{shop}/r/{code}"
+
+
+def open_result(parts: Parts, shop: str, code: str, quiz: str | None = None) -> tuple[Served, dict[str, list[str]]]:
+    """(the version a code was made with, its answers). Raises UnknownResult."""
+    try:
+        plain = parts.seals.open_code(code, shop.encode())
+        version, size = int.from_bytes(plain[:4], "big"), plain[4]
+        named, packed = plain[5 : 5 + size].decode(), plain[5 + size :]
+        served = parts.live.version(shop, named, version) if version < _MOST_VERSION else None
+        if served is None or (quiz is not None and quiz != named):
+            raise BadCode
+        return served, unpack_answers(served.engine.rules.pack.quiz, packed)
+    except (Forged, BadCode, IndexError, UnicodeDecodeError) as error:
+        raise UnknownResult("this link does not lead to a result; take the quiz to get one") from error
+
+
+def result_setting(parts: Parts, served: Served, locale: str) -> Setting:
+    """Where and how a result is shown, for this shop."""
+
+    def address(path: str) -> str:
+        return urljoin((served.shop.url or parts.settings.public_url) + "/", path)
+
+    def cart(product: Product) -> dict[str, Any]:
+        rule = served.shop.cart or {"kind": "event"}
+        if rule["kind"] != "form":
+            return dict(rule)
+        return {"kind": "form", "action": address(rule["action"]), "fields": {"sku": product.sku, "quantity": "1"}}
+
+    return Setting(
+        shop=served.shop.slug,
+        quiz=served.quiz,
+        version=served.version,
+        locale=locale,
+        money=money_text,
+        cart=cart,
+        address=address,
+    )

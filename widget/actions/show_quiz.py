@@ -1,0 +1,88 @@
+"""The quiz document that the widget loads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from widget.actions.errors import UnknownQuiz
+from widget.content.words import words_for
+from widget.domain.condition import Condition
+from widget.domain.pack import ENDS_EARLY
+from widget.domain.quiz import SCALE, Question
+from widget.domain.result import direction
+from widget.live import Served
+from widget.parts import Parts
+
+
+def show_quiz(parts: Parts, *, shop: str, quiz: str, locale: str | None = None) -> bytes:
+    """The live quiz as JSON. Raises UnknownQuiz."""
+    served = parts.live.live(shop, quiz)
+    if served is None:
+        raise UnknownQuiz("there is no such quiz here")
+    pack = served.engine.rules.pack
+    locale = locale if locale in pack.locales else pack.default_locale
+    key = f"quiz:{shop}:{quiz}:{served.state}:{locale}"
+    body = parts.shared.get(key)
+    if body is None:
+        body = orjson.dumps(quiz_document(served, locale))
+        parts.shared.put(key, body, seconds=600)
+    return body
+
+
+def quiz_document(served: Served, locale: str) -> dict[str, Any]:
+    """The quiz with its branching in a small JSON form: lists of clauses of [question, operator, values, negated]."""
+    pack = served.engine.rules.pack
+    return {
+        "shop": served.shop.slug,
+        "quiz": served.quiz,
+        "version": served.version,
+        "locale": locale,
+        "dir": direction(locale),
+        "title": pack.title,
+        "intro": {
+            "eyebrow": pack.quiz.intro.eyebrow,
+            "title": pack.quiz.intro.title or pack.title,
+            "text": pack.quiz.intro.text,
+            "button": pack.quiz.intro.button,
+            "note": pack.quiz.intro.note,
+        },
+        "questions": [_question(question) for question in pack.quiz.questions],
+        "stop_if": [condition_data(row.when) for row in pack.triage if row.outcome in ENDS_EARLY],
+        "notices": list(pack.notices),
+        "words": words_for(locale),
+    }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "id": question.id,
+        "kind": question.kind,
+        "text": question.text,
+        "help": question.help,
+        "note": question.note,
+        "optional": question.optional,
+        "min": question.least,
+        "max": question.most,
+        "from": question.start,
+        "to": question.end,
+        "low": question.low,
+        "high": question.high,
+        "words": list(question.words),
+        "options": [
+            {"id": each.id, "text": each.text, "help": each.help, "image": each.image, "only": each.only}
+            for each in question.options
+        ],
+        "show_if": None if question.show_if.always else condition_data(question.show_if),
+    }
+    if question.kind == SCALE:
+        data["min"] = data["max"] = 1
+    return data
+
+
+def condition_data(condition: Condition) -> list[list[list[Any]]]:
+    return [
+        [[term.field, term.operator, list(term.values), term.negated] for term in clause]
+        for clause in condition.clauses
+    ]

@@ -1,0 +1,102 @@
+"""When a letter is due, and whether what it looks at holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from widget.domain.condition import Chosen, Condition, Term
+from widget.domain.letter import ANCHORS, Step
+from widget.domain.product import Product
+from widget.domain.target import TargetError, parse_targets
+
+USES_A_WEEK = 7
+"""Assumed when the shopper's own answer is not known: once a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    product: Product
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFacts:
+    """What letter conditions can look at. ``answers`` is empty without consent to use them."""
+
+    bought: tuple[Bought, ...] = ()
+    order_count: int = 0
+    letters_sent: frozenset[str] = frozenset()
+    consents: frozenset[str] = frozenset()
+    outcome: str | None = None
+    answers: Mapping[str, Chosen] | None = None
+
+
+def due_at(step: Step, events: Mapping[str, datetime | None], bought: Iterable[Bought], zone: str) -> datetime | None:
+    """The moment a step is due, after the best known event; None while none is known.
+
+    ``events`` gives the moments of placed, fulfilled, delivered. With ``after.uses`` = 0.8: uses per pack ×
+    quantity ÷ uses per week × 0.8 weeks.
+    """
+    start = _anchor(step, events)
+    if start is None:
+        return None
+    start += timedelta(days=step.after.days, hours=step.after.hours)
+    if step.after.uses is not None:
+        uses = sum((each.product.uses or 0) * each.quantity for each in bought)
+        start += timedelta(weeks=uses / USES_A_WEEK * float(step.after.uses))
+    return _at_local_time(start, step.after.at, zone)
+
+
+def _anchor(step: Step, events: Mapping[str, datetime | None]) -> datetime | None:
+    if not step.anchor:
+        return next((events[name] for name in ("placed", *ANCHORS) if events.get(name)), None)
+    for name in ANCHORS:
+        moment = events.get(name)
+        if name in step.anchor and moment:
+            return moment + timedelta(days=step.anchor[name])
+    return None
+
+
+def _at_local_time(moment: datetime, at: str | None, zone: str) -> datetime:
+    if at is None:
+        return moment
+    try:
+        local = moment.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        local = moment
+    wanted = datetime.combine(local.date(), time.fromisoformat(at), local.tzinfo)
+    return (wanted if wanted >= local else wanted + timedelta(days=1)).astimezone(moment.tzinfo)
+
+
+def condition_holds(condition: Condition, facts: LetterFacts) -> bool:
+    """Whether a letter's condition holds; answers that may not be used count as not asked."""
+    return any(all(_holds(term, facts) for term in clause) for clause in condition.clauses)
+
+
+def _holds(term: Term, facts: LetterFacts) -> bool:
+    return term.holds(_chosen(term, facts))
+
+
+def _chosen(term: Term, facts: LetterFacts) -> Chosen:
+    if term.field == "order.contains":
+        return frozenset(term.values) if _contains(term, facts.bought) else frozenset({""})
+    if term.field == "order.count":
+        return frozenset({str(facts.order_count)})
+    if term.field == "letter.sent":
+        return facts.letters_sent or frozenset({""})
+    if term.field.startswith("consent."):
+        return frozenset({"yes" if term.field.removeprefix("consent.") in facts.consents else "no"})
+    if term.field == "outcome":
+        return frozenset({facts.outcome}) if facts.outcome else None
+    return (facts.answers or {}).get(term.field)
+
+
+def _contains(term: Term, bought: Iterable[Bought]) -> bool:
+    try:
+        targets = parse_targets("|".join(term.values))
+    except TargetError:
+        return False
+    return any(target.fits(each.product) for each in bought for target in targets)

@@ -1,0 +1,156 @@
+"""The HTML part of a letter: MJML after the visual system, then compiled and inlined."""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+from importlib.resources import files
+
+import css_inline
+from mjml import mjml2html
+
+from widget.mail.blocks import (
+    Block,
+    Button,
+    CheckIn,
+    Heading,
+    Paragraph,
+    Picture,
+    Points,
+    Spans,
+    Steps,
+    TipBlock,
+    Warnings,
+)
+from widget.mail.letter import LetterFrame
+
+MOST_BYTES = 80_000
+ACCENT, INK = "#0f5c4d", "#1b2a28"
+_BUTTON = 'background-color="{0}" color="{1}" border="1px solid {2}" css-class="{3}"'
+_inliner = threading.local()
+
+
+class TooLarge(ValueError):
+    """A letter over 80 kB: Gmail would clip its foot, and with it the way to unsubscribe."""
+
+    code = "too_large"
+
+
+def html_part(frame: LetterFrame, blocks: list[Block]) -> str:
+    """The letter as HTML. Raises TooLarge."""
+    styles = (files("widget.mail") / "letter.css").read_text(encoding="utf-8")
+    body = "".join(_block(block) for block in blocks)
+    mjml = (
+        f'<mjml lang="{escape(frame.locale)}" dir="{frame.dir}"><mj-head><mj-title>{escape(frame.subject)}</mj-title>'
+        f"<mj-preview>{escape(frame.preview)}</mj-preview>"
+        '<mj-raw><meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark"></mj-raw>'
+        "<mj-attributes>"
+        "<mj-all font-family=\"ui-sans-serif,system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif\"/>"
+        f'<mj-text font-size="17px" line-height="1.5" color="{INK}" padding="6px 32px"/>'
+        '<mj-section padding="0"/><mj-button font-size="17px" font-weight="600" border-radius="10px" '
+        'inner-padding="15px 24px" padding="14px 32px" width="536px"/>'
+        f'</mj-attributes><mj-style>{styles}</mj-style></mj-head><mj-body width="600px" background-color="#fbf9f5" '
+        f'css-class="page">{_head(frame)}{body}{_foot(frame)}</mj-body></mjml>'
+    )
+    html = _inlined(mjml2html(mjml))
+    if len(html.encode()) > MOST_BYTES:
+        raise TooLarge(f"the letter is {len(html.encode())} bytes, over {MOST_BYTES}")
+    return html
+
+
+def _inlined(html: str) -> str:
+    """Plain style rules written onto their elements, for mail programs that drop <style>; media queries stay."""
+    if not hasattr(_inliner, "made"):
+        _inliner.made = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False, keep_at_rules=True)
+    return str(_inliner.made.inline(html))
+
+
+def _section(inner: str, more: str = "") -> str:
+    return f"<mj-section {more}><mj-column>{inner}</mj-column></mj-section>"
+
+
+def _text(inner: str, more: str = "") -> str:
+    return f"<mj-text {more}>{inner}</mj-text>"
+
+
+def _head(frame: LetterFrame) -> str:
+    mark = (
+        f'<img src="{escape(frame.mark_url)}" width="28" height="28" alt="" class="mark"> ' if frame.mark_url else ""
+    )
+    brand = _text(f'<span class="brand">{mark}{escape(frame.shop)}</span>', 'padding="32px 32px 12px"')
+    return _section(brand + _text(f"<h1>{escape(frame.subject)}</h1>", 'padding="12px 32px 6px"'))
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return _section(_text(f"<h2>{escape(text)}</h2>", 'padding="24px 32px 4px"'))
+        case Paragraph(spans):
+            return _section(_text(f"<p>{_inline(spans)}</p>"))
+        case Steps(items):
+            return _section(_text(_steps(items), 'padding="12px 32px"'))
+        case Points(items):
+            listed = "".join(f"<li>{_inline(item)}</li>" for item in items)
+            return _section(_text(f"<ul>{listed}</ul>"))
+        case Button(label, url):
+            return _section(_button(label, url, _BUTTON.format(ACCENT, "#ffffff", ACCENT, "go")))
+        case Picture(url, alt):
+            picture = f'<mj-image src="{escape(url)}" alt="{escape(alt)}" padding="20px 32px" border-radius="14px" css-class="picture"/>'
+            return _section(picture)
+        case CheckIn():
+            return _check_in(block)
+        case TipBlock(title, text, source, link):
+            where = f' <a href="{escape(link)}">{escape(link.removeprefix("https://doi.org/"))}</a>' if link else ""
+            inner = f'<h2>{escape(title)}</h2><p>{escape(text)}</p><p class="tiny">{escape(source)}{where}</p>'
+            return _section(_text(inner, 'padding="18px 32px 6px"'))
+        case Warnings(product, lines):
+            listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
+            inner = f'<div class="warn"><h3>Warnings for {escape(product)}</h3><ul>{listed}</ul></div>'
+            return _section(_text(inner, 'padding="24px 32px 0"'))
+
+
+def _button(label: str, url: str, look: str, more: str = "") -> str:
+    return f'<mj-button href="{escape(url)}" {look} {more}>{escape(label)}</mj-button>'
+
+
+def _steps(items: tuple[Spans, ...]) -> str:
+    rows = ""
+    for number, item in enumerate(items, 1):
+        title = escape("".join(span.text for span in item if span.bold))
+        rest = _inline(tuple(span for span in item if not span.bold))
+        rows += f'<tr><td class="n">{number}</td><td>{title}<small>{rest}</small></td></tr>'
+    return f'<table role="presentation" class="steps" width="100%" cellpadding="0" cellspacing="0">{rows}</table>'
+
+
+def _check_in(block: CheckIn) -> str:
+    """A panel with three plain, equal answers."""
+    answers = (("Better", block.better), ("Same", block.same), ("Worse", block.worse))
+    cells = "".join(f'<td><a class="answer" href="{escape(url)}">{label}</a></td>' for label, url in answers)
+    inner = (
+        '<div class="ask"><h2>How are your legs today?</h2>'
+        "<p>One tap. If they are worse, you get advice, never an offer.</p>"
+        f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>{cells}</tr></table></div>'
+    )
+    return _section(_text(inner, 'padding="20px 32px"'))
+
+
+def _foot(frame: LetterFrame) -> str:
+    links = ""
+    if frame.unsubscribe_url:
+        links += f'<a href="{escape(frame.unsubscribe_url)}">Unsubscribe with one click</a> &nbsp; '
+    links += f'<a href="{escape(frame.preferences_url)}">Choose what you get, or delete your data</a>'
+    inner = (
+        f'<div class="foot"><p>{escape(frame.because)}</p><p>{links}</p>'
+        f"<p>{escape(frame.shop)}, {escape(frame.postal_address)}</p><p>{escape(frame.notice)}</p></div>"
+    )
+    return _section(_text(inner, 'padding="28px 32px 40px"'))
+
+
+def _inline(spans: Spans) -> str:
+    parts = []
+    for span in spans:
+        text = escape(span.text)
+        text = f"<strong>{text}</strong>" if span.bold else text
+        safe = span.link.startswith(("https://", "http://", "mailto:"))
+        parts.append(f'<a href="{escape(span.link)}">{text}</a>' if safe else text)
+    return "".join(parts)

@@ -1,0 +1,64 @@
+"""A written letter as a message, with the headers that mailbox providers ask for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+from email_validator import EmailNotValidError, validate_email
+
+from widget.mail.letter import Written
+
+_POLICY = SMTP.clone(max_line_length=998)  # List-Unsubscribe must not be folded: signatures break on it.
+
+
+class BadAddress(ValueError):
+    """An address that no mail can be sent to."""
+
+    code = "bad_address"
+
+
+def checked_address(text: str) -> str:
+    """The address in one spelling. Raises BadAddress. Nothing is looked up."""
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise BadAddress("this is no e-mail address") from error
+
+
+def letter_message(
+    written: Written,
+    *,
+    sender_name: str,
+    sender: str,
+    recipient: str,
+    message_id: str,
+    list_id: str,
+    unsubscribe_url: str,
+    date: datetime,
+) -> EmailMessage:
+    """The message. Header values cannot smuggle lines: the policy refuses line breaks in them.
+
+    Sources: RFC 5322 (Date, From, Message-ID), RFC 2919 (List-Id), RFC 2369 and RFC 8058 (one-click unsubscribe).
+    """
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = Address(_one_line(sender_name), addr_spec=sender)
+    message["To"] = Address(addr_spec=recipient)
+    message["Subject"] = _one_line(written.subject)
+    message["Date"] = format_datetime(date)
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"
+    if unsubscribe_url:
+        message["List-Id"] = list_id
+        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(written.text, cte="quoted-printable")
+    message.add_alternative(written.html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

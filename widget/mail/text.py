@@ -1,0 +1,79 @@
+"""The text part of a letter."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from widget.mail.blocks import (
+    Block,
+    Button,
+    CheckIn,
+    Heading,
+    Paragraph,
+    Picture,
+    Points,
+    Spans,
+    Steps,
+    TipBlock,
+    Warnings,
+)
+from widget.mail.letter import LetterFrame
+
+WIDTH = 76
+
+
+def text_part(frame: LetterFrame, blocks: list[Block]) -> str:
+    """Plain text, wrapped at 76 characters; addresses stand alone on their lines and are never broken."""
+    parts = [frame.shop.upper(), frame.subject]
+    parts += [part for block in blocks for part in _block(block)]
+    foot = "\n".join(["--", *_foot(frame)])
+    return "\n\n".join([*parts, foot]) + "\n"
+
+
+def _block(block: Block) -> Iterator[str]:
+    match block:
+        case Heading(text):
+            yield text.upper()
+        case Paragraph(spans):
+            yield _wrapped(_spoken(spans))
+        case Steps(items):
+            yield "\n".join(_step(number, item) for number, item in enumerate(items, 1))
+        case Points(items):
+            yield "\n".join(_wrapped("- " + _spoken(item), "  ") for item in items)
+        case Button(label, url):
+            yield f"{label}:\n{url}"
+        case Picture():
+            return
+        case CheckIn(better, same, worse):
+            yield "HOW ARE YOUR LEGS TODAY?"
+            yield f"If they are worse, you get advice, never an offer.\nBetter: {better}\nSame:   {same}\nWorse:  {worse}"
+        case TipBlock(title, text, source, link):
+            yield title.upper()
+            yield "\n".join(filter(None, [_wrapped(text), _wrapped(source), link]))
+        case Warnings(product, lines):
+            yield f"WARNINGS FOR {product.upper()}"
+            yield "\n".join(_wrapped("- " + line, "  ") for line in lines)
+
+
+def _step(number: int, item: Spans) -> str:
+    title = "".join(span.text for span in item if span.bold).strip()
+    rest = "".join(span.text for span in item if not span.bold).strip()
+    return "\n".join(filter(None, [_wrapped(f"{number}. {title}", "   "), rest and _wrapped("   " + rest, "   ")]))
+
+
+def _foot(frame: LetterFrame) -> Iterator[str]:
+    yield _wrapped(frame.because)
+    if frame.unsubscribe_url:
+        yield f"Unsubscribe: {frame.unsubscribe_url}"
+    yield f"Choose what you get, or delete your data: {frame.preferences_url}"
+    yield f"{frame.shop}, {frame.postal_address}"
+    yield frame.notice
+
+
+def _spoken(spans: Spans) -> str:
+    return "".join(f"{span.text} ({span.link})" if span.link else span.text for span in spans)
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

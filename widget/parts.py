@@ -1,0 +1,87 @@
+"""The parts of a running service: database, caches, mail, content, clock. Built once, never at import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+
+from sqlalchemy import Engine as Database
+
+from widget.cache.local import LocalCache
+from widget.cache.shared import SharedCache
+from widget.clock import Clock
+from widget.live import LiveQuizzes
+from widget.mail.carrier import Carrier, SmtpCarrier
+from widget.recorder import Recorder
+from widget.seals import Seals
+from widget.settings import Settings
+from widget.storage.database import Sessions, open_database, open_sessions
+
+RESULTS_KEPT = 8192
+RESULT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownResult:
+    """A result as it goes out, with what the anonymous record of it needs."""
+
+    body: bytes
+    answers: dict[str, list[str]]
+    outcome: str
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that has an outside. ``sessions`` write; ``reads`` never take the write lock."""
+
+    settings: Settings
+    database: Database
+    sessions: Sessions
+    reads: Sessions
+    shared: SharedCache
+    results: LocalCache[KnownResult]
+    live: LiveQuizzes
+    recorder: Recorder
+    seals: Seals
+    carrier: Carrier
+    clock: Clock
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def moved(self, what: str) -> None:
+        """A publish, or the catalogue: forget here at once, and tell the other processes."""
+        self.live.moved(what)
+        self.shared.tell(what)
+
+    def close(self) -> None:
+        self.recorder.close()
+        self.shared.close()
+        self.database.dispose()
+
+
+def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: bool = False) -> Parts:
+    """The parts for these settings; ``listen`` follows what other processes publish."""
+    database = open_database(settings.database_url)
+    sessions = open_sessions(database)
+    reads = open_sessions(database.execution_options(reads_only=True))
+    live = LiveQuizzes(reads)
+    shared = SharedCache(settings.redis_url, prefix=f"rq:{version('recovery-quiz')}")
+    parts = Parts(
+        settings=settings,
+        database=database,
+        sessions=sessions,
+        reads=reads,
+        shared=shared,
+        results=LocalCache(size=RESULTS_KEPT, seconds=RESULT_SECONDS),
+        live=live,
+        recorder=Recorder(sessions),
+        seals=Seals(settings.secret_keys, settings.suppression_key),
+        carrier=carrier or SmtpCarrier(settings.smtp_url, settings.mail_from),
+        clock=Clock(settings.home / "clock.json" if settings.embedded else None),
+    )
+    if listen:
+        shared.listen(live.moved)
+    return parts

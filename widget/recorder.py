@@ -1,0 +1,86 @@
+"""Anonymous responses and counts, gathered in this process and stored in batches at most a second later."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from widget.storage.database import Sessions
+from widget.storage.responses import add_counts, add_responses
+from widget.telemetry import RESPONSES_LOST, log
+
+EVERY_SECONDS = 0.5
+MOST_WAITING = 20_000
+CountKey = tuple[int, str, date, str, str, str]
+"""(shop id, quiz, day, event, question, SKU)"""
+
+
+class Recorder:
+    """Takes rows from many threads; one thread stores them. What a dead database cannot take is counted as lost
+    once too much waits, never kept without end."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._lock = threading.Lock()
+        self._responses: list[dict[str, Any]] = []
+        self._counts: Counter[CountKey] = Counter()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._log = log("recorder")
+
+    def add_response(self, row: dict[str, Any]) -> None:
+        self._responses.append(row)  # Atomic; the flusher swaps the whole list.
+        if self._thread is None:
+            self._start()
+
+    def add_count(self, key: CountKey, number: int = 1) -> None:
+        with self._lock:
+            self._counts[key] += number
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_SECONDS):
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what waits, in one transaction; on failure it waits for the next time."""
+        responses, self._responses = self._responses, []
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        if not responses and not counts:
+            return
+        try:
+            with self._sessions.begin() as session:
+                if responses:
+                    add_responses(session, responses)
+                names = ("shop_id", "quiz", "day", "event", "question", "sku")
+                add_counts(session, [dict(zip(names, key, strict=True), number=n) for key, n in sorted(counts.items())])
+        except SQLAlchemyError:
+            self._log.warning("responses_wait", number=len(responses), exc_info=True)
+            self._keep(responses, counts)
+
+    def _keep(self, responses: list[dict[str, Any]], counts: Counter[CountKey]) -> None:
+        self._responses[:0] = responses
+        with self._lock:
+            self._counts.update(counts)
+        lost = len(self._responses) - MOST_WAITING
+        if lost > 0:
+            RESPONSES_LOST.inc(lost)
+            del self._responses[:lost]
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=3)
+        self.flush()

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 UNSUBSCRIBE, CONFIRM, PREFERENCES = "u", "c", "p"
-MOST_TOKEN = 400
+MOST_TOKEN = 8000
 
 
 class Forged(ValueError):

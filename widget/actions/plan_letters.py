@@ -123,5 +123,6 @@ def _row(
         "changed_at": parts.now(),
         "attempts": 0,
         "message_id": "",
+        "answer": "",
         "decisions": [{"at": parts.now().isoformat(), "state": PLANNED, "reason": "planned"}],
     }

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from widget.actions.errors import UnknownQuiz
+from widget.actions.result_links import result_setting
 from widget.content.words import words_for
 from widget.domain.condition import Condition
 from widget.domain.pack import ENDS_EARLY
@@ -26,13 +27,14 @@ def show_quiz(parts: Parts, *, shop: str, quiz: str, locale: str | None = None) 
     key = f"quiz:{shop}:{quiz}:{served.state}:{locale}"
     body = parts.shared.get(key)
     if body is None:
-        body = orjson.dumps(quiz_document(served, locale))
+        body = orjson.dumps(quiz_document(parts, served, locale))
         parts.shared.put(key, body, seconds=600)
     return body
 
 
-def quiz_document(served: Served, locale: str) -> dict[str, Any]:
+def quiz_document(parts: Parts, served: Served, locale: str) -> dict[str, Any]:
     """The quiz with its branching in a small JSON form: lists of clauses of [question, operator, values, negated]."""
+    address = result_setting(parts, served, locale).address
     pack = served.engine.rules.pack
     return {
         "shop": served.shop.slug,
@@ -47,6 +49,7 @@ def quiz_document(served: Served, locale: str) -> dict[str, Any]:
             "text": pack.quiz.intro.text,
             "button": pack.quiz.intro.button,
             "note": pack.quiz.intro.note,
+            "image": address(pack.quiz.intro.image) if pack.quiz.intro.image else None,
         },
         "questions": [_question(question) for question in pack.quiz.questions],
         "stop_if": [condition_data(row.when) for row in pack.triage if row.outcome in ENDS_EARLY],

@@ -17,6 +17,7 @@ from widget.domain.problem import nearest, unknown_text
 from widget.domain.target import KINDS, Target, TargetError, format_targets, parse_targets
 
 _ID = re.compile(r"[a-z0-9-]+")
+_LINK = re.compile(r"(https?://[^\s/\\]|/(?![/\\]))\S*")
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 
 
@@ -86,6 +87,16 @@ class Prose(fields.Field[str]):
         if self.required and not value.strip():
             raise ValidationError("must not be empty")
         return str(value)
+
+
+class Link(Prose):
+    """An address: https://…, http://…, or a path on the store's own site."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        link = super()._deserialize(value, attr, data, **kwargs)
+        if not _LINK.fullmatch(link):
+            raise ValidationError("must be an address that starts with https:// or /")
+        return link
 
 
 class Choice(Prose):

@@ -11,6 +11,7 @@ from widget.content.fields import (
     Day,
     Flag,
     Id,
+    Link,
     Listed,
     Prose,
     Record,
@@ -56,7 +57,7 @@ class OptionSchema(Record):
     id = Id(required=True)
     text = Prose(required=True)
     help = Prose()
-    image = Prose()
+    image = Link()
     only = Flag()
     short = Prose()
 
@@ -88,6 +89,7 @@ class IntroSchema(Record):
     text = Prose()
     button = Prose()
     note = Prose()
+    image = Link()
 
 
 class QuizFileSchema(Record):
@@ -166,8 +168,8 @@ class ProductSchema(Record):
     certificate = fields.Nested(CertificateSchema)
     product_id = Prose()
     variant_id = Prose()
-    url = Prose()
-    image = Prose()
+    url = Link()
+    image = Link()
     size = Prose()
     uses = Whole(least=1)
     areas = Listed(Word(), alone=True)

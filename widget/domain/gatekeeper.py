@@ -9,7 +9,9 @@ from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED
 
 MARKETING_GAP = timedelta(hours=20)
 DEFER = "defer"
-UNSUBSCRIBED = "unsubscribed"
+UNSUBSCRIBED, ERASED = "unsubscribed", "erased"
+SAID_NO = frozenset({UNSUBSCRIBED, ERASED})
+"""Reasons of suppression that concern marketing only: what someone asks for anew may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ def decide(facts: Facts) -> Decision:
 def _stops(facts: Facts) -> str | None:
     marketing = facts.kind == MARKETING
     checks = (
-        (not facts.has_address, "erased"),
-        (facts.suppressed is not None and (marketing or facts.suppressed != UNSUBSCRIBED), facts.suppressed or ""),
+        (not facts.has_address, ERASED),
+        (facts.suppressed is not None and (marketing or facts.suppressed not in SAID_NO), facts.suppressed or ""),
         (marketing and not facts.consent, "no_consent"),
         (facts.order_test, "test_order"),
         (facts.order_cancelled, "order_cancelled"),

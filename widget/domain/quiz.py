@@ -74,6 +74,7 @@ class Intro:
     text: str | None = None
     button: str | None = None
     note: str | None = None
+    image: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from widget.storage.database import Table, Utc
 class Letter(Table):
     """One letter of one sequence to one contact.
 
-    ``decisions`` is its life, oldest first: [{at, state, reason}]. ``subject`` names what it is about (the result
-    code, sealed), never answers.
+    ``decisions`` is its life, oldest first: [{at, state, reason}]. ``result_code`` is the sealed result it speaks
+    of; ``answer`` is what was said to a check-in (better, same, worse).
     """
 
     __tablename__ = "letters"
@@ -50,6 +50,7 @@ class Letter(Table):
     sent_at: Mapped[datetime | None] = mapped_column(Utc)
     attempts: Mapped[int] = mapped_column(default=0)
     message_id: Mapped[str] = mapped_column(Text, default="")
+    answer: Mapped[str] = mapped_column(Text, default="")
     decisions: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
 
 

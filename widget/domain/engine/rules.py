@@ -191,13 +191,14 @@ class Rules:
             except Refused as refused:
                 codes.append(refused.code)
                 errors.update(refused.errors)
-        for asking, way in self._asked(known):
+        for asking, way in self.asked(known):
             if way.problem and asking.id not in errors:
                 codes.append(way.problem[0])
                 errors[asking.id] = [way.problem[1]]
         return Refused(codes[0], errors)
 
-    def _asked(self, answers: Answers) -> Iterable[tuple[Asking, Way]]:
+    def asked(self, answers: Answers) -> Iterable[tuple[Asking, Way]]:
+        """The questions that these answers lead past, each with its way; up to an early end."""
         falsified = 0
         for asking, show, ends, later in zip(self.askings, self._show, self._ends, self._later, strict=True):
             way = asking.way(answers[asking.id]) if asking.id in answers else asking.unanswered

@@ -1,0 +1,74 @@
+"""Send a person a copy of what is known of them, to their own address."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+from sqlalchemy import select
+
+from widget.actions.change_consent import contact_of
+from widget.mail.blocks import Heading, Paragraph, Points, Span
+from widget.mail.carrier import Later, Never, Unclear
+from widget.mail.html import html_part
+from widget.mail.letter import LetterFrame, Written
+from widget.mail.message import letter_message
+from widget.mail.text import text_part
+from widget.parts import Parts
+from widget.seals import PREFERENCES
+from widget.storage.contacts import Consent
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.shops import Shop
+from widget.telemetry import log
+
+
+def request_export(parts: Parts, purpose: str, token: str) -> None:
+    """Write and send the copy at once: it was asked for by someone who reads that mailbox. Raises UnknownToken."""
+    with parts.reads() as session:
+        contact = contact_of(parts, session, purpose, token)
+        shop = session.get_one(Shop, contact.shop_id)
+        consents = list(session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id)))
+        orders = list(session.scalars(select(Order).where(Order.contact_id == contact.id).order_by(Order.id)))
+        letters = list(session.scalars(select(Letter).where(Letter.contact_id == contact.id).order_by(Letter.id)))
+    if not contact.email:
+        return
+    said = [f"{each.at:%Y-%m-%d %H:%M} UTC: {each.kind} {each.state} ({each.source})" for each in consents]
+    bought = [f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders]
+    sent = [f"{each.letter}: {each.state}, due {each.due_at:%Y-%m-%d}" for each in letters]
+    blocks = [Paragraph((Span(f"This is everything {shop.name} keeps in this service about {contact.email}."),))]
+    for title, lines in (("Consents", said), ("Orders", bought), ("Letters", sent)):
+        blocks += [Heading(title), Points(tuple((Span(line),) for line in lines or ["Nothing."]))]  # type: ignore[list-item]
+    frame = LetterFrame(
+        shop=shop.name,
+        subject="Your data, as you asked",
+        preview="A copy of what we keep about you.",
+        locale="en",
+        dir="ltr",
+        because="You get this letter because you asked for a copy of your data.",
+        notice="",
+        postal_address=shop.postal_address,
+        preferences_url=f"{parts.settings.public_url}/p/{parts.seals.token(PREFERENCES, contact.id)}",
+        unsubscribe_url="",
+        mark_url="",
+    )
+    written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
+    _send(parts, written, shop.name, contact.email, contact.id)
+
+
+def _send(parts: Parts, written: Written, shop: str, email: str, contact_id: int) -> None:
+    domain = parts.settings.mail_from.rsplit("@", 1)[-1]
+    stamp = int(parts.now().timestamp())
+    message: EmailMessage = letter_message(
+        written,
+        sender_name=shop,
+        sender=parts.settings.mail_from,
+        recipient=email,
+        message_id=f"<{parts.seals.token('x', (contact_id << 40) + stamp)}@{domain}>",
+        list_id="",
+        unsubscribe_url="",
+        date=parts.now(),
+    )
+    try:
+        parts.carrier.send(message, email)
+    except (Later, Never, Unclear):
+        log("letters").warning("export_not_sent", contact_id=contact_id)

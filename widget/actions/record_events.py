@@ -1,0 +1,32 @@
+"""Count what happens on store pages. Anonymous: question ids, never options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widget.actions.errors import UnknownShop
+from widget.parts import Parts
+
+EVENTS = ("seen", "started", "answered", "completed", "product_clicked", "added_to_cart", "closed")
+
+
+def record_events(parts: Parts, *, shop: str, events: list[dict[str, Any]]) -> None:
+    """Add a batch to the day's counts; what names an unknown quiz, question or product is left out.
+
+    Raises UnknownShop when no event of the batch belongs to a live quiz of this shop.
+    """
+    day = parts.now().date()
+    known = False
+    for event in events:
+        served = parts.live.live(shop, event["quiz"])
+        if served is None:
+            continue
+        known = True
+        rules = served.engine.rules
+        question = event.get("question") or ""
+        sku = event.get("sku") or ""
+        if (question and question not in rules.pack.quiz.by_id) or (sku and sku not in rules.place):
+            continue
+        parts.recorder.add_count((served.shop.id, served.quiz, day, event["event"], question, sku))
+    if events and not known:
+        raise UnknownShop("there is no such shop or quiz")

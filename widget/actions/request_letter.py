@@ -1,0 +1,75 @@
+"""Send a result by letter, to someone who asked for it."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import ConsentNeeded
+from widget.actions.plan_letters import plan_result_letters
+from widget.live import Served
+from widget.mail.message import checked_address
+from widget.parts import Parts
+from widget.storage.contacts import (
+    GRANTED,
+    HEALTH_DATA,
+    KINDS,
+    MARKETING,
+    PENDING,
+    RESULT,
+    Consent,
+    consent_state,
+    contact_for,
+)
+
+
+def request_letter(
+    parts: Parts,
+    *,
+    served: Served,
+    code: str,
+    email: str,
+    consents: dict[str, bool],
+    text_version: str,
+    locale: str | None = None,
+) -> None:
+    """Note the consents (as pending, until the address says so itself) and plan the letters asked for.
+
+    Raises BadAddress, ConsentNeeded. Nothing here tells whether the address is known.
+    """
+    address = checked_address(email)
+    if not consents.get(RESULT):
+        raise ConsentNeeded("without the first box there is nothing to send")
+    locale = locale or served.engine.rules.pack.default_locale
+    with parts.sessions.begin() as session:
+        contact = contact_for(
+            session,
+            shop_id=served.shop.id,
+            address_hash=parts.seals.address_hash(served.shop.slug, address),
+            email=address,
+            locale=locale,
+            at=parts.now(),
+        )
+        for kind in KINDS:
+            if consents.get(kind) and consent_state(session, contact.id, kind) != GRANTED:
+                note_consent(parts, session, served.shop.id, contact.id, kind, PENDING, text_version, "result page")
+        wanted = frozenset(kind for kind in (MARKETING, HEALTH_DATA) if consents.get(kind))
+        plan_result_letters(
+            parts, session, served, contact_id=contact.id, code=code, locale=locale, consents=wanted
+        )
+
+
+def note_consent(
+    parts: Parts, session: Session, shop_id: int, contact_id: int, kind: str, state: str, text_version: str, source: str
+) -> None:
+    """Add an entry to the ledger."""
+    session.add(
+        Consent(
+            shop_id=shop_id,
+            contact_id=contact_id,
+            kind=kind,
+            state=state,
+            text_version=text_version[:40],
+            source=source,
+            at=parts.now(),
+        )
+    )

@@ -1,0 +1,30 @@
+"""Look for lost work: letters whose worker died."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from widget.actions.send_letter import settle
+from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
+from widget.parts import Parts
+from widget.storage.letters import Letter, stuck_letters
+
+QUEUED_FOR = timedelta(minutes=5)
+SENDING_FOR = timedelta(minutes=15)
+
+
+def rescue_letters(parts: Parts) -> int:
+    """Put claimed letters back that nobody sends; tell those that were being sent as unconfirmed. The number."""
+    now = parts.now()
+    rescued = 0
+    for state, age, to, reason in (
+        (QUEUED, QUEUED_FOR, PLANNED, "its worker is gone"),
+        (SENDING, SENDING_FOR, UNCONFIRMED, "its worker died before the carrier's answer was noted"),
+    ):
+        with parts.sessions.begin() as session:
+            for letter_id in stuck_letters(session, state, now - age):
+                letter = session.get_one(Letter, letter_id, with_for_update=True)
+                if letter.state == state:
+                    settle(parts, letter, to, reason)
+                    rescued += 1
+    return rescued

@@ -1,0 +1,210 @@
+"""Send what is due: claim, check everything again, hand over, note what came of it.
+
+Two short transactions with the carrier's answer between them: no connection to the database is held while a
+stranger answers. A process that dies in between leaves a letter in ``sending``; it is told as unconfirmed and
+never repeated by itself.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import ActionError
+from widget.actions.plan_letters import bought_products
+from widget.actions.write_letter import letter_products, write_letter
+from widget.domain.gatekeeper import DEFER, Decision, Facts, decide
+from widget.domain.letter import FAILED, MARKETING, PLANNED, QUEUED, SENDING, SENT, SKIPPED, UNCONFIRMED, moved
+from widget.domain.schedule import LetterFacts, condition_holds
+from widget.live import Served
+from widget.mail.blocks import CannotWrite
+from widget.mail.carrier import Later, Never, Unclear
+from widget.mail.html import TooLarge
+from widget.mail.letter import LetterFrame, Written
+from widget.mail.message import letter_message
+from widget.parts import Parts
+from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, Contact, consent_state, suppressed
+from widget.storage.contacts import MARKETING as MARKETING_CONSENT
+from widget.storage.letters import Letter, claim_due
+from widget.storage.orders import Order, count_orders
+from widget.storage.shops import Shop
+from widget.telemetry import LETTERS, log
+
+BATCH = 50
+MOST_ATTEMPTS = 12
+FIRST_RETRY = timedelta(minutes=2)
+LONGEST_RETRY = timedelta(hours=6)
+
+
+def send_due_letters(parts: Parts) -> int:
+    """Claim what is due and send it, letter by letter; how many were claimed."""
+    with parts.sessions.begin() as session:
+        claimed = claim_due(session, parts.now(), BATCH)
+    for letter_id in claimed:
+        send_letter(parts, letter_id)
+    return len(claimed)
+
+
+def send_letter(parts: Parts, letter_id: int) -> None:
+    """Send one claimed letter, or note why it does not go. Any other state: nothing happens."""
+    ready = _prepare(parts, letter_id)
+    if ready is None:
+        return
+    written, frame, recipient, sender_name, message_id = ready
+    message = letter_message(
+        written,
+        sender_name=sender_name,
+        sender=parts.settings.mail_from,
+        recipient=recipient,
+        message_id=message_id,
+        list_id=f"{sender_name} <letters.{_domain(parts)}>".replace('"', ""),
+        unsubscribe_url=frame.unsubscribe_url,
+        date=parts.now(),
+    )
+    try:
+        parts.carrier.send(message, recipient)
+    except Later as error:
+        _come_back(parts, letter_id, str(error))
+    except Never as error:
+        _note(parts, letter_id, FAILED, str(error))
+    except Unclear as error:
+        _note(parts, letter_id, UNCONFIRMED, str(error))
+    else:
+        _note(parts, letter_id, SENT, "taken_by_carrier")
+
+
+def _prepare(parts: Parts, letter_id: int) -> tuple[Written, LetterFrame, str, str, str] | None:
+    """Write the letter, then, in one transaction over the latest state, decide and mark it as sending."""
+    try:
+        with parts.reads() as session:
+            letter = session.get_one(Letter, letter_id)
+            # Writing costs milliseconds and needs no lock; whether it may go is decided below, on fresh rows.
+            served, written, frame = write_letter(parts, session, letter)
+    except (CannotWrite, TooLarge, ActionError) as error:
+        _note(parts, letter_id, SKIPPED, f"{getattr(error, 'code', 'cannot_write')}: {error}"[:300], only_from=QUEUED)
+        return None
+    with parts.sessions.begin() as session:
+        letter = session.get_one(Letter, letter_id, with_for_update=True)
+        if letter.state != QUEUED:
+            return None
+        contact = session.get_one(Contact, letter.contact_id)
+        decision = decide(_facts(parts, session, served, letter, contact))
+        if decision.verdict != SENDING:
+            _keep_back(parts, letter, decision)
+            return None
+        letter.message_id = letter.message_id or f"<{parts.seals.token('m', letter.id)}@{_domain(parts)}>"
+        letter.attempts += 1
+        settle(parts, letter, SENDING, decision.reason)
+        shop = session.get_one(Shop, letter.shop_id)
+        return written, frame, contact.email, shop.name, letter.message_id
+
+
+def _facts(parts: Parts, session: Session, served: Served, letter: Letter, contact: Contact) -> Facts:
+    shop = session.get_one(Shop, letter.shop_id)
+    order = session.get(Order, letter.order_id) if letter.order_id else None
+    barred = suppressed(session, shop.id, contact.address_hash)
+    agreed = consent_state(session, contact.id, MARKETING_CONSENT)
+    return Facts(
+        now=parts.now(),
+        valid_until=letter.valid_until,
+        kind=letter.kind,
+        shop_paused=shop.paused,
+        has_address=bool(contact.email),
+        suppressed=barred.reason if barred else None,
+        consent=agreed == GRANTED or (agreed is None and order is not None and order.accepts_marketing is True),
+        order_cancelled=order is not None and order.cancelled_at is not None,
+        order_refunded=order is not None and order.refunded_at is not None,
+        order_test=order is not None and order.test,
+        eligible=order is None or order.eligible,
+        felt_worse=order is not None and _felt_worse(session, order),
+        product_withheld=_withheld(parts, served, order),
+        condition_holds=_condition(session, served, letter, order, agreed),
+        last_marketing_at=_last_marketing(session, contact.id),
+    )
+
+
+def _condition(session: Session, served: Served, letter: Letter, order: Order | None, agreed: str | None) -> bool:
+    sequence = served.engine.rules.pack.sequence_by_id.get(letter.sequence)
+    step = next((each for each in sequence.steps if each.id == letter.step), None) if sequence else None
+    if step is None:
+        return False
+    sent = select(Letter.letter).where(Letter.contact_id == letter.contact_id, Letter.sent_at.is_not(None))
+    if order is not None:
+        sent = sent.where(Letter.order_id == order.id)
+    granted = {MARKETING_CONSENT} if agreed == GRANTED or (agreed == PENDING and order is None) else set()
+    if consent_state(session, letter.contact_id, HEALTH_DATA) == GRANTED:
+        granted.add(HEALTH_DATA)
+    facts = LetterFacts(
+        bought=bought_products(served, order.lines) if order else (),
+        order_count=count_orders(session, letter.shop_id, letter.contact_id),
+        letters_sent=frozenset(session.scalars(sent)),
+        consents=frozenset(granted),
+    )
+    return condition_holds(step.when, facts)
+
+
+def _withheld(parts: Parts, served: Served, order: Order | None) -> bool:
+    """Whether the shop's live block list, or a withdrawal, takes a product of this letter out."""
+    live = parts.live.live(served.shop.slug, served.quiz)
+    shelf = (live or served).engine.shelf
+    now = {product.sku: product for product in shelf.products}
+    bought = letter_products(served, order)
+    return any(each.sku in shelf.blocked or not now.get(each.sku, each).active for each in bought)
+
+
+def _felt_worse(session: Session, order: Order) -> bool:
+    query = select(func.count()).select_from(Letter).where(Letter.order_id == order.id, Letter.answer == "worse")
+    return bool(session.scalar(query))
+
+
+def _last_marketing(session: Session, contact_id: int) -> Any:
+    query = select(func.max(Letter.sent_at)).where(Letter.contact_id == contact_id, Letter.kind == MARKETING)
+    return session.scalar(query)
+
+
+def _keep_back(parts: Parts, letter: Letter, decision: Decision) -> None:
+    if decision.verdict == DEFER and decision.until:
+        letter.due_at = decision.until
+        settle(parts, letter, PLANNED, f"deferred: {decision.reason}")
+    else:
+        settle(parts, letter, decision.verdict, decision.reason)
+
+
+def _come_back(parts: Parts, letter_id: int, reason: str) -> None:
+    """Later: wait longer each time, with some chance in it; past the end of its use it is given up, visibly."""
+    with parts.sessions.begin() as session:
+        letter = session.get_one(Letter, letter_id, with_for_update=True)
+        if letter.state != SENDING:
+            return
+        if letter.attempts >= MOST_ATTEMPTS:
+            settle(parts, letter, FAILED, f"gave up after {letter.attempts} attempts: {reason}")
+            return
+        wait = min(FIRST_RETRY * 2 ** (letter.attempts - 1), LONGEST_RETRY)
+        letter.due_at = parts.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter, no secret.
+        settle(parts, letter, PLANNED, f"later: {reason}")
+
+
+def _note(parts: Parts, letter_id: int, state: str, reason: str, only_from: str = SENDING) -> None:
+    with parts.sessions.begin() as session:
+        letter = session.get_one(Letter, letter_id, with_for_update=True)
+        if letter.state == only_from:
+            settle(parts, letter, state, reason)
+
+
+def settle(parts: Parts, letter: Letter, state: str, reason: str) -> None:
+    """Move a letter on and write down why. Raises WrongState for a way that does not exist."""
+    letter.state = moved(letter.state, state)
+    letter.reason, letter.changed_at = reason, parts.now()
+    if state == SENT:
+        letter.sent_at = parts.now()
+    letter.decisions = [*letter.decisions, {"at": parts.now().isoformat(), "state": state, "reason": reason}]
+    LETTERS.labels(state).inc()
+    log("letters").info("letter", letter_id=letter.id, state=state, reason=reason.split(":")[0])
+
+
+def _domain(parts: Parts) -> str:
+    return parts.settings.mail_from.rsplit("@", 1)[-1]

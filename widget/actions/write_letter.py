@@ -1,0 +1,149 @@
+"""Write a letter: its blocks from the content it was planned with, then HTML and text from the same blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import ActionError, UnknownResult
+from widget.actions.plan_letters import bought_products
+from widget.actions.result_links import open_result, result_setting, result_url
+from widget.domain.engine.evaluation import evaluate, screen
+from widget.domain.letter import TRANSACTIONAL
+from widget.domain.pack import Tip
+from widget.domain.product import Product
+from widget.domain.result import direction
+from widget.live import Served
+from widget.mail.blocks import Block, CheckIn, Picture, TipBlock, Warnings, fill, letter_blocks
+from widget.mail.html import html_part
+from widget.mail.letter import LetterFrame, Written
+from widget.mail.text import text_part
+from widget.parts import Parts
+from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.shops import Shop
+
+CHECK_IN = "f"
+GENERAL_TIPS = 3
+NOTICE = "General advice; it does not replace a doctor."
+
+
+class NoContent(ActionError):
+    """The content version of a letter is not to be had."""
+
+    code = "content_gone"
+
+
+def write_letter(parts: Parts, session: Session, letter: Letter) -> tuple[Served, Written, LetterFrame]:
+    """The letter, with what it was written from. Raises NoContent, CannotWrite, TooLarge."""
+    served = content_of(parts, session, letter)
+    order = session.get(Order, letter.order_id) if letter.order_id else None
+    text = served.engine.rules.pack.letter_by_id.get(letter.letter)
+    if text is None:
+        raise NoContent(f"version {letter.version} has no letter '{letter.letter}'")
+    context = _context(parts, served, letter, order)
+    frame = _frame(parts, served, letter, order, context, text.subject, text.preview)
+    blocks: list[Block] = letter_blocks(text.body, context)
+    return served, Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks)), frame
+
+
+def content_of(parts: Parts, session: Session, letter: Letter) -> Served:
+    """The version that a letter was planned with. Raises NoContent."""
+    shop = session.get_one(Shop, letter.shop_id)
+    served = parts.live.version(shop.slug, letter.quiz, letter.version)
+    if served is None:
+        raise NoContent(f"there is no version {letter.version} of quiz '{letter.quiz}'")
+    return served
+
+
+def letter_products(served: Served, order: Order | None) -> list[Product]:
+    """What was bought, each product once."""
+    bought = bought_products(served, order.lines) if order else ()
+    return list({each.product.sku: each.product for each in bought}.values())
+
+
+def _context(parts: Parts, served: Served, letter: Letter, order: Order | None) -> dict[str, Any]:
+    setting = result_setting(parts, served, letter.locale or served.engine.rules.pack.default_locale)
+    products = letter_products(served, order)
+    seals, base = parts.seals, parts.settings.public_url
+    check_in = f"{base}/f/{seals.token(CHECK_IN, letter.id or 0)}"
+    context: dict[str, Any] = {
+        "shop": {"name": served.shop.name, "url": served.shop.url or base},
+        "confirm_url": f"{base}/c/{seals.token(CONFIRM, letter.contact_id)}",
+        "quiz_url": f"{base}/{served.shop.slug}/quiz/{served.quiz}",
+        "blocks": {
+            "tips": _tips(parts, served, letter),
+            "check-in": [CheckIn(f"{check_in}/better", f"{check_in}/same", f"{check_in}/worse")],
+            "warnings": [Warnings(each.name, each.warnings) for each in products if each.warnings],
+        },
+    }
+    if letter.result_code:
+        context["result_url"] = result_url(parts, served.shop.slug, letter.result_code)
+    if order is not None:
+        context["order"] = {"number": order.number}
+    if products:
+        first = products[0]
+        picture = setting.address(_for_mail(first.image)) if first.image else ""
+        size = f", {first.size}" if first.size else ""
+        context["product"] = {"name": first.name, "form": first.form, "size": first.size or "", "sku": first.sku}
+        context["product_url"] = setting.address(first.url or "/")
+        context["blocks"]["product-picture"] = [Picture(picture, f"{first.name}{size}")] if picture else []
+    return context
+
+
+def _for_mail(image: str) -> str:
+    """Mail programs show no SVG: the PNG beside it is taken."""
+    return image.removesuffix(".svg") + ".png" if image.endswith(".svg") else image
+
+
+def _tips(parts: Parts, served: Served, letter: Letter) -> list[Block]:
+    """The tips of their answers where they agreed to that; else general ones. A red flag leaves none."""
+    rules = served.engine.rules
+    chosen: list[Tip] = [tip for tip in rules.pack.tips if tip.id in rules.pack.result.fallback_tips]
+    if letter.result_code and letter.order_id:
+        try:
+            _, answers = open_result(parts, served.shop.slug, letter.result_code)
+            live = parts.live.live(served.shop.slug, served.quiz)
+            found = evaluate(rules, served.engine.shelf, answers, screen(live.engine.rules, answers) if live else None)
+            chosen = [rules.tips[place - len(rules.products)] for place in found.tips]
+        except UnknownResult:
+            pass  # The keys were changed since: the general tips do.
+    return [_tip_block(tip) for tip in chosen[:GENERAL_TIPS]]
+
+
+def _tip_block(tip: Tip) -> TipBlock:
+    source = tip.evidence[0] if tip.evidence else None
+    text = f"{tip.short or tip.title}. {tip.hint or ''}".strip()
+    if source:
+        text += f" {source.claim} {source.limits or ''}".rstrip()
+    link = f"https://doi.org/{source.doi}" if source and source.doi else ""
+    return TipBlock(tip.title, text, source.citation if source else "", link)
+
+
+def _frame(
+    parts: Parts, served: Served, letter: Letter, order: Order | None, context: dict[str, Any], subject: str, preview: str
+) -> LetterFrame:
+    base, locale = parts.settings.public_url, letter.locale or served.engine.rules.pack.default_locale
+    marketing = letter.kind != TRANSACTIONAL
+    return LetterFrame(
+        shop=served.shop.name,
+        subject=" ".join(fill(subject, context).split()),
+        preview=" ".join(fill(preview, context).split()),
+        locale=locale,
+        dir=direction(locale),
+        because=_because(order, context),
+        notice=NOTICE,
+        postal_address=served.shop.postal_address,
+        preferences_url=f"{base}/p/{parts.seals.token(PREFERENCES, letter.contact_id)}",
+        unsubscribe_url=f"{base}/u/{parts.seals.token(UNSUBSCRIBE, letter.contact_id)}" if marketing else "",
+        mark_url=f"{base}/demo/pictures/mark.png" if served.shop.slug == "demo" else "",
+    )
+
+
+def _because(order: Order | None, context: dict[str, Any]) -> str:
+    if order is None:
+        return "You get this letter because someone asked for it with this address. If that was not you, do nothing."
+    bought = f"the {context['product']['name']} " if "product" in context else ""
+    return f"You get this letter because you bought {bought}(order {order.number}) and said yes to tips for using it."

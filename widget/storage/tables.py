@@ -1,0 +1,17 @@
+"""Every table, imported once, so that migrations and tests see all of them."""
+
+from widget.storage.catalogue import StoredProduct
+from widget.storage.contacts import Consent, Contact, Suppression
+from widget.storage.content import ContentVersion, Publication
+from widget.storage.database import Table
+from widget.storage.hooks import Hook
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.responses import Count, Response
+from widget.storage.shops import Shop
+
+TABLES = (
+    Shop, ContentVersion, Publication, StoredProduct, Response, Count, Hook, Order, Contact, Consent, Suppression, Letter,
+)  # fmt: skip
+
+__all__ = ["TABLES", "Table"]

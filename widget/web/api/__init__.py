@@ -1,0 +1,45 @@
+"""Shoppers' browsers: JSON v1. Public, any origin, no cookies, no credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from widget.web.api.quizzes import blueprint
+from widget.web.problems import _http
+
+DESCRIPTION = "What a store's page needs of Recovery Quiz: the quiz, results, letters and counts. Errors are RFC 9457."
+
+
+class ProblemApi(Api):  # type: ignore[misc]
+    """flask-smorest with our own error shape."""
+
+    def handle_http_exception(self, error: Any) -> Response:
+        return _http(error)
+
+
+def hang(app: Flask) -> None:
+    app.config |= {
+        "API_TITLE": "Recovery Quiz",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": "/v1",
+        "OPENAPI_JSON_PATH": "openapi.json",
+    }
+    api = ProblemApi(app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "Apache-2.0"}}})
+    api.register_blueprint(blueprint)
+    app.after_request(_open_to_all)
+
+
+def _open_to_all(response: Response) -> Response:
+    """Any origin may read the public API; nothing of it depends on who asks."""
+    if request.path.startswith("/v1/"):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+            response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+            response.headers["Access-Control-Max-Age"] = "86400"
+    return response

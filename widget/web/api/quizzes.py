@@ -1,0 +1,157 @@
+"""Quizzes, responses, results, letters and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from widget.actions.record_events import record_events
+from widget.actions.request_letter import request_letter
+from widget.actions.result_links import open_result
+from widget.actions.show_quiz import show_quiz
+from widget.actions.submit_answers import known_result, record_response, submit_answers
+from widget.live import Served
+from widget.parts import KnownResult
+from widget.web.api.bodies import BodyParser
+from widget.web.api.schemas import (
+    AnsweredSchema,
+    EventsSchema,
+    LetterRequestSchema,
+    LocaleQuery,
+    ProblemSchema,
+    QuizSchema,
+    ResponseQuery,
+    ResponseSchema,
+    ResultSchema,
+)
+from widget.web.front import Page, Posted, etag_of, offer
+from widget.web.limits import limited
+from widget.web.render import result_fragment
+from widget.web.requests import current_parts
+
+JSON = "application/json"
+QUIZ_CACHE = "public, max-age=3, stale-if-error=600"
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+
+
+class Door(Blueprint):  # type: ignore[misc]
+    ARGUMENTS_PARSER = BodyParser()
+
+
+blueprint = Door("api", __name__, url_prefix="/v1/shops/<shop>", description="A shop's quiz")
+
+
+@blueprint.get("/quizzes/<quiz>")
+@blueprint.arguments(LocaleQuery, location="query")
+@blueprint.response(200, QuizSchema)
+@blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
+def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
+    """The live quiz, in a language."""
+    parts = current_parts()
+    served = parts.live.live(shop, quiz)
+    body = show_quiz(parts, shop=shop, quiz=quiz, locale=query["locale"])
+    headers = [
+        ("Content-Type", JSON),
+        ("Cache-Control", QUIZ_CACHE),
+        ("ETag", etag_of(body)),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Length", str(len(body))),
+    ]
+    offer(Page(body, headers, etag_of(body), served))
+    return Response(body, headers=headers).make_conditional(request)
+
+
+@blueprint.post("/quizzes/<quiz>/responses")
+@blueprint.arguments(ResponseQuery, location="query")
+@blueprint.arguments(ResponseSchema)
+@blueprint.response(201, AnsweredSchema)
+@blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
+@blueprint.alt_response(409, schema=ProblemSchema, content_type="application/problem+json")
+@blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
+def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, quiz: str) -> Response:
+    """Turn answers into a result."""
+    parts = current_parts()
+    served, known = submit_answers(parts, shop=shop, quiz=quiz, **response)
+    visit = record_response(parts, served, known, response["locale"])
+    before, after = _around_visit(served, known, html=query["html"])
+    result = orjson.loads(known.body)
+    headers = [
+        ("Content-Type", JSON),
+        ("Location", f"/v1/shops/{shop}/quizzes/{quiz}/results/{result['code']}"),
+        ("Cache-Control", "no-store"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Access-Control-Expose-Headers", "Location"),
+        ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    if served.is_live:
+        offer(Posted(before, after, headers, served, known, response["locale"]))
+    return Response(before + visit.encode() + after, status=201, headers=headers)
+
+
+def _around_visit(served: Served, known: KnownResult, *, html: bool) -> tuple[bytes, bytes]:
+    """The answer in two pieces, with room for the visit token (which the markup does not hold)."""
+    extra = b""
+    if html:
+        result = orjson.loads(known.body)
+        letters = _letters_path(served, result["code"])
+        extra = b',"html":' + orjson.dumps(result_fragment(result, letters=letters))
+    return b'{"result":' + known.body + b',"visit":"', b'"' + extra + b"}"
+
+
+def _letters_path(served: Served, code: str) -> str:
+    base = current_parts().settings.public_url
+    return f"{base}/v1/shops/{served.shop.slug}/quizzes/{served.quiz}/results/{code}/letters"
+
+
+@blueprint.get("/quizzes/<quiz>/results/<code>")
+@blueprint.arguments(LocaleQuery, location="query")
+@blueprint.response(200, ResultSchema)
+@blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
+def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
+    """The result behind a code; the safety of today applies to it."""
+    parts = current_parts()
+    served, answers = open_result(parts, shop, code, quiz)
+    known = known_result(parts, served, answers, locale=query["locale"])
+    headers = [
+        ("Content-Type", JSON),
+        *PRIVATE.items(),
+        ("Access-Control-Allow-Origin", "*"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Length", str(len(known.body))),
+    ]
+    if served.is_live:
+        offer(Page(known.body, headers, "", served))
+    return Response(known.body, headers=headers)
+
+
+@blueprint.post("/quizzes/<quiz>/results/<code>/letters")
+@blueprint.arguments(LetterRequestSchema)
+@blueprint.response(202)
+@blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
+@blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
+@blueprint.alt_response(429, schema=ProblemSchema, content_type="application/problem+json")
+@limited
+def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
+    """Ask for the result by letter. The answer is the same whether or not the address is known."""
+    parts = current_parts()
+    served, answers = open_result(parts, shop, code, quiz)
+    known = known_result(parts, served, answers)
+    request_letter(parts, served=served, code=orjson.loads(known.body)["code"], **wanted)
+    return Response(b'{"status":"accepted"}', status=202, mimetype=JSON, headers=PRIVATE)
+
+
+@blueprint.post("/events")
+@blueprint.arguments(EventsSchema)
+@blueprint.response(204)
+@blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
+@blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
+def create_events(batch: dict[str, Any], shop: str) -> Response:
+    """Count what happened on a store's page. Question ids, never options."""
+    record_events(current_parts(), shop=shop, events=batch["events"])
+    return Response(status=204)

@@ -1,0 +1,353 @@
+// The quiz as a custom element. Questions are drawn here; the result comes from the server as finished markup,
+// the same as on the page without JavaScript. Nothing is stored before the quiz is started.
+const base = new URL("/", import.meta.url).href;
+const sheet = new CSSStyleSheet();
+const styled = fetch(new URL("__CSS__", import.meta.url)).then((r) => r.text()).then((css) => sheet.replace(css));
+const esc = (text) => String(text ?? "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+const icon = (d, more = "") => `<svg class="ic ${more}" viewBox="0 0 24 24" aria-hidden="true"><path d="${d}"/></svg>`;
+const alarm = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7.5v5.5M12 16.3v.1";
+const compare = { ">=": (a, b) => a >= b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, "<": (a, b) => a < b };
+
+/** Whether clauses of [question, operator, values, negated] hold; what was not asked makes every term false. */
+const holds = (clauses, chosen) => clauses.some((clause) => clause.every(([field, operator, values, negated]) => {
+  const given = chosen[field];
+  if (!given) return false;
+  const hit = operator in compare
+    ? given[0] !== "skipped" && compare[operator](+given[0], +values[0])
+    : given.some((each) => values.includes(each)) === (operator === "=");
+  return hit !== negated;
+}));
+
+class RecoveryQuiz extends HTMLElement {
+  static observedAttributes = ["shop", "quiz", "locale", "product"];
+  #root = this.attachShadow({ mode: "open" });
+  #quiz; #answers = {}; #at = -1; #box; #told;
+
+  connectedCallback() {
+    if (this.#box) return;
+    this.#root.adoptedStyleSheets = [sheet];
+    this.#root.innerHTML = '<div class="rq"><div class="quiz card" part="card" aria-busy="true"></div><p class="sr" role="status"></p></div>';
+    [this.#box, this.#told] = this.#root.firstChild.children;
+    this.#box.style.minHeight = "340px";
+    this.#root.addEventListener("submit", this);
+    this.#root.addEventListener("click", this);
+    this.#root.addEventListener("change", this);
+    this.#open();
+  }
+
+  attributeChangedCallback(_, before, now) {
+    if (this.#box && before !== null && before !== now) this.#open();
+  }
+
+  get #key() { return `rq:${this.getAttribute("shop")}:${this.getAttribute("quiz")}`; }
+  get #api() { return `${base}v1/shops/${this.getAttribute("shop")}/quizzes/${this.getAttribute("quiz")}`; }
+  get #locale() { return this.getAttribute("locale") || ""; }
+  get #page() { return `${base}${this.getAttribute("shop")}/quiz/${this.getAttribute("quiz")}`; }
+
+  async #open() {
+    this.#skeleton();
+    try {
+      await styled;
+      const answer = await fetch(`${this.#api}?locale=${encodeURIComponent(this.#locale)}`);
+      if (!answer.ok) throw answer;
+      this.#quiz = await answer.json();
+    } catch { return this.#offline(() => this.#open()); }
+    this.lang = this.#quiz.locale;
+    this.#root.firstChild.dir = this.#quiz.dir;
+    this.#count("seen");
+    const kept = this.#kept();
+    if (!kept) return this.#intro();
+    this.#answers = kept.answers;
+    this.#at = kept.at;
+    return this.#draw(false);
+  }
+
+  // What is kept: in this tab only, from the first answer until the tab closes.
+  #kept() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(this.#key));
+      return kept && kept.version === this.#quiz.version && kept.at >= 0 ? kept : null;
+    } catch { return null; }
+  }
+
+  #keep() {
+    const data = { version: this.#quiz.version, at: this.#at, answers: this.#answers };
+    try { sessionStorage.setItem(this.#key, JSON.stringify(data)); } catch { /* Private windows may refuse. */ }
+  }
+
+  #tell(name, detail = {}) {
+    return this.dispatchEvent(new CustomEvent(`recovery-quiz:${name}`, { bubbles: true, composed: true, cancelable: true, detail }));
+  }
+
+  #count(event, more = {}) {
+    const body = JSON.stringify({ events: [{ event, quiz: this.#quiz.quiz, ...more }] });
+    navigator.sendBeacon?.(`${base}v1/shops/${this.#quiz.shop}/events`, new Blob([body], { type: "text/plain" }));
+  }
+
+  // Views ------------------------------------------------------------------------------------------------
+
+  #show(html, focus = true) {
+    this.#box.removeAttribute("aria-busy");
+    this.#box.innerHTML = html;
+    const title = this.#box.querySelector("[data-title]");
+    if (focus && title) title.focus({ preventScroll: true });
+    if (focus && this.#root.firstChild.getBoundingClientRect().top < 0) this.scrollIntoView({ block: "start" });
+  }
+
+  #skeleton() {
+    const bones = '<div class="bone"></div>'.repeat(4);
+    this.#box.innerHTML = `<div class="body"><div class="opts" aria-hidden="true">${bones}</div></div>`;
+  }
+
+  #intro() {
+    const { intro, words } = this.#quiz;
+    const mode = this.getAttribute("mode");
+    const button = `<button class="btn" part="button" data-start>${esc(intro.button || words.next)}</button>`;
+    if (mode === "button" || mode === "modal") {
+      this.#box.className = "quiz";
+      this.#box.style.minHeight = "";
+      return this.#show(button, false);
+    }
+    return this.#show(`<div class="intro ${intro.image ? "art" : ""}"><div>
+      <p class="eyebrow">${esc(intro.eyebrow)}</p><h2>${esc(intro.title)}</h2><p>${esc(intro.text)}</p>${button}
+      <p class="small soft">${esc(intro.note)}</p></div>${intro.image ? `<img src="${esc(intro.image)}" alt="" width="640" height="330">` : ""}</div>`, false);
+  }
+
+  #start() {
+    this.#box.className = "quiz card";
+    if (this.getAttribute("mode") === "modal" && !this.#root.querySelector("dialog")) this.#modal();
+    this.#answers = {};
+    this.#at = 0;
+    this.#count("started");
+    this.#tell("started");
+    this.#draw();
+  }
+
+  #modal() {
+    const dialog = document.createElement("dialog");
+    const opener = this.#box;
+    const box = opener.cloneNode();
+    dialog.setAttribute("aria-label", this.#quiz.title);
+    dialog.append(box);
+    opener.after(dialog);
+    this.#box = box;
+    dialog.addEventListener("close", () => {
+      this.#box = opener;
+      dialog.remove();
+      this.#tell("closed");
+      this.#intro();
+      opener.querySelector("button").focus();
+    });
+    dialog.showModal();
+  }
+
+  /** The questions asked so far, as the server would ask them: hidden ones left out, up to an early end. */
+  #path() {
+    const chosen = {};
+    const asked = [];
+    for (const question of this.#quiz.questions) {
+      if (question.show_if && !holds(question.show_if, chosen)) continue;
+      asked.push(question);
+      const given = this.#answers[question.id];
+      if (given) chosen[question.id] = given.length ? given : ["skipped"];
+      if (given && this.#quiz.stop_if.some((stop) => holds(stop, chosen))) return { asked, ends: true };
+    }
+    return { asked, ends: false };
+  }
+
+  #draw(focus = true) {
+    const { asked } = this.#path();
+    const question = asked[Math.min(this.#at, asked.length - 1)];
+    this.#at = asked.indexOf(question);
+    const w = this.#quiz.words;
+    const given = this.#answers[question.id] || [];
+    const [n, total] = [this.#at + 1, asked.length];
+    const fill = (text) => esc(text.replace("{n}", n).replace("{total}", total));
+    const many = question.kind === "multi";
+    const help = question.help || (many ? (question.max < question.options.length ? w.choose_up_to.replace("{n}", question.max) : w.choose_many) : "");
+    this.#show(`<form novalidate><progress class="bar" value="${n}" max="${total}" aria-label="${fill(w.progress)}"></progress>
+      <div class="top"><button class="btn text" type="button" data-back>${icon("M14.5 5.5 8 12l6.5 6.5", "flip")}${esc(w.back)}</button>
+      ${this.getAttribute("mode") === "modal" ? `<button class="btn text" type="button" data-close>${esc(w.close)}</button>` : `<span>${fill(w.of)}</span>`}</div>
+      <div class="body"><fieldset aria-describedby="help"><legend><h2 tabindex="-1" data-title>${esc(question.text)}</h2></legend>
+      <p class="hint" id="help">${esc(help)}</p>${question.kind === "scale" ? this.#scale(question, given) : this.#options(question, given)}
+      <p class="state bad err" role="alert"></p></fieldset>
+      ${question.note ? `<p class="note">${icon(alarm)}<span>${esc(question.note)}</span></p>` : ""}
+      <div class="foot">${question.optional ? `<button class="btn text" type="button" data-skip>${esc(w.skip)}</button>` : `<span class="small soft" data-chosen role="status"></span>`}
+      <button class="btn" part="button">${esc(w.next)}</button></div></div></form>`, focus);
+    this.#box.querySelectorAll(".scale label").forEach((label, i) => label.style.setProperty("--n", (i * 10) / (question.to - question.from)));
+    this.#keep();
+  }
+
+  #options(question, given) {
+    const type = question.kind === "multi" ? "checkbox" : "radio";
+    const row = ({ id, text, help }) => `<label class="opt" part="option"><input class="tick" type="${type}" name="o" value="${id}" ${given.includes(id) ? "checked" : ""}>
+      <span>${esc(text)}${help ? `<small>${esc(help)}</small>` : ""}</span></label>`;
+    const rows = (only) => question.options.filter((option) => option.only === only).map(row).join("");
+    return `<div class="opts">${rows(false)}${rows(true) && `<div class="apart">${rows(true)}</div>`}</div>`;
+  }
+
+  #scale(question, given) {
+    const points = Array.from({ length: question.to - question.from + 1 }, (_, i) => String(question.from + i));
+    const word = (point) => esc(question.words[point - question.from]);
+    return `<div class="scale">${points.map((p) => `<label><input type="radio" name="o" value="${p}" ${given.includes(p) ? "checked" : ""}>${p}</label>`).join("")}</div>
+      <p class="ends"><span>${question.from} · ${esc(question.low)}</span><span>${question.to} · ${esc(question.high)}</span></p>
+      ${question.words.length ? `<p class="read" role="status" data-read>${given[0] ? `<b>${given[0]}</b><span>${word(given[0])}</span>` : ""}</p>` : ""}`;
+  }
+
+  // Doing ------------------------------------------------------------------------------------------------
+
+  handleEvent(event) {
+    const { target } = event;
+    if (event.type === "change") return this.#changed(target);
+    if (event.type === "submit") {
+      if (target.dataset.add) return this.#add(event, target.dataset.add);
+      event.preventDefault();
+      return target.dataset.letter === undefined ? this.#next() : this.#letter(target);
+    }
+    const button = target.closest("button");
+    const does = button?.dataset ?? {};
+    if ("start" in does) return this.#start();
+    if ("back" in does) return this.#back();
+    if ("skip" in does) return this.#next([]);
+    if ("change" in does) { this.#at = 0; return this.#draw(); }
+    if ("again" in does) return this.#retry();
+    if ("close" in does) return this.#root.querySelector("dialog").close();
+    if ("print" in does) return print();
+    if ("copy" in does) return this.#copy(button);
+    if (does.add) return this.#add(event, does.add);
+    return undefined;
+  }
+
+  #changed(input) {
+    if (input.name !== "o") return;
+    const { asked } = this.#path();
+    const question = asked[this.#at];
+    const alone = (id) => question.options.find((option) => option.id === id)?.only;
+    if (question.kind === "multi" && input.checked) {
+      for (const other of this.#box.querySelectorAll("[name=o]")) {
+        if (other !== input && (alone(input.value) || alone(other.value))) other.checked = false;
+      }
+    }
+    const read = this.#box.querySelector("[data-read]");
+    if (read) read.innerHTML = `<b>${input.value}</b><span>${esc(question.words[input.value - question.from])}</span>`;
+    const count = this.#box.querySelectorAll(":checked").length;
+    const told = this.#box.querySelector("[data-chosen]");
+    if (told && question.kind === "multi") told.textContent = this.#quiz.words.chosen.replace("{n}", count);
+    this.#box.querySelector(".err").textContent = "";
+  }
+
+  #next(given = [...this.#box.querySelectorAll(":checked")].map((input) => input.value)) {
+    const question = this.#path().asked[this.#at];
+    const w = this.#quiz.words;
+    const alone = question.options.some((option) => option.only && given.includes(option.id));
+    let wrong = "";
+    if (!given.length) wrong = question.optional ? "" : question.max > 1 && question.min > 1 ? w.need_some : w.need_one;
+    else if (!alone && given.length < question.min) wrong = w.need_some;
+    else if (given.length > question.max) wrong = w.need_fewer;
+    if (wrong) {
+      const limit = given.length > question.max ? question.max : question.min;
+      this.#box.querySelector(".err").innerHTML = icon(alarm) + esc(wrong.replace("{n}", limit));
+      this.#box.querySelector("input").focus();
+      return;
+    }
+    this.#answers[question.id] = given;
+    this.#count("answered", { question: question.id });
+    this.#tell("answered", { question: question.id });
+    const { asked, ends } = this.#path();
+    if (ends || this.#at >= asked.length - 1) this.#finish();
+    else { this.#at += 1; this.#draw(); }
+  }
+
+  #back() {
+    if (this.#at > 0) { this.#at -= 1; return this.#draw(); }
+    this.#at = -1;
+    try { sessionStorage.removeItem(this.#key); } catch { /* Nothing was kept. */ }
+    return this.#root.querySelector("dialog") ? this.#root.querySelector("dialog").close() : this.#intro();
+  }
+
+  async #finish() {
+    this.#keep();
+    const w = this.#quiz.words;
+    const answers = {};
+    for (const question of this.#path().asked) if (this.#answers[question.id]?.length) answers[question.id] = this.#answers[question.id];
+    this.#told.textContent = w.working;
+    this.#box.setAttribute("aria-busy", "true");
+    const body = { answers, version: this.#quiz.version, locale: this.#quiz.locale, product: this.getAttribute("product") || null };
+    let answer;
+    try {
+      answer = await fetch(`${this.#api}/responses?html=1`, { method: "POST", headers: { "content-type": "text/plain" }, body: JSON.stringify(body) });
+      if (answer.status === 409 || answer.status === 422) return this.#updated();
+      if (!answer.ok) throw answer;
+      answer = await answer.json();
+    } catch { return this.#offline(() => this.#finish()); }
+    this.#told.textContent = "";
+    this.#box.classList.remove("card");
+    this.#box.style.minHeight = "";
+    this.#visit = answer.visit;
+    this.#show(answer.html);
+    this.#count("completed");
+    return this.#tell("completed", { result: answer.result, visit: answer.visit });
+  }
+
+  #visit;
+
+  /** The quiz moved on meanwhile: keep what still fits, go through the rest again. */
+  async #updated() {
+    const kept = this.#answers;
+    try { this.#quiz = await (await fetch(`${this.#api}?locale=${this.#locale}&now=${Date.now()}`)).json(); } catch { return this.#offline(() => this.#updated()); }
+    this.#answers = {};
+    for (const question of this.#quiz.questions) {
+      const ids = question.kind === "scale" ? null : question.options.map((option) => option.id);
+      const still = kept[question.id]?.filter((id) => !ids || ids.includes(id));
+      if (still?.length) this.#answers[question.id] = still;
+    }
+    this.#at = 0;
+    this.#draw();
+    this.#told.textContent = this.#quiz.words.updated;
+    return undefined;
+  }
+
+  #retry = () => {};
+
+  #offline(again) {
+    this.#retry = again;
+    const w = this.#quiz?.words ?? {
+      offline_title: "We cannot reach the quiz right now", offline_text: "Check your connection, then try again.",
+      offline_plain: "The plain page works without scripts.", try_again: "Try again",
+    };
+    this.#show(`<div class="body" role="alert"><h2 tabindex="-1" data-title>${esc(w.offline_title)}</h2><p class="hint">${esc(w.offline_text)}</p>
+      <p class="small"><a href="${this.#page}">${esc(w.offline_plain)}</a></p><div class="foot"><button class="btn" data-again>${esc(w.try_again)}</button></div></div>`, false);
+  }
+
+  #add(event, sku) {
+    this.#count("added_to_cart", { sku });
+    if (!this.#tell("add-to-cart", { sku, visit: this.#visit })) {
+      event.preventDefault();
+      this.#told.textContent = this.#quiz.words.added;
+    }
+  }
+
+  async #copy(button) {
+    const field = this.#box.querySelector(".copy .field");
+    field.select();
+    try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+    button.textContent = this.#told.textContent = this.#quiz.words.copied;
+  }
+
+  async #letter(form) {
+    const told = form.querySelector("[role=status]");
+    const w = this.#quiz.words;
+    const on = (name) => form.elements[name].checked;
+    const email = form.elements.email;
+    if (!email.checkValidity() || !on("result")) { told.textContent = w.mail_need; return email.focus(); }
+    const consents = { result: true, marketing: on("marketing"), health_data: on("health_data") };
+    const body = JSON.stringify({ email: email.value, consents, text_version: `widget ${this.#quiz.version}` });
+    try {
+      const answer = await fetch(form.action, { method: "POST", headers: { "content-type": "text/plain" }, body });
+      told.textContent = answer.ok ? w.mail_done : (await answer.json()).detail;
+    } catch { told.textContent = w.offline_title; }
+    return undefined;
+  }
+}
+
+if (!customElements.get("recovery-quiz")) customElements.define("recovery-quiz", RecoveryQuiz);

@@ -1,0 +1,42 @@
+"""The script a store puts on its page, and the hashed files it loads."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, abort, request
+
+from widget.web.assets import ASSETS, LOADER
+from widget.web.front import Page, etag_of, offer
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+def hang(app: Flask) -> None:
+    app.add_url_rule("/embed.js", "embed", _loader)
+    app.add_url_rule("/embed/<name>", "embed_file", _file)
+
+
+def _loader() -> Response:
+    return _script(LOADER, "text/javascript; charset=utf-8", "public, max-age=300")
+
+
+def _file(name: str) -> Response:
+    if name not in ASSETS:
+        abort(404)
+    body, kind = ASSETS[name]
+    return _script(body, kind, FOREVER)
+
+
+def _script(body: bytes, kind: str, cache: str) -> Response:
+    """Any page of any store may load it; it is kept ready in the front layer."""
+    headers = [
+        ("Content-Type", kind),
+        ("Cache-Control", cache),
+        ("ETag", etag_of(body)),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Length", str(len(body))),
+    ]
+    offer(Page(body, headers, etag_of(body), None))
+    response = Response(body, headers=headers)
+    return response.make_conditional(request)

@@ -1,0 +1,52 @@
+"""Limits on what makes us write to strangers: per client, shop and address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import orjson
+from flask import Flask, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from widget.settings import Settings
+
+View = TypeVar("View", bound=Callable[..., Any])
+PER_CLIENT, PER_ADDRESS, PER_SHOP = "20 per hour", "5 per hour", "2000 per hour"
+
+limiter = Limiter(
+    get_remote_address, in_memory_fallback_enabled=True, headers_enabled=True, strategy="fixed-window", swallow_errors=True
+)
+
+
+def hang_limits(app: Flask, settings: Settings) -> None:
+    """Counted in Redis, or in this process while Redis is gone."""
+    app.config["RATELIMIT_STORAGE_URI"] = settings.redis_url or "memory://"
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = (
+        {"socket_timeout": 0.1, "socket_connect_timeout": 0.1} if settings.redis_url else {}
+    )
+    app.config["RATELIMIT_KEY_PREFIX"] = "rq-limit"
+    limiter.init_app(app)
+
+
+def _shop() -> str:
+    return f"shop:{(request.view_args or {}).get('shop', '')}"
+
+
+def _address() -> str:
+    """A hash of the address asked for; a body that is none counts for the client instead."""
+    try:
+        data = orjson.loads(request.get_data(cache=True)) if not request.form else request.form
+        email = str(data["email"]).strip().casefold()
+    except (ValueError, KeyError, TypeError):
+        return f"client:{get_remote_address()}"
+    return "address:" + hashlib.sha256(email.encode()).hexdigest()
+
+
+def limited(view: View) -> View:
+    """The three limits on one view."""
+    for limit, key in ((PER_CLIENT, get_remote_address), (PER_SHOP, _shop), (PER_ADDRESS, _address)):
+        view = limiter.limit(limit, key_func=key)(view)
+    return cast(View, view)

@@ -1,0 +1,36 @@
+"""For operators: is it alive, is it ready."""
+
+from __future__ import annotations
+
+import orjson
+from flask import Flask, Response
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from widget.web.requests import current_parts
+
+
+def hang_operations(app: Flask) -> None:
+    app.add_url_rule("/healthz", "healthz", _healthz)
+    app.add_url_rule("/readyz", "readyz", _readyz)
+
+
+def _healthz() -> Response:
+    return Response(b'{"status":"ok"}', mimetype="application/json")
+
+
+def _readyz() -> Response:
+    """Ready needs the database; Redis is told, not required."""
+    parts = current_parts()
+    try:
+        with parts.reads() as session:
+            session.execute(text("SELECT 1"))
+        database = "ok"
+    except SQLAlchemyError:
+        database = "gone"
+    state = {
+        "status": "ok" if database == "ok" else "not ready",
+        "database": database,
+        "redis": "ok" if parts.shared.ping() else "gone",
+    }
+    return Response(orjson.dumps(state), status=200 if database == "ok" else 503, mimetype="application/json")

@@ -1,0 +1,16 @@
+"""Pages that need no JavaScript: the quiz, result links, and what the links in letters lead to."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from widget.web.assets import asset_path
+from widget.web.limits import hang_limits
+from widget.web.pages import letters, quiz
+
+
+def hang(app: Flask) -> None:
+    hang_limits(app, app.extensions["parts"].settings)
+    app.jinja_env.globals["asset"] = asset_path
+    app.register_blueprint(letters.blueprint)
+    app.register_blueprint(quiz.blueprint)

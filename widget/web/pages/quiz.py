@@ -1,0 +1,195 @@
+"""The quiz one form a step, and the result behind a link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.request_letter import request_letter
+from widget.actions.result_links import open_result
+from widget.actions.submit_answers import known_result, record_response, submit_answers
+from widget.content.words import words_for
+from widget.domain.engine.answers import Refused, invalid, unfit
+from widget.domain.result import direction
+from widget.live import Served
+from widget.parts import Parts
+from widget.seals import Forged
+from widget.web.limits import limited
+from widget.web.render import result_fragment
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("pages", __name__, template_folder="templates")
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+DRAFT = b"draft"
+Answers = dict[str, list[str]]
+
+
+@blueprint.get("/<shop>/quiz/<quiz>")
+def start(shop: str, quiz: str) -> Response:
+    """The first question."""
+    served = _served(current_parts(), shop, quiz)
+    return _step(served, {}, product=request.args.get("product", "")[:200])
+
+
+@blueprint.post("/<shop>/quiz/<quiz>")
+def step(shop: str, quiz: str) -> AnyResponse:
+    """Take one answer; the next question, or the result. Answers travel sealed in the form, never in an address."""
+    parts = current_parts()
+    served = _served(parts, shop, quiz)
+    product = request.form.get("product", "")[:200]
+    answers = _draft(parts, served, request.form.get("draft", ""))
+    asked = request.form.get("question", "")
+    if asked not in served.engine.rules.pack.quiz.by_id:
+        abort(400)
+    if "back" in request.form:
+        return _step(served, _before(served, answers, asked), product=product, prefill=answers)
+    given = request.form.getlist("o")
+    error = _error(served, asked, given)
+    if error:
+        return _step(served, answers, product=product, error=error, at=asked, prefill={asked: given})
+    answers[asked] = given
+    if _next(served, answers) is not None:
+        return _step(served, answers, product=product)
+    return _finish(parts, served, answers, product)
+
+
+def _served(parts: Parts, shop: str, quiz: str) -> Served:
+    served = parts.live.live(shop, quiz)
+    if served is None:
+        abort(404)
+    return served
+
+
+def _finish(parts: Parts, served: Served, answers: Answers, product: str) -> AnyResponse:
+    answers = {question: given for question, given in answers.items() if given}
+    try:
+        served, known = submit_answers(
+            parts, shop=served.shop.slug, quiz=served.quiz, answers=answers, product=product or None
+        )
+    except Refused:
+        return _step(served, {}, product=product)  # The quiz was published anew meanwhile: from the start, then.
+    visit = record_response(parts, served, known, None)
+    code = orjson.loads(known.body)["code"]
+    more = {"product": product} if product else {}
+    return redirect(url_for(".result", shop=served.shop.slug, code=code, visit=visit, **more), 303)
+
+
+def _error(served: Served, question_id: str, given: list[str]) -> str:
+    """What is wrong with this step's answer, in words; empty when nothing is."""
+    question = served.engine.rules.pack.quiz.by_id[question_id]
+    words = words_for(served.engine.rules.pack.default_locale)
+    if not given:
+        return "" if question.optional else words["need_one"]
+    if invalid(question, given):
+        return words["need_one"]
+    problem = unfit(question, given)
+    if problem is None:
+        return ""
+    if problem[0] == "only_stands_alone":
+        alone = [option.text for option in question.options if option.only]
+        return words["need_alone"].replace("{text}", alone[0])
+    text = {"too_few": "need_some", "too_many": "need_fewer"}.get(problem[0], "need_one")
+    return words[text].replace("{n}", str(question.least if problem[0] == "too_few" else question.most))
+
+
+def _next(served: Served, answers: Answers) -> str | None:
+    """The first question on the way that has no answer yet; None at the end."""
+    return next((asking.id for asking, _ in served.engine.rules.asked(answers) if asking.id not in answers), None)
+
+
+def _before(served: Served, answers: Answers, asked: str) -> Answers:
+    """The answers up to, and without, the question before this one."""
+    way = [asking.id for asking, _ in served.engine.rules.asked(answers)]
+    place = max(0, way.index(asked) - 1) if asked in way else 0
+    return {question: answers[question] for question in way[:place] if question in answers}
+
+
+def _draft(parts: Parts, served: Served, text: str) -> Answers:
+    """The answers so far, out of the form. What does not fit the live quiz any more is left out."""
+    if not text:
+        return {}
+    try:
+        kept: Any = orjson.loads(parts.seals.open_code(text, DRAFT, served.shop.slug.encode()))
+    except (Forged, orjson.JSONDecodeError):
+        return {}
+    by_id = served.engine.rules.pack.quiz.by_id
+    return {q: given for q, given in kept.items() if q in by_id and (not given or not invalid(by_id[q], given))}
+
+
+def _step(
+    served: Served,
+    answers: Answers,
+    *,
+    product: str = "",
+    error: str = "",
+    at: str | None = None,
+    prefill: Answers | None = None,
+) -> Response:
+    parts, rules = current_parts(), served.engine.rules
+    current = at or _next(served, answers) or rules.askings[0].id
+    way = [asking.id for asking, _ in rules.asked(answers)]
+    locale = rules.pack.default_locale
+    page = render_template(
+        "quiz_step.html",
+        pack=rules.pack,
+        shop=served.shop,
+        quiz=served.quiz,
+        question=rules.pack.quiz.by_id[current],
+        given=(prefill or {}).get(current, []),
+        number=way.index(current) + 1 if current in way else 1,
+        total=len(way),
+        draft=parts.seals.code(orjson.dumps(answers), DRAFT, served.shop.slug.encode()),
+        product=product,
+        error=error,
+        w=words_for(locale),
+        locale=locale,
+        dir=direction(locale),
+    )
+    return Response(page, status=422 if error else 200, mimetype="text/html", headers=PRIVATE)
+
+
+@blueprint.get("/<shop>/r/<code>")
+def result(shop: str, code: str) -> Response:
+    """The result behind a link, with the safety of today."""
+    return _result(shop, code)
+
+
+@blueprint.post("/<shop>/r/<code>")
+@limited
+def ask_for_letter(shop: str, code: str) -> Response:
+    """The form "email me my result", without JavaScript."""
+    parts = current_parts()
+    served, answers = open_result(parts, shop, code)
+    known = known_result(parts, served, answers)
+    wanted = {name: request.form.get(name) == "true" for name in ("result", "marketing", "health_data")}
+    request_letter(
+        parts,
+        served=served,
+        code=orjson.loads(known.body)["code"],
+        email=request.form.get("email", "")[:254],
+        consents=wanted,
+        text_version=f"page {served.version}",
+    )
+    return _result(shop, code, told=words_for(served.engine.rules.pack.default_locale)["mail_done"])
+
+
+def _result(shop: str, code: str, told: str = "") -> Response:
+    parts = current_parts()
+    served, answers = open_result(parts, shop, code)
+    locale = request.args.get("locale", "")[:35] or None
+    known = known_result(parts, served, answers, locale=locale, product=request.args.get("product", "")[:200] or None)
+    data = orjson.loads(known.body)
+    fragment = result_fragment(
+        data,
+        letters=url_for(".ask_for_letter", shop=shop, code=code),
+        page=True,
+        again=url_for(".start", shop=shop, quiz=served.quiz),
+        visit=request.args.get("visit", "")[:64],
+    )
+    page = render_template(
+        "result_page.html", fragment=fragment, r=data, shop=served.shop, told=told, w=words_for(data["locale"])
+    )
+    return Response(page, mimetype="text/html", headers=PRIVATE)

@@ -1,0 +1,112 @@
+"""Every refusal in one shape: RFC 9457 problem details, for programs as JSON, for people as a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from widget.actions.add_shop import BadShop
+from widget.actions.errors import ActionError
+from widget.actions.publish_content import UnknownVersion
+from widget.domain.engine.answers import Refused
+from widget.mail.message import BadAddress
+from widget.stores.standard import BadSignature
+from widget.telemetry import log
+
+STATUS: dict[str, int] = {
+    "unknown_quiz": 404,
+    "unknown_shop": 404,
+    "unknown_result": 404,
+    "unknown_token": 404,
+    UnknownVersion.code: 404,
+    "version_gone": 409,
+    BadSignature.code: 401,
+    BadAddress.code: 422,
+    BadShop.code: 422,
+    "consent_needed": 422,
+}
+TITLES = {
+    400: "This request cannot be read",
+    401: "Not signed as it should be",
+    404: "There is nothing here",
+    405: "That cannot be done here",
+    409: "Out of date",
+    413: "Too large",
+    415: "A kind of content that is not understood here",
+    422: "Something in it is not right",
+    429: "Too many requests",
+    500: "Something went wrong on our side",
+}
+PAGES_ONLY = ("/v1/", "/hooks/", "/metrics", "/readyz", "/healthz")
+
+
+def hang_problems(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ActionError, lambda error: problem(STATUS.get(error.code, 422), error.code, str(error), **error.more))
+    app.register_error_handler(Refused, _refused)
+    for kind in (BadSignature, BadAddress):
+        app.register_error_handler(kind, _coded)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Response:
+    """The problem as a response; a page for whoever asked for one."""
+    title = TITLES.get(status, "This did not work")
+    if not request.path.startswith(PAGES_ONLY) and request.accept_mimetypes.best_match(
+        ["text/html", "application/problem+json"], default="text/html"
+    ) == "text/html":
+        page = render_template("problem.html", title=title, detail=detail, status=status, request_id=g.get("request_id", ""))
+        return Response(page, status=status, mimetype="text/html")
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, **more}
+    response = Response(orjson.dumps(body), status=status, mimetype="application/problem+json")
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _refused(error: Refused) -> Response:
+    return problem(422, error.code, "These answers do not fit the quiz.", errors=error.errors)
+
+
+def _coded(error: Any) -> Response:
+    return problem(STATUS[error.code], error.code, str(error))
+
+
+def _http(error: HTTPException) -> Response:
+    """What Flask itself refuses; what it says about how to do better (Allow, Retry-After) stays."""
+    status = error.code or 500
+    errors = getattr(error, "data", {}).get("messages") if hasattr(error, "data") else None
+    more = {"errors": _plain(errors)} if errors else {}
+    code = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}.get(
+        status, error.name.lower().replace(" ", "_")
+    )
+    detail = {
+        404: "There is nothing at this address.",
+        413: "The body is larger than we take.",
+        415: "Send JSON, as application/json or text/plain.",
+        422: "Some fields are not as they should be; see errors.",
+        429: "Please wait a moment, then try again.",
+    }.get(status, "Please check the request and try again.")
+    response = problem(status, code, detail, **more)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _plain(errors: Any) -> Any:
+    """marshmallow's tree of messages, without the level that names where the fields came from."""
+    if isinstance(errors, dict) and set(errors) <= {"json", "query", "headers", "form"}:
+        merged: dict[str, Any] = {}
+        for each in errors.values():
+            merged |= each if isinstance(each, dict) else {"body": each}
+        return {str(key): value for key, value in merged.items()}
+    return errors
+
+
+def _unexpected(error: Exception) -> Response:
+    log("web").error("unexpected", exc_info=(type(error), error, error.__traceback__))
+    return problem(500, "internal", "It has been noted. Please try again in a moment.")

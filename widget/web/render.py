@@ -1,0 +1,24 @@
+"""The result as markup: the same for the widget and for the page without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template
+
+from widget.content.words import words_for
+
+
+def result_fragment(
+    result: dict[str, Any], *, letters: str = "", page: bool = False, again: str = "", visit: str = ""
+) -> str:
+    """The inside of a result. ``letters``: where "email me my result" posts to; empty leaves the form out."""
+    return render_template(
+        "result.html",
+        r=result,
+        w=words_for(result["locale"]),
+        letters=letters if result["outcome"] in ("products", "tips_only") else "",
+        page=page,
+        again=again,
+        visit=visit,
+    )

@@ -21,7 +21,7 @@ SECONDS = Histogram(
 )
 RESULTS = Counter("recovery_results", "Results given", ["source"], registry=REGISTRY)
 CACHE_FAILURES = Counter("recovery_cache_failures", "Calls to Redis that failed", registry=REGISTRY)
-CACHE_OPEN = Gauge("recovery_cache_circuit_open", "1 while Redis is left alone", registry=REGISTRY)
+CACHE_OPEN = Gauge("recovery_cache_circuit_open", "1 while Redis is left alone", registry=REGISTRY, multiprocess_mode="livemax")
 RESPONSES_LOST = Counter("recovery_responses_lost", "Anonymous responses not stored", registry=REGISTRY)
 HOOKS = Counter("recovery_hooks", "Hook deliveries", ["door", "outcome"], registry=REGISTRY)
 LETTERS = Counter("recovery_letters", "Letters by what became of them", ["state"], registry=REGISTRY)
@@ -91,4 +91,4 @@ def _format_exception(logger: Any, name: str, event: Any) -> Any:
 
 def log(name: str) -> Any:
     """A logger bound to a name."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(source=name)

@@ -23,7 +23,8 @@ limiter = Limiter(
 
 def hang_limits(app: Flask, settings: Settings) -> None:
     """Counted in Redis, or in this process while Redis is gone."""
-    app.config["RATELIMIT_STORAGE_URI"] = settings.redis_url or "memory://"
+    url = settings.redis_url.replace("unix://", "redis+unix://", 1)  # As this library spells a local socket.
+    app.config["RATELIMIT_STORAGE_URI"] = url or "memory://"
     app.config["RATELIMIT_STORAGE_OPTIONS"] = (
         {"socket_timeout": 0.1, "socket_connect_timeout": 0.1} if settings.redis_url else {}
     )

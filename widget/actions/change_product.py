@@ -1,0 +1,47 @@
+"""Change what the catalogue says of a product: what the store's feed says, or that the shop withholds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widget.actions.errors import ActionError, UnknownShop
+from widget.domain.engine.shelf import FROM_FEEDS
+from widget.parts import Parts
+from widget.storage.catalogue import StoredProduct, move_revision, stored_product
+from widget.storage.shops import shop_by_slug
+
+
+class BadProduct(ActionError):
+    code = "bad_product"
+
+
+def change_product(
+    parts: Parts,
+    *,
+    shop: str,
+    sku: str,
+    feed: dict[str, Any] | None = None,
+    blocked: bool | None = None,
+    reason: str = "",
+) -> None:
+    """Note what the feed says (keys of FROM_FEEDS), or withhold and release. Results follow within 5 s.
+
+    Raises UnknownShop, BadProduct.
+    """
+    unknown = set(feed or {}) - set(FROM_FEEDS)
+    if unknown:
+        raise BadProduct(f"a feed does not carry {', '.join(sorted(unknown))}")
+    with parts.sessions.begin() as session:
+        owner = shop_by_slug(session, shop)
+        if owner is None:
+            raise UnknownShop(f"there is no shop '{shop}'")
+        row = stored_product(session, owner.id, sku)
+        if row is None:
+            row = StoredProduct(shop_id=owner.id, sku=sku, feed={}, blocked=False, block_reason="", updated_at=parts.now())
+            session.add(row)
+        row.feed = {**row.feed, **(feed or {})}
+        if blocked is not None:
+            row.blocked, row.block_reason = blocked, reason
+        row.updated_at = parts.now()
+        move_revision(session, owner.id)
+    parts.moved(f"{shop}/catalogue")

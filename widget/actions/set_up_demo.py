@@ -1,0 +1,38 @@
+"""The demo shop with the shipped pack, for the embedded default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from widget.actions.add_shop import add_shop
+from widget.actions.import_content import import_content
+from widget.actions.publish_content import publish_content
+from widget.content.reader import Broken, read_pack
+from widget.parts import Parts
+from widget.storage.content import live_publication, version_by_number
+from widget.storage.shops import shop_by_slug
+
+SHOP, AUTHOR = "demo", "shipped"
+
+
+def set_up_demo(parts: Parts, folder: Path) -> None:
+    """Make the demo shop, and publish the shipped pack unless somebody has published another. Raises Broken."""
+    reading = read_pack(folder)
+    if reading.pack is None:
+        raise Broken(reading.errors)
+    quiz = reading.pack.id
+    with parts.reads() as session:
+        shop = shop_by_slug(session, SHOP)
+        live = live_publication(session, shop.id, quiz) if shop else None
+        version = version_by_number(session, shop.id, quiz, live.number) if shop and live else None
+    if shop is None:
+        add_shop(
+            parts,
+            SHOP,
+            name="Stride & Salve",
+            postal_address="12 Example Lane, Sampletown",
+            cart={"kind": "form", "action": "/demo/cart"},
+        )
+    if version is None or version.author == AUTHOR:
+        made = import_content(parts, shop=SHOP, files=reading.files, author=AUTHOR, note="the shipped pack")
+        publish_content(parts, shop=SHOP, quiz=quiz, number=made.number, author=AUTHOR)

@@ -1,0 +1,1 @@
+"""What ``recovery-quiz …`` does, a module a group of commands."""

@@ -1,0 +1,21 @@
+"""recovery-quiz db …"""
+
+from __future__ import annotations
+
+import click
+
+from widget.commands.opening import opened_parts
+from widget.storage.migrate import upgrade
+
+
+@click.group()
+def db() -> None:
+    """Bring the database up to date."""
+
+
+@db.command("upgrade")
+def upgrade_command() -> None:
+    """Run the migrations that are missing. Once, before servers start."""
+    with opened_parts(migrate=False) as parts:
+        upgrade(parts.database)
+    click.echo("The database is up to date.")

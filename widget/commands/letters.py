@@ -1,0 +1,60 @@
+"""recovery-quiz letters …"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+from sqlalchemy import select
+
+from widget.actions.send_again import send_again
+from widget.commands.opening import opened_parts
+from widget.domain.letter import PLANNED
+from widget.storage.letters import Letter
+
+
+@click.group()
+def letters() -> None:
+    """Look at letters, and send one again."""
+
+
+@letters.command()
+@click.option("--json", "as_json", is_flag=True)
+def due(as_json: bool) -> None:
+    """Planned letters, soonest first."""
+    with opened_parts() as parts, parts.reads() as session:
+        rows = session.scalars(select(Letter).where(Letter.state == PLANNED).order_by(Letter.due_at).limit(500))
+        data = [{"id": row.id, "letter": row.letter, "due_at": row.due_at.isoformat(), "reason": row.reason} for row in rows]
+    _tell(data, as_json, empty="No letter is planned.")
+
+
+@letters.command()
+@click.argument("number", type=int)
+@click.option("--json", "as_json", is_flag=True)
+def show(number: int, as_json: bool) -> None:
+    """The whole life of a letter."""
+    with opened_parts() as parts, parts.reads() as session:
+        row = session.get(Letter, number)
+        if row is None:
+            raise click.UsageError(f"there is no letter {number}")
+        data = [{"id": row.id, "letter": row.letter, **step} for step in row.decisions]
+    _tell(data, as_json, empty="")
+
+
+@letters.command("send-again")
+@click.argument("number", type=int)
+def send_again_command(number: int) -> None:
+    """Plan an unconfirmed letter once more."""
+    with opened_parts() as parts:
+        send_again(parts, number)
+    click.echo(f"Letter {number} is planned again.")
+
+
+def _tell(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None:
+    if as_json:
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+    for row in rows if not as_json else []:
+        click.echo("  ".join(str(value) for value in row.values()))
+    if not rows and not as_json:
+        click.echo(empty)

@@ -1,0 +1,40 @@
+"""Settings and parts for commands, with errors that say what to do instead of a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from widget.actions.errors import ActionError
+from widget.parts import Parts, build_parts
+from widget.settings import Settings, SettingsError, read_settings
+from widget.storage.migrate import upgrade
+from widget.telemetry import start_logs
+
+WRONG_USE = 2
+
+
+def opened_settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def opened_parts(*, migrate: bool = True) -> Iterator[Parts]:
+    """Parts on an up-to-date database, closed at the end."""
+    settings = opened_settings()
+    start_logs("warning")
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    parts = build_parts(settings)
+    try:
+        if migrate and settings.embedded:
+            upgrade(parts.database)
+        yield parts
+    except ActionError as error:
+        raise click.UsageError(str(error)) from error
+    finally:
+        parts.close()

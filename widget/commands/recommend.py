@@ -1,0 +1,85 @@
+"""recovery-quiz recommend: a result straight from the files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.progress import track
+
+from widget.commands.content import _print, read_or_refuse
+from widget.content.money import money_text
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.live import Engine
+from widget.domain.result import Setting
+
+_NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jsonl'
+
+
+@click.command()
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--answers", help="Answers as JSON: question ids to lists of option ids.")
+@click.option("--answers-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="One JSON object a line.")
+@click.option("--explain", is_flag=True, help="Add the trace: every row, score, and what kept a product out.")
+@click.option("--json", "as_json", is_flag=True, help="The whole Result as JSON.")
+def recommend(pack: Path, answers: str | None, answers_file: Path | None, explain: bool, as_json: bool) -> None:
+    """The Result of answers, from the files of PACK as they stand."""
+    if (answers is None) == (answers_file is None):
+        raise click.UsageError(_NO_ANSWERS)
+    reading = read_or_refuse(pack)
+    if reading.pack is None:
+        _print(pack, reading)
+        raise SystemExit(1)
+    engine = Engine.of(reading.pack)
+    setting = Setting("files", reading.pack.id, 0, reading.pack.default_locale, money=money_text)
+    if answers_file is not None:
+        for line in _lines(answers_file):
+            sys.stdout.buffer.write(orjson.dumps(_one(engine, setting, line, explain)) + b"\n")
+        return
+    told = _one(engine, setting, answers or "", explain)
+    if as_json or "refused" in told:
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _say(told)
+    if "refused" in told:
+        raise SystemExit(2)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    if len(lines) < 10_000 or not sys.stderr.isatty():
+        return iter(lines)
+    from rich.console import Console
+
+    return iter(track(lines, description="Answering", console=Console(stderr=True)))
+
+
+def _one(engine: Engine, setting: Setting, text: str, explain: bool) -> dict[str, Any]:
+    """A Result, or ``{"refused": code, "detail": words}``."""
+    try:
+        return engine.recommend(orjson.loads(text), setting, explain=explain)
+    except orjson.JSONDecodeError as error:
+        return {"refused": "not_json", "detail": f"this is no JSON: {error}"}
+    except Refused as refused:
+        return {"refused": refused.code, "detail": refused.detail, "errors": refused.errors}
+
+
+def _say(result: dict[str, Any]) -> None:
+    """A result in words, for people."""
+    click.secho(result["outcome"], bold=True)
+    if result["advice"]:
+        click.echo(f"  {result['advice']['title']}: {result['advice']['body']}")
+    for tip in result["tips"]:
+        click.echo(f"  tip      {tip['id']:<18} {'; '.join(tip['why'])}")
+    for card in result["products"]:
+        match = f"{card['match']} %" if card["match"] is not None else "–"
+        click.echo(f"  product  {card['sku']:<18} {match:>6}  {card['slot']:<10} {'; '.join(card['why'])}")
+    for row in result.get("trace", {}).get("products", []):
+        out = row["kept_out"]
+        why = "shown" if out is None else " ".join(filter(None, [out["by"], out.get("row")]))
+        adds = ", ".join(f"{each['id']} {each['adds']:+d}" for each in row["rows"])
+        click.echo(f"  trace    {row['sku']:<18} {row['score'] if row['score'] is not None else '–':>6}  {why:<22} {adds}")

@@ -1,0 +1,96 @@
+"""recovery-quiz shop …"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+
+from widget.actions.add_shop import add_shop
+from widget.actions.change_product import change_product
+from widget.actions.errors import UnknownShop
+from widget.commands.opening import opened_parts
+from widget.parts import Parts
+from widget.storage.content import live_quizzes
+from widget.storage.shops import shop_by_slug
+
+
+@click.group()
+def shop() -> None:
+    """Add shops, show their addresses, withhold products."""
+
+
+@shop.command()
+@click.argument("slug")
+@click.option("--name", required=True, help="The name people read.")
+@click.option("--url", default="", help="The store's own address.")
+@click.option("--postal-address", default="", help="Stands in each letter, as the law asks.")
+@click.option("--timezone", default="UTC", show_default=True)
+def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> None:
+    """Add a shop, with a fresh hook secret."""
+    with opened_parts() as parts:
+        add_shop(parts, slug, name=name, url=url, postal_address=postal_address, timezone=timezone)
+    click.echo(f"Shop {slug} is there. Next: recovery-quiz content import PACK --shop {slug} --publish")
+
+
+@shop.command()
+@click.argument("slug")
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--secrets", is_flag=True, help="Show the hook secrets, too.")
+def show(slug: str, as_json: bool, secrets: bool) -> None:
+    """Hook addresses and embed snippet of a shop."""
+    with opened_parts() as parts:
+        data = _described(parts, slug, secrets)
+    if as_json:
+        click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
+        return
+    click.echo(f"{data['name']} ({slug})")
+    for name, value in data["hooks"].items():
+        click.echo(f"  {name} hook: {value}")
+    for each in data.get("secrets", []):
+        click.echo(f"  secret: {each}")
+    click.echo(f"\n{data['embed']}")
+
+
+def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
+    base = parts.settings.public_url
+    with parts.reads() as session:
+        owner = shop_by_slug(session, slug)
+        if owner is None:
+            raise UnknownShop(f"there is no shop '{slug}'")
+        quizzes = live_quizzes(session, owner.id)
+    quiz = quizzes[0] if quizzes else "QUIZ"
+    data: dict[str, Any] = {
+        "shop": slug,
+        "name": owner.name,
+        "quizzes": quizzes,
+        "hooks": {"orders": f"{base}/hooks/{slug}/orders"},
+        "embed": f'<script type="module" src="{base}/embed.js"></script>\n'
+        f'<recovery-quiz shop="{slug}" quiz="{quiz}"><a href="{base}/{slug}/quiz/{quiz}">Find your recovery match</a>'
+        "</recovery-quiz>",
+    }
+    if secrets:
+        data["secrets"] = [parts.seals.unseal(each) for each in owner.sealed_secrets]
+    return data
+
+
+@shop.command()
+@click.argument("slug")
+@click.argument("sku")
+@click.option("--reason", required=True, help="Why, for whoever asks later.")
+def withhold(slug: str, sku: str, reason: str) -> None:
+    """Keep a product out of every result and letter, old links included, within 5 s."""
+    with opened_parts() as parts:
+        change_product(parts, shop=slug, sku=sku, blocked=True, reason=reason)
+    click.echo(f"{sku} is withheld.")
+
+
+@shop.command()
+@click.argument("slug")
+@click.argument("sku")
+def release(slug: str, sku: str) -> None:
+    """Let a withheld product be shown again."""
+    with opened_parts() as parts:
+        change_product(parts, shop=slug, sku=sku, blocked=False)
+    click.echo(f"{sku} may be shown again.")

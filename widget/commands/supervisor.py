@@ -1,0 +1,133 @@
+"""One supervisor over ordinary programs: starts them, restarts what falls, and takes all of them down with it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import click
+
+STOP_SECONDS = 3.5
+RESTART_SECONDS = 1.0
+MOST_RESTARTS = 20
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Program:
+    """A child: its command, what it is called in messages, and whether it stops last (others need it)."""
+
+    name: str
+    command: list[str]
+    last: bool = False
+    process: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+    down_since: float = field(default=0.0)
+
+
+class Supervisor:
+    """Starts programs, keeps them up, stops them within five seconds.
+
+    On Linux the kernel sends each child SIGTERM when this process dies, however it dies: no orphans, not even
+    after ``kill -9``.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = dict(environment)
+        self.programs: list[Program] = []
+        self._stopping = False
+
+    def start(self, program: Program) -> None:
+        self.programs.append(program)
+        self._spawn(program)
+
+    def _spawn(self, program: Program) -> None:
+        program.process = subprocess.Popen(  # noqa: S603  # Our own commands.
+            program.command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone; we stop them in order.
+            preexec_fn=_die_with_parent(os.getpid()),
+        )
+
+    def stop(self, *_: object) -> None:
+        """Asked by a signal: the watch loop does the work."""
+        self._stopping = True
+
+    def watch(self, tick: Callable[[], None] | None = None) -> None:
+        """Until told to stop: restart what fell."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.stop)
+        while not self._stopping:
+            for program in self.programs:
+                self._look_after(program)
+            if tick:
+                tick()
+            time.sleep(0.2)
+
+    def _look_after(self, program: Program) -> None:
+        if program.process is None or program.process.poll() is None:
+            return
+        if not program.down_since:
+            program.down_since = time.monotonic()
+            code = program.process.returncode
+            click.echo(f"{program.name} ended with {code}; starting it again.", err=True)
+        if time.monotonic() - program.down_since > RESTART_SECONDS:
+            if program.restarts >= MOST_RESTARTS:
+                raise click.ClickException(f"{program.name} keeps falling; see its messages above.")
+            program.restarts += 1
+            program.down_since = 0.0
+            self._spawn(program)
+
+    def shut_down(self) -> None:
+        """SIGTERM to all but those that stop last, then to these; what is left after a while is killed."""
+        deadline = time.monotonic() + STOP_SECONDS
+        for last in (False, True):
+            group = [program for program in self.programs if program.last == last]
+            for program in group:
+                _signal(program, signal.SIGTERM)
+            for program in group:
+                _wait(program, deadline - (0.0 if last else 0.7))
+        for program in self.programs:
+            _signal(program, signal.SIGKILL)
+            _wait(program, time.monotonic() + 1)
+
+
+def _signal(program: Program, number: signal.Signals) -> None:
+    """To the whole group of the child: its own children must not stay behind either."""
+    if program.process and program.process.poll() is None:
+        try:
+            if number == signal.SIGKILL:
+                os.killpg(program.process.pid, number)
+            else:
+                program.process.send_signal(number)
+        except ProcessLookupError:
+            pass
+
+
+def _wait(program: Program, deadline: float) -> None:
+    if program.process:
+        try:
+            program.process.wait(timeout=max(0.05, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    """Run in the child before it becomes its program. On systems without prctl there is nothing to set."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # The parent died before we could ask.
+            os._exit(1)
+
+    return ask

@@ -1,0 +1,99 @@
+"""The local mailbox: what would have gone out, as HTML and as text; and the clock that can be moved forward."""
+
+from __future__ import annotations
+
+import email
+import mailbox
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+
+from flask import Blueprint, Response, abort, redirect, render_template
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.move_clock import move_to_next_letter, waiting_letters
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox", template_folder="templates")
+_KEY = re.compile(r"[A-Za-z0-9._=,:-]{1,200}")
+LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox allow-popups allow-same-origin "
+    "allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """A caught letter for the list."""
+
+    key: str
+    subject: str
+    sender: str
+    recipient: str
+    date: datetime
+    message: EmailMessage
+
+
+@blueprint.get("/")
+def listing() -> str:
+    parts = current_parts()
+    return render_template(
+        "mailbox.html", letters=_all(), waiting=waiting_letters(parts), now=parts.now(), ahead=parts.clock.ahead
+    )
+
+
+@blueprint.post("/clock")
+def move_clock() -> AnyResponse:
+    move_to_next_letter(current_parts())
+    return redirect("/mailbox/", 303)
+
+
+@blueprint.get("/<key>")
+def letter(key: str) -> str:
+    return render_template("letter.html", letter=_one(key), text=_part(_one(key), "plain"), headers=_headers(_one(key)))
+
+
+@blueprint.get("/<key>/html")
+def html(key: str) -> Response:
+    """The HTML part as it came, in a frame of its own. Mail has inline styles; scripts stay off."""
+    body = _part(_one(key), "html").replace("<head>", '<head><base target="_top">', 1)
+    headers = {"Content-Security-Policy": LETTER_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return Response(body, mimetype="text/html", headers=headers)
+
+
+def _box() -> mailbox.Maildir:
+    return mailbox.Maildir(current_parts().settings.mailbox, create=True)
+
+
+def _all() -> list[Caught]:
+    box = _box()
+    letters = [_caught(key, box.get_bytes(key)) for key in box.keys()]  # noqa: SIM118  # A Maildir is no dict.
+    return sorted(letters, key=lambda letter: letter.date, reverse=True)
+
+
+def _one(key: str) -> Caught:
+    box = _box()
+    if not _KEY.fullmatch(key) or key not in box:
+        abort(404)
+    return _caught(key, box.get_bytes(key))
+
+
+def _caught(key: str, raw: bytes) -> Caught:
+    message = email.message_from_bytes(raw, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    date = parsedate_to_datetime(message["Date"])
+    return Caught(key, str(message["Subject"]), str(message["From"]), str(message["To"]), date, message)
+
+
+def _part(letter: Caught, kind: str) -> str:
+    part = letter.message.get_body((kind,))
+    return str(part.get_content()) if part else ""
+
+
+def _headers(letter: Caught) -> list[tuple[str, str]]:
+    names = ("From", "To", "Date", "Message-ID", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post")
+    return [(name, str(letter.message[name])) for name in names if letter.message[name]]

@@ -1,0 +1,104 @@
+"""The Celery application: what runs how often, and the parts each worker process holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_shutdown
+
+from widget.actions.forget_old import forget_old
+from widget.actions.record_order import record_orders
+from widget.actions.rescue_letters import rescue_letters
+from widget.actions.send_letter import send_due_letters
+from widget.parts import Parts, build_parts
+from widget.settings import Settings, read_settings
+from widget.telemetry import start_logs
+
+app = Celery("recovery-quiz")
+_held: dict[str, Parts] = {}
+
+
+def configure(settings: Settings) -> None:
+    """Beat only says that it is time to look; what is to be done stands in the database.
+
+    A look that could not start before the next one is due is worth nothing, hence ``expires``.
+    """
+    sweep = settings.sweep_seconds
+    app.conf.update(
+        broker_url=_broker(settings.broker_url),
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 2},
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        timezone="UTC",
+        enable_utc=True,
+        beat_schedule={
+            "record-orders": {"task": "record_orders", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "send-letters": {"task": "send_letters", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "rescue-letters": {"task": "rescue_letters", "schedule": 60.0, "options": {"expires": 60}},
+            "forget-old": {"task": "forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
+        },
+    )
+
+
+def _broker(url: str) -> str:
+    """Celery's spelling of a Redis on a local socket."""
+    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
+
+
+@app.on_configure.connect  # type: ignore[untyped-decorator]
+def _configure(**_: Any) -> None:
+    configure(read_settings())
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _logs(**_: Any) -> None:
+    start_logs(read_settings().log_level)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _fresh_parts(**_: Any) -> None:
+    """A forked process must not share its parent's connections."""
+    held = _held.pop("parts", None)
+    if held:
+        held.database.dispose(close=False)
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _close(**_: Any) -> None:
+    held = _held.pop("parts", None)
+    if held:
+        held.close()
+
+
+def parts() -> Parts:
+    """This process's parts, built at its first task."""
+    if "parts" not in _held:
+        _held["parts"] = build_parts(read_settings())
+    return _held["parts"]
+
+
+@app.task(name="record_orders")  # type: ignore[untyped-decorator]
+def record_orders_task() -> int:
+    return record_orders(parts())
+
+
+@app.task(name="send_letters")  # type: ignore[untyped-decorator]
+def send_letters_task() -> int:
+    return send_due_letters(parts())
+
+
+@app.task(name="rescue_letters")  # type: ignore[untyped-decorator]
+def rescue_letters_task() -> int:
+    return rescue_letters(parts())
+
+
+@app.task(name="forget_old")  # type: ignore[untyped-decorator]
+def forget_old_task() -> int:
+    return forget_old(parts())

@@ -50,7 +50,7 @@ DESCRIBED = (
     Described("MAILBOX_PORT", "the local mailbox takes mail here (embedded only)", "8025"),
     Described("WEB_WORKERS", "web server processes", "1"),
     Described("SWEEP_SECONDS", "how often the workers look for due work", "2"),
-    Described("LOG_LEVEL", "debug, info, warning or error", "info"),
+    Described("LOG_LEVEL", "debug, info (each request), warning or error", "info in production, else warning"),
     Described("TRUSTED_PROXIES", "how many proxies stand in front and may tell the client's address", "0"),
 )
 
@@ -133,7 +133,7 @@ def _read(env: Env) -> Settings:
         mailbox_port=mailbox_port,
         web_workers=env.int("WEB_WORKERS", 1),
         sweep_seconds=env.float("SWEEP_SECONDS", 2.0),
-        log_level=env.str("LOG_LEVEL", "info").lower(),
+        log_level=env.str("LOG_LEVEL", "info" if mode == PRODUCTION else "warning").lower(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
     )
     _refuse_unusable(settings)

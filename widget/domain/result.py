@@ -164,9 +164,10 @@ def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
     """What was asked for, with how far each of two products meets it: yes, partly or no.
 
     From the weights of the matched rows on each question: yes from two thirds of what the strongest product
-    gets there, partly above zero.
+    gets there, partly above zero. Questions that safety looks at are left out: nobody "asked for" those.
     """
     rules = found.rules
+    safety = {field for row in (*rules.pack.triage, *rules.pack.exclusions) for field in row.when.fields()}
     rows = list(compress(range(len(rules.boost_rows)), found.boosted))
     lines = []
     for question, way in zip(rules.pack.quiz.questions, found.walk.ways, strict=True):
@@ -175,7 +176,7 @@ def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
         for at in about:
             for each in range(len(sums)):
                 sums[each] += rules.boost_rows[at][1].weight * (rules.names(at) >> each & 1)
-        if way.chosen and max(sums, default=0) > 0:
+        if way.chosen and question.id not in safety and max(sums, default=0) > 0:
             most = max(sums)
             lines.append(
                 {"asked": _spoken(question, way.chosen), "this": _level(sums[place], most), "best": _level(sums[best], most)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from flask_smorest import Api
 
 from widget.web.api.quizzes import blueprint
@@ -30,7 +30,19 @@ def hang(app: Flask) -> None:
     }
     api = ProblemApi(app, spec_kwargs={"info": {"description": DESCRIPTION, "license": {"name": "Apache-2.0"}}})
     api.register_blueprint(blueprint)
+    app.add_url_rule("/v1/docs", "docs", lambda: _docs(api.spec.to_dict()))
     app.after_request(_open_to_all)
+
+
+def _docs(spec: dict[str, Any]) -> str:
+    """The description as a page, without any script."""
+    calls = [
+        {"method": method.upper(), "path": path, **call}
+        for path, methods in spec["paths"].items()
+        for method, call in methods.items()
+        if isinstance(call, dict)
+    ]
+    return render_template("docs.html", info=spec["info"], calls=calls)
 
 
 def _open_to_all(response: Response) -> Response:

@@ -28,7 +28,7 @@ class RecoveryQuiz extends HTMLElement {
     this.#root.adoptedStyleSheets = [sheet];
     this.#root.innerHTML = '<div class="rq"><div class="quiz card" part="card" aria-busy="true"></div><p class="sr" role="status"></p></div>';
     [this.#box, this.#told] = this.#root.firstChild.children;
-    this.#box.style.minHeight = "340px";
+    this.#box.style.minHeight = "342px";
     this.#root.addEventListener("submit", this);
     this.#root.addEventListener("click", this);
     this.#root.addEventListener("change", this);

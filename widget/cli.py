@@ -13,7 +13,11 @@ COMMANDS = {
     "beat": ("widget.commands.serve", "beat", "Start the Celery clock alone."),
     "db": ("widget.commands.database", "db", "Bring the database up to date."),
     "content": ("widget.commands.content", "content", "Check, import and export content packs."),
-    "recommend": ("widget.commands.recommend", "recommend", "The result of answers, straight from a pack's files."),
+    "recommend": (
+        "widget.commands.recommend",
+        "recommend",
+        "The result of answers, straight from a pack's files.",
+    ),
     "letters": ("widget.commands.letters", "letters", "Look at letters, and send one again."),
     "shop": ("widget.commands.shop", "shop", "Add shops, show their addresses, withhold products."),
     "settings": ("widget.commands.show_settings", "settings", "All settings, with meaning and source."),

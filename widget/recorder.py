@@ -65,7 +65,10 @@ class Recorder:
                 if responses:
                     add_responses(session, responses)
                 names = ("shop_id", "quiz", "day", "event", "question", "sku")
-                add_counts(session, [dict(zip(names, key, strict=True), number=n) for key, n in sorted(counts.items())])
+                add_counts(
+                    session,
+                    [dict(zip(names, key, strict=True), number=n) for key, n in sorted(counts.items())],
+                )
         except SQLAlchemyError:
             self._log.warning("responses_wait", number=len(responses), exc_info=True)
             self._keep(responses, counts)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,8 +43,18 @@ DESCRIBED = (
     Described("SMTP_URL", "smtp://user:password@host:587 or smtps://…", "the local mailbox", secret=True),
     Described("MAIL_FROM", "the sender address of letters", "hello@localhost.localdomain"),
     Described("PUBLIC_URL", "the address browsers reach this service at", "http://127.0.0.1:PORT"),
-    Described("SECRET_KEYS", "comma-separated, 32 characters or more each: the first signs, all verify", "made once in HOME", True),
-    Described("SUPPRESSION_KEY", "keys the hashes of addresses that said no; never rotate, back it up", "made once in HOME", True),
+    Described(
+        "SECRET_KEYS",
+        "comma-separated, 32 characters or more each: the first signs, all verify",
+        "made once in HOME",
+        True,
+    ),
+    Described(
+        "SUPPRESSION_KEY",
+        "keys the hashes of addresses that said no; never rotate, back it up",
+        "made once in HOME",
+        True,
+    ),
     Described("HOST", "the address the web server listens on", "127.0.0.1"),
     Described("PORT", "the web server's port", "8000"),
     Described("METRICS_PORT", "Prometheus metrics are served here", "9000"),
@@ -155,7 +166,10 @@ def _refuse_unusable(settings: Settings) -> None:
     ]
     if missing:
         raise SettingsError(f"in production these must be set: {', '.join(missing)}")
-    for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
+    for name, keys in (
+        ("SECRET_KEYS", settings.secret_keys),
+        ("SUPPRESSION_KEY", (settings.suppression_key,)),
+    ):
         if any(len(key) < LEAST_SECRET or len(set(key)) < 8 for key in keys):
             raise SettingsError(f"{PREFIX}{name} is missing or weak: give at least {LEAST_SECRET} random characters")
     if urlsplit(settings.public_url).scheme not in ("http", "https"):
@@ -172,10 +186,8 @@ def _made_once(home: Path) -> dict[str, str]:
         fresh = path.with_name(f"secrets.{secrets.token_hex(4)}.new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({name: secrets.token_urlsafe(48) for name in MADE_ONCE}, file)
-        try:
-            os.link(fresh, path)  # Fails when another process was first: then its secrets count.
-        except FileExistsError:
-            pass
+        with suppress(FileExistsError):
+            os.link(fresh, path)  # When another process was first, its secrets count.
         fresh.unlink()
     made: dict[str, str] = json.loads(path.read_text())
     return made
@@ -191,5 +203,13 @@ def described(settings: Settings, environment: Mapping[str, str]) -> list[dict[s
         text = ",".join(value) if isinstance(value, tuple) else str(value)
         source = "environment" if PREFIX + each.name in environment else "default"
         shown = ("(set)" if text else "(not set)") if each.secret else text
-        rows.append({"name": PREFIX + each.name, "value": shown, "source": source, "default": each.default, "meaning": each.meaning})
+        rows.append(
+            {
+                "name": PREFIX + each.name,
+                "value": shown,
+                "source": source,
+                "default": each.default,
+                "meaning": each.meaning,
+            }
+        )
     return rows

@@ -21,7 +21,12 @@ SECONDS = Histogram(
 )
 RESULTS = Counter("recovery_results", "Results given", ["source"], registry=REGISTRY)
 CACHE_FAILURES = Counter("recovery_cache_failures", "Calls to Redis that failed", registry=REGISTRY)
-CACHE_OPEN = Gauge("recovery_cache_circuit_open", "1 while Redis is left alone", registry=REGISTRY, multiprocess_mode="livemax")
+CACHE_OPEN = Gauge(
+    "recovery_cache_circuit_open",
+    "1 while Redis is left alone",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 RESPONSES_LOST = Counter("recovery_responses_lost", "Anonymous responses not stored", registry=REGISTRY)
 HOOKS = Counter("recovery_hooks", "Hook deliveries", ["door", "outcome"], registry=REGISTRY)
 LETTERS = Counter("recovery_letters", "Letters by what became of them", ["state"], registry=REGISTRY)
@@ -61,7 +66,10 @@ def start_logs(level: str) -> None:
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

@@ -28,7 +28,11 @@ def configure(settings: Settings) -> None:
     app.conf.update(
         broker_url=_broker(settings.broker_url),
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 2},
+        broker_transport_options={
+            "visibility_timeout": 3600,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+        },
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],

@@ -11,7 +11,9 @@ from widget.storage.shops import Shop, shop_by_slug
 from widget.stores.standard import new_secret
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-TAKEN = frozenset({"v1", "hooks", "embed", "demo", "mailbox", "console", "u", "c", "p", "f", "healthz", "readyz", "metrics"})
+TAKEN = frozenset(
+    {"v1", "hooks", "embed", "demo", "mailbox", "console", "u", "c", "p", "f", "healthz", "readyz", "metrics"}
+)
 
 
 class BadShop(ActionError):

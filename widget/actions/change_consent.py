@@ -99,7 +99,9 @@ def erase(parts: Parts, purpose: str, token: str) -> None:
             if letter.state == PLANNED:
                 settle(parts, letter, SKIPPED, "erased")
         session.execute(delete(Consent).where(Consent.contact_id == contact.id))
-        session.execute(update(Order).where(Order.contact_id == contact.id).values(contact_id=None, lines=[], number=""))
+        session.execute(
+            update(Order).where(Order.contact_id == contact.id).values(contact_id=None, lines=[], number="")
+        )
         contact.email, contact.locale, contact.confirmed_at = "", "", None
         _redact_hooks(session, contact.shop_id, address)
 
@@ -131,7 +133,11 @@ def _withdraw(parts: Parts, session: Session, contact: Contact, kind: str, sourc
         note_consent(parts, session, contact.shop_id, contact.id, kind, WITHDRAWN, "", source)
     if kind == MARKETING:
         suppress(
-            session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=UNSUBSCRIBED, at=parts.now()
+            session,
+            shop_id=contact.shop_id,
+            address_hash=contact.address_hash,
+            reason=UNSUBSCRIBED,
+            at=parts.now(),
         )
     else:
         codes = update(Letter).where(Letter.contact_id == contact.id, Letter.order_id.is_not(None))

@@ -37,7 +37,9 @@ def change_product(
             raise UnknownShop(f"there is no shop '{shop}'")
         row = stored_product(session, owner.id, sku)
         if row is None:
-            row = StoredProduct(shop_id=owner.id, sku=sku, feed={}, blocked=False, block_reason="", updated_at=parts.now())
+            row = StoredProduct(
+                shop_id=owner.id, sku=sku, feed={}, blocked=False, block_reason="", updated_at=parts.now()
+            )
             session.add(row)
         row.feed = {**row.feed, **(feed or {})}
         if blocked is not None:

@@ -27,7 +27,9 @@ def demo_product_page(parts: Parts, shop: str, quiz: str) -> dict[str, Product]:
     served = parts.live.live(shop, quiz)
     products = served.engine.shelf.products if served else ()
     order = {"cream": 0, "salve": 1, "roll-on": 2, "spray": 3}
-    return {each.sku: each for each in sorted(products, key=lambda p: (order.get(p.form, 9), -p.priority)) if each.active}
+    return {
+        each.sku: each for each in sorted(products, key=lambda p: (order.get(p.form, 9), -p.priority)) if each.active
+    }
 
 
 def place_demo_order(

@@ -33,7 +33,9 @@ def request_export(parts: Parts, purpose: str, token: str) -> None:
     if not contact.email:
         return
     said = [f"{each.at:%Y-%m-%d %H:%M} UTC: {each.kind} {each.state} ({each.source})" for each in consents]
-    bought = [f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders]
+    bought = [
+        f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders
+    ]
     sent = [f"{each.letter}: {each.state}, due {each.due_at:%Y-%m-%d}" for each in letters]
     blocks = [Paragraph((Span(f"This is everything {shop.name} keeps in this service about {contact.email}."),))]
     for title, lines in (("Consents", said), ("Orders", bought), ("Letters", sent)):

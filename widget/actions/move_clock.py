@@ -14,7 +14,9 @@ from widget.storage.letters import Letter
 def waiting_letters(parts: Parts) -> list[tuple[str, datetime]]:
     """(letter, when it is due) of what is planned, soonest first."""
     with parts.reads() as session:
-        rows = session.execute(select(Letter.letter, Letter.due_at).where(Letter.state == PLANNED).order_by(Letter.due_at))
+        rows = session.execute(
+            select(Letter.letter, Letter.due_at).where(Letter.state == PLANNED).order_by(Letter.due_at)
+        )
         return [(letter, due_at) for letter, due_at in rows]
 
 

@@ -55,7 +55,14 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
 
 
 def plan_result_letters(
-    parts: Parts, session: Session, served: Served, *, contact_id: int, code: str, locale: str, consents: frozenset[str]
+    parts: Parts,
+    session: Session,
+    served: Served,
+    *,
+    contact_id: int,
+    code: str,
+    locale: str,
+    consents: frozenset[str],
 ) -> int:
     """Plan what a shopper asked for with a result; how many letters that made."""
     made = 0
@@ -63,7 +70,12 @@ def plan_result_letters(
         for step in sequence.steps if sequence.trigger == "result.requested" else ():
             if condition_holds(step.when, LetterFacts(consents=consents)):
                 row = _row(parts, served.shop, served, sequence, step, parts.now())
-                row |= {"contact_id": contact_id, "trigger_kind": RESULT, "locale": locale, "result_code": code}
+                row |= {
+                    "contact_id": contact_id,
+                    "trigger_kind": RESULT,
+                    "locale": locale,
+                    "result_code": code,
+                }
                 row["trigger_id"] = f"{contact_id}:{code[-24:]}"
                 made += add_letter(session, row)
     return made
@@ -105,9 +117,7 @@ def _agreed_code(parts: Parts, session: Session, served: Served, contact_id: int
     return result_code(parts, served, response.answers)
 
 
-def _row(
-    parts: Parts, shop: Shop, served: Served, sequence: Sequence, step: Step, moment: datetime
-) -> dict[str, Any]:
+def _row(parts: Parts, shop: Shop, served: Served, sequence: Sequence, step: Step, moment: datetime) -> dict[str, Any]:
     return {
         "shop_id": shop.id,
         "quiz": served.quiz,

@@ -28,8 +28,6 @@ def receive_hook(parts: Parts, *, shop: str, headers: Mapping[str, str], body: b
     known = [parts.seals.unseal(each) for each in sealed]
     delivery = verify(headers, body, known_secrets=known, now=datetime.now(UTC))
     with parts.sessions.begin() as session:
-        fresh = add_hook(
-            session, shop_id=owner.id, door=ORDERS, event_id=delivery.event_id, body=body, at=parts.now()
-        )
+        fresh = add_hook(session, shop_id=owner.id, door=ORDERS, event_id=delivery.event_id, body=body, at=parts.now())
     HOOKS.labels(ORDERS, "stored" if fresh else "repeat").inc()
     return fresh

@@ -49,7 +49,7 @@ def record_order(parts: Parts, hook_id: int) -> None:
         raise  # The database's trouble, not the hook's: it stays waiting and is tried again.
     except Unreadable as error:
         _give_up(parts, hook_id, str(error))
-    except Exception as error:  # noqa: BLE001  # One odd body must not stop the others; it is kept and shown.
+    except Exception as error:  # One odd body must not stop the others; it is kept and shown.
         log("orders").error("hook_failed", hook_id=hook_id, exc_info=True)
         _give_up(parts, hook_id, type(error).__name__)
 
@@ -66,7 +66,13 @@ def _fold_hook(parts: Parts, session: Session, hook: Hook) -> None:
     shop = session.get_one(Shop, hook.shop_id)
     order = order_by_external_id(session, shop.id, event.external_id)
     if order is None:
-        order = Order(shop_id=shop.id, external_id=event.external_id, updated_at=event.at, eligible=True, attributed=False)
+        order = Order(
+            shop_id=shop.id,
+            external_id=event.external_id,
+            updated_at=event.at,
+            eligible=True,
+            attributed=False,
+        )
         session.add(order)
     fold(order, event)
     _link_contact(parts, session, shop, order, event)

@@ -53,13 +53,18 @@ def request_letter(
             if consents.get(kind) and consent_state(session, contact.id, kind) != GRANTED:
                 note_consent(parts, session, served.shop.id, contact.id, kind, PENDING, text_version, "result page")
         wanted = frozenset(kind for kind in (MARKETING, HEALTH_DATA) if consents.get(kind))
-        plan_result_letters(
-            parts, session, served, contact_id=contact.id, code=code, locale=locale, consents=wanted
-        )
+        plan_result_letters(parts, session, served, contact_id=contact.id, code=code, locale=locale, consents=wanted)
 
 
 def note_consent(
-    parts: Parts, session: Session, shop_id: int, contact_id: int, kind: str, state: str, text_version: str, source: str
+    parts: Parts,
+    session: Session,
+    shop_id: int,
+    contact_id: int,
+    kind: str,
+    state: str,
+    text_version: str,
+    source: str,
 ) -> None:
     """Add an entry to the ledger."""
     session.add(

@@ -53,7 +53,11 @@ def result_setting(parts: Parts, served: Served, locale: str) -> Setting:
         rule = served.shop.cart or {"kind": "event"}
         if rule["kind"] != "form":
             return dict(rule)
-        return {"kind": "form", "action": address(rule["action"]), "fields": {"sku": product.sku, "quantity": "1"}}
+        return {
+            "kind": "form",
+            "action": address(rule["action"]),
+            "fields": {"sku": product.sku, "quantity": "1"},
+        }
 
     return Setting(
         shop=served.shop.slug,

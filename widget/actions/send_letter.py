@@ -18,7 +18,17 @@ from widget.actions.errors import ActionError
 from widget.actions.plan_letters import bought_products
 from widget.actions.write_letter import letter_products, write_letter
 from widget.domain.gatekeeper import DEFER, Decision, Facts, decide
-from widget.domain.letter import FAILED, MARKETING, PLANNED, QUEUED, SENDING, SENT, SKIPPED, UNCONFIRMED, moved
+from widget.domain.letter import (
+    FAILED,
+    MARKETING,
+    PLANNED,
+    QUEUED,
+    SENDING,
+    SENT,
+    SKIPPED,
+    UNCONFIRMED,
+    moved,
+)
 from widget.domain.schedule import LetterFacts, condition_holds
 from widget.live import Served
 from widget.mail.blocks import CannotWrite
@@ -85,7 +95,13 @@ def _prepare(parts: Parts, letter_id: int) -> tuple[Written, LetterFrame, str, s
             # Writing costs milliseconds and needs no lock; whether it may go is decided below, on fresh rows.
             served, written, frame = write_letter(parts, session, letter)
     except (CannotWrite, TooLarge, ActionError) as error:
-        _note(parts, letter_id, SKIPPED, f"{getattr(error, 'code', 'cannot_write')}: {error}"[:300], only_from=QUEUED)
+        _note(
+            parts,
+            letter_id,
+            SKIPPED,
+            f"{getattr(error, 'code', 'cannot_write')}: {error}"[:300],
+            only_from=QUEUED,
+        )
         return None
     with parts.sessions.begin() as session:
         letter = session.get_one(Letter, letter_id, with_for_update=True)

@@ -87,7 +87,12 @@ def _context(parts: Parts, served: Served, letter: Letter, order: Order | None) 
         first = products[0]
         picture = setting.address(_for_mail(first.image)) if first.image else ""
         size = f", {first.size}" if first.size else ""
-        context["product"] = {"name": first.name, "form": first.form, "size": first.size or "", "sku": first.sku}
+        context["product"] = {
+            "name": first.name,
+            "form": first.form,
+            "size": first.size or "",
+            "sku": first.sku,
+        }
         context["product_url"] = setting.address(first.url or "/")
         context["blocks"]["product-picture"] = [Picture(picture, f"{first.name}{size}")] if picture else []
     return context
@@ -123,7 +128,13 @@ def _tip_block(tip: Tip) -> TipBlock:
 
 
 def _frame(
-    parts: Parts, served: Served, letter: Letter, order: Order | None, context: dict[str, Any], subject: str, preview: str
+    parts: Parts,
+    served: Served,
+    letter: Letter,
+    order: Order | None,
+    context: dict[str, Any],
+    subject: str,
+    preview: str,
 ) -> LetterFrame:
     base, locale = parts.settings.public_url, letter.locale or served.engine.rules.pack.default_locale
     marketing = letter.kind != TRANSACTIONAL

@@ -119,7 +119,7 @@ class SharedCache:
         assert self._client is not None
         while not self._stop.is_set():
             try:
-                with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+                with self._client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
                     channel.subscribe(f"{self.prefix}:{CHANNEL}")
                     while not self._stop.is_set():
                         message = channel.get_message(timeout=TIMEOUT / 2)

@@ -25,7 +25,9 @@ def due(as_json: bool) -> None:
     """Planned letters, soonest first."""
     with opened_parts() as parts, parts.reads() as session:
         rows = session.scalars(select(Letter).where(Letter.state == PLANNED).order_by(Letter.due_at).limit(500))
-        data = [{"id": row.id, "letter": row.letter, "due_at": row.due_at.isoformat(), "reason": row.reason} for row in rows]
+        data = [
+            {"id": row.id, "letter": row.letter, "due_at": row.due_at.isoformat(), "reason": row.reason} for row in rows
+        ]
     _tell(data, as_json, empty="No letter is planned.")
 
 

@@ -23,7 +23,11 @@ _NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jso
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path))
 @click.option("--answers", help="Answers as JSON: question ids to lists of option ids.")
-@click.option("--answers-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="One JSON object a line.")
+@click.option(
+    "--answers-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="One JSON object a line.",
+)
 @click.option("--explain", is_flag=True, help="Add the trace: every row, score, and what kept a product out.")
 @click.option("--json", "as_json", is_flag=True, help="The whole Result as JSON.")
 def recommend(pack: Path, answers: str | None, answers_file: Path | None, explain: bool, as_json: bool) -> None:
@@ -82,4 +86,6 @@ def _say(result: dict[str, Any]) -> None:
         out = row["kept_out"]
         why = "shown" if out is None else " ".join(filter(None, [out["by"], out.get("row")]))
         adds = ", ".join(f"{each['id']} {each['adds']:+d}" for each in row["rows"])
-        click.echo(f"  trace    {row['sku']:<18} {row['score'] if row['score'] is not None else '–':>6}  {why:<22} {adds}")
+        click.echo(
+            f"  trace    {row['sku']:<18} {row['score'] if row['score'] is not None else '–':>6}  {why:<22} {adds}"
+        )

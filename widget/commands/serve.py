@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -71,7 +72,21 @@ def worker() -> None:
 def beat() -> None:
     """Start the Celery clock alone. One is enough; two do no harm."""
     settings = opened_settings()
-    command = [sys.executable, "-W", "ignore::Warning:celery.platforms", "-m", "celery", "-q", "-A", "workers.app", "beat", "-s", str(_beat_file(settings)), "-l", "WARNING"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore::Warning:celery.platforms",
+        "-m",
+        "celery",
+        "-q",
+        "-A",
+        "workers.app",
+        "beat",
+        "-s",
+        str(_beat_file(settings)),
+        "-l",
+        "WARNING",
+    ]
     os.execvpe(command[0], command, _environment(settings))  # noqa: S606
 
 
@@ -95,7 +110,21 @@ def web_program(settings: Settings) -> Program:
 
 def worker_program(settings: Settings, *, with_beat: bool) -> Program:
     """Celery: threads with its clock inside for one machine, processes when scaled out."""
-    command = [sys.executable, "-W", "ignore::Warning:celery.platforms", "-m", "celery", "-q", "-A", "workers.app", "worker", "-l", "WARNING", "--without-gossip", "--without-mingle"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore::Warning:celery.platforms",
+        "-m",
+        "celery",
+        "-q",
+        "-A",
+        "workers.app",
+        "worker",
+        "-l",
+        "WARNING",
+        "--without-gossip",
+        "--without-mingle",
+    ]
     if with_beat:
         command += ["-B", "-s", str(_beat_file(settings)), "--pool", "threads", "--concurrency", "2"]
     return Program("worker", command)
@@ -109,7 +138,7 @@ def _own_mailbox(settings: Settings) -> bool:
     return settings.smtp_url == f"smtp://127.0.0.1:{settings.mailbox_port}"
 
 
-def _start_mailbox(settings: Settings) -> object:
+def _start_mailbox(settings: Settings) -> Any:
     from widget.commands.local_mailbox import start_mailbox
 
     return start_mailbox(settings.mailbox, settings.mailbox_port)
@@ -171,7 +200,7 @@ def _wait_until_up(settings: Settings, supervisor: Supervisor) -> None:
         if fallen:
             raise click.ClickException(f"{fallen.name} did not start; its messages stand above.")
         try:
-            with urllib.request.urlopen(address, timeout=1):  # noqa: S310  # Our own address.
+            with urllib.request.urlopen(address, timeout=1):  # Our own address.
                 return
         except OSError:
             time.sleep(0.05)

@@ -20,4 +20,6 @@ def settings(as_json: bool) -> None:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
     for row in rows:
-        click.echo(f"{row['name']} = {row['value']}  ({row['source']})\n    {row['meaning']}; default: {row['default']}")
+        click.echo(
+            f"{row['name']} = {row['value']}  ({row['source']})\n    {row['meaning']}; default: {row['default']}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -53,7 +54,7 @@ class Supervisor:
             env=self.environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone; we stop them in order.
-            preexec_fn=_die_with_parent(os.getpid()),
+            preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  # Only a system call in there.
         )
 
     def stop(self, *_: object) -> None:
@@ -113,10 +114,8 @@ def _signal(program: Program, number: signal.Signals) -> None:
 
 def _wait(program: Program, deadline: float) -> None:
     if program.process:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             program.process.wait(timeout=max(0.05, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            pass
 
 
 def _die_with_parent(parent: int) -> Callable[[], None] | None:

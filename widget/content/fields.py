@@ -122,7 +122,9 @@ class Whole(fields.Field[int]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         if not isinstance(value, str) or not _WHOLE.fullmatch(value):
-            raise ValidationError(f"must be a whole number, not '{value}'" if isinstance(value, str) else "must be a whole number")
+            raise ValidationError(
+                f"must be a whole number, not '{value}'" if isinstance(value, str) else "must be a whole number"
+            )
         number = int(value)
         if self.least is not None and number < self.least:
             raise ValidationError(f"must be at least {self.least}")
@@ -178,7 +180,9 @@ class Listed(fields.Field[tuple[Any, ...]]):
         super().__init__(**kwargs)
         self.inner, self.alone = inner, alone
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[Any, ...]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[Any, ...]:
         if self.alone and isinstance(value, str):
             value = [value]
         if not isinstance(value, list):
@@ -190,7 +194,7 @@ class Listed(fields.Field[tuple[Any, ...]]):
             except ValidationError as error:
                 errors[index] = error.messages
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return tuple(found)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
@@ -204,7 +208,9 @@ class ByWord(fields.Field[dict[str, Any]]):
         super().__init__(**kwargs)
         self.inner = inner
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> dict[str, Any]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValidationError("must map names to values")
         found, errors = {}, {}
@@ -214,7 +220,7 @@ class ByWord(fields.Field[dict[str, Any]]):
             except ValidationError as error:
                 errors[str(key)] = error.messages
         if errors:
-            raise ValidationError(errors)  # type: ignore[arg-type]
+            raise ValidationError(errors)
         return found
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
@@ -239,7 +245,9 @@ class When(fields.Field[Condition]):
 class Targets(fields.Field[tuple[Target, ...]]):
     """Targets such as ``form:cream; tag:menthol``."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> tuple[Target, ...]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[Target, ...]:
         if not isinstance(value, str) or not value.strip():
             raise ValidationError("needs a target, such as form:cream or all")
         try:

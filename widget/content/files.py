@@ -41,8 +41,9 @@ def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
         if text is not None:
             files[name] = text
     problems += [
-        Problem(ERROR, (name,), "missing_file", f"the file {name} is missing") for name in REQUIRED if name not in files
-        and not any(problem.place == (name,) for problem in problems)
+        Problem(ERROR, (name,), "missing_file", f"the file {name} is missing")
+        for name in REQUIRED
+        if name not in files and not any(problem.place == (name,) for problem in problems)
     ]
     return files, problems
 

@@ -80,7 +80,9 @@ def parse_yaml(text: str, first_line: int = 1) -> Parsed:
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        raise Unreadable(str(error.problem or error.context or "no YAML"), (mark.line + 1 if mark else 1) + offset) from error
+        raise Unreadable(
+            str(error.problem or error.context or "no YAML"), (mark.line + 1 if mark else 1) + offset
+        ) from error
     except yaml.YAMLError as error:
         raise Unreadable("a character that YAML does not allow", 1 + offset) from error
     reader = _Reader(offset)

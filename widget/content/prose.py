@@ -11,4 +11,9 @@ _TAGS = {"p", "ul", "ol", "li", "strong", "em", "a", "h2", "h3", "h4", "blockquo
 
 def markdown_html(text: str) -> str:
     """Markdown as HTML with a short list of tags; raw HTML in it is shown, never run."""
-    return nh3.clean(_MARKDOWN.render(text).strip(), tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"https", "mailto"})
+    return nh3.clean(
+        _MARKDOWN.render(text).strip(),
+        tags=_TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"https", "mailto"},
+    )

@@ -167,7 +167,11 @@ class _Reader:
             yield self.record(schema, value, (*place, index)), value
 
     def pack(self) -> Pack:
-        head = self.record(PackFileSchema(), self.table("pack.yaml"), ("pack.yaml",)) if "pack.yaml" in self.files else None
+        head = (
+            self.record(PackFileSchema(), self.table("pack.yaml"), ("pack.yaml",))
+            if "pack.yaml" in self.files
+            else None
+        )
         safety = self.table("safety.yaml")
         for key in [key for key in safety if key not in ("triage", "exclusions")]:
             self.problems.append(Problem(ERROR, ("safety.yaml", key), "unknown_key", f"unknown key '{key}'"))
@@ -296,7 +300,9 @@ class _Reader:
 
     def already_told(self, problem: Problem) -> bool:
         """Names of rows that could not be read exist all the same: a second complaint would mislead."""
-        return problem.code.startswith("unknown_") and any(f"'{name}'" in problem.message for name in self.unsure if name)
+        return problem.code.startswith("unknown_") and any(
+            f"'{name}'" in problem.message for name in self.unsure if name
+        )
 
     def as_written(self, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
         """A place that counts the rows of the pack, as one that counts the rows of the file."""
@@ -328,7 +334,11 @@ class _Reader:
 def _sketch(raw: Any) -> Question:
     """A question that could not be read, as far as it goes, so that what names it can still be checked."""
     raw = raw if isinstance(raw, Table) else Table(1)
-    options = [each for each in raw.get("options", ()) if isinstance(each, Table)] if isinstance(raw.get("options"), Rows) else []
+    options = (
+        [each for each in raw.get("options", ()) if isinstance(each, Table)]
+        if isinstance(raw.get("options"), Rows)
+        else []
+    )
     ids = [str(each.get("id", "")) for each in options]
     return Question(
         id=str(raw.get("id", "")),

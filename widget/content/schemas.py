@@ -43,7 +43,6 @@ from widget.domain.pack import (
     ResultRules,
     Slot,
     SummaryRow,
-    Tip,
     Triage,
 )
 from widget.domain.product import Certificate, Product
@@ -58,7 +57,7 @@ class OptionSchema(Record):
     text = Prose(required=True)
     help = Prose()
     image = Link()
-    only = Flag()
+    only = Flag()  # type: ignore[assignment]  # A key of the format; marshmallow takes fields out of the class.
     short = Prose()
 
 
@@ -125,7 +124,7 @@ class ExclusionSchema(Record):
     make = Exclusion
     id = Id(required=True)
     when = When()
-    exclude = Targets(required=True)
+    exclude = Targets(required=True)  # type: ignore[assignment]  # As above.
 
 
 class SafetyFileSchema(Record):

@@ -49,7 +49,10 @@ def canonical_files(pack: Pack, files: PackFiles) -> PackFiles:
         "pack.yaml": _yaml(_head(pack)),
         "quiz.yaml": _yaml(_quiz(pack)),
         "safety.yaml": _yaml(
-            {"triage": _dump(TriageSchema(), pack.triage), "exclusions": _dump(ExclusionSchema(), pack.exclusions)}
+            {
+                "triage": _dump(TriageSchema(), pack.triage),
+                "exclusions": _dump(ExclusionSchema(), pack.exclusions),
+            }
         ),
         "mappings.csv": _csv(pack),
         "products.yaml": _yaml(_dump(ProductSchema(), pack.products)),

@@ -12,17 +12,19 @@ Grammar (content/README.md shows it for authors)::
 
 from __future__ import annotations
 
+import dataclasses
+import operator
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 SKIPPED = "skipped"
 RESERVED = frozenset({SKIPPED, "or", "not"})
-COMPARISONS = {
-    ">=": int.__ge__,
-    "<=": int.__le__,
-    ">": int.__gt__,
-    "<": int.__lt__,
+COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
 }
 Chosen = frozenset[str] | None
 """What a shopper chose in one question: option ids, ``{"skipped"}``, or None when it was not asked."""
@@ -50,7 +52,7 @@ class Term:
     operator: str
     values: tuple[str, ...]
     negated: bool = False
-    at: int = field(default=0, compare=False)
+    at: int = dataclasses.field(default=0, compare=False)
 
     def holds(self, chosen: Chosen) -> bool:
         """Whether the term is true; a question that was not asked makes every term on it false."""

@@ -64,7 +64,10 @@ def _stops(facts: Facts) -> str | None:
     marketing = facts.kind == MARKETING
     checks = (
         (not facts.has_address, ERASED),
-        (facts.suppressed is not None and (marketing or facts.suppressed not in SAID_NO), facts.suppressed or ""),
+        (
+            facts.suppressed is not None and (marketing or facts.suppressed not in SAID_NO),
+            facts.suppressed or "",
+        ),
         (marketing and not facts.consent, "no_consent"),
         (facts.order_test, "test_order"),
         (facts.order_cancelled, "order_cancelled"),

@@ -11,13 +11,20 @@ from typing import Any
 
 from widget.domain.condition import COMPARISONS, SKIPPED, Condition, Term
 from widget.domain.letter import ANCHORS, Step
-from widget.domain.pack import BOOST, EXCLUDE, PIN, Mapping, Pack
+from widget.domain.pack import BOOST, EXCLUDE, PIN, Exclusion, Mapping, Pack, Triage
 from widget.domain.problem import ERROR, WARNING, Problem, nearest, unknown_text
 from widget.domain.quiz import MULTI, SCALE, Question
 from widget.domain.target import Target, TargetError, parse_targets
 
 Place = tuple[str | int, ...]
-LETTER_FIELDS = ("order.contains", "order.count", "letter.sent", "consent.marketing", "consent.health_data", "outcome")
+LETTER_FIELDS = (
+    "order.contains",
+    "order.count",
+    "letter.sent",
+    "consent.marketing",
+    "consent.health_data",
+    "outcome",
+)
 MOST_POINTS = 101
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
@@ -121,7 +128,10 @@ def _min_and_max(question: Question) -> Iterator[tuple[str, str]]:
 
 
 def _condition(
-    place: Place, condition: Condition, questions: dict[str, Question], later: dict[str, Question] | None = None
+    place: Place,
+    condition: Condition,
+    questions: dict[str, Question],
+    later: dict[str, Question] | None = None,
 ) -> Iterator[Problem]:
     for term in condition.terms():
         question = questions.get(term.field)
@@ -156,7 +166,11 @@ def _term(place: Place, term: Term, question: Question) -> Iterator[Problem]:
 
 
 def _safety(pack: Pack) -> Iterator[Problem]:
-    for key, rows in (("triage", pack.triage), ("exclusions", pack.exclusions)):
+    lists: tuple[tuple[str, tuple[Triage | Exclusion, ...]], ...] = (
+        ("triage", pack.triage),
+        ("exclusions", pack.exclusions),
+    )
+    for key, rows in lists:
         for index, row in enumerate(rows):
             place: Place = ("safety.yaml", key, index)
             if key == "triage" and row.when.always:

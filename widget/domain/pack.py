@@ -211,5 +211,3 @@ class Pack:
     @cached_property
     def sequence_by_id(self) -> dict[str, Sequence]:
         return {sequence.id: sequence for sequence in self.sequences}
-
-

@@ -54,7 +54,13 @@ def match_percent(score: int, highest: int) -> int | None:
 
 
 def build_result(
-    found: Evaluation, setting: Setting, highest: Highest, *, code: str = "", url: str = "", in_view: str | None = None
+    found: Evaluation,
+    setting: Setting,
+    highest: Highest,
+    *,
+    code: str = "",
+    url: str = "",
+    in_view: str | None = None,
 ) -> dict[str, Any]:
     """The Result as plain data, ready for JSON."""
     pack = found.rules.pack
@@ -167,7 +173,8 @@ def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
     gets there, partly above zero. Questions that safety looks at are left out: nobody "asked for" those.
     """
     rules = found.rules
-    safety = {field for row in (*rules.pack.triage, *rules.pack.exclusions) for field in row.when.fields()}
+    conditions = [row.when for row in rules.pack.triage] + [row.when for row in rules.pack.exclusions]
+    safety = {name for when in conditions for name in when.fields()}
     rows = list(compress(range(len(rules.boost_rows)), found.boosted))
     lines = []
     for question, way in zip(rules.pack.quiz.questions, found.walk.ways, strict=True):
@@ -179,7 +186,11 @@ def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
         if way.chosen and question.id not in safety and max(sums, default=0) > 0:
             most = max(sums)
             lines.append(
-                {"asked": _spoken(question, way.chosen), "this": _level(sums[place], most), "best": _level(sums[best], most)}
+                {
+                    "asked": _spoken(question, way.chosen),
+                    "this": _level(sums[place], most),
+                    "best": _level(sums[best], most),
+                }
             )
     return lines
 

@@ -13,7 +13,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 _TEMPLATES = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    undefined=StrictUndefined,
+    autoescape=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
 )
 _BLOCK = re.compile(r'^\[\[\s*(?P<name>[a-z-]+)(?:\s+"(?P<label>[^"]*)"\s+(?P<link>[a-z_]+))?\s*\]\]$')
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})

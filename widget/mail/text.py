@@ -47,7 +47,8 @@ def _block(block: Block) -> Iterator[str]:
             return
         case CheckIn(better, same, worse):
             yield "HOW ARE YOUR LEGS TODAY?"
-            yield f"If they are worse, you get advice, never an offer.\nBetter: {better}\nSame:   {same}\nWorse:  {worse}"
+            yield "If they are worse, you get advice, never an offer."
+            yield f"Better: {better}\nSame:   {same}\nWorse:  {worse}"
         case TipBlock(title, text, source, link):
             yield title.upper()
             yield "\n".join(filter(None, [_wrapped(text), _wrapped(source), link]))

@@ -39,6 +39,4 @@ def stored_product(session: Session, shop_id: int, sku: str) -> StoredProduct | 
 
 def move_revision(session: Session, shop_id: int) -> None:
     """Tell the caches that the catalogue is another one now."""
-    session.execute(
-        update(Shop).where(Shop.id == shop_id).values(catalogue_revision=Shop.catalogue_revision + 1)
-    )
+    session.execute(update(Shop).where(Shop.id == shop_id).values(catalogue_revision=Shop.catalogue_revision + 1))

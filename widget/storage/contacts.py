@@ -62,7 +62,13 @@ class Suppression(Table):
 def contact_for(session: Session, *, shop_id: int, address_hash: str, email: str, locale: str, at: datetime) -> Contact:
     """The contact of this address, made if new; an erased one that comes back gets its address again."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {"shop_id": shop_id, "address_hash": address_hash, "email": email, "locale": locale, "created_at": at}
+    row = {
+        "shop_id": shop_id,
+        "address_hash": address_hash,
+        "email": email,
+        "locale": locale,
+        "created_at": at,
+    }
     session.execute(make(Contact).values(**row).on_conflict_do_nothing(index_elements=["shop_id", "address_hash"]))
     contact = session.scalars(
         select(Contact).where(Contact.shop_id == shop_id, Contact.address_hash == address_hash)

@@ -51,7 +51,9 @@ def order_by_external_id(session: Session, shop_id: int, external_id: str) -> Or
 
 def count_orders(session: Session, shop_id: int, contact_id: int) -> int:
     """How many orders of a contact stand, cancelled ones left out."""
-    query = select(func.count()).select_from(Order).where(
-        Order.shop_id == shop_id, Order.contact_id == contact_id, Order.cancelled_at.is_(None)
+    query = (
+        select(func.count())
+        .select_from(Order)
+        .where(Order.shop_id == shop_id, Order.contact_id == contact_id, Order.cancelled_at.is_(None))
     )
     return int(session.scalar(query) or 0)

@@ -11,7 +11,18 @@ from widget.storage.responses import Count, Response
 from widget.storage.shops import Shop
 
 TABLES = (
-    Shop, ContentVersion, Publication, StoredProduct, Response, Count, Hook, Order, Contact, Consent, Suppression, Letter,
-)  # fmt: skip
+    Shop,
+    ContentVersion,
+    Publication,
+    StoredProduct,
+    Response,
+    Count,
+    Hook,
+    Order,
+    Contact,
+    Consent,
+    Suppression,
+    Letter,
+)
 
 __all__ = ["TABLES", "Table"]

@@ -17,7 +17,11 @@ View = TypeVar("View", bound=Callable[..., Any])
 PER_CLIENT, PER_ADDRESS, PER_SHOP = "20 per hour", "5 per hour", "2000 per hour"
 
 limiter = Limiter(
-    get_remote_address, in_memory_fallback_enabled=True, headers_enabled=True, strategy="fixed-window", swallow_errors=True
+    get_remote_address,
+    in_memory_fallback_enabled=True,
+    headers_enabled=True,
+    strategy="fixed-window",
+    swallow_errors=True,
 )
 
 
@@ -49,5 +53,5 @@ def _address() -> str:
 def limited(view: View) -> View:
     """The three limits on one view."""
     for limit, key in ((PER_CLIENT, get_remote_address), (PER_SHOP, _shop), (PER_ADDRESS, _address)):
-        view = limiter.limit(limit, key_func=key)(view)
-    return cast(View, view)
+        view = cast(View, limiter.limit(limit, key_func=key)(view))
+    return view

@@ -45,7 +45,9 @@ PAGES_ONLY = ("/v1/", "/hooks/", "/metrics", "/readyz", "/healthz")
 
 def hang_problems(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(ActionError, lambda error: problem(STATUS.get(error.code, 422), error.code, str(error), **error.more))
+    app.register_error_handler(
+        ActionError, lambda error: problem(STATUS.get(error.code, 422), error.code, str(error), **error.more)
+    )
     app.register_error_handler(Refused, _refused)
     for kind in (BadSignature, BadAddress):
         app.register_error_handler(kind, _coded)
@@ -55,10 +57,14 @@ def hang_problems(app: Flask) -> None:
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     """The problem as a response; a page for whoever asked for one."""
     title = TITLES.get(status, "This did not work")
-    if not request.path.startswith(PAGES_ONLY) and request.accept_mimetypes.best_match(
-        ["text/html", "application/problem+json"], default="text/html"
-    ) == "text/html":
-        page = render_template("problem.html", title=title, detail=detail, status=status, request_id=g.get("request_id", ""))
+    if (
+        not request.path.startswith(PAGES_ONLY)
+        and request.accept_mimetypes.best_match(["text/html", "application/problem+json"], default="text/html")
+        == "text/html"
+    ):
+        page = render_template(
+            "problem.html", title=title, detail=detail, status=status, request_id=g.get("request_id", "")
+        )
         return Response(page, status=status, mimetype="text/html")
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, **more}
     response = Response(orjson.dumps(body), status=status, mimetype="application/problem+json")

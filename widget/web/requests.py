@@ -17,7 +17,7 @@ MOST_BODY = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; "
-    "form-action 'self' https:; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+    "frame-src 'self'; form-action 'self' https:; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",

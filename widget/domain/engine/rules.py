@@ -179,7 +179,7 @@ class Rules:
         errors: dict[str, list[str]] = {}
         codes: list[str] = []
         known: dict[str, list[str]] = {}
-        for name, given in answers.items():
+        for name, _given in answers.items():
             if name not in self._question_ids:
                 codes.append("unknown_question")
                 errors.setdefault("answers", ["a question that this quiz does not have"])

@@ -37,7 +37,11 @@ def kept_out(found: Evaluation, place: int) -> dict[str, Any] | None:
 
 def _barred(found: Evaluation, place: int) -> dict[str, Any] | None:
     shelf, bit = found.shelf, 1 << place
-    for code, allowed in (("inactive", shelf.active), ("blocked", shelf.free), ("certificate", shelf.certified)):
+    for code, allowed in (
+        ("inactive", shelf.active),
+        ("blocked", shelf.free),
+        ("certificate", shelf.certified),
+    ):
         if not allowed & bit:
             return {"by": code}
     for row, entities in found.exclusions:

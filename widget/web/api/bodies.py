@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 KINDS = ("application/json", "text/plain")
 
 
-class BodyParser(FlaskParser):  # type: ignore[misc]
+class BodyParser(FlaskParser):
     """Refuses what is no JSON with 400, other kinds of content with 415, and unknown fields with 422."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012  # The schemas say it themselves.

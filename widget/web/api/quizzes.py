@@ -63,7 +63,9 @@ def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
         ("Content-Length", str(len(body))),
     ]
     offer(Page(body, headers, etag_of(body), served))
-    return Response(body, headers=headers).make_conditional(request)
+    response = Response(body, headers=headers)
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.post("/quizzes/<quiz>/responses")

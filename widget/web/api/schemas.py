@@ -127,7 +127,9 @@ class ResultSchema(Schema):
     dir = fields.String(required=True, validate=validate.OneOf(["ltr", "rtl"]))
     code = fields.String(required=True)
     url = fields.String(required=True)
-    outcome = fields.String(required=True, validate=validate.OneOf(["products", "tips_only", "see_doctor", "emergency"]))
+    outcome = fields.String(
+        required=True, validate=validate.OneOf(["products", "tips_only", "see_doctor", "emergency"])
+    )
     headline = fields.String(allow_none=True)
     chips = fields.List(fields.Dict())
     curve = fields.Dict(allow_none=True)

@@ -1,4 +1,4 @@
-"""The state of the shop, to look at: versions, hooks that failed, and the life of each letter. Embedded default only."""
+"""The state of each shop, to look at: versions, failed hooks, the life of letters. Embedded default only."""
 
 from __future__ import annotations
 
@@ -38,11 +38,16 @@ def overview() -> str:
                 ],
                 "failed": list(
                     session.scalars(
-                        select(Hook).where(Hook.shop_id == shop.id, Hook.state == FAILED).order_by(Hook.id.desc()).limit(20)
+                        select(Hook)
+                        .where(Hook.shop_id == shop.id, Hook.state == FAILED)
+                        .order_by(Hook.id.desc())
+                        .limit(20)
                     )
                 ),
                 "letters": list(
-                    session.scalars(select(Letter).where(Letter.shop_id == shop.id).order_by(Letter.id.desc()).limit(50))
+                    session.scalars(
+                        select(Letter).where(Letter.shop_id == shop.id).order_by(Letter.id.desc()).limit(50)
+                    )
                 ),
             }
             for shop in session.scalars(select(Shop).order_by(Shop.slug))

@@ -42,7 +42,11 @@ class Caught:
 def listing() -> str:
     parts = current_parts()
     return render_template(
-        "mailbox.html", letters=_all(), waiting=waiting_letters(parts), now=parts.now(), ahead=parts.clock.ahead
+        "mailbox.html",
+        letters=_all(),
+        waiting=waiting_letters(parts),
+        now=parts.now(),
+        ahead=parts.clock.ahead,
     )
 
 

@@ -1,4 +1,4 @@
-"""A small store as a merchant would have it: product pages with the quiz, a cart, a checkout that sends a signed hook."""
+"""A small store as a merchant has it: product pages with the quiz, a cart, a checkout that sends a signed hook."""
 
 from __future__ import annotations
 
@@ -97,7 +97,11 @@ def checkout() -> AnyResponse:
     email = request.form.get("email", "").strip()[:254]
     if not lines or "@" not in parseaddr(email)[1]:
         error = "Please enter an e-mail address." if lines else "Your cart is empty."
-        return Response(render_template("cart.html", lines=lines, error=error, **_frame()), status=422, mimetype="text/html")
+        return Response(
+            render_template("cart.html", lines=lines, error=error, **_frame()),
+            status=422,
+            mimetype="text/html",
+        )
     number = str(1000 + secrets.randbelow(9000))
     try:
         place_demo_order(

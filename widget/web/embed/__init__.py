@@ -39,4 +39,5 @@ def _script(body: bytes, kind: str, cache: str) -> Response:
     ]
     offer(Page(body, headers, etag_of(body), None))
     response = Response(body, headers=headers)
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

@@ -112,7 +112,10 @@ def do_check_in(token: str, answer: str) -> Response:
     shop = answer_check_in(current_parts(), token, answer)
     texts = {
         "better": ("Good to hear", "Keep moving gently, and start your next leg day a little lighter."),
-        "same": ("Thank you", "Soreness after training usually fades within 5 to 7 days. If it lasts longer than a week, see a doctor."),
+        "same": (
+            "Thank you",
+            "Soreness after training usually fades within 5 to 7 days. If it lasts longer than a week, see a doctor.",
+        ),
         "worse": (
             "Please have it looked at",
             "Soreness that gets worse should be seen by a doctor. Until then: no training, massage, rolling or heat. "

@@ -73,8 +73,8 @@ def _finish(parts: Parts, served: Served, answers: Answers, product: str) -> Any
         return _step(served, {}, product=product)  # The quiz was published anew meanwhile: from the start, then.
     visit = record_response(parts, served, known, None)
     code = orjson.loads(known.body)["code"]
-    more = {"product": product} if product else {}
-    return redirect(url_for(".result", shop=served.shop.slug, code=code, visit=visit, **more), 303)
+    address = url_for(".result", shop=served.shop.slug, code=code, visit=visit, product=product or None)
+    return redirect(address, 303)
 
 
 def _error(served: Served, question_id: str, given: list[str]) -> str:
@@ -190,6 +190,11 @@ def _result(shop: str, code: str, told: str = "") -> Response:
         visit=request.args.get("visit", "")[:64],
     )
     page = render_template(
-        "result_page.html", fragment=fragment, r=data, shop=served.shop, told=told, w=words_for(data["locale"])
+        "result_page.html",
+        fragment=fragment,
+        r=data,
+        shop=served.shop,
+        told=told,
+        w=words_for(data["locale"]),
     )
     return Response(page, mimetype="text/html", headers=PRIVATE)

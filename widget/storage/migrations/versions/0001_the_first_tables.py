@@ -57,9 +57,7 @@ def upgrade() -> None:
         sa.Column("created_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_content_versions_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_content_versions")),
-        sa.UniqueConstraint(
-            "shop_id", "quiz", "number", name=op.f("uq_content_versions_shop_id_quiz_number")
-        ),
+        sa.UniqueConstraint("shop_id", "quiz", "number", name=op.f("uq_content_versions_shop_id_quiz_number")),
     )
     op.create_table(
         "counts",
@@ -125,9 +123,7 @@ def upgrade() -> None:
         sa.Column("at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_publications_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_publications")),
-        sa.UniqueConstraint(
-            "shop_id", "quiz", "sequence", name=op.f("uq_publications_shop_id_quiz_sequence")
-        ),
+        sa.UniqueConstraint("shop_id", "quiz", "sequence", name=op.f("uq_publications_shop_id_quiz_sequence")),
     )
     op.create_table(
         "responses",

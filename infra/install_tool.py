@@ -1,0 +1,61 @@
+"""Make sure that tools of tests and benchmarks are there: chromium, wrk, nginx. Says what it does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = {"chromium": "chromium", "wrk": "wrk", "nginx": "nginx-light"}
+NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")}
+
+
+def installed(tool: str) -> bool:
+    if any(shutil.which(name) for name in NAMES.get(tool, (tool,))) or Path("/usr/sbin", tool).exists():
+        return True
+    return tool == "chromium" and bool(playwright_browser())
+
+
+def playwright_browser() -> str:
+    """The path of Playwright's own Chromium, if it was downloaded."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else ""
+
+
+def install(tool: str) -> None:
+    print(f"Installing {tool} …", flush=True)
+    if tool == "chromium" and _run([sys.executable, "-m", "playwright", "install", "chromium"], seconds=300):
+        return
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        _run([*sudo, "apt-get", "update", "-qq"], seconds=300, environment=environment)
+        packages = [PACKAGES[tool], "fonts-liberation"] if tool == "chromium" else [PACKAGES[tool]]
+        _run([*sudo, "apt-get", "install", "-y", "-qq", *packages], seconds=900, environment=environment)
+    elif shutil.which("brew"):
+        _run(["brew", "install", tool], seconds=900)
+
+
+def _run(command: list[str], *, seconds: int, environment: dict[str, str] | None = None) -> bool:
+    try:
+        done = subprocess.run(command, timeout=seconds, env=environment, capture_output=True, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def main() -> None:
+    for tool in sys.argv[1:]:
+        if not installed(tool):
+            install(tool)
+        if not installed(tool):
+            sys.exit(f"{tool} could not be installed here. Please install it by hand, then try again.")
+
+
+if __name__ == "__main__":
+    main()

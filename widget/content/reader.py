@@ -31,7 +31,7 @@ from widget.domain.letter import Sequence
 from widget.domain.naming import naming_problems
 from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip
 from widget.domain.problem import ERROR, WARNING, Problem
-from widget.domain.quiz import MULTI, Intro, Option, Question, Quiz
+from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
 
 MAPPING_COLUMNS = ("id", "when", "effect", "target", "weight", "reason", "note")
 _FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
@@ -342,7 +342,7 @@ def _sketch(raw: Any) -> Question:
     ids = [str(each.get("id", "")) for each in options]
     return Question(
         id=str(raw.get("id", "")),
-        kind=str(raw.get("kind", MULTI)),
+        kind=SCALE if "from" in raw or "to" in raw else MULTI,
         text="",
         start=_number(raw.get("from")),
         end=_number(raw.get("to")),

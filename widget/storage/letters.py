@@ -58,8 +58,8 @@ def add_letter(session: Session, row: dict[str, Any]) -> bool:
     """Plan a letter; False when this step of this sequence is planned for this trigger already."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     keys = ["shop_id", "trigger_kind", "trigger_id", "sequence", "step"]
-    made = session.execute(make(Letter).values(**row).on_conflict_do_nothing(index_elements=keys))
-    return bool(made.rowcount)  # type: ignore[attr-defined]
+    statement = make(Letter).values(**row).on_conflict_do_nothing(index_elements=keys).returning(Letter.id)
+    return session.scalar(statement) is not None
 
 
 def claim_due(session: Session, now: datetime, limit: int) -> list[int]:

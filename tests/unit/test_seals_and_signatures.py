@@ -1,0 +1,138 @@
+"""Codes, tokens, signatures."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from widget.domain.code import BadCode, pack_answers, unpack_answers
+from widget.domain.engine.live import Engine
+from widget.seals import Forged, Seals
+from widget.stores.standard import BadSignature, Unreadable, new_secret, parse, sign, verify
+
+KEY, OTHER = "k" * 20 + "1234567890abcdef", "o" * 20 + "1234567890abcdef"
+SUPPRESSION = "s" * 20 + "1234567890abcdef"
+SEALS = Seals([KEY], SUPPRESSION)
+NOW = datetime.now(UTC)
+
+
+@given(st.binary(max_size=60))
+def test_a_code_opens_to_what_was_sealed_and_is_always_the_same(plain: bytes) -> None:
+    code = SEALS.code(plain, b"demo")
+
+    assert SEALS.open_code(code, b"demo") == plain
+    assert SEALS.code(plain, b"demo") == code
+
+
+@given(st.text(max_size=80))
+def test_no_other_text_is_a_code(text: str) -> None:
+    with pytest.raises(Forged):
+        SEALS.open_code(text, b"demo")
+
+
+def test_a_code_is_good_for_its_shop_and_a_token_for_its_purpose_only() -> None:
+    code, token = SEALS.code(b"x", b"demo"), SEALS.token("u", 7)
+
+    with pytest.raises(Forged):
+        SEALS.open_code(code, b"other")
+    with pytest.raises(Forged):
+        SEALS.open_token("p", token)
+    assert SEALS.open_token("u", token) == 7
+
+
+def test_after_a_rotation_old_codes_open_and_new_ones_are_signed_anew() -> None:
+    rotated = Seals([OTHER, KEY], SUPPRESSION)
+
+    assert rotated.open_code(SEALS.code(b"x"), *()) == b"x"
+    assert rotated.code(b"x") != SEALS.code(b"x")
+    assert rotated.unseal(SEALS.seal("whsec_x")) == "whsec_x"
+    assert rotated.address_hash("demo", " A@B.example ") == SEALS.address_hash("demo", "a@b.example")
+    assert rotated.address_hash("demo", "a@b.example") != rotated.address_hash("other", "a@b.example")
+
+
+def test_answers_pack_into_bytes_and_back(mini: Engine) -> None:
+    quiz = mini.rules.pack.quiz
+    answers = {"area": ["calves", "quads"], "soreness": ["10"], "warning": ["none"]}
+
+    assert unpack_answers(quiz, pack_answers(quiz, answers)) == answers
+    with pytest.raises(BadCode):
+        unpack_answers(quiz, b"\xff" * 12)
+
+
+def test_the_vector_of_the_specification_verifies() -> None:
+    secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
+    headers = {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,bm9ldHU= v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+    delivery = verify(headers, body, known_secrets=[secret], now=datetime.fromtimestamp(1614265330, UTC))
+
+    assert delivery.event_id == headers["webhook-id"]
+
+
+@pytest.mark.parametrize("fault", ["body", "old", "future", "id", "none", "secret", "stamp"])
+def test_anything_else_is_refused(fault: str) -> None:
+    secret, body, stamp = new_secret(), b"{}", int(NOW.timestamp())
+    headers = {"webhook-id": "m", "webhook-timestamp": str(stamp), "webhook-signature": sign(secret, "m", stamp, body)}
+    when = NOW + timedelta(minutes={"old": 6, "future": -6}.get(fault, 0))
+    if fault == "body":
+        body = b"{ }"
+    if fault == "id":
+        headers["webhook-id"] = "n"
+    if fault == "none":
+        headers["webhook-signature"] = ""
+    if fault == "stamp":
+        headers["webhook-timestamp"] = "soon"
+    known = [new_secret()] if fault == "secret" else [secret]
+
+    with pytest.raises(BadSignature):
+        verify(headers, body, known_secrets=known, now=when)
+
+
+def test_both_secrets_are_good_during_a_rotation() -> None:
+    old, new, stamp = new_secret(), new_secret(), int(NOW.timestamp())
+    headers = {"webhook-id": "m", "webhook-timestamp": str(stamp), "webhook-signature": sign(old, "m", stamp, b"{}")}
+
+    assert verify(headers, b"{}", known_secrets=[new, old], now=NOW)
+
+
+def order(**change: object) -> bytes:
+    data = {"id": "820982911946154508", "email": "a@shop.example", "lines": [], **change}
+    return json.dumps({"type": "order.placed", "timestamp": NOW.isoformat(), "data": {"order": data}}).encode()
+
+
+def test_ids_beyond_2_to_the_53_survive_also_as_numbers() -> None:
+    assert parse(order(id=820982911946154508)).external_id == "820982911946154508"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b'{"type": "order.placed"}',
+        b'{"type": "order.exploded", "timestamp": "2026-11-22T00:00:00Z", "data": {"order": {"id": "1"}}}',
+        order(id=None),
+        order(lines="x"),
+        order(lines=[{"quantity": "many"}]),
+        order(total="NaN"),
+        order(email="a\x00b"),
+        order(placed_at="soon"),
+        b'{"a":' * 5000,
+    ],
+)
+def test_a_signed_body_that_is_no_order_is_told_so(body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        parse(body)
+
+
+def test_amounts_come_in_minor_units_or_as_decimals() -> None:
+    assert parse(order(total=2400)).total == 2400
+    assert parse(order(total="24.00")).total == 2400

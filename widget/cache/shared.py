@@ -67,6 +67,7 @@ class SharedCache:
             else None
         )
         self._stop = threading.Event()
+        self._listener: threading.Thread | None = None
 
     def get(self, key: str) -> bytes | None:
         if self._client is None or not self.circuit.closed:
@@ -107,13 +108,11 @@ class SharedCache:
         except _FAILURES:
             self.circuit.failed()
 
-    def listen(self, moved: Callable[[str], None]) -> threading.Thread | None:
+    def listen(self, moved: Callable[[str], None]) -> None:
         """Call ``moved`` on every word of ``tell``, from a thread of its own that survives Redis."""
-        if self._client is None:
-            return None
-        thread = threading.Thread(target=self._listen, args=(moved,), name="cache-listener", daemon=True)
-        thread.start()
-        return thread
+        if self._client is not None:
+            self._listener = threading.Thread(target=self._listen, args=(moved,), name="cache-listener", daemon=True)
+            self._listener.start()
 
     def _listen(self, moved: Callable[[str], None]) -> None:
         assert self._client is not None
@@ -132,5 +131,7 @@ class SharedCache:
 
     def close(self) -> None:
         self._stop.set()
+        if self._listener is not None:
+            self._listener.join(timeout=2)
         if self._client is not None:
             self._client.close()

@@ -13,7 +13,10 @@ from widget.actions.publish_content import publish_content
 from widget.commands.opening import opened_parts
 from widget.content.files import NoPack, write_folder
 from widget.content.reader import Located, Reading, read_pack
-from widget.domain.problem import ERROR
+from widget.domain.engine.highest import highest_score
+from widget.domain.engine.rules import Rules
+from widget.domain.pack import Pack
+from widget.domain.problem import ERROR, WARNING, Problem
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "blue")}
 
@@ -24,6 +27,7 @@ def content() -> None:
 
 
 def read_or_refuse(folder: Path) -> Reading:
+    """The pack of a folder with its problems; wrong use when there is no such folder."""
     try:
         return read_pack(folder)
     except NoPack as error:
@@ -36,6 +40,7 @@ def read_or_refuse(folder: Path) -> Reading:
 def check(pack: Path, as_json: bool) -> None:
     """All problems of a PACK folder, with file, line and the nearest valid name. Exit 1 when one is an error."""
     reading = read_or_refuse(pack)
+    reading.problems += estimated_matches(reading.pack) if reading.pack else []
     if as_json:
         data = {"problems": [each.data() for each in reading.problems]}
         click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
@@ -43,6 +48,17 @@ def check(pack: Path, as_json: bool) -> None:
         _print(pack, reading)
     if reading.errors:
         raise SystemExit(1)
+
+
+def estimated_matches(pack: Pack) -> list[Located]:
+    """Products whose highest score, and so their match in percent, could only be estimated."""
+    rules = Rules(pack)
+    texts = [each.sku for each in rules.products if not highest_score(rules, each.sku)[1]]
+    message = "the match of '{}' is an estimate: too many rows look at too many questions at once"
+    return [
+        Located(Problem(WARNING, ("mappings.csv",), "match_estimated", message.format(sku)), "mappings.csv", 1)
+        for sku in texts
+    ]
 
 
 def _print(pack: Path, reading: Reading) -> None:

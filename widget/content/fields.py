@@ -89,6 +89,13 @@ class Prose(fields.Field[str]):
         return str(value)
 
 
+class StoreId(Prose):
+    """A store's own id; an empty one (as spreadsheets and exports write it) is none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return super()._deserialize(value, attr, data, **kwargs).strip() or None
+
+
 class Link(Prose):
     """An address: https://…, http://…, or a path on the store's own site."""
 

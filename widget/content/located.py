@@ -13,7 +13,7 @@ import yaml
 
 MOST_NODES = 500_000
 _QUOTED = ("'", '"', "|", ">")
-NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+NULLS = frozenset({"", "~", "null"})
 
 
 class Text(str):

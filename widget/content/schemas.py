@@ -16,6 +16,7 @@ from widget.content.fields import (
     Prose,
     Record,
     Sku,
+    StoreId,
     Targets,
     When,
     Whole,
@@ -165,8 +166,8 @@ class ProductSchema(Record):
     active = Flag()
     priority = Whole()
     certificate = fields.Nested(CertificateSchema)
-    product_id = Prose()
-    variant_id = Prose()
+    product_id = StoreId()
+    variant_id = StoreId()
     url = Link()
     image = Link()
     size = Prose()

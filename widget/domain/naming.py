@@ -11,7 +11,8 @@ from typing import Any
 
 from widget.domain.condition import COMPARISONS, SKIPPED, Condition, Term
 from widget.domain.letter import ANCHORS, Step
-from widget.domain.pack import BOOST, EXCLUDE, PIN, Exclusion, Mapping, Pack, Triage
+from widget.domain.pack import BOOST, ENDS_EARLY, EXCLUDE, PIN, Exclusion, Mapping, Pack, Triage
+from widget.domain.paths import always_asked
 from widget.domain.problem import ERROR, WARNING, Problem, nearest, unknown_text
 from widget.domain.quiz import MULTI, SCALE, Question
 from widget.domain.target import Target, TargetError, parse_targets
@@ -170,6 +171,8 @@ def _safety(pack: Pack) -> Iterator[Problem]:
         ("triage", pack.triage),
         ("exclusions", pack.exclusions),
     )
+    ends = [row.when for row in pack.triage if row.outcome in ENDS_EARLY]
+    asked = {name: _always_asked(pack, name, ends) for name in pack.quiz.by_id}
     for key, rows in lists:
         for index, row in enumerate(rows):
             place: Place = ("safety.yaml", key, index)
@@ -179,12 +182,18 @@ def _safety(pack: Pack) -> Iterator[Problem]:
             yield from _condition((*place, "when"), row.when, pack.quiz.by_id)
             for name in sorted(row.when.fields() & pack.quiz.by_id.keys()):
                 question = pack.quiz.by_id[name]
-                if question.optional or not question.show_if.always:
-                    how = "may be skipped" if question.optional else "is not always asked"
-                    message = f"safety looks at question '{name}', which {how}: make it required and without show_if"
+                if question.optional or not asked[name]:
+                    how = "may be skipped" if question.optional else "is not asked on every path"
+                    message = f"safety looks at question '{name}', which {how}: make it required and always asked"
                     yield Problem(ERROR, (*place, "when"), "safety_not_asked", message)
     for index, exclusion in enumerate(pack.exclusions):
         yield from _targets(pack, ("safety.yaml", "exclusions", index, "exclude"), exclusion.exclude)
+
+
+def _always_asked(pack: Pack, name: str, ends: list[Condition]) -> bool:
+    known = pack.quiz.by_id
+    sound = all(term.field in known for question in pack.quiz.questions for term in question.show_if.terms())
+    return always_asked(pack.quiz.questions, name, ends) if sound else known[name].show_if.always
 
 
 # Mappings --------------------------------------------------------------------------------------------

@@ -39,9 +39,9 @@ def add_hook(session: Session, *, shop_id: int, door: str, event_id: str, body: 
     statement = make(Hook).values(
         shop_id=shop_id, door=door, event_id=event_id, body=body, state=WAITING, error="", received_at=at
     )
-    statement = statement.on_conflict_do_nothing(index_elements=["shop_id", "door", "event_id"]).returning(Hook.id)
+    once = statement.on_conflict_do_nothing(index_elements=["shop_id", "door", "event_id"]).returning(Hook.id)
     # What came back says whether a row was made; row counts differ from one database driver to the next.
-    return session.scalar(statement) is not None
+    return session.scalar(once) is not None
 
 
 def waiting_hooks(session: Session, limit: int) -> list[int]:

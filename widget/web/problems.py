@@ -40,6 +40,14 @@ TITLES = {
     429: "Too many requests",
     500: "Something went wrong on our side",
 }
+CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid_fields",
+    429: "too_many_requests",
+}
 PAGES_ONLY = ("/v1/", "/hooks/", "/metrics", "/readyz", "/healthz")
 
 
@@ -86,9 +94,7 @@ def _http(error: HTTPException) -> Response:
     status = error.code or 500
     errors = getattr(error, "data", {}).get("messages") if hasattr(error, "data") else None
     more = {"errors": _plain(errors)} if errors else {}
-    code = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}.get(
-        status, error.name.lower().replace(" ", "_")
-    )
+    code = CODES.get(status, error.name.lower().replace(" ", "_"))
     detail = {
         404: "There is nothing at this address.",
         413: "The body is larger than we take.",
@@ -109,7 +115,9 @@ def _plain(errors: Any) -> Any:
         merged: dict[str, Any] = {}
         for each in errors.values():
             merged |= each if isinstance(each, dict) else {"body": each}
-        return {str(key): value for key, value in merged.items()}
+        errors = merged
+    if isinstance(errors, dict):
+        return {str(key): _plain(value) for key, value in errors.items()}
     return errors
 
 

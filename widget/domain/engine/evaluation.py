@@ -248,8 +248,8 @@ def reasons(found: Evaluation, place: int, slot: str | None = None) -> list[str]
         fallback = found.rules.pack.result.fallback_reason
         return [fallback] if fallback else []
     texts: list[str] = []
-    for pick in sorted(found.picks, key=lambda pick: pick.index):
-        row = pick.row
+    pins = sorted(found.picks, key=lambda pick: pick.index) if found.shelf.in_stock >> place & 1 else []
+    for row, pick in ((pick.row, pick) for pick in pins):  # A pin has no effect on what is out of stock.
         if row.effect == PIN and row.reason and pick.entities >> place & 1 and row.reason not in texts:
             texts.append(row.reason)
     for position, reason in found.rules.reasons[place]:

@@ -1,32 +1,35 @@
 """The highest score a product can reach on any answer path, for the match in percent.
 
-Scores are sums over rows, and each row looks at a few questions, so the maximum is found by variable
-elimination: take one question at a time, keep for each combination of the questions it shares rows with the best
-that it can add, and forget it. Exact as long as the tables stay small; beyond TABLE_LIMIT a search from several
-starts gives a lower bound (content check says so).
+Scores are sums over rows. What rows on a single question add is settled question by question; what remains looks at
+several questions, and is maximised by variable elimination: take one question at a time, keep for each combination
+of the questions it shares rows with the best that it can add, and forget it. Exact as long as the tables stay small;
+beyond that a bounded climb from several starts gives a lower bound, which ``content check`` tells as a finding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import chain, combinations, product
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from math import prod
 
-from widget.domain.condition import WAS_SKIPPED, Chosen, Condition, Term
+from widget.domain.condition import Chosen, Condition
 from widget.domain.engine.rules import Rules
-from widget.domain.quiz import MULTI, Question
+from widget.domain.paths import TooMany, representatives
+from widget.domain.quiz import Question
 
 TABLE_LIMIT = 200_000
-KINDS_LIMIT = 14
+MOST_TRIES = 20_000
 _IMPOSSIBLE = -(10**9)
 
+Row = tuple[Condition, int]
+Ways = dict[str, list[tuple[Chosen, int]]]
 Table = tuple[tuple[str, ...], dict[tuple[int, ...], int]]
 
 
 class Highest:
     """Highest scores by product, worked out when first asked for, or given from when it was published."""
 
-    def __init__(self, rules: Rules, known: dict[str, int] | None = None) -> None:
+    def __init__(self, rules: Rules, known: Mapping[str, int] | None = None) -> None:
         self._rules = rules
         self._known = dict(known or {})
 
@@ -36,58 +39,46 @@ class Highest:
         return self._known[sku]
 
     def all(self) -> dict[str, int]:
-        return {product.sku: self[product.sku] for product in self._rules.products}
+        return {each.sku: self[each.sku] for each in self._rules.products}
 
 
 def highest_score(rules: Rules, sku: str) -> tuple[int, bool]:
     """(the highest score of this product on any path without early ends, whether that is exact)."""
     place = rules.place[sku]
-    rows = [(row.when, row.weight) for pos, (_, row) in enumerate(rules.boost_rows) if rules.names(pos) >> place & 1]
+    rows = [(row.when, row.weight) for at, (_, row) in enumerate(rules.boost_rows) if rules.names(at) >> place & 1]
     constant = sum(weight for when, weight in rows if when.always)
     rows = [(when, weight) for when, weight in rows if not when.always]
     questions = _involved(rules, [when for when, _ in rows])
-    terms = [term for when, _ in rows for term in when.terms()]
-    terms += [term for question in questions for term in question.show_if.terms()]
-    ways = {q.id: representatives(q, [term for term in terms if term.field == q.id]) for q in questions}
-    rules_of_showing = [_showing(question, ways) for question in questions]
-    scores = [_scoring(when, weight, ways) for when, weight in rows]
-    best = _eliminate([*rules_of_showing, *scores], {name: len(each) for name, each in ways.items()})
+    try:
+        best = _eliminate(*_tables(questions, rows))
+    except TooMany:
+        best = None
     if best is not None:
         return constant + best, True
-    return constant + _search(questions, rows, ways), False
+    return constant + _climb(questions, rows), False
 
 
-def representatives(question: Question, terms: Iterable[Term]) -> list[Chosen]:
-    """One way of answering for each combination of truths of the terms; None (not asked) comes first."""
-    asked = list(dict.fromkeys(term for term in terms))
-    found: dict[tuple[bool, ...], Chosen] = {}
-    for chosen in _ways(question, asked):
-        found.setdefault(tuple(term.holds(chosen) for term in asked), chosen)
-    return [None, *found.values()]
+def _tables(questions: list[Question], rows: list[Row]) -> tuple[list[Table], dict[str, int]]:
+    """(the tables to add up, the number of ways of each question). Raises TooMany."""
+    joint = [(when, weight) for when, weight in rows if len(when.fields()) > 1]
+    conditions = [when for when, _ in joint] + [question.show_if for question in questions]
+    terms = [term for condition in conditions for term in condition.terms()]
+    ways: Ways = {}
+    for question in questions:
+        own = [(when, weight) for when, weight in rows if when.fields() == {question.id}]
+        mine = [term for term in terms if term.field == question.id]
+        ways[question.id] = representatives(question, mine, _worth(question.id, own) if own else None)
+    tables: list[Table] = [
+        ((name,), {(at,): worth for at, (_, worth) in enumerate(each)}) for name, each in ways.items()
+    ]
+    tables += [_showing(question, ways) for question in questions]
+    tables += [_scoring(when, weight, ways) for when, weight in joint]
+    return tables, {name: len(each) for name, each in ways.items()}
 
 
-def _ways(question: Question, terms: list[Term]) -> Iterable[Chosen]:
-    if question.optional:
-        yield WAS_SKIPPED
-    if question.kind != MULTI:
-        yield from (frozenset({each}) for each in question.option_ids)
-        return
-    yield from (frozenset({each}) for each in question.option_ids if each in question.only_ids)
-    kinds: dict[tuple[bool, ...], list[str]] = {}
-    for option in question.option_ids:
-        if option not in question.only_ids:
-            kinds.setdefault(tuple(option in term.values for term in terms), []).append(option)
-    yield from _mixtures(question, list(kinds.values())[:KINDS_LIMIT])
-
-
-def _mixtures(question: Question, kinds: list[list[str]]) -> Iterable[Chosen]:
-    """For each set of kinds of options, one choice that has exactly these kinds and keeps to min and max."""
-    for some in chain.from_iterable(combinations(kinds, size) for size in range(1, len(kinds) + 1)):
-        chosen = [kind[0] for kind in some]
-        spare = [option for kind in some for option in kind[1:]]
-        chosen += spare[: max(0, question.least - len(chosen))]
-        if question.least <= len(chosen) <= question.most:
-            yield frozenset(chosen)
+def _worth(name: str, rows: list[Row]) -> Callable[[Chosen], int]:
+    """What the rows on this question alone add, by how it is answered."""
+    return lambda chosen: sum(weight for when, weight in rows if when.holds({name: chosen}))
 
 
 def _involved(rules: Rules, conditions: list[Condition]) -> list[Question]:
@@ -101,15 +92,17 @@ def _involved(rules: Rules, conditions: list[Condition]) -> list[Question]:
     return [question for question in rules.pack.quiz.questions if question.id in wanted]
 
 
-def _table(scope: Iterable[str], ways: dict[str, list[Chosen]], value: Callable[[dict[str, Chosen]], int]) -> Table:
+def _table(scope: Iterable[str], ways: Ways, value: Callable[[dict[str, Chosen]], int]) -> Table:
     names = tuple(sorted(scope))
+    if prod(len(ways[name]) for name in names) > TABLE_LIMIT:
+        raise TooMany(" & ".join(names))
     cells = {}
     for places in product(*(range(len(ways[name])) for name in names)):
-        cells[places] = value({name: ways[name][place] for name, place in zip(names, places, strict=True)})
+        cells[places] = value({name: ways[name][at][0] for name, at in zip(names, places, strict=True)})
     return names, cells
 
 
-def _showing(question: Question, ways: dict[str, list[Chosen]]) -> Table:
+def _showing(question: Question, ways: Ways) -> Table:
     def allowed(answers: dict[str, Chosen]) -> int:
         asked = question.show_if.holds(answers)
         return 0 if asked == (answers[question.id] is not None) else _IMPOSSIBLE
@@ -117,7 +110,7 @@ def _showing(question: Question, ways: dict[str, list[Chosen]]) -> Table:
     return _table({question.id} | question.show_if.fields(), ways, allowed)
 
 
-def _scoring(when: Condition, weight: int, ways: dict[str, list[Chosen]]) -> Table:
+def _scoring(when: Condition, weight: int, ways: Ways) -> Table:
     return _table(when.fields(), ways, lambda answers: weight if when.holds(answers) else 0)
 
 
@@ -149,25 +142,35 @@ def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict
     return rest, best
 
 
-def _search(questions: list[Question], rows: list[tuple[Condition, int]], ways: dict[str, list[Chosen]]) -> int:
-    """Climb from each answer to the first question, changing one answer at a time while that helps."""
-
-    def score(answers: dict[str, Chosen]) -> int:
-        shown: dict[str, Chosen] = {}
-        for question in questions:
-            shown[question.id] = answers[question.id] if question.show_if.holds(shown) else None
-        return sum(weight for when, weight in rows if when.holds(shown))
-
+def _climb(questions: list[Question], rows: list[Row]) -> int:
+    """Change one answer at a time while that helps, from several starts; at most MOST_TRIES looks."""
+    choices = {question.id: _simple_ways(question) for question in questions}
+    tries = 0
     best = _IMPOSSIBLE
-    for start in ways[questions[0].id][1:]:
-        answers = {question.id: ways[question.id][1] for question in questions} | {questions[0].id: start}
-        reached, improved = score(answers), True
-        while improved:
+    for start in range(max(map(len, choices.values()))):
+        answers = {name: each[start % len(each)] for name, each in choices.items()}
+        reached, improved = _score(questions, rows, answers), True
+        while improved and tries < MOST_TRIES:
             improved = False
-            for question in questions:
-                for way in ways[question.id][1:]:
-                    tried = score(answers | {question.id: way})
-                    if tried > reached:
-                        answers[question.id], reached, improved = way, tried, True
+            for name, way in ((name, way) for name, each in choices.items() for way in each):
+                tries += 1
+                tried = _score(questions, rows, answers | {name: way})
+                if tried > reached:
+                    answers[name], reached, improved = way, tried, True
         best = max(best, reached)
     return best
+
+
+def _simple_ways(question: Question) -> list[Chosen]:
+    """A few ways of answering: each option with the fewest others that min asks for, and as many as may be."""
+    free = [option for option in question.option_ids if option not in question.only_ids]
+    ways: list[Chosen] = [frozenset([o, *[each for each in free if each != o]][: question.least]) for o in free]
+    ways += [frozenset({each}) for each in question.only_ids] + [frozenset(free[: question.most])]
+    return list(dict.fromkeys(ways))
+
+
+def _score(questions: list[Question], rows: list[Row], answers: Mapping[str, Chosen]) -> int:
+    shown: dict[str, Chosen] = {}
+    for question in questions:
+        shown[question.id] = answers[question.id] if question.show_if.holds(shown) else None
+    return sum(weight for when, weight in rows if when.holds(shown))

@@ -1,0 +1,210 @@
+"""Caches: what Redis adds, and that nobody needs it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+import redis
+
+from tests.conftest import GOOD, client_of, leg_day_files, publish_files
+from widget.actions.change_product import change_product
+from widget.actions.errors import VersionGone
+from widget.actions.submit_answers import submit_answers
+from widget.cache.local import LocalCache
+from widget.cache.shared import OPEN_SECONDS, Circuit
+from widget.live import FRESH_SECONDS
+from widget.parts import Parts
+from widget.telemetry import REGISTRY
+
+pytestmark = pytest.mark.xdist_group("redis")
+MakeParts = Callable[..., Parts]
+
+
+def answer(parts: Parts, **more: Any) -> bytes:
+    return submit_answers(parts, shop="demo", quiz="leg-day", answers=GOOD, **more)[1].body
+
+
+def metric(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_every_key_in_redis_has_a_time_to_live_and_names_no_answer(
+    make_parts: MakeParts, sqlite_url: str, redis_server: Any
+) -> None:
+    url = redis_server()
+    store = redis.Redis.from_url(url)
+    store.flushall()
+    parts = make_parts(sqlite_url, url)
+    answer(parts)
+    client_of(parts).get("/v1/shops/demo/quizzes/leg-day")
+    keys = store.keys()
+
+    assert len(keys) == 2
+    assert all(store.ttl(key) > 0 for key in keys)
+    assert all(key.startswith(b"rq:") and b"calves" not in key for key in keys)
+    store.close()
+
+
+def test_the_result_is_the_same_from_process_redis_and_computing(
+    make_parts: MakeParts, sqlite_url: str, redis_server: Any
+) -> None:
+    url = redis_server()
+    parts = make_parts(sqlite_url, url)
+    before = metric("recovery_results_total", source="redis")
+    computed = answer(parts)
+    local = answer(parts)
+    parts.results.clear()
+    shared = answer(parts)
+
+    assert computed == local == shared
+    assert metric("recovery_results_total", source="redis") == before + 1
+
+
+@pytest.mark.parametrize("how", ["stopped", "hung"])
+def test_without_redis_the_answers_are_the_same(
+    how: str, make_parts: MakeParts, sqlite_url: str, redis_server: Any, capsys: Any
+) -> None:
+    parts = make_parts(sqlite_url, redis_server())
+    web = client_of(parts)
+    with_redis = answer(parts)
+    parts.results.clear()
+    failures = metric("recovery_cache_failures_total")
+    process = redis_server.process()
+    capsys.readouterr()
+    if how == "stopped":
+        process.kill()
+        process.wait()
+    else:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        without = answer(parts)
+        first = time.monotonic() - started
+        for _ in range(5):
+            parts.results.clear()
+            assert answer(parts) == without
+        page = web.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD})
+    finally:
+        process.send_signal(signal.SIGCONT)
+        redis_server()
+
+    assert without == with_redis
+    assert page.status_code == 201
+    assert metric("recovery_cache_failures_total") == failures + 1  # The circuit opened at the first.
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("redis_gone") == 1
+    assert first < 2 * OPEN_SECONDS
+
+
+def test_redis_emptied_in_mid_flow_loses_nothing(make_parts: MakeParts, sqlite_url: str, redis_server: Any) -> None:
+    url = redis_server()
+    parts = make_parts(sqlite_url, url)
+    before = answer(parts)
+    redis.Redis.from_url(url).flushall()
+    parts.results.clear()
+
+    assert answer(parts) == before
+
+
+def test_another_process_sees_a_publish_and_new_stock_within_five_seconds(
+    make_parts: MakeParts, sqlite_url: str, redis_server: Any
+) -> None:
+    url = redis_server()
+    here, there = make_parts(sqlite_url, url), make_parts(sqlite_url, url)
+    there.shared.listen(there.live.moved)
+    assert orjson.loads(answer(there))["version"] == 1
+    time.sleep(0.3)  # The listener needs a moment to subscribe.
+    files = leg_day_files()
+    publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+
+    assert _within(FRESH_SECONDS / 2, lambda: orjson.loads(answer(there))["version"] == 2)  # By word on the bus.
+    best = orjson.loads(answer(there))["products"][0]["sku"]
+    change_product(here, shop="demo", sku=best, feed={"stock": 0})
+    assert _within(5, lambda: best not in [card["sku"] for card in orjson.loads(answer(there))["products"]])
+
+
+def test_without_redis_a_publish_is_seen_within_five_seconds(make_parts: MakeParts, sqlite_url: str) -> None:
+    here, there = make_parts(sqlite_url), make_parts(sqlite_url)
+    answer(there)
+    files = leg_day_files()
+    publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+
+    assert _within(5, lambda: orjson.loads(answer(there))["version"] == 2)
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return holds()
+
+
+def test_an_older_version_is_taken_for_a_day_then_gone(sqlite_parts: Parts) -> None:
+    parts = sqlite_parts
+    files = leg_day_files()
+    publish_files(parts, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+
+    assert orjson.loads(answer(parts, version=1))["version"] == 1
+    parts.clock.move_to(parts.now() + timedelta(hours=25))
+    with pytest.raises(VersionGone) as gone:
+        answer(parts, version=1)
+    assert gone.value.more == {"version": 2}
+    with pytest.raises(VersionGone):
+        answer(parts, version=99)
+
+
+def test_old_result_links_obey_the_safety_of_today(sqlite_parts: Parts) -> None:
+    parts = sqlite_parts
+    code = orjson.loads(answer(parts))["code"]
+    web = client_of(parts)
+    address = f"/v1/shops/demo/quizzes/leg-day/results/{code}"
+    assert web.get(address).json["products"]
+    files = leg_day_files()
+    stricter = files["safety.yaml"].replace(
+        "triage:\n",
+        "triage:\n  - {id: new-rule, when: area = calves, outcome: see_doctor, advice: {title: Stop, body: See a doctor.}}\n",
+        1,
+    )
+    publish_files(parts, {**files, "safety.yaml": stricter})
+    told = web.get(address).json
+
+    assert told["version"] == 1
+    assert (told["outcome"], told["products"], told["tips"]) == ("see_doctor", [], [])
+
+
+def test_the_circuit_closes_again() -> None:
+    now = [0.0]
+    circuit = Circuit(clock=lambda: now[0])
+    circuit.failed()
+    assert not circuit.closed
+    now[0] += OPEN_SECONDS
+    assert circuit.closed
+    circuit.worked()
+    assert circuit.closed
+
+
+def test_the_local_cache_is_bounded_and_forgets() -> None:
+    now = [0.0]
+    cache: LocalCache[int] = LocalCache(size=10, seconds=5, clock=lambda: now[0])
+    for number in range(100):
+        cache.put(number, number)
+    assert len(cache) <= 10
+    assert cache.get(99) == 99
+    now[0] = 6
+    assert cache.get(99) is None
+
+
+def test_nothing_is_logged_by_libraries_about_answers(client: Any, caplog: Any) -> None:
+    caplog.set_level(logging.DEBUG)
+    client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD})
+
+    assert "calves" not in caplog.text

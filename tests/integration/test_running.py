@@ -1,0 +1,219 @@
+"""The whole thing as it runs: one command, real processes, kill -9 included."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, free_port
+
+pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.timeout(180)]
+
+
+class Running:
+    """``recovery-quiz run`` in a folder of its own, on free ports."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RECOVERY_")},
+            "RECOVERY_HOME": str(home),
+            "RECOVERY_PORT": str(self.port),
+            "RECOVERY_METRICS_PORT": str(free_port()),
+            "RECOVERY_MAILBOX_PORT": str(free_port()),
+            "RECOVERY_SWEEP_SECONDS": "0.5",
+        }
+        self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> float:
+        """Start, and wait for the first answered request; the seconds that took."""
+        started = time.monotonic()
+        self.log = (self.home.parent / f"{self.home.name}.log").open("wb")
+        command = [sys.executable, "-m", "widget", "run"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log)
+        while time.monotonic() - started < 60:
+            try:
+                self.get("/healthz")
+                return time.monotonic() - started
+            except OSError:
+                time.sleep(0.05)
+            assert self.process.poll() is None, Path(self.log.name).read_text()
+        raise AssertionError(Path(self.log.name).read_text())
+
+    def get(self, path: str) -> str:
+        with self.browser.open(self.base + path, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def post(self, path: str, **form: str) -> str:
+        data = urllib.parse.urlencode(form).encode()
+        with self.browser.open(self.base + path, data=data, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def order(self, email: str) -> None:
+        self.post("/demo/cart", sku="ROLL-75", quantity="1")
+        assert "Thank you" in self.post("/demo/checkout", email=email, tips="yes")
+
+    def letters(self) -> list[str]:
+        return re.findall(r'class="letter" href="[^"]*"><b>([^<]*)</b>', self.get("/mailbox/"))
+
+    def until(self, holds: Callable[[], Any], seconds: float = 30) -> Any:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = holds()
+            if found:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"it did not come to that; console: {self.get('/console/')}")
+
+    def children(self) -> list[int]:
+        """All processes that carry our HOME in their environment, but the supervisor itself."""
+        assert self.process is not None
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if (
+                    f"RECOVERY_HOME={self.home}".encode() in path.read_bytes()
+                    and int(path.parts[2]) != self.process.pid
+                ):
+                    found.append(int(path.parts[2]))
+            except OSError:
+                continue
+        return found
+
+    def named(self, word: str) -> int:
+        for pid in self.children():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if word in command:
+                return pid
+        raise AssertionError(f"no process named {word}")
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        assert self.process is not None
+        started = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(timeout=20)
+        self.log.close()
+        return time.monotonic() - started
+
+    def gone(self) -> bool:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and self.children():
+            time.sleep(0.1)
+        return not self.children()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    one = Running(tmp_path / "home")
+    yield one
+    if one.process and one.process.poll() is None:
+        one.stop()
+    assert one.gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_starts_stops_and_starts_again_on_the_same_data(running: Running, number: int) -> None:
+    running.start()
+    assert "Made for how you recover" in running.get("/demo/")
+    running.order("first@shop.example")
+    running.until(lambda: "how-to-use" in running.get("/mailbox/"))
+
+    assert running.stop(number) < 5
+    assert running.gone()
+    running.start()
+    assert "how-to-use" in running.get("/mailbox/")
+    for path in ("/demo/", "/console/", "/mailbox/"):
+        running.until(lambda path=path: f"{running.base}{path}" in Path(running.log.name).read_text(), 5)
+
+
+def test_no_orphan_stays_after_kill_9(running: Running) -> None:
+    running.start()
+    assert len(running.children()) >= 4
+    running.stop(signal.SIGKILL)
+
+    assert running.gone()
+    running.start()  # And the data is still good.
+    assert running.get("/readyz")
+
+
+def test_a_taken_port_is_told_by_name(running: Running) -> None:
+    running.start()
+    other = subprocess.run(
+        [sys.executable, "-m", "widget", "run"], cwd=ROOT, env=running.environment, capture_output=True, timeout=60
+    )
+
+    assert other.returncode == 1
+    assert f"port {running.port}".encode() in other.stderr
+    assert b"RECOVERY_PORT" in other.stderr
+
+
+def test_from_checkout_to_letter_through_a_killed_worker_and_an_emptied_redis(running: Running) -> None:
+    """Real Celery, real Redis, real SMTP: what is killed or emptied on the way loses and doubles nothing."""
+    import redis
+
+    running.start()
+    for number in range(6):
+        running.order(f"runner{number}@shop.example")
+        if number == 2:
+            os.kill(running.named("celery"), signal.SIGKILL)
+        if number == 4:
+            redis.Redis(unix_socket_path=str(running.home / "redis" / "redis.sock")).flushall()
+    running.until(lambda: running.get("/console/").count("how-to-use") == 6)
+    running.post("/mailbox/clock")
+    time.sleep(0.7)
+    os.kill(running.named("celery"), signal.SIGKILL)
+    running.until(lambda: len(running.letters()) >= 1, 60)
+    settled = ("sent", "unconfirmed")
+    running.until(
+        lambda: (
+            sum(running.get("/console/").count(f"how-to-use</td><td>{state}") for state in settled) == 6
+            or running.post("/mailbox/clock") is None
+        ),
+        60,
+    )
+    receivers = re.findall(r"To (runner\d@shop.example)", running.get("/mailbox/"))
+
+    assert len(receivers) == len(set(receivers))
+    assert len(receivers) >= 5  # One at most may have been cut off, and is then told as unconfirmed.
+
+
+def test_metrics_and_the_log_tell_no_one_anything_personal(running: Running) -> None:
+    running.environment["RECOVERY_LOG_LEVEL"] = "info"
+    running.start()
+    answers = {"answers": {"area": ["calves"]}}
+    request = urllib.request.Request(
+        f"{running.base}/v1/shops/demo/quizzes/leg-day/responses",
+        data=json.dumps(answers).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError):
+        running.browser.open(request, timeout=10)
+    running.order("secret@shop.example")
+    metrics = urllib.request.urlopen(
+        f"http://127.0.0.1:{running.environment['RECOVERY_METRICS_PORT']}/metrics", timeout=5
+    ).read()
+    running.stop()
+    logged = Path(running.log.name).read_text()
+
+    assert b"recovery_requests_total" in metrics
+    assert '"path": "/demo/checkout"' in logged
+    for secret in ("secret@shop.example", "calves"):
+        assert secret not in logged
+        assert secret.encode() not in metrics

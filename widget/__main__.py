@@ -1,0 +1,5 @@
+"""python -m widget"""
+
+from widget.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""Ways of answering a question, told apart only where somebody looks; and whether a question is always asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+
+from widget.domain.condition import WAS_SKIPPED, Chosen, Condition, Term
+from widget.domain.quiz import MULTI, Question
+
+MOST_KINDS = 16
+MOST_PATHS = 200_000
+Worth = Callable[[Chosen], int]
+
+
+class TooMany(Exception):
+    """A question of so many options looked at one by one that its ways cannot all be gone through."""
+
+
+def representatives(
+    question: Question, terms: Iterable[Term], worth: Worth | None = None, worth_terms: Iterable[Term] = ()
+) -> list[tuple[Chosen, int]]:
+    """One way of answering for each combination of truths of the terms: the one of most worth, with that worth.
+
+    Not asked (None, worth 0) comes first. ``worth_terms`` are what the worth looks at. Options that no term tells
+    apart count as one kind, and a choice is told by its kinds. Raises TooMany for over MOST_KINDS of them.
+    """
+    looked_at = list(dict.fromkeys(terms))
+    best: dict[tuple[bool, ...], tuple[Chosen, int]] = {}
+    for chosen in _ways(question, [*looked_at, *worth_terms]):
+        pattern = tuple(term.holds(chosen) for term in looked_at)
+        value = worth(chosen) if worth else 0
+        if pattern not in best or value > best[pattern][1]:
+            best[pattern] = (chosen, value)
+    return [(None, 0), *best.values()]
+
+
+def _ways(question: Question, terms: Sequence[Term]) -> Iterator[Chosen]:
+    if question.optional:
+        yield WAS_SKIPPED
+    if question.kind != MULTI:
+        yield from (frozenset({each}) for each in question.option_ids)
+        return
+    yield from (frozenset({each}) for each in question.option_ids if each in question.only_ids)
+    kinds: dict[tuple[bool, ...], list[str]] = {}
+    for option in question.option_ids:
+        if option not in question.only_ids:
+            kinds.setdefault(tuple(option in term.values for term in terms), []).append(option)
+    if len(kinds) > MOST_KINDS:
+        raise TooMany(question.id)
+    yield from _mixtures(question, list(kinds.values()))
+
+
+def _mixtures(question: Question, kinds: list[list[str]]) -> Iterator[Chosen]:
+    """For each set of kinds, one choice that has exactly these kinds and keeps to min and max."""
+    for mixture in range(1, 1 << len(kinds)):
+        some = [kind for place, kind in enumerate(kinds) if mixture >> place & 1]
+        chosen = [kind[0] for kind in some]
+        if len(chosen) < question.least:
+            chosen += [option for kind in some for option in kind[1:]][: question.least - len(chosen)]
+        if question.least <= len(chosen) <= question.most:
+            yield frozenset(chosen)
+
+
+def always_asked(questions: Sequence[Question], name: str, enders: Iterable[Condition]) -> bool:
+    """Whether a question is asked on every path that does not end earlier.
+
+    ``enders`` are the conditions that end the quiz early. Those that look at questions which the question's own
+    showing does not depend on are left aside: that can only make the answer stricter.
+    """
+    by_id = {question.id: question for question in questions}
+    wanted = by_id[name]
+    if wanted.show_if.always:
+        return True
+    involved = _closure(by_id, wanted.show_if.fields())
+    earlier = [question for question in questions[: questions.index(wanted)] if question.id in involved]
+    ends = [condition for condition in enders if condition.fields() <= {question.id for question in earlier}]
+    conditions = [question.show_if for question in earlier] + ends + [wanted.show_if]
+    terms = [term for condition in conditions for term in condition.terms()]
+    try:
+        ways = [representatives(each, [term for term in terms if term.field == each.id]) for each in earlier]
+    except TooMany:
+        return False
+    if prod(len(each) - 1 for each in ways) > MOST_PATHS:
+        return False
+    return all(
+        _is_asked(earlier, dict(_named(earlier, path)), ends, wanted) for path in product(*[w[1:] for w in ways])
+    )
+
+
+def _named(questions: Sequence[Question], path: Iterable[tuple[Chosen, int]]) -> Iterator[tuple[str, Chosen]]:
+    for question, (chosen, _) in zip(questions, path, strict=True):
+        yield question.id, chosen
+
+
+def _is_asked(
+    earlier: Sequence[Question], given: Mapping[str, Chosen], ends: Sequence[Condition], wanted: Question
+) -> bool:
+    """On one path: the quiz ended before, or the question is asked."""
+    so_far: dict[str, Chosen] = {}
+    for question in earlier:
+        so_far[question.id] = given[question.id] if question.show_if.holds(so_far) else None
+        if any(condition.holds(so_far) for condition in ends):
+            return True
+    return wanted.show_if.holds(so_far)
+
+
+def _closure(by_id: Mapping[str, Question], names: set[str]) -> set[str]:
+    """These questions and all that decide whether they are asked."""
+    found: set[str] = set()
+    fresh = names & by_id.keys()
+    while fresh:
+        found |= fresh
+        fresh = {field for name in fresh for field in by_id[name].show_if.fields()} & by_id.keys() - found
+    return found

@@ -67,7 +67,8 @@ def _tables(questions: list[Question], rows: list[Row]) -> tuple[list[Table], di
     for question in questions:
         own = [(when, weight) for when, weight in rows if when.fields() == {question.id}]
         mine = [term for term in terms if term.field == question.id]
-        ways[question.id] = representatives(question, mine, _worth(question.id, own) if own else None)
+        own_terms = [term for when, _ in own for term in when.terms()]
+        ways[question.id] = representatives(question, mine, _worth(question.id, own), own_terms)
     tables: list[Table] = [
         ((name,), {(at,): worth for at, (_, worth) in enumerate(each)}) for name, each in ways.items()
     ]

@@ -51,7 +51,7 @@ check: setup-dev ## style, types, import contracts, migration drift, the shipped
 
 bench: setup-dev ## speed as ratios in one run, with wrk and nginx (installed where missing)
 	@$(BIN)/python infra/install_tool.py wrk nginx
-	@$(BIN)/python tests/load/bench.py
+	@$(BIN)/python -m tests.load.bench
 
 lock: setup-dev ## lock the requirements anew, with hashes and without addresses
 	@cd requirements && for name in run dev; do ../$(BIN)/uv pip compile $(LOCK_OPTIONS) $$name.in -o $$name.lock; done

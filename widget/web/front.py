@@ -6,13 +6,14 @@ are live in this process, which the live quizzes check every two seconds and at 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from flask import request
+from flask import Response, request
 
 from widget.actions.submit_answers import record_response
 from widget.live import Served
@@ -29,12 +30,31 @@ _FRONT_HITS = RESULTS.labels("front")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A GET answer. ``served`` None: it never changes while this process lives."""
+    """A GET answer. ``served`` None: it never changes while this process lives. ``packed`` is it gzipped, if at all."""
 
     body: bytes
     headers: Headers
     etag: str
     served: Served | None
+    packed: bytes = b""
+    packed_headers: Headers = field(default_factory=list)
+
+
+def public_page(body: bytes, kind: str, cache: str, served: Served | None) -> Page:
+    """A page any origin may read and any cache may keep, as it is and gzipped."""
+    etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
+    headers = [
+        ("Content-Type", kind),
+        ("Cache-Control", cache),
+        ("ETag", etag),
+        ("Vary", "Accept-Encoding"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    packed = gzip.compress(body, 9, mtime=0)
+    packed_headers = [*headers, ("Content-Encoding", "gzip"), ("Content-Length", str(len(packed)))]
+    return Page(body, [*headers, ("Content-Length", str(len(body)))], etag, served, packed, packed_headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +69,18 @@ class Posted:
     locale: str | None
 
 
-def etag_of(body: bytes) -> str:
-    return f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-
-
 def offer(entry: Page | Posted) -> None:
     """Let the front layer answer this very request by itself from now on."""
     request.environ[OFFER] = entry
+
+
+def page_response(page: Page) -> Response:
+    """A page as Flask's answer, and from now on as the front layer's."""
+    offer(page)
+    packed = page.packed and "gzip" in request.headers.get("Accept-Encoding", "")
+    response = Response(page.packed if packed else page.body, headers=page.packed_headers if packed else page.headers)
+    response.make_conditional(request)
+    return response
 
 
 class Front:
@@ -118,7 +143,10 @@ class Front:
 
 def _answer(page: Page, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
     if page.etag and environ.get("HTTP_IF_NONE_MATCH") == page.etag:
-        start("304 NOT MODIFIED", page.headers)
+        start("304 NOT MODIFIED", [header for header in page.headers if header[0] != "Content-Length"])
         return []
+    if page.packed and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        start("200 OK", page.packed_headers)
+        return [page.packed]
     start("200 OK", page.headers)
     return [page.body]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from flask import Response, request
+from flask import Response
 from flask_smorest import Blueprint
 
 from widget.actions.record_events import record_events
@@ -27,7 +27,7 @@ from widget.web.api.schemas import (
     ResponseSchema,
     ResultSchema,
 )
-from widget.web.front import Page, Posted, etag_of, offer
+from widget.web.front import Page, Posted, offer, page_response, public_page
 from widget.web.limits import limited
 from widget.web.render import result_fragment
 from widget.web.requests import current_parts
@@ -53,19 +53,7 @@ def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     parts = current_parts()
     served = parts.live.live(shop, quiz)
     body = show_quiz(parts, shop=shop, quiz=quiz, locale=query["locale"])
-    headers = [
-        ("Content-Type", JSON),
-        ("Cache-Control", QUIZ_CACHE),
-        ("ETag", etag_of(body)),
-        ("Access-Control-Allow-Origin", "*"),
-        ("Cross-Origin-Resource-Policy", "cross-origin"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Length", str(len(body))),
-    ]
-    offer(Page(body, headers, etag_of(body), served))
-    response = Response(body, headers=headers)
-    response.make_conditional(request)
-    return response
+    return page_response(public_page(body, JSON, QUIZ_CACHE, served))
 
 
 @blueprint.post("/quizzes/<quiz>/responses")

@@ -91,6 +91,7 @@ class ProblemSchema(Schema):
     detail = fields.String(required=True)
     code = fields.String(required=True)
     errors = fields.Raw()
+    version = fields.Integer(metadata={"description": "with version_gone: the live version"})
 
 
 class PriceSchema(Schema):

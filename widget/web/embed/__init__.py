@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort
 
 from widget.web.assets import ASSETS, LOADER
-from widget.web.front import Page, etag_of, offer
+from widget.web.front import page_response, public_page
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -28,16 +28,4 @@ def _file(name: str) -> Response:
 
 def _script(body: bytes, kind: str, cache: str) -> Response:
     """Any page of any store may load it; it is kept ready in the front layer."""
-    headers = [
-        ("Content-Type", kind),
-        ("Cache-Control", cache),
-        ("ETag", etag_of(body)),
-        ("Access-Control-Allow-Origin", "*"),
-        ("Cross-Origin-Resource-Policy", "cross-origin"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Length", str(len(body))),
-    ]
-    offer(Page(body, headers, etag_of(body), None))
-    response = Response(body, headers=headers)
-    response.make_conditional(request)
-    return response
+    return page_response(public_page(body, kind, cache, None))

@@ -1,0 +1,107 @@
+"""What a reviewer would have to remember, looked up across files instead."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from widget.cli import COMMANDS
+from widget.settings import DESCRIBED, PREFIX
+from widget.storage.tables import TABLES
+from workers.app import app as celery
+
+README = (ROOT / "README.md").read_text()
+SOURCES = [*sorted((ROOT / "widget").rglob("*.py")), *sorted((ROOT / "workers").rglob("*.py"))]
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return listed.splitlines()
+
+
+def test_every_beat_entry_names_a_task_and_waits_for_none() -> None:
+    from widget.settings import read_settings
+    from workers.app import configure
+
+    configure(
+        read_settings(
+            {
+                "RECOVERY_HOME": "/tmp/rq-house",
+                "RECOVERY_SECRET_KEYS": "k" * 20 + "abcdefghijklmnop",
+                "RECOVERY_SUPPRESSION_KEY": "s" * 20 + "abcdefghijklmnop",
+            }
+        )
+    )
+    for entry in celery.conf.beat_schedule.values():
+        assert entry["task"] in celery.tasks
+        assert entry["options"]["expires"]
+    assert not any(re.search(r"\b(eta|countdown)\s*=", path.read_text()) for path in SOURCES)
+
+
+def test_every_command_and_setting_is_in_the_readme() -> None:
+    for command in COMMANDS:
+        assert f"`{command}`" in README or f"recovery-quiz {command}" in README, command
+    for setting in DESCRIBED:
+        assert f"{PREFIX}{setting.name}" in README or f"`{setting.name}`" in README, setting.name
+
+
+def test_every_row_belongs_to_a_shop() -> None:
+    for table in TABLES:
+        assert table.__tablename__ == "shops" or "shop_id" in table.__table__.columns, table.__tablename__
+
+
+def test_every_folder_states_its_law() -> None:
+    for path in (ROOT / "widget").rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_every_public_function_says_what_it_does_or_what_it_is_called_says_it_all() -> None:
+    """Actions are what others call: each has a docstring."""
+    for path in (ROOT / "widget" / "actions").glob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def test_files_and_functions_stay_short() -> None:
+    long_files = [path.name for path in SOURCES if len(path.read_text().splitlines()) > 340]
+    long_functions = []
+    for path in SOURCES:
+        if "migrations" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno > 50:
+                long_functions.append(f"{path.name}: {node.name}")
+
+    assert long_files == []
+    assert long_functions == []
+
+
+def test_nothing_naive_about_time() -> None:
+    for path in SOURCES:
+        assert not re.search(r"utcnow\(|datetime\.now\(\)|datetime\.today\(", path.read_text()), path
+
+
+def test_locks_carry_hashes_and_no_address() -> None:
+    for name in ("run", "dev"):
+        text = (ROOT / "requirements" / f"{name}.lock").read_text()
+        assert "://" not in text
+        for requirement in re.findall(r"^[a-z0-9_.\[\],-]+==.*$", text, re.MULTILINE):
+            assert requirement.endswith("\\"), requirement
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".ci/run", "content/README.md"]
+)
+def test_the_house_is_complete(name: str) -> None:
+    assert name in tracked() or (ROOT / name).exists()
+
+
+def test_pictures_named_in_the_readme_exist() -> None:
+    for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
+        assert Path(ROOT, picture).exists(), picture

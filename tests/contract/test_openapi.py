@@ -1,0 +1,92 @@
+"""The API keeps to its own description, whatever it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.conftest import GOOD, leg_day_files, publish_files, settings_for
+from widget.actions.add_shop import add_shop
+from widget.app import create_app
+from widget.mail.carrier import MemoryCarrier
+from widget.parts import build_parts
+from widget.storage.migrate import upgrade
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # schemathesis and jsonschema warn about each other.
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("api")
+    parts = build_parts(settings_for(folder, f"sqlite:///{folder / 'api.db'}"), carrier=MemoryCarrier())
+    parts.settings.home.mkdir(parents=True, exist_ok=True)
+    upgrade(parts.database)
+    add_shop(parts, "demo", name="Demo", postal_address="x")
+    publish_files(parts, leg_day_files())
+    app = create_app(parts)
+    yield schemathesis.openapi.from_wsgi("/v1/openapi.json", app)
+    parts.close()
+
+
+def test_no_request_gets_a_500_or_an_undescribed_answer(api: Any) -> None:
+    """Requests of all kinds, generated from the description, to each operation."""
+    operations = [each.ok() for each in api.get_all_operations()]
+
+    assert len(operations) == 5
+    for operation in operations:
+        _try(operation)
+
+
+def _try(operation: Any) -> None:
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy())
+    def send(case: Any) -> None:
+        case.path_parameters = {**(case.path_parameters or {}), "shop": "demo", "quiz": "leg-day"}
+        case.headers = {**(case.headers or {}), "Accept-Encoding": "identity"}  # The transport does not unpack.
+        case.call_and_validate(
+            checks=[not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
+        )
+
+    send()
+
+
+def test_the_description_is_openapi_3_1_and_names_every_route(client: Any) -> None:
+    spec = client.get("/v1/openapi.json").json
+
+    assert spec["openapi"].startswith("3.1")
+    assert set(spec["paths"]) == {
+        "/v1/shops/{shop}/quizzes/{quiz}",
+        "/v1/shops/{shop}/quizzes/{quiz}/responses",
+        "/v1/shops/{shop}/quizzes/{quiz}/results/{code}",
+        "/v1/shops/{shop}/quizzes/{quiz}/results/{code}/letters",
+        "/v1/shops/{shop}/events",
+    }
+
+
+def test_results_and_quizzes_have_the_fields_of_the_interface(client: Any) -> None:
+    quiz = client.get("/v1/shops/demo/quizzes/leg-day").json
+    result = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
+
+    assert {"shop", "quiz", "version", "locale", "dir", "title", "intro", "questions", "stop_if", "notices"} <= set(
+        quiz
+    )
+    assert {"id", "kind", "text", "help", "optional", "min", "max", "from", "to", "options", "show_if"} <= set(
+        quiz["questions"][0]
+    )
+    wanted = (
+        "shop quiz version locale dir code url outcome advice tips products product_in_view plan comparison notices"
+    )
+    assert set(wanted.split()) <= set(result)
+    card = "sku name form slot match why price url image in_stock warnings cart"
+    assert set(card.split()) <= set(result["products"][0])
+    assert {"amount", "currency", "text"} == set(result["products"][0]["price"])
+    assert {"id", "title", "body_html", "why", "evidence"} <= set(result["tips"][0])

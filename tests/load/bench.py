@@ -1,0 +1,307 @@
+"""make bench: speed as ratios, each row measured in one run, the two sides in turn.
+
+Machines are noisy: read the ratios, not the seconds. Load goes to this machine only and is bounded in time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+import timeit
+import urllib.request
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.conftest import GOOD, ROOT, free_port
+from tests.integration.test_running import Running
+from widget.commands.serve import web_program
+from widget.content.reader import read_pack
+from widget.domain.condition import parse_condition
+from widget.domain.engine.evaluation import evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
+from widget.domain.product import Product
+from widget.domain.quiz import SINGLE, Option, Question, Quiz
+from widget.domain.target import Target
+from widget.web.assets import ASSETS, LOADER, NAMES
+
+SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+CONNECTIONS = 16
+QUIZ = "/v1/shops/demo/quizzes/leg-day"
+console = Console()
+
+
+def requests_a_second(url: str, script: Path | None = None) -> float:
+    """wrk for a few seconds; errors count as failure of the benchmark."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *(["-s", str(script)] if script else []), url]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 30, check=True).stdout
+    if "Non-2xx" in told or "Socket errors" in told:
+        raise RuntimeError(f"{url}: {told}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1])  # type: ignore[index]
+
+
+def in_turn(ours: tuple[str, Path | None], other: tuple[str, Path | None]) -> tuple[float, float, float]:
+    """(our median, the other's median, the median of the ratios), A B A B …"""
+    pairs = [(requests_a_second(*ours), requests_a_second(*other)) for _ in range(ROUNDS)]
+    return (
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.table = Table("what", "ours", "other", "ratio", "aim", title="Recovery Quiz, in one run")
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def row(self, what: str, ours: str, other: str, ratio: str, aim: str) -> None:
+        self.table.add_row(what, ours, other, ratio, aim)
+        console.print(f"  {what}: {ours} | {other} | {ratio} (aim {aim})")
+
+    def start(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+        self.started.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self.started:
+            process.terminate()
+            process.wait(timeout=10)
+
+    # What is compared -----------------------------------------------------------------------------------
+
+    def bare_flask(self, running: Running) -> str:
+        """Side (a), on the very settings of the service's own web server."""
+        port = free_port()
+        command = list(web_program(_Settings(port)).command)  # type: ignore[arg-type]
+        command[command.index("widget.app:wsgi")] = "tests.load.bare:app"
+        command.remove("--factory")
+        self.start(command, BENCH_FOLDER=str(self.folder))
+        return _up(f"http://127.0.0.1:{port}/quiz")
+
+    def nginx(self) -> str:
+        """Side (b): the same bytes as files."""
+        port = free_port()
+        (self.folder / "nginx.conf").write_text(
+            f"worker_processes 1; daemon off; pid {self.folder}/nginx.pid; error_log stderr error;"
+            "events { worker_connections 1024; } http { access_log off; keepalive_requests 1000000; sendfile on;"
+            f"default_type application/json; server {{ listen 127.0.0.1:{port}; root {self.folder}; }} }}"
+        )
+        binary = shutil.which("nginx") or "/usr/sbin/nginx"
+        self.start([binary, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")])
+        return _up(f"http://127.0.0.1:{port}/quiz.body")
+
+    def doors(self, running: Running) -> None:
+        post = self.folder / "post.lua"
+        body = json.dumps({"answers": GOOD}).replace("'", "")
+        post.write_text(f"wrk.method='POST' wrk.body='{body}' wrk.headers['Content-Type']='application/json'")
+        made = _fetch(running.base + QUIZ + "/responses", body.encode())
+        code = json.loads(made)["result"]["code"]
+        paths = {"result": f"{QUIZ}/results/{code}", "quiz": QUIZ, "embed": "/embed.js"}
+        (self.folder / "post.body").write_bytes(made)
+        for name, path in paths.items():
+            (self.folder / f"{name}.body").write_bytes(_fetch(running.base + path))
+        bare, files = self.bare_flask(running), self.nginx()
+        ours, other, ratio = in_turn((running.base + QUIZ + "/responses", post), (f"{bare}/post", post))
+        self.row(
+            "result POST, repeated answers, against bare Flask",
+            f"{ours:,.0f}/s",
+            f"{other:,.0f}/s",
+            f"{ratio:.2f}",
+            "≥ 0.8",
+        )
+        for name, path in paths.items():
+            ours, other, ratio = in_turn((running.base + path, None), (f"{bare}/{name}", None))
+            self.row(f"{name} GET, against bare Flask", f"{ours:,.0f}/s", f"{other:,.0f}/s", f"{ratio:.2f}", "≥ 5")
+            ours, other, ratio = in_turn((running.base + path, None), (f"{files}/{name}.body", None))
+            self.row(f"{name} GET, against nginx", f"{ours:,.0f}/s", f"{other:,.0f}/s", f"{ratio:.2f}", "≥ 0.8")
+        self.redis_stopped(running)
+
+    def redis_stopped(self, running: Running) -> None:
+        """Different answers each time, so that the front layer cannot help; with Redis, then without."""
+        varied = self.folder / "varied.lua"
+        varied.write_text(_VARIED % json.dumps({"answers": {**GOOD, "soreness": ["@"], "often": ["&"]}}))
+        url = running.base + QUIZ + "/responses"
+        requests_a_second(url, varied)
+        pid = running.named("redis.sock")
+        pairs = []
+        for _ in range(ROUNDS):
+            with_redis = requests_a_second(url, varied)
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                pairs.append((requests_a_second(url, varied), with_redis))
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        without, with_redis = (statistics.median(each) for each in zip(*pairs, strict=True))
+        ratio = statistics.median(a / b for a, b in pairs)
+        self.row(
+            "result POST with Redis hung, against with Redis",
+            f"{without:,.0f}/s",
+            f"{with_redis:,.0f}/s",
+            f"{ratio:.2f}",
+            "≥ 0.8",
+        )
+
+    def weights(self, running: Running, cold: float) -> None:
+        shopper = sum(
+            len(gzip.compress(each, 9))
+            for each in (LOADER, ASSETS[NAMES["widget.js"]][0], ASSETS[NAMES["quiz.css"]][0])
+        )
+        self.row("widget, JS + CSS, gzip", f"{shopper:,} B", "", "", "≤ 10,000 B")
+        self.row("cold start to the first answer", f"{cold:.1f} s", "", "", "≤ 5 s")
+        assert running.process is not None
+        used = sum(_pss(pid) for pid in [running.process.pid, *running.children()])
+        self.row("memory of the all-in-one (PSS)", f"{used / 1024:,.0f} MB", "", "", "≤ 400 MB")
+
+    def evaluations(self) -> None:
+        pack = read_pack(ROOT / "content" / "leg-day").pack
+        assert pack is not None
+        engine = Engine.of(pack)
+        self.row("evaluation, shipped pack", f"{_micros(engine, [GOOD]):.1f} µs", "", "", "≤ 50 µs")
+        large, answers = large_pack()
+        engine = Engine.of(large)
+        self.row(
+            "evaluation, 10,000 mappings × 1,000 products", f"{_micros(engine, answers):,.0f} µs", "", "", "≤ 1,000 µs"
+        )
+
+
+_VARIED = """
+wrk.method = 'POST' wrk.headers['Content-Type'] = 'application/json'
+local body, n = '%s', 0
+local often = { 'once', 'few', 'most-days', 'daily' }
+request = function()
+  n = n + 1
+  local text = body:gsub('@', tostring(n %% 9)):gsub('&', 'few')
+  return wrk.format(nil, nil, nil, text .. string.rep(' ', n %% 7919))
+end
+"""
+
+
+class _Settings:
+    """What the web server's command needs."""
+
+    host, web_workers = "127.0.0.1", 1
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+
+def large_pack() -> tuple[Pack, list[dict[str, list[str]]]]:
+    """10,000 boost rows of one to three terms on ten questions, naming one of 1,000 products, a form or a tag."""
+    chance = random.Random(7)
+    questions = [
+        Question(f"q{i}", SINGLE, "?", options=tuple(Option(f"o{j}", "o") for j in range(6))) for i in range(10)
+    ]
+    products = [
+        Product(f"P{i:04}", "p", f"form-{i % 8}", tags=(f"tag-{i % 50}",), contains=(), stock=i % 11)
+        for i in range(1000)
+    ]
+    rows = []
+    for i in range(10_000):
+        terms = [
+            f"q{q} = o{chance.randrange(6)}|o{chance.randrange(6)}"
+            for q in chance.sample(range(10), chance.randint(1, 3))
+        ]
+        kind = chance.random()
+        target = (
+            Target("sku", (f"P{chance.randrange(1000):04}",))
+            if kind < 0.7
+            else Target("tag", (f"tag-{chance.randrange(50)}",))
+            if kind < 0.9
+            else Target("form", (f"form-{chance.randrange(8)}",))
+        )
+        joined = " or ".join(terms[:2]) if chance.random() < 0.1 else " & ".join(terms)
+        rows.append(
+            Mapping(
+                id=f"r{i}",
+                when=parse_condition(joined),
+                effect=BOOST,
+                target=(target,),
+                weight=chance.randint(1, 30),
+                reason="r",
+            )
+        )
+    pack = Pack(
+        id="large",
+        title="large",
+        quiz=Quiz(tuple(questions)),
+        result=ResultRules((Slot("best"), Slot("more", take=3))),
+        mappings=tuple(rows),
+        products=tuple(products),
+    )
+    answers = [{f"q{q}": [f"o{chance.randrange(6)}"] for q in range(10)} for _ in range(50)]
+    return pack, answers
+
+
+def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
+    """Microseconds for one evaluation, the best of five runs."""
+
+    def run() -> None:
+        for each in answers:
+            evaluate(engine.rules, engine.shelf, each)
+
+    run()
+    times = max(1, 2000 // len(answers)) if len(engine.rules.products) < 100 else 4
+    return min(timeit.repeat(run, number=times, repeat=5)) / times / len(answers) * 1e6
+
+
+def _pss(pid: int) -> int:
+    """Kilobytes of a process, what it shares counted by share."""
+    try:
+        return int(re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[1])  # type: ignore[index]
+    except OSError:
+        return 0
+
+
+def _fetch(url: str, body: bytes | None = None) -> bytes:
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def _up(url: str) -> str:
+    for _ in range(200):
+        try:
+            _fetch(url)
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return url.rsplit("/", 1)[0]
+    raise RuntimeError(f"{url} did not come up")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="rq-bench-") as name:
+        Path(name).chmod(0o755)  # nginx reads as another user; what is private lies in HOME, which stays closed.
+        bench = Bench(Path(name))
+        running = Running(Path(name) / "home")
+        running.start()
+        running.stop()  # Set up once; the second start is the cold start that counts.
+        cold = running.start()
+        try:
+            time.sleep(2)
+            bench.evaluations()
+            bench.weights(running, cold)
+            bench.doors(running)
+        finally:
+            bench.stop()
+            running.stop()
+    console.print(bench.table)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,7 @@ def result_code(parts: Parts, served: Served, answers: dict[str, list[str]]) -> 
 
 
 def result_url(parts: Parts, shop: str, code: str) -> str:
+    """The address of a result page."""
     return f"{parts.settings.public_url}/{shop}/r/{code}"
 
 

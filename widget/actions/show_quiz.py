@@ -85,6 +85,7 @@ def _question(question: Question) -> dict[str, Any]:
 
 
 def condition_data(condition: Condition) -> list[list[list[Any]]]:
+    """A condition as the widget evaluates it: clauses of [question, operator, values, negated]."""
     return [
         [[term.field, term.operator, list(term.values), term.negated] for term in clause]
         for clause in condition.clauses

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +13,9 @@ from marshmallow import ValidationError
 from widget.content.fields import Record
 from widget.content.files import PackFiles, read_folder
 from widget.content.located import Rows, Table, Text, Unreadable, line_of, parse_yaml
+from widget.content.mapping_table import mapping_rows
 from widget.content.prose import markdown_html
+from widget.content.reading import Broken, Located, Reading
 from widget.content.schemas import (
     ExclusionSchema,
     IntroSchema,
@@ -33,51 +33,7 @@ from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip
 from widget.domain.problem import ERROR, WARNING, Problem
 from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
 
-MAPPING_COLUMNS = ("id", "when", "effect", "target", "weight", "reason", "note")
 _FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A problem with the file and line it is on."""
-
-    problem: Problem
-    file: str
-    line: int
-
-    def data(self) -> dict[str, Any]:
-        problem = self.problem
-        return {
-            "severity": problem.severity,
-            "file": self.file,
-            "line": self.line,
-            "code": problem.code,
-            "message": problem.message,
-            "suggestion": problem.suggestion,
-        }
-
-
-@dataclass
-class Reading:
-    """What came of reading: the pack (None when there are errors) and all problems, by file and line."""
-
-    pack: Pack | None
-    problems: list[Located]
-    files: PackFiles
-
-    @property
-    def errors(self) -> list[Located]:
-        return [each for each in self.problems if each.problem.severity == ERROR]
-
-
-class Broken(ValueError):
-    """A pack with errors where one without was needed."""
-
-    code = "broken_pack"
-
-    def __init__(self, problems: list[Located]) -> None:
-        super().__init__(f"the pack has {len(problems)} errors")
-        self.problems = problems
 
 
 def read_pack(folder: Path) -> Reading:
@@ -225,7 +181,9 @@ class _Reader:
     def _mappings(self) -> tuple[Any, ...]:
         name = "mappings.csv"
         rows = Rows(1)
-        for line, cells in self._csv(name):
+        for line, cells in mapping_rows(
+            self.files.get(name), lambda line, code, text: self._at_line(name, line, code, text)
+        ):
             table = Table(line)
             for key, cell in cells.items():
                 if cell.strip() or key in ("id", "effect", "target"):
@@ -235,36 +193,6 @@ class _Reader:
             rows.append(table)
         self.trees[name] = rows
         return self._listed(MappingSchema(), rows, (name,))
-
-    def _csv(self, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-        """(line, cells by column) of each row. A wrong header stops; a row of wrong length is told."""
-        reader = csv.reader(io.StringIO(self.files.get(name, ""), newline=""), strict=True)
-        header: list[str] | None = None
-        before = 0
-        try:
-            for row in reader:
-                line, before = before + 1, reader.line_num
-                if not any(cell.strip() for cell in row):
-                    continue
-                if header is None:
-                    header = [cell.strip() for cell in row]
-                    if not self._header_fits(name, header):
-                        return
-                elif len(row) != len(header):
-                    self._at_line(name, line, "row_length", f"this row has {len(row)} cells, the header {len(header)}")
-                else:
-                    yield line, dict(zip(header, row, strict=True))
-        except csv.Error as error:
-            self._at_line(name, before + 1, "unreadable", f"cannot read this row: {error}")
-        if header is None and name in self.files:
-            self._at_line(name, 1, "bad_header", f"the first line must be {','.join(MAPPING_COLUMNS)}")
-
-    def _header_fits(self, name: str, header: list[str]) -> bool:
-        needed = {"id", "when", "effect", "target"}
-        fits = needed <= set(header) <= set(MAPPING_COLUMNS) and len(set(header)) == len(header)
-        if not fits:
-            self._at_line(name, 1, "bad_header", f"the first line must be {','.join(MAPPING_COLUMNS)}")
-        return fits
 
     # Tips and letters --------------------------------------------------------------------------------
 
@@ -366,3 +294,6 @@ def _problems(messages: Any, place: tuple[str | int, ...]) -> Iterator[Problem]:
         spot = f"{place[-1]}: " if isinstance(place[-1], str) and len(place) > 1 else ""
         text = "is missing" if str(message) == "Missing data for required field." else str(message)
         yield Problem(ERROR, place, code, text if code == "unknown_key" else spot + text, suggestion)
+
+
+__all__ = ["Broken", "Located", "Reading", "load_pack", "read_files", "read_pack"]

@@ -10,7 +10,7 @@ import yaml
 
 from widget.content.fields import Record
 from widget.content.files import PackFiles
-from widget.content.reader import MAPPING_COLUMNS
+from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.schemas import (
     ExclusionSchema,
     IntroSchema,

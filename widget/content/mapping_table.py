@@ -1,0 +1,38 @@
+"""mappings.csv as rows of text, with what is wrong in its shape."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+
+MAPPING_COLUMNS = ("id", "when", "effect", "target", "weight", "reason", "note")
+_NEEDED = {"id", "when", "effect", "target"}
+_HEADER = f"the first line must be {','.join(MAPPING_COLUMNS)}"
+Tell = Callable[[int, str, str], None]
+"""Called with line, code and message of each problem."""
+
+
+def mapping_rows(text: str | None, tell: Tell) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, cells by column) of each row. A wrong header stops; a row of the wrong length is told and left out."""
+    reader = csv.reader(io.StringIO(text or "", newline=""), strict=True)
+    header: list[str] | None = None
+    before = 0
+    try:
+        for row in reader:
+            line, before = before + 1, reader.line_num
+            if not any(cell.strip() for cell in row):
+                continue
+            if header is None:
+                header = [cell.strip() for cell in row]
+                if not _NEEDED <= set(header) <= set(MAPPING_COLUMNS) or len(set(header)) != len(header):
+                    tell(line, "bad_header", _HEADER)
+                    return
+            elif len(row) != len(header):
+                tell(line, "row_length", f"this row has {len(row)} cells, the header {len(header)}")
+            else:
+                yield line, dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        tell(before + 1, "unreadable", f"cannot read this row: {error}")
+    if header is None and text is not None:
+        tell(1, "bad_header", _HEADER)

@@ -1,0 +1,53 @@
+"""What reading a pack comes to: the pack, or its problems with file and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from widget.content.files import PackFiles
+from widget.domain.pack import Pack
+from widget.domain.problem import ERROR, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A problem with the file and line it is on."""
+
+    problem: Problem
+    file: str
+    line: int
+
+    def data(self) -> dict[str, Any]:
+        problem = self.problem
+        return {
+            "severity": problem.severity,
+            "file": self.file,
+            "line": self.line,
+            "code": problem.code,
+            "message": problem.message,
+            "suggestion": problem.suggestion,
+        }
+
+
+@dataclass
+class Reading:
+    """What came of reading: the pack (None when there are errors) and all problems, by file and line."""
+
+    pack: Pack | None
+    problems: list[Located]
+    files: PackFiles
+
+    @property
+    def errors(self) -> list[Located]:
+        return [each for each in self.problems if each.problem.severity == ERROR]
+
+
+class Broken(ValueError):
+    """A pack with errors where one without was needed."""
+
+    code = "broken_pack"
+
+    def __init__(self, problems: list[Located]) -> None:
+        super().__init__(f"the pack has {len(problems)} errors")
+        self.problems = problems

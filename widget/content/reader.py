@@ -181,12 +181,11 @@ class _Reader:
     def _mappings(self) -> tuple[Any, ...]:
         name = "mappings.csv"
         rows = Rows(1)
+
         def tell(line: int, code: str, message: str) -> None:
             self._at_line(name, line, code, message)
 
         for line, cells in mapping_rows(self.files.get(name), tell):
-            self.files.get(name), lambda line, code, text: self._at_line(name, line, code, text)
-        ):
             table = Table(line)
             for key, cell in cells.items():
                 if cell.strip() or key in ("id", "effect", "target"):

@@ -56,6 +56,7 @@ def test_the_result_is_the_same_from_process_redis_and_computing(
     make_parts: MakeParts, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
+    redis.Redis.from_url(url).flushall()
     parts = make_parts(sqlite_url, url)
     before = metric("recovery_results_total", source="redis")
     computed = answer(parts)

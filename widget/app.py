@@ -22,6 +22,8 @@ def create_app(parts: Parts) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BODY
     app.config["SECRET_KEY"] = parts.settings.secret_keys[0]
+    app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
+    app.config["SESSION_COOKIE_SECURE"] = parts.settings.secure
     hang_problems(app)
     hang_requests(app)
     hang_operations(app)

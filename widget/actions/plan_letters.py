@@ -5,16 +5,30 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from widget.actions.result_links import result_code
-from widget.domain.letter import PLANNED, Sequence, Step
+from widget.actions.errors import UnknownResult
+from widget.actions.result_links import open_result, result_code
+from widget.domain.engine.evaluation import evaluate, screen
+from widget.domain.letter import (
+    BOUNCED,
+    COMPLAINED,
+    DELIVERED,
+    EXPIRED,
+    FAILED,
+    PLANNED,
+    SENT,
+    SKIPPED,
+    Sequence,
+    Step,
+)
 from widget.domain.schedule import Bought, LetterFacts, condition_holds, due_at
 from widget.live import Served
 from widget.parts import Parts
-from widget.storage.contacts import GRANTED, HEALTH_DATA, consent_state
+from widget.storage.contacts import GRANTED, HEALTH_DATA, MARKETING, consent_state
 from widget.storage.content import live_quizzes
-from widget.storage.letters import add_letter, letters_of_order
+from widget.storage.letters import Letter, add_letter, letters_of_order
 from widget.storage.orders import Order
 from widget.storage.responses import response_by_visit
 from widget.storage.shops import Shop
@@ -33,7 +47,7 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
     if order.contact_id is None or order.test:
         return
     planned = {(each.sequence, each.step): each for each in letters_of_order(session, order.id)}
-    served = _content_for(parts, session, shop, visit)
+    served = _content_for(parts, session, shop, visit, list(planned.values()))
     if served is None:
         return
     bought = bought_products(served, order.lines)
@@ -55,30 +69,87 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
 
 
 def plan_result_letters(
+    parts: Parts, session: Session, served: Served, *, contact_id: int, code: str, locale: str, consents: frozenset[str]
+) -> int:
+    """Plan what a shopper asked for with a result; how many letters that made.
+
+    Asking again while a letter is on its way makes none; asking again afterwards makes a new one.
+    """
+    answers = _opened(parts, served, code) if HEALTH_DATA in consents else None
+    facts = LetterFacts(
+        consents=consents,
+        outcome=outcome_of(parts, served, answers) if answers else None,
+        answers={name: frozenset(given) for name, given in (answers or {}).items()},
+    )
+    about = f"{contact_id}:{code[-24:]}"
+    trigger_id = f"{about}:{_finished(session, served.shop.id, about)}"
+    return _plan_now(
+        parts, session, served, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code
+    )
+
+
+def plan_confirmed_letters(parts: Parts, session: Session, shop: Shop, *, contact_id: int, locale: str) -> int:
+    """Plan what follows a confirmed consent; once for each contact."""
+    made = 0
+    for quiz in live_quizzes(session, shop.id):
+        served = parts.live.live(shop.slug, quiz)
+        facts = LetterFacts(consents=frozenset({MARKETING}))
+        if served:
+            made += _plan_now(
+                parts, session, served, "consent.confirmed", facts, contact_id, locale, trigger_id=str(contact_id)
+            )
+    return made
+
+
+def _plan_now(
     parts: Parts,
     session: Session,
     served: Served,
-    *,
+    trigger: str,
+    facts: LetterFacts,
     contact_id: int,
-    code: str,
     locale: str,
-    consents: frozenset[str],
+    *,
+    trigger_id: str,
+    code: str = "",
 ) -> int:
-    """Plan what a shopper asked for with a result; how many letters that made."""
     made = 0
     for sequence in served.engine.rules.pack.sequences:
-        for step in sequence.steps if sequence.trigger == "result.requested" else ():
-            if condition_holds(step.when, LetterFacts(consents=consents)):
-                row = _row(parts, served.shop, served, sequence, step, parts.now())
-                row |= {
-                    "contact_id": contact_id,
-                    "trigger_kind": RESULT,
-                    "locale": locale,
-                    "result_code": code,
-                }
-                row["trigger_id"] = f"{contact_id}:{code[-24:]}"
+        for step in sequence.steps if sequence.trigger == trigger else ():
+            moment = due_at(step, {"placed": parts.now()}, (), served.shop.timezone)
+            if moment and condition_holds(step.when, facts):
+                row = _row(parts, served.shop, served, sequence, step, moment)
+                row |= {"contact_id": contact_id, "locale": locale, "result_code": code, "trigger_id": trigger_id}
+                row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
                 made += add_letter(session, row)
     return made
+
+
+def _finished(session: Session, shop_id: int, about: str) -> int:
+    """How many letters about this have come to an end."""
+    over = (SENT, SKIPPED, EXPIRED, FAILED, DELIVERED, BOUNCED, COMPLAINED)
+    query = select(func.count()).select_from(Letter)
+    query = query.where(Letter.shop_id == shop_id, Letter.trigger_kind == RESULT, Letter.state.in_(over))
+    return int(session.scalar(query.where(Letter.trigger_id.startswith(about, autoescape=True))) or 0)
+
+
+def usable_answers(parts: Parts, served: Served, letter: Letter) -> dict[str, list[str]] | None:
+    """The answers a letter goes back to, if it has any that may be used."""
+    return _opened(parts, served, letter.result_code) if letter.result_code else None
+
+
+def _opened(parts: Parts, served: Served, code: str) -> dict[str, list[str]] | None:
+    try:
+        return open_result(parts, served.shop.slug, code)[1]
+    except UnknownResult:
+        return None  # The keys were changed since: as if there were no answers.
+
+
+def outcome_of(parts: Parts, served: Served, answers: dict[str, list[str]]) -> str:
+    """The outcome of these answers, today's safety included."""
+    live = parts.live.live(served.shop.slug, served.quiz)
+    screening = screen(live.engine.rules, answers) if live else None
+    return evaluate(served.engine.rules, served.engine.shelf, answers, screening).outcome
 
 
 def bought_products(served: Served, lines: list[dict[str, Any]]) -> tuple[Bought, ...]:
@@ -93,8 +164,10 @@ def bought_products(served: Served, lines: list[dict[str, Any]]) -> tuple[Bought
     return tuple(found)
 
 
-def _content_for(parts: Parts, session: Session, shop: Shop, visit: str) -> Served | None:
-    """The content that the shopper saw, else the shop's first live quiz."""
+def _content_for(parts: Parts, session: Session, shop: Shop, visit: str, planned: list[Letter]) -> Served | None:
+    """The content that the order's letters were planned with, else what the shopper saw, else the first live quiz."""
+    if planned:
+        return parts.live.version(shop.slug, planned[0].quiz, planned[0].version)
     response = response_by_visit(session, shop.id, visit) if visit else None
     if response:
         return parts.live.version(shop.slug, response.quiz, response.version)

@@ -8,17 +8,22 @@ never repeated by itself.
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import UTC, timedelta
+from email.message import EmailMessage
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from widget.actions.errors import ActionError
-from widget.actions.plan_letters import bought_products
+from widget.actions.plan_letters import RESULT, bought_products, outcome_of, usable_answers
 from widget.actions.write_letter import letter_products, write_letter
+from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import DEFER, Decision, Facts, decide
 from widget.domain.letter import (
+    BOUNCED,
+    COMPLAINED,
+    DELIVERED,
+    EXPIRED,
     FAILED,
     MARKETING,
     PLANNED,
@@ -31,10 +36,7 @@ from widget.domain.letter import (
 )
 from widget.domain.schedule import LetterFacts, condition_holds
 from widget.live import Served
-from widget.mail.blocks import CannotWrite
 from widget.mail.carrier import Later, Never, Unclear
-from widget.mail.html import TooLarge
-from widget.mail.letter import LetterFrame, Written
 from widget.mail.message import letter_message
 from widget.parts import Parts
 from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, Contact, consent_state, suppressed
@@ -55,7 +57,10 @@ def send_due_letters(parts: Parts) -> int:
     with parts.sessions.begin() as session:
         claimed = claim_due(session, parts.now(), BATCH)
     for letter_id in claimed:
-        send_letter(parts, letter_id)
+        try:
+            send_letter(parts, letter_id)
+        except Exception:  # One letter must not hold up the others; rescue finds what it left.
+            log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
     return len(claimed)
 
 
@@ -64,17 +69,7 @@ def send_letter(parts: Parts, letter_id: int) -> None:
     ready = _prepare(parts, letter_id)
     if ready is None:
         return
-    written, frame, recipient, sender_name, message_id = ready
-    message = letter_message(
-        written,
-        sender_name=sender_name,
-        sender=parts.settings.mail_from,
-        recipient=recipient,
-        message_id=message_id,
-        list_id=f"{sender_name} <letters.{_domain(parts)}>".replace('"', ""),
-        unsubscribe_url=frame.unsubscribe_url,
-        date=parts.now(),
-    )
+    message, recipient = ready
     try:
         parts.carrier.send(message, recipient)
     except Later as error:
@@ -87,36 +82,56 @@ def send_letter(parts: Parts, letter_id: int) -> None:
         _note(parts, letter_id, SENT, "taken_by_carrier")
 
 
-def _prepare(parts: Parts, letter_id: int) -> tuple[Written, LetterFrame, str, str, str] | None:
-    """Write the letter, then, in one transaction over the latest state, decide and mark it as sending."""
+def _prepare(parts: Parts, letter_id: int) -> tuple[EmailMessage, str] | None:
+    """Write the letter, then, in one transaction over the latest state, decide and mark it as sending.
+
+    Writing costs milliseconds and needs no lock; whether it may go is decided afterwards, on fresh rows.
+    """
     try:
-        with parts.reads() as session:
-            letter = session.get_one(Letter, letter_id)
-            # Writing costs milliseconds and needs no lock; whether it may go is decided below, on fresh rows.
-            served, written, frame = write_letter(parts, session, letter)
-    except (CannotWrite, TooLarge, ActionError) as error:
-        _note(
-            parts,
-            letter_id,
-            SKIPPED,
-            f"{getattr(error, 'code', 'cannot_write')}: {error}"[:300],
-            only_from=QUEUED,
-        )
+        served, message, recipient, code = _written(parts, letter_id)
+    except Exception as error:  # Whatever keeps a letter from being written is told with the letter.
+        reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
+        log("letters").warning("cannot_write", letter_id=letter_id, exc_info=True)
+        _note(parts, letter_id, SKIPPED, reason, only_from=QUEUED)
         return None
     with parts.sessions.begin() as session:
         letter = session.get_one(Letter, letter_id, with_for_update=True)
         if letter.state != QUEUED:
             return None
-        contact = session.get_one(Contact, letter.contact_id)
+        # The lock on the contact keeps two workers from sending one person two letters at once.
+        contact = session.get_one(Contact, letter.contact_id, with_for_update=True)
+        if letter.result_code != code or contact.email != recipient:
+            settle(parts, letter, PLANNED, "what it is written from has just changed")
+            return None
         decision = decide(_facts(parts, session, served, letter, contact))
         if decision.verdict != SENDING:
             _keep_back(parts, letter, decision)
             return None
-        letter.message_id = letter.message_id or f"<{parts.seals.token('m', letter.id)}@{_domain(parts)}>"
+        letter.message_id = str(message["Message-ID"])
         letter.attempts += 1
         settle(parts, letter, SENDING, decision.reason)
+        return message, recipient
+
+
+def _written(parts: Parts, letter_id: int) -> tuple[Served, EmailMessage, str, str]:
+    """(content, message, recipient, the result code it was written from)."""
+    with parts.reads() as session:
+        letter = session.get_one(Letter, letter_id)
+        contact = session.get_one(Contact, letter.contact_id)
+        served, written, frame = write_letter(parts, session, letter)
         shop = session.get_one(Shop, letter.shop_id)
-        return written, frame, contact.email, shop.name, letter.message_id
+    domain = parts.settings.mail_from.rsplit("@", 1)[-1]
+    message = letter_message(
+        written,
+        sender_name=shop.name,
+        sender=parts.settings.mail_from,
+        recipient=contact.email or "erased@invalid.example",  # The gatekeeper stops it for the right reason.
+        message_id=letter.message_id or f"<{parts.seals.token('m', letter.id)}@{domain}>",
+        list_id=f"{shop.name} <letters.{domain}>".replace('"', ""),
+        unsubscribe_url=frame.unsubscribe_url,
+        date=parts.now(),
+    )
+    return served, message, contact.email, letter.result_code
 
 
 def _facts(parts: Parts, session: Session, served: Served, letter: Letter, contact: Contact) -> Facts:
@@ -131,19 +146,22 @@ def _facts(parts: Parts, session: Session, served: Served, letter: Letter, conta
         shop_paused=shop.paused,
         has_address=bool(contact.email),
         suppressed=barred.reason if barred else None,
-        consent=agreed == GRANTED or (agreed is None and order is not None and order.accepts_marketing is True),
+        consent=agreed == GRANTED
+        or (agreed in (None, PENDING) and order is not None and order.accepts_marketing is True),
         order_cancelled=order is not None and order.cancelled_at is not None,
         order_refunded=order is not None and order.refunded_at is not None,
         order_test=order is not None and order.test,
-        eligible=order is None or order.eligible,
+        eligible=(order is None or order.eligible) and not _ruled_out(parts, served, letter, order),
         felt_worse=order is not None and _felt_worse(session, order),
         product_withheld=_withheld(parts, served, order),
-        condition_holds=_condition(session, served, letter, order, agreed),
+        condition_holds=_condition(parts, session, served, letter, order, agreed),
         last_marketing_at=_last_marketing(session, contact.id),
     )
 
 
-def _condition(session: Session, served: Served, letter: Letter, order: Order | None, agreed: str | None) -> bool:
+def _condition(
+    parts: Parts, session: Session, served: Served, letter: Letter, order: Order | None, agreed: str | None
+) -> bool:
     sequence = served.engine.rules.pack.sequence_by_id.get(letter.sequence)
     step = next((each for each in sequence.steps if each.id == letter.step), None) if sequence else None
     if step is None:
@@ -154,8 +172,11 @@ def _condition(session: Session, served: Served, letter: Letter, order: Order | 
     granted = {MARKETING_CONSENT} if agreed == GRANTED or (agreed == PENDING and order is None) else set()
     if consent_state(session, letter.contact_id, HEALTH_DATA) == GRANTED:
         granted.add(HEALTH_DATA)
+    answers = usable_answers(parts, served, letter) if HEALTH_DATA in granted or order is None else None
     facts = LetterFacts(
         bought=bought_products(served, order.lines) if order else (),
+        outcome=outcome_of(parts, served, answers) if answers else None,
+        answers={name: frozenset(given) for name, given in (answers or {}).items()},
         order_count=count_orders(session, letter.shop_id, letter.contact_id),
         letters_sent=frozenset(session.scalars(sent)),
         consents=frozenset(granted),
@@ -164,12 +185,23 @@ def _condition(session: Session, served: Served, letter: Letter, order: Order | 
 
 
 def _withheld(parts: Parts, served: Served, order: Order | None) -> bool:
-    """Whether the shop's live block list, or a withdrawal, takes a product of this letter out."""
+    """Whether the shop's block list, a withdrawal, or the live pack takes a product of this letter out."""
     live = parts.live.live(served.shop.slug, served.quiz)
     shelf = (live or served).engine.shelf
     now = {product.sku: product for product in shelf.products}
     bought = letter_products(served, order)
-    return any(each.sku in shelf.blocked or not now.get(each.sku, each).active for each in bought)
+    return any(each.sku in shelf.blocked or each.sku not in now or not now[each.sku].active for each in bought)
+
+
+def _ruled_out(parts: Parts, served: Served, letter: Letter, order: Order | None) -> bool:
+    """Whether today's safety, on the answers that may be used, leaves no product or not this one."""
+    answers = usable_answers(parts, served, letter)
+    live = parts.live.live(served.shop.slug, served.quiz)
+    if order is None or answers is None or live is None:
+        return False
+    screening = screen(live.engine.rules, answers)
+    bought = {each.sku for each in letter_products(served, order)}
+    return screening.triage is not None or bool(bought & screening.without_products)
 
 
 def _felt_worse(session: Session, order: Order) -> bool:
@@ -178,8 +210,14 @@ def _felt_worse(session: Session, order: Order) -> bool:
 
 
 def _last_marketing(session: Session, contact_id: int) -> Any:
-    query = select(func.max(Letter.sent_at)).where(Letter.contact_id == contact_id, Letter.kind == MARKETING)
-    return session.scalar(query)
+    """The latest of all that went or may have gone."""
+    gone = (SENDING, SENT, UNCONFIRMED, DELIVERED, BOUNCED, COMPLAINED)
+    moment = func.coalesce(Letter.sent_at, Letter.changed_at)
+    query = select(func.max(moment)).where(
+        Letter.contact_id == contact_id, Letter.kind == MARKETING, Letter.state.in_(gone)
+    )
+    found = session.scalar(query)
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
 
 def _keep_back(parts: Parts, letter: Letter, decision: Decision) -> None:
@@ -217,10 +255,8 @@ def settle(parts: Parts, letter: Letter, state: str, reason: str) -> None:
     letter.reason, letter.changed_at = reason, parts.now()
     if state == SENT:
         letter.sent_at = parts.now()
+    if letter.trigger_kind == RESULT and state in (SENT, SKIPPED, EXPIRED, FAILED):
+        letter.result_code = ""  # It held the answers; nothing needs them any more.
     letter.decisions = [*letter.decisions, {"at": parts.now().isoformat(), "state": state, "reason": reason}]
     LETTERS.labels(state).inc()
     log("letters").info("letter", letter_id=letter.id, state=state, reason=reason.split(":")[0])
-
-
-def _domain(parts: Parts) -> str:
-    return parts.settings.mail_from.rsplit("@", 1)[-1]

@@ -24,7 +24,7 @@ class BadAddress(ValueError):
 def checked_address(text: str) -> str:
     """The address in one spelling. Raises BadAddress. Nothing is looked up."""
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        return validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False).normalized
     except EmailNotValidError as error:
         raise BadAddress("this is no e-mail address") from error
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownToken
+from widget.actions.plan_letters import plan_confirmed_letters
 from widget.actions.request_letter import note_consent
 from widget.actions.send_letter import settle
-from widget.domain.gatekeeper import UNSUBSCRIBED
+from widget.domain.gatekeeper import ERASED, UNSUBSCRIBED
 from widget.domain.letter import PLANNED, SKIPPED
 from widget.parts import Parts
 from widget.seals import Forged
@@ -20,6 +22,7 @@ from widget.storage.contacts import (
     KINDS,
     MARKETING,
     PENDING,
+    RESULT,
     WITHDRAWN,
     Consent,
     Contact,
@@ -27,7 +30,7 @@ from widget.storage.contacts import (
     consent_state,
     suppress,
 )
-from widget.storage.hooks import Hook
+from widget.storage.hooks import FAILED, Hook
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
@@ -48,19 +51,26 @@ def preferences(parts: Parts, purpose: str, token: str) -> Preferences:
         contact = contact_of(parts, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)
         states = {kind: consent_state(session, contact.id, kind) or "" for kind in KINDS}
+        if not states[MARKETING] and _said_yes_with_an_order(session, contact):
+            states[MARKETING] = GRANTED
         return Preferences(shop.name, _masked(contact.email), states)
 
 
-def confirm_consent(parts: Parts, purpose: str, token: str) -> Preferences:
-    """What was pending is granted now; an earlier "no more letters" of the same person is lifted by it."""
+def confirm_consent(parts: Parts, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
+    """What was pending (all of it, or ``only`` these kinds) is granted now.
+
+    An earlier "no more letters" of the same person is lifted by it.
+    """
     with parts.sessions.begin() as session:
         contact = contact_of(parts, session, purpose, token)
         contact.confirmed_at = contact.confirmed_at or parts.now()
         for kind in KINDS:
-            if consent_state(session, contact.id, kind) == PENDING:
+            if consent_state(session, contact.id, kind) == PENDING and (only is None or kind in only | {RESULT}):
                 note_consent(parts, session, contact.shop_id, contact.id, kind, GRANTED, "", "confirmed by link")
                 if kind == MARKETING:
                     _lift(session, contact)
+                    shop = session.get_one(Shop, contact.shop_id)
+                    plan_confirmed_letters(parts, session, shop, contact_id=contact.id, locale=contact.locale)
     return preferences(parts, purpose, token)
 
 
@@ -82,7 +92,7 @@ def choose(parts: Parts, purpose: str, token: str, wanted: set[str]) -> Preferen
                 note_consent(parts, session, contact.shop_id, contact.id, kind, GRANTED, "", "preference page")
                 if kind == MARKETING:
                     _lift(session, contact)
-            elif kind not in wanted and state in (GRANTED, PENDING):
+            elif kind not in wanted and state != WITHDRAWN:
                 _withdraw(parts, session, contact, kind, "preference page")
     return preferences(parts, purpose, token)
 
@@ -93,7 +103,7 @@ def erase(parts: Parts, purpose: str, token: str) -> None:
         contact = contact_of(parts, session, purpose, token)
         address = contact.email
         now = parts.now()
-        suppress(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason="erased", at=now)
+        suppress(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED, at=now)
         for letter in session.scalars(select(Letter).where(Letter.contact_id == contact.id)):
             letter.result_code, letter.answer, letter.locale = "", "", ""
             if letter.state == PLANNED:
@@ -107,14 +117,25 @@ def erase(parts: Parts, purpose: str, token: str) -> None:
 
 
 def _redact_hooks(session: Session, shop_id: int, address: str) -> None:
-    """Hook bodies that name the address are emptied; that they came stays known."""
-    if not address:
-        return
-    wanted = address.casefold().encode()
-    rows = select(Hook.id, Hook.body).where(Hook.shop_id == shop_id).execution_options(yield_per=200)
-    named = [hook_id for hook_id, body in session.execute(rows) if wanted in body.lower()]
+    """Bodies that could not be read and name the address are emptied (those read are empty already)."""
+    wanted = address.casefold()
+    rows = select(Hook.id, Hook.body).where(Hook.shop_id == shop_id, Hook.state == FAILED)
+    named = [hook_id for hook_id, body in session.execute(rows) if not wanted or wanted in _plain(body)]
     for hook_id in named:
         session.execute(update(Hook).where(Hook.id == hook_id).values(body=b""))
+
+
+def _plain(body: bytes) -> str:
+    """A body in which an address cannot hide behind escapes."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False).casefold()
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace").casefold()
+
+
+def _said_yes_with_an_order(session: Session, contact: Contact) -> bool:
+    query = select(Order.id).where(Order.contact_id == contact.id, Order.accepts_marketing.is_(True)).limit(1)
+    return session.scalar(query) is not None
 
 
 def contact_of(parts: Parts, session: Session, purpose: str, token: str) -> Contact:
@@ -149,7 +170,7 @@ def _lift(session: Session, contact: Contact) -> None:
         delete(Suppression).where(
             Suppression.shop_id == contact.shop_id,
             Suppression.address_hash == contact.address_hash,
-            Suppression.reason.in_([UNSUBSCRIBED, "erased"]),
+            Suppression.reason == UNSUBSCRIBED,
         )
     )
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete
 
 from widget.parts import Parts
-from widget.storage.hooks import DONE, Hook
+from widget.storage.hooks import WAITING, Hook
 from widget.storage.responses import forget_responses
 
 RESPONSES_FOR = timedelta(days=30)
@@ -15,8 +15,8 @@ HOOKS_FOR = timedelta(days=30)
 
 
 def forget_old(parts: Parts) -> int:
-    """Delete anonymous responses and finished hook bodies past their time; the number of responses."""
+    """Delete anonymous responses and hooks past their time; the number of responses."""
     now = parts.now()
     with parts.sessions.begin() as session:
-        session.execute(delete(Hook).where(Hook.state == DONE, Hook.received_at < now - HOOKS_FOR))
+        session.execute(delete(Hook).where(Hook.state != WAITING, Hook.received_at < now - HOOKS_FOR))
         return forget_responses(session, now - RESPONSES_FOR)

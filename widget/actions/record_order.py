@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from widget.actions.plan_letters import plan_order_letters
-from widget.domain.order import CANCELLED, PLACED, OrderEvent, agreed, earliest
+from widget.domain.engine.evaluation import screen
+from widget.domain.gatekeeper import ERASED
+from widget.domain.order import CANCELLED, REFUNDED, OrderEvent, agreed, earliest
 from widget.domain.pack import ENDS_EARLY
 from widget.mail.message import BadAddress, checked_address
 from widget.parts import Parts
-from widget.storage.contacts import contact_for
+from widget.storage.contacts import contact_for, suppressed
 from widget.storage.hooks import DONE, FAILED, WAITING, Hook, waiting_hooks
 from widget.storage.orders import Order, order_by_external_id
 from widget.storage.responses import response_by_visit
@@ -29,7 +31,10 @@ def record_orders(parts: Parts) -> int:
     with parts.reads() as session:
         waiting = waiting_hooks(session, BATCH)
     for hook_id in waiting:
-        record_order(parts, hook_id)
+        try:
+            record_order(parts, hook_id)
+        except SQLAlchemyError:
+            log("orders").warning("hook_waits", hook_id=hook_id, exc_info=True)  # The others go on meanwhile.
     return len(waiting)
 
 
@@ -44,7 +49,10 @@ def record_order(parts: Parts, hook_id: int) -> None:
             if hook is None or hook.state != WAITING:
                 return
             _fold_hook(parts, session, hook)
-            hook.state, hook.done_at = DONE, parts.now()
+            # What was understood stands in tables now; address and visit in one body would tie answers to a person.
+            hook.state, hook.done_at, hook.body = DONE, parts.now(), b""
+    except DataError as error:
+        _give_up(parts, hook_id, type(error).__name__)  # Values that no table takes: waiting would change nothing.
     except SQLAlchemyError:
         raise  # The database's trouble, not the hook's: it stays waiting and is tried again.
     except Unreadable as error:
@@ -64,30 +72,34 @@ def _give_up(parts: Parts, hook_id: int, reason: str) -> None:
 def _fold_hook(parts: Parts, session: Session, hook: Hook) -> None:
     event = parse(hook.body)
     shop = session.get_one(Shop, hook.shop_id)
-    order = order_by_external_id(session, shop.id, event.external_id)
+    if _erased(parts, session, shop, event):
+        event = replace(event, email="", lines=(), number="", visit="")  # Forgotten means forgotten.
+    order = order_by_external_id(session, shop.id, event.external_id, lock=True)
     if order is None:
         order = Order(
-            shop_id=shop.id,
-            external_id=event.external_id,
-            updated_at=event.at,
-            eligible=True,
-            attributed=False,
+            shop_id=shop.id, external_id=event.external_id, updated_at=event.at, eligible=True, attributed=False
         )
         session.add(order)
     fold(order, event)
     _link_contact(parts, session, shop, order, event)
-    _note_red_flag(session, shop, order, event)
+    _note_red_flag(parts, session, shop, order, event)
     session.flush()  # The letters below need the order's id.
     plan_order_letters(parts, session, shop, order, visit=event.visit)
+
+
+def _erased(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> bool:
+    """Whether the person of this order had everything deleted."""
+    known = suppressed(session, shop.id, parts.seals.address_hash(shop.slug, event.email)) if event.email else None
+    return known is not None and known.reason == ERASED
 
 
 def fold(order: Order, event: OrderEvent) -> None:
     """Add an event to an order, whatever order they arrive in: moments are the earliest told, words the newest."""
     name = f"{event.kind}_at"
     setattr(order, name, earliest(getattr(order, name), event.at))
-    if event.kind != CANCELLED:
-        # An event of any later kind says that the order was placed, also when that hook never came.
-        order.placed_at = earliest(order.placed_at, event.placed_at or (event.at if event.kind == PLACED else None))
+    if event.kind not in (CANCELLED, REFUNDED):
+        # An event of any other kind says that the order was placed, also when that hook never came.
+        order.placed_at = earliest(order.placed_at, event.placed_at or event.at)
     order.accepts_marketing = agreed(order.accepts_marketing, event.accepts_marketing)
     order.test = bool(order.test) or event.test
     if event.at >= order.updated_at:
@@ -127,10 +139,16 @@ def _link_contact(parts: Parts, session: Session, shop: Shop, order: Order, even
     order.contact_id = contact.id
 
 
-def _note_red_flag(session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
-    """Of the answers behind a visit only this much stays with the order: whether product letters may follow."""
-    response = response_by_visit(session, shop.id, event.visit) if event.visit else None
-    if response is not None:
-        order.attributed = True
-        if response.outcome in ENDS_EARLY or not response.products:
-            order.eligible = False
+def _note_red_flag(parts: Parts, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
+    """Of the answers behind a visit only this much stays with the order: whether product letters may follow.
+
+    Today's safety counts as well as that of the day; a visit we know nothing of may have been a red flag.
+    """
+    if not event.visit or order.attributed:
+        return
+    order.attributed = True
+    response = response_by_visit(session, shop.id, event.visit)
+    live = parts.live.live(shop.slug, response.quiz) if response else None
+    flagged = live is not None and response is not None and screen(live.engine.rules, response.answers).triage
+    if response is None or flagged or response.outcome in ENDS_EARLY or not response.products:
+        order.eligible = False

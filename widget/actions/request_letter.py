@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ConsentNeeded
 from widget.actions.plan_letters import plan_result_letters
+from widget.domain.gatekeeper import ERASED
 from widget.live import Served
 from widget.mail.message import checked_address
 from widget.parts import Parts
@@ -19,6 +20,7 @@ from widget.storage.contacts import (
     Consent,
     consent_state,
     contact_for,
+    suppressed,
 )
 
 
@@ -31,20 +33,26 @@ def request_letter(
     consents: dict[str, bool],
     text_version: str,
     locale: str | None = None,
+    ended: bool = False,
 ) -> None:
     """Note the consents (as pending, until the address says so itself) and plan the letters asked for.
 
-    Raises BadAddress, ConsentNeeded. Nothing here tells whether the address is known.
+    ``ended``: the result is a red flag, after which nothing is promoted. Raises BadAddress, ConsentNeeded. Nothing here tells whether the address is known.
     """
     address = checked_address(email)
     if not consents.get(RESULT):
         raise ConsentNeeded("without the first box there is nothing to send")
     locale = locale or served.engine.rules.pack.default_locale
+    consents = {**consents, MARKETING: bool(consents.get(MARKETING)) and not ended}
+    address_hash = parts.seals.address_hash(served.shop.slug, address)
     with parts.sessions.begin() as session:
+        known = suppressed(session, served.shop.id, address_hash)
+        if known and known.reason == ERASED:
+            return  # They had everything deleted and were promised that nobody writes again.
         contact = contact_for(
             session,
             shop_id=served.shop.id,
-            address_hash=parts.seals.address_hash(served.shop.slug, address),
+            address_hash=address_hash,
             email=address,
             locale=locale,
             at=parts.now(),

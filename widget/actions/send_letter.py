@@ -184,6 +184,10 @@ def _condition(
     return condition_holds(step.when, facts)
 
 
+def _said_yes(order: Order | None) -> bool:
+    return order is not None and order.accepts_marketing is True
+
+
 def _withheld(parts: Parts, served: Served, order: Order | None) -> bool:
     """Whether the shop's block list, a withdrawal, or the live pack takes a product of this letter out."""
     live = parts.live.live(served.shop.slug, served.quiz)

@@ -10,7 +10,7 @@ from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED
 MARKETING_GAP = timedelta(hours=20)
 DEFER = "defer"
 UNSUBSCRIBED, ERASED = "unsubscribed", "erased"
-SAID_NO = frozenset({UNSUBSCRIBED, ERASED})
+SAID_NO = frozenset({UNSUBSCRIBED})
 """Reasons of suppression that concern marketing only: what someone asks for anew may be sent."""
 
 

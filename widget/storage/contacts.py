@@ -90,7 +90,12 @@ def suppressed(session: Session, shop_id: int, address_hash: str) -> Suppression
 
 
 def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
-    """Write an address down as one not to write to; once is enough."""
+    """Write an address down as one not to write to; a graver reason than "unsubscribed" takes its place."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
-    session.execute(make(Suppression).values(**row).on_conflict_do_nothing(index_elements=["shop_id", "address_hash"]))
+    once = make(Suppression).values(**row)
+    keys = ["shop_id", "address_hash"]
+    if reason == "unsubscribed":
+        session.execute(once.on_conflict_do_nothing(index_elements=keys))
+    else:
+        session.execute(once.on_conflict_do_update(index_elements=keys, set_={"reason": reason, "at": at}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Text, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -30,7 +30,7 @@ class Order(Table):
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
     locale: Mapped[str] = mapped_column(Text, default="")
     currency: Mapped[str] = mapped_column(Text, default="")
-    total: Mapped[int | None]
+    total: Mapped[int | None] = mapped_column(BigInteger)
     accepts_marketing: Mapped[bool | None]
     test: Mapped[bool] = mapped_column(default=False)
     eligible: Mapped[bool] = mapped_column(default=True)
@@ -45,8 +45,10 @@ class Order(Table):
     updated_at: Mapped[datetime] = mapped_column(Utc)
 
 
-def order_by_external_id(session: Session, shop_id: int, external_id: str) -> Order | None:
-    return session.scalar(select(Order).where(Order.shop_id == shop_id, Order.external_id == external_id))
+def order_by_external_id(session: Session, shop_id: int, external_id: str, *, lock: bool = False) -> Order | None:
+    """An order by its store's id; locked for change where two hooks of it may come at once."""
+    query = select(Order).where(Order.shop_id == shop_id, Order.external_id == external_id)
+    return session.scalar(query.with_for_update() if lock else query)
 
 
 def count_orders(session: Session, shop_id: int, contact_id: int) -> int:

@@ -61,10 +61,10 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
     """
     event_id = headers.get("webhook-id", "")
     given = headers.get("webhook-signature", "").split()
-    try:
-        timestamp = int(headers.get("webhook-timestamp", ""))
-    except ValueError as error:
-        raise BadSignature("no readable webhook-timestamp") from error
+    stamp = headers.get("webhook-timestamp", "")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+        raise BadSignature("no readable webhook-timestamp")
+    timestamp = int(stamp)
     if not event_id or len(event_id) > MOST_ID or not given or len(given) > 16:
         raise BadSignature("webhook-id or webhook-signature is missing")
     if abs(now.timestamp() - timestamp) > TOLERANCE:
@@ -99,6 +99,8 @@ def _event(kind: str, data: dict[str, Any], order: dict[str, Any]) -> OrderEvent
     external_id = _text(order.get("id"))
     if not external_id:
         raise Unreadable("the order has no id")
+    if len(external_id.encode()) > MOST_ID:
+        raise Unreadable(f"the order's id is over {MOST_ID} bytes")
     at = _moment(data.get("timestamp")) or _moment(order.get("updated_at"))
     if at is None:
         raise Unreadable("the event has no timestamp")

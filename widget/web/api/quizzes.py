@@ -13,6 +13,7 @@ from widget.actions.request_letter import request_letter
 from widget.actions.result_links import open_result
 from widget.actions.show_quiz import show_quiz
 from widget.actions.submit_answers import known_result, record_response, submit_answers
+from widget.domain.pack import ENDS_EARLY
 from widget.live import Served
 from widget.parts import KnownResult
 from widget.web.api.bodies import BodyParser
@@ -132,7 +133,9 @@ def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> R
     parts = current_parts()
     served, answers = open_result(parts, shop, code, quiz)
     known = known_result(parts, served, answers)
-    request_letter(parts, served=served, code=orjson.loads(known.body)["code"], **wanted)
+    request_letter(
+        parts, served=served, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
+    )
     return Response(b'{"status":"accepted"}', status=202, mimetype=JSON, headers=PRIVATE)
 
 

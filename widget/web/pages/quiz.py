@@ -13,6 +13,7 @@ from widget.actions.result_links import open_result
 from widget.actions.submit_answers import known_result, record_response, submit_answers
 from widget.content.words import words_for
 from widget.domain.engine.answers import Refused, invalid, unfit
+from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import direction
 from widget.live import Served
 from widget.parts import Parts
@@ -172,6 +173,7 @@ def ask_for_letter(shop: str, code: str) -> Response:
         email=request.form.get("email", "")[:254],
         consents=wanted,
         text_version=f"page {served.version}",
+        ended=known.outcome in ENDS_EARLY,
     )
     return _result(shop, code, told=words_for(served.engine.rules.pack.default_locale)["mail_done"])
 

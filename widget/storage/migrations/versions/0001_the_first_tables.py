@@ -181,7 +181,7 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.Integer(), nullable=True),
         sa.Column("locale", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("total", sa.BigInteger(), nullable=True),
         sa.Column("accepts_marketing", sa.Boolean(), nullable=True),
         sa.Column("test", sa.Boolean(), nullable=False),
         sa.Column("eligible", sa.Boolean(), nullable=False),

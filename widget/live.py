@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from widget.cache.local import LocalCache
 from widget.content.reader import load_pack
 from widget.domain.engine.highest import Highest
@@ -21,7 +23,8 @@ from widget.storage.database import Sessions
 from widget.storage.shops import Shop, shop_by_slug
 
 FRESH_SECONDS = 2.0
-MOST_VERSIONS = 32
+WITHOUT_DATABASE_SECONDS = 60.0
+MOST_VERSIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Served:
     @property
     def state(self) -> str:
         """What a cached result depends on: versions and stock."""
-        return f"{self.version}.{self.live_version}.{self.engine.shelf.revision}"
+        made = int(self.shop.created_at.timestamp())  # Another database's shop of this name is another shop.
+        return f"{made}.{self.version}.{self.live_version}.{self.engine.shelf.revision}"
 
 
 class LiveQuizzes:
@@ -69,7 +73,13 @@ class LiveQuizzes:
             entry = self._live.get((shop, quiz))
             if entry and self._clock() - entry[0] < FRESH_SECONDS:
                 return entry[1]
-            return self._look(shop, quiz, entry[1] if entry else None)
+            try:
+                return self._look(shop, quiz, entry[1] if entry else None)
+            except SQLAlchemyError:
+                # Nothing can be published while the database is gone, so the last look still tells the truth.
+                if entry is None or self._clock() - entry[0] > WITHOUT_DATABASE_SECONDS:
+                    raise
+                return entry[1]
 
     def _look(self, shop: str, quiz: str, before: Served | None) -> Served | None:
         looked_at, generation = self._clock(), self.generation

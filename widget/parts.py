@@ -18,7 +18,7 @@ from widget.seals import Seals
 from widget.settings import Settings
 from widget.storage.database import Sessions, open_database, open_sessions
 
-RESULTS_KEPT = 8192
+RESULTS_KEPT = 1024
 RESULT_SECONDS = 60.0
 
 

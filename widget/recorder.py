@@ -33,7 +33,8 @@ class Recorder:
         self._log = log("recorder")
 
     def add_response(self, row: dict[str, Any]) -> None:
-        self._responses.append(row)  # Atomic; the flusher swaps the whole list.
+        with self._lock:
+            self._responses.append(row)
         if self._thread is None:
             self._start()
 
@@ -55,8 +56,8 @@ class Recorder:
 
     def flush(self) -> None:
         """Store what waits, in one transaction; on failure it waits for the next time."""
-        responses, self._responses = self._responses, []
         with self._lock:
+            responses, self._responses = self._responses, []
             counts, self._counts = self._counts, Counter()
         if not responses and not counts:
             return
@@ -74,13 +75,13 @@ class Recorder:
             self._keep(responses, counts)
 
     def _keep(self, responses: list[dict[str, Any]], counts: Counter[CountKey]) -> None:
-        self._responses[:0] = responses
         with self._lock:
+            self._responses[:0] = responses
             self._counts.update(counts)
-        lost = len(self._responses) - MOST_WAITING
-        if lost > 0:
-            RESPONSES_LOST.inc(lost)
-            del self._responses[:lost]
+            lost = len(self._responses) - MOST_WAITING
+            if lost > 0:
+                RESPONSES_LOST.inc(lost)
+                del self._responses[:lost]
 
     def close(self) -> None:
         self._stop.set()

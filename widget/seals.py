@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-UNSUBSCRIBE, CONFIRM, PREFERENCES = "u", "c", "p"
+UNSUBSCRIBE, CONFIRM, PREFERENCES, CHECK_IN = "u", "c", "p", "f"
 MOST_TOKEN = 8000
 
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import inspect, select, text
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from widget.actions.answer_check_in import answer_check_in
+from widget.actions.answer_check_in import answer_check_in, check_in_token
 from widget.actions.change_consent import choose, confirm_consent, erase, unsubscribe
 from widget.actions.change_product import change_product
 from widget.actions.forget_old import forget_old
@@ -260,7 +260,7 @@ def test_a_withheld_product_is_in_no_letter(parts: Parts) -> None:
 def test_worse_ends_the_product_letters_of_the_order(parts: Parts) -> None:
     hook(parts)
     record_orders(parts)
-    answer_check_in(parts, parts.seals.token("f", letters(parts)["check-in"].id), "worse")
+    answer_check_in(parts, check_in_token(parts, letters(parts)["check-in"].id, "worse"))
     go_to(parts, "how-to-use")
     send_due_letters(parts)
 

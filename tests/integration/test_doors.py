@@ -120,10 +120,72 @@ def test_forged_codes_and_tokens_lead_nowhere(client: Any, code: str) -> None:
         f"/u/{code}",
         f"/c/{code}",
         f"/p/{code}",
-        f"/f/{code}/better",
+        f"/f/{code}",
     ):
         assert client.get(path).status_code == 404, path
     assert client.post(f"/u/{code}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/shops/de%00mo/quizzes/leg-day", "/v1/shops/demo/quizzes/a%00b", "/demo%00/quiz/leg-day"]
+)
+def test_a_nul_in_an_address_leads_nowhere(client: Any, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("stamp", ["9" * 400, "-1", "1e9", ""])
+def test_an_odd_timestamp_is_a_bad_signature(client: Any, stamp: str) -> None:
+    headers = {"webhook-id": "m", "webhook-signature": "v1,x", "webhook-timestamp": stamp}
+
+    assert client.post("/hooks/demo/orders", data=b"{}", headers=headers).status_code == 401
+
+
+def test_a_body_in_chunks_is_held_to_the_same_limit(client: Any) -> None:
+    import io
+
+    body = json.dumps({"answers": GOOD}).encode() + b" " * 200_000
+    sent = {"input_stream": io.BytesIO(body), "headers": {"Transfer-Encoding": "chunked"}}
+
+    assert client.post(RESPONSES, content_type="application/json", **sent).status_code == 413
+
+
+def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_parts: Parts) -> None:
+    from widget.actions.answer_check_in import check_in_token
+    from widget.telemetry import masked_path
+
+    token = check_in_token(sqlite_parts, 7, "worse")
+
+    assert "worse" not in token
+    assert masked_path(f"/f/{token}") == "/f/…"
+
+
+def test_a_database_that_is_gone_for_a_moment_is_not_noticed(
+    sqlite_parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from tests.conftest import client_of
+
+    client = client_of(sqlite_parts)
+    assert (client.get(QUIZ).status_code, posted(client).status_code) == (200, 201)
+
+    def gone(*_: Any) -> None:
+        raise OperationalError("select", {}, Exception("gone"))
+
+    now = sqlite_parts.live._clock()
+    monkeypatch.setattr(sqlite_parts.live, "_load", gone)
+    monkeypatch.setattr(sqlite_parts.live, "_clock", lambda: now + 10)
+    assert (client.get(QUIZ).status_code, posted(client).status_code) == (200, 201)
+    monkeypatch.setattr(sqlite_parts.live, "_clock", lambda: now + 100)
+    assert problem_of(client.get(QUIZ))["status"] == 500
+
+
+def test_what_is_kept_ready_is_bounded(client: Any) -> None:
+    for number in range(50):
+        client.get(f"{QUIZ}?utm={number}")
+
+    assert len(client.application._pages) == 0
+    assert client.get(QUIZ, headers={"Accept-Encoding": "gzip;q=0"}).headers.get("Content-Encoding") is None
 
 
 def test_a_405_says_what_is_allowed(client: Any) -> None:

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 from widget.actions.errors import UnknownToken
 from widget.parts import Parts
-from widget.seals import Forged
+from widget.seals import CHECK_IN, Forged
 from widget.storage.letters import Letter
 from widget.storage.shops import Shop
 
 ANSWERS = ("better", "same", "worse")
 
 
-def check_in_shop(parts: Parts, token: str) -> str:
-    """The name of the shop that asked. Raises UnknownToken. Changes nothing."""
+def check_in_token(parts: Parts, letter_id: int, answer: str) -> str:
+    """A link token for one answer to one letter: how someone feels stands in no address in clear."""
+    return parts.seals.token(CHECK_IN, letter_id * len(ANSWERS) + ANSWERS.index(answer))
+
+
+def check_in_shop(parts: Parts, token: str) -> tuple[str, str]:
+    """(the name of the shop that asked, the answer behind the link). Raises UnknownToken. Changes nothing."""
+    letter_id, answer = _opened(parts, token)
     with parts.reads() as session:
-        letter = session.get(Letter, _letter_id(parts, token))
+        letter = session.get(Letter, letter_id)
         if letter is None:
             raise UnknownToken("this link leads nowhere any more")
-        return session.get_one(Shop, letter.shop_id).name
+        return session.get_one(Shop, letter.shop_id).name, answer
 
 
-def answer_check_in(parts: Parts, token: str, answer: str) -> str:
-    """Note the answer (the last one counts) and give the shop's name. "worse" ends the order's product letters:
-    the gatekeeper sees to that. Raises UnknownToken."""
-    if answer not in ANSWERS:
-        raise UnknownToken("this is not an answer we asked for")
-    letter_id = _letter_id(parts, token)
+def answer_check_in(parts: Parts, token: str) -> tuple[str, str]:
+    """Note the answer behind the link (the last one counts); (the shop's name, the answer).
+
+    "worse" ends the order's product letters: the gatekeeper sees to that. Raises UnknownToken.
+    """
+    letter_id, answer = _opened(parts, token)
     with parts.sessions.begin() as session:
         letter = session.get(Letter, letter_id, with_for_update=True)
         if letter is None:
             raise UnknownToken("this link leads nowhere any more")
         letter.answer = answer
-        return session.get_one(Shop, letter.shop_id).name
+        return session.get_one(Shop, letter.shop_id).name, answer
 
 
-def _letter_id(parts: Parts, token: str) -> int:
+def _opened(parts: Parts, token: str) -> tuple[int, str]:
     try:
-        return parts.seals.open_token("f", token)
+        letter_id, place = divmod(parts.seals.open_token(CHECK_IN, token), len(ANSWERS))
     except Forged as error:
         raise UnknownToken("this link is not one of ours") from error
+    return letter_id, ANSWERS[place]

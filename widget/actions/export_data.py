@@ -22,8 +22,11 @@ from widget.storage.shops import Shop
 from widget.telemetry import log
 
 
-def request_export(parts: Parts, purpose: str, token: str) -> None:
-    """Write and send the copy at once: it was asked for by someone who reads that mailbox. Raises UnknownToken."""
+def request_export(parts: Parts, purpose: str, token: str) -> bool:
+    """Write and send the copy at once: it was asked for by someone who reads that mailbox. Whether it went.
+
+    Raises UnknownToken.
+    """
     with parts.reads() as session:
         contact = contact_of(parts, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)
@@ -31,12 +34,13 @@ def request_export(parts: Parts, purpose: str, token: str) -> None:
         orders = list(session.scalars(select(Order).where(Order.contact_id == contact.id).order_by(Order.id)))
         letters = list(session.scalars(select(Letter).where(Letter.contact_id == contact.id).order_by(Letter.id)))
     if not contact.email:
-        return
+        return False
     said = [f"{each.at:%Y-%m-%d %H:%M} UTC: {each.kind} {each.state} ({each.source})" for each in consents]
     bought = [
         f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders
     ]
     sent = [f"{each.letter}: {each.state}, due {each.due_at:%Y-%m-%d}" for each in letters]
+    sent += [f"Your answer to {each.letter}: {each.answer}" for each in letters if each.answer]
     blocks = [Paragraph((Span(f"This is everything {shop.name} keeps in this service about {contact.email}."),))]
     for title, lines in (("Consents", said), ("Orders", bought), ("Letters", sent)):
         blocks += [Heading(title), Points(tuple((Span(line),) for line in lines or ["Nothing."]))]  # type: ignore[list-item]
@@ -54,10 +58,10 @@ def request_export(parts: Parts, purpose: str, token: str) -> None:
         mark_url="",
     )
     written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
-    _send(parts, written, shop.name, contact.email, contact.id)
+    return _send(parts, written, shop.name, contact.email, contact.id)
 
 
-def _send(parts: Parts, written: Written, shop: str, email: str, contact_id: int) -> None:
+def _send(parts: Parts, written: Written, shop: str, email: str, contact_id: int) -> bool:
     domain = parts.settings.mail_from.rsplit("@", 1)[-1]
     stamp = int(parts.now().timestamp())
     message: EmailMessage = letter_message(
@@ -74,3 +78,5 @@ def _send(parts: Parts, written: Written, shop: str, email: str, contact_id: int
         parts.carrier.send(message, email)
     except (Later, Never, Unclear):
         log("letters").warning("export_not_sent", contact_id=contact_id)
+        return False
+    return True

@@ -37,7 +37,8 @@ def request_letter(
 ) -> None:
     """Note the consents (as pending, until the address says so itself) and plan the letters asked for.
 
-    ``ended``: the result is a red flag, after which nothing is promoted. Raises BadAddress, ConsentNeeded. Nothing here tells whether the address is known.
+    ``ended``: the result is a red flag, after which nothing is promoted. Raises BadAddress, ConsentNeeded.
+    Nothing here tells whether the address is known.
     """
     address = checked_address(email)
     if not consents.get(RESULT):

@@ -169,8 +169,10 @@ def _condition(
     sent = select(Letter.letter).where(Letter.contact_id == letter.contact_id, Letter.sent_at.is_not(None))
     if order is not None:
         sent = sent.where(Letter.order_id == order.id)
-    granted = {MARKETING_CONSENT} if agreed == GRANTED or (agreed == PENDING and order is None) else set()
-    if consent_state(session, letter.contact_id, HEALTH_DATA) == GRANTED:
+    # What was ticked with a request counts for the letter that asks to confirm it, before it is confirmed.
+    enough = (GRANTED,) if order is not None else (GRANTED, PENDING)
+    granted = {MARKETING_CONSENT} if agreed in enough else set()
+    if consent_state(session, letter.contact_id, HEALTH_DATA) in enough:
         granted.add(HEALTH_DATA)
     answers = usable_answers(parts, served, letter) if HEALTH_DATA in granted or order is None else None
     facts = LetterFacts(

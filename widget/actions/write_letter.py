@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from widget.actions.answer_check_in import ANSWERS, check_in_token
 from widget.actions.errors import ActionError, UnknownResult
 from widget.actions.plan_letters import bought_products
 from widget.actions.result_links import open_result, result_setting, result_url
@@ -25,7 +26,6 @@ from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
-CHECK_IN = "f"
 GENERAL_TIPS = 3
 NOTICE = "General advice; it does not replace a doctor."
 
@@ -68,14 +68,14 @@ def _context(parts: Parts, served: Served, letter: Letter, order: Order | None) 
     setting = result_setting(parts, served, letter.locale or served.engine.rules.pack.default_locale)
     products = letter_products(served, order)
     seals, base = parts.seals, parts.settings.public_url
-    check_in = f"{base}/f/{seals.token(CHECK_IN, letter.id or 0)}"
+    better, same, worse = (f"{base}/f/{check_in_token(parts, letter.id or 0, answer)}" for answer in ANSWERS)
     context: dict[str, Any] = {
         "shop": {"name": served.shop.name, "url": served.shop.url or base},
         "confirm_url": f"{base}/c/{seals.token(CONFIRM, letter.contact_id)}",
         "quiz_url": f"{base}/{served.shop.slug}/quiz/{served.quiz}",
         "blocks": {
             "tips": _tips(parts, served, letter),
-            "check-in": [CheckIn(f"{check_in}/better", f"{check_in}/same", f"{check_in}/worse")],
+            "check-in": [CheckIn(better, same, worse)],
             "warnings": [Warnings(each.name, each.warnings) for each in products if each.warnings],
         },
     }

@@ -77,6 +77,7 @@ class Supervisor:
             return
         if not program.down_since:
             program.down_since = time.monotonic()
+            _kill_group(program)  # What it left behind would go on beside its successor.
             code = program.process.returncode
             click.echo(f"{program.name} ended with {code}; starting it again.", err=True)
         if time.monotonic() - program.down_since > RESTART_SECONDS:
@@ -96,20 +97,21 @@ class Supervisor:
             for program in group:
                 _wait(program, deadline - (0.0 if last else 0.7))
         for program in self.programs:
-            _signal(program, signal.SIGKILL)
+            _kill_group(program)
             _wait(program, time.monotonic() + 1)
 
 
 def _signal(program: Program, number: signal.Signals) -> None:
-    """To the whole group of the child: its own children must not stay behind either."""
     if program.process and program.process.poll() is None:
-        try:
-            if number == signal.SIGKILL:
-                os.killpg(program.process.pid, number)
-            else:
-                program.process.send_signal(number)
-        except ProcessLookupError:
-            pass
+        with contextlib.suppress(ProcessLookupError):
+            program.process.send_signal(number)
+
+
+def _kill_group(program: Program) -> None:
+    """The child and all its own children, also when it is gone itself and they stayed."""
+    if program.process:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(program.process.pid, signal.SIGKILL)
 
 
 def _wait(program: Program, deadline: float) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, request
+from sqlalchemy.exc import SQLAlchemyError
 
 from widget.actions.submit_answers import record_response
 from widget.live import Served
@@ -21,7 +23,10 @@ from widget.parts import KnownResult, Parts
 from widget.telemetry import RESULTS
 
 OFFER = "recovery.offer"
-MOST_ENTRIES = 8192
+MOST_BYTES = 32 * 1024 * 1024
+MOST_HOOK = 1024 * 1024
+MOST_BODY = 64 * 1024
+_KEPT_QUERY = re.compile(r"(locale=[A-Za-z-]{0,35})?")
 MOST_BODY_KEPT = 8 * 1024
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
@@ -38,6 +43,10 @@ class Page:
     served: Served | None
     packed: bytes = b""
     packed_headers: Headers = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.packed)
 
 
 def public_page(body: bytes, kind: str, cache: str, served: Served | None) -> Page:
@@ -68,6 +77,10 @@ class Posted:
     known: KnownResult
     locale: str | None
 
+    @property
+    def size(self) -> int:
+        return len(self.before) + len(self.after)
+
 
 def offer(entry: Page | Posted) -> None:
     """Let the front layer answer this very request by itself from now on."""
@@ -77,7 +90,7 @@ def offer(entry: Page | Posted) -> None:
 def page_response(page: Page) -> Response:
     """A page as Flask's answer, and from now on as the front layer's."""
     offer(page)
-    packed = page.packed and "gzip" in request.headers.get("Accept-Encoding", "")
+    packed = page.packed and takes_gzip(request.headers.get("Accept-Encoding", ""))
     response = Response(page.packed if packed else page.body, headers=page.packed_headers if packed else page.headers)
     response.make_conditional(request)
     return response
@@ -92,6 +105,7 @@ class Front:
         self._live = parts.live.live
         self._pages: dict[tuple[str, str], Page] = {}
         self._posted: dict[tuple[str, str, bytes], Posted] = {}
+        self._bytes = 0
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
@@ -105,6 +119,8 @@ class Front:
             answer = self.app(environ, start)
             self._keep(self._pages, key, environ, Page)
             return answer
+        if method == "POST":
+            _whole_body(environ)
         if method == "POST" and environ["PATH_INFO"].endswith("/responses"):
             return self._post(environ, start)
         return self.app(environ, start)
@@ -131,21 +147,51 @@ class Front:
         return answered
 
     def _still_live(self, served: Served) -> bool:
-        return self._live(served.shop.slug, served.quiz) is served
+        try:
+            return self._live(served.shop.slug, served.quiz) is served
+        except SQLAlchemyError:
+            return False  # Flask will say so, in the shape of all problems.
 
     def _keep(self, kept: dict[Any, Any], key: Any, environ: dict[str, Any], kind: type) -> None:
+        """Keep what a view offered, within MOST_BYTES in all; odd addresses are not worth the room."""
         entry = environ.get(OFFER)
-        if isinstance(entry, kind):
-            if len(kept) >= MOST_ENTRIES:
-                kept.clear()
-            kept[key] = entry
+        if not isinstance(entry, kind) or not _KEPT_QUERY.fullmatch(
+            environ.get("QUERY_STRING", "").replace("html=1", "")
+        ):
+            return
+        size = entry.size + sum(map(len, key))  # type: ignore[attr-defined]
+        if self._bytes + size > MOST_BYTES:
+            self._pages, self._posted, self._bytes = {}, {}, 0
+            kept = self._pages if kind is Page else self._posted
+        if key not in kept:
+            self._bytes += size
+        kept[key] = entry
+
+
+def _whole_body(environ: dict[str, Any]) -> None:
+    """A body sent in chunks says no length; give it one, so that one too long is refused and not cut."""
+    if "chunked" not in environ.pop("HTTP_TRANSFER_ENCODING", "").lower():
+        return
+    most = MOST_HOOK if environ["PATH_INFO"].startswith("/hooks/") else MOST_BODY
+    pieces, size = [], 0
+    while size <= most:
+        piece = environ["wsgi.input"].read(most + 1 - size)
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(b"".join(pieces)), str(size)
+
+
+def takes_gzip(accepted: str) -> bool:
+    return "gzip" in accepted and "gzip;q=0" not in accepted.replace(" ", "")
 
 
 def _answer(page: Page, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
     if page.etag and environ.get("HTTP_IF_NONE_MATCH") == page.etag:
         start("304 NOT MODIFIED", [header for header in page.headers if header[0] != "Content-Length"])
         return []
-    if page.packed and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+    if page.packed and takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
         start("200 OK", page.packed_headers)
         return [page.packed]
     start("200 OK", page.headers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -12,6 +11,7 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
 from widget.settings import Settings
+from widget.web.requests import current_parts
 
 View = TypeVar("View", bound=Callable[..., Any])
 PER_CLIENT, PER_ADDRESS, PER_SHOP = "20 per hour", "5 per hour", "2000 per hour"
@@ -47,7 +47,7 @@ def _address() -> str:
         email = str(data["email"]).strip().casefold()
     except (ValueError, KeyError, TypeError):
         return f"client:{get_remote_address()}"
-    return "address:" + hashlib.sha256(email.encode()).hexdigest()
+    return "address:" + current_parts().seals.address_hash(_shop(), email)
 
 
 def limited(view: View) -> View:

@@ -67,7 +67,9 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     title = TITLES.get(status, "This did not work")
     if (
         not request.path.startswith(PAGES_ONLY)
-        and request.accept_mimetypes.best_match(["text/html", "application/problem+json"], default="text/html")
+        and request.accept_mimetypes.best_match(
+            ["text/html", "application/problem+json", "application/json"], default="text/html"
+        )
         == "text/html"
     ):
         page = render_template(

@@ -8,7 +8,7 @@ import time
 from typing import cast
 
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, abort, current_app, g, request
 
 from widget.parts import Parts
 from widget.telemetry import REQUESTS, SECONDS, log, masked_path
@@ -42,6 +42,8 @@ def _begin() -> None:
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if "\x00" in request.path:
+        abort(404)  # No name of ours holds one, and not every database takes it as a text.
 
 
 def _finish(response: Response) -> Response:

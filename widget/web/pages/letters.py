@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, abort, render_template, request
 
-from widget.actions.answer_check_in import ANSWERS, answer_check_in, check_in_shop
+from widget.actions.answer_check_in import answer_check_in, check_in_shop
 from widget.actions.change_consent import choose, confirm_consent, erase, preferences, unsubscribe
-from widget.actions.errors import UnknownToken
 from widget.actions.export_data import request_export
 from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
+from widget.web.limits import PER_CLIENT, limiter
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("letters", __name__)
@@ -45,23 +45,18 @@ def do_unsubscribe(token: str) -> Response:
 
 @blueprint.get("/c/<token>")
 def ask_confirm(token: str) -> Response:
-    known = preferences(current_parts(), CONFIRM, token)
-    return _page(
-        "letter_page.html",
-        title="Is this you?",
-        text=f"Someone asked {known.shop} for letters to {known.email}. If that was you, confirm it.",
-        button="Yes, confirm",
-        shop=known.shop,
-    )
+    return _page("confirm.html", known=preferences(current_parts(), CONFIRM, token))
 
 
 @blueprint.post("/c/<token>")
 def do_confirm(token: str) -> Response:
-    known = confirm_consent(current_parts(), CONFIRM, token)
+    """Confirm what is pending: where the page offered boxes, what was ticked; else what it named."""
+    only = set(request.form.getlist("consent")) if "boxes" in request.form else None
+    known = confirm_consent(current_parts(), CONFIRM, token, only)
     return _page(
         "letter_page.html",
         title="Thank you. That is settled.",
-        text="You get what you ticked, and nothing else. Each letter has a link to stop.",
+        text="You get what you confirmed, and nothing else. Each letter has a link to stop.",
         shop=known.shop,
     )
 
@@ -72,6 +67,7 @@ def show_preferences(token: str) -> Response:
 
 
 @blueprint.post("/p/<token>")
+@limiter.limit(PER_CLIENT)
 def change_preferences(token: str) -> Response:
     """Save the choices, ask for a copy of the data, or have it all erased."""
     parts = current_parts()
@@ -86,18 +82,19 @@ def change_preferences(token: str) -> Response:
             shop=shop,
         )
     if wanted == "export":
-        request_export(parts, PREFERENCES, token)
+        gone = request_export(parts, PREFERENCES, token)
         known = preferences(parts, PREFERENCES, token)
-        return _page("preferences.html", known=known, told="A letter with your data is on its way.")
+        told = "A letter with your data is on its way." if gone else "It could not be sent now. Please try again later."
+        return _page("preferences.html", known=known, told=told)
+    if wanted != "choose":
+        abort(422)
     known = choose(parts, PREFERENCES, token, set(request.form.getlist("consent")))
     return _page("preferences.html", known=known, told="Saved.")
 
 
-@blueprint.get("/f/<token>/<answer>")
-def ask_check_in(token: str, answer: str) -> Response:
-    shop = check_in_shop(current_parts(), token)
-    if answer not in ANSWERS:
-        raise UnknownToken("this is not an answer we asked for")
+@blueprint.get("/f/<token>")
+def ask_check_in(token: str) -> Response:
+    shop, answer = check_in_shop(current_parts(), token)
     return _page(
         "letter_page.html",
         title=f"Your legs feel {answer}?",
@@ -107,9 +104,9 @@ def ask_check_in(token: str, answer: str) -> Response:
     )
 
 
-@blueprint.post("/f/<token>/<answer>")
-def do_check_in(token: str, answer: str) -> Response:
-    shop = answer_check_in(current_parts(), token, answer)
+@blueprint.post("/f/<token>")
+def do_check_in(token: str) -> Response:
+    shop, answer = answer_check_in(current_parts(), token)
     texts = {
         "better": ("Good to hear", "Keep moving gently, and start your next leg day a little lighter."),
         "same": (

@@ -153,6 +153,24 @@ def test_no_orphan_stays_after_kill_9(running: Running) -> None:
     assert running.get("/readyz")
 
 
+def test_a_killed_web_server_comes_back_alone(running: Running) -> None:
+    running.start()
+    first = running.named("granian")
+    os.kill(first, signal.SIGKILL)
+    running.until(lambda: not Path(f"/proc/{first}").exists() and _answers(running))
+    assert running.stop() < 5
+
+    assert running.gone()  # Nor does a worker process of the first one live on.
+    assert not _answers(running)
+
+
+def _answers(running: Running) -> bool:
+    try:
+        return bool(running.get("/healthz"))
+    except OSError:
+        return False
+
+
 def test_a_taken_port_is_told_by_name(running: Running) -> None:
     running.start()
     other = subprocess.run(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.conftest import GOOD
 from tests.integration.test_running import Running
 
 QUIET = [
@@ -69,18 +70,7 @@ def check_accessible(page: Page) -> None:
     assert not told, "\n".join(told)
 
 
-ANSWERS: dict[str, list[str]] = {
-    "area": ["calves"],
-    "trained": ["yesterday"],
-    "signs": ["none"],
-    "soreness": ["5"],
-    "health": ["none"],
-    "recover": ["massage"],
-    "apply": ["hands-free"],
-    "moment": ["gym"],
-    "scent": ["fresh"],
-    "often": ["few"],
-}
+ANSWERS = GOOD
 
 
 def options(page: Page) -> set[str]:

@@ -16,6 +16,15 @@ from environs import Env, EnvError
 PREFIX = "RECOVERY_"
 PRODUCTION, EMBEDDED = "production", "embedded"
 LEAST_SECRET = 32
+LEAST_SWEEP = 0.2
+LEVELS = ("debug", "info", "warning", "error")
+_SCHEMES = {
+    "DATABASE_URL": ("sqlite", "postgresql", "postgres"),
+    "REDIS_URL": ("redis", "rediss", "unix"),
+    "BROKER_URL": ("redis", "rediss", "unix", "amqp", "amqps"),
+    "SMTP_URL": ("smtp", "smtps"),
+    "PUBLIC_URL": ("https", "http"),
+}
 MADE_ONCE = ("SECRET_KEYS", "SUPPRESSION_KEY")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -159,23 +168,29 @@ def _port(env: Env, name: str, default: int) -> int:
 
 
 def _refuse_unusable(settings: Settings) -> None:
-    missing = [
-        PREFIX + name
-        for name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM", "PUBLIC_URL")
-        if settings.env == PRODUCTION and not getattr(settings, name.lower())
-    ]
+    needed = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM", "PUBLIC_URL", "SECRET_KEYS", "SUPPRESSION_KEY")
+    empty = [name for name in needed if not any(getattr(settings, name.lower()))]
+    missing = [PREFIX + name for name in empty if settings.env == PRODUCTION]
     if missing:
         raise SettingsError(f"in production these must be set: {', '.join(missing)}")
-    for name, keys in (
-        ("SECRET_KEYS", settings.secret_keys),
-        ("SUPPRESSION_KEY", (settings.suppression_key,)),
-    ):
+    for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
         if any(len(key) < LEAST_SECRET or len(set(key)) < 8 for key in keys):
             raise SettingsError(f"{PREFIX}{name} is missing or weak: give at least {LEAST_SECRET} random characters")
-    if urlsplit(settings.public_url).scheme not in ("http", "https"):
-        raise SettingsError(f"{PREFIX}PUBLIC_URL must start with https:// (or http:// on this machine)")
-    if settings.log_level not in ("debug", "info", "warning", "error"):
-        raise SettingsError(f"{PREFIX}LOG_LEVEL is '{settings.log_level}': use debug, info, warning or error")
+    for name, schemes in _SCHEMES.items():
+        value = getattr(settings, name.lower())
+        if value and urlsplit(value).scheme.split("+")[0] not in schemes:
+            raise SettingsError(f"{PREFIX}{name} must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    ports = {settings.port, settings.metrics_port, settings.mailbox_port}
+    for wrong, text in (
+        (settings.log_level not in LEVELS, f"LOG_LEVEL: use {', '.join(LEVELS)}"),
+        (settings.sweep_seconds < LEAST_SWEEP, f"SWEEP_SECONDS: use {LEAST_SWEEP} or more"),
+        (settings.web_workers < 1, "WEB_WORKERS: use 1 or more"),
+        (settings.trusted_proxies < 0, "TRUSTED_PROXIES: use 0 or more"),
+        ("@" not in settings.mail_from.strip("@"), "MAIL_FROM: give an e-mail address"),
+        (len(ports) < len(("PORT", "METRICS_PORT", "MAILBOX_PORT")), "PORT, METRICS_PORT and MAILBOX_PORT must differ"),
+    ):
+        if wrong:
+            raise SettingsError(PREFIX + text)
 
 
 def _made_once(home: Path) -> dict[str, str]:

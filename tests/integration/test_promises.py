@@ -260,3 +260,22 @@ def test_an_escaped_address_in_a_failed_hook_is_erased_with_the_rest(parts: Part
     erase(parts, "p", parts.seals.token("p", rows(parts, Contact)[0].id))
 
     assert [row.body for row in rows(parts, Hook)] == [b"", b""]
+
+
+def test_withholding_a_product_nobody_has_is_an_error(parts: Parts) -> None:
+    from widget.actions.change_product import BadProduct, change_product
+
+    with pytest.raises(BadProduct):
+        change_product(parts, shop="demo", sku="SPRAY-999", blocked=True, reason="recall")
+
+
+def test_links_of_someone_erased_lead_nowhere(parts: Parts) -> None:
+    hook(parts)
+    record_orders(parts)
+    contact = rows(parts, Contact)[0].id
+    erase(parts, "p", parts.seals.token("p", contact))
+    web = client_of(parts)
+
+    assert web.get(f"/p/{parts.seals.token('p', contact)}").status_code == 404
+    assert web.post(f"/p/{parts.seals.token('p', contact)}", data={"do": "choose"}).status_code == 404
+    assert web.post(f"/u/{parts.seals.token('u', contact)}").status_code == 200

@@ -135,3 +135,24 @@ def test_a_finding_does_not_stop_a_pack() -> None:
 
 def test_an_address_in_a_product_must_be_one() -> None:
     assert mini_with("products.yaml", "price: 2999,", 'price: 2999, url: "javascript:alert(1)",').errors
+
+
+@pytest.mark.parametrize(
+    "broken", ["{{ shop.nmae }}", '[[buton "x" quiz_url]]', '[[button "x" nowhere]]', "{% if product.form %}"]
+)
+def test_a_letter_that_could_not_be_written_is_an_error_before_it_is_published(broken: str) -> None:
+    from widget.actions.check_letters import letter_problems
+
+    files, _ = read_folder(LEG_DAY)
+    assert letter_problems(read_files(files, []).pack) == []
+    name = "letters/review/body.md"
+    problems = letter_problems(read_files({**files, name: files[name] + f"\n{broken}\n"}, []).pack)
+
+    assert [problem.place for problem in problems] == [(name,)]
+
+
+def test_a_file_that_cannot_be_read_is_told_without_what_follows_from_it() -> None:
+    files, _ = read_folder(MINI)
+    errors = read_files({**files, "quiz.yaml": "questions:\n\t- id: area\n"}, []).errors
+
+    assert [(each.file, each.line) for each in errors] == [("quiz.yaml", 2)]

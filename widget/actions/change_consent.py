@@ -15,7 +15,7 @@ from widget.actions.send_letter import settle
 from widget.domain.gatekeeper import ERASED, UNSUBSCRIBED
 from widget.domain.letter import PLANNED, SKIPPED
 from widget.parts import Parts
-from widget.seals import Forged
+from widget.seals import UNSUBSCRIBE, Forged
 from widget.storage.contacts import (
     GRANTED,
     HEALTH_DATA,
@@ -144,8 +144,8 @@ def contact_of(parts: Parts, session: Session, purpose: str, token: str) -> Cont
         contact = session.get(Contact, parts.seals.open_token(purpose, token))
     except Forged as error:
         raise UnknownToken("this link is not one of ours") from error
-    if contact is None:
-        raise UnknownToken("this link leads nowhere any more")
+    if contact is None or (not contact.email and purpose != UNSUBSCRIBE):
+        raise UnknownToken("What was behind this link is deleted. Nothing is sent, and nothing is left to choose.")
     return contact
 
 

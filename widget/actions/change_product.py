@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.engine.shelf import FROM_FEEDS
 from widget.parts import Parts
 from widget.storage.catalogue import StoredProduct, move_revision, stored_product
-from widget.storage.shops import shop_by_slug
+from widget.storage.content import live_quizzes
+from widget.storage.shops import Shop, shop_by_slug
 
 
 class BadProduct(ActionError):
@@ -35,6 +38,8 @@ def change_product(
         owner = shop_by_slug(session, shop)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
+        if not _known(parts, session, owner, sku):
+            raise BadProduct(f"no live quiz of shop '{shop}' has a product {sku!r}")
         row = stored_product(session, owner.id, sku)
         if row is None:
             row = StoredProduct(
@@ -47,3 +52,11 @@ def change_product(
         row.updated_at = parts.now()
         move_revision(session, owner.id)
     parts.moved(f"{shop}/catalogue")
+
+
+def _known(parts: Parts, session: Session, shop: Shop, sku: str) -> bool:
+    """Whether a live quiz of the shop has this product, or its catalogue did."""
+    if stored_product(session, shop.id, sku):
+        return True
+    served = [parts.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
+    return any(each and sku in each.engine.rules.place for each in served)

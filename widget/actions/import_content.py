@@ -7,9 +7,10 @@ import json
 
 from sqlalchemy.exc import IntegrityError
 
+from widget.actions.check_letters import letter_problems
 from widget.actions.errors import UnknownShop
 from widget.content.files import PackFiles
-from widget.content.reader import Broken, read_files
+from widget.content.reader import Broken, Located, read_files
 from widget.content.writer import canonical_files
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.rules import Rules
@@ -26,6 +27,9 @@ def import_content(parts: Parts, *, shop: str, files: PackFiles, author: str = "
     reading = read_files(files, [])
     if reading.pack is None:
         raise Broken(reading.errors)
+    unwritable = letter_problems(reading.pack)
+    if unwritable:
+        raise Broken([Located(each, str(each.place[0]), 1) for each in unwritable])
     canonical = canonical_files(reading.pack, files)
     digest = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
     highest = Highest(Rules(reading.pack)).all()

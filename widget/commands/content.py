@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import orjson
 
+from widget.actions.check_letters import letter_problems
 from widget.actions.export_content import export_content
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
@@ -40,7 +41,9 @@ def read_or_refuse(folder: Path) -> Reading:
 def check(pack: Path, as_json: bool) -> None:
     """All problems of a PACK folder, with file, line and the nearest valid name. Exit 1 when one is an error."""
     reading = read_or_refuse(pack)
-    reading.problems += estimated_matches(reading.pack) if reading.pack else []
+    if reading.pack:
+        reading.problems += estimated_matches(reading.pack)
+        reading.problems += [Located(each, str(each.place[0]), 1) for each in letter_problems(reading.pack)]
     if as_json:
         data = {"problems": [each.data() for each in reading.problems]}
         click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
@@ -67,7 +70,7 @@ def _print(pack: Path, reading: Reading) -> None:
     errors = len(reading.errors)
     findings = len(reading.problems) - errors
     if errors:
-        click.secho(f"{errors} errors, {findings} findings. Errors stop this pack from being published.", fg="red")
+        click.secho(f"Errors: {errors}, findings: {findings}. Errors stop this pack from being published.", fg="red")
     else:
         click.secho(f"No errors, {findings} findings. This pack can be published.", fg="green")
 
@@ -86,6 +89,8 @@ def _print_problem(pack: Path, each: Located) -> None:
 def import_command(pack: Path, shop: str, publish: bool, note: str) -> None:
     """Import a PACK folder as a new content version of a shop. With errors, nothing is stored."""
     reading = read_or_refuse(pack)
+    if reading.pack:
+        reading.problems += [Located(each, str(each.place[0]), 1) for each in letter_problems(reading.pack)]
     if any(each.problem.severity == ERROR for each in reading.problems):
         _print(pack, reading)
         raise SystemExit(1)
@@ -95,6 +100,17 @@ def import_command(pack: Path, shop: str, publish: bool, note: str) -> None:
         if publish:
             moved = publish_content(parts, shop=shop, quiz=version.quiz, number=version.number, author="command line")
             click.echo("It is live now." if moved else "It was live already.")
+
+
+@content.command("publish")
+@click.argument("number", type=int)
+@click.option("--shop", default="demo", show_default=True)
+@click.option("--quiz", default="leg-day", show_default=True)
+def publish_command(number: int, shop: str, quiz: str) -> None:
+    """Make version NUMBER the live one; an older one is the way back."""
+    with opened_parts() as parts:
+        moved = publish_content(parts, shop=shop, quiz=quiz, number=number, author="command line")
+    click.echo(f"{quiz}: version {number} is live now." if moved else f"{quiz}: version {number} was live already.")
 
 
 @content.command("export")

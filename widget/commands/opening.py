@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from widget.actions.errors import ActionError
 from widget.parts import Parts, build_parts
@@ -36,5 +37,7 @@ def opened_parts(*, migrate: bool = True) -> Iterator[Parts]:
         yield parts
     except ActionError as error:
         raise click.UsageError(str(error)) from error
+    except OperationalError as error:
+        raise click.ClickException("the database of RECOVERY_DATABASE_URL does not answer") from error
     finally:
         parts.close()

@@ -12,6 +12,7 @@ from widget.actions.change_product import change_product
 from widget.actions.errors import UnknownShop
 from widget.commands.opening import opened_parts
 from widget.parts import Parts
+from widget.storage.catalogue import catalogue
 from widget.storage.content import live_quizzes
 from widget.storage.shops import shop_by_slug
 
@@ -46,6 +47,8 @@ def show(slug: str, as_json: bool, secrets: bool) -> None:
         click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
         return
     click.echo(f"{data['name']} ({slug})")
+    if data["withheld"]:
+        click.echo(f"  withheld: {', '.join(data['withheld'])}")
     for name, value in data["hooks"].items():
         click.echo(f"  {name} hook: {value}")
     for each in data.get("secrets", []):
@@ -60,11 +63,13 @@ def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
         if owner is None:
             raise UnknownShop(f"there is no shop '{slug}'")
         quizzes = live_quizzes(session, owner.id)
+        _, withheld = catalogue(session, owner.id)
     quiz = quizzes[0] if quizzes else "QUIZ"
     data: dict[str, Any] = {
         "shop": slug,
         "name": owner.name,
         "quizzes": quizzes,
+        "withheld": sorted(withheld),
         "hooks": {"orders": f"{base}/hooks/{slug}/orders"},
         "embed": f'<script type="module" src="{base}/embed.js"></script>\n'
         f'<recovery-quiz shop="{slug}" quiz="{quiz}"><a href="{base}/{slug}/quiz/{quiz}">Find your recovery match</a>'

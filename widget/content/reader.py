@@ -33,6 +33,8 @@ from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip
 from widget.domain.problem import ERROR, WARNING, Problem
 from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
 
+_UNREAD = ("unreadable", "not_a_table", "not_a_list", "missing_file", "not_utf8", "too_large")
+_ABOUT_QUIZ = ("unknown_question", "unknown_option", "no_questions", "later_question", "not_a_scale")
 _FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
 
 
@@ -55,7 +57,7 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     reader = _Reader(files, list(problems))
     pack = reader.pack()
     for problem in naming_problems(pack):
-        if not reader.already_told(problem):
+        if not reader.already_told(problem) and not reader.follows(problem):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
     located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in reader.problems]
     located.sort(key=lambda each: (each.file, each.line, each.problem.code))
@@ -233,6 +235,13 @@ class _Reader:
         return problem.code.startswith("unknown_") and any(
             f"'{name}'" in problem.message for name in self.unsure if name
         )
+
+    def follows(self, problem: Problem) -> bool:
+        """Whether a problem only follows from a file that could not be read at all."""
+        lost = {str(each.place[0]) for each in self.problems if each.code in _UNREAD}
+        about_quiz = problem.code in _ABOUT_QUIZ and "quiz.yaml" in lost
+        about_products = problem.code.startswith(("unknown_sku", "unused_")) and "products.yaml" in lost
+        return about_quiz or about_products or (problem.code == "no_slots" and "pack.yaml" in lost)
 
     def as_written(self, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
         """A place that counts the rows of the pack, as one that counts the rows of the file."""

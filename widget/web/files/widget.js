@@ -75,6 +75,10 @@ class RecoveryQuiz extends HTMLElement {
     try { sessionStorage.setItem(this.#key, JSON.stringify(data)); } catch { /* Private windows may refuse. */ }
   }
 
+  #forget() {
+    try { sessionStorage.removeItem(this.#key); } catch { /* Nothing was kept. */ }
+  }
+
   #tell(name, detail = {}) {
     return this.dispatchEvent(new CustomEvent(`recovery-quiz:${name}`, { bubbles: true, composed: true, cancelable: true, detail }));
   }
@@ -261,7 +265,7 @@ class RecoveryQuiz extends HTMLElement {
   #back() {
     if (this.#at > 0) { this.#at -= 1; return this.#draw(); }
     this.#at = -1;
-    try { sessionStorage.removeItem(this.#key); } catch { /* Nothing was kept. */ }
+    this.#forget();
     return this.#root.querySelector("dialog") ? this.#root.querySelector("dialog").close() : this.#intro();
   }
 
@@ -284,6 +288,7 @@ class RecoveryQuiz extends HTMLElement {
     this.#box.classList.remove("card");
     this.#box.style.minHeight = "";
     this.#visit = answer.visit;
+    this.#forget();
     this.#show(answer.html);
     this.#count("completed");
     return this.#tell("completed", { result: answer.result, visit: answer.visit });

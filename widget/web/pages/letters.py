@@ -25,7 +25,7 @@ def ask_unsubscribe(token: str) -> Response:
     return _page(
         "letter_page.html",
         title="No more letters?",
-        text=f"You get letters from {known.shop} at {known.email}. One click, and they stop at once.",
+        text=f"You get letters from {known.shop} at {known.email or 'an address'}. One click, and they stop at once.",
         button="Unsubscribe",
         shop=known.shop,
     )
@@ -45,13 +45,17 @@ def do_unsubscribe(token: str) -> Response:
 
 @blueprint.get("/c/<token>")
 def ask_confirm(token: str) -> Response:
-    return _page("confirm.html", known=preferences(current_parts(), CONFIRM, token))
+    return _page("confirm.html", known=preferences(current_parts(), CONFIRM, token), told="")
 
 
 @blueprint.post("/c/<token>")
 def do_confirm(token: str) -> Response:
     """Confirm what is pending: where the page offered boxes, what was ticked; else what it named."""
     only = set(request.form.getlist("consent")) if "boxes" in request.form else None
+    if only is not None and not only:
+        return _page(
+            "confirm.html", known=preferences(current_parts(), CONFIRM, token), told="Tick what you want first."
+        )
     known = confirm_consent(current_parts(), CONFIRM, token, only)
     return _page(
         "letter_page.html",

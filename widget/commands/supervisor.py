@@ -17,6 +17,7 @@ import click
 STOP_SECONDS = 3.5
 RESTART_SECONDS = 1.0
 MOST_RESTARTS = 20
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
 
@@ -42,7 +43,13 @@ class Supervisor:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = dict(environment)
         self.programs: list[Program] = []
+        self._groups: list[int] = []
         self._stopping = False
+        for number in STOPPING:
+            signal.signal(number, self._stop_while_starting)
+
+    def _stop_while_starting(self, *_: object) -> None:
+        raise SystemExit(0)  # Whoever starts us shuts down on the way out.
 
     def start(self, program: Program) -> None:
         self.programs.append(program)
@@ -56,6 +63,7 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C reaches us alone; we stop them in order.
             preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  # Only a system call in there.
         )
+        self._groups = [*self._groups[-20:], program.process.pid]
 
     def stop(self, *_: object) -> None:
         """Asked by a signal: the watch loop does the work."""
@@ -63,7 +71,7 @@ class Supervisor:
 
     def watch(self, tick: Callable[[], None] | None = None) -> None:
         """Until told to stop: restart what fell."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPPING:
             signal.signal(number, self.stop)
         while not self._stopping:
             for program in self.programs:
@@ -77,7 +85,7 @@ class Supervisor:
             return
         if not program.down_since:
             program.down_since = time.monotonic()
-            _kill_group(program)  # What it left behind would go on beside its successor.
+            _kill_group(program.process.pid)  # What it left behind would go on beside its successor.
             code = program.process.returncode
             click.echo(f"{program.name} ended with {code}; starting it again.", err=True)
         if time.monotonic() - program.down_since > RESTART_SECONDS:
@@ -89,6 +97,8 @@ class Supervisor:
 
     def shut_down(self) -> None:
         """SIGTERM to all but those that stop last, then to these; what is left after a while is killed."""
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)  # One is enough; a second must not cut this short.
         deadline = time.monotonic() + STOP_SECONDS
         for last in (False, True):
             group = [program for program in self.programs if program.last == last]
@@ -96,8 +106,9 @@ class Supervisor:
                 _signal(program, signal.SIGTERM)
             for program in group:
                 _wait(program, deadline - (0.0 if last else 0.7))
+        for group_id in self._groups:
+            _kill_group(group_id)
         for program in self.programs:
-            _kill_group(program)
             _wait(program, time.monotonic() + 1)
 
 
@@ -107,11 +118,10 @@ def _signal(program: Program, number: signal.Signals) -> None:
             program.process.send_signal(number)
 
 
-def _kill_group(program: Program) -> None:
-    """The child and all its own children, also when it is gone itself and they stayed."""
-    if program.process:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(program.process.pid, signal.SIGKILL)
+def _kill_group(group_id: int) -> None:
+    """A child and all its own children, also when it is gone itself and they stayed."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group_id, signal.SIGKILL)
 
 
 def _wait(program: Program, deadline: float) -> None:

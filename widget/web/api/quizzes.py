@@ -49,6 +49,7 @@ blueprint = Door("api", __name__, url_prefix="/v1/shops/<shop>", description="A 
 @blueprint.arguments(LocaleQuery, location="query")
 @blueprint.response(200, QuizSchema)
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
+@blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     """The live quiz, in a language."""
     parts = current_parts()
@@ -104,6 +105,7 @@ def _letters_path(served: Served, code: str) -> str:
 @blueprint.arguments(LocaleQuery, location="query")
 @blueprint.response(200, ResultSchema)
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
+@blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
     """The result behind a code; the safety of today applies to it."""
     parts = current_parts()

@@ -12,6 +12,7 @@ from marshmallow import ValidationError
 
 from widget.content.fields import Record
 from widget.content.files import PackFiles, read_folder
+from widget.content.languages import language_problems
 from widget.content.located import Rows, Table, Text, Unreadable, line_of, parse_yaml
 from widget.content.mapping_table import mapping_rows
 from widget.content.prose import markdown_html
@@ -25,11 +26,12 @@ from widget.content.schemas import (
     QuestionSchema,
     SequencesFileSchema,
     TipSchema,
+    TranslationSchema,
     TriageSchema,
 )
 from widget.domain.letter import Sequence
 from widget.domain.naming import naming_problems
-from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip
+from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip, Translation
 from widget.domain.problem import ERROR, WARNING, Problem
 from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
 
@@ -56,7 +58,7 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     """Read, check and report everything at once."""
     reader = _Reader(files, list(problems))
     pack = reader.pack()
-    for problem in naming_problems(pack):
+    for problem in (*naming_problems(pack), *language_problems(pack)):
         if not reader.already_told(problem) and not reader.follows(problem):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
     located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in reader.problems]
@@ -144,6 +146,7 @@ class _Reader:
             tips=tuple(self._tips()),
             sequences=self._sequences(),
             letters=tuple(self._letters()),
+            translations={locale: texts for locale, texts in self._translations()},
         )
 
     def _listed(self, schema: Record, value: Any, place: tuple[str | int, ...]) -> tuple[Any, ...]:
@@ -227,6 +230,15 @@ class _Reader:
                     self.problems.append(Problem(ERROR, (f"letters/{letter}/{name}",), "missing_file", message))
             lines = [line.strip() for line in (subject or "").strip().split("\n")]
             yield LetterText(letter, lines[0], lines[1] if len(lines) > 1 else "", (body or "").strip("\n"), markup)
+
+    def _translations(self) -> Iterator[tuple[str, dict[str, Translation]]]:
+        for name in sorted(self.files):
+            if name.startswith("locales/"):
+                read = {
+                    key: self.record(TranslationSchema(), value, (name, key)) for key, value in self.table(name).items()
+                }
+                texts = {key: each for key, each in read.items() if each is not None}
+                yield name.removeprefix("locales/").removesuffix(".yaml"), texts
 
     # Where -------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ from widget.domain.pack import (
     ResultRules,
     Slot,
     SummaryRow,
+    Translation,
     Triage,
 )
 from widget.domain.product import Certificate, Product
@@ -242,6 +243,13 @@ class ComparisonSchema(Record):
     text = Prose()
     forms = Listed(Word(), required=True)
     rows = Listed(fields.Nested(ComparisonRowSchema), required=True)
+    names = ByWord(Prose())
+
+
+class TranslationSchema(Record):
+    make = Translation
+    of = Word(required=True)
+    text = Prose(required=True)
 
 
 class SummarySchema(Record):

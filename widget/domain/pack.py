@@ -136,12 +136,13 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The forms side by side: a column a form, a row a quality."""
+    """The forms side by side: a column a form, a row a quality. ``names``: what a form is called, by form."""
 
     title: str
     forms: tuple[str, ...]
     rows: tuple[ComparisonRow, ...]
     text: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,14 @@ class LetterText:
     markup: str
 
 
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A text in another language; ``of`` is the hash of the wording it translates."""
+
+    of: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Pack:
     id: str
@@ -195,6 +204,7 @@ class Pack:
     checks: dict[str, str] = field(default_factory=dict)
     sequences: tuple[Sequence, ...] = ()
     letters: tuple[LetterText, ...] = ()
+    translations: dict[str, dict[str, Translation]] = field(default_factory=dict)
 
     @cached_property
     def product_by_sku(self) -> dict[str, Product]:

@@ -1,0 +1,212 @@
+"""Languages of a pack: every text by a stable key, and the pack as it reads in another language.
+
+Keys follow the files: ``quiz.area.options.calves.text``, ``safety.fever.body``, ``mappings.calves-roll.reason``,
+``products.CREAM-60.warnings.1``, ``tips.massage.body``, ``letters.result.subject``. Lists count from 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from widget.content.prose import markdown_html
+from widget.domain.letter import Sequence
+from widget.domain.pack import Advice, Comparison, LetterText, Pack, Tip, Translation, Triage
+from widget.domain.problem import ERROR, WARNING, Problem, nearest
+from widget.domain.product import Product
+from widget.domain.quiz import Question, Quiz
+
+Turn = Callable[[str, str], str]
+"""(key, text) to the text to stand there."""
+_LOCALE_PLACE = "locales/{}.yaml"
+
+
+def text_hash(text: str) -> str:
+    """What a translation names to say which wording it translates: the start of the SHA-256 of the text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def pack_texts(pack: Pack) -> dict[str, str]:
+    """Every text of the pack that people read, by its key, in the default language."""
+    found: dict[str, str] = {}
+
+    def note(key: str, text: str) -> str:
+        found[key] = text
+        return text
+
+    _turned(pack, note)
+    return found
+
+
+def localised(pack: Pack, locale: str) -> Pack:
+    """The pack in another language; what is not translated stays as it was written."""
+    known = pack.translations.get(locale)
+    if not known or locale == pack.default_locale:
+        return pack
+    return _turned(pack, lambda key, text: known[key].text if key in known and known[key].text else text)
+
+
+def locale_for(pack: Pack, *wanted: str | None) -> str:
+    """The language of the pack that the first wish it can meet asks for: ``es-MX`` finds ``es``; else the default."""
+    for wish in wanted:
+        if wish:
+            exact = [each for each in pack.locales if each.lower() == wish.lower()]
+            near = [each for each in pack.locales if each.split("-")[0].lower() == wish.split("-")[0].lower()]
+            if exact or near:
+                return (exact or near)[0]
+    return pack.default_locale
+
+
+def language_problems(pack: Pack) -> Iterator[Problem]:
+    """Missing, stale and unknown translations by key. Those of safety and of warnings are errors."""
+    texts = pack_texts(pack)
+    for locale in pack.locales:
+        if locale == pack.default_locale:
+            continue
+        file = _LOCALE_PLACE.format(locale)
+        known = pack.translations.get(locale, {})
+        for key, text in texts.items():
+            severity = ERROR if is_safety(key) else WARNING
+            if key not in known or not known[key].text.strip():
+                yield Problem(severity, (file,), "missing_translation", f"{key} is missing in '{locale}': {text[:60]}")
+            elif known[key].of != text_hash(text):
+                message = f"{key}: the text was changed since it was translated; now it is {text_hash(text)}: {text}"
+                yield Problem(severity, (file, key), "stale_translation", message)
+        for key in known.keys() - texts.keys():
+            hint = nearest(key, texts)
+            message = f"nothing in the pack has the key '{key}'" + (f", did you mean '{hint}'?" if hint else "")
+            yield Problem(WARNING, (file, key), "unknown_translation", message, hint)
+    for locale in sorted(pack.translations.keys() - set(pack.locales)):
+        message = f"'{locale}' is not among the locales of pack.yaml, so nobody reads this file"
+        yield Problem(WARNING, (_LOCALE_PLACE.format(locale),), "unused_locale", message)
+
+
+def is_safety(key: str) -> bool:
+    """Whether a text keeps people safe: a language must not lag behind in these."""
+    return key.startswith("safety.") or ".warnings." in key
+
+
+# The way through a pack ------------------------------------------------------------------------------
+
+
+def _turned(pack: Pack, turn: Turn) -> Pack:
+    def one(key: str, text: str | None) -> Any:
+        return turn(key, text) if text else text
+
+    def many(key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(turn(f"{key}.{at}", text) for at, text in enumerate(texts, 1))
+
+    intro = pack.quiz.intro
+    named = {name: one(f"quiz.intro.{name}", getattr(intro, name)) for name in _INTRO}
+    questions = tuple(_question(each, one, many) for each in pack.quiz.questions)
+    rules = replace(pack.result, fallback_reason=one("pack.fallback_reason", pack.result.fallback_reason))
+    return replace(
+        pack,
+        title=one("pack.title", pack.title),
+        notices=many("pack.notices", pack.notices),
+        quiz=Quiz(questions, replace(intro, **named)),
+        result=rules,
+        plan=tuple(
+            replace(d, title=one(f"pack.plan.{d.day}.title", d.title), text=one(f"pack.plan.{d.day}.text", d.text))
+            for d in pack.plan
+        ),
+        comparison=_comparison(pack.comparison, one) if pack.comparison else None,
+        summary=tuple(
+            replace(row, text=one(f"pack.summary.{at}", row.text)) for at, row in enumerate(pack.summary, 1)
+        ),
+        curve=replace(
+            pack.curve, title=one("pack.curve.title", pack.curve.title), note=one("pack.curve.note", pack.curve.note)
+        )
+        if pack.curve
+        else None,
+        triage=tuple(_triage(row, one) for row in pack.triage),
+        mappings=tuple(replace(row, reason=one(f"mappings.{row.id}.reason", row.reason)) for row in pack.mappings),
+        products=tuple(_product(each, one, many) for each in pack.products),
+        tips=tuple(_tip(each, one) for each in pack.tips),
+        letters=tuple(_letter(each, one) for each in pack.letters),
+        sequences=tuple(_sequence(each, one) for each in pack.sequences),
+    )
+
+
+_INTRO = ("eyebrow", "title", "text", "button", "note")
+_QUESTION = ("text", "help", "label", "note", "low", "high")
+One = Callable[[str, str | None], Any]
+Many = Callable[[str, tuple[str, ...]], tuple[str, ...]]
+
+
+def _question(question: Question, one: One, many: Many) -> Question:
+    key = f"quiz.{question.id}"
+    named = {name: one(f"{key}.{name}", getattr(question, name)) for name in _QUESTION}
+    options = tuple(
+        replace(o, **{name: one(f"{key}.options.{o.id}.{name}", getattr(o, name)) for name in ("text", "help", "short")})
+        for o in question.options
+    )
+    return replace(question, **named, words=many(f"{key}.words", question.words), options=options)
+
+
+def _comparison(comparison: Comparison, one: One) -> Comparison:
+    rows = tuple(
+        replace(
+            row,
+            name=one(f"pack.comparison.rows.{at}.name", row.name),
+            cells={form: one(f"pack.comparison.rows.{at}.{form}", text) for form, text in row.cells.items()},
+        )
+        for at, row in enumerate(comparison.rows, 1)
+    )
+    names = {form: one(f"pack.forms.{form}", comparison.names.get(form) or _form_name(form)) for form in comparison.forms}
+    title, text = one("pack.comparison.title", comparison.title), one("pack.comparison.text", comparison.text)
+    return replace(comparison, title=title, text=text, rows=rows, names=names)
+
+
+def _form_name(form: str) -> str:
+    return form[:1].upper() + form[1:]
+
+
+def _triage(row: Triage, one: One) -> Triage:
+    key, advice = f"safety.{row.id}", row.advice
+    steps = tuple(
+        replace(each, text=one(f"{key}.steps.{at}.text", each.text), note=one(f"{key}.steps.{at}.note", each.note))
+        for at, each in enumerate(advice.steps, 1)
+    )
+    eyebrow = one(f"{key}.eyebrow", advice.eyebrow)
+    said = Advice(one(f"{key}.title", advice.title), one(f"{key}.body", advice.body), eyebrow, steps)
+    return replace(row, advice=said)
+
+
+def _product(product: Product, one: One, many: Many) -> Product:
+    """Name, size, contents and warnings; attributes are the store's own words about itself and stay."""
+    key = f"products.{product.sku}"
+    return replace(
+        product,
+        name=one(f"{key}.name", product.name),
+        size=one(f"{key}.size", product.size),
+        ingredients=many(f"{key}.ingredients", product.ingredients),
+        warnings=many(f"{key}.warnings", product.warnings),
+    )
+
+
+def _tip(tip: Tip, one: One) -> Tip:
+    key = f"tips.{tip.id}"
+    evidence = tuple(
+        replace(e, claim=one(f"{key}.evidence.{at}.claim", e.claim), limits=one(f"{key}.evidence.{at}.limits", e.limits))
+        for at, e in enumerate(tip.evidence, 1)
+    )
+    named = {name: one(f"{key}.{name}", getattr(tip, name)) for name in ("title", "short", "hint", "body")}
+    said = one(f"{key}.with_products", tip.with_products)
+    html = tip.body_html if named["body"] == tip.body else markdown_html(named["body"])
+    return replace(tip, **named, with_products=said, evidence=evidence, body_html=html)
+
+
+def _letter(letter: LetterText, one: One) -> LetterText:
+    named = {name: one(f"letters.{letter.id}.{name}", getattr(letter, name)) for name in ("subject", "preview", "body")}
+    return replace(letter, **named)
+
+
+def _sequence(sequence: Sequence, one: One) -> Sequence:
+    steps = tuple(
+        replace(step, subject_b=one(f"letters.{step.letter}.{sequence.id}.{step.id}.subject_b", step.subject_b))
+        for step in sequence.steps
+    )
+    return replace(sequence, steps=steps)

@@ -1,0 +1,155 @@
+"""A run: all classes of a group with the kind of result each comes to, and answers that lead there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from widget.coverage.exact import Column, equal_rows, sum_by
+from widget.coverage.frame import Frame
+from widget.coverage.items import Side
+from widget.coverage.layers import MOST_CLASSES, Layer, Progress, States, Walked, blocks, walk
+from widget.coverage.ranking import NOBODY, Ranked, Ranking
+from widget.coverage.table import HIDDEN, NO_ROW
+
+Answers = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one side shows: ``ended`` and ``triage`` are rows of safety.yaml (None: none), ``shown`` places of the rules.
+
+    ``slots``: the slot of each shown one, -1 for fallback; ``tied``: which of them only the SKU or id decided.
+    """
+
+    ended: int | None
+    triage: int | None
+    shown: tuple[int, ...]
+    slots: tuple[int, ...]
+    tied: tuple[bool, ...]
+
+    @property
+    def same(self) -> tuple[Any, ...]:
+        """What two results must share to be the same to a shopper: outcome, advice, what is shown in which order."""
+        return self.ended, self.triage, self.shown
+
+    @property
+    def fallback(self) -> bool:
+        return bool(self.slots) and self.slots[0] == NOBODY
+
+
+class Run:
+    """All classes of one group, for one version or for two side by side. Raises TooManyClasses, TooMany, OrderDiffers."""
+
+    def __init__(self, sides: Sequence[Side], *, most: int = MOST_CLASSES, progress: Progress | None = None) -> None:
+        self.frame = Frame(sides)
+        self.walked: Walked = walk(self.frame, most=most, progress=progress)
+        self.rankings = [Ranking(self.frame, at) for at in range(len(sides))]
+        self.kinds: list[tuple[Kind, ...]] = []
+        self._known: dict[bytes, int] = {}
+        parts = [self._ranked(states) for _, states in blocks(self.walked)]
+        self.kind_of: NDArray[np.int32] = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+        self.first_class = self._firsts()
+        totals = sum_by(self.kind_of, self.walked.counts, len(self.kinds))
+        self.totals = [int(total) * self.walked.factor for total in totals]
+
+    @property
+    def classes(self) -> int:
+        return self.walked.classes
+
+    @cached_property
+    def paths(self) -> int:
+        """How many answer sets there are: those that end early, and all others."""
+        return sum(self.walked.ended) + sum(self.totals)
+
+    def _firsts(self) -> list[int]:
+        first = np.full(len(self.kinds), -1, dtype=np.int64)
+        at = np.arange(len(self.kind_of) - 1, -1, -1)
+        first[self.kind_of[at]] = at
+        return [int(each) for each in first]
+
+    def _ranked(self, states: States) -> NDArray[np.int32]:
+        ranked = [ranking.rank(states) for ranking in self.rankings]
+        columns: list[Column] = [*states.triage, *states.ended]
+        for each in ranked:
+            columns += [*each.winners, *each.tied, each.fallback]
+        first, which = equal_rows([column.view(np.uint8) if column.dtype == bool else column for column in columns])
+        numbers = np.empty(len(first), dtype=np.int32)
+        rows = np.stack([column[first].astype(np.int32) for column in columns])
+        for place in range(len(first)):
+            key = rows[:, place].tobytes()
+            number = self._known.get(key)
+            if number is None:
+                number = self._known[key] = len(self.kinds)
+                self.kinds.append(tuple(self._kind(at, states, ranked[at], int(first[place])) for at in range(len(ranked))))
+            numbers[place] = number
+        return numbers[which]
+
+    def _kind(self, at: int, states: States, ranked: Ranked, column: int) -> Kind:
+        side = self.frame.sides[at]
+        picked = [int(each) for each in ranked.winners[:, column]]
+        fallback = bool(ranked.fallback[column])
+        shown = [(row, each) for row, each in enumerate(picked) if each != NOBODY]
+        return Kind(
+            ended=_row(states.ended[at, column]),
+            triage=_row(states.triage[at, column]),
+            shown=tuple(side.places[each] for _, each in shown),
+            slots=tuple(NOBODY if fallback else ranked.slots[row] for row, _ in shown),
+            tied=tuple(False if fallback else bool(ranked.tied[row, column]) for row, _ in shown),
+        )
+
+    # Ways back ---------------------------------------------------------------------------------------
+
+    def example(self, number: int) -> Answers:
+        """Answers of a class (by its place among the last states), as for ``recommend --answers``."""
+        layers = self.walked.layers
+        if not layers:
+            return self._answers({})
+        return self._back(len(layers) - 1, int(layers[-1].made_by[number]))
+
+    def example_of_kind(self, kind: int) -> Answers:
+        return self.example(self.first_class[kind])
+
+    def example_of_end(self, end: int) -> Answers:
+        return self._back(*self.walked.end_edge[end])
+
+    def _back(self, at: int, edge: int) -> Answers:
+        """The answers up to and with an edge, and any answer to what comes later if the quiz goes on."""
+        return self._answers(self.ways_back(at, edge), before=self._after(at, edge))
+
+    def _after(self, at: int, edge: int) -> int | None:
+        layer = self.walked.layers[at]
+        return layer.at if layer.child[edge] < 0 else None
+
+    def ways_back(self, at: int, edge: int) -> dict[int, int]:
+        """question to way, along the edges that lead to this one."""
+        ways: dict[int, int] = {}
+        while True:
+            layer: Layer = self.walked.layers[at]
+            ways[layer.at] = int(layer.table.way[layer.entry[edge]])
+            if at == 0:
+                return ways
+            edge = int(self.walked.layers[at - 1].made_by[layer.parent[edge]])
+            at -= 1
+
+    def _answers(self, ways: dict[int, int], before: int | None = None) -> Answers:
+        answers: Answers = {}
+        for at, ask in enumerate(self.frame.asks):
+            if before is not None and at > before:
+                break
+            way = ways.get(at, 0)
+            if way == HIDDEN or way >= len(ask.ways):
+                continue
+            given = ask.ways.answer(way)
+            if given:
+                answers[ask.question.id] = given
+        return answers
+
+
+def _row(value: Any) -> int | None:
+    return None if value == NO_ROW else int(value)

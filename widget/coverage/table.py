@@ -1,0 +1,205 @@
+"""What answering one question does to states, by what they remember and by the way of answering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from widget.coverage.exact import Column, equal_rows, sum_by
+from widget.coverage.frame import ADD, END, FIRST, KEEP, ONLY_TIPS, OUT, SHOW, WORD, Ask, Frame, Words
+
+HIDDEN = -1
+NO_ROW = 32767
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Entries of one pattern stand together: pattern ``u`` has ``start[u]`` to ``start[u + 1]``.
+
+    ``raw``: the entry of each (pattern, way), -1 where there is none; ``matched``: the items that (pattern, way) makes
+    hold, as rows of ``raw`` flattened by columns ``items``.
+    """
+
+    start: NDArray[np.int64]
+    counts: Column
+    way: NDArray[np.int32]
+    cleared: Words
+    new: NDArray[np.uint64]
+    kill: NDArray[np.uint64]
+    delta: NDArray[Any]
+    ended: NDArray[np.int16]
+    triage: NDArray[np.int16]
+    raw: NDArray[np.int32]
+    raw_counts: tuple[int, ...]
+    items: tuple[int, ...]
+    matched: Flags
+
+
+def cleared_by(frame: Frame, at: int) -> int:
+    """The bits that nothing looks at any more once this question is behind."""
+    ask = frame.asks[at]
+    mask = 0
+    for place in ask.clauses:
+        bit = frame.clauses[place].bit
+        mask |= 0 if bit < 0 else 1 << bit
+    for bit in ask.show_bit:
+        mask |= 0 if bit < 0 else 1 << bit
+    return mask
+
+
+def make_table(frame: Frame, at: int, words: NDArray[np.uint64], asked: Flags) -> Table:
+    """The table for patterns given as memory (words × patterns) and who asks (sides × patterns)."""
+    return _Maker(frame, at, words, asked).table()
+
+
+class _Maker:
+    def __init__(self, frame: Frame, at: int, words: NDArray[np.uint64], asked: Flags) -> None:
+        self.frame, self.at, self.ask = frame, at, frame.asks[at]
+        self.words, self.asked = words, asked
+        self.patterns = asked.shape[1]
+        self.clauses = [frame.clauses[place] for place in self.ask.clauses]
+        self.items = tuple(dict.fromkeys(clause.item for clause in self.clauses if clause.last == at))
+
+    def table(self) -> Table:
+        ask, frame = self.ask, self.frame
+        pattern, way, truth = self._rows()
+        holds = self._alive()[pattern] & truth
+        matched = np.zeros((len(pattern), len(self.items)), dtype=bool)
+        column = {item: place for place, item in enumerate(self.items)}
+        for place, clause in enumerate(self.clauses):
+            if clause.last == self.at:
+                matched[:, column[clause.item]] |= holds[:, place]
+        new, kill = self._memory(holds, matched)
+        delta = self._scores(matched)
+        ended, triage = self._ends(matched)
+        self._forget_the_dead(ended, triage, new, kill, delta)
+        first, which = equal_rows([pattern, *ended, *triage, *new, *kill, *delta])
+        order = np.argsort(pattern[first], kind="stable")
+        place_of = np.empty(len(order), dtype=np.int64)
+        place_of[order] = np.arange(len(order))
+        first, which = first[order], place_of[which]
+        counts = np.array([1 if w == HIDDEN or w >= len(ask.ways) else ask.ways.counts[w] for w in way], dtype=frame.count_type)
+        raw = np.full((self.patterns, len(ask.ways) + 2), -1, dtype=np.int32)
+        raw[pattern, way] = which
+        grid = np.zeros((self.patterns, raw.shape[1], len(self.items)), dtype=bool)
+        grid[pattern, way] = matched
+        sizes = np.bincount(pattern[first], minlength=self.patterns)
+        return Table(
+            start=np.concatenate([[0], np.cumsum(sizes)]),
+            counts=sum_by(which, counts, len(first)),
+            way=way[first].astype(np.int32),
+            cleared=frame.word_mask(cleared_by(frame, self.at)),
+            new=new[:, first],
+            kill=kill[:, first],
+            delta=np.ascontiguousarray(delta[:, first]),
+            ended=ended[:, first],
+            triage=triage[:, first],
+            raw=raw,
+            raw_counts=(*ask.ways.counts, 1, 1),
+            items=self.items,
+            matched=grid,
+        )
+
+    def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Flags]:
+        """(pattern, way, truth of each clause) of all that can happen. The last way is hidden, the one before skipped.
+
+        Who is asked by one side only stays common to both when it is skipped: then the answers are the same.
+        """
+        full, names = len(self.ask.ways), self.ask.question.id
+        everyone = np.ones((full, len(self.clauses)), dtype=bool)
+        for place, clause in enumerate(self.clauses):
+            terms = [self.ask.ways.terms.index(term) for term in clause.terms_on(names)]
+            everyone[:, place] = self.ask.ways.truth[:, terms].all(axis=1)
+        pattern, way, truth = [], [], []
+        for u in range(self.patterns):
+            asking = self.asked[:, u]
+            if asking.all():
+                pattern.append(np.full(full, u)), way.append(np.arange(full)), truth.append(everyone)
+                continue
+            askers = [side for side in range(len(asking)) if asking[side]]
+            homes = [self.frame.sides[side].rules.pack.quiz.by_id[names] for side in askers]
+            if not all(home.optional for home in homes):
+                continue
+            row = [clause.side in askers and self._holds_skipped(clause) for clause in self.clauses]
+            pattern.append(np.full(1, u)), way.append(np.full(1, full + (not askers)))
+            truth.append(np.array([row], dtype=bool).reshape(1, len(self.clauses)))
+        if not pattern:
+            empty = np.zeros(0, dtype=np.int64)
+            return empty, empty, np.zeros((0, len(self.clauses)), dtype=bool)
+        way_column = np.concatenate(way)
+        return np.concatenate(pattern), np.where(way_column == full + 1, HIDDEN, way_column), np.concatenate(truth)
+
+    def _holds_skipped(self, clause: Any) -> bool:
+        skipped = frozenset({"skipped"})
+        return all(term.holds(skipped) for term in clause.terms_on(self.ask.question.id))
+
+    def _alive(self) -> Flags:
+        """Whether each clause may still hold in each pattern."""
+        alive = np.ones((self.patterns, len(self.clauses)), dtype=bool)
+        for place, clause in enumerate(self.clauses):
+            if clause.bit >= 0:
+                alive[:, place] = self.words[clause.bit // WORD] >> np.uint64(clause.bit % WORD) & np.uint64(1)
+        return alive
+
+    def _memory(self, holds: Flags, matched: Flags) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        frame = self.frame
+        new = np.zeros((frame.words, len(holds)), dtype=np.uint64)
+        kill = np.zeros_like(new)
+        for place, clause in enumerate(self.clauses):
+            if clause.bit >= 0 and clause.last > self.at:
+                new[clause.bit // WORD] |= holds[:, place].astype(np.uint64) << np.uint64(clause.bit % WORD)
+        for place, at in enumerate(self.items):
+            side, item = frame.items[at]
+            flag = matched[:, place]
+            if frame.siblings[at]:
+                for word, mask in enumerate(frame.word_mask(frame.siblings[at])):
+                    kill[word] |= np.where(flag, mask, np.uint64(0))
+                    new[word] &= np.where(flag, ~mask, ~np.uint64(0))
+            bits = frame.show_bits if item.kind == SHOW else frame.pin_bits if item.kind == FIRST else {}
+            bit = bits.get((side, item.index), -1)
+            if bit >= 0:
+                new[bit // WORD] |= flag.astype(np.uint64) << np.uint64(bit % WORD)
+        return new, kill
+
+    def _scores(self, matched: Flags) -> NDArray[Any]:
+        frame = self.frame
+        adds = np.zeros((len(self.items), frame.columns))
+        outs = np.zeros((len(self.items), frame.columns))
+        for place, at in enumerate(self.items):
+            side, item = frame.items[at]
+            columns = [frame.offsets[side] + column for column in item.columns]
+            if item.kind == ADD:
+                adds[place, columns] = item.weight
+            elif item.kind in (OUT, KEEP):
+                outs[place, columns] = 1
+        delta = (matched @ adds).T.astype(frame.score_type)
+        if outs.any():
+            delta[(matched @ outs).T > 0] = frame.out
+        return np.ascontiguousarray(delta)
+
+    def _ends(self, matched: Flags) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        shape = (len(self.frame.sides), len(matched))
+        ended, triage = np.full(shape, NO_ROW, dtype=np.int16), np.full(shape, NO_ROW, dtype=np.int16)
+        for place, at in enumerate(self.items):
+            side, item = self.frame.items[at]
+            if item.kind in (END, ONLY_TIPS):
+                rows = ended if item.kind == END else triage
+                rows[side] = np.where(matched[:, place], np.minimum(rows[side], item.index), rows[side])
+        return ended, triage
+
+    def _forget_the_dead(self, ended: Any, triage: Any, new: Any, kill: Any, delta: Any) -> None:
+        """A side that ended, or shows no products any more, needs no scores and no memory of rows."""
+        for side in range(len(self.frame.sides)):
+            dead = ended[side] != NO_ROW
+            triage[side, dead] = NO_ROW
+            if self.frame.dead_by_triage(side):
+                dead = dead | (triage[side] != NO_ROW)
+            if dead.any():
+                delta[self.frame.side_columns(side), dead] = self.frame.out
+                for word, mask in enumerate(self.frame.word_mask(self.frame.of_columns[side])):
+                    new[word, dead] &= ~mask
+                    kill[word, dead] |= mask

@@ -117,6 +117,9 @@ class Frame:
         self.out = -(1 << 14) if small else -(1 << 29)
         """The score of a column that is out; sums of two such still fit the type."""
         self.out_below = self.out // 2
+        each = 8 // np.dtype(self.score_type).itemsize
+        self.width = max(1, -(-self.columns // each)) * each
+        """Columns and padding: so that the scores of a state are whole 64-bit words, compared and hashed as such."""
         self.count_type = np.dtype(np.int64) if self.most_paths < 1 << 62 else np.dtype(object)
 
     def word_mask(self, bits: int) -> Words:

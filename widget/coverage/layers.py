@@ -20,7 +20,7 @@ from widget.coverage.items import ADD, FIRST, KEEP, ONLY_TIPS, OUT, SHOW
 from widget.coverage.table import NO_ROW, Flags, Table, cleared_by, make_table
 
 MOST_CLASSES = 2_000_000
-BLOCK = 16_384
+BLOCK = 8_192
 Progress = Callable[[int, int], None]
 """Called with (questions done, questions in all)."""
 
@@ -31,7 +31,7 @@ class TooManyClasses(Exception):
 
 @dataclass
 class States:
-    """One column a state. ``count``: how many answer sets so far lead here."""
+    """One column a state, but for ``scores``: a row a state. ``count``: how many answer sets so far lead here."""
 
     words: NDArray[np.uint64]
     scores: NDArray[Any]
@@ -43,12 +43,12 @@ class States:
         return len(self.count)
 
     def columns(self) -> list[Column]:
-        return [*self.words, *self.scores, *self.triage, *self.ended]
+        return [*self.words, *self.scores.view(np.uint64).T, *self.triage, *self.ended]
 
     def take(self, which: Column) -> States:
         return States(
             self.words[:, which],
-            self.scores[:, which],
+            self.scores[which],
             self.triage[:, which],
             self.ended[:, which],
             self.count[which],
@@ -57,10 +57,16 @@ class States:
 
 @dataclass
 class Layer:
-    """One question. Edges stand in the order of their states; a ``child`` below 0 is the end number ``-1 - child``."""
+    """One question. Edges stand in the order of their states; a ``child`` below 0 is the end number ``-1 - child``.
+
+    ``count``: the answer sets that lead to each state before it; ``many``: how many ways there are of answering what
+    stands between the layer before and this one, which changes nothing (in ``count`` already).
+    """
 
     at: int
     table: Table
+    count: Column
+    many: int
     pattern: NDArray[np.int64]
     first_edge: NDArray[np.int64]
     parent: NDArray[np.int32]
@@ -90,7 +96,7 @@ class Walked:
 
 def start_states(frame: Frame) -> States:
     """The one state before the first question, with what always holds."""
-    scores = np.zeros((frame.columns, 1), dtype=frame.score_type)
+    scores = np.zeros((1, frame.width), dtype=frame.score_type)
     words = frame.born_alive
     triage = np.full((len(frame.sides), 1), NO_ROW, dtype=np.int16)
     for side, item in frame.items:
@@ -98,7 +104,7 @@ def start_states(frame: Frame) -> States:
             continue
         columns = [frame.offsets[side] + column for column in item.columns]
         if item.kind == ADD:
-            scores[columns] += item.weight
+            scores[0, columns] += item.weight
         elif item.kind == FIRST:
             words |= 1 << frame.pin_bits[side, item.index]
         elif item.kind == SHOW:
@@ -107,7 +113,7 @@ def start_states(frame: Frame) -> States:
             triage[side] = np.minimum(triage[side], item.index)
     for side, item in frame.items:
         if item.when.always and item.kind in (OUT, KEEP):
-            scores[[frame.offsets[side] + column for column in item.columns]] = frame.out
+            scores[0, [frame.offsets[side] + column for column in item.columns]] = frame.out
     ended = np.full((len(frame.sides), 1), NO_ROW, dtype=np.int16)
     count = np.ones(1, dtype=frame.count_type)
     return States(frame.word_mask(words).reshape(-1, 1), scores, triage, ended, count)
@@ -118,17 +124,17 @@ def walk(frame: Frame, *, most: int = MOST_CLASSES, progress: Progress | None = 
     states = start_states(frame)
     walked = Walked(frame, [], states, states.count, [], [], [])
     last = max((at for at in range(len(frame.asks)) if not _changes_nothing(frame, at)), default=-1)
+    many = 1
     for at in range(len(frame.asks)):
         if progress:
             progress(at, len(frame.asks))
-        if _changes_nothing(frame, at):
-            many = frame.asks[at].ways.total
-            if at > last:
-                walked.factor *= many
-            else:
-                states.count = walked.counts = states.count * many
-            continue
-        states = _step(walked, states, at, merge=at < last, most=most)
+        if not _changes_nothing(frame, at):
+            states.count = states.count * many
+            states = _step(walked, states, at, many=many, merge=at < last, most=most)
+            many = 1
+        else:
+            many *= frame.asks[at].ways.total
+    walked.factor = many
     walked.classes = len(walked.counts) + len(walked.ends)
     return walked
 
@@ -140,7 +146,7 @@ def _changes_nothing(frame: Frame, at: int) -> bool:
     return not ask.clauses and always and len(frame.sides) == 1
 
 
-def _step(walked: Walked, states: States, at: int, *, merge: bool, most: int) -> States:
+def _step(walked: Walked, states: States, at: int, *, many: int, merge: bool, most: int) -> States:
     frame = walked.frame
     asked = _asked(frame, states, at)
     cleared = frame.word_mask(cleared_by(frame, at))
@@ -154,7 +160,8 @@ def _step(walked: Walked, states: States, at: int, *, merge: bool, most: int) ->
     parent = np.repeat(np.arange(len(states), dtype=np.int32), sizes)
     first_edge = np.concatenate([[0], np.cumsum(sizes)])
     entry = (np.arange(total) - first_edge[parent] + table.start[pattern][parent]).astype(np.int32)
-    layer = Layer(at, table, pattern, first_edge, parent, entry, np.empty(0, np.int32), np.empty(0, np.int32))
+    none = np.empty(0, np.int32)
+    layer = Layer(at, table, states.count, many, pattern, first_edge, parent, entry, none, none)
     walked.layers.append(layer)
     return _children(walked, layer, states, merge=merge)
 
@@ -218,8 +225,8 @@ def blocks(walked: Walked) -> Iterator[tuple[int, States]]:
 
 def joined_scores(frame: Frame, states: States, table: Table, parent: Column, entry: Column) -> NDArray[Any]:
     """Scores after an answer; what is out stays out, with one and the same score."""
-    scores = np.take(states.scores, parent, axis=1)
-    scores += np.take(table.delta, entry, axis=1)
+    scores = states.scores[parent]
+    scores += table.delta[entry]
     np.putmask(scores, scores < frame.out_below, frame.out)
     return scores
 

@@ -101,7 +101,7 @@ class Ranking:
     def rank(self, states: States) -> Ranked:
         """The picks of these classes."""
         size = len(states.triage[0])
-        scores = states.scores[self.frame.side_columns(self.at)]
+        scores = np.ascontiguousarray(states.scores[:, self.frame.side_columns(self.at)].T)
         winners = np.full((self.rows, size), NOBODY, dtype=np.int16)
         tied = np.zeros((len(self.picks), size), dtype=bool)
         if not self.rows:

@@ -51,7 +51,7 @@ class Run:
         self.walked: Walked = walk(self.frame, most=most, progress=progress)
         self.rankings = [Ranking(self.frame, at) for at in range(len(sides))]
         self.kinds: list[tuple[Kind, ...]] = []
-        self._known: dict[bytes, int] = {}
+        self._known: dict[tuple[int, ...], int] = {}
         parts = [self._ranked(states) for _, states in blocks(self.walked)]
         self.kind_of: NDArray[np.int32] = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
         self.first_class = self._firsts()
@@ -78,11 +78,11 @@ class Run:
         columns: list[Column] = [*states.triage, *states.ended]
         for each in ranked:
             columns += [*each.winners, *each.tied, each.fallback]
-        first, which = equal_rows([column.view(np.uint8) if column.dtype == bool else column for column in columns])
+        packed = _packed(columns)
+        first, which = equal_rows(packed)
         numbers = np.empty(len(first), dtype=np.int32)
-        rows = np.stack([column[first].astype(np.int32) for column in columns])
-        for place in range(len(first)):
-            key = rows[:, place].tobytes()
+        keys = zip(*(word[first].tolist() for word in packed), strict=True)
+        for place, key in enumerate(keys):
             number = self._known.get(key)
             if number is None:
                 number = self._known[key] = len(self.kinds)
@@ -109,7 +109,7 @@ class Run:
         """Answers of a class (by its place among the last states), as for ``recommend --answers``."""
         layers = self.walked.layers
         if not layers:
-            return self._answers({})
+            return self.answers({})
         return self._back(len(layers) - 1, int(layers[-1].made_by[number]))
 
     def example_of_kind(self, kind: int) -> Answers:
@@ -120,7 +120,7 @@ class Run:
 
     def _back(self, at: int, edge: int) -> Answers:
         """The answers up to and with an edge, and any answer to what comes later if the quiz goes on."""
-        return self._answers(self.ways_back(at, edge), before=self._after(at, edge))
+        return self.answers(self.ways_back(at, edge), before=self._after(at, edge))
 
     def _after(self, at: int, edge: int) -> int | None:
         layer = self.walked.layers[at]
@@ -137,7 +137,8 @@ class Run:
             edge = int(self.walked.layers[at - 1].made_by[layer.parent[edge]])
             at -= 1
 
-    def _answers(self, ways: dict[int, int], before: int | None = None) -> Answers:
+    def answers(self, ways: dict[int, int], before: int | None = None) -> Answers:
+        """The ways as answers; a question without one gets any answer, up to the question that ended the quiz."""
         answers: Answers = {}
         for at, ask in enumerate(self.frame.asks):
             if before is not None and at > before:
@@ -149,6 +150,21 @@ class Run:
             if given:
                 answers[ask.question.id] = given
         return answers
+
+
+def _packed(columns: Sequence[Column]) -> list[NDArray[np.uint64]]:
+    """Small columns side by side in few wide ones: 16 bits each, flags one."""
+    words: list[NDArray[np.uint64]] = []
+    used = 64
+    for column in columns:
+        size = 1 if column.dtype == bool else 16
+        if used + size > 64:
+            words.append(np.zeros(len(column), dtype=np.uint64))
+            used = 0
+        value = column if size == 1 else column.view(np.uint16)
+        words[-1] |= value.astype(np.uint64) << np.uint64(used)
+        used += size
+    return words
 
 
 def _row(value: Any) -> int | None:

@@ -77,7 +77,7 @@ class _Maker:
         delta = self._scores(matched)
         ended, triage = self._ends(matched)
         self._forget_the_dead(ended, triage, new, kill, delta)
-        first, which = equal_rows([pattern, *ended, *triage, *new, *kill, *delta])
+        first, which = equal_rows([pattern, *ended, *triage, *new, *kill, *delta.view(np.uint64).T])
         order = np.argsort(pattern[first], kind="stable")
         place_of = np.empty(len(order), dtype=np.int64)
         place_of[order] = np.arange(len(order))
@@ -95,7 +95,7 @@ class _Maker:
             cleared=frame.word_mask(cleared_by(frame, self.at)),
             new=new[:, first],
             kill=kill[:, first],
-            delta=np.ascontiguousarray(delta[:, first]),
+            delta=delta[first],
             ended=ended[:, first],
             triage=triage[:, first],
             raw=raw,
@@ -167,8 +167,8 @@ class _Maker:
 
     def _scores(self, matched: Flags) -> NDArray[Any]:
         frame = self.frame
-        adds = np.zeros((len(self.items), frame.columns))
-        outs = np.zeros((len(self.items), frame.columns))
+        adds = np.zeros((len(self.items), frame.width))
+        outs = np.zeros((len(self.items), frame.width))
         for place, at in enumerate(self.items):
             side, item = frame.items[at]
             columns = [frame.offsets[side] + column for column in item.columns]
@@ -176,10 +176,10 @@ class _Maker:
                 adds[place, columns] = item.weight
             elif item.kind in (OUT, KEEP):
                 outs[place, columns] = 1
-        delta = (matched @ adds).T.astype(frame.score_type)
+        delta = (matched @ adds).astype(frame.score_type)
         if outs.any():
-            delta[(matched @ outs).T > 0] = frame.out
-        return np.ascontiguousarray(delta)
+            delta[(matched @ outs) > 0] = frame.out
+        return delta
 
     def _ends(self, matched: Flags) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
         shape = (len(self.frame.sides), len(matched))
@@ -199,7 +199,7 @@ class _Maker:
             if self.frame.dead_by_triage(side):
                 dead = dead | (triage[side] != NO_ROW)
             if dead.any():
-                delta[self.frame.side_columns(side), dead] = self.frame.out
+                delta[dead, self.frame.side_columns(side)] = self.frame.out
                 for word, mask in enumerate(self.frame.word_mask(self.frame.of_columns[side])):
                     new[word, dead] &= ~mask
                     kill[word, dead] |= mask

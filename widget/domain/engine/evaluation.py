@@ -86,6 +86,11 @@ def evaluate(rules: Rules, shelf: Shelf, answers: Answers, screening: Screening 
     if SEVERITY[found.outcome] > SEVERITY[TIPS_ONLY]:
         return found
     _match(found)
+    return decided(found, screening)
+
+
+def decided(found: Evaluation, screening: Screening | None = None) -> Evaluation:
+    """Steps 3 and 5 to 9, once it is known which rows match."""
     _gate(found, screening)
     if found.outcome == PRODUCTS:
         _rank(found)

@@ -28,9 +28,11 @@ class Shelf:
         blocked: frozenset[str] = frozenset(),
         revision: int = 0,
     ) -> None:
+        self.rules = rules
+        self.feed = feed or {}
         self.revision = revision
         self.blocked = blocked
-        self.products = tuple(_as_stored(product, (feed or {}).get(product.sku, {})) for product in rules.products)
+        self.products = tuple(_as_stored(product, self.feed.get(product.sku, {})) for product in rules.products)
         result = rules.pack.result
         self.certified = mask(
             place

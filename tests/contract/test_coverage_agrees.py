@@ -1,0 +1,105 @@
+"""The path check against the engine that answers requests: the same results on every path."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.reference.packs import small_pack, write
+from widget.content.reader import read_pack
+from widget.coverage.items import GOODS, TIPS, side_of
+from widget.coverage.run import Run
+from widget.domain.engine.answers import unfit
+from widget.domain.engine.evaluation import Evaluation, evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.pack import ENDS_EARLY, Pack
+from widget.domain.quiz import MULTI, Question
+
+BATCHES, PACKS, MOST_PATHS = 6, 25, 3000
+
+
+def _choices(question: Question) -> list[list[str]]:
+    ids = question.option_ids
+    sets = [[o for o, on in zip(ids, bits, strict=True) if on] for bits in product([0, 1], repeat=len(ids))]
+    if question.kind != MULTI:
+        sets = [[each] for each in ids]
+    allowed = [each for each in sets if each and not unfit(question, each)]
+    return allowed + ([[]] if question.optional else [])
+
+
+def every_path(engine: Engine) -> Iterator[dict[str, list[str]]]:
+    """All answer sets, each once: only what is asked is answered."""
+    todo: list[dict[str, list[str]]] = [{}]
+    by_id = engine.rules.pack.quiz.by_id
+    while todo:
+        answers = todo.pop()
+        given = {name: each for name, each in answers.items() if each}
+        asked = [asking.id for asking, _ in engine.rules.asked(given)]
+        following = next((name for name in asked if name not in answers), None)
+        if following is None:
+            yield given
+        else:
+            todo += [{**answers, following: each} for each in _choices(by_id[following])]
+
+
+def brute(engine: Engine, group: str) -> Counter[tuple[Any, ...]] | None:
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for number, answers in enumerate(every_path(engine)):
+        if number > MOST_PATHS:
+            return None
+        counts[seen(evaluate(engine.rules, engine.shelf, answers), group)] += 1
+    return counts
+
+
+def seen(found: Evaluation, group: str) -> tuple[Any, ...]:
+    rows = list(found.rules.pack.triage)
+    row = rows.index(found.triage) if found.triage else None
+    if found.triage and found.triage.outcome in ENDS_EARLY:
+        return row, None, ()
+    shown = tuple(each.place for each in found.shown) if group == GOODS else found.tips
+    return None, row, shown
+
+
+def checked(run: Run) -> Counter[tuple[Any, ...]]:
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for kind, total in zip(run.kinds, run.totals, strict=True):
+        counts[kind[0].same] += total
+    for (ended,), total in zip(run.walked.ends, run.walked.ended, strict=True):
+        counts[ended, None, ()] += total
+    return counts
+
+
+def random_pack(seed: int, folder: Path) -> Pack:
+    chance = random.Random(seed)
+    write(small_pack(chance), folder / "pack", chance)
+    pack = read_pack(folder / "pack").pack
+    assert pack is not None
+    return pack
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_each_path_of_random_packs_comes_to_what_a_request_gets(batch: int, tmp_path: Path) -> None:
+    looked = 0
+    for seed in range(batch * PACKS, (batch + 1) * PACKS):
+        engine = Engine.of(random_pack(seed, tmp_path))
+        for group in (GOODS, TIPS):
+            expected = brute(engine, group)
+            if expected is None:
+                continue
+            run = Run([side_of(engine.rules, engine.shelf, group)])
+            assert checked(run) == expected, (seed, group)
+            assert run.paths == sum(expected.values())
+            for place, kind in enumerate(run.kinds):
+                found = evaluate(engine.rules, engine.shelf, run.example_of_kind(place))
+                assert seen(found, group) == kind[0].same, (seed, group, run.example_of_kind(place))
+            for end, (ended,) in enumerate(run.walked.ends):
+                found = evaluate(engine.rules, engine.shelf, run.example_of_end(end))
+                assert seen(found, group)[0] == ended, (seed, run.example_of_end(end))
+            looked += 1
+    assert looked > PACKS

@@ -1,0 +1,174 @@
+"""From the last states back to the first question: how many paths each row touches, and which answers change nothing.
+
+Two states are worth the same when each way of answering leads on to states worth the same, down to the same results:
+the reduction of decision diagrams (Bryant 1986), with a 64-bit hash in place of the node.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from widget.coverage.exact import Column, mixed, odd_numbers, sum_by
+from widget.coverage.items import GOODS
+from widget.coverage.layers import Layer
+from widget.coverage.run import Kind, Run
+from widget.coverage.ways import Ways
+from widget.domain.condition import SKIPPED
+from widget.domain.quiz import MULTI, SCALE
+
+Hashes = NDArray[np.uint64]
+
+
+class Back:
+    """What a run of one side knows once it is looked at from its end."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.frame, self.walked = run.frame, run.walked
+        self.side = self.frame.sides[0]
+
+    # Rows --------------------------------------------------------------------------------------------
+
+    def _in_play(self, kind: Kind) -> bool:
+        """Whether mapping rows decide anything: products are shown on no path that is tips only."""
+        return kind.triage is None or self.side.group != GOODS
+
+    @cached_property
+    def playing(self) -> int:
+        """Paths on which rows of this group decide something."""
+        kinds = zip(self.run.kinds, self.run.totals, strict=True)
+        return sum(total for kind, total in kinds if self._in_play(kind[0]))
+
+    @cached_property
+    def touched(self) -> list[int]:
+        """For each item of the side, on how many of those paths it holds."""
+        totals = [self.playing if item.when.always else 0 for _, item in self.frame.items]
+        for layer, onward in zip(reversed(self.walked.layers), self._onward(), strict=True):
+            table = layer.table
+            through = layer.count[layer.parent] * onward
+            by_entry = sum_by(layer.entry, through, len(table.counts))
+            raw_counts = np.array(table.raw_counts, dtype=self.frame.count_type)
+            paths = np.where(table.raw >= 0, by_entry[table.raw], 0) * raw_counts
+            flat = table.matched.reshape(table.raw.size, len(table.items))
+            for place, item in enumerate(table.items):
+                totals[item] += int(paths.reshape(-1)[flat[:, place]].sum())
+        return totals
+
+    def _onward(self) -> Any:
+        """For each layer, from the last: of each edge, on how many paths from there on rows are in play."""
+        worth = np.array([int(self._in_play(kind[0])) for kind in self.run.kinds], dtype=self.frame.count_type)
+        after: Column = worth[self.run.kind_of] * self.walked.factor
+        for layer in reversed(self.walked.layers):
+            onward = np.where(layer.child >= 0, after[np.maximum(layer.child, 0)], 0)
+            yield onward
+            per_state = sum_by(layer.parent, onward * layer.table.counts[layer.entry], len(layer.pattern))
+            after = per_state * layer.many
+
+    # Answers -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def _values(self) -> list[Hashes]:
+        """For each layer, the worth of the state each edge leads to."""
+        names: dict[tuple[Any, ...], int] = {}
+        numbers = [names.setdefault(kind[0].same, len(names)) for kind in self.run.kinds]
+        ends = [names.setdefault((row, None, ()), len(names)) for (row,) in self.walked.ends]
+        marks = mixed(odd_numbers(max(1, len(names)), seed=7))
+        after: Hashes = marks[np.array(numbers, dtype=np.int64)][self.run.kind_of]
+        over: Hashes = marks[np.array([*ends, 0], dtype=np.int64)]
+        values = []
+        for layer in reversed(self.walked.layers):
+            led = np.where(layer.child >= 0, after[np.maximum(layer.child, 0)], over[np.maximum(-1 - layer.child, 0)])
+            values.append(led)
+            after = self._worth(layer, led)
+        return values[::-1]
+
+    def _worth(self, layer: Layer, led: Hashes) -> Hashes:
+        table, starts = layer.table, layer.first_edge[:-1]
+        weights = np.zeros(len(table.counts), dtype=np.uint64)
+        odd = odd_numbers(table.raw.shape[1], seed=11)
+        there = table.raw >= 0
+        np.add.at(weights, table.raw[there], np.broadcast_to(odd, table.raw.shape)[there])
+        total = np.add.reduceat(led * weights[layer.entry], starts)
+        lowest, highest = np.minimum.reduceat(led, starts), np.maximum.reduceat(led, starts)
+        return np.where(lowest == highest, lowest, mixed(total))
+
+    @cached_property
+    def idle_questions(self) -> set[str]:
+        """Questions whose every answer leads to the same result, whatever else was answered."""
+        idle = {ask.question.id for ask in self.frame.asks} - {self.frame.asks[each.at].question.id for each in self.walked.layers}
+        for layer, led in zip(self.walked.layers, self._values, strict=True):
+            starts = layer.first_edge[:-1]
+            if (np.minimum.reduceat(led, starts) == np.maximum.reduceat(led, starts)).all():
+                idle.add(self.frame.asks[layer.at].question.id)
+        return idle
+
+    def twins(self) -> set[tuple[str, str, str]]:
+        """(question, option, other): choosing one or the other never makes a difference. Not for scales.
+
+        Of questions of several answers: (question, option, ""): adding the option never makes a difference.
+        """
+        found: set[tuple[str, str, str]] = set()
+        layers = {self.frame.asks[layer.at].question.id: at for at, layer in enumerate(self.walked.layers)}
+        for ask in self.frame.asks:
+            if ask.question.kind == SCALE:
+                continue
+            columns = self._columns(layers.get(ask.question.id), len(ask.ways))
+            pairs = _additions(ask.ways) if ask.question.kind == MULTI else _exchanges(ask.ways)
+            told = {
+                names for names, one, other in pairs if one != other and not np.array_equal(columns[one], columns[other])
+            }
+            found |= {(ask.question.id, *names) for names, _, _ in pairs if names not in told}
+        return found
+
+    def _columns(self, at: int | None, ways: int) -> NDArray[Any]:
+        """For each way, what it leads to in each state, hashed into a few numbers."""
+        if at is None:
+            return np.zeros((ways, 1))
+        layer, led = self.walked.layers[at], self._values[at]
+        table = layer.table
+        raw = table.raw[:, :ways]
+        asked = (raw >= 0).all(axis=1)[layer.pattern]
+        states = np.flatnonzero(asked)
+        odd = odd_numbers(len(states), seed=13)
+        place = layer.first_edge[states] - table.start[layer.pattern[states]]
+        out = np.zeros((ways, 1), dtype=np.uint64)
+        for way in range(ways):
+            out[way] = (led[place + raw[layer.pattern[states], way]] * odd).sum(dtype=np.uint64)
+        return out
+
+
+def _exchanges(ways: Ways) -> list[tuple[tuple[str, str], int, int]]:
+    """Every two options of a single choice, with the way of each."""
+    of = {option: ways.place(frozenset({option})) for option in ways.question.option_ids}
+    options = list(of)
+    return [((a, b), of[a], of[b]) for at, a in enumerate(options) for b in options[at + 1 :]]
+
+
+def _additions(ways: Ways) -> list[tuple[tuple[str, str], int, int]]:
+    """Each option that can be added to a choice, with the way before and after; one option of a kind stands for all.
+
+    Before it may also stand nothing: skipped, or an option that stands alone ("none of these").
+    """
+    question, pairs = ways.question, []
+    by_truth = {ways.truth[at].tobytes(): at for at in range(len(ways))}
+
+    def place(chosen: frozenset[str]) -> int:
+        return by_truth[np.array([term.holds(chosen) for term in ways.terms], dtype=bool).tobytes()]
+
+    for way, picked in enumerate(ways.picked):
+        if picked == (SKIPPED,) or not question.only_ids.isdisjoint(picked) or len(picked) >= question.most:
+            continue
+        for kind in ways.kinds:
+            if kind[0] not in picked:
+                other = place(frozenset({*picked, kind[0]}))
+                pairs += [((option, ""), way, other) for option in kind]
+    nothing = [by_truth[ways.truth[at].tobytes()] for at, picked in enumerate(ways.picked) if picked == (SKIPPED,)]
+    nothing += [place(frozenset({option})) for option in question.only_ids]
+    for kind in ways.kinds if question.least == 1 else ():
+        alone = place(frozenset({kind[0]}))
+        pairs += [((option, ""), way, alone) for option in kind for way in nothing]
+    return pairs

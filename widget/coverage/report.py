@@ -1,0 +1,141 @@
+"""The report of the path check: what every path comes to, and what is wrong, each with answers to try."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from widget.coverage.back import Back
+from widget.coverage.items import GOODS, TIPS, side_of
+from widget.coverage.layers import MOST_CLASSES, Progress
+from widget.coverage.run import Answers, Run
+from widget.domain.engine.rules import Rules
+from widget.domain.engine.shelf import Shelf
+from widget.domain.pack import PRODUCTS, TIPS_ONLY, Pack
+from widget.domain.problem import ERROR, INFO, WARNING
+
+SEVERITIES = {
+    "path_without_product": ERROR,
+    "path_without_safe_product": INFO,
+    "path_without_tip": WARNING,
+    "row_never_matches": WARNING,
+    "row_changes_nothing": WARNING,
+    "row_gives_reasons_only": INFO,
+    "row_shadowed": WARNING,
+    "rows_contradict": ERROR,
+    "requires_empty": ERROR,
+    "triage_never_holds": WARNING,
+    "product_never_shown": WARNING,
+    "product_shown_often": WARNING,
+    "tip_never_shown": INFO,
+    "question_changes_nothing": WARNING,
+    "option_changes_nothing": INFO,
+    "slot_empty": INFO,
+    "tie_by_sku": INFO,
+    "fallback_used": INFO,
+}
+"""Each finding with its severity, unless ``checks`` in pack.yaml says otherwise."""
+OFF = "off"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``where`` leads to the spot as a place of a Problem does; ``paths``: on how many answer paths it shows."""
+
+    code: str
+    severity: str
+    where: tuple[str | int, ...]
+    message: str
+    example: Answers | None = None
+    paths: int = 0
+
+    def data(self) -> dict[str, Any]:
+        where = "/".join(map(str, self.where))
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "where": where,
+            "message": self.message,
+            "example": self.example,
+            "paths": self.paths,
+        }
+
+
+@dataclass
+class Gone:
+    """One group of a pack gone through: the run, and what it shows from its end."""
+
+    run: Run
+    back: Back
+
+    @classmethod
+    def through(cls, rules: Rules, shelf: Shelf, group: str, most: int, progress: Progress | None) -> Gone:
+        run = Run([side_of(rules, shelf, group)], most=most, progress=progress)
+        return cls(run, Back(run))
+
+
+@dataclass
+class Coverage:
+    """What all answer paths of a pack come to. ``shown`` and ``tips`` count paths; ``rows`` those a row holds on.
+
+    ``exact`` False: the counts are estimates from a seeded sample; ``sureness`` says in words how sure they are.
+    """
+
+    pack: Pack
+    paths: int
+    classes: int
+    exact: bool
+    outcomes: dict[str, int]
+    shown: dict[str, int]
+    tips: dict[str, int]
+    rows: dict[str, int]
+    findings: list[Finding] = field(default_factory=list)
+    sureness: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return any(each.severity == ERROR for each in self.findings)
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "paths": self.paths,
+            "classes": self.classes,
+            "exact": self.exact,
+            "sureness": self.sureness,
+            "outcomes": self.outcomes,
+            "shown": self.shown,
+            "tips": self.tips,
+            "rows": self.rows,
+            "findings": [each.data() for each in self.findings],
+        }
+
+
+def counted(pack: Pack, rules: Rules, goods: Run, tips: Run) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """(paths by outcome, by product shown, by tip shown)."""
+    outcomes: Counter[str] = Counter()
+    shown: Counter[str] = Counter({each.sku: 0 for each in pack.products})
+    for kind, total in zip(goods.kinds, goods.totals, strict=True):
+        outcomes[PRODUCTS if kind[0].shown else TIPS_ONLY] += total
+        for place in kind[0].shown:
+            shown[rules.products[place].sku] += total
+    for (row,), total in zip(goods.walked.ends, goods.walked.ended, strict=True):
+        outcomes[pack.triage[row].outcome] += total
+    by_tip: Counter[str] = Counter({each.id: 0 for each in pack.tips})
+    for kind, total in zip(tips.kinds, tips.totals, strict=True):
+        for place in kind[0].shown:
+            by_tip[rules.tips[place - len(rules.products)].id] += total
+    return dict(outcomes), dict(shown), dict(by_tip)
+
+
+def touched_rows(pack: Pack, gone: list[Gone]) -> dict[str, int]:
+    """For each mapping row, on how many paths it holds where it can decide something."""
+    rows = {row.id: 0 for row in pack.mappings}
+    for each in gone:
+        for (_, item), total in zip(each.run.frame.items, each.back.touched, strict=True):
+            if item.row >= 0:
+                rows[pack.mappings[item.row].id] = total
+    return rows
+
+
+__all__ = ["GOODS", "MOST_CLASSES", "SEVERITIES", "TIPS", "Coverage", "Finding", "Gone", "counted", "touched_rows"]

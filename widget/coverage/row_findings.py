@@ -1,0 +1,163 @@
+"""Findings about mapping rows: those that never hold, change nothing, stand in another's shadow, or contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from widget.coverage.findings import Place, Teller, share
+from widget.coverage.items import END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
+from widget.coverage.layers import TooManyClasses, blocks
+from widget.coverage.report import Coverage, Finding, Gone
+from widget.coverage.run import Answers, Run
+from widget.coverage.through import answers_through
+from widget.domain.engine.evaluation import Evaluation, evaluate
+from widget.domain.engine.removal import same_result, without_row
+from widget.domain.engine.rules import Rules
+from widget.domain.engine.shelf import Shelf
+from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
+from widget.domain.target import names_tips
+
+FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 60, 40
+
+
+def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
+    tell = Teller(told.pack)
+    groups = {each.run.frame.sides[0].group: each for each in gone}
+    exact_left = MOST_EXACT
+    for index, row in enumerate(told.pack.mappings):
+        where: Place = ("mappings.csv", index)
+        paths = told.rows[row.id]
+        if not paths:
+            message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
+            yield from tell("row_never_matches", where, message)
+            continue
+        each = groups[TIPS if names_tips(row.target) else GOODS]
+        met = _makes_no_difference(each.run, rules, shelf, index)
+        if met is None:
+            continue
+        certain = exact_left > 0 and told.exact
+        if certain:
+            exact_left -= 1
+            if not _never_matters(rules, shelf, each.run.frame.sides[0], index):
+                continue
+        yield from _idle_row(tell, rules, index, met, paths, certain)
+    yield from contradictions(told, rules, shelf)
+
+
+def _makes_no_difference(run: Run, rules: Rules, shelf: Shelf, index: int) -> list[Evaluation] | None:
+    """Some evaluations on which the row holds, when taking it away changed none of them; else None."""
+    item = next(at for at, (_, item) in enumerate(run.frame.items) if item.row == index)
+    met: list[Evaluation] = []
+    for most, seed in ((FIRST_TRIES, 0), (MORE_TRIES, 1)):
+        for answers in answers_through(run, item, most=most, seed=seed):
+            found = evaluate(rules, shelf, answers)
+            if not same_result(found, without_row(found, index)):
+                return None
+            met.append(found)
+    return met
+
+
+def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> bool:
+    """Whether on every single path the result is the same without the row."""
+    pack = rules.pack
+    less = Rules(replace(pack, mappings=pack.mappings[:index] + pack.mappings[index + 1 :]))
+    other = side_of(less, Shelf(less, feed=shelf.feed, blocked=shelf.blocked), side.group)
+    try:
+        run = Run([side, other])
+    except TooManyClasses:
+        return True
+    return all(one.same == two.same for one, two in run.kinds)
+
+
+def _idle_row(
+    tell: Teller, rules: Rules, index: int, met: list[Evaluation], paths: int, certain: bool
+) -> Iterator[Finding]:
+    row, where = rules.pack.mappings[index], ("mappings.csv", index)
+    hedge = "" if certain else " (in a sample)"
+    example = _answers(met[0]) if met else None
+    shadow = _in_shadow_of(rules, index, met)
+    if shadow:
+        message = f"row '{row.id}' matches, but '{shadow}' always settles it{hedge}"
+        yield from tell("row_shadowed", where, message, example, paths)
+    elif row.reason and row.effect in (BOOST, PIN) and row.weight >= 0:
+        message = f"row '{row.id}' gives a reason, but never changes what is shown{hedge}"
+        yield from tell("row_gives_reasons_only", where, message, example, paths)
+    else:
+        message = f"row '{row.id}' matches, but never changes what is shown{hedge}"
+        yield from tell("row_changes_nothing", where, message, example, paths)
+
+
+def _answers(found: Evaluation) -> Answers:
+    ways = zip(found.rules.askings, found.walk.ways, strict=True)
+    given = {asking.id: way.chosen for asking, way in ways if way.chosen}
+    order = {asking.id: asking.question.option_ids for asking in found.rules.askings}
+    listed = {name: [option for option in order[name] if option in chosen] for name, chosen in given.items()}
+    return {name: chosen for name, chosen in listed.items() if chosen}
+
+
+def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None:
+    """The one row that, wherever this row matched, took its targets out or put the same ones first before it."""
+    row = rules.pack.mappings[index]
+    entities = rules.entities(row.target)
+    common: set[str] | None = None
+    for found in met:
+        here = {each.id for each, out in found.exclusions if entities & ~out == 0}
+        for pick in found.picks:
+            if pick.index == index:
+                continue
+            takes_out = pick.row.effect == EXCLUDE and entities & ~pick.entities == 0
+            leaves_out = pick.row.effect == REQUIRE and not entities & pick.entities
+            ahead = pick.row.effect == PIN == row.effect and pick.index < index and entities & ~pick.entities == 0
+            same_demand = pick.row.effect == REQUIRE == row.effect and pick.entities & ~entities == 0
+            if takes_out or leaves_out or ahead or same_demand:
+                here.add(pick.row.id)
+        common = here if common is None else common & here
+    return min(common) if common else None
+
+
+# Contradictions --------------------------------------------------------------------------------------
+
+
+def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Finding]:
+    """Pairs of rows that hold together on some path and leave nothing: a require with an exclude, or with a require."""
+    tell = Teller(told.pack)
+    rows = told.pack.mappings
+    named = {at: rules.entities(row.target) for at, row in enumerate(rows) if row.effect in (REQUIRE, EXCLUDE)}
+    for one, other in combinations(named, 2):
+        both = {rows[one].effect, rows[other].effect}
+        if REQUIRE not in both:
+            continue
+        demand, second = (one, other) if rows[one].effect == REQUIRE else (other, one)
+        against = both == {REQUIRE, EXCLUDE}
+        clash = not named[demand] & ~named[second] if against else not named[demand] & named[second]
+        if not clash or not named[demand] or not named[second]:
+            continue
+        paths, example = _together(rules, shelf, (demand, second))
+        if paths:
+            what = "takes out all that it requires" if against else "requires other things: nothing is left"
+            message = f"row '{rows[demand].id}' and row '{rows[second].id}' hold together on {share(paths, told.paths)}, and the second {what}"
+            code = "rows_contradict" if against else "requires_empty"
+            yield from tell(code, ("mappings.csv", demand), message, example, paths)
+
+
+def _together(rules: Rules, shelf: Shelf, pair: tuple[int, int]) -> tuple[int, Answers | None]:
+    """(paths on which both rows hold and products are shown, an example)."""
+    side = side_of(rules, shelf, GOODS)
+    steering = [item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS)]
+    gates = [Item(FIRST, rules.pack.mappings[row].when, at) for at, row in enumerate(pair)]
+    run = Run([Side(rules, shelf, GOODS, (), (*steering, *gates), ((), ()))])
+    bits = [run.frame.pin_bits[0, at] for at in range(2)]
+    paths, example = 0, None
+    for at, states in blocks(run.walked):
+        held = np.ones(len(states.triage[0]), dtype=bool)
+        for bit in bits:
+            held &= (states.words[bit // 64] >> np.uint64(bit % 64) & np.uint64(1)).astype(bool)
+        counts = run.walked.counts[at : at + len(held)][held]
+        paths += int(counts.sum()) * run.walked.factor
+        if example is None and held.any():
+            example = run.example(at + int(np.flatnonzero(held)[0]))
+    return paths, example

@@ -1,0 +1,37 @@
+"""The same answers with one mapping row less: whether a row makes a difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from widget.domain.engine.bits import positions
+from widget.domain.engine.evaluation import Evaluation, decided
+from widget.domain.pack import BOOST, PRODUCTS
+
+
+def without_row(found: Evaluation, index: int) -> Evaluation:
+    """The evaluation as it would be without the mapping row at this index of the pack."""
+    rules = found.rules
+    if not found.scores:
+        return found  # The quiz ended early: rows decide nothing.
+    less = replace(found, outcome=found.triage.outcome if found.triage else PRODUCTS, shown=(), tips=())
+    if rules.pack.mappings[index].effect == BOOST:
+        place = next(at for at, (row, _) in enumerate(rules.boost_rows) if row == index)
+        if not found.boosted[place]:
+            return found
+        scores = list(found.scores)
+        for entity in positions(rules.names(place)):
+            scores[entity] -= rules.boost_rows[place][1].weight
+        less.scores = scores
+    else:
+        less.picks = tuple(pick for pick in found.picks if pick.index != index)
+    return decided(less)
+
+
+def same_result(one: Evaluation, other: Evaluation) -> bool:
+    """Whether two evaluations of one quiz show the same: outcome, products in order, tips in order."""
+    return (
+        one.outcome == other.outcome
+        and [each.place for each in one.shown] == [each.place for each in other.shown]
+        and one.tips == other.tips
+    )

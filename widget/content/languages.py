@@ -13,7 +13,7 @@ from typing import Any
 
 from widget.content.prose import markdown_html
 from widget.domain.letter import Sequence
-from widget.domain.pack import Advice, Comparison, LetterText, Pack, Tip, Translation, Triage
+from widget.domain.pack import Advice, Comparison, LetterText, Pack, Tip, Triage
 from widget.domain.problem import ERROR, WARNING, Problem, nearest
 from widget.domain.product import Product
 from widget.domain.quiz import Question, Quiz
@@ -113,9 +113,7 @@ def _turned(pack: Pack, turn: Turn) -> Pack:
             for d in pack.plan
         ),
         comparison=_comparison(pack.comparison, one) if pack.comparison else None,
-        summary=tuple(
-            replace(row, text=one(f"pack.summary.{at}", row.text)) for at, row in enumerate(pack.summary, 1)
-        ),
+        summary=tuple(replace(row, text=one(f"pack.summary.{at}", row.text)) for at, row in enumerate(pack.summary, 1)),
         curve=replace(
             pack.curve, title=one("pack.curve.title", pack.curve.title), note=one("pack.curve.note", pack.curve.note)
         )
@@ -140,7 +138,9 @@ def _question(question: Question, one: One, many: Many) -> Question:
     key = f"quiz.{question.id}"
     named = {name: one(f"{key}.{name}", getattr(question, name)) for name in _QUESTION}
     options = tuple(
-        replace(o, **{name: one(f"{key}.options.{o.id}.{name}", getattr(o, name)) for name in ("text", "help", "short")})
+        replace(
+            o, **{name: one(f"{key}.options.{o.id}.{name}", getattr(o, name)) for name in ("text", "help", "short")}
+        )
         for o in question.options
     )
     return replace(question, **named, words=many(f"{key}.words", question.words), options=options)
@@ -155,7 +155,9 @@ def _comparison(comparison: Comparison, one: One) -> Comparison:
         )
         for at, row in enumerate(comparison.rows, 1)
     )
-    names = {form: one(f"pack.forms.{form}", comparison.names.get(form) or _form_name(form)) for form in comparison.forms}
+    names = {
+        form: one(f"pack.forms.{form}", comparison.names.get(form) or _form_name(form)) for form in comparison.forms
+    }
     title, text = one("pack.comparison.title", comparison.title), one("pack.comparison.text", comparison.text)
     return replace(comparison, title=title, text=text, rows=rows, names=names)
 
@@ -190,7 +192,9 @@ def _product(product: Product, one: One, many: Many) -> Product:
 def _tip(tip: Tip, one: One) -> Tip:
     key = f"tips.{tip.id}"
     evidence = tuple(
-        replace(e, claim=one(f"{key}.evidence.{at}.claim", e.claim), limits=one(f"{key}.evidence.{at}.limits", e.limits))
+        replace(
+            e, claim=one(f"{key}.evidence.{at}.claim", e.claim), limits=one(f"{key}.evidence.{at}.limits", e.limits)
+        )
         for at, e in enumerate(tip.evidence, 1)
     )
     named = {name: one(f"{key}.{name}", getattr(tip, name)) for name in ("title", "short", "hint", "body")}

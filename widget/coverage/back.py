@@ -16,8 +16,6 @@ from widget.coverage.exact import Column, mixed, odd_numbers, sum_by
 from widget.coverage.items import GOODS
 from widget.coverage.layers import Layer
 from widget.coverage.run import Kind, Run
-from widget.coverage.ways import Ways
-from widget.domain.condition import SKIPPED
 from widget.domain.quiz import MULTI, SCALE
 
 Hashes = NDArray[np.uint64]
@@ -47,7 +45,7 @@ class Back:
     def touched(self) -> list[int]:
         """For each item of the side, on how many of those paths it holds."""
         totals = [self.playing if item.when.always else 0 for _, item in self.frame.items]
-        for layer, onward in zip(reversed(self.walked.layers), self._onward(), strict=True):
+        for layer, onward in zip(self.walked.layers, self.onward, strict=True):
             table = layer.table
             through = layer.count[layer.parent] * onward
             by_entry = sum_by(layer.entry, through, len(table.counts))
@@ -58,15 +56,18 @@ class Back:
                 totals[item] += int(paths.reshape(-1)[flat[:, place]].sum())
         return totals
 
-    def _onward(self) -> Any:
-        """For each layer, from the last: of each edge, on how many paths from there on rows are in play."""
+    @cached_property
+    def onward(self) -> list[Column]:
+        """For each edge of each layer, on how many ways on from there rows are in play."""
+        found = []
         worth = np.array([int(self._in_play(kind[0])) for kind in self.run.kinds], dtype=self.frame.count_type)
         after: Column = worth[self.run.kind_of] * self.walked.factor
         for layer in reversed(self.walked.layers):
             onward = np.where(layer.child >= 0, after[np.maximum(layer.child, 0)], 0)
-            yield onward
+            found.append(onward)
             per_state = sum_by(layer.parent, onward * layer.table.counts[layer.entry], len(layer.pattern))
             after = per_state * layer.many
+        return found[::-1]
 
     # Answers -----------------------------------------------------------------------------------------
 
@@ -99,7 +100,9 @@ class Back:
     @cached_property
     def idle_questions(self) -> set[str]:
         """Questions whose every answer leads to the same result, whatever else was answered."""
-        idle = {ask.question.id for ask in self.frame.asks} - {self.frame.asks[each.at].question.id for each in self.walked.layers}
+        idle = {ask.question.id for ask in self.frame.asks} - {
+            self.frame.asks[each.at].question.id for each in self.walked.layers
+        }
         for layer, led in zip(self.walked.layers, self._values, strict=True):
             starts = layer.first_edge[:-1]
             if (np.minimum.reduceat(led, starts) == np.maximum.reduceat(led, starts)).all():
@@ -117,9 +120,11 @@ class Back:
             if ask.question.kind == SCALE:
                 continue
             columns = self._columns(layers.get(ask.question.id), len(ask.ways))
-            pairs = _additions(ask.ways) if ask.question.kind == MULTI else _exchanges(ask.ways)
+            pairs = ask.ways.additions if ask.question.kind == MULTI else ask.ways.exchanges
             told = {
-                names for names, one, other in pairs if one != other and not np.array_equal(columns[one], columns[other])
+                names
+                for names, one, other in pairs
+                if one != other and not np.array_equal(columns[one], columns[other])
             }
             found |= {(ask.question.id, *names) for names, _, _ in pairs if names not in told}
         return found
@@ -139,36 +144,3 @@ class Back:
         for way in range(ways):
             out[way] = (led[place + raw[layer.pattern[states], way]] * odd).sum(dtype=np.uint64)
         return out
-
-
-def _exchanges(ways: Ways) -> list[tuple[tuple[str, str], int, int]]:
-    """Every two options of a single choice, with the way of each."""
-    of = {option: ways.place(frozenset({option})) for option in ways.question.option_ids}
-    options = list(of)
-    return [((a, b), of[a], of[b]) for at, a in enumerate(options) for b in options[at + 1 :]]
-
-
-def _additions(ways: Ways) -> list[tuple[tuple[str, str], int, int]]:
-    """Each option that can be added to a choice, with the way before and after; one option of a kind stands for all.
-
-    Before it may also stand nothing: skipped, or an option that stands alone ("none of these").
-    """
-    question, pairs = ways.question, []
-    by_truth = {ways.truth[at].tobytes(): at for at in range(len(ways))}
-
-    def place(chosen: frozenset[str]) -> int:
-        return by_truth[np.array([term.holds(chosen) for term in ways.terms], dtype=bool).tobytes()]
-
-    for way, picked in enumerate(ways.picked):
-        if picked == (SKIPPED,) or not question.only_ids.isdisjoint(picked) or len(picked) >= question.most:
-            continue
-        for kind in ways.kinds:
-            if kind[0] not in picked:
-                other = place(frozenset({*picked, kind[0]}))
-                pairs += [((option, ""), way, other) for option in kind]
-    nothing = [by_truth[ways.truth[at].tobytes()] for at, picked in enumerate(ways.picked) if picked == (SKIPPED,)]
-    nothing += [place(frozenset({option})) for option in question.only_ids]
-    for kind in ways.kinds if question.least == 1 else ():
-        alone = place(frozenset({kind[0]}))
-        pairs += [((option, ""), way, alone) for option in kind for way in nothing]
-    return pairs

@@ -2,38 +2,112 @@
 
 from __future__ import annotations
 
-from widget.coverage.findings import answer_findings, shown_findings, triage_findings
+from collections.abc import Iterator
+
+from widget.coverage.findings import Teller, answer_findings, shown_findings, triage_findings
+from widget.coverage.items import END, GOODS, ONLY_TIPS, SHOW, TIPS, Side, side_of
 from widget.coverage.layers import MOST_CLASSES, Progress
-from widget.coverage.report import GOODS, TIPS, Coverage, Finding, Gone, counted, touched_rows
+from widget.coverage.report import Coverage, Finding, Gone, counted, go_through, touched_rows, what_decides
 from widget.coverage.row_findings import row_findings
+from widget.coverage.run import Run
+from widget.coverage.sample import pair_answers
+from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
-from widget.domain.pack import Pack
+from widget.domain.pack import ENDS_EARLY, Pack
 from widget.domain.problem import ERROR, INFO, WARNING
 
 _RANK = {ERROR: 0, WARNING: 1, INFO: 2}
 
 
 def check_paths(
-    pack: Pack, shelf: Shelf | None = None, *, most: int = MOST_CLASSES, progress: Progress | None = None
+    pack: Pack,
+    shelf: Shelf | None = None,
+    *,
+    before: Coverage | None = None,
+    most: int = MOST_CLASSES,
+    progress: Progress | None = None,
 ) -> Coverage:
-    """Go through all answer paths of a pack without errors, under the catalogue of ``shelf`` (the pack's own if None)."""
+    """Go through all answer paths of a pack without errors, under the catalogue of ``shelf`` (the pack's own if None).
+
+    ``before``: the report on an earlier state of the pack; what an edit did not touch is taken over from it.
+    """
     rules = shelf.rules if shelf else Rules(pack)
     shelf = shelf or Shelf(rules)
-    gone = [Gone.through(rules, shelf, group, most, progress) for group in (GOODS, TIPS)]
+    gone = [_gone(side_of(rules, shelf, group), before, most, progress) for group in (GOODS, TIPS)]
     outcomes, shown, tips = counted(pack, rules, gone[0].run, gone[1].run)
     told = Coverage(
         pack=pack,
-        paths=gone[0].run.paths,
+        paths=_paths(rules, shelf, gone),
         classes=sum(each.run.classes for each in gone),
-        exact=True,
+        exact=all(each.exact for each in gone),
         outcomes=outcomes,
         shown=shown,
         tips=tips,
         rows=touched_rows(pack, gone),
         sureness="Every answer path was checked.",
+        gone=gone,
+        witnesses=dict(before.witnesses) if before else {},
     )
-    found: list[Finding] = [*shown_findings(told, rules, shelf, *gone)]
-    found += [*row_findings(told, rules, shelf, gone), *answer_findings(told, gone), *triage_findings(told, gone[0])]
-    told.findings = sorted(found, key=lambda each: (_RANK[each.severity], str(each.where[0]), each.where[1:], each.code))
+    found = [] if told.exact else list(_look_at_pairs(told, rules, shelf))
+    found += shown_findings(told, rules, shelf, *gone)
+    found += [*row_findings(told, rules, shelf, gone), *triage_findings(told, gone[0])]
+    found += answer_findings(told, gone) if told.exact else ()
+    told.findings = _in_order(found)
     return told
+
+
+def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | None) -> Gone:
+    decides = what_decides(side)
+    for each in before.gone if before else ():
+        if each.run.frame.sides[0].group == side.group and each.made_of == decides:
+            return each
+    return go_through(side, most, progress)
+
+
+def _paths(rules: Rules, shelf: Shelf, gone: list[Gone]) -> int:
+    """The number of answer sets: exact also where classes were sampled, since only what steers matters for it."""
+    exact = next((each for each in gone if each.exact), None)
+    if exact:
+        return exact.run.paths
+    side = side_of(rules, shelf, TIPS)
+    steering = tuple(item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS))
+    return go_through(Side(rules, shelf, TIPS, (), steering)).run.paths
+
+
+def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Finding]:
+    """What the sample may have missed: answers with every pair of options, one by one."""
+    tell, pack = Teller(told.pack), told.pack
+    looked = 0
+    empty = None
+    for answers in pair_answers(rules):
+        looked += 1
+        found = evaluate(rules, shelf, answers)
+        for shown in found.shown:
+            sku = rules.products[shown.place].sku
+            told.shown[sku] = told.shown[sku] or 1
+        for place in found.tips:
+            tip = rules.tips[place - len(rules.products)].id
+            told.tips[tip] = told.tips[tip] or 1
+        if not found.shown and found.triage is None and found.outcome not in ENDS_EARLY and not found.exclusions:
+            empty = empty or answers
+    sampled = sum(each.run.classes for each in told.gone if not each.exact)
+    told.sureness = (
+        f"There are too many classes to go through one by one: these are estimates from {sampled:,} classes of a seeded "
+        f"sample and {looked:,} answer sets that hold every pair of options. What shows on at least "
+        f"{300 / max(1, sampled):.4f} % of the classes was seen with a certainty of 95 % (rule of three)."
+    )
+    if empty and not _gap(told.gone[0].run):
+        message = "no product fits these answers, and the fallback does not help either"
+        yield from tell("path_without_product", ("pack.yaml", "result", "fallback"), message, empty, 1)
+
+
+def _gap(run: Run) -> bool:
+    return any(kind[0].triage is None and kind[0].ended is None and not kind[0].shown for kind in run.kinds)
+
+
+def _in_order(found: list[Finding]) -> list[Finding]:
+    """The gravest first, then by file and place."""
+    return sorted(
+        found, key=lambda each: (_RANK[each.severity], [str(part).zfill(6) for part in each.where], each.code)
+    )

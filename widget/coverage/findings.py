@@ -200,5 +200,7 @@ def triage_findings(told: Coverage, goods: Gone) -> Iterator[Finding]:
     deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
     for at, row in enumerate(told.pack.triage):
         if at not in deciding:
-            message = f"triage row '{row.id}' never decides: its condition never holds, or a row above always goes first"
+            message = (
+                f"triage row '{row.id}' never decides: its condition never holds, or a row above always goes first"
+            )
             yield from tell("triage_never_holds", ("safety.yaml", "triage", at), message)

@@ -51,10 +51,11 @@ class Ask:
 
 
 class Frame:
-    """What does not depend on a state. Raises OrderDiffers, TooMany."""
+    """What does not depend on a state. ``sampled``: counts are estimates. Raises OrderDiffers, TooMany."""
 
-    def __init__(self, sides: Sequence[Side]) -> None:
+    def __init__(self, sides: Sequence[Side], *, sampled: bool = False) -> None:
         self.sides = tuple(sides)
+        self.sampled = sampled
         self.offsets = [sum(len(side.places) for side in sides[:at]) for at in range(len(sides) + 1)]
         self.columns = self.offsets[-1]
         self.items: list[tuple[int, Item]] = [(at, item) for at, side in enumerate(sides) for item in side.items]
@@ -101,14 +102,16 @@ class Frame:
 
     def _ask(self, at: int, name: str) -> Ask:
         homes = [side.rules.pack.quiz.by_id.get(name) for side in self.sides]
-        index = tuple(side.questions.index(name) if home else None for side, home in zip(self.sides, homes, strict=True))
+        index = tuple(
+            side.questions.index(name) if home else None for side, home in zip(self.sides, homes, strict=True)
+        )
         clauses = tuple(
             place for place, clause in enumerate(self.clauses) if any(term.field == name for term in clause.terms)
         )
         terms = tuple(dict.fromkeys(t for place in clauses for t in self.clauses[place].terms_on(name)))
         shows = tuple(-1 if i is None else self.show_bits.get((side, i), -1) for side, i in enumerate(index))
         question = common_question([home for home in homes if home])
-        return Ask(question, index, shows, _ways(question, terms), clauses)
+        return Ask(question, index, shows, _ways(question, terms, self.sampled), clauses)
 
     def _number_types(self) -> None:
         far = max(boost_total(side) for side in self.sides)
@@ -120,7 +123,8 @@ class Frame:
         each = 8 // np.dtype(self.score_type).itemsize
         self.width = max(1, -(-self.columns // each)) * each
         """Columns and padding: so that the scores of a state are whole 64-bit words, compared and hashed as such."""
-        self.count_type = np.dtype(np.int64) if self.most_paths < 1 << 62 else np.dtype(object)
+        whole = np.dtype(np.int64) if self.most_paths < 1 << 62 else np.dtype(object)
+        self.count_type = np.dtype(np.float64) if self.sampled else whole
 
     def word_mask(self, bits: int) -> Words:
         full = (1 << WORD) - 1
@@ -135,8 +139,8 @@ class Frame:
 
 
 @lru_cache(maxsize=512)
-def _ways(question: Question, terms: tuple[Term, ...]) -> Ways:
-    return ways_of(question, terms)
+def _ways(question: Question, terms: tuple[Term, ...], sampled: bool) -> Ways:
+    return ways_of(question, terms, sampled=sampled)
 
 
 def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:

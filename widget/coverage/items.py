@@ -120,4 +120,18 @@ def boost_total(side: Side) -> int:
     return sum(abs(item.weight) for item in side.items if item.kind == ADD)
 
 
-__all__ = ["ADD", "END", "FIRST", "GOODS", "KEEP", "ONLY_TIPS", "OUT", "SHOW", "TIPS", "Item", "Side", "positions", "side_of"]
+__all__ = [
+    "ADD",
+    "END",
+    "FIRST",
+    "GOODS",
+    "KEEP",
+    "ONLY_TIPS",
+    "OUT",
+    "SHOW",
+    "TIPS",
+    "Item",
+    "Side",
+    "positions",
+    "side_of",
+]

@@ -95,7 +95,9 @@ class Ranking:
             listed = [rules.place[sku] for sku in dict.fromkeys(self.result.fallback) if sku in rules.place]
             listed.sort(key=lambda place: not side.shelf.in_stock >> place & 1)
         else:
-            listed = [rules.tip_place[tip] for tip in dict.fromkeys(self.result.fallback_tips) if tip in rules.tip_place]
+            listed = [
+                rules.tip_place[tip] for tip in dict.fromkeys(self.result.fallback_tips) if tip in rules.tip_place
+            ]
         return [side.places.index(place) for place in listed if place in side.places]
 
     def rank(self, states: States) -> Ranked:

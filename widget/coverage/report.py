@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from widget.coverage.back import Back
-from widget.coverage.items import GOODS, TIPS, side_of
-from widget.coverage.layers import MOST_CLASSES, Progress
+from widget.coverage.items import Side
+from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
 from widget.coverage.run import Answers, Run
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import PRODUCTS, TIPS_ONLY, Pack
+from widget.domain.paths import TooMany
 from widget.domain.problem import ERROR, INFO, WARNING
 
 SEVERITIES = {
@@ -69,10 +69,29 @@ class Gone:
     run: Run
     back: Back
 
-    @classmethod
-    def through(cls, rules: Rules, shelf: Shelf, group: str, most: int, progress: Progress | None) -> Gone:
-        run = Run([side_of(rules, shelf, group)], most=most, progress=progress)
-        return cls(run, Back(run))
+    @property
+    def exact(self) -> bool:
+        return not self.run.frame.sampled
+
+    @property
+    def made_of(self) -> tuple[Any, ...]:
+        """All that this group's results follow from: equal, and nothing needs to be gone through again."""
+        return what_decides(self.run.frame.sides[0])
+
+
+def what_decides(side: Side) -> tuple[Any, ...]:
+    pack = side.rules.pack
+    triage = tuple((row.id, row.when, row.outcome) for row in pack.triage)
+    return side.items, side.pins, side.places, side.shelf.products, pack.quiz.questions, pack.result, triage
+
+
+def go_through(side: Side, most: int = MOST_CLASSES, progress: Progress | None = None) -> Gone:
+    """All classes of a group; a seeded sample of them where there are too many."""
+    try:
+        run = Run([side], most=most, progress=progress)
+    except (TooMany, TooManyClasses):
+        run = Run([side], most=most // 2, sampled=True, progress=progress)
+    return Gone(run, Back(run))
 
 
 @dataclass
@@ -92,6 +111,9 @@ class Coverage:
     rows: dict[str, int]
     findings: list[Finding] = field(default_factory=list)
     sureness: str = ""
+    gone: list[Gone] = field(default_factory=list, repr=False)
+    witnesses: dict[str, Answers] = field(default_factory=dict, repr=False)
+    """For a row that changes results: answers for which it does."""
 
     @property
     def failed(self) -> bool:
@@ -136,6 +158,3 @@ def touched_rows(pack: Pack, gone: list[Gone]) -> dict[str, int]:
             if item.row >= 0:
                 rows[pack.mappings[item.row].id] = total
     return rows
-
-
-__all__ = ["GOODS", "MOST_CLASSES", "SEVERITIES", "TIPS", "Coverage", "Finding", "Gone", "counted", "touched_rows"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
+from widget.coverage.back import Back
 from widget.coverage.findings import Place, Teller, share
 from widget.coverage.items import END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
 from widget.coverage.layers import TooManyClasses, blocks
 from widget.coverage.report import Coverage, Finding, Gone
 from widget.coverage.run import Answers, Run
+from widget.coverage.table import NO_ROW
 from widget.coverage.through import answers_through
+from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.removal import same_result, without_row
 from widget.domain.engine.rules import Rules
@@ -21,7 +24,7 @@ from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
 from widget.domain.target import names_tips
 
-FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 60, 40
+FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 200, 40
 
 
 def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
@@ -30,47 +33,62 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
     exact_left = MOST_EXACT
     for index, row in enumerate(told.pack.mappings):
         where: Place = ("mappings.csv", index)
-        paths = told.rows[row.id]
-        if not paths:
+        each = groups[TIPS if names_tips(row.target) else GOODS]
+        if not told.rows[row.id] and (each.exact or not _alone(rules, shelf, index)):
             message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
             yield from tell("row_never_matches", where, message)
             continue
-        each = groups[TIPS if names_tips(row.target) else GOODS]
-        met = _makes_no_difference(each.run, rules, shelf, index)
+        met = _makes_no_difference(told, each.back, rules, shelf, index)
         if met is None:
             continue
-        certain = exact_left > 0 and told.exact
+        certain = exact_left > 0 and each.exact
         if certain:
             exact_left -= 1
-            if not _never_matters(rules, shelf, each.run.frame.sides[0], index):
+            witness = _never_matters(rules, shelf, each.run.frame.sides[0], index)
+            if witness:
+                told.witnesses[row.id] = witness
                 continue
-        yield from _idle_row(tell, rules, index, met, paths, certain)
+        yield from _idle_row(tell, rules, index, met, told.rows[row.id], certain)
     yield from contradictions(told, rules, shelf)
 
 
-def _makes_no_difference(run: Run, rules: Rules, shelf: Shelf, index: int) -> list[Evaluation] | None:
+def _alone(rules: Rules, shelf: Shelf, index: int) -> int:
+    """On how many paths a row holds, when nothing but it is looked at."""
+    return together(rules, shelf, (index,))[0]
+
+
+def _makes_no_difference(told: Coverage, back: Back, rules: Rules, shelf: Shelf, index: int) -> list[Evaluation] | None:
     """Some evaluations on which the row holds, when taking it away changed none of them; else None."""
-    item = next(at for at, (_, item) in enumerate(run.frame.items) if item.row == index)
+    row = rules.pack.mappings[index].id
+    item = next(at for at, (_, item) in enumerate(back.run.frame.items) if item.row == index)
     met: list[Evaluation] = []
-    for most, seed in ((FIRST_TRIES, 0), (MORE_TRIES, 1)):
-        for answers in answers_through(run, item, most=most, seed=seed):
+    known = told.witnesses.pop(row, None)
+    tries = [iter([known] if known else ())]
+    tries += [answers_through(back, item, most=most, seed=seed) for seed, most in enumerate((FIRST_TRIES, MORE_TRIES))]
+    for answers in chain.from_iterable(tries):
+        try:
             found = evaluate(rules, shelf, answers)
-            if not same_result(found, without_row(found, index)):
-                return None
-            met.append(found)
+        except Refused:
+            continue  # A witness of an earlier version of the quiz.
+        if not same_result(found, without_row(found, index)):
+            told.witnesses[row] = answers
+            return None
+        met.append(found)
     return met
 
 
-def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> bool:
-    """Whether on every single path the result is the same without the row."""
+def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answers | None:
+    """None when on every single path the result is the same without the row; else answers for which it is not."""
     pack = rules.pack
     less = Rules(replace(pack, mappings=pack.mappings[:index] + pack.mappings[index + 1 :]))
     other = side_of(less, Shelf(less, feed=shelf.feed, blocked=shelf.blocked), side.group)
     try:
         run = Run([side, other])
     except TooManyClasses:
-        return True
-    return all(one.same == two.same for one, two in run.kinds)
+        return None
+    changed = (at for at, (one, two) in enumerate(run.kinds) if one.same != two.same)
+    first = next(changed, None)
+    return None if first is None else run.example_of_kind(first)
 
 
 def _idle_row(
@@ -136,7 +154,7 @@ def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
         clash = not named[demand] & ~named[second] if against else not named[demand] & named[second]
         if not clash or not named[demand] or not named[second]:
             continue
-        paths, example = _together(rules, shelf, (demand, second))
+        paths, example = together(rules, shelf, (demand, second))
         if paths:
             what = "takes out all that it requires" if against else "requires other things: nothing is left"
             message = f"row '{rows[demand].id}' and row '{rows[second].id}' hold together on {share(paths, told.paths)}, and the second {what}"
@@ -144,16 +162,17 @@ def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
             yield from tell(code, ("mappings.csv", demand), message, example, paths)
 
 
-def _together(rules: Rules, shelf: Shelf, pair: tuple[int, int]) -> tuple[int, Answers | None]:
-    """(paths on which both rows hold and products are shown, an example)."""
-    side = side_of(rules, shelf, GOODS)
+def together(rules: Rules, shelf: Shelf, rows: tuple[int, ...]) -> tuple[int, Answers | None]:
+    """(paths on which all these rows hold and can decide something, an example). Exact, since nothing else is kept."""
+    group = TIPS if names_tips(rules.pack.mappings[rows[0]].target) else GOODS
+    side = side_of(rules, shelf, group)
     steering = [item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS)]
-    gates = [Item(FIRST, rules.pack.mappings[row].when, at) for at, row in enumerate(pair)]
-    run = Run([Side(rules, shelf, GOODS, (), (*steering, *gates), ((), ()))])
-    bits = [run.frame.pin_bits[0, at] for at in range(2)]
+    gates = [Item(FIRST, rules.pack.mappings[row].when, at) for at, row in enumerate(rows)]
+    run = Run([Side(rules, shelf, group, (), (*steering, *gates), ((),) * len(rows))])
+    bits = [run.frame.pin_bits[0, at] for at in range(len(rows))]
     paths, example = 0, None
     for at, states in blocks(run.walked):
-        held = np.ones(len(states.triage[0]), dtype=bool)
+        held = np.ones(len(states.triage[0]), dtype=bool) if group == TIPS else states.triage[0] == NO_ROW
         for bit in bits:
             held &= (states.words[bit // 64] >> np.uint64(bit % 64) & np.uint64(1)).astype(bool)
         counts = run.walked.counts[at : at + len(held)][held]

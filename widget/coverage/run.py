@@ -46,8 +46,15 @@ class Kind:
 class Run:
     """All classes of one group, for one version or for two side by side. Raises TooManyClasses, TooMany, OrderDiffers."""
 
-    def __init__(self, sides: Sequence[Side], *, most: int = MOST_CLASSES, progress: Progress | None = None) -> None:
-        self.frame = Frame(sides)
+    def __init__(
+        self,
+        sides: Sequence[Side],
+        *,
+        most: int = MOST_CLASSES,
+        sampled: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        self.frame = Frame(sides, sampled=sampled)
         self.walked: Walked = walk(self.frame, most=most, progress=progress)
         self.rankings = [Ranking(self.frame, at) for at in range(len(sides))]
         self.kinds: list[tuple[Kind, ...]] = []
@@ -56,7 +63,7 @@ class Run:
         self.kind_of: NDArray[np.int32] = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
         self.first_class = self._firsts()
         totals = sum_by(self.kind_of, self.walked.counts, len(self.kinds))
-        self.totals = [int(total) * self.walked.factor for total in totals]
+        self.totals = [int(total * self.walked.factor) for total in totals]
 
     @property
     def classes(self) -> int:
@@ -86,7 +93,9 @@ class Run:
             number = self._known.get(key)
             if number is None:
                 number = self._known[key] = len(self.kinds)
-                self.kinds.append(tuple(self._kind(at, states, ranked[at], int(first[place])) for at in range(len(ranked))))
+                self.kinds.append(
+                    tuple(self._kind(at, states, ranked[at], int(first[place])) for at in range(len(ranked)))
+                )
             numbers[place] = number
         return numbers[which]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from widget.coverage.exact import Column, equal_rows, sum_by
-from widget.coverage.frame import ADD, END, FIRST, KEEP, ONLY_TIPS, OUT, SHOW, WORD, Ask, Frame, Words
+from widget.coverage.frame import ADD, END, FIRST, KEEP, ONLY_TIPS, OUT, SHOW, WORD, Frame, Words
 
 HIDDEN = -1
 NO_ROW = 32767
@@ -82,7 +82,9 @@ class _Maker:
         place_of = np.empty(len(order), dtype=np.int64)
         place_of[order] = np.arange(len(order))
         first, which = first[order], place_of[which]
-        counts = np.array([1 if w == HIDDEN or w >= len(ask.ways) else ask.ways.counts[w] for w in way], dtype=frame.count_type)
+        counts = np.array(
+            [1 if w == HIDDEN or w >= len(ask.ways) else ask.ways.counts[w] for w in way], dtype=frame.count_type
+        )
         raw = np.full((self.patterns, len(ask.ways) + 2), -1, dtype=np.int32)
         raw[pattern, way] = which
         grid = np.zeros((self.patterns, raw.shape[1], len(self.items)), dtype=bool)

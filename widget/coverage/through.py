@@ -6,32 +6,37 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from widget.coverage.back import Back
 from widget.coverage.run import Answers, Run
 
 
-def answers_through(run: Run, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
-    """Up to ``most`` answer sets on which the item holds, spread over the states it can be met in."""
+def answers_through(back: Back, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
+    """Up to ``most`` answer sets on which the item holds and rows are in play, spread over the states it is met in."""
+    run = back.run
     chance = np.random.default_rng(seed)
     if run.frame.items[item][1].when.always:
         size = len(run.kind_of)
         for number in chance.permutation(size)[:most]:
-            yield run.example(int(number))
+            yield run.example(int(number))  # Any will do: where rows are not in play, nothing changes either.
         return
     for at, layer in enumerate(run.walked.layers):
         if item not in layer.table.items:
             continue
         table = layer.table
         holds = table.matched[:, :, table.items.index(item)] & (table.raw >= 0)
-        edges = np.flatnonzero(np.isin(layer.entry, table.raw[holds]))
+        held = np.zeros(len(table.counts), dtype=bool)
+        held[table.raw[holds]] = True
+        edges = np.flatnonzero(held[layer.entry] & (back.onward[at] > 0))
         for edge in chance.permutation(edges)[:most]:
             pattern, entry = layer.pattern[layer.parent[edge]], layer.entry[edge]
             ways = np.flatnonzero(holds[pattern] & (table.raw[pattern] == entry))
             if len(ways):
-                yield _completed(run, at, int(edge), int(chance.choice(ways)), chance)
+                yield _completed(back, at, int(edge), int(chance.choice(ways)), chance)
 
 
-def _completed(run: Run, at: int, edge: int, way: int, chance: np.random.Generator) -> Answers:
-    """The way there, this way of answering, and any way on."""
+def _completed(back: Back, at: int, edge: int, way: int, chance: np.random.Generator) -> Answers:
+    """The way there, this way of answering, and any way on that keeps rows in play."""
+    run: Run = back.run
     layers = run.walked.layers
     ways = run.ways_back(at, edge)
     full = layers[at].table.raw.shape[1] - 1
@@ -39,7 +44,7 @@ def _completed(run: Run, at: int, edge: int, way: int, chance: np.random.Generat
     while layers[at].child[edge] >= 0 and at + 1 < len(layers):
         state = int(layers[at].child[edge])
         at += 1
-        edge = int(chance.integers(layers[at].first_edge[state], layers[at].first_edge[state + 1]))
+        first, last = layers[at].first_edge[state], layers[at].first_edge[state + 1]
+        edge = int(first + chance.choice(np.flatnonzero(back.onward[at][first:last] > 0)))
         ways[layers[at].at] = int(layers[at].table.way[layers[at].entry[edge]])
-    over = layers[at].at if layers[at].child[edge] < 0 else None
-    return run.answers(ways, over)
+    return run.answers(ways)

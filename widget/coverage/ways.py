@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from widget.domain.paths import MOST_KINDS, TooMany
 from widget.domain.quiz import MULTI, Question
 
 Bools = NDArray[np.bool_]
+RANDOM_MIXTURES, MOST_PAIRS = 1000, 20_000
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,50 @@ class Ways:
         row = np.array([term.holds(chosen) for term in self.terms], dtype=bool)
         return int(np.flatnonzero((self.truth == row).all(axis=1))[0])
 
+    @cached_property
+    def exchanges(self) -> list[tuple[tuple[str, str], int, int]]:
+        """Every two options of a single choice, with the way of each."""
+        of = {option: self.place(frozenset({option})) for option in self.question.option_ids}
+        options = list(of)
+        return [((a, b), of[a], of[b]) for at, a in enumerate(options) for b in options[at + 1 :]]
+
+    @cached_property
+    def additions(self) -> list[tuple[tuple[str, str], int, int]]:
+        """Each option that can be added to a choice, with the way before and after, each pair of ways once.
+
+        Before it may also stand nothing: skipped, or an option that stands alone ("none of these").
+        """
+        question = self.question
+        by_truth = {row.tobytes(): at for at, row in enumerate(np.packbits(self.truth, axis=1))}
+        either = np.array([(term.operator == "=") != term.negated for term in self.terms], dtype=bool)
+        free = [
+            at
+            for at, picked in enumerate(self.picked)
+            if picked != (SKIPPED,) and question.only_ids.isdisjoint(picked) and len(picked) < question.most
+        ]
+        nothing = [at for at, picked in enumerate(self.picked) if picked == (SKIPPED,)]
+        nothing += [self.place(frozenset({option})) for option in question.only_ids]
+        pairs = []
+        for kind in self.kinds:
+            alone = np.array([term.holds(frozenset({kind[0]})) for term in self.terms], dtype=bool)
+            before = self.truth[free]
+            grown = np.packbits(np.where(either, before | alone, before & alone), axis=1)
+            steps = {(at, by_truth.get(row.tobytes(), at)) for at, row in zip(free, grown, strict=True)}
+            if question.least == 1:
+                steps |= {(at, by_truth[np.packbits(alone).tobytes()]) for at in nothing}
+            pairs += [((option, ""), one, other) for option in kind for one, other in sorted(steps)]
+        return pairs
+
     def answer(self, way: int) -> list[str]:
         """One answer of this way, as in ``recommend --answers``; empty for skipped."""
         return [] if self.picked[way] == (SKIPPED,) else list(self.picked[way])
 
 
-def ways_of(question: Question, terms: Sequence[Term]) -> Ways:
-    """All ways of answering. Raises TooMany where more than MOST_KINDS kinds of options can be mixed."""
+def ways_of(question: Question, terms: Sequence[Term], *, sampled: bool = False) -> Ways:
+    """All ways of answering. Raises TooMany where more than MOST_KINDS kinds of options can be mixed.
+
+    ``sampled``: then each option alone, each pair, and random mixtures stand for all (with counts as estimates).
+    """
     distinct = tuple(dict.fromkeys(terms))
     answers: list[tuple[tuple[str, ...], int]] = []
     if question.optional:
@@ -58,9 +97,10 @@ def ways_of(question: Question, terms: Sequence[Term]) -> Ways:
         answers += [((kind[0],), len(kind)) for kind in kinds]
     else:
         answers += [((option,), 1) for option in question.option_ids if option in question.only_ids]
-        if len(kinds) > MOST_KINDS:
+        if len(kinds) > MOST_KINDS and not sampled:
             raise TooMany(question.id)
-        answers += _mixtures(question, kinds)
+        mixtures = range(1, 1 << len(kinds)) if len(kinds) <= MOST_KINDS else _some_mixtures(len(kinds))
+        answers += _mixtures(question, kinds, mixtures)
     truth = np.array([[_holds(term, picked) for term in distinct] for picked, _ in answers], dtype=bool)
     return _merged(question, distinct, truth.reshape(len(answers), len(distinct)), answers, kinds)
 
@@ -77,11 +117,22 @@ def _kinds(options: Sequence[str], terms: Sequence[Term]) -> list[tuple[str, ...
     return [tuple(kind) for kind in by_truth.values()]
 
 
-def _mixtures(question: Question, kinds: list[tuple[str, ...]]) -> list[tuple[tuple[str, ...], int]]:
-    """(one choice, number of choices) for each set of kinds that min and max allow."""
+def _some_mixtures(kinds: int) -> list[int]:
+    """Each kind alone, each pair of kinds, and random ones, as bits; the same in each run."""
+    chance = random.Random(kinds)
+    alone = [1 << one for one in range(kinds)]
+    pairs = [1 << one | 1 << other for one in range(kinds) for other in range(one)]
+    mixed = [chance.getrandbits(kinds) or 1 for _ in range(RANDOM_MIXTURES)]
+    return list(dict.fromkeys([*alone, *pairs[:MOST_PAIRS], *mixed]))
+
+
+def _mixtures(
+    question: Question, kinds: list[tuple[str, ...]], mixtures: Sequence[int]
+) -> list[tuple[tuple[str, ...], int]]:
+    """(one choice, number of choices) for each of these sets of kinds that min and max allow."""
     found = []
     limited = question.least > 1 or question.most < sum(map(len, kinds))
-    for mixture in range(1, 1 << len(kinds)):
+    for mixture in mixtures:
         some = [kind for place, kind in enumerate(kinds) if mixture >> place & 1]
         if len(some) > question.most or sum(map(len, some)) < question.least:
             continue

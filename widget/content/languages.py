@@ -13,10 +13,10 @@ from typing import Any
 
 from widget.content.prose import markdown_html
 from widget.domain.letter import Sequence
-from widget.domain.pack import Advice, Comparison, LetterText, Pack, Tip, Triage
+from widget.domain.pack import Advice, Comparison, Evidence, LetterText, Pack, Tip, Triage
 from widget.domain.problem import ERROR, WARNING, Problem, nearest
 from widget.domain.product import Product
-from widget.domain.quiz import Question, Quiz
+from widget.domain.quiz import Option, Question, Quiz
 
 Turn = Callable[[str, str], str]
 """(key, text) to the text to stand there."""
@@ -137,13 +137,12 @@ Many = Callable[[str, tuple[str, ...]], tuple[str, ...]]
 def _question(question: Question, one: One, many: Many) -> Question:
     key = f"quiz.{question.id}"
     named = {name: one(f"{key}.{name}", getattr(question, name)) for name in _QUESTION}
-    options = tuple(
-        replace(
-            o, **{name: one(f"{key}.options.{o.id}.{name}", getattr(o, name)) for name in ("text", "help", "short")}
-        )
-        for o in question.options
-    )
+    options = tuple(_option(each, f"{key}.options.{each.id}", one) for each in question.options)
     return replace(question, **named, words=many(f"{key}.words", question.words), options=options)
+
+
+def _option(option: Option, key: str, one: One) -> Option:
+    return replace(option, **{name: one(f"{key}.{name}", getattr(option, name)) for name in ("text", "help", "short")})
 
 
 def _comparison(comparison: Comparison, one: One) -> Comparison:
@@ -155,9 +154,8 @@ def _comparison(comparison: Comparison, one: One) -> Comparison:
         )
         for at, row in enumerate(comparison.rows, 1)
     )
-    names = {
-        form: one(f"pack.forms.{form}", comparison.names.get(form) or _form_name(form)) for form in comparison.forms
-    }
+    given = {form: comparison.names.get(form) or _form_name(form) for form in comparison.forms}
+    names = {form: one(f"pack.forms.{form}", name) for form, name in given.items()}
     title, text = one("pack.comparison.title", comparison.title), one("pack.comparison.text", comparison.text)
     return replace(comparison, title=title, text=text, rows=rows, names=names)
 
@@ -191,16 +189,16 @@ def _product(product: Product, one: One, many: Many) -> Product:
 
 def _tip(tip: Tip, one: One) -> Tip:
     key = f"tips.{tip.id}"
-    evidence = tuple(
-        replace(
-            e, claim=one(f"{key}.evidence.{at}.claim", e.claim), limits=one(f"{key}.evidence.{at}.limits", e.limits)
-        )
-        for at, e in enumerate(tip.evidence, 1)
-    )
+    evidence = tuple(_evidence(each, f"{key}.evidence.{at}", one) for at, each in enumerate(tip.evidence, 1))
     named = {name: one(f"{key}.{name}", getattr(tip, name)) for name in ("title", "short", "hint", "body")}
     said = one(f"{key}.with_products", tip.with_products)
     html = tip.body_html if named["body"] == tip.body else markdown_html(named["body"])
     return replace(tip, **named, with_products=said, evidence=evidence, body_html=html)
+
+
+def _evidence(evidence: Evidence, key: str, one: One) -> Evidence:
+    said = {name: one(f"{key}.{name}", getattr(evidence, name)) for name in ("claim", "limits")}
+    return replace(evidence, **said)
 
 
 def _letter(letter: LetterText, one: One) -> LetterText:

@@ -146,7 +146,7 @@ class _Reader:
             tips=tuple(self._tips()),
             sequences=self._sequences(),
             letters=tuple(self._letters()),
-            translations={locale: texts for locale, texts in self._translations()},
+            translations=dict(self._translations()),
         )
 
     def _listed(self, schema: Record, value: Any, place: tuple[str | int, ...]) -> tuple[Any, ...]:

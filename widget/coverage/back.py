@@ -21,6 +21,11 @@ from widget.domain.quiz import MULTI, SCALE
 Hashes = NDArray[np.uint64]
 
 
+def padded(values: Column) -> Column:
+    """With one more, so that there is something to point at also where every path has ended."""
+    return np.append(values, values.dtype.type(0)) if values.dtype != object else np.append(values, 0)
+
+
 class Back:
     """What a run of one side knows once it is looked at from its end."""
 
@@ -63,7 +68,7 @@ class Back:
         worth = np.array([int(self._in_play(kind[0])) for kind in self.run.kinds], dtype=self.frame.count_type)
         after: Column = worth[self.run.kind_of] * self.walked.factor
         for layer in reversed(self.walked.layers):
-            onward = np.where(layer.child >= 0, after[np.maximum(layer.child, 0)], 0)
+            onward = np.where(layer.child >= 0, padded(after)[np.maximum(layer.child, 0)], 0)
             found.append(onward)
             per_state = sum_by(layer.parent, onward * layer.table.counts[layer.entry], len(layer.pattern))
             after = per_state * layer.many
@@ -82,7 +87,9 @@ class Back:
         over: Hashes = marks[np.array([*ends, 0], dtype=np.int64)]
         values = []
         for layer in reversed(self.walked.layers):
-            led = np.where(layer.child >= 0, after[np.maximum(layer.child, 0)], over[np.maximum(-1 - layer.child, 0)])
+            led = np.where(
+                layer.child >= 0, padded(after)[np.maximum(layer.child, 0)], over[np.maximum(-1 - layer.child, 0)]
+            )
             values.append(led)
             after = self._worth(layer, led)
         return values[::-1]
@@ -100,9 +107,8 @@ class Back:
     @cached_property
     def idle_questions(self) -> set[str]:
         """Questions whose every answer leads to the same result, whatever else was answered."""
-        idle = {ask.question.id for ask in self.frame.asks} - {
-            self.frame.asks[each.at].question.id for each in self.walked.layers
-        }
+        idle = {ask.question.id for ask in self.frame.asks}
+        idle -= {self.frame.asks[each.at].question.id for each in self.walked.layers}
         for layer, led in zip(self.walked.layers, self._values, strict=True):
             starts = layer.first_edge[:-1]
             if (np.minimum.reduceat(led, starts) == np.maximum.reduceat(led, starts)).all():
@@ -121,26 +127,20 @@ class Back:
                 continue
             columns = self._columns(layers.get(ask.question.id), len(ask.ways))
             pairs = ask.ways.additions if ask.question.kind == MULTI else ask.ways.exchanges
-            told = {
-                names
-                for names, one, other in pairs
-                if one != other and not np.array_equal(columns[one], columns[other])
-            }
+            told = {names for names, one, other in pairs if one != other and columns[one] != columns[other]}
             found |= {(ask.question.id, *names) for names, _, _ in pairs if names not in told}
         return found
 
-    def _columns(self, at: int | None, ways: int) -> NDArray[Any]:
-        """For each way, what it leads to in each state, hashed into a few numbers."""
+    def _columns(self, at: int | None, ways: int) -> list[int]:
+        """For each way, what it leads to in each state, hashed into one number."""
         if at is None:
-            return np.zeros((ways, 1))
+            return [0] * ways
         layer, led = self.walked.layers[at], self._values[at]
         table = layer.table
         raw = table.raw[:, :ways]
-        asked = (raw >= 0).all(axis=1)[layer.pattern]
+        asked = np.asarray((raw >= 0).all(axis=1))[layer.pattern]
         states = np.flatnonzero(asked)
         odd = odd_numbers(len(states), seed=13)
         place = layer.first_edge[states] - table.start[layer.pattern[states]]
-        out = np.zeros((ways, 1), dtype=np.uint64)
-        for way in range(ways):
-            out[way] = (led[place + raw[layer.pattern[states], way]] * odd).sum(dtype=np.uint64)
-        return out
+        entries = raw[layer.pattern[states]]
+        return [int((led[place + entries[:, way]] * odd).sum(dtype=np.uint64)) for way in range(ways)]

@@ -77,7 +77,7 @@ def _paths(rules: Rules, shelf: Shelf, gone: list[Gone]) -> int:
 
 def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Finding]:
     """What the sample may have missed: answers with every pair of options, one by one."""
-    tell, pack = Teller(told.pack), told.pack
+    tell = Teller(told.pack)
     looked = 0
     empty = None
     for answers in pair_answers(rules):
@@ -93,8 +93,8 @@ def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
             empty = empty or answers
     sampled = sum(each.run.classes for each in told.gone if not each.exact)
     told.sureness = (
-        f"There are too many classes to go through one by one: these are estimates from {sampled:,} classes of a seeded "
-        f"sample and {looked:,} answer sets that hold every pair of options. What shows on at least "
+        f"There are too many classes to go through one by one: these are estimates from {sampled:,} classes of a "
+        f"seeded sample and {looked:,} answer sets that hold every pair of options. What shows on at least "
         f"{300 / max(1, sampled):.4f} % of the classes was seen with a certainty of 95 % (rule of three)."
     )
     if empty and not _gap(told.gone[0].run):
@@ -108,6 +108,8 @@ def _gap(run: Run) -> bool:
 
 def _in_order(found: list[Finding]) -> list[Finding]:
     """The gravest first, then by file and place."""
-    return sorted(
-        found, key=lambda each: (_RANK[each.severity], [str(part).zfill(6) for part in each.where], each.code)
-    )
+
+    def key(each: Finding) -> tuple[int, list[str], str]:
+        return _RANK[each.severity], [str(part).zfill(6) for part in each.where], each.code
+
+    return sorted(found, key=key)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
 
 from widget.coverage.items import GOODS, side_of
 from widget.coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone
-from widget.coverage.run import Answers, Run
+from widget.coverage.run import Answers, Kind, Run
 from widget.domain.condition import Condition
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
@@ -55,7 +55,7 @@ def shown_findings(told: Coverage, rules: Rules, shelf: Shelf, goods: Gone, tips
         yield from tell("fallback_used", ("pack.yaml", "result", "fallback"), message, used[1], used[0])
 
 
-def _where(run: Run, holds: Callable[[Any], bool]) -> tuple[int, Answers] | None:
+def _where(run: Run, holds: Callable[[Kind], bool]) -> tuple[int, Answers] | None:
     """(paths, an example) of the kinds for which it holds; None when there are none."""
     found = [place for place, kind in enumerate(run.kinds) if holds(kind[0])]
     if not found:
@@ -64,7 +64,7 @@ def _where(run: Run, holds: Callable[[Any], bool]) -> tuple[int, Answers] | None
     return sum(run.totals[place] for place in found), run.example_of_kind(most)
 
 
-def _empty(kind: Any) -> bool:
+def _empty(kind: Kind) -> bool:
     return kind.triage is None and kind.ended is None and not kind.shown
 
 
@@ -85,8 +85,6 @@ def _without_product(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, r
 
 
 def _without_exclusions(rules: Rules, shelf: Shelf) -> Run:
-    from dataclasses import replace
-
     open_rules = Rules(replace(rules.pack, exclusions=()))
     return Run([side_of(open_rules, Shelf(open_rules, feed=shelf.feed, blocked=shelf.blocked), GOODS)])
 
@@ -107,7 +105,7 @@ def _products(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run
             yield from tell("product_never_shown", where, message)
         elif 100 * paths > OFTEN * told.paths:
             place = rules.place[sku]
-            example = _where(run, lambda kind, place=place: place in kind.shown)
+            example = _where(run, _shows(place))
             message = f"{sku} is shown on {share(paths, told.paths)}: is it meant to fit nearly everyone?"
             yield from tell("product_shown_often", where, message, example[1] if example else None, paths)
 
@@ -136,15 +134,21 @@ def _never_tips(tell: Teller, told: Coverage) -> Iterator[Finding]:
 def _slots(tell: Teller, told: Coverage, rules: Rules, run: Run) -> Iterator[Finding]:
     """Slots that stay empty, or not full, where other products are shown."""
     for at, slot in enumerate(rules.pack.result.slots):
-        found = _where(
-            run, lambda kind, at=at, slot=slot: kind.shown and not kind.fallback and kind.slots.count(at) < slot.take
-        )
+        found = _where(run, _lacks(at, slot.take))
         if found:
             shown = _where(run, lambda kind: bool(kind.shown) and not kind.fallback)
             always = shown is not None and shown[0] == found[0]
             what = "is never full" if always else f"is not full on {share(found[0], told.paths)}"
             where: Place = ("pack.yaml", "result", "slots", at)
             yield from tell("slot_empty", where, f"slot '{slot.id}' {what}", found[1], found[0])
+
+
+def _shows(place: int) -> Callable[[Kind], bool]:
+    return lambda kind: place in kind.shown
+
+
+def _lacks(slot: int, take: int) -> Callable[[Kind], bool]:
+    return lambda kind: bool(kind.shown) and not kind.fallback and kind.slots.count(slot) < take
 
 
 def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run) -> Iterator[Finding]:
@@ -200,7 +204,5 @@ def triage_findings(told: Coverage, goods: Gone) -> Iterator[Finding]:
     deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
     for at, row in enumerate(told.pack.triage):
         if at not in deciding:
-            message = (
-                f"triage row '{row.id}' never decides: its condition never holds, or a row above always goes first"
-            )
+            message = f"triage row '{row.id}' never decides: it never holds, or a row above always goes first"
             yield from tell("triage_never_holds", ("safety.yaml", "triage", at), message)

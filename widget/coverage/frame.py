@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from widget.coverage.items import ADD, END, FIRST, GOODS, KEEP, ONLY_TIPS, OUT, SHOW, Item, Side, boost_total
+from widget.coverage.items import ADD, FIRST, GOODS, KEEP, OUT, SHOW, Item, Side, boost_total
 from widget.coverage.ways import Ways, ways_of
 from widget.domain.condition import Term
-from widget.domain.quiz import MULTI, SINGLE, Question
+from widget.domain.quiz import MULTI, SINGLE, Option, Question
 
 Words = NDArray[np.uint64]
 WORD = 64
@@ -102,9 +102,7 @@ class Frame:
 
     def _ask(self, at: int, name: str) -> Ask:
         homes = [side.rules.pack.quiz.by_id.get(name) for side in self.sides]
-        index = tuple(
-            side.questions.index(name) if home else None for side, home in zip(self.sides, homes, strict=True)
-        )
+        index = tuple(side.questions.index(name) if name in side.questions else None for side in self.sides)
         clauses = tuple(
             place for place, clause in enumerate(self.clauses) if any(term.field == name for term in clause.terms)
         )
@@ -116,7 +114,7 @@ class Frame:
     def _number_types(self) -> None:
         far = max(boost_total(side) for side in self.sides)
         small = far < (1 << 13)
-        self.score_type: type[np.signedinteger] = np.int16 if small else np.int32  # type: ignore[type-arg]
+        self.score_type: type[np.signedinteger] = np.int16 if small else np.int32
         self.out = -(1 << 14) if small else -(1 << 29)
         """The score of a column that is out; sums of two such still fit the type."""
         self.out_below = self.out // 2
@@ -184,10 +182,5 @@ def _space(question: Question) -> tuple[object, ...]:
     return question.kind, question.option_ids, question.only_ids, question.least, question.most, question.optional
 
 
-def _option(question: Question, option: str):  # type: ignore[no-untyped-def]
-    from widget.domain.quiz import Option
-
+def _option(question: Question, option: str) -> Option:
     return next((each for each in question.options if each.id == option), Option(option, option))
-
-
-__all__ = ["ADD", "END", "FIRST", "KEEP", "ONLY_TIPS", "OUT", "SHOW", "Ask", "Clause", "Frame", "OrderDiffers"]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from widget.domain.condition import Condition
-from widget.domain.engine.bits import positions
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import BOOST, DEMOTE, ENDS_EARLY, EXCLUDE, PIN, REQUIRE, TIPS_ONLY
@@ -25,7 +24,7 @@ GOODS, TIPS = "products", "tips"
 
 @dataclass(frozen=True)
 class Item:
-    """``index``: the question, triage row, pin or mapping row it stands for, by its kind; ``row``: of mappings, or -1."""
+    """``index``: the question, triage row, pin or mapping row it stands for, by kind; ``row``: of mappings, or -1."""
 
     kind: int
     when: Condition
@@ -61,7 +60,7 @@ def side_of(rules: Rules, shelf: Shelf, group: str) -> Side:
         places = tuple(range(len(rules.products), rules.entity_count))
     pins = tuple(_pins(rules, shelf, places)) if group == GOODS else ()
     steering = [*_shows(rules), *_triage(rules)]
-    items = tuple([*steering, *_exclusions(rules, places, group), *_mappings(rules, places, group)])
+    items = (*steering, *_exclusions(rules, places, group), *_mappings(rules, places, group))
     return Side(rules, shelf, group, places, items, pins)
 
 
@@ -118,20 +117,3 @@ def _pins(rules: Rules, shelf: Shelf, places: tuple[int, ...]) -> Iterator[tuple
 def boost_total(side: Side) -> int:
     """No score can be further from 0 than this."""
     return sum(abs(item.weight) for item in side.items if item.kind == ADD)
-
-
-__all__ = [
-    "ADD",
-    "END",
-    "FIRST",
-    "GOODS",
-    "KEEP",
-    "ONLY_TIPS",
-    "OUT",
-    "SHOW",
-    "TIPS",
-    "Item",
-    "Side",
-    "positions",
-    "side_of",
-]

@@ -13,7 +13,6 @@ from widget.coverage.exact import Column
 from widget.coverage.frame import WORD, Frame
 from widget.coverage.items import GOODS, Side
 from widget.coverage.layers import States
-from widget.coverage.table import NO_ROW
 
 NOBODY = -1
 
@@ -95,9 +94,8 @@ class Ranking:
             listed = [rules.place[sku] for sku in dict.fromkeys(self.result.fallback) if sku in rules.place]
             listed.sort(key=lambda place: not side.shelf.in_stock >> place & 1)
         else:
-            listed = [
-                rules.tip_place[tip] for tip in dict.fromkeys(self.result.fallback_tips) if tip in rules.tip_place
-            ]
+            wanted = dict.fromkeys(self.result.fallback_tips)
+            listed = [rules.tip_place[tip] for tip in wanted if tip in rules.tip_place]
         return [side.places.index(place) for place in listed if place in side.places]
 
     def rank(self, states: States) -> Ranked:
@@ -172,9 +170,3 @@ class Ranking:
                 used[group_of[column]] |= free
             winners[filled[free], at[free]] = column
             filled += free
-
-
-def in_play(states: States, at: int, group: str) -> NDArray[np.bool_]:
-    """Whether mapping rows of the group decide anything here: the side has not ended, and shows its kind."""
-    playing = states.ended[at] == NO_ROW
-    return playing & (states.triage[at] == NO_ROW) if group == GOODS else playing

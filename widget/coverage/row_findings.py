@@ -157,7 +157,8 @@ def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
         paths, example = together(rules, shelf, (demand, second))
         if paths:
             what = "takes out all that it requires" if against else "requires other things: nothing is left"
-            message = f"row '{rows[demand].id}' and row '{rows[second].id}' hold together on {share(paths, told.paths)}, and the second {what}"
+            pair = f"row '{rows[demand].id}' and row '{rows[second].id}'"
+            message = f"{pair} hold together on {share(paths, told.paths)}, and the second {what}"
             code = "rows_contradict" if against else "requires_empty"
             yield from tell(code, ("mappings.csv", demand), message, example, paths)
 

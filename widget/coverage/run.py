@@ -22,7 +22,7 @@ Answers = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Kind:
-    """What one side shows: ``ended`` and ``triage`` are rows of safety.yaml (None: none), ``shown`` places of the rules.
+    """What one side shows. ``ended`` and ``triage``: rows of safety.yaml (None: none); ``shown``: places of the rules.
 
     ``slots``: the slot of each shown one, -1 for fallback; ``tied``: which of them only the SKU or id decided.
     """
@@ -44,7 +44,10 @@ class Kind:
 
 
 class Run:
-    """All classes of one group, for one version or for two side by side. Raises TooManyClasses, TooMany, OrderDiffers."""
+    """All classes of one group, for one version or two side by side.
+
+    ``sampled``: some of them, with counts estimated. Raises TooManyClasses, TooMany, OrderDiffers.
+    """
 
     def __init__(
         self,
@@ -93,9 +96,8 @@ class Run:
             number = self._known.get(key)
             if number is None:
                 number = self._known[key] = len(self.kinds)
-                self.kinds.append(
-                    tuple(self._kind(at, states, ranked[at], int(first[place])) for at in range(len(ranked)))
-                )
+                at = int(first[place])
+                self.kinds.append(tuple(self._kind(side, states, each, at) for side, each in enumerate(ranked)))
             numbers[place] = number
         return numbers[which]
 

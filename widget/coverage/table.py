@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from widget.coverage.exact import Column, equal_rows, sum_by
-from widget.coverage.frame import ADD, END, FIRST, KEEP, ONLY_TIPS, OUT, SHOW, WORD, Frame, Words
+from widget.coverage.frame import WORD, Frame, Words
+from widget.coverage.items import ADD, END, FIRST, KEEP, ONLY_TIPS, OUT, SHOW
 
 HIDDEN = -1
 NO_ROW = 32767
@@ -82,9 +83,7 @@ class _Maker:
         place_of = np.empty(len(order), dtype=np.int64)
         place_of[order] = np.arange(len(order))
         first, which = first[order], place_of[which]
-        counts = np.array(
-            [1 if w == HIDDEN or w >= len(ask.ways) else ask.ways.counts[w] for w in way], dtype=frame.count_type
-        )
+        counts = np.array([*ask.ways.counts, 1, 1], dtype=frame.count_type)[way]
         raw = np.full((self.patterns, len(ask.ways) + 2), -1, dtype=np.int32)
         raw[pattern, way] = which
         grid = np.zeros((self.patterns, raw.shape[1], len(self.items)), dtype=bool)
@@ -120,14 +119,17 @@ class _Maker:
         for u in range(self.patterns):
             asking = self.asked[:, u]
             if asking.all():
-                pattern.append(np.full(full, u)), way.append(np.arange(full)), truth.append(everyone)
+                pattern.append(np.full(full, u))
+                way.append(np.arange(full))
+                truth.append(everyone)
                 continue
             askers = [side for side in range(len(asking)) if asking[side]]
             homes = [self.frame.sides[side].rules.pack.quiz.by_id[names] for side in askers]
             if not all(home.optional for home in homes):
                 continue
             row = [clause.side in askers and self._holds_skipped(clause) for clause in self.clauses]
-            pattern.append(np.full(1, u)), way.append(np.full(1, full + (not askers)))
+            pattern.append(np.full(1, u))
+            way.append(np.full(1, full + (not askers)))
             truth.append(np.array([row], dtype=bool).reshape(1, len(self.clauses)))
         if not pattern:
             empty = np.zeros(0, dtype=np.int64)

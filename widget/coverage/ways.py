@@ -119,7 +119,7 @@ def _kinds(options: Sequence[str], terms: Sequence[Term]) -> list[tuple[str, ...
 
 def _some_mixtures(kinds: int) -> list[int]:
     """Each kind alone, each pair of kinds, and random ones, as bits; the same in each run."""
-    chance = random.Random(kinds)
+    chance = random.Random(kinds)  # noqa: S311  # A sample, no secret.
     alone = [1 << one for one in range(kinds)]
     pairs = [1 << one | 1 << other for one in range(kinds) for other in range(one)]
     mixed = [chance.getrandbits(kinds) or 1 for _ in range(RANDOM_MIXTURES)]

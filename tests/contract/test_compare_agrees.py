@@ -1,0 +1,69 @@
+"""What an edit changes, against looking at every path of both versions one by one."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_coverage_agrees import MOST_PATHS, every_path, random_pack
+from widget.coverage.compare import compare, same_for_shoppers
+from widget.domain.engine.live import Engine
+from widget.domain.pack import Pack
+
+
+def edited(pack: Pack, chance: random.Random) -> Pack:
+    """Some edits: a weight, a row less, stock, an option less, a question less, a triage row less."""
+    mappings, products, questions = list(pack.mappings), list(pack.products), list(pack.quiz.questions)
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(mappings)) if mappings else None
+        if at is not None and mappings[at].effect == "boost":
+            mappings[at] = replace(mappings[at], weight=-mappings[at].weight or 1)
+        elif at is not None:
+            del mappings[at]
+    if chance.random() < 0.3 and products:
+        at = chance.randrange(len(products))
+        products[at] = replace(products[at], stock=0)
+    pack = replace(pack, mappings=tuple(mappings), products=tuple(products))
+    if chance.random() < 0.3 and pack.triage:
+        pack = replace(pack, triage=pack.triage[1:])
+    if chance.random() < 0.4:
+        at = chance.randrange(len(questions))
+        if len(questions[at].options) > 2:
+            questions[at] = replace(questions[at], options=questions[at].options[:-1])
+        elif not questions[at].optional:
+            questions[at] = replace(questions[at], optional=True)
+    return replace(pack, quiz=replace(pack.quiz, questions=tuple(questions)))
+
+
+def paths_of(engine: Engine) -> set[str] | None:
+    found: set[str] = set()
+    for answers in every_path(engine):
+        found.add(json.dumps({name: sorted(each) for name, each in answers.items()}, sort_keys=True))
+        if len(found) > MOST_PATHS:
+            return None
+    return found
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_changed_paths_are_those_that_differ_one_by_one(batch: int, tmp_path: Path) -> None:
+    looked = 0
+    for seed in range(5000 + batch * 30, 5000 + (batch + 1) * 30):
+        pack = random_pack(seed, tmp_path)
+        before, after = Engine.of(pack), Engine.of(edited(pack, random.Random(seed)))
+        one, other = paths_of(before), paths_of(after)
+        if one is None or other is None:
+            continue
+        looked += 1
+        common = [json.loads(text) for text in one & other]
+        changed = len(one ^ other) + sum(not same_for_shoppers(before, after, each) for each in common)
+        told = compare(before, after, common)
+        assert told.exact
+        assert (told.paths, told.changed) == (len(one | other), changed), seed
+        assert (told.responses, told.responses_changed) == (len(common), changed - len(one ^ other)), seed
+        for example in told.examples:
+            assert not same_for_shoppers(before, after, example["answers"]), (seed, example["answers"])
+    assert looked > 10

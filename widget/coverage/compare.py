@@ -1,0 +1,303 @@
+"""What an edit changes: on answer paths, and on what shoppers really answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from widget.coverage.check import check_paths
+from widget.coverage.diagram import Diagram, changed_in_either
+from widget.coverage.frame import OrderDiffers
+from widget.coverage.items import GOODS, TIPS, side_of
+from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
+from widget.coverage.report import Coverage, Finding
+from widget.coverage.run import Answers, Kind, Run
+from widget.coverage.sample import pair_answers
+from widget.coverage.ways import ways_of
+from widget.domain.code import asked_answers
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.evaluation import Evaluation, evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.engine.rules import Rules
+from widget.domain.pack import PRODUCTS, TIPS_ONLY
+from widget.domain.paths import TooMany
+from widget.domain.result import Setting
+
+MOST_EXAMPLES = 10
+_NUMBERS = re.compile(r"\d[\d.,]*( %)?( of \d[\d,]*)?")
+
+
+@dataclass
+class Comparison:
+    """``changed`` of ``paths`` give another result; of ``responses`` (None: none were looked at) likewise.
+
+    ``exact`` False: paths were sampled, since there are too many or the order of questions differs.
+    """
+
+    paths: int
+    changed: int
+    exact: bool
+    responses: int | None
+    responses_changed: int | None
+    products: dict[str, dict[str, int]]
+    response_products: dict[str, dict[str, int]]
+    examples: list[dict[str, Any]]
+    new: list[Finding]
+    fixed: list[Finding]
+    before: Coverage = field(repr=False)
+    after: Coverage = field(repr=False)
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "paths": self.paths,
+            "changed": self.changed,
+            "exact": self.exact,
+            "responses": self.responses,
+            "responses_changed": self.responses_changed,
+            "products": self.products,
+            "response_products": self.response_products,
+            "examples": self.examples,
+            "findings": {
+                "new": [each.data() for each in self.new],
+                "fixed": [each.data() for each in self.fixed],
+            },
+        }
+
+
+def compare(
+    before: Engine,
+    after: Engine,
+    responses: Iterable[Answers] | None = None,
+    *,
+    most: int = MOST_CLASSES,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Two versions, or two states of one, on all answer paths and on responses."""
+    told = [check_paths(each.rules.pack, each.shelf, most=most, progress=progress) for each in (before, after)]
+    try:
+        runs = [_side_by_side(before, after, group, most, progress) for group in (GOODS, TIPS)]
+        common = runs[0].paths
+        changed_common = _changed(runs, before.rules, after.rules)
+        paths = told[0].paths + told[1].paths - common
+        changed = changed_common + (told[0].paths - common) + (told[1].paths - common)
+        candidates, exact = list(_changed_answers(runs, before, after)), all(each.exact for each in told)
+    except (TooMany, TooManyClasses, OrderDiffers):
+        paths, changed, candidates = _by_sample(before, after, max(told[0].paths, told[1].paths))
+        exact = False
+    counted = _on_responses(before, after, responses) if responses is not None else None
+    keys = [{_key(each): each for each in one.findings} for one in told]
+    return Comparison(
+        paths=paths,
+        changed=changed,
+        exact=exact,
+        responses=counted[0] if counted else None,
+        responses_changed=counted[1] if counted else None,
+        products=_before_after(told[0].shown, told[1].shown),
+        response_products=counted[2] if counted else {},
+        examples=[_example(before, after, *each) for each in candidates[:MOST_EXAMPLES]],
+        new=[each for key, each in keys[1].items() if key not in keys[0]],
+        fixed=[each for key, each in keys[0].items() if key not in keys[1]],
+        before=told[0],
+        after=told[1],
+    )
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    """What makes two findings the same one: not their numbers, nor the line they stand on."""
+    return finding.code, _NUMBERS.sub("", finding.message)
+
+
+def _before_after(one: dict[str, int], other: dict[str, int]) -> dict[str, dict[str, int]]:
+    return {
+        sku: {"before": one.get(sku, 0), "after": other.get(sku, 0)} for sku in [*one, *(other.keys() - one.keys())]
+    }
+
+
+# Paths -----------------------------------------------------------------------------------------------
+
+
+def _side_by_side(before: Engine, after: Engine, group: str, most: int, progress: Progress | None) -> Run:
+    sides = [side_of(each.rules, each.shelf, group) for each in (before, after)]
+    return Run(sides, most=most, progress=progress)
+
+
+def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
+    """What a shopper sees of a kind, in words that mean the same in each version: outcome and products, or tips."""
+    if group == TIPS:
+        return tuple(rules.tips[place - len(rules.products)].id for place in kind.shown)
+    if kind.ended is not None:
+        return (rules.pack.triage[kind.ended].outcome,)
+    return (PRODUCTS if kind.shown else TIPS_ONLY, *(rules.products[place].sku for place in kind.shown))
+
+
+def _differs(before: Rules, after: Rules, group: str) -> Callable[[tuple[Kind, ...]], bool]:
+    def differs(kinds: tuple[Kind, ...]) -> bool:
+        return shown_names(before, group, kinds[0]) != shown_names(after, group, kinds[1])
+
+    return differs
+
+
+def _changed(runs: list[Run], before: Rules, after: Rules) -> int:
+    """On how many common paths products, order, outcome or tips change."""
+    differs = [_differs(before, after, group) for group in (GOODS, TIPS)]
+    by_group = [_changed_paths(run, each) for run, each in zip(runs, differs, strict=True)]
+    if not by_group[0] or not by_group[1]:
+        return sum(by_group)
+    one, other = (Diagram(run, each) for run, each in zip(runs, differs, strict=True))
+    return changed_in_either(one, other, lambda at: _joint_ways(runs, at))
+
+
+def _changed_paths(run: Run, differs: Callable[[tuple[Kind, ...]], bool]) -> int:
+    ends = [tuple(Kind(row, None, (), (), ()) for row in rows) for rows in run.walked.ends]
+    total = sum(many for kinds, many in zip(run.kinds, run.totals, strict=True) if differs(kinds))
+    return total + sum(many for kinds, many in zip(ends, run.walked.ended, strict=True) if differs(kinds))
+
+
+def _joint_ways(runs: list[Run], at: int) -> tuple[list[int], Any, Any]:
+    asks = [run.frame.asks[run.walked.layers[at].at] for run in runs]
+    both = _ways(asks[0].question, tuple(dict.fromkeys([*asks[0].ways.terms, *asks[1].ways.terms])))
+    places = []
+    for ask in asks:
+        columns = [both.terms.index(term) for term in ask.ways.terms]
+        known = {row.tobytes(): way for way, row in enumerate(np.packbits(ask.ways.truth, axis=1))}
+        places.append(np.array([known[row.tobytes()] for row in np.packbits(both.truth[:, columns], axis=1)]))
+    return list(both.counts), places[0], places[1]
+
+
+_ways = lru_cache(maxsize=64)(ways_of)
+
+
+def _changed_answers(runs: list[Run], before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
+    """(answers, paths) of the changes that most paths share, one for each pair of results."""
+    found: list[tuple[int, Answers]] = []
+    for group, run in zip((GOODS, TIPS), runs, strict=True):
+        differs = _differs(before.rules, after.rules, group)
+        best: dict[tuple[Any, ...], tuple[int, int]] = {}
+        for at, kinds in enumerate(run.kinds):
+            if differs(kinds):
+                pair = tuple(shown_names(e.rules, group, kind) for e, kind in zip((before, after), kinds, strict=True))
+                total, first = best.get(pair, (0, at))
+                best[pair] = (total + run.totals[at], first)
+        most = sorted(best.values(), reverse=True)[:MOST_EXAMPLES]
+        found += [(total, run.example_of_kind(at)) for total, at in most]
+        for end, rows in enumerate(run.walked.ends):
+            if differs(tuple(Kind(row, None, (), (), ()) for row in rows)):
+                found.append((run.walked.ended[end], run.example_of_end(end)))
+    found.sort(key=lambda each: -each[0])
+    yield from ((answers, total) for total, answers in found)
+    yield from _one_sided(before, after)
+
+
+def _one_sided(before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
+    """Answers that only one of the two accepts as they are."""
+    if before.rules.pack.quiz.questions == after.rules.pack.quiz.questions:
+        return
+    for one, other in ((before, after), (after, before)):
+        for answers in pair_answers(one.rules):
+            if _told(one, answers) and not _told(other, answers):
+                yield answers, 0
+                break
+
+
+def _told(engine: Engine, answers: Answers) -> Evaluation | None:
+    """The evaluation, or None where these answers, as they are, are no path of the quiz."""
+    try:
+        found = evaluate(engine.rules, engine.shelf, answers)
+    except Refused:
+        return None
+    asked = asked_answers(engine.rules.pack.quiz, found.walk)
+    return found if {name: sorted(each) for name, each in asked.items()} == _sorted(answers) else None
+
+
+def _sorted(answers: Answers) -> Answers:
+    return {name: sorted(each) for name, each in answers.items() if each}
+
+
+def _by_sample(before: Engine, after: Engine, paths: int) -> tuple[int, int, list[tuple[Answers, int]]]:
+    """Where paths cannot be walked side by side: answers with every pair of options, one by one."""
+    looked = [answers for each in (before, after) for answers in pair_answers(each.rules)]
+    changed = [answers for answers in looked if not same_for_shoppers(before, after, answers)]
+    return paths, round(paths * len(changed) / max(1, len(looked))), [(answers, 0) for answers in changed]
+
+
+# Responses -------------------------------------------------------------------------------------------
+
+
+def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
+    """(outcome, products in order, tips in order), or None for answers that the version refuses."""
+    try:
+        found = evaluate(engine.rules, engine.shelf, answers)
+    except Refused:
+        return None
+    rules = engine.rules
+    tips = tuple(rules.tips[place - len(rules.products)].id for place in found.tips)
+    return found.outcome, tuple(rules.products[each.place].sku for each in found.shown), tips
+
+
+def same_for_shoppers(before: Engine, after: Engine, answers: Answers) -> bool:
+    return told_to_shoppers(before, answers) == told_to_shoppers(after, answers)
+
+
+def _on_responses(
+    before: Engine, after: Engine, responses: Iterable[Answers]
+) -> tuple[int, int, dict[str, dict[str, int]]]:
+    """(responses, changed ones, per product how often it is shown before and after)."""
+    many = Counter(json.dumps(_sorted(answers), sort_keys=True) for answers in responses)
+    changed = 0
+    shown: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for text, count in many.items():
+        told = [told_to_shoppers(each, json.loads(text)) for each in (before, after)]
+        changed += count * (told[0] != told[1])
+        for counter, each in zip(shown, told, strict=True):
+            counter.update(dict.fromkeys(each[1], count) if each else {})
+    return sum(many.values()), changed, _before_after(dict(shown[0]), dict(shown[1]))
+
+
+# Examples --------------------------------------------------------------------------------------------
+
+
+def _example(before: Engine, after: Engine, answers: Answers, paths: int) -> dict[str, Any]:
+    results = [_result(each, answers) for each in (before, after)]
+    return {
+        "answers": answers,
+        "paths": paths,
+        "before": results[0],
+        "after": results[1],
+        "rows": _causes(before, after, answers),
+    }
+
+
+def _result(engine: Engine, answers: Answers) -> dict[str, Any] | None:
+    pack = engine.rules.pack
+    try:
+        return engine.recommend(answers, Setting("files", pack.id, 0, pack.default_locale))
+    except Refused:
+        return None
+
+
+def _causes(before: Engine, after: Engine, answers: Answers) -> list[str]:
+    """The rows (of mappings, triage or exclusions) that hold on one side only, or hold on both and say other things."""
+    one, other = (_holding(each, answers) for each in (before, after))
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def _holding(engine: Engine, answers: Answers) -> dict[str, Any]:
+    try:
+        found = evaluate(engine.rules, engine.shelf, answers)
+    except Refused:
+        return {}
+    rules = engine.rules
+    rows: dict[str, Any] = {}
+    for (_, row), holds in zip(rules.boost_rows, found.boosted, strict=False):
+        if holds:
+            rows[row.id] = (row.effect, row.target, row.weight)
+    rows |= {pick.row.id: (pick.row.effect, pick.row.target) for pick in found.picks}
+    rows |= {row.id: row.exclude for row, _ in found.exclusions}
+    return rows | ({found.triage.id: found.triage.outcome} if found.triage else {})

@@ -5,80 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import orjson
 
-from widget.actions.check_letters import letter_problems
+from widget.actions.check_content import check_content
 from widget.actions.export_content import export_content
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
+from widget.commands.impact import compare_command, coverage
 from widget.commands.opening import opened_parts
-from widget.content.files import NoPack, write_folder
-from widget.content.reader import Located, Reading, read_pack
-from widget.domain.engine.highest import highest_score
-from widget.domain.engine.rules import Rules
-from widget.domain.pack import Pack
-from widget.domain.problem import ERROR, WARNING, Problem
-
-_MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "blue")}
+from widget.commands.reading import read_or_refuse
+from widget.commands.reports import as_json, print_problems, progress_bar
+from widget.content.files import write_folder
 
 
 @click.group()
 def content() -> None:
-    """Check, import and export content packs."""
+    """Check, compare, import and export content packs."""
 
 
-def read_or_refuse(folder: Path) -> Reading:
-    """The pack of a folder with its problems; wrong use when there is no such folder."""
-    try:
-        return read_pack(folder)
-    except NoPack as error:
-        raise click.UsageError(str(error)) from error
+content.add_command(coverage)
+content.add_command(compare_command)
 
 
 @content.command()
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Problems as JSON.")
-def check(pack: Path, as_json: bool) -> None:
+@click.option("--json", "json_wanted", is_flag=True, help="Problems as JSON.")
+def check(pack: Path, json_wanted: bool) -> None:
     """All problems of a PACK folder, with file, line and the nearest valid name. Exit 1 when one is an error."""
     reading = read_or_refuse(pack)
-    if reading.pack:
-        reading.problems += estimated_matches(reading.pack)
-        reading.problems += [Located(each, str(each.place[0]), 1) for each in letter_problems(reading.pack)]
-    if as_json:
-        data = {"problems": [each.data() for each in reading.problems]}
-        click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
+    with progress_bar("Going through all answer paths") as bar:
+        check_content(reading, progress=bar)
+    if json_wanted:
+        as_json({"problems": [each.data() for each in reading.problems]})
     else:
-        _print(pack, reading)
+        print_problems(pack, reading)
     if reading.errors:
         raise SystemExit(1)
-
-
-def estimated_matches(pack: Pack) -> list[Located]:
-    """Products whose highest score, and so their match in percent, could only be estimated."""
-    rules = Rules(pack)
-    texts = [each.sku for each in rules.products if not highest_score(rules, each.sku)[1]]
-    message = "the match of '{}' is an estimate: too many rows look at too many questions at once"
-    return [
-        Located(Problem(WARNING, ("mappings.csv",), "match_estimated", message.format(sku)), "mappings.csv", 1)
-        for sku in texts
-    ]
-
-
-def _print(pack: Path, reading: Reading) -> None:
-    for each in reading.problems:
-        _print_problem(pack, each)
-    errors = len(reading.errors)
-    findings = len(reading.problems) - errors
-    if errors:
-        click.secho(f"Errors: {errors}, findings: {findings}. Errors stop this pack from being published.", fg="red")
-    else:
-        click.secho(f"No errors, {findings} findings. This pack can be published.", fg="green")
-
-
-def _print_problem(pack: Path, each: Located) -> None:
-    mark, colour = _MARKS[each.problem.severity]
-    where = click.style(f"{pack / each.file}:{each.line}", bold=True)
-    click.echo(f"{click.style(mark, fg=colour)} {where}  {each.problem.message}")
 
 
 @content.command("import")
@@ -89,10 +50,9 @@ def _print_problem(pack: Path, each: Located) -> None:
 def import_command(pack: Path, shop: str, publish: bool, note: str) -> None:
     """Import a PACK folder as a new content version of a shop. With errors, nothing is stored."""
     reading = read_or_refuse(pack)
-    if reading.pack:
-        reading.problems += [Located(each, str(each.place[0]), 1) for each in letter_problems(reading.pack)]
-    if any(each.problem.severity == ERROR for each in reading.problems):
-        _print(pack, reading)
+    check_content(reading)
+    if reading.errors:
+        print_problems(pack, reading)
         raise SystemExit(1)
     with opened_parts() as parts:
         version = import_content(parts, shop=shop, files=reading.files, note=note, author="command line")

@@ -11,10 +11,11 @@ import click
 import orjson
 from rich.progress import track
 
-from widget.commands.content import _print, read_or_refuse
+from widget.commands.reading import read_or_refuse, sound_pack
 from widget.content.money import money_text
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.live import Engine
+from widget.domain.problem import unknown_text
 from widget.domain.result import Setting
 
 _NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jsonl'
@@ -29,22 +30,25 @@ _NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jso
     help="One JSON object a line.",
 )
 @click.option("--explain", is_flag=True, help="Add the trace: every row, score, and what kept a product out.")
+@click.option("--why-not", metavar="SKU", help="Why this product is shown where it is, or what keeps it out.")
 @click.option("--json", "as_json", is_flag=True, help="The whole Result as JSON.")
-def recommend(pack: Path, answers: str | None, answers_file: Path | None, explain: bool, as_json: bool) -> None:
+def recommend(
+    pack: Path, answers: str | None, answers_file: Path | None, explain: bool, why_not: str | None, as_json: bool
+) -> None:
     """The Result of answers, from the files of PACK as they stand."""
     if (answers is None) == (answers_file is None):
         raise click.UsageError(_NO_ANSWERS)
     reading = read_or_refuse(pack)
-    if reading.pack is None:
-        _print(pack, reading)
-        raise SystemExit(1)
-    engine = Engine.of(reading.pack)
-    setting = Setting("files", reading.pack.id, 0, reading.pack.default_locale, money=money_text)
+    sound = sound_pack(pack, reading)
+    if why_not is not None and why_not not in sound.product_by_sku:
+        raise click.UsageError(unknown_text("SKU", why_not, sound.product_by_sku))
+    engine = Engine.of(sound)
+    setting = Setting("files", sound.id, 0, sound.default_locale, money=money_text)
     if answers_file is not None:
         for line in _lines(answers_file):
-            sys.stdout.buffer.write(orjson.dumps(_one(engine, setting, line, explain)) + b"\n")
+            sys.stdout.buffer.write(orjson.dumps(_one(engine, setting, line, explain, why_not)) + b"\n")
         return
-    told = _one(engine, setting, answers or "", explain)
+    told = _one(engine, setting, answers or "", explain, why_not)
     if as_json or "refused" in told:
         click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -62,10 +66,10 @@ def _lines(path: Path) -> Iterator[str]:
     return iter(track(lines, description="Answering", console=Console(stderr=True)))
 
 
-def _one(engine: Engine, setting: Setting, text: str, explain: bool) -> dict[str, Any]:
+def _one(engine: Engine, setting: Setting, text: str, explain: bool, why: str | None) -> dict[str, Any]:
     """A Result, or ``{"refused": code, "detail": words}``."""
     try:
-        return engine.recommend(orjson.loads(text), setting, explain=explain)
+        return engine.recommend(orjson.loads(text), setting, explain=explain, why=why)
     except orjson.JSONDecodeError as error:
         return {"refused": "not_json", "detail": f"this is no JSON: {error}"}
     except Refused as refused:
@@ -89,3 +93,37 @@ def _say(result: dict[str, Any]) -> None:
         click.echo(
             f"  trace    {row['sku']:<18} {row['score'] if row['score'] is not None else '–':>6}  {why:<22} {adds}"
         )
+    if "why_not" in result:
+        _say_why(result["why_not"])
+
+
+_CAUSES = {
+    "ended_early": "the quiz ended early, at triage row {row}",
+    "tips_only": "no product is shown, because of triage row {row}",
+    "inactive": "it is not active",
+    "blocked": "the shop withholds it",
+    "certificate": "it lacks a certificate with a total THC within the limit",
+    "safety": "safety exclusion {row} takes it out",
+    "live_safety": "the safety of the live version takes it out",
+    "exclude": "row {row} excludes it",
+    "require": "row {row} requires others",
+    "out_of_stock": "it is out of stock",
+    "score": "its score is below the least one, by {needed}",
+    "variant": "another variant of the same product is shown",
+    "slot": "the slots it fits are taken by better ones",
+}
+
+
+def _say_why(line: dict[str, Any]) -> None:
+    """Why a product stands where it does, in words."""
+    rows = ", ".join(f"{each['id']} {each['adds']:+d}" for each in line["rows"]) or "no row adds to it"
+    out = line["kept_out"]
+    if out is None:
+        click.secho(f"{line['sku']} is shown in place {line['shown']}, slot {line['slot']}.", bold=True)
+    else:
+        cause = _CAUSES[out["by"]].format(row=f"'{out.get('row')}'", needed=line["needed"])
+        click.secho(f"{line['sku']} is not shown: {cause}.", bold=True)
+    click.echo(f"  score {line['score'] if line['score'] is not None else '–'}: {rows}")
+    for each in line["ahead"]:
+        pinned = ", pinned" if each["pinned"] else ""
+        click.echo(f"  ahead: {each['sku']} with {each['score']} in slot {each['slot']}{pinned}")

@@ -64,7 +64,11 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in reader.problems]
     located.sort(key=lambda each: (each.file, each.line, each.problem.code))
     failed = any(each.problem.severity == ERROR for each in located)
-    return Reading(None if failed else pack, located, files)
+
+    def line(place: tuple[str | int, ...]) -> int:
+        return reader.line(reader.as_written(place))
+
+    return Reading(None if failed else pack, located, files, line)
 
 
 @dataclass

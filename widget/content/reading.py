@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from widget.content.files import PackFiles
 from widget.domain.pack import Pack
 from widget.domain.problem import ERROR, Problem
+
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,16 @@ class Reading:
     pack: Pack | None
     problems: list[Located]
     files: PackFiles
+    line: Callable[[Place], int] = field(default=lambda place: 1)
+    """The line in its file that a place stands on."""
+
+    def located(self, problem: Problem) -> Located:
+        return Located(problem, str(problem.place[0]), self.line(problem.place))
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Problems that came out later, in their places."""
+        self.problems += [self.located(each) for each in problems]
+        self.problems.sort(key=lambda each: (each.file, each.line, each.problem.code))
 
     @property
     def errors(self) -> list[Located]:

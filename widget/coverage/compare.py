@@ -29,6 +29,7 @@ from widget.domain.engine.rules import Rules
 from widget.domain.pack import PRODUCTS, TIPS_ONLY
 from widget.domain.paths import TooMany
 from widget.domain.result import Setting
+from widget.domain.target import names_tips
 
 MOST_EXAMPLES = 10
 _NUMBERS = re.compile(r"\d[\d.,]*( %)?( of \d[\d,]*)?")
@@ -283,21 +284,34 @@ def _result(engine: Engine, answers: Answers) -> dict[str, Any] | None:
 
 
 def _causes(before: Engine, after: Engine, answers: Answers) -> list[str]:
-    """The rows (of mappings, triage or exclusions) that hold on one side only, or hold on both and say other things."""
-    one, other = (_holding(each, answers) for each in (before, after))
+    """The rows that hold on one side only, or hold on both and say other things, and bear on what changed.
+
+    Rows of mappings for the group (products or tips) whose result changed; triage rows and exclusions always.
+    """
+    told = [told_to_shoppers(each, answers) for each in (before, after)]
+    groups = set()
+    if None in told or told[0] is None or told[1] is None:
+        groups = {GOODS, TIPS}
+    else:
+        groups |= {GOODS} if told[0][:2] != told[1][:2] else set()
+        groups |= {TIPS} if told[0][2] != told[1][2] else set()
+    one, other = (_holding(each, answers, groups) for each in (before, after))
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-def _holding(engine: Engine, answers: Answers) -> dict[str, Any]:
+def _holding(engine: Engine, answers: Answers, groups: set[str]) -> dict[str, Any]:
+    """The rows that hold, with what each says."""
     try:
         found = evaluate(engine.rules, engine.shelf, answers)
     except Refused:
         return {}
     rules = engine.rules
-    rows: dict[str, Any] = {}
-    for (_, row), holds in zip(rules.boost_rows, found.boosted, strict=False):
-        if holds:
-            rows[row.id] = (row.effect, row.target, row.weight)
-    rows |= {pick.row.id: (pick.row.effect, pick.row.target) for pick in found.picks}
-    rows |= {row.id: row.exclude for row, _ in found.exclusions}
-    return rows | ({found.triage.id: found.triage.outcome} if found.triage else {})
+    rows = [row for (_, row), holds in zip(rules.boost_rows, found.boosted, strict=False) if holds]
+    rows += [pick.row for pick in found.picks]
+    holding: dict[str, Any] = {
+        row.id: (row.effect, row.target, row.weight)
+        for row in rows
+        if (TIPS if names_tips(row.target) else GOODS) in groups
+    }
+    holding |= {row.id: row.exclude for row, _ in found.exclusions}
+    return holding | ({found.triage.id: found.triage.outcome} if found.triage else {})

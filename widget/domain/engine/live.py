@@ -10,7 +10,7 @@ from widget.domain.engine.evaluation import Screening, evaluate
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
-from widget.domain.engine.trace import trace
+from widget.domain.engine.trace import trace, why_not
 from widget.domain.pack import Pack
 from widget.domain.result import Setting, build_result
 
@@ -27,9 +27,19 @@ class Engine:
         return cls(rules, Shelf(rules), Highest(rules))
 
     def recommend(
-        self, answers: Answers, setting: Setting, *, explain: bool = False, screening: Screening | None = None
+        self,
+        answers: Answers,
+        setting: Setting,
+        *,
+        explain: bool = False,
+        why: str | None = None,
+        screening: Screening | None = None,
     ) -> dict[str, Any]:
-        """The Result, with its ``trace`` when asked for. Raises Refused."""
+        """The Result, with its ``trace``, and with ``why_not`` for one SKU, when asked for. Raises Refused."""
         found = evaluate(self.rules, self.shelf, answers, screening)
         result = build_result(found, setting, self.highest)
-        return {**result, "trace": trace(found)} if explain else result
+        if explain:
+            result["trace"] = trace(found)
+        if why is not None:
+            result["why_not"] = why_not(found, why)
+        return result

@@ -126,6 +126,32 @@ def _rows(found: Evaluation, place: int) -> list[dict[str, Any]]:
     return [{"id": row_id, "adds": weight} for _, row_id, weight in rows]
 
 
+def why_not(found: Evaluation, sku: str) -> dict[str, Any] | None:
+    """For one product: its line of the trace, and what would have to be otherwise; None for an unknown SKU.
+
+    ``{"sku", "score", "rows", "shown", "slot", "kept_out", "ahead": [{"sku", "score", "slot"}], "needed"}``: ``ahead``
+    are the products shown in its place, best first; ``needed`` the score it lacks to be shown at all (null: enough).
+    """
+    place = found.rules.place.get(sku)
+    if place is None:
+        return None
+    line = _product(found, place)
+    out = line["kept_out"]
+    shown = [
+        {
+            "sku": found.rules.products[each.place].sku,
+            "score": found.scores[each.place],
+            "slot": each.slot,
+            "pinned": each.place in found.pinned,
+        }
+        for each in found.shown
+    ]
+    least = found.rules.pack.result.min_score
+    lacks = least - found.scores[place] if found.scores and found.scores[place] < least else None
+    beaten = out is not None and out["by"] in ("slot", "variant", "score")
+    return {**line, "ahead": shown if beaten else [], "needed": lacks if beaten else None}
+
+
 def better(found: Evaluation) -> int | None:
     """The product shown first, if any product is shown at all."""
     return found.shown[0].place if found.outcome == PRODUCTS and found.shown else None

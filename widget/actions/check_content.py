@@ -1,0 +1,41 @@
+"""Everything that is checked before a pack is published: command line, console and CI run the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from widget.actions.check_letters import letter_problems
+from widget.content.reading import Reading
+from widget.coverage.check import check_paths
+from widget.coverage.layers import Progress
+from widget.coverage.report import Coverage
+from widget.domain.engine.highest import highest_score
+from widget.domain.engine.rules import Rules
+from widget.domain.pack import Pack
+from widget.domain.problem import WARNING, Problem
+
+
+def check_content(reading: Reading, *, progress: Progress | None = None) -> Coverage | None:
+    """Add to a reading what shows only on a whole pack; the report on its paths, or None where it has errors."""
+    if reading.pack is None:
+        return None
+    reading.add(letter_problems(reading.pack))
+    reading.add(_estimated_matches(reading.pack))
+    told = check_paths(reading.pack, progress=progress)
+    reading.add(path_problems(told))
+    return told
+
+
+def path_problems(told: Coverage) -> Iterable[Problem]:
+    """The findings of the path check as problems of files."""
+    for each in told.findings:
+        yield Problem(each.severity, each.where, each.code, each.message)
+
+
+def _estimated_matches(pack: Pack) -> Iterable[Problem]:
+    """Products whose highest score, and so their match in percent, could only be estimated."""
+    rules = Rules(pack)
+    message = "the match of '{}' is an estimate: too many rows look at too many questions at once"
+    for product in rules.products:
+        if not highest_score(rules, product.sku)[1]:
+            yield Problem(WARNING, ("mappings.csv",), "match_estimated", message.format(product.sku))

@@ -1,0 +1,96 @@
+"""recovery-quiz content coverage and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import orjson
+
+from widget.actions.load_version import load_responses, load_version
+from widget.commands.opening import opened_parts
+from widget.commands.reading import read_or_refuse, sound_pack
+from widget.commands.reports import as_json, print_comparison, print_coverage, progress_bar
+from widget.coverage.check import check_paths
+from widget.coverage.compare import compare
+from widget.coverage.run import Answers
+from widget.domain.engine.live import Engine
+from widget.parts import Parts
+
+
+@click.command()
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--json", "json_wanted", is_flag=True, help="The report as JSON.")
+def coverage(pack: Path, json_wanted: bool) -> None:
+    """Check every answer path of a PACK folder. Exit 1 when a finding is an error."""
+    reading = read_or_refuse(pack)
+    checked = sound_pack(pack, reading)
+    with progress_bar("Going through all answer paths") as bar:
+        told = check_paths(checked, progress=bar)
+    if json_wanted:
+        as_json(told.data())
+    else:
+        print_coverage(pack, told, reading.line)
+    if told.failed:
+        raise SystemExit(1)
+
+
+@click.command("compare")
+@click.argument("before")
+@click.argument("after")
+@click.option("--responses", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Answers, one a line.")
+@click.option("--shop", default=None, help="The shop whose versions and responses are meant.")
+@click.option("--quiz", default="leg-day", show_default=True, help="The quiz whose versions are meant.")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 366), help="How far back to look.")
+@click.option("--json", "json_wanted", is_flag=True, help="The report as JSON.")
+def compare_command(
+    before: str, after: str, responses: Path | None, shop: str | None, quiz: str, days: int, json_wanted: bool
+) -> None:
+    """What changes from BEFORE to AFTER: each a pack folder, a version number, or "live".
+
+    With --responses FILE (as for recommend --answers-file) or --shop also on what shoppers really answered.
+    """
+    if responses and shop:
+        raise click.UsageError("give --responses or --shop, not both")
+    with ExitStack() as stack:
+        numbered = [name for name in (before, after) if _is_version(name)]
+        parts = stack.enter_context(opened_parts()) if shop or numbered else None
+        engines = [_engine(parts, shop or "demo", quiz, name) for name in (before, after)]
+        real = list(_lines(responses)) if responses else None
+        if shop and parts:
+            real = load_responses(parts, shop=shop, quiz=engines[1].rules.pack.id, days=days)
+    with progress_bar("Comparing all answer paths") as bar:
+        told = compare(engines[0], engines[1], real, progress=bar)
+    if json_wanted:
+        as_json(told.data())
+    else:
+        print_comparison(told)
+
+
+def _is_version(name: str) -> bool:
+    return name == "live" or name.isdigit()
+
+
+def _engine(parts: Parts | None, shop: str, quiz: str, name: str) -> Engine:
+    if parts and _is_version(name):
+        return load_version(parts, shop=shop, quiz=quiz, number=None if name == "live" else int(name))
+    folder = Path(name)
+    return Engine.of(sound_pack(folder, read_or_refuse(folder)))
+
+
+def _lines(path: Path) -> Iterator[Answers]:
+    """Answers, a JSON object a line; also lines that hold them under "answers", as exports of responses do."""
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            told = orjson.loads(line)
+            answers = told.get("answers", told)
+            sound = isinstance(answers, dict) and all(isinstance(each, list) for each in answers.values())
+        except (orjson.JSONDecodeError, AttributeError):
+            sound = False
+        if not sound:
+            raise click.UsageError(f"{path}, line {number}: this is no JSON object of question ids to lists of options")
+        yield answers

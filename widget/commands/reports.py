@@ -1,0 +1,145 @@
+"""How reports on content are printed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from widget.content.reading import Located, Reading
+from widget.coverage.compare import Comparison
+from widget.coverage.report import Coverage, Finding
+
+_MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "blue")}
+_BAR = 24
+_MOST_LINES = 200
+
+
+def as_json(data: Any) -> None:
+    click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on the error output of a terminal; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn(what), BarColumn(), TextColumn("question {task.completed} of {task.total}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_problems(pack: Path, reading: Reading) -> None:
+    """All problems with file and line, and whether the pack could be published."""
+    for each in reading.problems[:_MOST_LINES]:
+        _print_problem(pack, each)
+    more = len(reading.problems) - _MOST_LINES
+    if more > 0:
+        click.echo(f"… and {more} more; --json tells all.")
+    errors = len(reading.errors)
+    findings = len(reading.problems) - errors
+    if errors:
+        click.secho(f"Errors: {errors}, findings: {findings}. Errors stop this pack from being published.", fg="red")
+    else:
+        click.secho(f"No errors, {findings} findings. This pack can be published.", fg="green")
+
+
+def _print_problem(pack: Path, each: Located) -> None:
+    mark, colour = _MARKS[each.problem.severity]
+    where = click.style(f"{pack / each.file}:{each.line}", bold=True)
+    click.echo(f"{click.style(mark, fg=colour)} {where}  {each.problem.message}")
+
+
+# The path check --------------------------------------------------------------------------------------
+
+
+def print_coverage(pack: Path, told: Coverage, line: Callable[[tuple[str | int, ...]], int]) -> None:
+    """The report of the path check in words."""
+    click.secho(f"{told.paths:,} answer paths in {told.classes:,} classes. {told.sureness}", bold=True)
+    click.echo("Shares are of answer paths, not of shoppers.")
+    _print_shares("Outcomes", told.outcomes, told.paths)
+    _print_shares("Products shown", told.shown, told.paths)
+    _print_shares("Tips shown", told.tips, told.paths)
+    click.echo()
+    for each in told.findings:
+        _print_finding(pack, each, line(each.where))
+    errors = sum(each.severity == "error" for each in told.findings)
+    colour = "red" if errors else "green"
+    click.secho(f"{len(told.findings)} findings, {errors} of them errors.", fg=colour)
+
+
+def _print_shares(title: str, counts: dict[str, int], total: int) -> None:
+    click.secho(f"\n{title}", bold=True)
+    width = max(map(len, counts), default=0)
+    for name, count in sorted(counts.items(), key=lambda each: -each[1]):
+        part = count / total if total else 0
+        click.echo(f"  {name:<{width}}  {'█' * round(part * _BAR):<{_BAR}} {part:7.2%}  {count:,}")
+
+
+def _print_finding(pack: Path, each: Finding, line: int) -> None:
+    mark, colour = _MARKS[each.severity]
+    where = click.style(f"{pack / str(each.where[0])}:{line}", bold=True)
+    click.echo(f"{click.style(mark, fg=colour)} {where}  {each.message}  [{each.code}]")
+    if each.example is not None:
+        click.echo(f"    recommend {shlex.quote(str(pack))} --answers {_answers(each.example)}")
+
+
+def _answers(answers: dict[str, list[str]]) -> str:
+    return shlex.quote(orjson.dumps(answers).decode())
+
+
+# The comparison --------------------------------------------------------------------------------------
+
+
+def print_comparison(told: Comparison) -> None:
+    """What an edit changes, in words."""
+    exact = "" if told.exact else " (estimated on a sample)"
+    click.secho(f"{_part(told.changed, told.paths)} of answer paths change{exact}.", bold=True)
+    if told.responses is not None and told.responses_changed is not None:
+        share = _part(told.responses_changed, told.responses)
+        click.secho(f"{share} of real responses change.", bold=True)
+    click.secho("\nProducts shown, before → after", bold=True)
+    for sku, shown in told.products.items():
+        real = told.response_products.get(sku)
+        more = f"   responses {real['before']:,} → {real['after']:,}" if real else ""
+        mark = " " if shown["before"] == shown["after"] else "±"
+        click.echo(f"  {mark} {sku:<16} {shown['before']:>16,} → {shown['after']:>16,}{more}")
+    for example in told.examples:
+        _print_example(example)
+    for title, findings in (("New findings", told.new), ("Fixed findings", told.fixed)):
+        if findings:
+            click.secho(f"\n{title}", bold=True)
+        for each in findings:
+            mark, colour = _MARKS[each.severity]
+            click.echo(f"{click.style(mark, fg=colour)} {each.message}  [{each.code}]")
+
+
+def _part(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} ({count / total:.2%})" if total else "0 of 0"
+
+
+def _print_example(example: dict[str, Any]) -> None:
+    paths = f" ({example['paths']:,} paths)" if example["paths"] else ""
+    click.echo(f"\n  {_answers(example['answers'])}{paths}")
+    for name in ("before", "after"):
+        click.echo(f"    {name:<7} {_result(example[name])}")
+    if example["rows"]:
+        click.echo(f"    because of {', '.join(example['rows'])}")
+
+
+def _result(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return "these answers are not accepted"
+    products = ", ".join(card["sku"] for card in result["products"]) or "no product"
+    tips = ", ".join(tip["id"] for tip in result["tips"]) or "no tip"
+    return f"{result['outcome']}: {products}; {tips}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from widget.actions.check_letters import letter_problems
+from widget.content.claim_check import claim_problems
 from widget.content.reading import Reading
 from widget.coverage.check import check_paths
 from widget.coverage.layers import Progress
@@ -20,9 +21,11 @@ def check_content(reading: Reading, *, progress: Progress | None = None) -> Cove
     if reading.pack is None:
         return None
     reading.add(letter_problems(reading.pack))
+    reading.add(claim_problems(reading.pack))
     reading.add(_estimated_matches(reading.pack))
     told = check_paths(reading.pack, progress=progress)
-    reading.add(path_problems(told))
+    reading.problems += [reading.located(each) for each in path_problems(told)]  # Weighed by the check already.
+    reading.add(())
     return told
 
 

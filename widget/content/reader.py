@@ -18,6 +18,7 @@ from widget.content.mapping_table import mapping_rows
 from widget.content.prose import markdown_html
 from widget.content.reading import Broken, Located, Reading
 from widget.content.schemas import (
+    AcceptanceSchema,
     ExclusionSchema,
     IntroSchema,
     MappingSchema,
@@ -32,7 +33,7 @@ from widget.content.schemas import (
 from widget.domain.letter import Sequence
 from widget.domain.naming import naming_problems
 from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip, Translation
-from widget.domain.problem import ERROR, WARNING, Problem
+from widget.domain.problem import ERROR, WARNING, Problem, weighed
 from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
 
 _UNREAD = ("unreadable", "not_a_table", "not_a_list", "missing_file", "not_utf8", "too_large")
@@ -61,7 +62,8 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     for problem in (*naming_problems(pack), *language_problems(pack)):
         if not reader.already_told(problem) and not reader.follows(problem):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
-    located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in reader.problems]
+    told = [each for each in (weighed(problem, pack.checks) for problem in reader.problems) if each]
+    located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in told]
     located.sort(key=lambda each: (each.file, each.line, each.problem.code))
     failed = any(each.problem.severity == ERROR for each in located)
 
@@ -151,6 +153,7 @@ class _Reader:
             sequences=self._sequences(),
             letters=tuple(self._letters()),
             translations=dict(self._translations()),
+            accepted=self._accepted(),
         )
 
     def _listed(self, schema: Record, value: Any, place: tuple[str | int, ...]) -> tuple[Any, ...]:
@@ -177,6 +180,10 @@ class _Reader:
 
     def _products(self) -> tuple[Any, ...]:
         return self._listed(ProductSchema(), self.tree("products.yaml"), ("products.yaml",))
+
+    def _accepted(self) -> tuple[Any, ...]:
+        rows = self.table("claims.yaml").get("accepted")
+        return self._listed(AcceptanceSchema(), rows, ("claims.yaml", "accepted"))
 
     def _sequences(self) -> tuple[Sequence, ...]:
         name = "letters/sequences.yaml"

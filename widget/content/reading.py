@@ -8,7 +8,7 @@ from typing import Any
 
 from widget.content.files import PackFiles
 from widget.domain.pack import Pack
-from widget.domain.problem import ERROR, Problem
+from widget.domain.problem import ERROR, Problem, weighed
 
 Place = tuple[str | int, ...]
 
@@ -48,7 +48,9 @@ class Reading:
 
     def add(self, problems: Iterable[Problem]) -> None:
         """Problems that came out later, in their places."""
-        self.problems += [self.located(each) for each in problems]
+        checks = self.pack.checks if self.pack else {}
+        weighed_ones = [weighed(each, checks) for each in problems]
+        self.problems += [self.located(each) for each in weighed_ones if each]
         self.problems.sort(key=lambda each: (each.file, each.line, each.problem.code))
 
     @property

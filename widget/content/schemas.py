@@ -32,6 +32,7 @@ from widget.domain.pack import (
     HIDE,
     SEE_DOCTOR,
     TIPS_ONLY,
+    Acceptance,
     Advice,
     AdviceStep,
     Comparison,
@@ -250,6 +251,17 @@ class TranslationSchema(Record):
     make = Translation
     of = Word(required=True)
     text = Prose(required=True)
+
+
+class AcceptanceSchema(Record):
+    make = Acceptance
+    rule = Word(required=True)
+    key = Word(required=True)
+    of = Word(required=True)
+    by = Prose(required=True)
+    reason = Prose(required=True)
+    locale = Prose()
+    on = Day()
 
 
 class SummarySchema(Record):

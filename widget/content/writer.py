@@ -12,6 +12,7 @@ from widget.content.fields import Record
 from widget.content.files import PackFiles
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.schemas import (
+    AcceptanceSchema,
     ExclusionSchema,
     IntroSchema,
     MappingSchema,
@@ -66,6 +67,8 @@ def canonical_files(pack: Pack, files: PackFiles) -> PackFiles:
         subject = f"{letter.subject}\n{letter.preview}\n" if letter.preview else f"{letter.subject}\n"
         written[f"letters/{letter.id}/subject.txt"] = subject
         written[f"letters/{letter.id}/body.{letter.markup}"] = letter.body + "\n"
+    if pack.accepted:
+        written["claims.yaml"] = _yaml({"accepted": _dump(AcceptanceSchema(), pack.accepted)})
     for name, text in files.items():
         if name == "README.md" or name.startswith("locales/"):
             written[name] = text

@@ -181,6 +181,19 @@ class Translation:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A warning of the claims lint that a named person accepts. ``of``: the hash of the text as it was accepted."""
+
+    rule: str
+    key: str
+    of: str
+    by: str
+    reason: str
+    locale: str = "en"
+    on: date | None = None
+
+
 @dataclass(frozen=True)
 class Pack:
     id: str
@@ -205,6 +218,7 @@ class Pack:
     sequences: tuple[Sequence, ...] = ()
     letters: tuple[LetterText, ...] = ()
     translations: dict[str, dict[str, Translation]] = field(default_factory=dict)
+    accepted: tuple[Acceptance, ...] = ()
 
     @cached_property
     def product_by_sku(self) -> dict[str, Product]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 ERROR, WARNING, INFO = "error", "warning", "info"
@@ -18,6 +18,17 @@ class Problem:
     code: str
     message: str
     suggestion: str | None = None
+
+
+def weighed(problem: Problem, checks: Mapping[str, str]) -> Problem | None:
+    """The problem with the severity that ``checks`` of pack.yaml gives its code; None where it is off.
+
+    Errors stay errors: what a pack may weigh are findings.
+    """
+    severity = checks.get(problem.code)
+    if severity is None or problem.severity == ERROR:
+        return problem
+    return None if severity == "off" else replace(problem, severity=severity)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -47,6 +47,10 @@ class Product:
     warnings: tuple[str, ...] = ()
 
     @property
+    def contains_set(self) -> frozenset[str] | None:
+        return None if self.contains is None else frozenset(self.contains)
+
+    @property
     def in_stock(self) -> bool:
         return self.stock is None or self.stock > 0
 

@@ -1,0 +1,114 @@
+"""The claims lint on a whole pack: which text is about which product, in each language, and what was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from widget.content.claim_rules import market_rules
+from widget.content.languages import localised, pack_texts, text_hash
+from widget.content.places import place_of
+from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings
+from widget.domain.pack import Pack
+from widget.domain.problem import ERROR, WARNING, Problem
+from widget.domain.product import Product
+from widget.domain.target import names_tips
+
+Contents = frozenset[str] | None
+_ABOUT_ALL = ("pack.comparison.", "pack.fallback_reason")
+
+
+def claim_problems(pack: Pack) -> Iterator[Problem]:
+    """What the market of the pack forbids, in each of its languages; and acceptances that no longer hold."""
+    market = market_rules(pack.market)
+    if market is None:
+        message = f"there are no claim rules for market '{pack.market}': nothing was checked"
+        yield Problem(WARNING, ("pack.yaml", "market"), "no_claim_rules", message)
+        return
+    used: set[int] = set()
+    for locale in pack.locales:
+        spoken = localised(pack, locale)
+        for key, text in pack_texts(spoken).items():
+            for claim in _claims(_said(pack, key, text, locale), pack.market):
+                accepted = _accepted(pack, claim, key, locale, text)
+                used |= {accepted} if accepted is not None else set()
+                if accepted is None:
+                    yield _problem(pack, claim, key, locale)
+        yield from _warnings(pack, spoken, market, locale)
+    for at, each in enumerate(pack.accepted):
+        if at not in used:
+            message = f"the acceptance of '{each.rule}' in {each.key} no longer holds: text or rule changed"
+            yield Problem(WARNING, ("claims.yaml", "accepted", at), "acceptance_lapsed", message)
+
+
+@lru_cache(maxsize=20_000)
+def _claims(said: Said, market: str) -> tuple[Claim, ...]:
+    """Remembered, since most texts stay as they are from one check to the next."""
+    rules = market_rules(market)
+    return tuple(claims_in(said, rules)) if rules else ()
+
+
+def _said(pack: Pack, key: str, text: str, locale: str) -> Said:
+    file, name = (*key.split(".", 1), "")[:2]
+    everything = _contents(pack.products)
+    if file == "products":
+        product = next(each for each in pack.products if name.startswith(f"{each.sku}."))
+        quiet = ".warnings." in key or ".ingredients." in key
+        return Said(text, locale, product.contains_set, product=True, quiet=quiet)
+    if file == "mappings":
+        row = next(each for each in pack.mappings if each.id == name.removesuffix(".reason"))
+        named = [each for each in pack.products if any(target.fits(each) for target in row.target)]
+        goods = not names_tips(row.target)
+        return Said(text, locale, _contents(named) if goods else everything, product=goods)
+    about = key.startswith(_ABOUT_ALL) or key.endswith(".with_products")
+    return Said(text, locale, everything, product=about, quiet=file == "safety")
+
+
+def _contents(products: Iterable[Product]) -> Contents:
+    """What any of them contains; None when one does not declare it."""
+    found: set[str] = set()
+    for product in products:
+        if product.contains is None:
+            return None
+        found |= set(product.contains)
+    return frozenset(found)
+
+
+def _problem(pack: Pack, claim: Claim, key: str, locale: str) -> Problem:
+    rule = claim.rule
+    spoken = f" ({locale})" if locale != pack.default_locale else ""
+    instead = claim.instead(locale.split("-")[0])
+    message = f"{key}{spoken}: “{claim.phrase}”, rule {rule.id}: {rule.why}. Source: {rule.source}. Rather: {instead}"
+    place = place_of(pack, key) if locale == pack.default_locale else (f"locales/{locale}.yaml", key)
+    return Problem(rule.severity, place, "claim", message, instead)
+
+
+def _accepted(pack: Pack, claim: Claim, key: str, locale: str, text: str) -> int | None:
+    """The place of the acceptance that covers it. Errors cannot be accepted."""
+    if claim.rule.severity == ERROR:
+        return None
+    wanted = (claim.rule.id, key, locale, text_hash(text))
+    places = (at for at, each in enumerate(pack.accepted) if (each.rule, each.key, each.locale, each.of) == wanted)
+    return next(places, None)
+
+
+def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator[Problem]:
+    """The warnings that must go with a product, in each language."""
+    for product in spoken.products:
+        missing = list(missing_warnings(market, product.warnings, locale, product.contains_set, product.form))
+        if missing:
+            at = f" ({locale})" if locale != pack.default_locale else ""
+            listed = "; ".join(f"{each.id} ({each.why})" for each in missing)
+            sources = ", ".join(dict.fromkeys(each.source for each in missing))
+            message = f"{product.sku}{at} lacks warnings that must go with it: {listed}. Sources: {sources}"
+            yield Problem(WARNING, place_of(pack, f"products.{product.sku}.warnings"), "missing_warning", message)
+
+
+@lru_cache(maxsize=4096)
+def name_is_allowed(name: str, contains: Contents, market: str, locale: str) -> bool:
+    """Whether a name that a store feed brings may be shown: one with a forbidden claim withholds its product."""
+    rules = market_rules(market)
+    if rules is None:
+        return True
+    found = claims_in(Said(name, locale, contains, product=True), rules)
+    return all(claim.rule.severity != ERROR for claim in found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from widget.cache.local import LocalCache
+from widget.content.claim_check import name_is_allowed
 from widget.content.reader import load_pack
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.live import Engine
@@ -119,6 +120,7 @@ class LiveQuizzes:
             feed, blocked = catalogue(session, shop.id)
             since = superseded_at(session, shop.id, quiz, wanted) if wanted != publication.number else None
         rules, highest = compiled
+        blocked |= _offending(rules, feed)
         shelf = Shelf(rules, feed=feed, blocked=blocked, revision=shop.catalogue_revision)
         engine = Engine(rules, shelf, highest)
         return Served(shop, quiz, wanted, engine, wanted == publication.number, publication.number, since)
@@ -135,6 +137,17 @@ class LiveQuizzes:
             compiled = (rules, Highest(rules, row.highest))
             self._rules.put(key, compiled)
         return compiled
+
+
+def _offending(rules: Rules, feed: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Products that the store gives a name which the claims lint forbids: they are withheld until it changes."""
+    pack = rules.pack
+    return {
+        product.sku
+        for product in pack.products
+        if (name := feed.get(product.sku, {}).get("name"))
+        and not name_is_allowed(str(name), product.contains_set, pack.market, pack.default_locale)
+    }
 
 
 def _same_shop(one: Shop, other: Shop) -> bool:

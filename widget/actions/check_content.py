@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 
 from widget.actions.check_letters import letter_problems
 from widget.content.claim_check import claim_problems
@@ -12,14 +13,21 @@ from widget.coverage.layers import Progress
 from widget.coverage.report import Coverage
 from widget.domain.engine.highest import highest_score
 from widget.domain.engine.rules import Rules
+from widget.domain.evidence import evidence_problems
 from widget.domain.pack import Pack
 from widget.domain.problem import WARNING, Problem
 
 
-def check_content(reading: Reading, *, progress: Progress | None = None) -> Coverage | None:
-    """Add to a reading what shows only on a whole pack; the report on its paths, or None where it has errors."""
+def check_content(
+    reading: Reading, *, today: date, soon: timedelta | None = None, progress: Progress | None = None
+) -> Coverage | None:
+    """Add to a reading what shows only on a whole pack; the report on its paths, or None where it has errors.
+
+    ``soon``: also tell which evidence and certificates fall due within that time.
+    """
     if reading.pack is None:
         return None
+    reading.add(evidence_problems(reading.pack, today, soon))
     reading.add(letter_problems(reading.pack))
     reading.add(claim_problems(reading.pack))
     reading.add(_estimated_matches(reading.pack))

@@ -35,4 +35,5 @@ def set_up_demo(parts: Parts, folder: Path) -> None:
         )
     if version is None or version.author == AUTHOR:
         made = import_content(parts, shop=SHOP, files=reading.files, author=AUTHOR, note="the shipped pack")
-        publish_content(parts, shop=SHOP, quiz=quiz, number=made.number, author=AUTHOR)
+        # Checked by ``make check``; a review date that passed meanwhile must not keep the demo from starting.
+        publish_content(parts, shop=SHOP, quiz=quiz, number=made.number, author=AUTHOR, checked=True)

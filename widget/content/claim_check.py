@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from functools import lru_cache
 
 from widget.content.claim_rules import market_rules
 from widget.content.languages import localised, pack_texts, text_hash
 from widget.content.places import place_of
 from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings
-from widget.domain.pack import Pack
-from widget.domain.problem import ERROR, WARNING, Problem
+from widget.domain.pack import Acceptance, Pack
+from widget.domain.problem import ERROR, WARNING, Problem, unknown_text
 from widget.domain.product import Product
 from widget.domain.target import names_tips
 
@@ -90,6 +91,29 @@ def _accepted(pack: Pack, claim: Claim, key: str, locale: str, text: str) -> int
     wanted = (claim.rule.id, key, locale, text_hash(text))
     places = (at for at, each in enumerate(pack.accepted) if (each.rule, each.key, each.locale, each.of) == wanted)
     return next(places, None)
+
+
+class CannotAccept(ValueError):
+    """An acceptance of what is no warning of the claims lint."""
+
+
+def accept_claim(
+    pack: Pack, *, key: str, rule: str, locale: str | None, by: str, reason: str, on: date
+) -> tuple[Acceptance, ...]:
+    """The pack's acceptances with one more, which a named person takes on with a reason. Raises CannotAccept."""
+    locale = locale or pack.default_locale
+    texts = pack_texts(localised(pack, locale))
+    if locale not in pack.locales or key not in texts:
+        raise CannotAccept(unknown_text("text", key, texts))
+    if not by.strip() or not reason.strip():
+        raise CannotAccept("an acceptance needs the name of a person and a reason")
+    found = {claim.rule.id: claim for claim in _claims(_said(pack, key, texts[key], locale), pack.market)}
+    if rule not in found:
+        raise CannotAccept(f"rule '{rule}' finds nothing in {key}" + (f"; found: {', '.join(found)}" if found else ""))
+    if found[rule].rule.severity == ERROR:
+        raise CannotAccept(f"rule '{rule}' is an error: it cannot be accepted, only reworded. {found[rule].rule.why}")
+    kept = [each for each in pack.accepted if (each.rule, each.key, each.locale) != (rule, key, locale)]
+    return (*kept, Acceptance(rule, key, text_hash(texts[key]), by.strip(), reason.strip(), locale, on))
 
 
 def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator[Problem]:

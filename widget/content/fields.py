@@ -243,7 +243,10 @@ class When(fields.Field[Condition]):
         try:
             return parse_condition(value)
         except ConditionError as error:
-            raise ValidationError(f"cannot read the condition at character {error.at + 1}: {error.message}") from error
+            at, near = error.at, 24
+            shown = f"{value[max(0, at - near) : at]}▸{value[at : at + near]}"
+            text = f"cannot read the condition at character {at + 1} (at ▸ in “{shown}”): {error.message}"
+            raise ValidationError(text) from error
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return str(value)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 SKIPPED = "skipped"
+MOST_CHARACTERS, MOST_TERMS = 4000, 120
 RESERVED = frozenset({SKIPPED, "or", "not"})
 COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     ">=": operator.ge,
@@ -109,7 +110,17 @@ def parse_condition(text: str) -> Condition:
     """Read a condition; empty text is always true. Raises ConditionError with the character it stumbled on."""
     if not text.strip():
         return ALWAYS
-    return Condition(tuple(_Reader(text).clauses()))
+    if len(text) > MOST_CHARACTERS:
+        raise ConditionError(
+            f"a condition has at most {MOST_CHARACTERS:,} characters: split it into rows", MOST_CHARACTERS
+        )
+    found = Condition(tuple(_Reader(text).clauses()))
+    terms = list(found.terms())
+    if len(terms) > MOST_TERMS:
+        raise ConditionError(
+            f"a condition has at most {MOST_TERMS} comparisons: split it into rows", terms[MOST_TERMS].at
+        )
+    return found
 
 
 class _Reader:

@@ -75,3 +75,9 @@ def superseded_at(session: Session, shop_id: int, quiz: str, number: int) -> dat
 def live_quizzes(session: Session, shop_id: int) -> list[str]:
     query = select(Publication.quiz).where(Publication.shop_id == shop_id).group_by(Publication.quiz)
     return list(session.scalars(query.order_by(func.min(Publication.id))))
+
+
+def was_live(session: Session, shop_id: int, quiz: str, number: int) -> bool:
+    """Whether a version is or was the live one at some time."""
+    wanted = (Publication.shop_id == shop_id, Publication.quiz == quiz, Publication.number == number)
+    return session.scalar(select(Publication.id).where(*wanted).limit(1)) is not None

@@ -1,0 +1,87 @@
+"""Mappings out to a spreadsheet and back, with a look at what changes before anything does."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import click
+
+from widget.content.files import PackFiles
+from widget.content.mapping_changes import Change, MappingChanges, mapping_cells, mapping_changes
+from widget.content.mapping_table import MAPPING_COLUMNS
+from widget.content.reader import read_files
+from widget.content.reading import Located
+from widget.content.spreadsheet import BadSheet, Cells, csv_sheet, read_sheet, xlsx_sheet
+from widget.domain.pack import Pack
+
+_KINDS = {".csv": csv_sheet, ".xlsx": xlsx_sheet}
+
+
+def write_mappings(pack: Pack, path: Path) -> None:
+    """The mappings of a pack as FILE.csv or FILE.xlsx."""
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise click.UsageError(f"{path.name}: give a name that ends in .csv or .xlsx")
+    rows = mapping_cells(pack)
+    path.write_bytes(kind(rows))
+    click.echo(f"{len(rows)} rows written to {path}.")
+
+
+def with_sheet(files: PackFiles, before: Pack, path: Path) -> tuple[PackFiles, MappingChanges]:
+    """The files with the mappings of a sheet, and what that changes. Exit 1, row, column and reason if it is bad."""
+    try:
+        rows = read_sheet(path)
+    except BadSheet as error:
+        raise _refused(path, [str(error)]) from error
+    fresh = {**files, "mappings.csv": _table([cells for _, cells in rows])}
+    reading = read_files(fresh, [])
+    if reading.pack is None:
+        raise _refused(path, [_told(each, [number for number, _ in rows]) for each in reading.errors])
+    return fresh, mapping_changes(before.mappings, reading.pack.mappings)
+
+
+def _refused(path: Path, messages: list[str]) -> click.ClickException:
+    for message in messages:
+        click.secho(f"✗ {path.name}, {message}", fg="red", err=True)
+    return click.ClickException("nothing was changed: mend the sheet and try again")
+
+
+def _told(each: Located, numbers: list[int]) -> str:
+    """A problem of mappings.csv with the row and column of the sheet."""
+    place = each.problem.place
+    if each.file != "mappings.csv":
+        return f"{each.file}, line {each.line}: {each.problem.message}"
+    at = place[1] if len(place) > 1 and isinstance(place[1], int) else each.line - 2
+    row = numbers[at] if 0 <= at < len(numbers) else at + 2
+    column = f", column {place[2]}" if len(place) > 2 else ""
+    return f"row {row}{column}: {each.problem.message}"
+
+
+def _table(rows: list[Cells]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, MAPPING_COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def preview(told: MappingChanges) -> None:
+    """Each added, changed and removed row."""
+    for change in told.changes:
+        _print_change(change)
+    if told.moved:
+        click.echo("~ rows come in another order")
+    counts = ", ".join(f"{told.count(kind)} {kind}" for kind in ("added", "changed", "removed"))
+    click.secho(f"{counts}.", bold=True)
+
+
+def _print_change(change: Change) -> None:
+    mark, colour = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}[change.kind]
+    click.secho(f"{mark} {change.row}", fg=colour)
+    for name in change.before if change.kind == "changed" else ():
+        click.echo(f"    {name}: {change.before[name] or 'nothing'} → {change.after[name] or 'nothing'}")
+    if change.kind != "changed":
+        cells = change.after or change.before
+        click.echo(f"    {cells['when'] or 'always'}: {cells['effect']} {cells['target']} {cells['weight']}".rstrip())

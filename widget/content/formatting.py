@@ -1,0 +1,95 @@
+"""Conditions and targets of a pack in their one plain form; all else, comments included, stays as it was written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+
+import yaml
+
+from widget.content.files import PackFiles
+from widget.domain.condition import ConditionError, parse_condition
+from widget.domain.target import TargetError, format_targets, parse_targets
+
+_CONDITIONS = frozenset({"when", "show_if"})
+_TARGETS = frozenset({"exclude", "from"})
+_FILES = ("quiz.yaml", "safety.yaml", "pack.yaml", "letters/sequences.yaml")
+
+
+def formatted_files(files: PackFiles) -> PackFiles:
+    """The files that change, as they should read. What cannot be read is left as it is: ``check`` tells of it."""
+    found = {name: _yaml(files[name]) for name in _FILES if name in files}
+    if "mappings.csv" in files:
+        found["mappings.csv"] = _csv(files["mappings.csv"])
+    return {name: text for name, text in found.items() if text != files[name]}
+
+
+def plain_condition(text: str) -> str:
+    """``area=calves|knees&soreness>=7`` as ``area = calves|knees & soreness >= 7``."""
+    try:
+        return str(parse_condition(text))
+    except ConditionError:
+        return text
+
+
+def plain_targets(text: str) -> str:
+    """``form:cream ;tag: menthol`` as ``form:cream; tag:menthol``."""
+    try:
+        return format_targets(parse_targets(text))
+    except TargetError:
+        return text
+
+
+def _yaml(text: str) -> str:
+    """Each condition replaced where it stands, from the last to the first."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return text
+    spots = sorted(_scalars(node) if node else (), key=lambda each: -each[0].start_mark.index)
+    for scalar, plain in spots:
+        start, end = scalar.start_mark.index, scalar.end_mark.index
+        written = text[start:end]
+        quote = written[0] if written[:1] in "'\"" else ""
+        fresh = plain(scalar.value)
+        if fresh != scalar.value and scalar.style in (None, "'", '"') and "\n" not in written:
+            inner = fresh.replace("'", "''") if quote == "'" else fresh.replace('"', '\\"') if quote else fresh
+            text = f"{text[:start]}{quote}{inner}{quote}{text[end:]}"
+    return text
+
+
+def _scalars(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, Callable[[str], str]]]:
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from _scalars(each)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(value, yaml.ScalarNode) and key.value in _CONDITIONS:
+                yield value, plain_condition
+            elif isinstance(value, yaml.ScalarNode) and key.value in _TARGETS and ":" in value.value:
+                yield value, plain_targets
+            else:
+                yield from _scalars(value)
+
+
+def _csv(text: str) -> str:
+    """The table again with plain conditions and targets; unchanged when it cannot be read."""
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return text
+    if not rows or not {"when", "target"} <= set(rows[0]):
+        return text
+    when, target = rows[0].index("when"), rows[0].index("target")
+    fresh = [rows[0]]
+    for row in rows[1:]:
+        cells = list(row)
+        if len(cells) == len(rows[0]):
+            cells[when], cells[target] = plain_condition(cells[when]), plain_targets(cells[target])
+        fresh.append(cells)
+    if fresh == rows:
+        return text
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\n").writerows(fresh)
+    return out.getvalue()

@@ -1,0 +1,217 @@
+"""Mappings as a spreadsheet, out and in: CSV and XLSX.
+
+Spreadsheet programs run what starts with = + - or @ (CWE-1236, OWASP "CSV Injection"): text cells that do get an
+apostrophe in front on the way out, and lose it on the way in. Numbers stay numbers: a weight of -10 is one.
+On the way in the habits of Excel are survived: a byte order mark, semicolons, CRLF, curly quotes, 16-bit encodings.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
+from openpyxl.utils.exceptions import InvalidFileException
+
+from widget.content.mapping_table import MAPPING_COLUMNS
+
+MOST_BYTES = 20_000_000
+MOST_UNPACKED = 200_000_000
+MOST_RATIO = 200
+MOST_ROWS = 100_000
+MOST_CELL = 10_000
+_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+_TEXT_COLUMNS = ("id", "when", "effect", "target", "reason", "note")
+_CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " "})
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+Cells = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BadSheet(ValueError):
+    """A spreadsheet that cannot be taken; ``row`` counts from 1 with the header, ``column`` is its name."""
+
+    message: str
+    row: int = 0
+    column: str = ""
+
+    def __str__(self) -> str:
+        where = f"row {self.row}" + (f", column {self.column}" if self.column else "") if self.row else ""
+        return f"{where}: {self.message}" if where else self.message
+
+
+# Out -------------------------------------------------------------------------------------------------
+
+
+def neutral(text: str) -> str:
+    """A text that no spreadsheet program takes for a formula, without control characters."""
+    clean = _CONTROL.sub("", text)
+    return f"'{clean}" if clean.startswith(_STARTS) else clean
+
+
+def restored(text: str) -> str:
+    """The text as it was before ``neutral``."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(_STARTS) else text
+
+
+def csv_sheet(rows: list[Cells]) -> bytes:
+    """UTF-8 with a byte order mark, which Excel needs to read accents."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, MAPPING_COLUMNS, restval="", lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {
+                name: neutral(row.get(name, "")) if name in _TEXT_COLUMNS else row.get(name, "")
+                for name in MAPPING_COLUMNS
+            }
+        )
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def xlsx_sheet(rows: list[Cells]) -> bytes:
+    """One sheet named mappings; text cells are text to the program, weights are numbers."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("mappings")
+    sheet.freeze_panes = "A2"
+    for letter, width in zip("ABCDEFG", (24, 44, 10, 28, 8, 60, 40), strict=True):
+        sheet.column_dimensions[letter].width = width
+    sheet.append(list(MAPPING_COLUMNS))
+    for row in rows:
+        sheet.append([_cell(sheet, name, row.get(name, "")) for name in MAPPING_COLUMNS])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _cell(sheet: Any, name: str, text: str) -> Any:
+    if name == "weight":
+        return int(text) if text else None
+    cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", neutral(text)))
+    cell.data_type = "s"
+    cell.number_format = "@"
+    return cell
+
+
+# In --------------------------------------------------------------------------------------------------
+
+
+def read_sheet(path: Path) -> list[tuple[int, Cells]]:
+    """(row number, cells by column) of each row. Raises BadSheet."""
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise BadSheet(f"{path.name} has {size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} MB are read")
+    data = path.read_bytes()
+    grid = _xlsx_rows(data) if data[:4] == b"PK\x03\x04" else _csv_rows(data)
+    return list(_by_column(grid))
+
+
+def _by_column(grid: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Cells]]:
+    header: list[str] | None = None
+    for number, raw in grid:
+        cells = [cell.strip() for cell in raw]
+        while cells and not cells[-1] and len(cells) > len(header or MAPPING_COLUMNS):
+            cells.pop()
+        if not any(cells):
+            continue
+        if header is None:
+            header = [cell.casefold() for cell in cells if cell]
+            _check_header(header, number)
+            continue
+        if len(cells) > len(header):
+            raise BadSheet(f"this row has {len(cells)} cells, the header {len(header)}", number)
+        row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
+        yield number, {name: _clean(name, text, number) for name, text in row.items()}
+    if header is None:
+        raise BadSheet(f"the first line must be {','.join(MAPPING_COLUMNS)}")
+
+
+def _check_header(header: list[str], number: int) -> None:
+    unknown = [name for name in header if name not in MAPPING_COLUMNS]
+    missing = [name for name in ("id", "when", "effect", "target") if name not in header]
+    if unknown or missing or len(set(header)) != len(header):
+        wrong = unknown or missing or ["a column stands twice"]
+        raise BadSheet(f"the first line must be {','.join(MAPPING_COLUMNS)} (look at: {', '.join(wrong)})", number)
+
+
+def _clean(name: str, text: str, number: int) -> str:
+    if len(text) > MOST_CELL:
+        raise BadSheet(f"the cell has {len(text):,} characters; at most {MOST_CELL:,} are taken", number, name)
+    if name not in ("reason", "note"):
+        text = text.translate(_CURLY)
+    text = restored(text)
+    if _CONTROL.search(text):
+        raise BadSheet("the cell holds a control character", number, name)
+    if name == "weight":
+        text = text.replace("−", "-").removesuffix(".0")  # The minus sign that spreadsheets write.
+    return text
+
+
+def _csv_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    text = _decoded(data)
+    first = text.lstrip().split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 0
+    try:
+        for number, row in enumerate(reader, 1):
+            if number > MOST_ROWS + 1:
+                raise BadSheet(f"there are more than {MOST_ROWS:,} rows")
+            if row and row[0].startswith("sep="):
+                continue
+            yield number, row
+    except csv.Error as error:
+        raise BadSheet(f"cannot read this row: {error}", number + 1) from error
+
+
+def _decoded(data: bytes) -> str:
+    """UTF-8, or the UTF-16 that Excel saves as "Unicode text". Anything else is told, never guessed."""
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        raise BadSheet('this is not UTF-8: save the sheet as "CSV UTF-8" or as .xlsx', row) from error
+
+
+def _xlsx_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    _refuse_bombs(data)
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise BadSheet("this is no .xlsx file that can be read") from error
+    sheet = book["mappings"] if "mappings" in book.sheetnames else book.worksheets[0]
+    for number, row in enumerate(sheet.iter_rows(max_col=len(MAPPING_COLUMNS) + 1), 1):
+        if number > MOST_ROWS + 1:
+            raise BadSheet(f"there are more than {MOST_ROWS:,} rows")
+        cells = []
+        for at, cell in enumerate(row):
+            if cell.data_type == "f":
+                column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
+                raise BadSheet("the cell holds a formula: paste its value instead", number, column)
+            cells.append(_as_text(cell.value))
+        yield number, cells
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _refuse_bombs(data: bytes) -> None:
+    """A small file that unpacks to something huge is refused before it is unpacked."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(each.file_size for each in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise BadSheet("this is no .xlsx file that can be read") from error
+    if unpacked > MOST_UNPACKED or unpacked > MOST_RATIO * len(data) + 10_000_000:
+        raise BadSheet(f"the file unpacks to {unpacked // 1_000_000} MB: that is no sheet of mappings")

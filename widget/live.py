@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from widget.cache.local import LocalCache
 from widget.content.claim_check import name_is_allowed
+from widget.content.languages import localised
 from widget.content.reader import load_pack
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.live import Engine
@@ -39,6 +40,20 @@ class Served:
     is_live: bool
     live_version: int
     superseded_at: datetime | None = None
+    _spoken: dict[str, Engine] = field(default_factory=dict, repr=False, compare=False)
+
+    def speaking(self, locale: str | None) -> Engine:
+        """The engine whose texts are in this language; the same rules, and so the same results."""
+        pack = self.engine.rules.pack
+        if not locale or locale == pack.default_locale or locale not in pack.locales:
+            return self.engine
+        engine = self._spoken.get(locale)
+        if engine is None:
+            shelf = self.engine.shelf
+            rules = Rules(localised(pack, locale))
+            spoken = Shelf(rules, feed=shelf.feed, blocked=shelf.blocked, revision=shelf.revision)
+            engine = self._spoken[locale] = Engine(rules, spoken, self.engine.highest)
+        return engine
 
     @property
     def state(self) -> str:

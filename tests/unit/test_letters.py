@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from widget.content.words import words_for
 from widget.domain.condition import parse_condition
 from widget.domain.gatekeeper import Facts, decide
 from widget.domain.letter import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, moved
@@ -22,6 +23,7 @@ from widget.mail.text import text_part
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FINE = Facts(now=NOW, valid_until=NOW + timedelta(days=1), kind="marketing", consent=True)
 FRAME = LetterFrame(
+    words=words_for("en"),
     shop="Stride & Salve",
     subject="Your roll-on is here",
     preview="Three steps",

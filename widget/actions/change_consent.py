@@ -43,6 +43,7 @@ class Preferences:
     shop: str
     email: str
     consents: dict[str, str]
+    locale: str = ""
 
 
 def preferences(parts: Parts, purpose: str, token: str) -> Preferences:
@@ -53,7 +54,7 @@ def preferences(parts: Parts, purpose: str, token: str) -> Preferences:
         states = {kind: consent_state(session, contact.id, kind) or "" for kind in KINDS}
         if not states[MARKETING] and _said_yes_with_an_order(session, contact):
             states[MARKETING] = GRANTED
-        return Preferences(shop.name, _masked(contact.email), states)
+        return Preferences(shop.name, _masked(contact.email), states, contact.locale)
 
 
 def confirm_consent(parts: Parts, purpose: str, token: str, only: set[str] | None = None) -> Preferences:

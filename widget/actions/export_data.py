@@ -7,6 +7,8 @@ from email.message import EmailMessage
 from sqlalchemy import select
 
 from widget.actions.change_consent import contact_of
+from widget.content.words import FALLBACK, words_for
+from widget.domain.result import direction
 from widget.mail.blocks import Heading, Paragraph, Points, Span
 from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.html import html_part
@@ -40,22 +42,25 @@ def request_export(parts: Parts, purpose: str, token: str) -> bool:
         f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders
     ]
     sent = [f"{each.letter}: {each.state}, due {each.due_at:%Y-%m-%d}" for each in letters]
-    sent += [f"Your answer to {each.letter}: {each.answer}" for each in letters if each.answer]
-    blocks = [Paragraph((Span(f"This is everything {shop.name} keeps in this service about {contact.email}."),))]
-    for title, lines in (("Consents", said), ("Orders", bought), ("Letters", sent)):
-        blocks += [Heading(title), Points(tuple((Span(line),) for line in lines or ["Nothing."]))]  # type: ignore[list-item]
+    sent += [f"{each.letter}: {each.answer}" for each in letters if each.answer]
+    words = words_for(contact.locale or FALLBACK)
+    blocks = [Paragraph((Span(words.say("export_text", shop=shop.name, email=contact.email)),))]
+    for name, lines in (("export_consents", said), ("export_orders", bought), ("export_letters", sent)):
+        points = tuple((Span(line),) for line in lines or [words["export_nothing"]])
+        blocks += [Heading(words[name]), Points(points)]  # type: ignore[list-item]
     frame = LetterFrame(
         shop=shop.name,
-        subject="Your data, as you asked",
-        preview="A copy of what we keep about you.",
-        locale="en",
-        dir="ltr",
-        because="You get this letter because you asked for a copy of your data.",
+        subject=words["export_subject"],
+        preview=words["export_preview"],
+        locale=words.locale,
+        dir=direction(words.locale),
+        because=words["because_export"],
         notice="",
         postal_address=shop.postal_address,
         preferences_url=f"{parts.settings.public_url}/p/{parts.seals.token(PREFERENCES, contact.id)}",
         unsubscribe_url="",
         mark_url="",
+        words=words,
     )
     written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
     return _send(parts, written, shop.name, contact.email, contact.id)

@@ -6,15 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from widget.actions.errors import ActionError, UnknownQuiz, UnknownShop
+from widget.actions.errors import UnknownQuiz, UnknownShop
+from widget.actions.publish_content import UnknownVersion
 from widget.domain.engine.live import Engine
 from widget.parts import Parts
 from widget.storage.responses import Response
 from widget.storage.shops import shop_by_slug
-
-
-class UnknownVersion(ActionError):
-    code = "unknown_version"
 
 
 def load_version(parts: Parts, *, shop: str, quiz: str, number: int | None) -> Engine:

@@ -8,6 +8,7 @@ import orjson
 
 from widget.actions.errors import UnknownQuiz
 from widget.actions.result_links import result_setting
+from widget.content.languages import locale_for
 from widget.content.words import words_for
 from widget.domain.condition import Condition
 from widget.domain.pack import ENDS_EARLY
@@ -16,14 +17,15 @@ from widget.domain.result import direction
 from widget.live import Served
 from widget.parts import Parts
 
+MOST_COUNTED = 100
+
 
 def show_quiz(parts: Parts, *, shop: str, quiz: str, locale: str | None = None) -> bytes:
     """The live quiz as JSON. Raises UnknownQuiz."""
     served = parts.live.live(shop, quiz)
     if served is None:
         raise UnknownQuiz("there is no such quiz here")
-    pack = served.engine.rules.pack
-    locale = locale if locale in pack.locales else pack.default_locale
+    locale = locale_for(served.engine.rules.pack, locale)
     key = f"quiz:{shop}:{quiz}:{served.state}:{locale}"
     body = parts.shared.get(key)
     if body is None:
@@ -35,7 +37,8 @@ def show_quiz(parts: Parts, *, shop: str, quiz: str, locale: str | None = None) 
 def quiz_document(parts: Parts, served: Served, locale: str) -> dict[str, Any]:
     """The quiz with its branching in a small JSON form: lists of clauses of [question, operator, values, negated]."""
     address = result_setting(parts, served, locale).address
-    pack = served.engine.rules.pack
+    pack = served.speaking(locale).rules.pack
+    most = max([10, *(len(question.option_ids) for question in pack.quiz.questions)])
     return {
         "shop": served.shop.slug,
         "quiz": served.quiz,
@@ -54,7 +57,7 @@ def quiz_document(parts: Parts, served: Served, locale: str) -> dict[str, Any]:
         "questions": [_question(question) for question in pack.quiz.questions],
         "stop_if": [condition_data(row.when) for row in pack.triage if row.outcome in ENDS_EARLY],
         "notices": list(pack.notices),
-        "words": words_for(locale),
+        "words": words_for(locale).for_scripts(min(most, MOST_COUNTED)),
     }
 
 

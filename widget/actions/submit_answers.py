@@ -11,6 +11,7 @@ import orjson
 
 from widget.actions.errors import UnknownQuiz, VersionGone
 from widget.actions.result_links import result_code, result_setting, result_url
+from widget.content.languages import locale_for
 from widget.domain.code import asked_answers
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.evaluation import evaluate, screen
@@ -59,7 +60,7 @@ def known_result(
     rules = served.engine.rules
     walk = rules.walk(answers)
     asked = asked_answers(rules.pack.quiz, walk)
-    locale = locale if locale in rules.pack.locales else rules.pack.default_locale
+    locale = locale_for(rules.pack, locale)
     product = product if product in rules.place else None
     code = result_code(parts, served, asked)
     key = f"result:{served.shop.slug}:{served.quiz}:{served.state}:{locale}:{product or ''}:{code}"
@@ -83,7 +84,7 @@ def _compute(
     parts: Parts, served: Served, answers: Answers, locale: str, product: str | None, code: str
 ) -> dict[str, Any]:
     """Evaluate, with the safety of the live version on top of an older one's own."""
-    engine, screening = served.engine, None
+    engine, screening = served.speaking(locale), None
     if not served.is_live:
         live = parts.live.live(served.shop.slug, served.quiz)
         screening = screen(live.engine.rules, answers) if live else None
@@ -105,7 +106,7 @@ def record_response(parts: Parts, served: Served, known: KnownResult, locale: st
             "answers": known.answers,
             "outcome": known.outcome,
             "products": list(known.products),
-            "locale": locale or served.engine.rules.pack.default_locale,
+            "locale": locale_for(served.engine.rules.pack, locale),
             "created_at": parts.now(),
         }
     )

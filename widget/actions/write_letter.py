@@ -10,9 +10,11 @@ from widget.actions.answer_check_in import ANSWERS, check_in_token
 from widget.actions.errors import ActionError, UnknownResult
 from widget.actions.plan_letters import bought_products
 from widget.actions.result_links import open_result, result_setting, result_url
+from widget.content.languages import locale_for
+from widget.content.words import Words, words_for
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.letter import TRANSACTIONAL
-from widget.domain.pack import Tip
+from widget.domain.pack import Pack, Tip
 from widget.domain.product import Product
 from widget.domain.result import direction
 from widget.live import Served
@@ -27,7 +29,6 @@ from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
 GENERAL_TIPS = 3
-NOTICE = "General advice; it does not replace a doctor."
 
 
 class NoContent(ActionError):
@@ -40,7 +41,7 @@ def write_letter(parts: Parts, session: Session, letter: Letter) -> tuple[Served
     """The letter, with what it was written from. Raises NoContent, CannotWrite, TooLarge."""
     served = content_of(parts, session, letter)
     order = session.get(Order, letter.order_id) if letter.order_id else None
-    text = served.engine.rules.pack.letter_by_id.get(letter.letter)
+    text = _pack(served, letter).letter_by_id.get(letter.letter)
     if text is None:
         raise NoContent(f"version {letter.version} has no letter '{letter.letter}'")
     context = _context(parts, served, letter, order)
@@ -65,8 +66,9 @@ def letter_products(served: Served, order: Order | None) -> list[Product]:
 
 
 def _context(parts: Parts, served: Served, letter: Letter, order: Order | None) -> dict[str, Any]:
-    setting = result_setting(parts, served, letter.locale or served.engine.rules.pack.default_locale)
-    products = letter_products(served, order)
+    setting = result_setting(parts, served, spoken_in(served, letter))
+    local = {product.sku: product for product in served.speaking(spoken_in(served, letter)).shelf.products}
+    products = [local.get(each.sku, each) for each in letter_products(served, order)]
     seals, base = parts.seals, parts.settings.public_url
     better, same, worse = (f"{base}/f/{check_in_token(parts, letter.id or 0, answer)}" for answer in ANSWERS)
     context: dict[str, Any] = {
@@ -105,13 +107,14 @@ def _for_mail(image: str) -> str:
 
 def _tips(parts: Parts, served: Served, letter: Letter) -> list[Block]:
     """The tips of their answers where they agreed to that; else general ones. A red flag leaves none."""
-    rules = served.engine.rules
+    engine = served.speaking(spoken_in(served, letter))
+    rules = engine.rules
     chosen: list[Tip] = [tip for tip in rules.pack.tips if tip.id in rules.pack.result.fallback_tips]
     if letter.result_code and letter.order_id:
         try:
             _, answers = open_result(parts, served.shop.slug, letter.result_code)
             live = parts.live.live(served.shop.slug, served.quiz)
-            found = evaluate(rules, served.engine.shelf, answers, screen(live.engine.rules, answers) if live else None)
+            found = evaluate(rules, engine.shelf, answers, screen(live.engine.rules, answers) if live else None)
             chosen = [rules.tips[place - len(rules.products)] for place in found.tips]
         except UnknownResult:
             pass  # The keys were changed since: the general tips do.
@@ -136,7 +139,8 @@ def _frame(
     subject: str,
     preview: str,
 ) -> LetterFrame:
-    base, locale = parts.settings.public_url, letter.locale or served.engine.rules.pack.default_locale
+    base, locale = parts.settings.public_url, spoken_in(served, letter)
+    words = words_for(locale)
     marketing = letter.kind != TRANSACTIONAL
     return LetterFrame(
         shop=served.shop.name,
@@ -144,8 +148,9 @@ def _frame(
         preview=" ".join(fill(preview, context).split()),
         locale=locale,
         dir=direction(locale),
-        because=_because(order, context),
-        notice=NOTICE,
+        because=_because(order, context, words),
+        notice=words["letter_notice"],
+        words=words,
         postal_address=served.shop.postal_address,
         preferences_url=f"{base}/p/{parts.seals.token(PREFERENCES, letter.contact_id)}",
         unsubscribe_url=f"{base}/u/{parts.seals.token(UNSUBSCRIBE, letter.contact_id)}" if marketing else "",
@@ -153,8 +158,18 @@ def _frame(
     )
 
 
-def _because(order: Order | None, context: dict[str, Any]) -> str:
+def _because(order: Order | None, context: dict[str, Any], words: Words) -> str:
     if order is None:
-        return "You get this letter because someone asked for it with this address. If that was not you, do nothing."
-    bought = f"the {context['product']['name']} " if "product" in context else ""
-    return f"You get this letter because you bought {bought}(order {order.number}) and said yes to tips for using it."
+        return words["because_asked"]
+    if "product" not in context:
+        return words.say("because_order", order=order.number)
+    return words.say("because_bought", product=context["product"]["name"], order=order.number)
+
+
+def spoken_in(served: Served, letter: Letter) -> str:
+    """The language of a letter: that of the order or of the quiz, if the pack has it."""
+    return locale_for(served.engine.rules.pack, letter.locale)
+
+
+def _pack(served: Served, letter: Letter) -> Pack:
+    return served.speaking(spoken_in(served, letter)).rules.pack

@@ -14,7 +14,7 @@ from typing import Any
 from widget.content.prose import markdown_html
 from widget.domain.letter import Sequence
 from widget.domain.pack import Advice, Comparison, Evidence, LetterText, Pack, Tip, Triage
-from widget.domain.problem import ERROR, WARNING, Problem, nearest
+from widget.domain.problem import WARNING, Problem, nearest
 from widget.domain.product import Product
 from widget.domain.quiz import Option, Question, Quiz
 
@@ -41,11 +41,21 @@ def pack_texts(pack: Pack) -> dict[str, str]:
 
 
 def localised(pack: Pack, locale: str) -> Pack:
-    """The pack in another language; what is not translated stays as it was written."""
+    """The pack in another language; what is not translated stays as it was written.
+
+    So does a text of safety that was changed since: an outdated warning is worse than one in another language.
+    """
     known = pack.translations.get(locale)
     if not known or locale == pack.default_locale:
         return pack
-    return _turned(pack, lambda key, text: known[key].text if key in known and known[key].text else text)
+
+    def turn(key: str, text: str) -> str:
+        found = known.get(key)
+        if found is None or not found.text.strip() or (is_safety(key) and found.of != text_hash(text)):
+            return text
+        return found.text
+
+    return _turned(pack, turn)
 
 
 def locale_for(pack: Pack, *wanted: str | None) -> str:
@@ -60,7 +70,7 @@ def locale_for(pack: Pack, *wanted: str | None) -> str:
 
 
 def language_problems(pack: Pack) -> Iterator[Problem]:
-    """Missing, stale and unknown translations by key. Those of safety and of warnings are errors."""
+    """Missing, stale and unknown translations by key."""
     texts = pack_texts(pack)
     for locale in pack.locales:
         if locale == pack.default_locale:
@@ -68,12 +78,12 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
         file = _LOCALE_PLACE.format(locale)
         known = pack.translations.get(locale, {})
         for key, text in texts.items():
-            severity = ERROR if is_safety(key) else WARNING
             if key not in known or not known[key].text.strip():
-                yield Problem(severity, (file,), "missing_translation", f"{key} is missing in '{locale}': {text[:60]}")
+                yield Problem(WARNING, (file,), "missing_translation", f"{key} is missing in '{locale}': {text[:60]}")
             elif known[key].of != text_hash(text):
-                message = f"{key}: the text was changed since it was translated; now it is {text_hash(text)}: {text}"
-                yield Problem(severity, (file, key), "stale_translation", message)
+                until = "; until then the text in the pack's own language is shown" if is_safety(key) else ""
+                message = f"{key}: the text was changed since it was translated{until}. It is {text_hash(text)}: {text}"
+                yield Problem(WARNING, (file, key), "stale_translation", message)
         for key in known.keys() - texts.keys():
             hint = nearest(key, texts)
             message = f"nothing in the pack has the key '{key}'" + (f", did you mean '{hint}'?" if hint else "")
@@ -84,7 +94,7 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
 
 
 def is_safety(key: str) -> bool:
-    """Whether a text keeps people safe: a language must not lag behind in these."""
+    """Whether a text keeps people safe."""
     return key.startswith("safety.") or ".warnings." in key
 
 

@@ -214,6 +214,7 @@ def _comparison(found: Evaluation, products: list[dict[str, Any]]) -> dict[str, 
         "forms": [
             {
                 "form": form,
+                "name": comparison.names.get(form) or form[:1].upper() + form[1:],
                 "sku": best[form]["sku"] if form in best else None,
                 "match": best[form]["match"] if form in best else None,
                 "best": bool(products) and products[0]["form"] == form,

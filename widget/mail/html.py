@@ -39,7 +39,7 @@ class TooLarge(ValueError):
 def html_part(frame: LetterFrame, blocks: list[Block]) -> str:
     """The letter as HTML. Raises TooLarge."""
     styles = (files("widget.mail") / "letter.css").read_text(encoding="utf-8")
-    body = "".join(_block(block) for block in blocks)
+    body = "".join(_block(block, frame) for block in blocks)
     mjml = (
         f'<mjml lang="{escape(frame.locale)}" dir="{frame.dir}"><mj-head><mj-title>{escape(frame.subject)}</mj-title>'
         f"<mj-preview>{escape(frame.preview)}</mj-preview>"
@@ -81,7 +81,7 @@ def _head(frame: LetterFrame) -> str:
     return _section(brand + _text(f"<h1>{escape(frame.subject)}</h1>", 'padding="12px 32px 6px"'))
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, frame: LetterFrame) -> str:
     match block:
         case Heading(text):
             return _section(_text(f"<h2>{escape(text)}</h2>", 'padding="24px 32px 4px"'))
@@ -98,14 +98,15 @@ def _block(block: Block) -> str:
             picture = f'src="{escape(url)}" alt="{escape(alt)}"'
             return _section(f'<mj-image {picture} padding="20px 32px" border-radius="14px"/>')
         case CheckIn():
-            return _check_in(block)
+            return _check_in(block, frame)
         case TipBlock(title, text, source, link):
             where = f' <a href="{escape(link)}">{escape(link.removeprefix("https://doi.org/"))}</a>' if link else ""
             inner = f'<h2>{escape(title)}</h2><p>{escape(text)}</p><p class="tiny">{escape(source)}{where}</p>'
             return _section(_text(inner, 'padding="18px 32px 6px"'))
         case Warnings(product, lines):
             listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
-            inner = f'<div class="warn"><h3>Warnings for {escape(product)}</h3><ul>{listed}</ul></div>'
+            title = escape(frame.words["warnings_for"].replace("{product}", product))
+            inner = f'<div class="warn"><h3>{title}</h3><ul>{listed}</ul></div>'
             return _section(_text(inner, 'padding="24px 32px 0"'))
 
 
@@ -122,13 +123,15 @@ def _steps(items: tuple[Spans, ...]) -> str:
     return f'<table role="presentation" class="steps" width="100%" cellpadding="0" cellspacing="0">{rows}</table>'
 
 
-def _check_in(block: CheckIn) -> str:
+def _check_in(block: CheckIn, frame: LetterFrame) -> str:
     """A panel with three plain, equal answers."""
-    answers = (("Better", block.better), ("Same", block.same), ("Worse", block.worse))
+    words = {
+        name: escape(frame.words[name]) for name in ("ask_title", "ask_text", "ask_better", "ask_same", "ask_worse")
+    }
+    answers = ((words["ask_better"], block.better), (words["ask_same"], block.same), (words["ask_worse"], block.worse))
     cells = "".join(f'<td><a class="answer" href="{escape(url)}">{label}</a></td>' for label, url in answers)
     inner = (
-        '<div class="ask"><h2>How are your legs today?</h2>'
-        "<p>One tap. If they are worse, you get advice, never an offer.</p>"
+        f'<div class="ask"><h2>{words["ask_title"]}</h2><p>{words["ask_text"]}</p>'
         f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>{cells}</tr></table></div>'
     )
     return _section(_text(inner, 'padding="20px 32px"'))
@@ -137,8 +140,8 @@ def _check_in(block: CheckIn) -> str:
 def _foot(frame: LetterFrame) -> str:
     links = ""
     if frame.unsubscribe_url:
-        links += f'<a href="{escape(frame.unsubscribe_url)}">Unsubscribe with one click</a> &nbsp; '
-    links += f'<a href="{escape(frame.preferences_url)}">Choose what you get, or delete your data</a>'
+        links += f'<a href="{escape(frame.unsubscribe_url)}">{escape(frame.words["unsub_link"])}</a> &nbsp; '
+    links += f'<a href="{escape(frame.preferences_url)}">{escape(frame.words["pref_link"])}</a>'
     inner = (
         f'<div class="foot"><p>{escape(frame.because)}</p><p>{links}</p>'
         f"<p>{escape(frame.shop)}, {escape(frame.postal_address)}</p><p>{escape(frame.notice)}</p></div>"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class LetterFrame:
     preferences_url: str
     unsubscribe_url: str
     mark_url: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The program's own words in the language of the letter, by key."""
 
 
 @dataclass(frozen=True, slots=True)

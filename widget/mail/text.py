@@ -26,12 +26,13 @@ WIDTH = 76
 def text_part(frame: LetterFrame, blocks: list[Block]) -> str:
     """Plain text, wrapped at 76 characters; addresses stand alone on their lines and are never broken."""
     parts = [frame.shop.upper(), frame.subject]
-    parts += [part for block in blocks for part in _block(block)]
+    parts += [part for block in blocks for part in _block(block, frame)]
     foot = "\n".join(["--", *_foot(frame)])
     return "\n\n".join([*parts, foot]) + "\n"
 
 
-def _block(block: Block) -> Iterator[str]:
+def _block(block: Block, frame: LetterFrame) -> Iterator[str]:
+    words = frame.words
     match block:
         case Heading(text):
             yield text.upper()
@@ -46,14 +47,15 @@ def _block(block: Block) -> Iterator[str]:
         case Picture():
             return
         case CheckIn(better, same, worse):
-            yield "HOW ARE YOUR LEGS TODAY?"
-            yield "If they are worse, you get advice, never an offer."
-            yield f"Better: {better}\nSame:   {same}\nWorse:  {worse}"
+            yield words["ask_title"].upper()
+            yield _wrapped(words["ask_text"])
+            asked = (("ask_better", better), ("ask_same", same), ("ask_worse", worse))
+            yield "\n".join(f"{words[name]}: {link}" for name, link in asked)
         case TipBlock(title, text, source, link):
             yield title.upper()
             yield "\n".join(filter(None, [_wrapped(text), _wrapped(source), link]))
         case Warnings(product, lines):
-            yield f"WARNINGS FOR {product.upper()}"
+            yield words["warnings_for"].replace("{product}", product).upper()
             yield "\n".join(_wrapped("- " + line, "  ") for line in lines)
 
 
@@ -66,8 +68,8 @@ def _step(number: int, item: Spans) -> str:
 def _foot(frame: LetterFrame) -> Iterator[str]:
     yield _wrapped(frame.because)
     if frame.unsubscribe_url:
-        yield f"Unsubscribe: {frame.unsubscribe_url}"
-    yield f"Choose what you get, or delete your data: {frame.preferences_url}"
+        yield f"{frame.words['unsub_link']}: {frame.unsubscribe_url}"
+    yield f"{frame.words['pref_link']}: {frame.preferences_url}"
     yield f"{frame.shop}, {frame.postal_address}"
     yield frame.notice
 

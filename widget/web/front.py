@@ -49,14 +49,14 @@ class Page:
         return len(self.body) + len(self.packed)
 
 
-def public_page(body: bytes, kind: str, cache: str, served: Served | None) -> Page:
+def public_page(body: bytes, kind: str, cache: str, served: Served | None, vary: str = "Accept-Encoding") -> Page:
     """A page any origin may read and any cache may keep, as it is and gzipped."""
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = [
         ("Content-Type", kind),
         ("Cache-Control", cache),
         ("ETag", etag),
-        ("Vary", "Accept-Encoding"),
+        ("Vary", vary),
         ("Access-Control-Allow-Origin", "*"),
         ("Cross-Origin-Resource-Policy", "cross-origin"),
         ("X-Content-Type-Options", "nosniff"),
@@ -111,6 +111,8 @@ class Front:
         method = environ["REQUEST_METHOD"]
         if method == "GET":
             key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+            if not key[1] and "HTTP_ACCEPT_LANGUAGE" in environ and key[0].startswith("/v1/"):
+                return self.app(environ, start)  # The language is still to be found out.
             page = self._pages.get(key)
             if page is not None:
                 if page.served is None or self._still_live(page.served):

@@ -11,10 +11,13 @@ from werkzeug.exceptions import HTTPException
 from widget.actions.add_shop import BadShop
 from widget.actions.errors import ActionError
 from widget.actions.publish_content import UnknownVersion
+from widget.content.words import FALLBACK, words_for
 from widget.domain.engine.answers import Refused
+from widget.domain.result import direction
 from widget.mail.message import BadAddress
 from widget.stores.standard import BadSignature
 from widget.telemetry import log
+from widget.web.requests import wished_language
 
 STATUS: dict[str, int] = {
     "unknown_quiz": 404,
@@ -72,8 +75,16 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Response:
         )
         == "text/html"
     ):
+        w = words_for(wished_language())
         page = render_template(
-            "problem.html", title=title, detail=detail, status=status, request_id=g.get("request_id", "")
+            "problem.html",
+            w=w,
+            locale=w.locale,
+            dir=direction(w.locale),
+            title=w.get(f"p_{status}", title),
+            detail=detail if w.locale == FALLBACK else w["p_gone"] if code == "unknown_token" else "",
+            status=status,
+            request_id=g.get("request_id", ""),
         )
         return Response(page, status=status, mimetype="text/html")
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, **more}

@@ -10,6 +10,7 @@ from typing import cast
 import structlog
 from flask import Flask, Response, abort, current_app, g, request
 
+from widget.content.words import spoken
 from widget.parts import Parts
 from widget.telemetry import REQUESTS, SECONDS, log, masked_path
 
@@ -67,3 +68,9 @@ def _finish(response: Response) -> Response:
         ms=round(seconds * 1000, 1),
     )
     return response
+
+
+def wished_language() -> str:
+    """The language of the program's own words that the address or the browser asks for."""
+    chosen = request.args.get("locale", "")[:35]
+    return spoken(chosen or request.headers.get("Accept-Language", ""))

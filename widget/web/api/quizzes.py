@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from flask import Response
+from flask import Response, request
 from flask_smorest import Blueprint
 
 from widget.actions.record_events import record_events
@@ -13,6 +13,7 @@ from widget.actions.request_letter import request_letter
 from widget.actions.result_links import open_result
 from widget.actions.show_quiz import show_quiz
 from widget.actions.submit_answers import known_result, record_response, submit_answers
+from widget.content.words import spoken
 from widget.domain.pack import ENDS_EARLY
 from widget.live import Served
 from widget.parts import KnownResult
@@ -54,8 +55,15 @@ def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     """The live quiz, in a language."""
     parts = current_parts()
     served = parts.live.live(shop, quiz)
-    body = show_quiz(parts, shop=shop, quiz=quiz, locale=query["locale"])
-    return page_response(public_page(body, JSON, QUIZ_CACHE, served))
+    asked = query["locale"]
+    body = show_quiz(parts, shop=shop, quiz=quiz, locale=asked or _browser_language(served))
+    vary = "Accept-Encoding" if asked else "Accept-Encoding, Accept-Language"
+    return page_response(public_page(body, JSON, QUIZ_CACHE, served, vary))
+
+
+def _browser_language(served: Served | None) -> str:
+    known = served.engine.rules.pack.locales if served else ()
+    return spoken(request.headers.get("Accept-Language", ""), known, "")
 
 
 @blueprint.post("/quizzes/<quiz>/responses")

@@ -41,7 +41,7 @@ class RecoveryQuiz extends HTMLElement {
 
   get #key() { return `rq:${this.getAttribute("shop")}:${this.getAttribute("quiz")}`; }
   get #api() { return `${base}v1/shops/${this.getAttribute("shop")}/quizzes/${this.getAttribute("quiz")}`; }
-  get #locale() { return this.getAttribute("locale") || ""; }
+  get #locale() { return this.getAttribute("locale") || navigator.language || ""; }
   get #page() { return `${base}${this.getAttribute("shop")}/quiz/${this.getAttribute("quiz")}`; }
 
   async #open() {
@@ -168,7 +168,7 @@ class RecoveryQuiz extends HTMLElement {
     const [n, total] = [this.#at + 1, asked.length];
     const fill = (text) => esc(text.replace("{n}", n).replace("{total}", total));
     const many = question.kind === "multi";
-    const help = question.help || (many ? (question.max < question.options.length ? w.choose_up_to.replace("{n}", question.max) : w.choose_many) : "");
+    const help = question.help || (many ? (question.max < question.options.length ? w.choose_up_to[question.max] : w.choose_many) : "");
     this.#show(`<form novalidate><progress class="bar" value="${n}" max="${total}" aria-label="${fill(w.progress)}"></progress>
       <div class="top"><button class="btn text" type="button" data-back>${icon("M14.5 5.5 8 12l6.5 6.5", "flip")}${esc(w.back)}</button>
       ${this.getAttribute("mode") === "modal" ? `<button class="btn text" type="button" data-close>${esc(w.close)}</button>` : `<span>${fill(w.of)}</span>`}</div>
@@ -236,7 +236,7 @@ class RecoveryQuiz extends HTMLElement {
     if (read) read.innerHTML = `<b>${input.value}</b><span>${esc(question.words[input.value - question.from])}</span>`;
     const count = this.#box.querySelectorAll(":checked").length;
     const told = this.#box.querySelector("[data-chosen]");
-    if (told && question.kind === "multi") told.textContent = this.#quiz.words.chosen.replace("{n}", count);
+    if (told && question.kind === "multi") told.textContent = this.#quiz.words.chosen[count];
     this.#box.querySelector(".err").textContent = "";
   }
 
@@ -250,7 +250,7 @@ class RecoveryQuiz extends HTMLElement {
     else if (given.length > question.max) wrong = w.need_fewer;
     if (wrong) {
       const limit = given.length > question.max ? question.max : question.min;
-      this.#box.querySelector(".err").innerHTML = icon(alarm) + esc(wrong.replace("{n}", limit));
+      this.#box.querySelector(".err").innerHTML = icon(alarm) + esc(Array.isArray(wrong) ? wrong[limit] : wrong);
       this.#box.querySelector("input").focus();
       return;
     }

@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.request_letter import request_letter
 from widget.actions.result_links import open_result
 from widget.actions.submit_answers import known_result, record_response, submit_answers
-from widget.content.words import words_for
+from widget.content.languages import locale_for
+from widget.content.words import spoken, words_for
 from widget.domain.engine.answers import Refused, invalid, unfit
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import direction
@@ -32,7 +33,7 @@ Answers = dict[str, list[str]]
 def start(shop: str, quiz: str) -> Response:
     """The first question."""
     served = _served(current_parts(), shop, quiz)
-    return _step(served, {}, product=request.args.get("product", "")[:200])
+    return _step(served, {}, product=request.args.get("product", "")[:200], locale=_wish(served))
 
 
 @blueprint.post("/<shop>/quiz/<quiz>")
@@ -40,21 +41,28 @@ def step(shop: str, quiz: str) -> AnyResponse:
     """Take one answer; the next question, or the result. Answers travel sealed in the form, never in an address."""
     parts = current_parts()
     served = _served(parts, shop, quiz)
-    product = request.form.get("product", "")[:200]
+    product, locale = request.form.get("product", "")[:200], _wish(served)
     answers = _draft(parts, served, request.form.get("draft", ""))
     asked = request.form.get("question", "")
     if asked not in served.engine.rules.pack.quiz.by_id:
         abort(400)
     if "back" in request.form:
-        return _step(served, _before(served, answers, asked), product=product, prefill=answers)
+        return _step(served, _before(served, answers, asked), product=product, prefill=answers, locale=locale)
     given = request.form.getlist("o")
-    error = _error(served, asked, given)
+    error = _error(served, asked, given, locale)
     if error:
-        return _step(served, answers, product=product, error=error, at=asked, prefill={asked: given})
+        return _step(served, answers, product=product, error=error, at=asked, prefill={asked: given}, locale=locale)
     answers[asked] = given
     if _next(served, answers) is not None:
-        return _step(served, answers, product=product)
-    return _finish(parts, served, answers, product)
+        return _step(served, answers, product=product, locale=locale)
+    return _finish(parts, served, answers, product, locale)
+
+
+def _wish(served: Served) -> str:
+    """The language: as chosen for this quiz, else as the browser asks for, else the pack's own."""
+    chosen = request.form.get("locale", "") or request.args.get("locale", "")
+    pack = served.engine.rules.pack
+    return locale_for(pack, chosen[:35], spoken(request.headers.get("Accept-Language", ""), pack.locales, ""))
 
 
 def _served(parts: Parts, shop: str, quiz: str) -> Served:
@@ -64,24 +72,27 @@ def _served(parts: Parts, shop: str, quiz: str) -> Served:
     return served
 
 
-def _finish(parts: Parts, served: Served, answers: Answers, product: str) -> AnyResponse:
+def _finish(parts: Parts, served: Served, answers: Answers, product: str, locale: str) -> AnyResponse:
     answers = {question: given for question, given in answers.items() if given}
     try:
         served, known = submit_answers(
-            parts, shop=served.shop.slug, quiz=served.quiz, answers=answers, product=product or None
+            parts, shop=served.shop.slug, quiz=served.quiz, answers=answers, product=product or None, locale=locale
         )
     except Refused:
-        return _step(served, {}, product=product)  # The quiz was published anew meanwhile: from the start, then.
-    visit = record_response(parts, served, known, None)
+        return _step(
+            served, {}, product=product, locale=locale
+        )  # The quiz was published anew meanwhile: from the start, then.
+    visit = record_response(parts, served, known, locale)
     code = orjson.loads(known.body)["code"]
-    address = url_for(".result", shop=served.shop.slug, code=code, visit=visit, product=product or None)
+    wish = None if locale == served.engine.rules.pack.default_locale else locale
+    address = url_for(".result", shop=served.shop.slug, code=code, visit=visit, product=product or None, locale=wish)
     return redirect(address, 303)
 
 
-def _error(served: Served, question_id: str, given: list[str]) -> str:
+def _error(served: Served, question_id: str, given: list[str], locale: str) -> str:
     """What is wrong with this step's answer, in words; empty when nothing is."""
-    question = served.engine.rules.pack.quiz.by_id[question_id]
-    words = words_for(served.engine.rules.pack.default_locale)
+    question = served.speaking(locale).rules.pack.quiz.by_id[question_id]
+    words = words_for(locale)
     if not given:
         return "" if question.optional else words["need_one"]
     if invalid(question, given):
@@ -91,9 +102,10 @@ def _error(served: Served, question_id: str, given: list[str]) -> str:
         return ""
     if problem[0] == "only_stands_alone":
         alone = [option.text for option in question.options if option.only]
-        return words["need_alone"].replace("{text}", alone[0])
-    text = {"too_few": "need_some", "too_many": "need_fewer"}.get(problem[0], "need_one")
-    return words[text].replace("{n}", str(question.least if problem[0] == "too_few" else question.most))
+        return words.say("need_alone", text=alone[0])
+    if problem[0] == "too_few":
+        return words.say("need_some", n=question.least)
+    return words.say("need_fewer", n=question.most) if problem[0] == "too_many" else words["need_one"]
 
 
 def _next(served: Served, answers: Answers) -> str | None:
@@ -128,11 +140,11 @@ def _step(
     error: str = "",
     at: str | None = None,
     prefill: Answers | None = None,
+    locale: str,
 ) -> Response:
-    parts, rules = current_parts(), served.engine.rules
+    parts, rules = current_parts(), served.speaking(locale).rules
     current = at or _next(served, answers) or rules.askings[0].id
     way = [asking.id for asking, _ in rules.asked(answers)]
-    locale = rules.pack.default_locale
     page = render_template(
         "quiz_step.html",
         pack=rules.pack,
@@ -173,22 +185,23 @@ def ask_for_letter(shop: str, code: str) -> Response:
         email=request.form.get("email", "")[:254],
         consents=wanted,
         text_version=f"page {served.version}",
+        locale=_wish(served),
         ended=known.outcome in ENDS_EARLY,
     )
-    return _result(shop, code, told=words_for(served.engine.rules.pack.default_locale)["mail_done"])
+    return _result(shop, code, told=words_for(_wish(served))["mail_done"])
 
 
 def _result(shop: str, code: str, told: str = "") -> Response:
     parts = current_parts()
     served, answers = open_result(parts, shop, code)
-    locale = request.args.get("locale", "")[:35] or None
+    locale = _wish(served)
     known = known_result(parts, served, answers, locale=locale, product=request.args.get("product", "")[:200] or None)
     data = orjson.loads(known.body)
     fragment = result_fragment(
         data,
-        letters=url_for(".ask_for_letter", shop=shop, code=code),
+        letters=url_for(".ask_for_letter", shop=shop, code=code, locale=locale),
         page=True,
-        again=url_for(".start", shop=shop, quiz=served.quiz),
+        again=url_for(".start", shop=shop, quiz=served.quiz, locale=locale),
         visit=request.args.get("visit", "")[:64],
     )
     page = render_template(

@@ -41,6 +41,7 @@ def place_demo_order(
     lines: list[tuple[Product, int]],
     accepts_marketing: bool,
     visit: str,
+    locale: str,
     address: str,
 ) -> None:
     """Send ``order.placed`` to this service's own hook address. Raises OrderNotTaken."""
@@ -49,7 +50,7 @@ def place_demo_order(
         "id": f"demo-{number}-{secrets.token_hex(4)}",
         "number": number,
         "email": email,
-        "locale": "en",
+        "locale": locale,
         "currency": "USD",
         "total": sum((product.price or 0) * quantity for product, quantity in lines),
         "placed_at": now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from html import escape
 from importlib.resources import files
@@ -28,6 +29,7 @@ MOST_BYTES = 80_000
 ACCENT, INK = "#0f5c4d", "#1b2a28"
 _BUTTON = 'background-color="{0}" color="{1}" border="1px solid {2}" css-class="{3}"'
 _inliner = threading.local()
+_LTR, _LEFT = re.compile(r"direction:\s*ltr"), re.compile(r"text-align:\s*left")
 
 
 class TooLarge(ValueError):
@@ -54,10 +56,18 @@ def html_part(frame: LetterFrame, blocks: list[Block]) -> str:
         f'</mj-attributes><mj-style>{styles}</mj-style></mj-head><mj-body width="600px" background-color="#fbf9f5" '
         f'css-class="page">{_head(frame)}{body}{_foot(frame)}</mj-body></mjml>'
     )
-    html = _inlined(mjml2html(mjml))
+    html = _turned(_inlined(mjml2html(mjml)), frame)
     if len(html.encode()) > MOST_BYTES:
         raise TooLarge(f"the letter is {len(html.encode())} bytes, over {MOST_BYTES}")
     return html
+
+
+def _turned(html: str, frame: LetterFrame) -> str:
+    """Set from right to left where the language is: the compiler writes left to right into every cell."""
+    if frame.dir != "rtl":
+        return html
+    html = _LEFT.sub("text-align:right", _LTR.sub("direction:rtl", html))
+    return html.replace("<body", '<body dir="rtl"', 1)
 
 
 def _inlined(html: str) -> str:

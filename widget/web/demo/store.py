@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.demo_order import OrderNotTaken, demo_product_page, place_demo_order
 from widget.content.money import money_text
 from widget.domain.product import Product
-from widget.web.requests import PAGE_POLICY, current_parts
+from widget.web.requests import PAGE_POLICY, current_parts, wished_language
 
 blueprint = Blueprint("demo", __name__, template_folder="templates")
 SHOP, QUIZ = "demo", "leg-day"
@@ -113,6 +113,7 @@ def checkout() -> AnyResponse:
             lines=[(line.product, line.quantity) for line in lines],
             accepts_marketing=request.form.get("tips") == "yes",
             visit=session.get("visit", ""),
+            locale=wished_language(),
             address=f"http://{parts.settings.host}:{parts.settings.port}",  # Never where a request says.
         )
     except OrderNotTaken as error:

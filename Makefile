@@ -29,6 +29,11 @@ $(VENV)/dev.stamp: requirements/dev.lock $(VENV)/run.stamp
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements/dev.lock
 	@touch $@
 
+$(VENV)/bench.stamp: requirements/bench.lock $(VENV)/dev.stamp
+	@echo "Installing the rule engines to measure against (once) …"
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements/bench.lock
+	@touch $@
+
 setup: $(VENV)/run.stamp ## install what running needs; fast when nothing changed
 setup-dev: $(VENV)/dev.stamp
 
@@ -49,12 +54,12 @@ check: setup-dev ## style, types, import contracts, migration drift, the shipped
 	@$(BIN)/recovery-quiz content check content/leg-day
 	@bash infra/check_words.sh
 
-bench: setup-dev ## speed as ratios in one run, with wrk and nginx (installed where missing)
+bench: $(VENV)/bench.stamp ## speed as ratios in one run, with wrk and nginx (installed where missing)
 	@$(BIN)/python infra/install_tool.py wrk nginx
 	@$(BIN)/python -m tests.load.bench
 
 lock: setup-dev ## lock the requirements anew, with hashes and without addresses
-	@cd requirements && for name in run dev; do ../$(BIN)/uv pip compile $(LOCK_OPTIONS) $$name.in -o $$name.lock; done
+	@cd requirements && for name in run dev bench; do ../$(BIN)/uv pip compile $(LOCK_OPTIONS) $$name.in -o $$name.lock; done
 
 clean: ## remove the environment and caches; data in var/ stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

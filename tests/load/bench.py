@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -18,18 +19,28 @@ import tempfile
 import time
 import timeit
 import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.conftest import GOOD, ROOT, free_port
 from tests.integration.test_running import Running
+from tests.load import engines
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
+from widget.coverage.check import check_paths
+from widget.coverage.compare import compare
+from widget.coverage.items import GOODS, side_of
+from widget.coverage.run import Run
 from widget.domain.condition import parse_condition
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
+from widget.domain.engine.rules import Rules
+from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
@@ -167,6 +178,64 @@ class Bench:
         used = sum(_pss(pid) for pid in [running.process.pid, *running.children()])
         self.row("memory of the all-in-one (PSS)", f"{used / 1024:,.0f} MB", "", "", "≤ 400 MB")
 
+    def other_engines(self) -> None:
+        """The scores of one answer set with more and more rows, against other rule engines on the same rules."""
+        for count in (10, 100, 1_000, 10_000):
+            pack, sets = engines.rules_of(count), engines.answer_sets(3)
+            listed = [{name: [given] for name, given in each.items()} for each in sets]
+            mine, all_of_it = engines.ours(pack), engines.whole(pack)
+            expected = [mine(each) for each in listed]
+            if [all_of_it(each) for each in listed] != expected:
+                raise RuntimeError("the whole result has other scores")
+            micros = _each(mine, listed, 20_000 // count + 3)
+            result = _each(all_of_it, listed, 20_000 // count + 3)
+            theirs = {}
+            for name, make in engines.OTHERS.items():
+                run = make(pack)
+                if [run(each) for each in sets] != expected:
+                    raise RuntimeError(f"{name} comes to other scores")
+                theirs[name] = _each(run, sets, 300 // count + 1)
+            best = min(theirs, key=lambda name: theirs[name])
+            aim = "≥ 20" if count == 10 else "≥ 50"
+            told = f"{micros:.1f} µs (whole result {result:.1f})"
+            self.row(
+                f"scores of {count:,} rows, against {best}",
+                told,
+                f"{theirs[best]:.1f} µs",
+                f"{theirs[best] / micros:.1f}",
+                aim,
+            )
+
+    def paths(self) -> None:
+        """The path check: classes a second, memory, an edit of one row, and the impact of one."""
+        pack = engines.paths_pack()
+        rules = Rules(pack)
+        side = side_of(rules, Shelf(rules), GOODS)
+        started = time.perf_counter()
+        run = Run([side])
+        speed = run.classes / (time.perf_counter() - started)
+        self.row(
+            "path check, 200 rows × 40 products",
+            f"{speed:,.0f} classes/s",
+            f"{run.classes:,} classes",
+            "",
+            "≥ 1,000,000",
+        )
+        self.row("its memory, with Python and numpy", f"{_peak()} MB", "", "", "≤ 500 MB")
+        shipped = read_pack(ROOT / "content" / "leg-day").pack
+        assert shipped is not None
+        before = check_paths(shipped)
+        row = replace(shipped.mappings[0], weight=shipped.mappings[0].weight - 7)
+        edited = replace(shipped, mappings=(row, *shipped.mappings[1:]))
+        again = timeit.timeit(lambda: check_paths(edited, before=before), number=3) / 3
+        self.row("one row edited, shipped pack checked again", f"{again * 1000:,.0f} ms", "", "", "≤ 300 ms")
+        first = timeit.timeit(lambda: check_paths(shipped), number=3) / 3
+        self.row("shipped pack checked from nothing", f"{first * 1000:,.0f} ms", f"{before.paths:,} paths", "", "")
+        other = replace(pack, mappings=(replace(pack.mappings[0], weight=-pack.mappings[0].weight), *pack.mappings[1:]))
+        started = time.perf_counter()
+        told = compare(Engine.of(pack), Engine.of(other))
+        self.row(f"compare, {told.paths:,} paths", f"{time.perf_counter() - started:.1f} s", "", "", "≤ 3 s")
+
     def evaluations(self) -> None:
         pack = read_pack(ROOT / "content" / "leg-day").pack
         assert pack is not None
@@ -259,6 +328,16 @@ def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
     return min(timeit.repeat(run, number=times, repeat=5)) / times / len(answers) * 1e6
 
 
+def _each(run: Callable[[Any], Any], sets: list[Any], rounds: int) -> float:
+    """Microseconds for one answer set: the best of three rounds."""
+    return min(timeit.repeat(lambda: [run(each) for each in sets], number=rounds, repeat=3)) / rounds / len(sets) * 1e6
+
+
+def _peak() -> int:
+    """The most memory this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def _pss(pid: int) -> int:
     """Kilobytes of a process, what it shares counted by share."""
     try:
@@ -295,6 +374,8 @@ def main() -> None:
         try:
             time.sleep(2)
             bench.evaluations()
+            bench.other_engines()
+            bench.paths()
             bench.weights(running, cold)
             bench.doors(running)
         finally:

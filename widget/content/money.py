@@ -8,7 +8,6 @@ from functools import lru_cache
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency, get_currency_precision, get_currency_symbol
 
-
 _LEFT_TO_RIGHT = "\u200e"
 
 

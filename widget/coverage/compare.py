@@ -81,7 +81,8 @@ def compare(
     progress: Progress | None = None,
 ) -> Comparison:
     """Two versions, or two states of one, on all answer paths and on responses."""
-    told = [check_paths(each.rules.pack, each.shelf, most=most, progress=progress) for each in (before, after)]
+    first = check_paths(before.rules.pack, before.shelf, most=most, progress=progress)
+    told = [first, check_paths(after.rules.pack, after.shelf, before=first, most=most, progress=progress)]
     try:
         runs = [_side_by_side(before, after, group, most, progress) for group in (GOODS, TIPS)]
         common = runs[0].paths

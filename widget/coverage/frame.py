@@ -51,9 +51,12 @@ class Ask:
 
 
 class Frame:
-    """What does not depend on a state. ``sampled``: counts are estimates. Raises OrderDiffers, TooMany."""
+    """What does not depend on a state. ``sampled``: counts are estimates; ``within``: only paths on which these terms
+    all hold. Raises OrderDiffers, TooMany.
+    """
 
-    def __init__(self, sides: Sequence[Side], *, sampled: bool = False) -> None:
+    def __init__(self, sides: Sequence[Side], *, sampled: bool = False, within: Sequence[Term] = ()) -> None:
+        self.within = tuple(within)
         self.sides = tuple(sides)
         self.sampled = sampled
         self.offsets = [sum(len(side.places) for side in sides[:at]) for at in range(len(sides) + 1)]
@@ -106,7 +109,9 @@ class Frame:
         clauses = tuple(
             place for place, clause in enumerate(self.clauses) if any(term.field == name for term in clause.terms)
         )
-        terms = tuple(dict.fromkeys(t for place in clauses for t in self.clauses[place].terms_on(name)))
+        looked_at = [term for place in clauses for term in self.clauses[place].terms_on(name)]
+        looked_at += [term for term in self.within if term.field == name]
+        terms = tuple(dict.fromkeys(looked_at))
         shows = tuple(-1 if i is None else self.show_bits.get((side, i), -1) for side, i in enumerate(index))
         question = common_question([home for home in homes if home])
         return Ask(question, index, shows, _ways(question, terms, self.sampled), clauses)

@@ -143,7 +143,8 @@ def _changes_nothing(frame: Frame, at: int) -> bool:
     """No condition looks at it and every path has it: it only multiplies the number of answer sets."""
     ask = frame.asks[at]
     always = all(index is not None for index in ask.index) and all(bit < 0 for bit in ask.show_bit)
-    return not ask.clauses and always and len(frame.sides) == 1
+    limited = any(term.field == ask.question.id for term in frame.within)
+    return not ask.clauses and always and len(frame.sides) == 1 and not limited
 
 
 def _step(walked: Walked, states: States, at: int, *, many: int, merge: bool, most: int) -> States:

@@ -25,12 +25,14 @@ from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
 from widget.domain.target import names_tips
 
 FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 200, 40
+EXACT_CLASSES = 4_000_000
+"""How many classes are gone through again, at most, to be certain that rows never matter."""
 
 
 def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
     tell = Teller(told.pack)
     groups = {each.run.frame.sides[0].group: each for each in gone}
-    exact_left = MOST_EXACT
+    exact_left = min(MOST_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
     for index, row in enumerate(told.pack.mappings):
         where: Place = ("mappings.csv", index)
         each = groups[TIPS if names_tips(row.target) else GOODS]
@@ -82,13 +84,15 @@ def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answer
     pack = rules.pack
     less = Rules(replace(pack, mappings=pack.mappings[:index] + pack.mappings[index + 1 :]))
     other = side_of(less, Shelf(less, feed=shelf.feed, blocked=shelf.blocked), side.group)
-    try:
-        run = Run([side, other])
-    except TooManyClasses:
-        return None
-    changed = (at for at, (one, two) in enumerate(run.kinds) if one.same != two.same)
-    first = next(changed, None)
-    return None if first is None else run.example_of_kind(first)
+    for terms in pack.mappings[index].when.clauses:
+        try:
+            run = Run([side, other], within=terms)  # Elsewhere the row does not hold.
+        except TooManyClasses:
+            return None
+        for at, (one, two) in enumerate(run.kinds):
+            if one.same != two.same:
+                return run.example_of_kind(at)
+    return None
 
 
 def _idle_row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,10 @@ from widget.coverage.items import Side
 from widget.coverage.layers import MOST_CLASSES, Layer, Progress, States, Walked, blocks, walk
 from widget.coverage.ranking import NOBODY, Ranked, Ranking
 from widget.coverage.table import HIDDEN, NO_ROW
+from widget.domain.condition import Term
 
 Answers = dict[str, list[str]]
+Key = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Kind:
 class Run:
     """All classes of one group, for one version or two side by side.
 
-    ``sampled``: some of them, with counts estimated. Raises TooManyClasses, TooMany, OrderDiffers.
+    ``sampled``: some of them, with counts estimated; ``within``: only those on which these terms all hold.
+    Raises TooManyClasses, TooMany, OrderDiffers.
     """
 
     def __init__(
@@ -55,13 +58,14 @@ class Run:
         *,
         most: int = MOST_CLASSES,
         sampled: bool = False,
+        within: Sequence[Term] = (),
         progress: Progress | None = None,
     ) -> None:
-        self.frame = Frame(sides, sampled=sampled)
+        self.frame = Frame(sides, sampled=sampled, within=within)
         self.walked: Walked = walk(self.frame, most=most, progress=progress)
         self.rankings = [Ranking(self.frame, at) for at in range(len(sides))]
         self.kinds: list[tuple[Kind, ...]] = []
-        self._known: dict[tuple[int, ...], int] = {}
+        self._known: dict[Key, int] = {}
         parts = [self._ranked(states) for _, states in blocks(self.walked)]
         self.kind_of: NDArray[np.int32] = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
         self.first_class = self._firsts()
@@ -91,28 +95,19 @@ class Run:
         packed = _packed(columns)
         first, which = equal_rows(packed)
         numbers = np.empty(len(first), dtype=np.int32)
-        keys = zip(*(word[first].tolist() for word in packed), strict=True)
+        keys = list(zip(*(word[first].tolist() for word in packed), strict=True))
+        fresh = [place for place, key in enumerate(keys) if key not in self._known]
+        self._note_kinds([keys[place] for place in fresh], states, ranked, first[fresh])
         for place, key in enumerate(keys):
-            number = self._known.get(key)
-            if number is None:
-                number = self._known[key] = len(self.kinds)
-                at = int(first[place])
-                self.kinds.append(tuple(self._kind(side, states, each, at) for side, each in enumerate(ranked)))
-            numbers[place] = number
+            numbers[place] = self._known[key]
         return numbers[which]
 
-    def _kind(self, at: int, states: States, ranked: Ranked, column: int) -> Kind:
-        side = self.frame.sides[at]
-        picked = [int(each) for each in ranked.winners[:, column]]
-        fallback = bool(ranked.fallback[column])
-        shown = [(row, each) for row, each in enumerate(picked) if each != NOBODY]
-        return Kind(
-            ended=_row(states.ended[at, column]),
-            triage=_row(states.triage[at, column]),
-            shown=tuple(side.places[each] for _, each in shown),
-            slots=tuple(NOBODY if fallback else ranked.slots[row] for row, _ in shown),
-            tied=tuple(False if fallback else bool(ranked.tied[row, column]) for row, _ in shown),
-        )
+    def _note_kinds(self, keys: list[Key], states: States, ranked: list[Ranked], columns: Column) -> None:
+        """Results that were not met before, in plain Python."""
+        sides = [_kinds(self.frame.sides[at], at, states, each, columns) for at, each in enumerate(ranked)]
+        for key, kinds in zip(keys, zip(*sides, strict=True), strict=True):
+            self._known[key] = len(self.kinds)
+            self.kinds.append(kinds)
 
     # Ways back ---------------------------------------------------------------------------------------
 
@@ -163,6 +158,24 @@ class Run:
         return answers
 
 
+def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column) -> Iterator[Kind]:
+    """What one side shows in each of these columns."""
+    picks = ranked.winners[:, columns].T.tolist()
+    ties = ranked.tied[:, columns].T.tolist()
+    ended, triage = states.ended[at, columns].tolist(), states.triage[at, columns].tolist()
+    for end, row, picked, tied, fallback in zip(
+        ended, triage, picks, ties, ranked.fallback[columns].tolist(), strict=True
+    ):
+        rows = [row for row, each in enumerate(picked) if each != NOBODY]
+        yield Kind(
+            None if end == NO_ROW else end,
+            None if row == NO_ROW else row,
+            tuple([side.places[picked[row]] for row in rows]),
+            (NOBODY,) * len(rows) if fallback else tuple([ranked.slots[row] for row in rows]),
+            (False,) * len(rows) if fallback else tuple([tied[row] for row in rows]),
+        )
+
+
 def _packed(columns: Sequence[Column]) -> list[NDArray[np.uint64]]:
     """Small columns side by side in few wide ones: 16 bits each, flags one."""
     words: list[NDArray[np.uint64]] = []
@@ -176,7 +189,3 @@ def _packed(columns: Sequence[Column]) -> list[NDArray[np.uint64]]:
         words[-1] |= value.astype(np.uint64) << np.uint64(used)
         used += size
     return words
-
-
-def _row(value: Any) -> int | None:
-    return None if value == NO_ROW else int(value)

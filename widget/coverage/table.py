@@ -115,14 +115,17 @@ class _Maker:
         for place, clause in enumerate(self.clauses):
             terms = [self.ask.ways.terms.index(term) for term in clause.terms_on(names)]
             everyone[:, place] = self.ask.ways.truth[:, terms].all(axis=1)
+        allowed = self._allowed()
         pattern, way, truth = [], [], []
         for u in range(self.patterns):
             asking = self.asked[:, u]
             if asking.all():
-                pattern.append(np.full(full, u))
-                way.append(np.arange(full))
-                truth.append(everyone)
+                pattern.append(np.full(len(allowed), u))
+                way.append(allowed)
+                truth.append(everyone[allowed])
                 continue
+            if len(allowed) < full:
+                continue  # Only paths on which certain terms hold are wanted, and here nobody is asked.
             askers = [side for side in range(len(asking)) if asking[side]]
             homes = [self.frame.sides[side].rules.pack.quiz.by_id[names] for side in askers]
             if not all(home.optional for home in homes):
@@ -136,6 +139,12 @@ class _Maker:
             return empty, empty, np.zeros((0, len(self.clauses)), dtype=bool)
         way_column = np.concatenate(way)
         return np.concatenate(pattern), np.where(way_column == full + 1, HIDDEN, way_column), np.concatenate(truth)
+
+    def _allowed(self) -> NDArray[np.int64]:
+        """The ways on which all terms hold that the run is limited to."""
+        ways = self.ask.ways
+        wanted = [ways.terms.index(term) for term in self.frame.within if term.field == self.ask.question.id]
+        return np.flatnonzero(ways.truth[:, wanted].all(axis=1)) if wanted else np.arange(len(ways))
 
     def _holds_skipped(self, clause: Any) -> bool:
         skipped = frozenset({"skipped"})

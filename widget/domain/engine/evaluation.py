@@ -101,6 +101,13 @@ def decided(found: Evaluation, screening: Screening | None = None) -> Evaluation
     return found
 
 
+def matched(rules: Rules, shelf: Shelf, answers: Answers) -> Evaluation:
+    """Which rows match and what they add up to; nothing is chosen yet. Raises Refused."""
+    found = Evaluation(rules, shelf, rules.walk(answers), PRODUCTS, None)
+    _match(found)
+    return found
+
+
 def _severity(triage: Triage | None) -> int:
     return SEVERITY[triage.outcome] if triage else 0
 

@@ -249,7 +249,8 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
     words: list[Word] = []
     letters: list[tuple[str, int, int]] = []
     for piece in [*found, ("", end, end)]:
-        if len(piece[0]) == 1 and piece[0].isalpha():
+        letter = len(piece[0]) == 1 and piece[0].isalpha()
+        if letter and (not letters or piece[1] - letters[-1][2] <= 1):
             letters.append(piece)
             continue
         if len(letters) > 2:
@@ -257,8 +258,8 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
             words.append(Word(_forms(spelled), letters[0][1], letters[-1][2]))
         else:
             words += [Word(_forms(each[0]), each[1], each[2]) for each in letters]
-        letters = []
-        if piece[0]:
+        letters = [piece] if letter else []
+        if piece[0] and not letter:
             words.append(Word(_forms(piece[0]), piece[1], piece[2]))
     return words
 

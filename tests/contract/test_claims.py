@@ -1,0 +1,48 @@
+"""The claims lint against phrases labelled by hand, half of them innocent."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from widget.content.claim_rules import market_rules
+from widget.domain.claims import Said, claims_in
+
+PHRASES = Path(__file__).parent / "claims" / "phrases.csv"
+
+
+def judged() -> list[tuple[dict[str, str], bool]]:
+    """Each labelled phrase with whether the lint finds something in it."""
+    market = market_rules("us")
+    assert market is not None
+    found = []
+    with PHRASES.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            contains = frozenset(filter(None, row["contains"].split("|")))
+            said = Said(
+                row["text"],
+                row["language"],
+                contains,
+                product=row["place"] in ("product", "reason"),
+                quiet=row["place"] == "safety",
+            )
+            found.append((row, any(claims_in(said, market))))
+    return found
+
+
+def test_forbidden_phrases_are_found_and_innocent_ones_are_left_alone() -> None:
+    rows = judged()
+    assert len(rows) >= 60
+    for language in ("en", "es", "ar", "all"):
+        mine = [(row["label"] == "forbidden", hit) for row, hit in rows if language in (row["language"], "all")]
+        hits = sum(bad and hit for bad, hit in mine)
+        precision = hits / max(1, sum(hit for _, hit in mine))
+        recall = hits / max(1, sum(bad for bad, _ in mine))
+        print(f"{language}: {len(mine)} phrases, precision {precision:.3f}, recall {recall:.3f}")
+        assert precision >= 0.95, [row["text"] for row, hit in rows if hit and row["label"] == "fine"]
+        assert recall >= 0.90, [row["text"] for row, hit in rows if not hit and row["label"] == "forbidden"]
+
+
+def test_half_of_the_phrases_are_innocent() -> None:
+    labels = [row["label"] for row, _ in judged()]
+    assert labels.count("fine") == labels.count("forbidden")

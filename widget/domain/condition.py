@@ -146,6 +146,8 @@ class _Reader:
         at = self._at()
         negated = self._take("word", "not")
         name = self._word("a question")
+        if name.startswith("("):
+            raise ConditionError("there are no brackets: use 'or', or another row", at)
         operator = self._operator(name)
         values = [self._value(operator)]
         while self._take("mark", "|"):

@@ -1,0 +1,73 @@
+"""content format: conditions and targets in their plain form, all else as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.conftest import LEG_DAY
+from widget.cli import main
+from widget.content.files import read_folder, write_folder
+from widget.content.formatting import formatted_files, plain_condition, plain_targets
+from widget.content.reader import read_pack
+from widget.domain.condition import MOST_CHARACTERS, MOST_TERMS, ConditionError, parse_condition
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("area=calves|knees&soreness>=7", "area = calves|knees & soreness >= 7"),
+        ("  not  area != calves   or a=b ", "not area != calves or a = b"),
+        ("", ""),
+        ("cannot be read & &", "cannot be read & &"),
+    ],
+)
+def test_conditions_have_one_plain_form(text: str, plain: str) -> None:
+    assert plain_condition(text) == plain
+
+
+def test_targets_have_one_plain_form() -> None:
+    assert plain_targets('form:cream ;tag: menthol| fresh;sku:"A|B"') == 'form:cream; tag:menthol|fresh; sku:"A|B"'
+
+
+def test_the_shipped_pack_is_formatted() -> None:
+    assert formatted_files(read_folder(LEG_DAY)[0]) == {}
+
+
+def test_comments_and_everything_else_stay(tmp_path: Path) -> None:
+    files, _ = read_folder(LEG_DAY)
+    mixed = dict(files)
+    mixed["safety.yaml"] = files["safety.yaml"].replace("when: signs = breathing\n", "when: signs=breathing\n")
+    mixed["mappings.csv"] = files["mappings.csv"].replace(
+        "apply = rub-in,boost,form:cream,", "apply=rub-in,boost,form:cream ,"
+    )
+    mixed["quiz.yaml"] = files["quiz.yaml"].replace("show_if: area = knees", "show_if: 'area=knees'")
+    write_folder(tmp_path, mixed)
+    assert CliRunner().invoke(main, ["content", "format", str(tmp_path), "--check"]).exit_code == 1
+    assert CliRunner().invoke(main, ["content", "format", str(tmp_path)]).exit_code == 0
+    for name in ("safety.yaml", "mappings.csv"):
+        assert (tmp_path / name).read_text() == files[name]
+    assert "show_if: 'area = knees'" in (tmp_path / "quiz.yaml").read_text()
+    assert CliRunner().invoke(main, ["content", "format", str(tmp_path), "--check"]).exit_code == 0
+
+
+def test_an_unreadable_condition_points_at_the_character(tmp_path: Path) -> None:
+    files, _ = read_folder(LEG_DAY)
+    files["mappings.csv"] = files["mappings.csv"].replace(
+        "area = knees,boost,form:salve", "area = & knees,boost,form:salve"
+    )
+    write_folder(tmp_path, files)
+    (told,) = [each.problem.message for each in read_pack(tmp_path).errors]
+    assert "at character 8" in told
+    assert "area = ▸& knees" in told
+
+
+def test_a_condition_beyond_sense_is_refused() -> None:
+    with pytest.raises(ConditionError):
+        parse_condition("a = " + "x" * MOST_CHARACTERS)
+    with pytest.raises(ConditionError):
+        parse_condition(" & ".join(["a = b"] * (MOST_TERMS + 1)))
+    with pytest.raises(ConditionError):
+        parse_condition("((((a = b))))")

@@ -1,0 +1,142 @@
+"""Languages: translations by key, plurals, negotiation, and the same results in each."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import GOOD, leg_day_files
+from widget.content.languages import locale_for, localised, pack_texts, text_hash
+from widget.content.money import money_text
+from widget.content.reader import read_files
+from widget.content.reading import Reading
+from widget.content.words import LANGUAGES, spoken, words_for
+from widget.domain.engine.live import Engine
+from widget.domain.pack import Pack
+from widget.domain.result import Setting
+
+SPANISH = "locales/es.yaml"
+
+
+def leg_day(**changed: str) -> Reading:
+    files = leg_day_files()
+    files.update(changed)
+    return read_files(files, [])
+
+
+def the_pack() -> Pack:
+    pack = leg_day().pack
+    assert pack is not None
+    return pack
+
+
+@pytest.mark.parametrize("locale", ["es", "ar"])
+def test_every_text_of_the_shipped_pack_is_translated_and_fresh(locale: str) -> None:
+    pack = the_pack()
+    known = pack.translations[locale]
+    assert {key: text_hash(text) for key, text in pack_texts(pack).items()} == {k: t.of for k, t in known.items()}
+    assert all(each.text.strip() for each in known.values())
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_the_words_of_the_program_are_there_in_each_language_with_the_same_fields(locale: str) -> None:
+    english, words = words_for("en"), words_for(locale)
+    assert words.keys() == english.keys()
+    for key, text in words.items():
+        for field in ("n", "shop", "email", "best", "total", "product", "order", "answer"):
+            assert ("{" + field in text) == ("{" + field in english[key]), (locale, key)
+
+
+@pytest.mark.parametrize("locale", ["es", "ar"])
+def test_results_are_the_same_in_each_language_but_for_the_words(locale: str) -> None:
+    pack = the_pack()
+    here, there = Engine.of(pack), Engine.of(localised(pack, locale))
+    one = here.recommend(GOOD, Setting("s", "q", 1))
+    other = there.recommend(GOOD, Setting("s", "q", 1, locale))
+    for name in ("products", "tips"):
+        for mine, theirs in zip(one[name], other[name], strict=True):
+            assert (mine.get("sku"), mine.get("id"), mine.get("match")) == (
+                theirs.get("sku"),
+                theirs.get("id"),
+                theirs.get("match"),
+            )
+            assert mine["why"] != theirs["why"]
+    assert other["dir"] == ("rtl" if locale == "ar" else "ltr")
+
+
+def test_missing_stale_and_unknown_translations_are_told_by_key() -> None:
+    files = leg_day_files()
+    text = files[SPANISH].replace("quiz.area.text:", "quiz.aera.text:", 1)
+    files[SPANISH] = text
+    files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
+    told = {each.problem.code: each for each in read_files(files, []).problems}
+    assert "quiz.area.text is missing in 'es'" in told["missing_translation"].problem.message
+    assert "quiz.trained.text" in told["stale_translation"].problem.message
+    assert told["unknown_translation"].problem.suggestion == "quiz.area.text"
+    assert told["unknown_translation"].file == SPANISH
+    assert told["stale_translation"].line > 1
+
+
+def test_a_safety_text_that_changed_is_shown_as_it_is_now_rather_than_in_an_old_translation() -> None:
+    files = leg_day_files()
+    files["safety.yaml"] = files["safety.yaml"].replace("Sore legs can wait. This cannot.", "Nothing else matters now.")
+    files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
+    pack = read_files(files, []).pack
+    assert pack is not None
+    spanish = localised(pack, "es")
+    row = next(each for each in spanish.triage if each.id == "chest-or-breathing")
+    assert "Nothing else matters now." in row.advice.body
+    assert spanish.quiz.by_id["trained"].text != pack.quiz.by_id["trained"].text, "others keep their translation"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "locale"),
+    [
+        (("es",), "es"),
+        (("es-MX",), "es"),
+        (("AR",), "ar"),
+        (("fr", "ar-EG"), "ar"),
+        (("fr",), "en"),
+        ((None, ""), "en"),
+    ],
+)
+def test_the_language_is_the_first_wish_that_the_pack_can_meet(wishes: tuple[str | None, ...], locale: str) -> None:
+    assert locale_for(the_pack(), *wishes) == locale
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("es-MX,es;q=0.9,en;q=0.8", "es"),
+        ("fr-FR, ar;q=0.5, en;q=0.4", "ar"),
+        ("en;q=0.1, es;q=0", "en"),
+        ("", "en"),
+        (";q=;;,,*", "en"),
+        ("es;q=wrong, ar;q=0.2", "ar"),
+    ],
+)
+def test_accept_language_is_weighed_by_quality(header: str, language: str) -> None:
+    assert spoken(header) == language
+
+
+@pytest.mark.parametrize(
+    ("locale", "numbers"),
+    [("en", {0, 1}), ("es", {0, 1, 2}), ("ar", {0, 1, 2, 3, 11})],
+)
+def test_counting_messages_take_the_plural_form_of_the_language(locale: str, numbers: set[int]) -> None:
+    words = words_for(locale)
+    assert len({words.say("chosen", n=n).replace(str(n), "") for n in numbers}) == len(numbers)
+    listed = words.for_scripts(12)["chosen"]
+    assert listed[11] == words.say("chosen", n=11)
+
+
+def test_money_follows_the_language_and_keeps_its_sign_in_place() -> None:
+    assert money_text(2400, "USD", "en") == "$24.00"
+    assert money_text(2400, "USD", "es") == "24,00\xa0US$"
+    assert "\u200eUS$\u200e" in money_text(2400, "USD", "ar")
+    assert money_text(2400, "USD", "no such") == "$24.00"
+
+
+def test_an_unused_locale_file_is_told() -> None:
+    files = leg_day_files()
+    files["locales/fr.yaml"] = "quiz.area.text: {of: abc, text: Où}\n"
+    assert "unused_locale" in {each.problem.code for each in read_files(files, []).problems}

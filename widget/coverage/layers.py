@@ -170,22 +170,26 @@ def _step(walked: Walked, states: States, at: int, *, many: int, merge: bool, mo
 
 
 def _some(walked: Walked, states: States, total: int, most: int) -> States:
-    """A random part of the states, each standing for more: counts stay right on average (Horvitz, Thompson 1952).
+    """A random part of the states, each standing for more: counts stay right on average (Hansen, Hurwitz 1943).
 
-    What is left out is taken to go on as some other state does. Raises TooManyClasses when one state alone is too much.
+    Drawn half by how many answer sets they stand for, so that no estimate hangs on a few, and half all alike, so that
+    rare ones are met too. What is left out is taken to go on as some other state does. Raises TooManyClasses when one
+    state alone is too much.
     """
     size = len(states) * most // (2 * total)
     if not size or not walked.layers:
         raise TooManyClasses("one answer alone leads to too many classes")
     chance = np.random.default_rng(len(walked.layers))
-    kept = np.sort(chance.choice(len(states), size=size, replace=False))
-    place = chance.integers(0, size, size=len(states)).astype(np.int32)
-    place[kept] = np.arange(size, dtype=np.int32)
+    share = 0.5 / len(states) + 0.5 * states.count / states.count.sum()
+    share /= share.sum()
+    kept, times = np.unique(chance.choice(len(states), size=size, p=share), return_counts=True)
+    place = chance.integers(0, len(kept), size=len(states)).astype(np.int32)
+    place[kept] = np.arange(len(kept), dtype=np.int32)
     before = walked.layers[-1]
     before.child = np.where(before.child >= 0, place[np.maximum(before.child, 0)], before.child)
     before.made_by = before.made_by[kept]
     fewer = states.take(kept)
-    fewer.count = fewer.count * (len(states) / size)
+    fewer.count = fewer.count * times / (size * share[kept])
     return fewer
 
 

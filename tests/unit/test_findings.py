@@ -1,0 +1,214 @@
+"""What the path check finds, each with answers to try; and the counts it tells."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LEG_DAY, MINI
+from tests.contract.test_coverage_agrees import MOST_PATHS, every_path, random_pack
+from widget.content.reader import read_pack
+from widget.coverage.check import check_paths
+from widget.coverage.report import SEVERITIES, Coverage
+from widget.domain.condition import parse_condition
+from widget.domain.engine.evaluation import evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.engine.removal import same_result, without_row
+from widget.domain.pack import ENDS_EARLY, PRODUCTS, TIPS_ONLY, Mapping, Pack, Slot
+from widget.domain.quiz import SINGLE, Option, Question, Quiz
+from widget.domain.target import names_tips, parse_targets
+
+
+def mini() -> Pack:
+    pack = read_pack(MINI).pack
+    assert pack is not None
+    return pack
+
+
+def row(name: str, when: str, effect: str, target: str, weight: int = 0, reason: str = "") -> Mapping:
+    return Mapping(
+        id=name, when=parse_condition(when), effect=effect, target=parse_targets(target), weight=weight, reason=reason
+    )
+
+
+def with_rows(*rows: Mapping, first: bool = False) -> Coverage:
+    pack = mini()
+    mappings = (*rows, *pack.mappings) if first else (*pack.mappings, *rows)
+    return check_paths(replace(pack, mappings=mappings))
+
+
+def codes(told: Coverage, about: str) -> set[str]:
+    return {each.code for each in told.findings if about in each.message}
+
+
+def test_the_shipped_pack_comes_out_exact_and_without_an_error() -> None:
+    pack = read_pack(LEG_DAY).pack
+    assert pack is not None
+    told = check_paths(pack)
+    assert told.exact
+    assert not told.failed
+    assert told.paths == sum(told.outcomes.values()) > 10**9
+    assert all(told.shown.values())
+    assert all(told.rows.values())
+
+
+def test_a_row_that_no_answers_fit_is_found() -> None:
+    told = with_rows(row("never", "soreness >= 7 & soreness < 5", "boost", "form:cream", 5))
+    assert codes(told, "'never'") == {"row_never_matches"}
+    told = with_rows(row("after-the-end", "warning = fever", "boost", "form:cream", 5))
+    assert codes(told, "'after-the-end'") == {"row_never_matches"}, "the quiz ends there"
+
+
+def test_a_row_that_changes_nothing_and_one_that_only_gives_a_reason_are_told_apart() -> None:
+    told = with_rows(row("idle", "apply = rub-in", "boost", "form:cream", -1))
+    assert "'idle'" not in "".join(each.message for each in told.findings if each.code == "row_gives_reasons_only")
+    told = with_rows(
+        row("words", "area = knees & area = quads & soreness = 10", "boost", "sku:SALVE-50", 1, "Because.")
+    )
+    assert codes(told, "'words'") == {"row_never_matches"}, "worst pain shows tips only"
+
+
+def test_a_row_in_the_shadow_of_another_names_it() -> None:
+    told = with_rows(row("again", "apply = rub-in & area = calves", "exclude", "form:spray"))
+    found = next(each for each in told.findings if "'again'" in each.message)
+    assert found.code in ("row_shadowed", "row_changes_nothing")
+    assert found.code == "row_changes_nothing" or "'rub'" in found.message
+    assert found.paths > 0
+
+
+def test_rows_that_contradict_each_other_are_errors_with_an_example() -> None:
+    told = with_rows(
+        row("only-salve", "area = quads", "require", "form:salve"),
+        row("no-salve", "apply = hands-free", "exclude", "form:salve"),
+    )
+    found = next(each for each in told.findings if each.code == "rows_contradict")
+    assert told.failed
+    engine = Engine.of(told.pack)
+    assert found.example is not None
+    rows = {pick.row.id for pick in evaluate(engine.rules, engine.shelf, found.example).picks}
+    assert {"only-salve", "no-salve"} <= rows
+    told = with_rows(
+        row("only-salve", "area = quads", "require", "form:salve"),
+        row("only-cream", "area = quads", "require", "form:cream"),
+    )
+    assert "requires_empty" in codes(told, "'only-salve'")
+
+
+def test_options_and_questions_that_change_nothing_are_found() -> None:
+    pack = mini()
+    idle = Question("mood", SINGLE, "How are you?", options=(Option("good", "Good"), Option("fine", "Fine")))
+    told = check_paths(replace(pack, quiz=Quiz((*pack.quiz.questions, idle))))
+    assert "question_changes_nothing" in codes(told, "'mood'")
+    area = pack.quiz.questions[0]
+    more = replace(area, options=(*area.options, Option("toes", "Toes")))
+    told = check_paths(replace(pack, quiz=Quiz((more, *pack.quiz.questions[1:]))))
+    assert "option_changes_nothing" in codes(told, "'toes'")
+    assert not codes(told, "'calves'")
+
+
+def test_gaps_ties_fallback_and_slots_are_found() -> None:
+    pack = mini()
+    bare = replace(pack, result=replace(pack.result, fallback=(), fallback_tips=()), mappings=pack.mappings[:1])
+    told = check_paths(bare)
+    assert told.failed
+    gap = next(each for each in told.findings if each.code == "path_without_product")
+    engine = Engine.of(bare)
+    assert gap.example is not None
+    assert not evaluate(engine.rules, engine.shelf, gap.example).shown
+    assert "path_without_tip" in {each.code for each in told.findings}
+    assert {"slot_empty", "tie_by_sku", "fallback_used"} <= {each.code for each in check_paths(pack).findings}
+    crowded = replace(pack, result=replace(pack.result, slots=(Slot("a", 9),), min_score=-1000), mappings=())
+    assert "product_shown_often" in {each.code for each in check_paths(crowded).findings}
+
+
+def test_a_gap_that_safety_makes_is_no_error() -> None:
+    pack = mini()
+    every = tuple(replace(each, contains=("arnica",)) for each in pack.products)
+    told = check_paths(replace(pack, products=every))
+    assert "path_without_safe_product" in {each.code for each in told.findings}
+    assert "path_without_product" not in {each.code for each in told.findings}
+
+
+def test_severities_are_set_in_the_pack() -> None:
+    pack = replace(mini(), checks={"fallback_used": "error", "tie_by_sku": "off"})
+    told = check_paths(pack)
+    assert told.failed
+    assert "tie_by_sku" not in {each.code for each in told.findings}
+    assert {each.code for each in told.findings} <= SEVERITIES.keys()
+
+
+@pytest.mark.parametrize("batch", range(3))
+def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch: int, tmp_path: Path) -> None:
+    looked = 0
+    for seed in range(9000 + 15 * batch, 9000 + 15 * (batch + 1)):
+        pack = random_pack(seed, tmp_path)
+        engine = Engine.of(pack)
+        paths = []
+        for answers in every_path(engine):
+            paths.append(evaluate(engine.rules, engine.shelf, answers))
+            if len(paths) > MOST_PATHS:
+                break
+        if len(paths) > MOST_PATHS:
+            continue
+        looked += 1
+        told = check_paths(pack)
+        rows: Counter[str] = Counter()
+        matters: set[str] = set()
+        for found in paths:
+            for index, mapping in enumerate(pack.mappings):
+                goods = not names_tips(mapping.target)
+                in_play = found.triage is None or (not goods and found.triage.outcome not in ENDS_EARLY)
+                if in_play and _holds(found, index):
+                    rows[mapping.id] += 1
+                    if not same_result(found, without_row(found, index)):
+                        matters.add(mapping.id)
+        assert told.rows == {each.id: rows[each.id] for each in pack.mappings}, seed
+        never = {"row_changes_nothing", "row_gives_reasons_only", "row_shadowed", "row_never_matches"}
+        idle = {pack.mappings[each.where[1]].id for each in told.findings if each.code in never}  # type: ignore[index]
+        assert idle == {each.id for each in pack.mappings} - matters, seed
+        outcomes = Counter(found.outcome for found in paths)
+        assert told.outcomes == {name: outcomes[name] for name in told.outcomes}
+        assert sum(outcomes.values()) == told.paths
+    assert looked > 3
+
+
+def _holds(found, index: int) -> bool:  # type: ignore[no-untyped-def]
+    rules = found.rules
+    boosted = {at for (at, _), holds in zip(rules.boost_rows, found.boosted, strict=False) if holds}
+    return index in boosted or any(pick.index == index for pick in found.picks)
+
+
+def test_too_many_classes_are_sampled_and_the_report_says_how_sure_it_is() -> None:
+    pack = read_pack(LEG_DAY).pack
+    assert pack is not None
+    exact, told = check_paths(pack), check_paths(pack, most=3000)
+    assert not told.exact
+    assert "rule of three" in told.sureness
+    assert "every pair of options" in told.sureness
+    assert told.paths == exact.paths, "the number of paths is exact all the same"
+    assert not {each.code for each in told.findings} & {
+        "row_never_matches",
+        "product_never_shown",
+        "path_without_product",
+    }
+    for name in (PRODUCTS, TIPS_ONLY):
+        assert told.outcomes[name] == pytest.approx(exact.outcomes[name], rel=0.5)
+
+
+def test_an_edit_is_checked_again_as_if_from_nothing() -> None:
+    pack = read_pack(LEG_DAY).pack
+    assert pack is not None
+    before = check_paths(pack)
+    chance = random.Random(1)
+    for _ in range(4):
+        at = chance.randrange(len(pack.mappings))
+        edited = replace(pack.mappings[at], weight=-pack.mappings[at].weight)
+        changed = replace(pack, mappings=(*pack.mappings[:at], edited, *pack.mappings[at + 1 :]))
+        again, anew = check_paths(changed, before=before), check_paths(changed)
+        assert again.data()["shown"] == anew.data()["shown"]
+        assert again.data()["rows"] == anew.data()["rows"]
+        assert {(each.code, each.message) for each in again.findings} == {(e.code, e.message) for e in anew.findings}

@@ -188,6 +188,11 @@ def _safety(pack: Pack) -> Iterator[Problem]:
                     yield Problem(ERROR, (*place, "when"), "safety_not_asked", message)
     for index, exclusion in enumerate(pack.exclusions):
         yield from _targets(pack, ("safety.yaml", "exclusions", index, "exclude"), exclusion.exclude)
+    if any(target.kind == "form" for exclusion in pack.exclusions for target in exclusion.exclude):
+        for index, product in enumerate(pack.products):
+            if not product.form:
+                message = f"{product.sku} has no form, and safety excludes by form: say what it is, or it slips through"
+                yield Problem(WARNING, ("products.yaml", index), "undeclared_form", message)
 
 
 def _always_asked(pack: Pack, name: str, ends: list[Condition]) -> bool:
@@ -241,6 +246,7 @@ def _known(pack: Pack, kind: str) -> list[str]:
         "tag": lambda p: p.tags,
         "collection": lambda p: p.collections,
         "contains": lambda p: p.contains or (),
+        "allergen": lambda p: p.allergens or (),
     }
     read = values.get(kind)
     return sorted({value for product in pack.products for value in read(product)}) if read else []

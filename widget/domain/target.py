@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from widget.domain.product import Product
 
-PRODUCT_KINDS = ("sku", "form", "tag", "contains", "collection", "lacks")
+PRODUCT_KINDS = ("sku", "form", "tag", "contains", "allergen", "collection", "lacks")
 KINDS = (*PRODUCT_KINDS, "tip", "all")
 DECLARABLE = ("contains", "allergens")
 _PART = re.compile(r'\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^|;&"]*))\s*(?P<next>[|;]|$)')
@@ -103,6 +103,8 @@ def _values(product: Product, kind: str) -> tuple[str, ...]:
         return (product.form,)
     if kind == "contains":
         return product.contains or ()
+    if kind == "allergen":
+        return product.allergens or ()
     if kind == "tag":
         return product.tags
     return product.collections if kind == "collection" else ()

@@ -133,9 +133,13 @@ class Rules:
         return result
 
     def excluded_by(self, row: Exclusion) -> int:
-        """A safety exclusion fails closed: ``contains:`` also takes what does not declare its contents."""
-        undeclared = any(target.kind == "contains" for target in row.exclude)
-        extra = (Target("lacks", ("contains",)),) if undeclared and not names_tips(row.exclude) else ()
+        """A safety exclusion fails closed: ``contains:`` also takes what does not declare its contents.
+
+        Likewise ``allergen:`` takes what does not declare its allergens.
+        """
+        kinds = {target.kind for target in row.exclude}
+        lacking = [name for kind, name in (("contains", "contains"), ("allergen", "allergens")) if kind in kinds]
+        extra = (Target("lacks", tuple(lacking)),) if lacking and not names_tips(row.exclude) else ()
         return self.entities(row.exclude + extra)
 
     # Walking -----------------------------------------------------------------------------------------

@@ -1,0 +1,277 @@
+"""Safety as tables: every red flag on every channel, every "anything we must know" on every product.
+
+Facts behind the second table: labels of camphor and menthol products, arnica monographs, and the rules of the shipped
+pack (facts on who is not shown a product). What a product does not declare counts as if it held it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select, update
+
+from tests.conftest import GOOD, client_of, leg_day_files
+from tests.integration.test_chain import hook
+from widget.actions.import_content import import_content
+from widget.actions.publish_content import publish_content
+from widget.actions.record_order import record_orders
+from widget.actions.send_letter import send_due_letters
+from widget.actions.submit_answers import record_response, submit_answers
+from widget.content.reader import read_files
+from widget.coverage.check import check_paths
+from widget.domain.condition import ALWAYS
+from widget.domain.engine.evaluation import evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.pack import BOOST, ENDS_EARLY, Mapping, Pack, Slot
+from widget.domain.product import Product
+from widget.domain.target import Target
+from widget.parts import Parts
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+
+QUIZ = "/v1/shops/demo/quizzes/leg-day"
+Answers = dict[str, list[str]]
+
+
+def shipped() -> Pack:
+    pack = read_files(leg_day_files(), []).pack
+    assert pack is not None
+    return pack
+
+
+def flagged() -> dict[str, Answers]:
+    """For each triage row answers on which it decides, from the path check."""
+    pack = shipped()
+    run = check_paths(pack).gone[0].run
+    found = {pack.triage[row].id: run.example_of_end(at) for at, (row,) in enumerate(run.walked.ends)}
+    for at, kinds in enumerate(run.kinds):
+        if kinds[0].triage is not None:
+            found.setdefault(pack.triage[kinds[0].triage].id, run.example_of_kind(at))
+    assert found.keys() == {row.id for row in pack.triage}
+    return found
+
+
+FLAGGED = flagged()
+ROWS = {row.id: row for row in shipped().triage}
+
+
+@dataclass
+class Shop:
+    """A shop whose first version knew no red flag; ``old`` are links made then."""
+
+    parts: Parts
+    client: Any
+    old: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    from tests.conftest import settings_for
+    from widget.actions.add_shop import add_shop
+    from widget.mail.carrier import MemoryCarrier
+    from widget.parts import build_parts
+    from widget.storage.migrate import upgrade
+
+    folder = tmp_path_factory.mktemp("shop")
+    settings = settings_for(folder, f"sqlite:///{folder / 'test.db'}")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    parts = build_parts(settings, carrier=MemoryCarrier())
+    upgrade(parts.database)
+    add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+    files = leg_day_files()
+    safe = "triage: []\nexclusions: []\n"
+    for safety in (safe, files["safety.yaml"]):
+        version = import_content(parts, shop="demo", files={**files, "safety.yaml": safety})
+        publish_content(parts, shop="demo", quiz="leg-day", number=version.number, checked=True)
+        if safety is safe:
+            old = {row: _old_link(parts, answers) for row, answers in FLAGGED.items()}
+    yield Shop(parts, client_of(parts), old)
+    parts.close()
+
+
+def _old_link(parts: Parts, answers: Answers) -> str:
+    """A result of the version without red flags; questions after an early end get any answer."""
+    _, known = submit_answers(parts, shop="demo", quiz="leg-day", answers={**GOOD, **answers})
+    told = orjson.loads(known.body)
+    assert told["outcome"] != "emergency"
+    return str(told["code"])
+
+
+def _posted(shop: Shop, row: str, query: str = "") -> Any:
+    answer = shop.client.post(f"{QUIZ}/responses{query}", json={"answers": FLAGGED[row], "product": "CREAM-60"})
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    return answer.json
+
+
+def by_api(shop: Shop, row: str) -> str:
+    return orjson.dumps(_posted(shop, row)["result"]).decode()
+
+
+def by_widget(shop: Shop, row: str) -> str:
+    return str(_posted(shop, row, "?html=1")["html"])
+
+
+def by_link(shop: Shop, row: str) -> str:
+    code = _posted(shop, row)["result"]["code"]
+    return str(shop.client.get(f"{QUIZ}/results/{code}").get_data(as_text=True))
+
+
+def by_prefetch(shop: Shop, row: str) -> str:
+    """A browser that fetches the page ahead, and one that comes back to it later."""
+    code = _posted(shop, row)["result"]["code"]
+    ahead = shop.client.get(f"/demo/r/{code}?product=CREAM-60", headers={"Sec-Purpose": "prefetch"})
+    again = shop.client.get(f"/demo/r/{code}?product=CREAM-60")
+    assert ahead.headers["Cache-Control"] == "no-store"
+    return str(ahead.get_data(as_text=True) + again.get_data(as_text=True))
+
+
+def by_page(shop: Shop, row: str) -> str:
+    """The quiz without JavaScript, step by step."""
+    page = shop.client.get("/demo/quiz/leg-day?product=CREAM-60")
+    for _ in range(20):
+        text = page.get_data(as_text=True)
+        question = text.split('name="question" value="', 1)[1].split('"', 1)[0]
+        draft = text.split('name="draft" value="', 1)[1].split('"', 1)[0]
+        given = FLAGGED[row].get(question, [])
+        form = {"question": question, "draft": draft, "product": "CREAM-60", "o": given}
+        page = shop.client.post("/demo/quiz/leg-day", data=form)
+        if page.status_code == 303:
+            break
+    return str(shop.client.get(page.headers["Location"]).get_data(as_text=True))
+
+
+def by_old_link(shop: Shop, row: str) -> str:
+    answer = shop.client.get(f"{QUIZ}/results/{shop.old[row]}")
+    page = shop.client.get(f"/demo/r/{shop.old[row]}")
+    return str(answer.get_data(as_text=True) + page.get_data(as_text=True))
+
+
+def by_letter(shop: Shop, row: str) -> str:
+    """An order of somebody who gave these answers: nothing about a product may be written to them."""
+    parts = shop.parts
+    served, known = submit_answers(parts, shop="demo", quiz="leg-day", answers=FLAGGED[row])
+    visit = record_response(parts, served, known, None)
+    parts.recorder.flush()
+    hook(parts, order=f"order-{row}", attributes={"recovery_quiz": visit})
+    record_orders(parts)
+    with parts.sessions.begin() as session:
+        order = session.scalar(select(Order).where(Order.external_id == f"order-{row}"))
+        assert order is not None
+        of_order = Letter.order_id == order.id
+        due = {"due_at": parts.now(), "valid_until": parts.now() + timedelta(days=9)}
+        session.execute(update(Letter).where(of_order).values(**due))
+    send_due_letters(parts)
+    with parts.reads() as session:
+        states = [f"{each.letter} {each.state}" for each in session.scalars(select(Letter).where(of_order))]
+    assert states
+    return "".join(each for each in states if not each.endswith("skipped"))
+
+
+CHANNELS: dict[str, Callable[[Shop, str], str]] = {
+    "api": by_api,
+    "widget": by_widget,
+    "link": by_link,
+    "prefetch": by_prefetch,
+    "page": by_page,
+    "old-link": by_old_link,
+    "letter": by_letter,
+}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("row", ROWS)
+def test_a_red_flag_leads_to_no_product_on_any_channel(shop: Shop, row: str, channel: str) -> None:
+    text = CHANNELS[channel](shop, row)
+    for product in shipped().products:
+        assert product.sku not in text, (row, channel, product.sku)
+        assert product.name not in text, (row, channel, product.name)
+    if channel == "letter":
+        assert text == ""
+        return
+    assert ROWS[row].advice.title in text.replace("&#39;", "'").replace("&amp;", "&")
+    if ROWS[row].outcome in ENDS_EARLY:
+        for tip in shipped().tips:
+            assert tip.title not in text, (row, channel, tip.id)
+
+
+# Exclusions ------------------------------------------------------------------------------------------
+
+INGREDIENTS = ("camphor", "menthol", "salicylates", "arnica", "cbd", "water")
+NOTHING_AT_ALL = {"pregnant", "under-18", "broken-skin", "condition"}
+TAKES_OUT = {
+    "daisy": {"arnica"},
+    "menthol": {"menthol", "camphor", "salicylates"},
+    "blood-thinner": {"menthol", "salicylates"},
+    "seizures": {"camphor"},
+    "drug-test": {"cbd"},
+}
+
+
+def shelf_of_everything() -> list[Product]:
+    """Each ingredient alone, none, and not declared; with each state of the allergens; as cream and as spray."""
+    contents: list[tuple[str, ...] | None] = [(each,) for each in INGREDIENTS]
+    contents += [(), None]
+    allergens: list[tuple[str, ...] | None] = [(), ("asteraceae",), None]
+    return [
+        Product(f"{form}/{inside}/{allergen}", "p", form=form, contains=inside, allergens=allergen)
+        for form in ("cream", "spray")
+        for inside in contents
+        for allergen in allergens
+    ]
+
+
+def may_be_shown(product: Product, option: str) -> bool:
+    if option in NOTHING_AT_ALL:
+        return False
+    if option == "asthma":
+        return product.form != "spray"
+    harmful = TAKES_OUT.get(option, set())
+    if not harmful:
+        return True
+    if product.contains is None or harmful & set(product.contains):
+        return False
+    return option != "daisy" or (product.allergens is not None and "asteraceae" not in product.allergens)
+
+
+@pytest.fixture(scope="module")
+def everything() -> Engine:
+    """The shipped questions and safety, over products of every kind, all of which would be shown."""
+    pack = shipped()
+    products = tuple(shelf_of_everything())
+    row = Mapping(id="all", when=ALWAYS, effect=BOOST, target=(Target("all"),), weight=50)
+    result = replace(pack.result, slots=(Slot("all", len(products)),), fallback=(), certificate_for=())
+    return Engine.of(replace(pack, products=products, mappings=(row,), result=result))
+
+
+@pytest.mark.parametrize("option", shipped().quiz.by_id["health"].option_ids)
+def test_what_we_must_know_takes_out_what_it_must_and_no_more(everything: Engine, option: str) -> None:
+    found = evaluate(everything.rules, everything.shelf, {**GOOD, "health": [option]})
+    shown = {everything.rules.products[each.place].sku for each in found.shown}
+    assert shown == {each.sku for each in shelf_of_everything() if may_be_shown(each, option)}
+
+
+def test_two_things_to_know_take_out_what_either_does(everything: Engine) -> None:
+    options = [each for each in shipped().quiz.by_id["health"].option_ids if each != "none"]
+    for one in options:
+        for other in options:
+            if one < other:
+                found = evaluate(everything.rules, everything.shelf, {**GOOD, "health": [one, other]})
+                shown = {everything.rules.products[each.place].sku for each in found.shown}
+                both = {e.sku for e in shelf_of_everything() if may_be_shown(e, one) and may_be_shown(e, other)}
+                assert shown == both, (one, other)
+
+
+def test_a_certificate_that_is_missing_or_too_high_withholds_what_contains_or_may_contain_cbd() -> None:
+    pack = shipped()
+    products = tuple(shelf_of_everything())
+    row = Mapping(id="all", when=ALWAYS, effect=BOOST, target=(Target("all"),), weight=50)
+    result = replace(pack.result, slots=(Slot("all", len(products)),), fallback=())
+    engine = Engine.of(replace(pack, products=products, mappings=(row,), result=result))
+    found = evaluate(engine.rules, engine.shelf, {**GOOD, "health": ["none"]})
+    shown = {engine.rules.products[each.place].sku for each in found.shown}
+    assert shown == {each.sku for each in products if each.contains is not None and "cbd" not in each.contains}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from widget.content.claim_rules import market_rules
 from widget.content.languages import localised, pack_texts, text_hash
 from widget.content.places import place_of
-from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings
+from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings, mixes_scripts
 from widget.domain.pack import Acceptance, Pack
 from widget.domain.problem import ERROR, WARNING, Problem, unknown_text
 from widget.domain.product import Product
@@ -29,7 +29,7 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
     used: set[int] = set()
     for locale in pack.locales:
         spoken = localised(pack, locale)
-        for key, text in pack_texts(spoken).items():
+        for key, text in {**pack_texts(spoken), **_attributes(pack, locale)}.items():
             for claim in _claims(_said(pack, key, text, locale), pack.market):
                 accepted = _accepted(pack, claim, key, locale, text)
                 used |= {accepted} if accepted is not None else set()
@@ -54,15 +54,34 @@ def _said(pack: Pack, key: str, text: str, locale: str) -> Said:
     everything = _contents(pack.products)
     if file == "products":
         product = next(each for each in pack.products if name.startswith(f"{each.sku}."))
-        quiet = ".warnings." in key or ".ingredients." in key
-        return Said(text, locale, product.contains_set, product=True, quiet=quiet)
+        quiet = ".warnings." in key
+        return Said(text, locale, product.contains_set, product=True, quiet=quiet, name=key.endswith(".name"))
     if file == "mappings":
         row = next(each for each in pack.mappings if each.id == name.removesuffix(".reason"))
         named = [each for each in pack.products if any(target.fits(each) for target in row.target)]
         goods = not names_tips(row.target)
         return Said(text, locale, _contents(named) if goods else everything, product=goods)
-    about = key.startswith(_ABOUT_ALL) or key.endswith(".with_products")
-    return Said(text, locale, everything, product=about, quiet=file == "safety")
+    about = key.startswith(_ABOUT_ALL) or key.endswith(".with_products") or _is_product_subject(pack, key)
+    return Said(text, locale, everything, product=about, quiet=file == "safety" or ".evidence." in key)
+
+
+def _attributes(pack: Pack, locale: str) -> dict[str, str]:
+    """What a product says of itself beside its name; in the pack's own language only."""
+    if locale != pack.default_locale:
+        return {}
+    return {
+        f"products.{product.sku}.attributes.{name}": text
+        for product in pack.products
+        for name, text in product.attributes.items()
+    }
+
+
+def _is_product_subject(pack: Pack, key: str) -> bool:
+    """The subject and the preview of a letter about what was bought; its body is looked at sentence by sentence."""
+    if not key.endswith((".subject", ".preview")):
+        return False
+    letter = pack.letter_by_id.get(key.split(".")[1]) if key.startswith("letters.") else None
+    return letter is not None and ("product." in letter.body or "[[product-picture]]" in letter.body)
 
 
 def _contents(products: Iterable[Product]) -> Contents:
@@ -81,6 +100,8 @@ def _problem(pack: Pack, claim: Claim, key: str, locale: str) -> Problem:
     instead = claim.instead(locale.split("-")[0])
     message = f"{key}{spoken}: “{claim.phrase}”, rule {rule.id}: {rule.why}. Source: {rule.source}. Rather: {instead}"
     place = place_of(pack, key) if locale == pack.default_locale else (f"locales/{locale}.yaml", key)
+    if str(place[0]).endswith(".md") and key.endswith(".body") and locale == pack.default_locale:
+        place = (place[0], f"phrase {claim.phrase}")
     return Problem(rule.severity, place, "claim", message, instead)
 
 
@@ -103,7 +124,9 @@ def accept_claim(
     """The pack's acceptances with one more, which a named person takes on with a reason. Raises CannotAccept."""
     locale = locale or pack.default_locale
     texts = pack_texts(localised(pack, locale))
-    if locale not in pack.locales or key not in texts:
+    if locale not in pack.locales:
+        raise CannotAccept(unknown_text("language", locale, pack.locales))
+    if key not in texts:
         raise CannotAccept(unknown_text("text", key, texts))
     if not by.strip() or not reason.strip():
         raise CannotAccept("an acceptance needs the name of a person and a reason")
@@ -134,5 +157,10 @@ def name_is_allowed(name: str, contains: Contents, market: str, locale: str) -> 
     rules = market_rules(market)
     if rules is None:
         return True
-    found = claims_in(Said(name, locale, contains, product=True), rules)
+    if mixes_scripts(name):
+        return False
+    spoken = dict.fromkeys([locale.split("-")[0], *rules.about])
+    found = [
+        claim for each in spoken for claim in claims_in(Said(name, each, contains, product=True, name=True), rules)
+    ]
     return all(claim.rule.severity != ERROR for claim in found)

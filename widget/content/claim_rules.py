@@ -35,6 +35,10 @@ def market_of(data: dict[str, Any]) -> Market:
         innocent=_patterns(data["innocent"], lists),
         denials=_patterns(data["denials"], lists),
         false_denials=_patterns(data["false_denials"], lists),
+        turns=_patterns(data["turns"], lists),
+        conditional=_patterns(data["conditional"], lists),
+        advised=_patterns(data["advised"], lists),
+        referred=_patterns(data["referred"], lists),
         permitted=tuple(
             Permitted(
                 each["id"],
@@ -61,6 +65,7 @@ def _rule(each: dict[str, Any], data: dict[str, Any]) -> Rule:
         contains=frozenset(each.get("contains", ())),
         everywhere=each.get("everywhere") == "true",
         whole=each.get("whole") == "true",
+        quiet=each.get("quiet") == "true",
     )
 
 

@@ -60,7 +60,8 @@ def localised(pack: Pack, locale: str) -> Pack:
 
 def locale_for(pack: Pack, *wanted: str | None) -> str:
     """The language of the pack that the first wish it can meet asks for: ``es-MX`` finds ``es``; else the default."""
-    for wish in wanted:
+    for given in wanted:
+        wish = (given or "").replace("_", "-")
         if wish:
             exact = [each for each in pack.locales if each.lower() == wish.lower()]
             near = [each for each in pack.locales if each.split("-")[0].lower() == wish.split("-")[0].lower()]
@@ -82,7 +83,9 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
                 yield Problem(WARNING, (file,), "missing_translation", f"{key} is missing in '{locale}': {text[:60]}")
             elif known[key].of != text_hash(text):
                 until = "; until then the text in the pack's own language is shown" if is_safety(key) else ""
-                message = f"{key}: the text was changed since it was translated{until}. It is {text_hash(text)}: {text}"
+                message = (
+                    f"{key}: the text was changed since it was translated{until}. It is {text_hash(text)}: {text[:60]}"
+                )
                 yield Problem(WARNING, (file, key), "stale_translation", message)
         for key in known.keys() - texts.keys():
             hint = nearest(key, texts)

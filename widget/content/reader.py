@@ -279,6 +279,9 @@ class _Reader:
         name, *path = place
         if path and isinstance(path[0], str) and path[0].startswith("line "):
             return int(path[0].removeprefix("line "))
+        if path and isinstance(path[0], str) and path[0].startswith("phrase "):
+            before, found, _ = self.files.get(str(name), "").partition(path[0].removeprefix("phrase "))
+            return before.count("\n") + 1 if found else 1
         value = self.trees.get(str(name))
         line = line_of(value)
         for step in path:

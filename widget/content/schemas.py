@@ -250,7 +250,7 @@ class ComparisonSchema(Record):
 class TranslationSchema(Record):
     make = Translation
     of = Word(required=True)
-    text = Prose(required=True)
+    text = Prose()
 
 
 class AcceptanceSchema(Record):

@@ -10,15 +10,18 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 GAP = "…"
 MOST_BETWEEN = 6
-DENIED_WITHIN = 14
+DENIED_WITHIN = 10
 INDEXED = 3
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|\{\{[^}]*\}\}|\{%[^%]*%\}")
 _SENTENCE = re.compile(r"(?<=[.!?؟])\s+|\n+|[•;؛]")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\u0640]")
 _LEET = str.maketrans({"1": "i", "3": "e", "0": "o", "@": "a", "$": "s", "4": "a", "5": "s"})
+_BREAK = re.compile(r"[,:;.!?،؛؟—–()]|\s[-]\s")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
 _PREFIXES = ("وال", "فال", "بال", "كال", "لل", "ال", "و", "ف", "ب", "ك", "ل", "س")
 
@@ -80,6 +83,8 @@ class Rule:
     contains: frozenset[str] = frozenset()
     everywhere: bool = False
     whole: bool = False
+    quiet: bool = False
+    """Held against warnings and advice of safety, too."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,13 @@ class Market:
     permitted: tuple[Permitted, ...]
     rules: tuple[Rule, ...]
     needed: tuple[Needed, ...] = ()
-    known: dict[str, Rule] = field(default_factory=dict)
-
-    @cached_property
-    def rule_by_id(self) -> dict[str, Rule]:
-        return {rule.id: rule for rule in self.rules}
+    turns: dict[str, Patterns] = field(default_factory=dict)
+    """Words after which an earlier "not" no longer counts: but, and, so."""
+    conditional: dict[str, Patterns] = field(default_factory=dict)
+    advised: dict[str, Patterns] = field(default_factory=dict)
+    """A sentence with one of each ("if it hurts, stop using it") is advice, no claim."""
+    referred: dict[str, Patterns] = field(default_factory=dict)
+    """Words that send to a doctor or pharmacist; a sentence with them is advice, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,8 @@ class Said:
     contains: frozenset[str] | None = frozenset()
     product: bool = False
     quiet: bool = False
+    name: bool = False
+    """A name, in which no "not" turns anything around ("No-Mess Pain Relief")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +169,22 @@ def claims_in(said: Said, market: Market) -> Iterator[Claim]:
     for start, end in _sentences(said.text):
         words = words_of(said.text, start, end)
         about = said.product or _found(words, market.about.get(language, NONE)) is not None
+        about = about and not said.quiet and not _is_advice(words, market, language)
         for rule in market.rules:
-            if rule.whole or not (rule.everywhere or (about and not said.quiet)) or not _concerns(rule, said):
+            held = rule.quiet if said.quiet and not rule.everywhere else rule.everywhere or about
+            if rule.whole or not held or not _concerns(rule, said):
                 continue
             yield from _claim(rule, said, market, language, words)
     words = words_of(said.text, 0, len(said.text))
     for rule in market.rules:
         if rule.whole and _concerns(rule, said):
             yield from _claim(rule, said, market, language, words)
+
+
+def _is_advice(words: list[Word], market: Market, language: str) -> bool:
+    lists = (market.conditional.get(language, NONE), market.advised.get(language, NONE))
+    both = all(_found(words, each) is not None for each in lists)
+    return both or _found(words, market.referred.get(language, NONE)) is not None
 
 
 def _concerns(rule: Rule, said: Said) -> bool:
@@ -177,7 +194,9 @@ def _concerns(rule: Rule, said: Said) -> bool:
 def _claim(rule: Rule, said: Said, market: Market, language: str, words: list[Word]) -> Iterator[Claim]:
     hidden = _covered(words, [market.innocent.get(language, NONE), *_permitted(said, market, language)])
     for first, last in matches(words, rule.says.get(language, NONE)):
-        if any(at in hidden for at in (first, last)) or _denied(words, first, last, market, language):
+        if any(at in hidden for at in (first, last)) or (
+            not said.name and _denied(said.text, words, first, last, market, language)
+        ):
             continue
         start, end = words[first].start, words[last].end
         yield Claim(rule, said.text[start:end], start, end)
@@ -199,13 +218,29 @@ def _covered(words: list[Word], lists: Iterable[Patterns]) -> set[int]:
     return covered
 
 
-def _denied(words: list[Word], first: int, last: int, market: Market, language: str) -> bool:
-    """Whether a "not" shortly before it, or in it, turns the claim around ("does not treat any disease")."""
+def _denied(text: str, words: list[Word], first: int, last: int, market: Market, language: str) -> bool:
+    """Whether a "not" shortly before it, or in it, turns the claim around ("does not treat any disease").
+
+    Only within its own part of the sentence: in "not greasy, and it soothes" the claim stands.
+    """
     offset = max(0, first - DENIED_WITHIN)
     before = words[offset : last + 1]
     false = _covered(words, [market.false_denials.get(language, NONE)])
-    denials = [at + offset for at, _ in matches(before, market.denials.get(language, NONE))]
-    return any(at not in false for at in denials)
+    for at, _ in matches(before, market.denials.get(language, NONE)):
+        place = at + offset
+        if place in false:
+            continue
+        between = words[place + 1 : first]
+        turned = _found(between, market.turns.get(language, NONE)) is not None
+        own_part = place >= first or not _BREAK.search(text[words[place].end : words[first].start])
+        if own_part and not turned and not (place < first and _starts_anew(text, words[first])):
+            return True
+    return False
+
+
+def _starts_anew(text: str, word: Word) -> bool:
+    """An Arabic verb with "and" before it begins a part of its own."""
+    return text[word.start : word.start + 2] in ("وي", "وت")
 
 
 def missing_warnings(
@@ -237,7 +272,7 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
 
 def plain(text: str) -> str:
     """As compared: no case, accents or invisible characters; Arabic letters in one form each."""
-    folded = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text).casefold())
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
     bare = "".join(each for each in folded if not unicodedata.combining(each))
     return unicodedata.normalize("NFKC", bare).translate(_ARABIC).replace("’", "'")
 
@@ -245,7 +280,9 @@ def plain(text: str) -> str:
 def words_of(text: str, start: int, end: int) -> list[Word]:
     """The words of a part of a text; letters that stand one by one (p a i n) are one word."""
     clean, at = _without_invisible(text, start, end)
-    found = [(each[0], at[each.start()], at[each.end() - 1] + 1) for each in _WORD.finditer(clean)]
+    found = [
+        (clean[one:other], at[one], at[other - 1] + 1) for each in _WORD.finditer(clean) for one, other in _humps(each)
+    ]
     words: list[Word] = []
     letters: list[tuple[str, int, int]] = []
     for piece in [*found, ("", end, end)]:
@@ -264,10 +301,31 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
     return words
 
 
+def _humps(found: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """The parts of a word such as PainRelief."""
+    cuts = [0, *(each.start() for each in _CAMEL.finditer(found[0])), len(found[0])]
+    for one, other in pairwise(cuts):
+        yield found.start() + one, found.start() + other
+
+
 def _without_invisible(text: str, start: int, end: int) -> tuple[str, list[int]]:
     """The part without invisible characters, and where each character stood."""
-    kept = [at for at in range(start, end) if not _INVISIBLE.match(text[at]) and not unicodedata.combining(text[at])]
+    kept = [at for at in range(start, end) if not _unseen(text[at])]
     return "".join(text[at] for at in kept), kept
+
+
+def _unseen(character: str) -> bool:
+    """Invisible, an accent of its own, or a mark of Markdown."""
+    return character in "*_~`" or bool(_INVISIBLE.match(character)) or bool(unicodedata.combining(character))
+
+
+def mixes_scripts(text: str) -> bool:
+    """Whether a word is made of letters of different scripts, as look-alikes are ("Pаin" with a Cyrillic a)."""
+    for piece in _WORD.findall(text):
+        scripts = {unicodedata.name(each, "").split(" ")[0] for each in piece if each.isalpha()}
+        if len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1:
+            return True
+    return False
 
 
 def _forms(piece: str) -> frozenset[str]:

@@ -178,7 +178,7 @@ class Translation:
     """A text in another language; ``of`` is the hash of the wording it translates."""
 
     of: str
-    text: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

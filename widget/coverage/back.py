@@ -6,6 +6,7 @@ the reduction of decision diagrams (Bryant 1986), with a 64-bit hash in place of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from widget.coverage.exact import Column, mixed, odd_numbers, sum_by
 from widget.coverage.items import GOODS
 from widget.coverage.layers import Layer
-from widget.coverage.run import Kind, Run
+from widget.coverage.run import Answers, Kind, Run
+from widget.coverage.through import answers_through
 from widget.domain.quiz import MULTI, SCALE
 
 Hashes = NDArray[np.uint64]
@@ -74,6 +76,10 @@ class Back:
             after = per_state * layer.many
         return found[::-1]
 
+    def answers_through(self, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
+        """Up to ``most`` answer sets on which the item holds and rows are in play."""
+        return answers_through(self, item, most=most, seed=seed)
+
     # Answers -----------------------------------------------------------------------------------------
 
     @cached_property
@@ -115,21 +121,26 @@ class Back:
                 idle.add(self.frame.asks[layer.at].question.id)
         return idle
 
-    def twins(self) -> set[tuple[str, str, str]]:
-        """(question, option, other): choosing one or the other never makes a difference. Not for scales.
-
-        Of questions of several answers: (question, option, ""): adding the option never makes a difference.
+    def option_marks(self) -> dict[str, dict[str, int]]:
+        """For each question, a number for each option: of a single choice what choosing it leads to; of a multiple
+        choice 0 where adding it never makes a difference. Not for scales.
         """
-        found: set[tuple[str, str, str]] = set()
+        marks: dict[str, dict[str, int]] = {}
         layers = {self.frame.asks[layer.at].question.id: at for at, layer in enumerate(self.walked.layers)}
         for ask in self.frame.asks:
-            if ask.question.kind == SCALE:
+            question = ask.question
+            if question.kind == SCALE:
                 continue
-            columns = self._columns(layers.get(ask.question.id), len(ask.ways))
-            pairs = ask.ways.additions if ask.question.kind == MULTI else ask.ways.exchanges
-            told = {names for names, one, other in pairs if one != other and columns[one] != columns[other]}
-            found |= {(ask.question.id, *names) for names, _, _ in pairs if names not in told}
-        return found
+            columns = self._columns(layers.get(question.id), len(ask.ways))
+            if question.kind == MULTI and question.most > 1:
+                pairs = ask.ways.additions
+                marks[question.id] = {
+                    option: int(any(columns[one] != columns[other] for one, other in steps))
+                    for option, steps in pairs.items()
+                }
+            else:
+                marks[question.id] = {option: columns[way] for option, way in ask.ways.alone.items()}
+        return marks
 
     def _columns(self, at: int | None, ways: int) -> list[int]:
         """For each way, what it leads to in each state, hashed into one number."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from widget.coverage.drawn import Drawn
 from widget.coverage.findings import Teller, answer_findings, shown_findings, triage_findings
-from widget.coverage.items import END, GOODS, ONLY_TIPS, SHOW, TIPS, Side, side_of
+from widget.coverage.items import GOODS, TIPS, Side, side_of
 from widget.coverage.layers import MOST_CLASSES, Progress
 from widget.coverage.report import Coverage, Finding, Gone, counted, go_through, touched_rows, what_decides
 from widget.coverage.row_findings import row_findings
@@ -14,7 +15,7 @@ from widget.coverage.sample import pair_answers
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
-from widget.domain.pack import ENDS_EARLY, Pack
+from widget.domain.pack import Pack
 from widget.domain.problem import ERROR, INFO, WARNING
 
 _RANK = {ERROR: 0, WARNING: 1, INFO: 2}
@@ -38,7 +39,7 @@ def check_paths(
     outcomes, shown, tips = counted(pack, rules, gone[0].run, gone[1].run)
     told = Coverage(
         pack=pack,
-        paths=_paths(rules, shelf, gone),
+        paths=next((each for each in gone if each.exact), gone[0]).run.paths,
         classes=sum(each.run.classes for each in gone),
         exact=all(each.exact for each in gone),
         outcomes=outcomes,
@@ -65,23 +66,12 @@ def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | N
     return go_through(side, most, progress)
 
 
-def _paths(rules: Rules, shelf: Shelf, gone: list[Gone]) -> int:
-    """The number of answer sets: exact also where classes were sampled, since only what steers matters for it."""
-    exact = next((each for each in gone if each.exact), None)
-    if exact:
-        return exact.run.paths
-    side = side_of(rules, shelf, TIPS)
-    steering = tuple(item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS))
-    return go_through(Side(rules, shelf, TIPS, (), steering)).run.paths
-
-
 def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Finding]:
-    """What the sample may have missed: answers with every pair of options, one by one."""
+    """What the draw may have missed: answers with every pair of options, one by one."""
     tell = Teller(told.pack)
-    looked = 0
+    pairs = pair_answers(rules)
     empty = None
-    for answers in pair_answers(rules):
-        looked += 1
+    for answers in pairs.answers:
         found = evaluate(rules, shelf, answers)
         for shown in found.shown:
             sku = rules.products[shown.place].sku
@@ -89,20 +79,21 @@ def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
         for place in found.tips:
             tip = rules.tips[place - len(rules.products)].id
             told.tips[tip] = told.tips[tip] or 1
-        if not found.shown and found.triage is None and found.outcome not in ENDS_EARLY and not found.exclusions:
+        if not found.shown and found.triage is None and not found.exclusions:
             empty = empty or answers
-    sampled = sum(each.run.classes for each in told.gone if not each.exact)
+    drawn = min(each.run.classes for each in told.gone if not each.exact)
     told.sureness = (
-        f"There are too many classes to go through one by one: these are estimates from {sampled:,} classes of a "
-        f"seeded sample and {looked:,} answer sets that hold every pair of options. What shows on at least "
-        f"{300 / max(1, sampled):.4f} % of the classes was seen with a certainty of 95 % (rule of three)."
+        f"There are too many classes to go through one by one: the counts are estimates from {drawn:,} answer paths "
+        f"drawn alike and independently, with a fixed seed. What holds on at least {300 / drawn:.4f} % of the paths "
+        f"was met with a certainty of 95 % (rule of three). {len(pairs.answers):,} more answer sets hold {pairs.held:,} "
+        f'of {pairs.possible:,} pairs of options; "never" means: not met in either.'
     )
     if empty and not _gap(told.gone[0].run):
         message = "no product fits these answers, and the fallback does not help either"
         yield from tell("path_without_product", ("pack.yaml", "result", "fallback"), message, empty, 1)
 
 
-def _gap(run: Run) -> bool:
+def _gap(run: Run | Drawn) -> bool:
     return any(kind[0].triage is None and kind[0].ended is None and not kind[0].shown for kind in run.kinds)
 
 

@@ -32,7 +32,7 @@ from widget.domain.result import Setting
 from widget.domain.target import names_tips
 
 MOST_EXAMPLES = 10
-_NUMBERS = re.compile(r"\d[\d.,]*( %)?( of \d[\d,]*)?")
+_SHARE = re.compile(r"[\d.,]+ %|[\d,]+ of [\d,]+")
 
 
 @dataclass
@@ -112,8 +112,8 @@ def compare(
 
 
 def _key(finding: Finding) -> tuple[str, str]:
-    """What makes two findings the same one: not their numbers, nor the line they stand on."""
-    return finding.code, _NUMBERS.sub("", finding.message)
+    """What makes two findings the same one: not how many paths it shows on, nor the line it stands on."""
+    return finding.code, _SHARE.sub("", finding.message)
 
 
 def _before_after(one: dict[str, int], other: dict[str, int]) -> dict[str, dict[str, int]]:
@@ -202,7 +202,7 @@ def _one_sided(before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
     if before.rules.pack.quiz.questions == after.rules.pack.quiz.questions:
         return
     for one, other in ((before, after), (after, before)):
-        for answers in pair_answers(one.rules):
+        for answers in pair_answers(one.rules).answers:
             if _told(one, answers) and not _told(other, answers):
                 yield answers, 0
                 break
@@ -224,7 +224,7 @@ def _sorted(answers: Answers) -> Answers:
 
 def _by_sample(before: Engine, after: Engine, paths: int) -> tuple[int, int, list[tuple[Answers, int]]]:
     """Where paths cannot be walked side by side: answers with every pair of options, one by one."""
-    looked = [answers for each in (before, after) for answers in pair_answers(each.rules)]
+    looked = [answers for each in (before, after) for answers in pair_answers(each.rules).answers]
     changed = [answers for answers in looked if not same_for_shoppers(before, after, answers)]
     return paths, round(paths * len(changed) / max(1, len(looked))), [(answers, 0) for answers in changed]
 

@@ -53,9 +53,7 @@ def equal_rows(columns: Sequence[Column]) -> tuple[Column, Column]:
 
 
 def sum_by(which: Column, values: Column, size: int) -> Column:
-    """The sums by group; of whole numbers exact up to 2^62, and beyond for Python ints (dtype object)."""
-    if values.dtype.kind == "f":
-        return np.bincount(which, weights=values, minlength=size)
+    """The sums of whole numbers by group; exact up to 2^62, and beyond for Python ints (dtype object)."""
     if values.dtype == object:
         sums = np.zeros(size, dtype=object)
         np.add.at(sums, which, values)

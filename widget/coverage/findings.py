@@ -6,15 +6,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from widget.coverage.back import Back
+from widget.coverage.drawn import Drawn
 from widget.coverage.items import GOODS, side_of
-from widget.coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone
+from widget.coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone, go_through
 from widget.coverage.run import Answers, Kind, Run
 from widget.domain.condition import Condition
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import HIDE, Pack
+from widget.domain.quiz import Question
 
 OFTEN = 60
+MOST_NAMED = 6
 Place = tuple[str | int, ...]
 
 
@@ -55,7 +59,7 @@ def shown_findings(told: Coverage, rules: Rules, shelf: Shelf, goods: Gone, tips
         yield from tell("fallback_used", ("pack.yaml", "result", "fallback"), message, used[1], used[0])
 
 
-def _where(run: Run, holds: Callable[[Kind], bool]) -> tuple[int, Answers] | None:
+def _where(run: Run | Drawn, holds: Callable[[Kind], bool]) -> tuple[int, Answers] | None:
     """(paths, an example) of the kinds for which it holds; None when there are none."""
     found = [place for place, kind in enumerate(run.kinds) if holds(kind[0])]
     if not found:
@@ -68,13 +72,13 @@ def _empty(kind: Kind) -> bool:
     return kind.triage is None and kind.ended is None and not kind.shown
 
 
-def _without_product(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run) -> Iterator[Finding]:
+def _without_product(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run | Drawn) -> Iterator[Finding]:
     """Paths on which safety leaves nothing are as they should be; others are gaps in the mappings."""
     empty = _where(run, _empty)
     if empty is None:
         return
     where: Place = ("pack.yaml", "result", "fallback")
-    gaps = _where(_without_exclusions(rules, shelf), _empty)
+    gaps = empty if not rules.pack.exclusions else _gaps(rules, shelf)
     if gaps:
         message = f"no product fits on {share(gaps[0], told.paths)}, and the fallback does not help either"
         yield from tell("path_without_product", where, message, gaps[1], gaps[0])
@@ -84,19 +88,21 @@ def _without_product(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, r
         yield from tell("path_without_safe_product", ("safety.yaml", "exclusions"), message, empty[1], paths)
 
 
-def _without_exclusions(rules: Rules, shelf: Shelf) -> Run:
+def _gaps(rules: Rules, shelf: Shelf) -> tuple[int, Answers] | None:
+    """Paths without a product even if safety took nothing out. Where they are too many to tell, none."""
     open_rules = Rules(replace(rules.pack, exclusions=()))
-    return Run([side_of(open_rules, Shelf(open_rules, feed=shelf.feed, blocked=shelf.blocked), GOODS)])
+    side = side_of(open_rules, Shelf(open_rules, feed=shelf.feed, blocked=shelf.blocked), GOODS)
+    return _where(go_through(side).run, _empty)
 
 
-def _without_tip(tell: Teller, told: Coverage, run: Run) -> Iterator[Finding]:
+def _without_tip(tell: Teller, told: Coverage, run: Run | Drawn) -> Iterator[Finding]:
     found = _where(run, lambda kind: kind.ended is None and not kind.shown)
     if found:
         message = f"no tip is shown on {share(found[0], told.paths)}"
         yield from tell("path_without_tip", ("pack.yaml", "result", "fallback_tips"), message, found[1], found[0])
 
 
-def _products(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run) -> Iterator[Finding]:
+def _products(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run | Drawn) -> Iterator[Finding]:
     order = {product.sku: at for at, product in enumerate(told.pack.products)}
     for sku, paths in told.shown.items():
         where: Place = ("products.yaml", order[sku])
@@ -131,7 +137,7 @@ def _never_tips(tell: Teller, told: Coverage) -> Iterator[Finding]:
             yield from tell("tip_never_shown", (f"tips/{tip}.md",), f"the tip '{tip}' is never shown")
 
 
-def _slots(tell: Teller, told: Coverage, rules: Rules, run: Run) -> Iterator[Finding]:
+def _slots(tell: Teller, told: Coverage, rules: Rules, run: Run | Drawn) -> Iterator[Finding]:
     """Slots that stay empty, or not full, where other products are shown."""
     for at, slot in enumerate(rules.pack.result.slots):
         found = _where(run, _lacks(at, slot.take))
@@ -151,7 +157,7 @@ def _lacks(slot: int, take: int) -> Callable[[Kind], bool]:
     return lambda kind: bool(kind.shown) and not kind.fallback and kind.slots.count(slot) < take
 
 
-def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run) -> Iterator[Finding]:
+def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run | Drawn) -> Iterator[Finding]:
     """Told by the product that the tie fell to."""
     by_place: Counter[int] = Counter()
     best: dict[int, int] = {}
@@ -172,8 +178,9 @@ def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run) -> Iterator[Find
 def answer_findings(told: Coverage, gone: list[Gone]) -> Iterator[Finding]:
     """Questions and options that change neither products nor tips nor the outcome."""
     tell, pack = Teller(told.pack), told.pack
-    idle = set.intersection(*(each.back.idle_questions for each in gone))
-    twins = set.intersection(*(each.back.twins() for each in gone))
+    backs = [each.back for each in gone if isinstance(each.back, Back)]
+    idle = set.intersection(*(each.idle_questions for each in backs))
+    marks = [each.option_marks() for each in backs]
     elsewhere = {name for when in _other_conditions(pack) for name in when.fields()}
     elsewhere |= {pack.curve.question} if pack.curve else set()
     for at, question in enumerate(pack.quiz.questions):
@@ -183,11 +190,23 @@ def answer_findings(told: Coverage, gone: list[Gone]) -> Iterator[Finding]:
             message = f"no answer to '{question.id}' changes the result: leave it out, or use it in a mapping"
             yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, told.paths)
             continue
-        for option, other in sorted((o, p) for name, o, p in twins if name == question.id):
-            place = question.option_ids.index(option)
-            words = f"'{option}' and '{other}' lead to the same result" if other else f"'{option}' changes no result"
-            where: Place = ("quiz.yaml", "questions", at, "options", place)
-            yield from tell("option_changes_nothing", where, f"question '{question.id}': {words}")
+        for same in _same_options(question, [each.get(question.id, {}) for each in marks]):
+            listed = " and ".join(f"'{each}'" for each in same[:MOST_NAMED])
+            more = f" and {len(same) - MOST_NAMED} more" if len(same) > MOST_NAMED else ""
+            words = f"{listed}{more} lead to the same result" if question.most == 1 else f"{listed} changes no result"
+            where: Place = ("quiz.yaml", "questions", at, "options", question.option_ids.index(same[0]))
+            example = {question.id: [same[0]]}
+            yield from tell("option_changes_nothing", where, f"question '{question.id}': {words}", example)
+
+
+def _same_options(question: Question, marks: list[dict[str, int]]) -> list[list[str]]:
+    """Options of a single choice that lead to the same, together; each idle one of a multiple choice."""
+    if question.most > 1:
+        return [[option] for option in question.option_ids if all(each.get(option) == 0 for each in marks)]
+    together: dict[tuple[int | None, ...], list[str]] = {}
+    for option in question.option_ids if marks[0] else ():
+        together.setdefault(tuple(each.get(option) for each in marks), []).append(option)
+    return [options for options in together.values() if len(options) > 1]
 
 
 def _other_conditions(pack: Pack) -> Iterator[Condition]:

@@ -51,12 +51,16 @@ class Ask:
 
 
 class Frame:
-    """What does not depend on a state. ``sampled``: counts are estimates; ``within``: only paths on which these terms
-    all hold. Raises OrderDiffers, TooMany.
+    """What does not depend on a state. Raises OrderDiffers, TooMany.
+
+    ``within``: only paths on which these terms all hold. ``apart``: terms that ways are told apart by, beside those of
+    the sides; ``sampled``: where a question has too many ways, random ones stand for all.
     """
 
-    def __init__(self, sides: Sequence[Side], *, sampled: bool = False, within: Sequence[Term] = ()) -> None:
-        self.within = tuple(within)
+    def __init__(
+        self, sides: Sequence[Side], *, within: Sequence[Term] = (), apart: Sequence[Term] = (), sampled: bool = False
+    ) -> None:
+        self.within, self.apart = tuple(within), tuple(apart)
         self.sides = tuple(sides)
         self.sampled = sampled
         self.offsets = [sum(len(side.places) for side in sides[:at]) for at in range(len(sides) + 1)]
@@ -110,7 +114,7 @@ class Frame:
             place for place, clause in enumerate(self.clauses) if any(term.field == name for term in clause.terms)
         )
         looked_at = [term for place in clauses for term in self.clauses[place].terms_on(name)]
-        looked_at += [term for term in self.within if term.field == name]
+        looked_at += [term for term in (*self.within, *self.apart) if term.field == name]
         terms = tuple(dict.fromkeys(looked_at))
         shows = tuple(-1 if i is None else self.show_bits.get((side, i), -1) for side, i in enumerate(index))
         question = common_question([home for home in homes if home])
@@ -126,8 +130,7 @@ class Frame:
         each = 8 // np.dtype(self.score_type).itemsize
         self.width = max(1, -(-self.columns // each)) * each
         """Columns and padding: so that the scores of a state are whole 64-bit words, compared and hashed as such."""
-        whole = np.dtype(np.int64) if self.most_paths < 1 << 62 else np.dtype(object)
-        self.count_type = np.dtype(np.float64) if self.sampled else whole
+        self.count_type = np.dtype(np.int64) if self.most_paths < 1 << 62 else np.dtype(object)
 
     def word_mask(self, bits: int) -> Words:
         full = (1 << WORD) - 1

@@ -157,9 +157,7 @@ def _step(walked: Walked, states: States, at: int, *, many: int, merge: bool, mo
     sizes = np.diff(table.start)[pattern]
     total = int(sizes.sum())
     if total > most:
-        if not frame.sampled:
-            raise TooManyClasses(frame.asks[at].question.id)
-        return _step(walked, _some(walked, states, total, most), at, many=many, merge=merge, most=most)
+        raise TooManyClasses(frame.asks[at].question.id)
     parent = np.repeat(np.arange(len(states), dtype=np.int32), sizes)
     first_edge = np.concatenate([[0], np.cumsum(sizes)])
     entry = (np.arange(total) - first_edge[parent] + table.start[pattern][parent]).astype(np.int32)
@@ -167,30 +165,6 @@ def _step(walked: Walked, states: States, at: int, *, many: int, merge: bool, mo
     layer = Layer(at, table, states.count, many, pattern, first_edge, parent, entry, none, none)
     walked.layers.append(layer)
     return _children(walked, layer, states, merge=merge)
-
-
-def _some(walked: Walked, states: States, total: int, most: int) -> States:
-    """A random part of the states, each standing for more: counts stay right on average (Hansen, Hurwitz 1943).
-
-    Drawn half by how many answer sets they stand for, so that no estimate hangs on a few, and half all alike, so that
-    rare ones are met too. What is left out is taken to go on as some other state does. Raises TooManyClasses when one
-    state alone is too much.
-    """
-    size = len(states) * most // (2 * total)
-    if not size or not walked.layers:
-        raise TooManyClasses("one answer alone leads to too many classes")
-    chance = np.random.default_rng(len(walked.layers))
-    share = 0.5 / len(states) + 0.5 * states.count / states.count.sum()
-    share /= share.sum()
-    kept, times = np.unique(chance.choice(len(states), size=size, p=share), return_counts=True)
-    place = chance.integers(0, len(kept), size=len(states)).astype(np.int32)
-    place[kept] = np.arange(len(kept), dtype=np.int32)
-    before = walked.layers[-1]
-    before.child = np.where(before.child >= 0, place[np.maximum(before.child, 0)], before.child)
-    before.made_by = before.made_by[kept]
-    fewer = states.take(kept)
-    fewer.count = fewer.count * times / (size * share[kept])
-    return fewer
 
 
 def _asked(frame: Frame, states: States, at: int) -> Flags:

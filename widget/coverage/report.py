@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from widget.coverage.back import Back
+from widget.coverage.drawn import Drawn
 from widget.coverage.items import Side
 from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
 from widget.coverage.run import Answers, Run
@@ -34,6 +35,7 @@ SEVERITIES = {
     "slot_empty": INFO,
     "tie_by_sku": INFO,
     "fallback_used": INFO,
+    "rows_not_tried": INFO,
 }
 """Each finding with its severity, unless ``checks`` in pack.yaml says otherwise."""
 OFF = "off"
@@ -64,14 +66,14 @@ class Finding:
 
 @dataclass
 class Gone:
-    """One group of a pack gone through: the run, and what it shows from its end."""
+    """One group of a pack gone through: the run, and what it shows from its end. Where paths were drawn, both are one."""
 
-    run: Run
-    back: Back
+    run: Run | Drawn
+    back: Back | Drawn
 
     @property
     def exact(self) -> bool:
-        return not self.run.frame.sampled
+        return isinstance(self.run, Run)
 
     @property
     def made_of(self) -> tuple[Any, ...]:
@@ -86,11 +88,12 @@ def what_decides(side: Side) -> tuple[Any, ...]:
 
 
 def go_through(side: Side, most: int = MOST_CLASSES, progress: Progress | None = None) -> Gone:
-    """All classes of a group; a seeded sample of them where there are too many."""
+    """All classes of a group; paths drawn at random, with a fixed seed, where there are too many."""
     try:
         run = Run([side], most=most, progress=progress)
     except (TooMany, TooManyClasses):
-        run = Run([side], most=most // 2, sampled=True, progress=progress)
+        drawn = Drawn(side)
+        return Gone(drawn, drawn)
     return Gone(run, Back(run))
 
 
@@ -133,7 +136,9 @@ class Coverage:
         }
 
 
-def counted(pack: Pack, rules: Rules, goods: Run, tips: Run) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+def counted(
+    pack: Pack, rules: Rules, goods: Run | Drawn, tips: Run | Drawn
+) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """(paths by outcome, by product shown, by tip shown)."""
     outcomes: Counter[str] = Counter()
     shown: Counter[str] = Counter({each.sku: 0 for each in pack.products})

@@ -9,29 +9,33 @@ from itertools import chain, combinations
 import numpy as np
 
 from widget.coverage.back import Back
+from widget.coverage.drawn import Drawn
 from widget.coverage.findings import Place, Teller, share
 from widget.coverage.items import END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
 from widget.coverage.layers import TooManyClasses, blocks
 from widget.coverage.report import Coverage, Finding, Gone
 from widget.coverage.run import Answers, Run
 from widget.coverage.table import NO_ROW
-from widget.coverage.through import answers_through
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.removal import same_result, without_row
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
+from widget.domain.paths import TooMany
 from widget.domain.target import names_tips
 
 FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 200, 40
 EXACT_CLASSES = 4_000_000
+MOST_TRIES = 12_000
+MOST_PAIRS = 100
 """How many classes are gone through again, at most, to be certain that rows never matter."""
 
 
 def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
     tell = Teller(told.pack)
     groups = {each.run.frame.sides[0].group: each for each in gone}
+    tries, unjudged = MOST_TRIES, 0
     exact_left = min(MOST_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
     for index, row in enumerate(told.pack.mappings):
         where: Place = ("mappings.csv", index)
@@ -40,7 +44,11 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
             message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
             yield from tell("row_never_matches", where, message)
             continue
+        if tries <= 0:
+            unjudged += 1
+            continue
         met = _makes_no_difference(told, each.back, rules, shelf, index)
+        tries -= FIRST_TRIES if met is None else len(met)
         if met is None:
             continue
         certain = exact_left > 0 and each.exact
@@ -51,22 +59,31 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
                 told.witnesses[row.id] = witness
                 continue
         yield from _idle_row(tell, rules, index, met, told.rows[row.id], certain)
+    if unjudged:
+        message = f"{unjudged} rows were not tried out: whether they change anything is not known"
+        yield from tell("rows_not_tried", ("mappings.csv",), message)
     yield from contradictions(told, rules, shelf)
 
 
 def _alone(rules: Rules, shelf: Shelf, index: int) -> int:
     """On how many paths a row holds, when nothing but it is looked at."""
-    return together(rules, shelf, (index,))[0]
+    try:
+        return together(rules, shelf, (index,))[0]
+    except (TooMany, TooManyClasses):
+        return 1  # Not to be told: then it is not said that it never holds.
 
 
-def _makes_no_difference(told: Coverage, back: Back, rules: Rules, shelf: Shelf, index: int) -> list[Evaluation] | None:
+def _makes_no_difference(
+    told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index: int
+) -> list[Evaluation] | None:
     """Some evaluations on which the row holds, when taking it away changed none of them; else None."""
     row = rules.pack.mappings[index].id
-    item = next(at for at, (_, item) in enumerate(back.run.frame.items) if item.row == index)
+    item = next(at for at, (_, item) in enumerate(back.frame.items) if item.row == index)
     met: list[Evaluation] = []
     known = told.witnesses.pop(row, None)
     tries = [iter([known] if known else ())]
-    tries += [answers_through(back, item, most=most, seed=seed) for seed, most in enumerate((FIRST_TRIES, MORE_TRIES))]
+    for seed, most in enumerate((FIRST_TRIES, MORE_TRIES)):
+        tries.append(back.answers_through(item, most=most, seed=seed))
     for answers in chain.from_iterable(tries):
         try:
             found = evaluate(rules, shelf, answers)
@@ -103,7 +120,7 @@ def _idle_row(
     example = _answers(met[0]) if met else None
     shadow = _in_shadow_of(rules, index, met)
     if shadow:
-        message = f"row '{row.id}' matches, but '{shadow}' always settles it{hedge}"
+        message = f"row '{row.id}' matches, but wherever it was tried '{shadow}' settles it first{hedge}"
         yield from tell("row_shadowed", where, message, example, paths)
     elif row.reason and row.effect in (BOOST, PIN) and row.weight >= 0:
         message = f"row '{row.id}' gives a reason, but never changes what is shown{hedge}"
@@ -131,6 +148,8 @@ def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None
         for pick in found.picks:
             if pick.index == index:
                 continue
+            if names_tips(pick.row.target) != names_tips(row.target):
+                continue
             takes_out = pick.row.effect == EXCLUDE and entities & ~pick.entities == 0
             leaves_out = pick.row.effect == REQUIRE and not entities & pick.entities
             ahead = pick.row.effect == PIN == row.effect and pick.index < index and entities & ~pick.entities == 0
@@ -149,16 +168,25 @@ def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
     tell = Teller(told.pack)
     rows = told.pack.mappings
     named = {at: rules.entities(row.target) for at, row in enumerate(rows) if row.effect in (REQUIRE, EXCLUDE)}
-    for one, other in combinations(named, 2):
+    demands = [at for at in named if rows[at].effect == REQUIRE]
+    pairs = chain(combinations(demands, 2), ((at, other) for at in demands for other in named if other not in demands))
+    looked = 0
+    for one, other in pairs:
         both = {rows[one].effect, rows[other].effect}
-        if REQUIRE not in both:
-            continue
         demand, second = (one, other) if rows[one].effect == REQUIRE else (other, one)
         against = both == {REQUIRE, EXCLUDE}
         clash = not named[demand] & ~named[second] if against else not named[demand] & named[second]
         if not clash or not named[demand] or not named[second]:
             continue
-        paths, example = together(rules, shelf, (demand, second))
+        looked += 1
+        if looked > MOST_PAIRS:
+            message = f"more than {MOST_PAIRS} pairs of rows demand and exclude the same: only the first were looked at"
+            yield from tell("rows_not_tried", ("mappings.csv", demand), message)
+            return
+        try:
+            paths, example = together(rules, shelf, (demand, second))
+        except (TooMany, TooManyClasses):
+            continue
         if paths:
             what = "takes out all that it requires" if against else "requires other things: nothing is left"
             pair = f"row '{rows[demand].id}' and row '{rows[second].id}'"

@@ -45,10 +45,42 @@ class Kind:
         return bool(self.slots) and self.slots[0] == NOBODY
 
 
+class KindBook:
+    """The kinds of result met so far, numbered as they come."""
+
+    def __init__(self, rankings: Sequence[Ranking]) -> None:
+        self.rankings = rankings
+        self.kinds: list[tuple[Kind, ...]] = []
+        self._known: dict[Key, int] = {}
+
+    def numbers(self, states: States) -> NDArray[np.int32]:
+        """For each state, the number of its kind."""
+        ranked = [ranking.rank(states) for ranking in self.rankings]
+        columns: list[Column] = [*states.triage, *states.ended]
+        for each in ranked:
+            columns += [*each.winners, *each.tied, each.fallback]
+        packed = _packed(columns)
+        first, which = equal_rows(packed)
+        numbers = np.empty(len(first), dtype=np.int32)
+        keys = list(zip(*(word[first].tolist() for word in packed), strict=True))
+        fresh = [place for place, key in enumerate(keys) if key not in self._known]
+        self._note([keys[place] for place in fresh], states, ranked, first[fresh])
+        for place, key in enumerate(keys):
+            numbers[place] = self._known[key]
+        return numbers[which]
+
+    def _note(self, keys: list[Key], states: States, ranked: list[Ranked], columns: Column) -> None:
+        """Results that were not met before, in plain Python."""
+        sides = [_kinds(self.rankings[at].side, at, states, each, columns) for at, each in enumerate(ranked)]
+        for key, kinds in zip(keys, zip(*sides, strict=True), strict=True):
+            self._known[key] = len(self.kinds)
+            self.kinds.append(kinds)
+
+
 class Run:
     """All classes of one group, for one version or two side by side.
 
-    ``sampled``: some of them, with counts estimated; ``within``: only those on which these terms all hold.
+    ``within``: only those on which these terms all hold.
     Raises TooManyClasses, TooMany, OrderDiffers.
     """
 
@@ -57,16 +89,14 @@ class Run:
         sides: Sequence[Side],
         *,
         most: int = MOST_CLASSES,
-        sampled: bool = False,
         within: Sequence[Term] = (),
         progress: Progress | None = None,
     ) -> None:
-        self.frame = Frame(sides, sampled=sampled, within=within)
+        self.frame = Frame(sides, within=within)
         self.walked: Walked = walk(self.frame, most=most, progress=progress)
-        self.rankings = [Ranking(self.frame, at) for at in range(len(sides))]
-        self.kinds: list[tuple[Kind, ...]] = []
-        self._known: dict[Key, int] = {}
-        parts = [self._ranked(states) for _, states in blocks(self.walked)]
+        book = KindBook([Ranking(self.frame, at) for at in range(len(sides))])
+        parts = [book.numbers(states) for _, states in blocks(self.walked)]
+        self.kinds: list[tuple[Kind, ...]] = book.kinds
         self.kind_of: NDArray[np.int32] = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
         self.first_class = self._firsts()
         totals = sum_by(self.kind_of, self.walked.counts, len(self.kinds))
@@ -86,28 +116,6 @@ class Run:
         at = np.arange(len(self.kind_of) - 1, -1, -1)
         first[self.kind_of[at]] = at
         return [int(each) for each in first]
-
-    def _ranked(self, states: States) -> NDArray[np.int32]:
-        ranked = [ranking.rank(states) for ranking in self.rankings]
-        columns: list[Column] = [*states.triage, *states.ended]
-        for each in ranked:
-            columns += [*each.winners, *each.tied, each.fallback]
-        packed = _packed(columns)
-        first, which = equal_rows(packed)
-        numbers = np.empty(len(first), dtype=np.int32)
-        keys = list(zip(*(word[first].tolist() for word in packed), strict=True))
-        fresh = [place for place, key in enumerate(keys) if key not in self._known]
-        self._note_kinds([keys[place] for place in fresh], states, ranked, first[fresh])
-        for place, key in enumerate(keys):
-            numbers[place] = self._known[key]
-        return numbers[which]
-
-    def _note_kinds(self, keys: list[Key], states: States, ranked: list[Ranked], columns: Column) -> None:
-        """Results that were not met before, in plain Python."""
-        sides = [_kinds(self.frame.sides[at], at, states, each, columns) for at, each in enumerate(ranked)]
-        for key, kinds in zip(keys, zip(*sides, strict=True), strict=True):
-            self._known[key] = len(self.kinds)
-            self.kinds.append(kinds)
 
     # Ways back ---------------------------------------------------------------------------------------
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from widget.coverage.back import Back
 from widget.coverage.run import Answers, Run
+
+if TYPE_CHECKING:
+    from widget.coverage.back import Back
 
 
 def answers_through(back: Back, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from widget.domain.paths import MOST_KINDS, TooMany
 from widget.domain.quiz import MULTI, Question
 
 Bools = NDArray[np.bool_]
-RANDOM_MIXTURES, MOST_PAIRS = 1000, 20_000
+RANDOM_CHOICES = 1000
+Answer = tuple[tuple[str, ...], int, int]
+"""(options, how many answers it stands for, its kinds as bits)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Ways:
     picked: tuple[tuple[str, ...], ...]
     kinds: tuple[tuple[str, ...], ...]
     """Options that no term tells apart; for several answers these are chosen or not chosen as one."""
+    by_mixture: dict[int, int]
+    """Of a multiple choice: the way of each set of kinds, as bits."""
 
     @cached_property
     def total(self) -> int:
@@ -43,38 +48,35 @@ class Ways:
         return int(np.flatnonzero((self.truth == row).all(axis=1))[0])
 
     @cached_property
-    def exchanges(self) -> list[tuple[tuple[str, str], int, int]]:
-        """Every two options of a single choice, with the way of each."""
-        of = {option: self.place(frozenset({option})) for option in self.question.option_ids}
-        options = list(of)
-        return [((a, b), of[a], of[b]) for at, a in enumerate(options) for b in options[at + 1 :]]
+    def alone(self) -> dict[str, int]:
+        """For each option that can be chosen alone, its way."""
+        question = self.question
+        if question.kind == MULTI and question.least > 1:
+            return {}
+        return {option: self.place(frozenset({option})) for option in question.option_ids}
 
     @cached_property
-    def additions(self) -> list[tuple[tuple[str, str], int, int]]:
-        """Each option that can be added to a choice, with the way before and after, each pair of ways once.
+    def additions(self) -> dict[str, list[tuple[int, int]]]:
+        """For each option of a multiple choice that can be added to one: (way before, way after), each pair once.
 
         Before it may also stand nothing: skipped, or an option that stands alone ("none of these").
         """
         question = self.question
-        by_truth = {row.tobytes(): at for at, row in enumerate(np.packbits(self.truth, axis=1))}
-        either = np.array([(term.operator == "=") != term.negated for term in self.terms], dtype=bool)
-        free = [
-            at
-            for at, picked in enumerate(self.picked)
-            if picked != (SKIPPED,) and question.only_ids.isdisjoint(picked) and len(picked) < question.most
-        ]
         nothing = [at for at, picked in enumerate(self.picked) if picked == (SKIPPED,)]
-        nothing += [self.place(frozenset({option})) for option in question.only_ids]
-        pairs = []
-        for kind in self.kinds:
-            alone = np.array([term.holds(frozenset({kind[0]})) for term in self.terms], dtype=bool)
-            before = self.truth[free]
-            grown = np.packbits(np.where(either, before | alone, before & alone), axis=1)
-            steps = {(at, by_truth.get(row.tobytes(), at)) for at, row in zip(free, grown, strict=True)}
-            if question.least == 1:
-                steps |= {(at, by_truth[np.packbits(alone).tobytes()]) for at in nothing}
-            pairs += [((option, ""), one, other) for option in kind for one, other in sorted(steps)]
-        return pairs
+        nothing += [self.alone[option] for option in question.only_ids if option in self.alone]
+        found: dict[str, list[tuple[int, int]]] = {}
+        for place, kind in enumerate(self.kinds):
+            steps = {
+                (way, self.by_mixture[mixture | 1 << place])
+                for mixture, way in self.by_mixture.items()
+                if not mixture >> place & 1
+                and max(mixture.bit_count(), question.least) < question.most
+                and mixture | 1 << place in self.by_mixture
+            }
+            if kind[0] in self.alone:
+                steps |= {(way, self.alone[kind[0]]) for way in nothing}
+            found |= {option: sorted(steps) for option in kind}
+        return found
 
     def answer(self, way: int) -> list[str]:
         """One answer of this way, as in ``recommend --answers``; empty for skipped."""
@@ -84,24 +86,26 @@ class Ways:
 def ways_of(question: Question, terms: Sequence[Term], *, sampled: bool = False) -> Ways:
     """All ways of answering. Raises TooMany where more than MOST_KINDS kinds of options can be mixed.
 
-    ``sampled``: then each option alone, each pair, and random mixtures stand for all (with counts as estimates).
+    ``sampled``: then random choices, drawn alike from all there are, stand for all.
     """
     distinct = tuple(dict.fromkeys(terms))
-    answers: list[tuple[tuple[str, ...], int]] = []
+    answers: list[Answer] = []
     if question.optional:
-        answers.append(((SKIPPED,), 1))
+        answers.append(((SKIPPED,), 1, 0))
     single = question.kind != MULTI
     free = [option for option in question.option_ids if single or option not in question.only_ids]
     kinds = _kinds(free, distinct)
     if single:
-        answers += [((kind[0],), len(kind)) for kind in kinds]
+        answers += [((kind[0],), len(kind), 0) for kind in kinds]
     else:
-        answers += [((option,), 1) for option in question.option_ids if option in question.only_ids]
-        if len(kinds) > MOST_KINDS and not sampled:
+        answers += [((option,), 1, 0) for option in question.option_ids if option in question.only_ids]
+        if len(kinds) <= MOST_KINDS:
+            answers += _mixtures(question, kinds)
+        elif sampled:
+            answers += _random_choices(question, free)
+        else:
             raise TooMany(question.id)
-        mixtures = range(1, 1 << len(kinds)) if len(kinds) <= MOST_KINDS else _some_mixtures(len(kinds))
-        answers += _mixtures(question, kinds, mixtures)
-    truth = np.array([[_holds(term, picked) for term in distinct] for picked, _ in answers], dtype=bool)
+    truth = np.array([[_holds(term, picked) for term in distinct] for picked, _, _ in answers], dtype=bool)
     return _merged(question, distinct, truth.reshape(len(answers), len(distinct)), answers, kinds)
 
 
@@ -117,22 +121,25 @@ def _kinds(options: Sequence[str], terms: Sequence[Term]) -> list[tuple[str, ...
     return [tuple(kind) for kind in by_truth.values()]
 
 
-def _some_mixtures(kinds: int) -> list[int]:
-    """Each kind alone, each pair of kinds, and random ones, as bits; the same in each run."""
-    chance = random.Random(kinds)  # noqa: S311  # A sample, no secret.
-    alone = [1 << one for one in range(kinds)]
-    pairs = [1 << one | 1 << other for one in range(kinds) for other in range(one)]
-    mixed = [chance.getrandbits(kinds) or 1 for _ in range(RANDOM_MIXTURES)]
-    return list(dict.fromkeys([*alone, *pairs[:MOST_PAIRS], *mixed]))
+def _random_choices(question: Question, free: list[str]) -> list[Answer]:
+    """RANDOM_CHOICES choices, each as likely as any other that min and max allow; the same in each run."""
+    chance = random.Random(len(free))  # noqa: S311  # A sample, no secret.
+    sizes = range(question.least, min(question.most, len(free)) + 1)
+    many = [comb(len(free), size) for size in sizes]
+    share, rest = divmod(sum(many), RANDOM_CHOICES)
+    found: list[Answer] = []
+    for at, size in enumerate(chance.choices(sizes, weights=many, k=RANDOM_CHOICES)):
+        chosen = set(chance.sample(free, size))
+        picked = tuple(option for option in question.option_ids if option in chosen)
+        found.append((picked, share + (at < rest), 0))
+    return found
 
 
-def _mixtures(
-    question: Question, kinds: list[tuple[str, ...]], mixtures: Sequence[int]
-) -> list[tuple[tuple[str, ...], int]]:
-    """(one choice, number of choices) for each of these sets of kinds that min and max allow."""
-    found = []
+def _mixtures(question: Question, kinds: list[tuple[str, ...]]) -> list[Answer]:
+    """(one choice, number of choices, the kinds as bits) for each set of kinds that min and max allow."""
+    found: list[Answer] = []
     limited = question.least > 1 or question.most < sum(map(len, kinds))
-    for mixture in mixtures:
+    for mixture in range(1, 1 << len(kinds)):
         some = [kind for place, kind in enumerate(kinds) if mixture >> place & 1]
         if len(some) > question.most or sum(map(len, some)) < question.least:
             continue
@@ -140,7 +147,7 @@ def _mixtures(
         picked = [kind[0] for kind in some]
         if len(picked) < question.least:
             picked += [option for kind in some for option in kind[1:]][: question.least - len(picked)]
-        found.append((tuple(option for option in question.option_ids if option in picked), count))
+        found.append((tuple(option for option in question.option_ids if option in picked), count, mixture))
     return found
 
 
@@ -172,26 +179,22 @@ def _binomials(n: int) -> list[int]:
 
 
 def _merged(
-    question: Question,
-    terms: tuple[Term, ...],
-    truth: Bools,
-    answers: list[tuple[tuple[str, ...], int]],
-    kinds: list[tuple[str, ...]],
+    question: Question, terms: tuple[Term, ...], truth: Bools, answers: list[Answer], kinds: list[tuple[str, ...]]
 ) -> Ways:
     """Ways on which all terms agree are one."""
-    if not terms:
-        total = sum(count for _, count in answers)
-        return Ways(question, terms, np.zeros((1, 0), dtype=bool), (total,), (answers[0][0],), tuple(kinds))
     first: dict[bytes, int] = {}
     counts: list[int] = []
     kept: list[int] = []
+    by_mixture: dict[int, int] = {}
     packed = np.packbits(truth, axis=1)
-    for at, (_, count) in enumerate(answers):
-        key = packed[at].tobytes()
-        if key not in first:
-            first[key] = len(kept)
+    for at, (_, count, mixture) in enumerate(answers):
+        way = first.setdefault(packed[at].tobytes(), len(kept))
+        if way == len(kept):
             kept.append(at)
             counts.append(count)
         else:
-            counts[first[key]] += count
-    return Ways(question, terms, truth[kept], tuple(counts), tuple(answers[at][0] for at in kept), tuple(kinds))
+            counts[way] += count
+        if mixture:
+            by_mixture[mixture] = way
+    picked = tuple(answers[at][0] for at in kept)
+    return Ways(question, terms, truth[kept], tuple(counts), picked, tuple(kinds), by_mixture)

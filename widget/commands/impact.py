@@ -88,7 +88,9 @@ def _lines(path: Path) -> Iterator[Answers]:
         try:
             told = orjson.loads(line)
             answers = told.get("answers", told)
-            sound = isinstance(answers, dict) and all(isinstance(each, list) for each in answers.values())
+            sound = isinstance(answers, dict) and all(
+                isinstance(each, list) and all(isinstance(option, str) for option in each) for each in answers.values()
+            )
         except (orjson.JSONDecodeError, AttributeError):
             sound = False
         if not sound:

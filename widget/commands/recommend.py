@@ -58,7 +58,10 @@ def recommend(
 
 
 def _lines(path: Path) -> Iterator[str]:
-    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{path} is not UTF-8 (byte {error.start})") from error
     if len(lines) < 10_000 or not sys.stderr.isatty():
         return iter(lines)
     from rich.console import Console

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from widget.content.files import PackFiles
+from widget.content.claim_check import claim_problems
+from widget.content.files import PackFiles, write_whole
 from widget.content.mapping_changes import Change, MappingChanges, mapping_cells, mapping_changes
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.reader import read_files
@@ -16,6 +17,7 @@ from widget.content.reading import Located
 from widget.content.spreadsheet import BadSheet, Cells, csv_sheet, read_sheet, xlsx_sheet
 from widget.domain.pack import Pack
 
+MOST_TOLD, MOST_SHOWN = 50, 500
 _KINDS = {".csv": csv_sheet, ".xlsx": xlsx_sheet}
 
 
@@ -25,7 +27,10 @@ def write_mappings(pack: Pack, path: Path) -> None:
     if kind is None:
         raise click.UsageError(f"{path.name}: give a name that ends in .csv or .xlsx")
     rows = mapping_cells(pack)
-    path.write_bytes(kind(rows))
+    try:
+        write_whole(path, kind(rows))
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from error
     click.echo(f"{len(rows)} rows written to {path}.")
 
 
@@ -35,16 +40,22 @@ def with_sheet(files: PackFiles, before: Pack, path: Path) -> tuple[PackFiles, M
         rows = read_sheet(path)
     except BadSheet as error:
         raise _refused(path, [str(error)]) from error
-    fresh = {**files, "mappings.csv": _table([cells for _, cells in rows])}
+    known = {cells["id"]: cells for cells in mapping_cells(before)}
+    whole = [{**known.get(cells["id"], {}), **cells} for _, cells in rows]  # A column left out keeps what it had.
+    fresh = {**files, "mappings.csv": _table(whole)}
     reading = read_files(fresh, [])
-    if reading.pack is None:
+    if reading.pack is not None:
+        reading.add(each for each in claim_problems(reading.pack) if each.place[0] == "mappings.csv")
+    if reading.errors or reading.pack is None:
         raise _refused(path, [_told(each, [number for number, _ in rows]) for each in reading.errors])
     return fresh, mapping_changes(before.mappings, reading.pack.mappings)
 
 
 def _refused(path: Path, messages: list[str]) -> click.ClickException:
-    for message in messages:
+    for message in messages[:MOST_TOLD]:
         click.secho(f"✗ {path.name}, {message}", fg="red", err=True)
+    if len(messages) > MOST_TOLD:
+        click.secho(f"… and {len(messages) - MOST_TOLD} more", fg="red", err=True)
     return click.ClickException("nothing was changed: mend the sheet and try again")
 
 
@@ -56,7 +67,8 @@ def _told(each: Located, numbers: list[int]) -> str:
     at = place[1] if len(place) > 1 and isinstance(place[1], int) else each.line - 2
     row = numbers[at] if 0 <= at < len(numbers) else at + 2
     column = f", column {place[2]}" if len(place) > 2 else ""
-    return f"row {row}{column}: {each.problem.message}"
+    message = each.problem.message.removeprefix(f"{place[2]}: ") if column else each.problem.message
+    return f"row {row}{column}: {message}"
 
 
 def _table(rows: list[Cells]) -> str:
@@ -69,8 +81,10 @@ def _table(rows: list[Cells]) -> str:
 
 def preview(told: MappingChanges) -> None:
     """Each added, changed and removed row."""
-    for change in told.changes:
+    for change in told.changes[:MOST_SHOWN]:
         _print_change(change)
+    if len(told.changes) > MOST_SHOWN:
+        click.echo(f"… and {len(told.changes) - MOST_SHOWN} more rows")
     if told.moved:
         click.echo("~ rows come in another order")
     counts = ", ".join(f"{told.count(kind)} {kind}" for kind in ("added", "changed", "removed"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from widget.domain.problem import ERROR, WARNING, Problem
@@ -31,6 +32,11 @@ def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_dir() or path.is_file()) or (path.is_dir() and _KNOWN.fullmatch(name)):
+            if _KNOWN.fullmatch(name) or path.is_symlink():
+                message = f"'{name}' is no ordinary file of the pack: links, pipes and folders in its place are refused"
+                problems.append(Problem(ERROR, (name,), "no_file", message))
+            continue
         if path.is_dir() or any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
         if not _KNOWN.fullmatch(name):
@@ -43,7 +49,7 @@ def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
     problems += [
         Problem(ERROR, (name,), "missing_file", f"the file {name} is missing")
         for name in REQUIRED
-        if name not in files and not any(problem.place == (name,) for problem in problems)
+        if name not in files and not any(problem.place[0] == name for problem in problems)
     ]
     return files, problems
 
@@ -55,7 +61,9 @@ def _read(path: Path, name: str, problems: list[Problem]) -> str | None:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problems.append(Problem(ERROR, (name,), "not_utf8", f"the file is not UTF-8 (byte {error.start})"))
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        message = f"the file is not UTF-8 (line {line}, byte {error.start})"
+        problems.append(Problem(ERROR, (name, f"line {line}"), "not_utf8", message))
         return None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -65,6 +73,17 @@ def write_folder(folder: Path, files: PackFiles) -> None:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(fresh, path)  # noqa: PTH105  # the atomic one
+        write_whole(path, text.encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """All of it or nothing, and never through a link that lies in the way."""
+    mode = path.stat().st_mode & 0o777 if path.is_file() else 0o644
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".new", delete=False) as fresh:
+        fresh.write(data)
+    try:
+        Path(fresh.name).chmod(mode)
+        os.replace(fresh.name, path)  # noqa: PTH105  # the atomic one
+    except BaseException:
+        Path(fresh.name).unlink(missing_ok=True)
+        raise

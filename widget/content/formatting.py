@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import yaml
 
 from widget.content.files import PackFiles
+from widget.content.located import Unreadable, parse_yaml
 from widget.domain.condition import ConditionError, parse_condition
 from widget.domain.target import TargetError, format_targets, parse_targets
 
@@ -44,13 +45,16 @@ def plain_targets(text: str) -> str:
 def _yaml(text: str) -> str:
     """Each condition replaced where it stands, from the last to the first."""
     try:
+        parse_yaml(text)  # Refuses what is nested without end.
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, Unreadable):
         return text
-    spots = sorted(_scalars(node) if node else (), key=lambda each: -each[0].start_mark.index)
-    for scalar, plain in spots:
+    spots = {each[0].start_mark.index: each for each in (_scalars(node, set()) if node else ())}
+    for _, (scalar, plain) in sorted(spots.items(), reverse=True):
         start, end = scalar.start_mark.index, scalar.end_mark.index
         written = text[start:end]
+        if written[:1] in "&!*":
+            continue  # An anchor, a tag or an alias: left to its author.
         quote = written[0] if written[:1] in "'\"" else ""
         fresh = plain(scalar.value)
         if fresh != scalar.value and scalar.style in (None, "'", '"') and "\n" not in written:
@@ -59,10 +63,14 @@ def _yaml(text: str) -> str:
     return text
 
 
-def _scalars(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, Callable[[str], str]]]:
+def _scalars(node: yaml.Node, above: set[int]) -> Iterator[tuple[yaml.ScalarNode, Callable[[str], str]]]:
+    """Each condition and each target, once; an alias leads to what was seen before."""
+    if id(node) in above:
+        return
+    above.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for each in node.value:
-            yield from _scalars(each)
+            yield from _scalars(each, above)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(value, yaml.ScalarNode) and key.value in _CONDITIONS:
@@ -70,7 +78,7 @@ def _scalars(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, Callable[[str],
             elif isinstance(value, yaml.ScalarNode) and key.value in _TARGETS and ":" in value.value:
                 yield value, plain_targets
             else:
-                yield from _scalars(value)
+                yield from _scalars(value, above)
 
 
 def _csv(text: str) -> str:

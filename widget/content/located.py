@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 MOST_NODES = 500_000
+MOST_DEPTH = 40
 _QUOTED = ("'", '"', "|", ">")
 NULLS = frozenset({"", "~", "null"})
 
@@ -76,6 +77,7 @@ class Parsed:
 def parse_yaml(text: str, first_line: int = 1) -> Parsed:
     """The located value. Raises Unreadable."""
     offset = first_line - 1
+    _refuse_depth(text, offset)
     try:
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -88,6 +90,22 @@ def parse_yaml(text: str, first_line: int = 1) -> Parsed:
     reader = _Reader(offset)
     value = None if node is None else reader.value(node, ())
     return Parsed(value, reader.duplicates, reader.split_texts)
+
+
+def _refuse_depth(text: str, offset: int) -> None:
+    """What is nested without sense is refused before it is built: building it would overflow the stack."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+                depth += 1
+                if depth > MOST_DEPTH:
+                    line = event.start_mark.line if event.start_mark else 0
+                    raise Unreadable(f"nested more than {MOST_DEPTH} deep", line + 1 + offset)
+            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                depth -= 1
+    except yaml.YAMLError:
+        return  # Composing it says what is wrong.
 
 
 class _Reader:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 
 MAPPING_COLUMNS = ("id", "when", "effect", "target", "weight", "reason", "note")
+MOST_ROWS = 10_000
 _NEEDED = {"id", "when", "effect", "target"}
 _HEADER = f"the first line must be {','.join(MAPPING_COLUMNS)}"
 Tell = Callable[[int, str, str], None]
@@ -17,10 +18,16 @@ def mapping_rows(text: str | None, tell: Tell) -> Iterator[tuple[int, dict[str, 
     """(line, cells by column) of each row. A wrong header stops; a row of the wrong length is told and left out."""
     reader = csv.reader(io.StringIO(text or "", newline=""), strict=True)
     header: list[str] | None = None
-    before = 0
+    before = count = 0
     try:
         for row in reader:
             line, before = before + 1, reader.line_num
+            count += 1
+            if count > MOST_ROWS + 1:
+                tell(
+                    line, "too_many_rows", f"there are more than {MOST_ROWS:,} rows: split the quiz, or join conditions"
+                )
+                return
             if not any(cell.strip() for cell in row):
                 continue
             if header is None:

@@ -36,7 +36,10 @@ from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip, Transla
 from widget.domain.problem import ERROR, WARNING, Problem, weighed
 from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
 
-_UNREAD = ("unreadable", "not_a_table", "not_a_list", "missing_file", "not_utf8", "too_large")
+_UNREAD = (
+    *("unreadable", "not_a_table", "not_a_list", "missing_file", "not_utf8", "too_large", "no_file"),
+    "too_many_rows",
+)
 _ABOUT_QUIZ = ("unknown_question", "unknown_option", "no_questions", "later_question", "not_a_scale")
 _FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
 

@@ -18,14 +18,13 @@ from typing import Any
 
 import openpyxl
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
-from openpyxl.utils.exceptions import InvalidFileException
 
 from widget.content.mapping_table import MAPPING_COLUMNS
 
 MOST_BYTES = 20_000_000
 MOST_UNPACKED = 200_000_000
 MOST_RATIO = 200
-MOST_ROWS = 100_000
+MOST_ROWS = 10_000
 MOST_CELL = 10_000
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 _TEXT_COLUMNS = ("id", "when", "effect", "target", "reason", "note")
@@ -110,7 +109,10 @@ def read_sheet(path: Path) -> list[tuple[int, Cells]]:
         raise BadSheet(f"{path.name} has {size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} MB are read")
     data = path.read_bytes()
     grid = _xlsx_rows(data) if data[:4] == b"PK\x03\x04" else _csv_rows(data)
-    return list(_by_column(grid))
+    rows = list(_by_column(grid))
+    if not rows:
+        raise BadSheet("the sheet has a header and no rows: to remove all rows, remove them in mappings.csv")
+    return rows
 
 
 def _by_column(grid: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Cells]]:
@@ -128,7 +130,7 @@ def _by_column(grid: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Cel
         if len(cells) > len(header):
             raise BadSheet(f"this row has {len(cells)} cells, the header {len(header)}", number)
         row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
-        yield number, {name: _clean(name, text, number) for name, text in row.items()}
+        yield number, {name: _clean(name, text, number) for name, text in row.items()}  # Columns left out stay out.
     if header is None:
         raise BadSheet(f"the first line must be {','.join(MAPPING_COLUMNS)}")
 
@@ -184,10 +186,17 @@ def _decoded(data: bytes) -> str:
 def _xlsx_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     _refuse_bombs(data)
     try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        yield from _workbook_rows(data)
+    except BadSheet:
+        raise
+    except Exception as error:  # Whatever a broken file makes the library stumble over, it is one thing to the reader.
         raise BadSheet("this is no .xlsx file that can be read") from error
+
+
+def _workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
     sheet = book["mappings"] if "mappings" in book.sheetnames else book.worksheets[0]
+    sheet.reset_dimensions()  # What a file says of its size is often wrong.
     for number, row in enumerate(sheet.iter_rows(max_col=len(MAPPING_COLUMNS) + 1), 1):
         if number > MOST_ROWS + 1:
             raise BadSheet(f"there are more than {MOST_ROWS:,} rows")
@@ -196,6 +205,9 @@ def _xlsx_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
             if cell.data_type == "f":
                 column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
                 raise BadSheet("the cell holds a formula: paste its value instead", number, column)
+            if cell.data_type == "e":
+                column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
+                raise BadSheet(f"the cell holds an error ({cell.value})", number, column)
             cells.append(_as_text(cell.value))
         yield number, cells
 

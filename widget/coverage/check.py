@@ -84,8 +84,8 @@ def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
     drawn = min(each.run.classes for each in told.gone if not each.exact)
     told.sureness = (
         f"There are too many classes to go through one by one: the counts are estimates from {drawn:,} answer paths "
-        f"drawn alike and independently, with a fixed seed. What holds on at least {300 / drawn:.4f} % of the paths "
-        f"was met with a certainty of 95 % (rule of three). {len(pairs.answers):,} more answer sets hold {pairs.held:,} "
+        f"drawn alike and independently, with a fixed seed. What holds on {300 / drawn:.4f} % of paths or more was met "
+        f"with a certainty of 95 % (rule of three). {len(pairs.answers):,} more answer sets hold {pairs.held:,} "
         f'of {pairs.possible:,} pairs of options; "never" means: not met in either.'
     )
     if empty and not _gap(told.gone[0].run):

@@ -37,7 +37,8 @@ _SHARE = re.compile(r"[\d.,]+ %|[\d,]+ of [\d,]+")
 
 @dataclass
 class Comparison:
-    """``changed`` of ``paths`` give another result; of ``responses`` (None: none were looked at) likewise.
+    """``changed`` of ``paths`` give another result: outcome, advice, products, their order, or tips; of ``responses``
+    (None: none were looked at) likewise. Reasons and match percentages do not count.
 
     ``exact`` False: paths were sampled, since there are too many or the order of questions differs.
     """
@@ -135,8 +136,10 @@ def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
     if group == TIPS:
         return tuple(rules.tips[place - len(rules.products)].id for place in kind.shown)
     if kind.ended is not None:
-        return (rules.pack.triage[kind.ended].outcome,)
-    return (PRODUCTS if kind.shown else TIPS_ONLY, *(rules.products[place].sku for place in kind.shown))
+        row = rules.pack.triage[kind.ended]
+        return row.outcome, row.advice
+    advice = rules.pack.triage[kind.triage].advice if kind.triage is not None else None
+    return (PRODUCTS if kind.shown else TIPS_ONLY, advice, *(rules.products[place].sku for place in kind.shown))
 
 
 def _differs(before: Rules, after: Rules, group: str) -> Callable[[tuple[Kind, ...]], bool]:
@@ -233,14 +236,15 @@ def _by_sample(before: Engine, after: Engine, paths: int) -> tuple[int, int, lis
 
 
 def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
-    """(outcome, products in order, tips in order), or None for answers that the version refuses."""
+    """(outcome and advice, products in order, tips in order), or None for answers that the version refuses."""
     try:
         found = evaluate(engine.rules, engine.shelf, answers)
     except Refused:
         return None
     rules = engine.rules
     tips = tuple(rules.tips[place - len(rules.products)].id for place in found.tips)
-    return found.outcome, tuple(rules.products[each.place].sku for each in found.shown), tips
+    advice = found.triage.advice if found.triage else None
+    return (found.outcome, advice), tuple(rules.products[each.place].sku for each in found.shown), tips
 
 
 def same_for_shoppers(before: Engine, after: Engine, answers: Answers) -> bool:

@@ -72,6 +72,8 @@ class Frame:
         self.asks = tuple(self._ask(at, name) for at, name in enumerate(names))
         self.most_paths = 1
         for ask in self.asks:
+            if not len(ask.ways):
+                raise OrderDiffers  # No answer is common to both versions: they share no path.
             self.most_paths *= ask.ways.total + 1
         self._number_types()
 

@@ -66,7 +66,7 @@ class Finding:
 
 @dataclass
 class Gone:
-    """One group of a pack gone through: the run, and what it shows from its end. Where paths were drawn, both are one."""
+    """One group of a pack gone through: the run, and what it shows from its end; one and the same for drawn paths."""
 
     run: Run | Drawn
     back: Back | Drawn

@@ -1,4 +1,4 @@
-"""Answer sets that together hold as many pairs of options as can be, for quizzes with too many classes to go through."""
+"""Answer sets that together hold as many pairs of options as can be, where there are too many classes."""
 
 from __future__ import annotations
 

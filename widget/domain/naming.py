@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from widget.domain.condition import COMPARISONS, SKIPPED, Condition, Term
@@ -27,6 +28,18 @@ LETTER_FIELDS = (
     "outcome",
 )
 MOST_POINTS = 101
+FINDINGS = (
+    *("path_without_product", "path_without_safe_product", "path_without_tip", "row_never_matches"),
+    *("row_changes_nothing", "row_gives_reasons_only", "row_shadowed", "rows_contradict", "requires_empty"),
+    *("rows_not_tried", "triage_never_holds", "product_never_shown", "product_shown_often", "tip_never_shown"),
+    *("question_changes_nothing", "option_changes_nothing", "slot_empty", "tie_by_sku", "fallback_used"),
+    *("outside_scale", "never_skipped", "unread_reason", "no_evidence", "unknown_day", "undeclared_form"),
+    *("unused_form", "unused_tag", "unused_collection", "unused_ingredient", "unused_allergen", "unknown_file"),
+    *("unquoted_comma", "match_estimated", "missing_translation", "stale_translation", "unknown_translation"),
+    *("unused_locale", "claim", "missing_warning", "acceptance_lapsed", "no_claim_rules", "evidence_incomplete"),
+    *("evidence_due", "certificate_old", "certificate_due"),
+)
+"""The codes that ``checks`` in pack.yaml may weigh."""
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -278,6 +291,10 @@ def _result(pack: Pack) -> Iterator[Problem]:
 
 
 def _words(pack: Pack) -> Iterator[Problem]:
+    for code in pack.checks:
+        if code not in FINDINGS:
+            unknown = _unknown(("pack.yaml", "checks", code), "finding", code, FINDINGS)
+            yield replace(unknown, severity=WARNING)
     if pack.default_locale not in pack.locales:
         message = f"the default locale '{pack.default_locale}' is not among the locales"
         yield Problem(ERROR, ("pack.yaml", "default_locale"), "default_locale", message)

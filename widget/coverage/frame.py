@@ -94,7 +94,7 @@ class Frame:
                 self.clauses.append(Clause(at, side, terms, max(spots), bits if lasting else -1))
                 mask |= lasting << bits
                 bits += lasting
-            self.siblings[at] = mask
+            self.siblings[at] = mask if len(item.when.clauses) > 1 else 0
             self.born_alive |= mask
             if item.kind in (ADD, OUT, KEEP, FIRST):
                 self.of_columns[side] |= mask

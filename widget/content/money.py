@@ -11,14 +11,25 @@ from babel.numbers import format_currency, get_currency_precision, get_currency_
 _LEFT_TO_RIGHT = "\u200e"
 
 
+_HOMES = {"USD": "US", "CAD": "CA", "GBP": "GB", "MXN": "MX"}
+
+
+def _locale(locale: str, currency: str) -> Locale:
+    """The language as it is spoken where the currency is at home: Spanish in dollars is that of the US."""
+    name = locale.replace("-", "_")
+    for wish in (f"{name}_{_HOMES.get(currency, '')}" if "_" not in name else name, name):
+        try:
+            return Locale.parse(wish)
+        except (UnknownLocaleError, ValueError):
+            continue
+    return Locale("en")
+
+
 @lru_cache(maxsize=4096)
 def money_text(amount: int, currency: str, locale: str) -> str:
     """``2400, "USD", "en"`` to ``$24.00``. Minor units after ISO 4217, words and signs after CLDR."""
     value = Decimal(amount).scaleb(-get_currency_precision(currency))
-    try:
-        spoken = Locale.parse(locale.replace("-", "_"))
-    except (UnknownLocaleError, ValueError):
-        spoken = Locale("en")
+    spoken = _locale(locale, currency)
     text = format_currency(value, currency, locale=spoken)
     if spoken.text_direction != "rtl":
         return text

@@ -14,7 +14,7 @@ from widget.domain.condition import COMPARISONS, SKIPPED, Condition, Term
 from widget.domain.letter import ANCHORS, Step
 from widget.domain.pack import BOOST, ENDS_EARLY, EXCLUDE, PIN, Exclusion, Mapping, Pack, Triage
 from widget.domain.paths import always_asked
-from widget.domain.problem import ERROR, WARNING, Problem, nearest, unknown_text
+from widget.domain.problem import ERROR, FINDINGS, WARNING, Problem, nearest, unknown_text
 from widget.domain.quiz import MULTI, SCALE, Question
 from widget.domain.target import Target, TargetError, parse_targets
 
@@ -28,18 +28,6 @@ LETTER_FIELDS = (
     "outcome",
 )
 MOST_POINTS = 101
-FINDINGS = (
-    *("path_without_product", "path_without_safe_product", "path_without_tip", "row_never_matches"),
-    *("row_changes_nothing", "row_gives_reasons_only", "row_shadowed", "rows_contradict", "requires_empty"),
-    *("rows_not_tried", "triage_never_holds", "product_never_shown", "product_shown_often", "tip_never_shown"),
-    *("question_changes_nothing", "option_changes_nothing", "slot_empty", "tie_by_sku", "fallback_used"),
-    *("outside_scale", "never_skipped", "unread_reason", "no_evidence", "unknown_day", "undeclared_form"),
-    *("unused_form", "unused_tag", "unused_collection", "unused_ingredient", "unused_allergen", "unknown_file"),
-    *("unquoted_comma", "match_estimated", "missing_translation", "stale_translation", "unknown_translation"),
-    *("unused_locale", "claim", "missing_warning", "acceptance_lapsed", "no_claim_rules", "evidence_incomplete"),
-    *("evidence_due", "certificate_old", "certificate_due"),
-)
-"""The codes that ``checks`` in pack.yaml may weigh."""
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 

@@ -7,6 +7,18 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 ERROR, WARNING, INFO = "error", "warning", "info"
+FINDINGS = (
+    *("path_without_product", "path_without_safe_product", "path_without_tip", "row_never_matches"),
+    *("row_changes_nothing", "row_gives_reasons_only", "row_shadowed", "rows_contradict", "requires_empty"),
+    *("rows_not_tried", "triage_never_holds", "product_never_shown", "product_shown_often", "tip_never_shown"),
+    *("question_changes_nothing", "option_changes_nothing", "slot_empty", "tie_by_sku", "fallback_used"),
+    *("outside_scale", "never_skipped", "unread_reason", "no_evidence", "unknown_day", "undeclared_form"),
+    *("unused_form", "unused_tag", "unused_collection", "unused_ingredient", "unused_allergen", "unknown_file"),
+    *("unquoted_comma", "match_estimated", "missing_translation", "stale_translation", "unknown_translation"),
+    *("unused_locale", "claim", "missing_warning", "acceptance_lapsed", "no_claim_rules", "evidence_incomplete"),
+    *("evidence_due", "certificate_old", "certificate_due"),
+)
+"""The codes that ``checks`` in pack.yaml may weigh."""
 
 
 @dataclass(frozen=True, slots=True)

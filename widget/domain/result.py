@@ -290,7 +290,9 @@ def _chips(found: Evaluation) -> list[dict[str, str]]:
 def _spoken(question: Question, chosen: frozenset[str]) -> str:
     if question.kind == SCALE:
         return f"{next(iter(chosen))} / {question.end}"
-    return ", ".join(option.short or option.text for option in question.options if option.id in chosen)
+    texts = [option.short or option.text for option in question.options if option.id in chosen]
+    arabic = any("\u0600" <= character <= "\u06ff" for character in "".join(texts))
+    return ("، " if arabic else ", ").join(texts)
 
 
 def _curve(found: Evaluation) -> dict[str, Any] | None:

@@ -111,8 +111,9 @@ class Front:
         method = environ["REQUEST_METHOD"]
         if method == "GET":
             key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-            if not key[1] and "HTTP_ACCEPT_LANGUAGE" in environ and key[0].startswith("/v1/"):
-                return self.app(environ, start)  # The language is still to be found out.
+            if "HTTP_ACCEPT_LANGUAGE" in environ and key[0].startswith("/v1/"):
+                # A language may follow from the header: answers are kept apart by it.
+                key = (key[0], f"{key[1]} {environ['HTTP_ACCEPT_LANGUAGE'][:200]}")
             page = self._pages.get(key)
             if page is not None:
                 if page.served is None or self._still_live(page.served):
@@ -135,7 +136,8 @@ class Front:
         if not 0 < length <= MOST_BODY_KEPT:
             return self.app(environ, start)
         body = environ["wsgi.input"].read(length)
-        key = (environ["PATH_INFO"], environ.get("QUERY_STRING", "") + environ.get("CONTENT_TYPE", ""), body)
+        kind = environ.get("QUERY_STRING", "") + environ.get("CONTENT_TYPE", "")
+        key = (environ["PATH_INFO"], kind + environ.get("HTTP_ACCEPT_LANGUAGE", "")[:200], body)
         posted = self._posted.get(key)
         if posted is not None and self._still_live(posted.served):
             _FRONT_HITS.inc()

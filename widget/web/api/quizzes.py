@@ -13,6 +13,7 @@ from widget.actions.request_letter import request_letter
 from widget.actions.result_links import open_result
 from widget.actions.show_quiz import show_quiz
 from widget.actions.submit_answers import known_result, record_response, submit_answers
+from widget.content.languages import locale_for
 from widget.content.words import spoken
 from widget.domain.pack import ENDS_EARLY
 from widget.live import Served
@@ -56,14 +57,17 @@ def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     parts = current_parts()
     served = parts.live.live(shop, quiz)
     asked = query["locale"]
-    body = show_quiz(parts, shop=shop, quiz=quiz, locale=asked or _browser_language(served))
+    body = show_quiz(parts, shop=shop, quiz=quiz, locale=_language(served, asked))
     vary = "Accept-Encoding" if asked else "Accept-Encoding, Accept-Language"
     return page_response(public_page(body, JSON, QUIZ_CACHE, served, vary))
 
 
-def _browser_language(served: Served | None) -> str:
-    known = served.engine.rules.pack.locales if served else ()
-    return spoken(request.headers.get("Accept-Language", ""), known, "")
+def _language(served: Served | None, asked: str | None) -> str | None:
+    """What was asked for, if the pack has it; else what the browser likes best; else the pack's own."""
+    if served is None:
+        return asked
+    pack = served.engine.rules.pack
+    return locale_for(pack, asked, spoken(request.headers.get("Accept-Language", ""), pack.locales, ""))
 
 
 @blueprint.post("/quizzes/<quiz>/responses")
@@ -76,6 +80,7 @@ def _browser_language(served: Served | None) -> str:
 def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, quiz: str) -> Response:
     """Turn answers into a result."""
     parts = current_parts()
+    response["locale"] = _language(parts.live.live(shop, quiz), response["locale"])
     served, known = submit_answers(parts, shop=shop, quiz=quiz, **response)
     visit = record_response(parts, served, known, response["locale"])
     before, after = _around_visit(served, known, html=query["html"])
@@ -118,7 +123,7 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
     """The result behind a code; the safety of today applies to it."""
     parts = current_parts()
     served, answers = open_result(parts, shop, code, quiz)
-    known = known_result(parts, served, answers, locale=query["locale"])
+    known = known_result(parts, served, answers, locale=_language(served, query["locale"]))
     headers = [
         ("Content-Type", JSON),
         *PRIVATE.items(),
@@ -143,6 +148,7 @@ def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> R
     parts = current_parts()
     served, answers = open_result(parts, shop, code, quiz)
     known = known_result(parts, served, answers)
+    wanted["locale"] = _language(served, wanted["locale"])
     request_letter(
         parts, served=served, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
     )

@@ -1,0 +1,176 @@
+"""Words and patterns of words, compared as people mean them and not as they hide them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+GAP = "…"
+MOST_BETWEEN = 6
+INDEXED = 3
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|\{\{[^}]*\}\}|\{%[^%]*%\}")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\u0640]")
+_LEET = str.maketrans({"1": "i", "3": "e", "0": "o", "@": "a", "$": "s", "4": "a", "5": "s"})
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
+_PREFIXES = ("وال", "فال", "بال", "كال", "لل", "ال", "و", "ف", "ب", "ك", "ل", "س")
+
+Pattern = tuple[str, ...]
+"""Words of a pattern: alternatives joined by ``|``, ``*`` at an end, or GAP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as compared, with where it stands in the text; ``forms`` are ways it may be meant."""
+
+    forms: frozenset[str]
+    start: int
+    end: int
+
+
+class Patterns(tuple[Pattern, ...]):
+    """Patterns that know which of them can start at a word."""
+
+    @cached_property
+    def by_first(self) -> tuple[dict[str, list[Pattern]], dict[str, list[tuple[str, Pattern]]]]:
+        """(by whole first word, by the first letters of a first word that is left open)."""
+        exact: dict[str, list[Pattern]] = {}
+        starts: dict[str, list[tuple[str, Pattern]]] = {}
+        for pattern in self:
+            whole, opened = _choices(pattern[0])
+            for word in whole:
+                exact.setdefault(word, []).append(pattern)
+            for start in opened:
+                starts.setdefault(start[:INDEXED], []).append((start, pattern))
+        return exact, starts
+
+    def starting(self, word: Word) -> list[Pattern]:
+        exact, starts = self.by_first
+        found: list[Pattern] = []
+        for form in word.forms:
+            found += exact.get(form, ())
+            for size in range(1, INDEXED + 1):
+                found += [pattern for start, pattern in starts.get(form[:size], ()) if form.startswith(start)]
+        return found
+
+
+NONE = Patterns()
+
+
+def plain(text: str) -> str:
+    """As compared: no case, accents or invisible characters; Arabic letters in one form each."""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
+    bare = "".join(each for each in folded if not unicodedata.combining(each))
+    return unicodedata.normalize("NFKC", bare).translate(_ARABIC).replace("’", "'")
+
+
+def words_of(text: str, start: int, end: int) -> list[Word]:
+    """The words of a part of a text; letters that stand one by one (p a i n) are one word."""
+    clean, at = _without_invisible(text, start, end)
+    found = [
+        (clean[one:other], at[one], at[other - 1] + 1) for each in _WORD.finditer(clean) for one, other in _humps(each)
+    ]
+    words: list[Word] = []
+    letters: list[tuple[str, int, int]] = []
+    for piece in [*found, ("", end, end)]:
+        letter = len(piece[0]) == 1 and piece[0].isalpha()
+        if letter and (not letters or piece[1] - letters[-1][2] <= 1):
+            letters.append(piece)
+            continue
+        if len(letters) > 2:
+            spelled = "".join(each[0] for each in letters)
+            words.append(Word(_forms(spelled), letters[0][1], letters[-1][2]))
+        else:
+            words += [Word(_forms(each[0]), each[1], each[2]) for each in letters]
+        letters = [piece] if letter else []
+        if piece[0] and not letter:
+            words.append(Word(_forms(piece[0]), piece[1], piece[2]))
+    return words
+
+
+def _humps(found: re.Match[str]) -> Iterator[tuple[int, int]]:
+    """The parts of a word such as PainRelief."""
+    cuts = [0, *(each.start() for each in _CAMEL.finditer(found[0])), len(found[0])]
+    for one, other in pairwise(cuts):
+        yield found.start() + one, found.start() + other
+
+
+def _without_invisible(text: str, start: int, end: int) -> tuple[str, list[int]]:
+    """The part without invisible characters, and where each character stood."""
+    kept = [at for at in range(start, end) if not _unseen(text[at])]
+    return "".join(text[at] for at in kept), kept
+
+
+def _unseen(character: str) -> bool:
+    """Invisible, an accent of its own, or a mark of Markdown."""
+    return character in "*_~`" or bool(_INVISIBLE.match(character)) or bool(unicodedata.combining(character))
+
+
+def mixes_scripts(text: str) -> bool:
+    """Whether a word is made of letters of different scripts, as look-alikes are ("Pаin" with a Cyrillic a)."""
+    for piece in _WORD.findall(text):
+        scripts = {unicodedata.name(each, "").split(" ")[0] for each in piece if each.isalpha()}
+        if len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1:
+            return True
+    return False
+
+
+def _forms(piece: str) -> frozenset[str]:
+    if piece.startswith("{"):
+        return frozenset({piece.strip("{} %")})
+    word = plain(piece)
+    forms = {word, word.removesuffix("'s")}
+    if any(each.isalpha() for each in word) and any(not each.isalpha() for each in word):
+        forms.add(word.translate(_LEET))
+    if "\u0600" <= word[:1] <= "\u06ff":
+        prefixes = [prefix for prefix in _PREFIXES if word.startswith(prefix) and len(word) > len(prefix) + 2]
+        forms |= {word.removeprefix(prefix) for prefix in prefixes}
+        forms |= {form.removeprefix("ال") for form in list(forms)}
+    return frozenset(forms)
+
+
+def found(words: Sequence[Word], patterns: Patterns) -> tuple[int, int] | None:
+    return next(iter(matches(words, patterns)), None)
+
+
+def matches(words: Sequence[Word], patterns: Patterns) -> Iterator[tuple[int, int]]:
+    """(first, last word) of each place where one of the patterns stands."""
+    for at, word in enumerate(words):
+        for pattern in patterns.starting(word):
+            last = _match(words, at, pattern)
+            if last is not None:
+                yield at, last
+
+
+def _match(words: Sequence[Word], at: int, pattern: Pattern) -> int | None:
+    """Where the pattern ends if it starts here."""
+    for place, element in enumerate(pattern):
+        if element == GAP:
+            rest = pattern[place + 1 :]
+            for skipped in range(MOST_BETWEEN + 1):
+                last = _match(words, at + skipped, rest)
+                if last is not None:
+                    return last
+            return None
+        if at >= len(words) or not _fits(words[at], element):
+            return None
+        at += 1
+    return at - 1
+
+
+def _fits(word: Word, element: str) -> bool:
+    exact, starts = _choices(element)
+    if not exact.isdisjoint(word.forms):
+        return True
+    return bool(starts) and any(form.startswith(starts) for form in word.forms)
+
+
+@lru_cache(maxsize=8192)
+def _choices(element: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """(whole words, starts of words) that fit an element."""
+    choices = element.split("|")
+    return frozenset(choices), tuple(each[:-1] for each in choices if each.endswith("*"))

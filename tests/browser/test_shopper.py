@@ -280,3 +280,36 @@ def test_right_to_left_is_ready(page: Page) -> None:
     assert count is not None
     assert back["x"] > count["x"]
     check_accessible(page)
+
+
+@pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("es-MX", "ltr")])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_in_other_languages_from_the_first_question_to_the_result(
+    browser: Browser, service: Running, language: str, direction: str, width: int
+) -> None:
+    context = browser.new_context(
+        base_url=service.base, locale=language, viewport={"width": width, "height": 800}, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(PRODUCT)
+    take_quiz(page)
+    quiz = page.locator("recovery-quiz")
+    result = quiz.locator(".result")
+    expect(result).to_have_attribute("dir", direction)
+    expect(result).to_have_attribute("lang", language.split("-")[0])
+    assert no_sideways_scroll(page)
+    check_accessible(page)
+    for english in ("Add to cart", "Why for you", "Warnings", "Your next days", "evidence"):
+        assert english not in result.inner_text()
+    start = result.locator("h2").first.bounding_box()
+    box = result.bounding_box()
+    assert start
+    assert box
+    from_start = start["x"] - box["x"]
+    from_end = box["x"] + box["width"] - start["x"] - start["width"]
+    assert (from_end <= from_start + 1) if direction == "rtl" else (from_start <= from_end + 1)
+    page.goto("/demo/quiz/leg-day")
+    expect(page.locator("html")).to_have_attribute("dir", direction)
+    assert no_sideways_scroll(page)
+    check_accessible(page)
+    context.close()

@@ -40,8 +40,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
 
 
 def print_problems(pack: Path, reading: Reading) -> None:
-    """All problems with file and line, and whether the pack could be published."""
-    for each in reading.problems[:_MOST_LINES]:
+    """All problems with file and line, errors first, and whether the pack could be published."""
+    told = sorted(reading.problems, key=lambda each: list(_MARKS).index(each.problem.severity))
+    for each in told[:_MOST_LINES]:
         _print_problem(pack, each)
     more = len(reading.problems) - _MOST_LINES
     if more > 0:

@@ -266,6 +266,8 @@ class _Reader:
         """Whether a problem only follows from a file that could not be read at all."""
         lost = {str(each.place[0]) for each in self.problems if each.code in _UNREAD}
         about_quiz = problem.code in _ABOUT_QUIZ and "quiz.yaml" in lost
+        if lost and problem.code.endswith("_translation"):
+            return True
         about_products = problem.code.startswith(("unknown_sku", "unused_")) and "products.yaml" in lost
         return about_quiz or about_products or (problem.code == "no_slots" and "pack.yaml" in lost)
 

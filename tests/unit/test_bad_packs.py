@@ -1,0 +1,209 @@
+"""What strangers put into packs: each a clear error with file and line, no trace, nothing written."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.conftest import LEG_DAY
+from widget.cli import main
+from widget.content.files import read_folder, write_folder
+
+GOOD = (
+    '{"area":["calves"],"trained":["today"],"signs":["none"],"soreness":["4"],"health":["none"],"recover":["massage"],'
+    '"apply":["rub-in"],"moment":["gym"],"scent":["fresh"],"often":["few"]}'
+)
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    files, _ = read_folder(LEG_DAY)
+    write_folder(tmp_path / "pack", files)
+    return tmp_path / "pack"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(each) for each in arguments])
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def _cyclic(pack: Path) -> None:
+    edit(
+        pack / "quiz.yaml", "    text: Where is it sore?", "    text: Where is it sore?\n    show_if: knee-kind = front"
+    )
+
+
+def _forward(pack: Path) -> None:
+    edit(pack / "quiz.yaml", "show_if: area = knees", "show_if: scent = fresh")
+
+
+def _endless(pack: Path) -> None:
+    edit(pack / "quiz.yaml", "show_if: area = knees", "show_if: " + " & ".join(["area = knees"] * 5000))
+
+
+def _double_id(pack: Path) -> None:
+    edit(pack / "quiz.yaml", "- id: scent", "- id: apply")
+
+
+def _double_key(pack: Path) -> None:
+    edit(pack / "quiz.yaml", "    kind: multi\n", "    kind: multi\n    kind: multi\n")
+
+
+def _latin(pack: Path) -> None:
+    (pack / "products.yaml").write_bytes("- {sku: A, name: Crème}\n".encode("latin-1"))
+
+
+def _utf16(pack: Path) -> None:
+    (pack / "mappings.csv").write_bytes((pack / "mappings.csv").read_text().encode("utf-16"))
+
+
+def _huge(pack: Path) -> None:
+    with (pack / "mappings.csv").open("wb") as file:
+        file.truncate(200_000_000)
+
+
+def _deep(pack: Path) -> None:
+    (pack / "quiz.yaml").write_text("questions: " + "[" * 100_000)
+
+
+def _many_rows(pack: Path) -> None:
+    with (pack / "mappings.csv").open("a") as file:
+        file.writelines(f"row-{at},apply = rub-in,boost,form:cream,1,,\n" for at in range(100_000))
+
+
+def _link_out(pack: Path) -> None:
+    (pack / "mappings.csv").unlink()
+    (pack / "mappings.csv").symlink_to("/etc/passwd")
+
+
+def _broken_link(pack: Path) -> None:
+    (pack / "tips" / "new.md").symlink_to(pack / "nowhere")
+
+
+def _linked_folder(pack: Path) -> None:
+    (pack / "locales").rename(pack.parent / "locales")
+    (pack / "locales").symlink_to(pack.parent / "locales")
+
+
+def _pipe(pack: Path) -> None:
+    (pack / "safety.yaml").unlink()
+    os.mkfifo(pack / "safety.yaml")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "file", "words"),
+    [
+        (_cyclic, "quiz.yaml:", "asked later"),
+        (_forward, "quiz.yaml:", "asked later"),
+        (_endless, "quiz.yaml:", "characters"),
+        (_double_id, "quiz.yaml:", "used twice"),
+        (_double_key, "quiz.yaml:", "stands here twice"),
+        (_latin, "products.yaml:1", "not UTF-8"),
+        (_utf16, "mappings.csv:1", "not UTF-8"),
+        (_huge, "mappings.csv:1", "over 8 MB"),
+        (_deep, "quiz.yaml:1", "nested more than"),
+        (_many_rows, "mappings.csv:", "more than 10,000 rows"),
+        (_link_out, "mappings.csv:1", "no ordinary file"),
+        (_broken_link, "tips/new.md:1", "no ordinary file"),
+        (_linked_folder, "locales:1", "no ordinary file"),
+        (_pipe, "safety.yaml:1", "no ordinary file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "coverage"])
+def test_a_spoilt_pack_is_refused_with_file_and_line(
+    pack: Path, spoil: Callable[[Path], None], file: str, words: str, command: str
+) -> None:
+    spoil(pack)
+    told = run("content", command, pack)
+    assert told.exit_code == 1, told.output
+    assert isinstance(told.exception, SystemExit), told.exception
+    assert file in told.output
+    assert words in told.output
+
+
+def test_a_hundred_thousand_rows_are_refused_without_reading_them_all(pack: Path) -> None:
+    _many_rows(pack)
+    once = time.process_time()
+    run("content", "check", LEG_DAY)
+    usual = time.process_time() - once
+    once = time.process_time()
+    run("content", "check", pack)
+    assert time.process_time() - once < 4 * usual + 1, "in the order of a usual check, however many rows"
+
+
+def test_a_thousand_options_are_told_in_one_finding(pack: Path) -> None:
+    options = "".join(f"      - {{id: o-{at}, text: Option {at}}}\n" for at in range(1000))
+    with (pack / "quiz.yaml").open("a") as file:
+        file.write(f"\n  - id: many\n    kind: single\n    text: Which?\n    options:\n{options}")
+    told = run("content", "coverage", pack, "--json")
+    assert told.exit_code == 0
+    assert told.output.count('"question_changes_nothing"') == 1
+    assert told.output.count('"option_changes_nothing"') <= 2
+
+
+def test_a_file_in_the_way_is_never_written_through(pack: Path) -> None:
+    victim = pack.parent / "victim"
+    victim.write_text("precious")
+    (pack / ".mappings.csv.new").symlink_to(victim)
+    edit(pack / "mappings.csv", "apply = rub-in,boost,form:cream,", "apply=rub-in,boost,form:cream,")
+    assert run("content", "format", pack).exit_code == 0
+    assert victim.read_text() == "precious"
+    assert not (pack / "mappings.csv").is_symlink()
+
+
+# The commands ----------------------------------------------------------------------------------------
+
+
+def test_coverage_tells_in_words_and_fails_on_an_error(pack: Path) -> None:
+    told = run("content", "coverage", pack)
+    assert told.exit_code == 0
+    assert "Every answer path was checked." in told.output
+    assert "of answer paths, not of shoppers" in told.output
+    edit(pack / "pack.yaml", "checks:\n", "checks:\n  option_changes_nothing: error\n")
+    assert run("content", "coverage", pack).exit_code == 1
+
+
+def test_compare_tells_what_an_edit_changes(pack: Path) -> None:
+    edit(pack / "mappings.csv", "apply = rub-in,boost,form:cream,30", "apply = rub-in,boost,form:cream,3")
+    responses = pack.parent / "responses.jsonl"
+    responses.write_text(GOOD + "\n" + GOOD + "\n")
+    told = run("content", "compare", LEG_DAY, pack, "--responses", responses)
+    assert told.exit_code == 0, told.output
+    assert "of answer paths change" in told.output
+    assert "of real responses change" in told.output
+    assert "because of rub-in-cream" in told.output
+    responses.write_text('{"area": [1]}\n')
+    assert "line 1" in run("content", "compare", LEG_DAY, pack, "--responses", responses).output
+
+
+def test_versions_of_a_shop_are_compared_on_what_its_shoppers_answered(pack: Path, tmp_path: Path) -> None:
+    environment = {"RECOVERY_HOME": str(tmp_path / "home"), "RECOVERY_LOG_LEVEL": "error"}
+    runner = CliRunner(env=environment)
+    assert runner.invoke(main, ["shop", "add", "demo", "--name", "Demo"]).exit_code == 0
+    for folder in (LEG_DAY, pack):
+        if folder == pack:
+            edit(pack / "mappings.csv", "form:cream,30", "form:cream,3")
+        told = runner.invoke(main, ["content", "import", str(folder), "--publish"])
+        assert told.exit_code == 0, told.output
+    told = runner.invoke(main, ["content", "compare", "1", "live", "--shop", "demo", "--json"])
+    assert told.exit_code == 0, told.output
+    assert '"responses": 0' in told.output
+    assert '"changed": 0' not in told.output
+
+
+def test_why_not_is_answered_for_any_product() -> None:
+    for sku in ("CREAM-60", "CREAM-120", "SPRAY-100", "SALVE-30"):
+        told = run("recommend", LEG_DAY, "--answers", GOOD, "--explain", "--why-not", sku)
+        assert told.exit_code == 0
+        assert f"{sku} is " in told.output
+    assert "did you mean 'CREAM-60'" in run("recommend", LEG_DAY, "--answers", GOOD, "--why-not", "CREAM-6").output

@@ -173,7 +173,7 @@ def leg_day_files() -> PackFiles:
 
 def publish_files(parts: Parts, files: PackFiles, shop: str = "demo") -> int:
     version = import_content(parts, shop=shop, files=files)
-    publish_content(parts, shop=shop, quiz=version.quiz, number=version.number)
+    publish_content(parts, shop=shop, quiz=version.quiz, number=version.number, checked=True)
     return version.number
 
 

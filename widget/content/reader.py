@@ -16,7 +16,7 @@ from widget.content.languages import language_problems
 from widget.content.located import Rows, Table, Text, Unreadable, line_of, parse_yaml
 from widget.content.mapping_table import mapping_rows
 from widget.content.prose import markdown_html
-from widget.content.reading import Broken, Located, Reading
+from widget.content.reading import Broken, Located, Reading, problems_of
 from widget.content.schemas import (
     AcceptanceSchema,
     ExclusionSchema,
@@ -128,7 +128,7 @@ class _Reader:
         try:
             return schema.load(value)
         except ValidationError as error:
-            self.problems += _problems(error.messages, place)
+            self.problems += problems_of(error.messages, place)
             return None
 
     def records(self, schema: Record, rows: Rows, place: tuple[str | int, ...]) -> Iterator[tuple[Any, Any]]:
@@ -322,20 +322,6 @@ def _sketch(raw: Any) -> Question:
 
 def _number(value: Any) -> int | None:
     return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,4}", value) else None
-
-
-def _problems(messages: Any, place: tuple[str | int, ...]) -> Iterator[Problem]:
-    """The leaves of marshmallow's tree of messages."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            yield from _problems(inner, place if key == "_schema" else (*place, key))
-        return
-    for message in messages if isinstance(messages, list) else [messages]:
-        suggestion = getattr(message, "suggestion", None)
-        code = "unknown_key" if str(message).startswith("unknown key") else "bad_value"
-        spot = f"{place[-1]}: " if isinstance(place[-1], str) and len(place) > 1 else ""
-        text = "is missing" if str(message) == "Missing data for required field." else str(message)
-        yield Problem(ERROR, place, code, text if code == "unknown_key" else spot + text, suggestion)
 
 
 __all__ = ["Broken", "Located", "Reading", "load_pack", "read_files", "read_pack"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,3 +66,17 @@ class Broken(ValueError):
     def __init__(self, problems: list[Located]) -> None:
         super().__init__(f"the pack has {len(problems)} errors")
         self.problems = problems
+
+
+def problems_of(messages: Any, place: tuple[str | int, ...]) -> Iterator[Problem]:
+    """The leaves of marshmallow's tree of messages."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from problems_of(inner, place if key == "_schema" else (*place, key))
+        return
+    for message in messages if isinstance(messages, list) else [messages]:
+        suggestion = getattr(message, "suggestion", None)
+        code = "unknown_key" if str(message).startswith("unknown key") else "bad_value"
+        spot = f"{place[-1]}: " if isinstance(place[-1], str) and len(place) > 1 else ""
+        text = "is missing" if str(message) == "Missing data for required field." else str(message)
+        yield Problem(ERROR, place, code, text if code == "unknown_key" else spot + text, suggestion)

@@ -11,15 +11,19 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import LEG_DAY
 from tests.contract.reference.packs import small_pack, write
 from widget.content.reader import read_pack
 from widget.coverage.items import GOODS, TIPS, side_of
 from widget.coverage.run import Run
+from widget.domain.condition import parse_condition
 from widget.domain.engine.answers import unfit
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.pack import ENDS_EARLY, Pack
-from widget.domain.quiz import MULTI, Question
+from widget.domain.pack import ENDS_EARLY, Mapping, Pack, ResultRules, Slot
+from widget.domain.product import Product
+from widget.domain.quiz import MULTI, SINGLE, Option, Question, Quiz
+from widget.domain.target import Target
 
 BATCHES, PACKS, MOST_PATHS = 6, 25, 3000
 
@@ -103,3 +107,37 @@ def test_each_path_of_random_packs_comes_to_what_a_request_gets(batch: int, tmp_
                 assert seen(found, group)[0] == ended, (seed, run.example_of_end(end))
             looked += 1
     assert looked > PACKS
+
+
+def large_pack() -> Pack:
+    """A million classes: ten questions of four options, 200 rows of up to three comparisons, 40 products."""
+    chance = random.Random(7)
+    questions = tuple(
+        Question(f"q{at}", SINGLE, "?", options=tuple(Option(f"o{n}", "x") for n in range(4))) for at in range(10)
+    )
+    products = tuple(
+        Product(f"SKU-{at:02}", "p", form=f"f{at % 4}", product_id=f"g{at // 2}" if at < 8 else None)
+        for at in range(40)
+    )
+    rows = []
+    for at in range(200):
+        asked = chance.sample(questions, chance.randint(1, 3))
+        when = parse_condition(" & ".join(f"{each.id} = {chance.choice(each.option_ids)}" for each in asked))
+        effect = chance.choice(["boost"] * 12 + ["exclude", "pin"])
+        weight = chance.randint(-20, 80) or 1 if effect == "boost" else 0
+        target = (Target(*chance.choice([("form", (f"f{at % 4}",)), ("sku", (f"SKU-{chance.randrange(40):02}",))])),)
+        rows.append(Mapping(id=f"r{at}", when=when, effect=effect, target=target, weight=weight))
+    rules = ResultRules(slots=(Slot("a"), Slot("b", 2)), fallback=("SKU-01",))
+    return Pack("large", "large", quiz=Quiz(questions), result=rules, mappings=tuple(rows), products=products)
+
+
+@pytest.mark.parametrize("pack", [large_pack(), read_pack(LEG_DAY).pack], ids=["large", "shipped"])
+def test_a_sample_of_the_classes_of_large_packs_comes_to_what_a_request_gets(pack: Pack) -> None:
+    engine = Engine.of(pack)
+    chance = random.Random(3)
+    for group in (GOODS, TIPS):
+        run = Run([side_of(engine.rules, engine.shelf, group)])
+        for number in chance.sample(range(len(run.kind_of)), min(1500, len(run.kind_of))):
+            answers = run.example(number)
+            found = evaluate(engine.rules, engine.shelf, answers)
+            assert seen(found, group) == run.kinds[run.kind_of[number]][0].same, answers

@@ -118,14 +118,18 @@ def _tips(parts: Parts, served: Served, letter: Letter) -> list[Block]:
             chosen = [rules.tips[place - len(rules.products)] for place in found.tips]
         except UnknownResult:
             pass  # The keys were changed since: the general tips do.
-    return [_tip_block(tip) for tip in chosen[:GENERAL_TIPS]]
+    words = words_for(spoken_in(served, letter))
+    return [_tip_block(tip, words) for tip in chosen[:GENERAL_TIPS]]
 
 
-def _tip_block(tip: Tip) -> TipBlock:
+def _tip_block(tip: Tip, words: Words) -> TipBlock:
+    """The tip with its first study: what it found, how strong that is, and what it does not show."""
     source = tip.evidence[0] if tip.evidence else None
     text = f"{tip.short or tip.title}. {tip.hint or ''}".strip()
     if source:
-        text += f" {source.claim} {source.limits or ''}".rstrip()
+        strength = words.get(f"strength_{source.strength}", "") if source.strength else ""
+        text += f" {source.claim}" + (f" ({words['evidence']}: {strength})" if strength else "")
+        text += f" {words['limits']} {source.limits}" if source.limits else ""
     link = f"https://doi.org/{source.doi}" if source and source.doi else ""
     return TipBlock(tip.title, text, source.citation if source else "", link)
 

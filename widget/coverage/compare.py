@@ -14,24 +14,27 @@ import numpy as np
 
 from widget.coverage.check import check_paths
 from widget.coverage.diagram import Diagram, changed_in_either
+from widget.coverage.drawn import Drawn
 from widget.coverage.frame import OrderDiffers
 from widget.coverage.items import GOODS, TIPS, side_of
 from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
 from widget.coverage.report import Coverage, Finding
 from widget.coverage.run import Answers, Kind, Run
 from widget.coverage.sample import pair_answers
+from widget.coverage.side_by_side import example_of, same_for_shoppers, told_to_shoppers
 from widget.coverage.ways import ways_of
 from widget.domain.code import asked_answers
+from widget.domain.condition import SKIPPED, Term
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.rules import Rules
 from widget.domain.pack import PRODUCTS, TIPS_ONLY
 from widget.domain.paths import TooMany
-from widget.domain.result import Setting
-from widget.domain.target import names_tips
 
 MOST_EXAMPLES = 10
+COMPARED = 4000
+"""Paths drawn from each version where they cannot be gone through side by side."""
 _SHARE = re.compile(r"[\d.,]+ %|[\d,]+ of [\d,]+")
 
 
@@ -92,7 +95,7 @@ def compare(
         changed = changed_common + (told[0].paths - common) + (told[1].paths - common)
         candidates, exact = list(_changed_answers(runs, before, after)), all(each.exact for each in told)
     except (TooMany, TooManyClasses, OrderDiffers):
-        paths, changed, candidates = _by_sample(before, after, max(told[0].paths, told[1].paths))
+        paths, changed, candidates = _by_sample(before, after)
         exact = False
     counted = _on_responses(before, after, responses) if responses is not None else None
     keys = [{_key(each): each for each in one.findings} for one in told]
@@ -104,7 +107,7 @@ def compare(
         responses_changed=counted[1] if counted else None,
         products=_before_after(told[0].shown, told[1].shown),
         response_products=counted[2] if counted else {},
-        examples=[_example(before, after, *each) for each in candidates[:MOST_EXAMPLES]],
+        examples=[example_of(before, after, *each) for each in candidates[:MOST_EXAMPLES]],
         new=[each for key, each in keys[1].items() if key not in keys[0]],
         fixed=[each for key, each in keys[0].items() if key not in keys[1]],
         before=told[0],
@@ -225,30 +228,43 @@ def _sorted(answers: Answers) -> Answers:
     return {name: sorted(each) for name, each in answers.items() if each}
 
 
-def _by_sample(before: Engine, after: Engine, paths: int) -> tuple[int, int, list[tuple[Answers, int]]]:
-    """Where paths cannot be walked side by side: answers with every pair of options, one by one."""
-    looked = [answers for each in (before, after) for answers in pair_answers(each.rules).answers]
-    changed = [answers for answers in looked if not same_for_shoppers(before, after, answers)]
-    return paths, round(paths * len(changed) / max(1, len(looked))), [(answers, 0) for answers in changed]
+def _by_sample(before: Engine, after: Engine) -> tuple[int, int, list[tuple[Answers, int]]]:
+    """(paths, changed, examples), from paths drawn alike from each version: for too many, or another order."""
+    changed: list[Answers] = []
+    counts = []
+    for one, other in ((before, after), (after, before)):
+        terms = [term for item in side_of(other.rules, other.shelf, GOODS).items for term in item.when.terms()]
+        terms += [term for item in side_of(other.rules, other.shelf, TIPS).items for term in item.when.terms()]
+        terms += [term for row in one.rules.pack.mappings for term in row.when.terms()]
+        terms += _only_here(one.rules, other.rules)
+        drawn = Drawn(side_of(one.rules, one.shelf, TIPS), drawn=COMPARED, apart=terms)
+        alone = differing = 0
+        for answers in drawn.answer_sets():
+            common = _told(other, answers) is not None
+            alone += not common
+            if not common or not same_for_shoppers(one, other, answers):
+                differing += common
+                changed.append(answers)
+        counts.append((drawn.paths, alone / drawn.classes, differing / drawn.classes))
+    (paths, missing, differs), (others, only, _) = counts
+    return (
+        round(paths + others * only),
+        round(paths * (missing + differs) + others * only),
+        [(answers, 0) for answers in changed],
+    )
+
+
+def _only_here(rules: Rules, other: Rules) -> list[Term]:
+    """Terms that tell apart the options which the other version does not have, and what was skipped."""
+    found = []
+    for question in rules.pack.quiz.questions:
+        known = other.pack.quiz.by_id.get(question.id)
+        gone = tuple(option for option in question.option_ids if known is None or option not in known.option_ids)
+        found += [Term(question.id, "=", (option,)) for option in (*gone, *([SKIPPED] if question.optional else []))]
+    return found
 
 
 # Responses -------------------------------------------------------------------------------------------
-
-
-def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
-    """(outcome and advice, products in order, tips in order), or None for answers that the version refuses."""
-    try:
-        found = evaluate(engine.rules, engine.shelf, answers)
-    except Refused:
-        return None
-    rules = engine.rules
-    tips = tuple(rules.tips[place - len(rules.products)].id for place in found.tips)
-    advice = found.triage.advice if found.triage else None
-    return (found.outcome, advice), tuple(rules.products[each.place].sku for each in found.shown), tips
-
-
-def same_for_shoppers(before: Engine, after: Engine, answers: Answers) -> bool:
-    return told_to_shoppers(before, answers) == told_to_shoppers(after, answers)
 
 
 def _on_responses(
@@ -264,59 +280,3 @@ def _on_responses(
         for counter, each in zip(shown, told, strict=True):
             counter.update(dict.fromkeys(each[1], count) if each else {})
     return sum(many.values()), changed, _before_after(dict(shown[0]), dict(shown[1]))
-
-
-# Examples --------------------------------------------------------------------------------------------
-
-
-def _example(before: Engine, after: Engine, answers: Answers, paths: int) -> dict[str, Any]:
-    results = [_result(each, answers) for each in (before, after)]
-    return {
-        "answers": answers,
-        "paths": paths,
-        "before": results[0],
-        "after": results[1],
-        "rows": _causes(before, after, answers),
-    }
-
-
-def _result(engine: Engine, answers: Answers) -> dict[str, Any] | None:
-    pack = engine.rules.pack
-    try:
-        return engine.recommend(answers, Setting("files", pack.id, 0, pack.default_locale))
-    except Refused:
-        return None
-
-
-def _causes(before: Engine, after: Engine, answers: Answers) -> list[str]:
-    """The rows that hold on one side only, or hold on both and say other things, and bear on what changed.
-
-    Rows of mappings for the group (products or tips) whose result changed; triage rows and exclusions always.
-    """
-    told = [told_to_shoppers(each, answers) for each in (before, after)]
-    groups = set()
-    if None in told or told[0] is None or told[1] is None:
-        groups = {GOODS, TIPS}
-    else:
-        groups |= {GOODS} if told[0][:2] != told[1][:2] else set()
-        groups |= {TIPS} if told[0][2] != told[1][2] else set()
-    one, other = (_holding(each, answers, groups) for each in (before, after))
-    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
-
-
-def _holding(engine: Engine, answers: Answers, groups: set[str]) -> dict[str, Any]:
-    """The rows that hold, with what each says."""
-    try:
-        found = evaluate(engine.rules, engine.shelf, answers)
-    except Refused:
-        return {}
-    rules = engine.rules
-    rows = [row for (_, row), holds in zip(rules.boost_rows, found.boosted, strict=False) if holds]
-    rows += [pick.row for pick in found.picks]
-    holding: dict[str, Any] = {
-        row.id: (row.effect, row.target, row.weight)
-        for row in rows
-        if (TIPS if names_tips(row.target) else GOODS) in groups
-    }
-    holding |= {row.id: row.exclude for row, _ in found.exclusions}
-    return holding | ({found.triage.id: found.triage.outcome} if found.triage else {})

@@ -7,7 +7,7 @@ worked out for all of them at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from widget.coverage.layers import BLOCK, Layer, States, Walked, walk
 from widget.coverage.ranking import Ranking
 from widget.coverage.run import Answers, Kind, KindBook
 from widget.coverage.table import NO_ROW
+from widget.domain.condition import Term
 
 SEED = 20
 MOST_DRAWN, FEWEST_DRAWN = 100_000, 2_000
@@ -34,10 +35,10 @@ NOT_ASKED = -1
 class Drawn:
     """Drawn paths of one side, with the face of a Run: kinds, totals (estimates), ends, examples."""
 
-    def __init__(self, side: Side, *, drawn: int = MOST_DRAWN) -> None:
+    def __init__(self, side: Side, *, drawn: int = MOST_DRAWN, apart: Sequence[Term] = ()) -> None:
         self.frame = Frame([side], sampled=True)
         steering = tuple(item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS))
-        terms = [term for item in side.items for term in item.when.terms()]
+        terms = [*(term for item in side.items for term in item.when.terms()), *apart]
         self.quiz = Frame([replace(side, places=(), items=steering, pins=())], apart=terms, sampled=True)
         self.walked: Walked = walk(self.quiz)
         self.paths = sum(self.walked.ended) + int(self.walked.counts.sum()) * self.walked.factor
@@ -119,6 +120,10 @@ class Drawn:
         """For each item, on how many paths it holds where rows are in play (an estimate)."""
         return [int(count) * self.paths // self.classes for count in self.held]
 
+    def answer_sets(self) -> Iterator[Answers]:
+        """The drawn paths one by one."""
+        return (self._answers(path) for path in range(self.classes))
+
     def example_of_kind(self, kind: int) -> Answers:
         return self._answers(self.first[kind])
 
@@ -151,8 +156,9 @@ def _draw(quiz: Frame, walked: Walked, many: int) -> tuple[NDArray[np.int32], ND
             ways[at, going] = chance.choice(len(shares), size=len(going), p=shares)
             continue
         layer = layers[at]
-        for one in np.unique(state[going]):
-            here = going[state[going] == one]
+        before = state[going]  # A copy: states move below.
+        for one in np.unique(before):
+            here = going[before == one]
             way, child = _step(layer, int(one), onward[at], len(here), chance)
             ways[at, here] = np.where(way < len(ask.ways), way, NOT_ASKED)
             over[here] = np.where(child < 0, -1 - child, -1)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import chain, combinations, product
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from widget.domain.condition import parse_condition
@@ -128,9 +128,8 @@ def test_an_excluded_product_never_appears(pack: Pack, answers: dict[str, list[s
     assert len(shown & {"P4", "P5"}) <= 1
 
 
-@given(packs(), st.sampled_from(PATHS), st.sampled_from(OPTIONS))
+@given(packs(), st.sampled_from([path for path in PATHS if "two" not in path]), st.sampled_from(OPTIONS))
 def test_a_hidden_question_never_counts(pack: Pack, answers: dict[str, list[str]], extra: str) -> None:
-    assume("two" not in answers)
     engine = Engine.of(pack)
 
     assert engine.recommend(answers, SETTING) == engine.recommend({**answers, "two": [extra]}, SETTING)

@@ -208,6 +208,9 @@ class Bench:
 
     def paths(self) -> None:
         """The path check: classes a second, memory, an edit of one row, and the impact of one."""
+        shipped = read_pack(ROOT / "content" / "leg-day").pack
+        assert shipped is not None
+        check_paths(shipped)  # Once before the clock runs, so that loading numpy is not counted.
         pack = engines.paths_pack()
         rules = Rules(pack)
         side = side_of(rules, Shelf(rules), GOODS)
@@ -222,8 +225,6 @@ class Bench:
             "≥ 1,000,000",
         )
         self.row("its memory, with Python and numpy", f"{_peak()} MB", "", "", "≤ 500 MB")
-        shipped = read_pack(ROOT / "content" / "leg-day").pack
-        assert shipped is not None
         before = check_paths(shipped)
         row = replace(shipped.mappings[0], weight=shipped.mappings[0].weight - 7)
         edited = replace(shipped, mappings=(row, *shipped.mappings[1:]))

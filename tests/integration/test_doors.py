@@ -49,6 +49,24 @@ def test_the_same_answers_have_the_same_code_and_another_visit(client: Any) -> N
     assert one["visit"] != other["visit"]
 
 
+@pytest.mark.parametrize(
+    ("query", "header", "locale", "varies"),
+    [
+        ("", "ar,en;q=0.5", "ar", True),
+        ("?locale=es-MX", "ar", "es", False),
+        ("?locale=fr", "ar", "ar", True),
+        ("?locale=fr", "", "en", True),
+    ],
+)
+def test_a_quiz_says_when_its_language_follows_from_a_header(
+    client: Any, query: str, header: str, locale: str, varies: bool
+) -> None:
+    for _ in range(2):  # The second is answered by the front layer.
+        answer = client.get(f"{QUIZ}{query}", headers={"Accept-Language": header} if header else {})
+        assert answer.json["locale"] == locale
+        assert ("Accept-Language" in answer.headers["Vary"]) is varies
+
+
 def test_answers_stand_in_no_address(client: Any) -> None:
     result = posted(client).json["result"]
 

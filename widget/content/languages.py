@@ -60,6 +60,11 @@ def localised(pack: Pack, locale: str) -> Pack:
 
 def locale_for(pack: Pack, *wanted: str | None) -> str:
     """The language of the pack that the first wish it can meet asks for: ``es-MX`` finds ``es``; else the default."""
+    return met_locale(pack, *wanted) or pack.default_locale
+
+
+def met_locale(pack: Pack, *wanted: str | None) -> str | None:
+    """As ``locale_for``, but None where the pack can meet none of the wishes."""
     for given in wanted:
         wish = (given or "").replace("_", "-")
         if wish:
@@ -67,7 +72,7 @@ def locale_for(pack: Pack, *wanted: str | None) -> str:
             near = [each for each in pack.locales if each.split("-")[0].lower() == wish.split("-")[0].lower()]
             if exact or near:
                 return (exact or near)[0]
-    return pack.default_locale
+    return None
 
 
 def language_problems(pack: Pack) -> Iterator[Problem]:

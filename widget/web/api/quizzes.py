@@ -13,7 +13,7 @@ from widget.actions.request_letter import request_letter
 from widget.actions.result_links import open_result
 from widget.actions.show_quiz import show_quiz
 from widget.actions.submit_answers import known_result, record_response, submit_answers
-from widget.content.languages import locale_for
+from widget.content.languages import locale_for, met_locale
 from widget.content.words import spoken
 from widget.domain.pack import ENDS_EARLY
 from widget.live import Served
@@ -58,7 +58,9 @@ def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     served = parts.live.live(shop, quiz)
     asked = query["locale"]
     body = show_quiz(parts, shop=shop, quiz=quiz, locale=_language(served, asked))
-    vary = "Accept-Encoding" if asked else "Accept-Encoding, Accept-Language"
+    # A wish that the pack cannot meet leaves the choice to the browser's header: caches must keep these apart.
+    met = served is not None and met_locale(served.engine.rules.pack, asked) is not None
+    vary = "Accept-Encoding" if met else "Accept-Encoding, Accept-Language"
     return page_response(public_page(body, JSON, QUIZ_CACHE, served, vary))
 
 

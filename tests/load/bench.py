@@ -60,7 +60,7 @@ def requests_a_second(url: str, script: Path | None = None) -> float:
     told = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 30, check=True).stdout
     if "Non-2xx" in told or "Socket errors" in told:
         raise RuntimeError(f"{url}: {told}")
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1])  # type: ignore[index]
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1])
 
 
 def in_turn(ours: tuple[str, Path | None], other: tuple[str, Path | None]) -> tuple[float, float, float]:
@@ -98,7 +98,7 @@ class Bench:
     def bare_flask(self, running: Running) -> str:
         """Side (a), on the very settings of the service's own web server."""
         port = free_port()
-        command = list(web_program(_Settings(port)).command)  # type: ignore[arg-type]
+        command = list(web_program(_Settings(port)).command)
         command[command.index("widget.app:wsgi")] = "tests.load.bare:app"
         command.remove("--factory")
         self.start(command, BENCH_FOLDER=str(self.folder))
@@ -341,7 +341,7 @@ def _peak() -> int:
 def _pss(pid: int) -> int:
     """Kilobytes of a process, what it shares counted by share."""
     try:
-        return int(re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[1])  # type: ignore[index]
+        return int(re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[1])
     except OSError:
         return 0
 

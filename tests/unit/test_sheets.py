@@ -182,7 +182,7 @@ def _huge(path: Path) -> None:
         (_huge, "200 MB"),
     ],
 )
-def test_what_is_no_sheet_of_mappings_is_refused_in_words(make, words: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_sheet_of_mappings_is_refused_in_words(make, words: str, tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     make(path)
     with pytest.raises(BadSheet) as refused:

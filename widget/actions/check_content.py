@@ -32,8 +32,7 @@ def check_content(
     reading.add(claim_problems(reading.pack))
     reading.add(_estimated_matches(reading.pack))
     told = check_paths(reading.pack, progress=progress)
-    reading.problems += [reading.located(each) for each in path_problems(told)]  # Weighed by the check already.
-    reading.add(())
+    reading.add(path_problems(told))
     return told
 
 

@@ -96,15 +96,17 @@ def import_command(
     if reading.errors:
         print_problems(pack, reading)
         raise SystemExit(1)
-    _store(shop, reading.files, note, publish=publish)
+    _store(shop, reading.files, note, publish=publish, checked=True)
 
 
-def _store(shop: str, files: PackFiles, note: str, *, publish: bool) -> None:
+def _store(shop: str, files: PackFiles, note: str, *, publish: bool, checked: bool = False) -> None:
     with opened_parts() as parts:
         version = import_content(parts, shop=shop, files=files, note=note, author=AUTHOR)
         click.echo(f"{version.quiz}: version {version.number} of shop {shop}.")
         if publish:
-            moved = publish_content(parts, shop=shop, quiz=version.quiz, number=version.number, author=AUTHOR)
+            moved = publish_content(
+                parts, shop=shop, quiz=version.quiz, number=version.number, author=AUTHOR, checked=checked
+            )
             click.echo("It is live now." if moved else "It was live already.")
 
 

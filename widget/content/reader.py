@@ -185,7 +185,10 @@ class _Reader:
         return self._listed(ProductSchema(), self.tree("products.yaml"), ("products.yaml",))
 
     def _accepted(self) -> tuple[Any, ...]:
-        rows = self.table("claims.yaml").get("accepted")
+        table = self.table("claims.yaml")
+        for key in [key for key in table if key != "accepted"]:
+            self.problems.append(Problem(ERROR, ("claims.yaml", key), "unknown_key", f"unknown key '{key}'"))
+        rows = table.get("accepted")
         return self._listed(AcceptanceSchema(), rows, ("claims.yaml", "accepted"))
 
     def _sequences(self) -> tuple[Sequence, ...]:

@@ -38,7 +38,7 @@ class Back:
 
     # Rows --------------------------------------------------------------------------------------------
 
-    def _in_play(self, kind: Kind) -> bool:
+    def in_play(self, kind: Kind) -> bool:
         """Whether mapping rows decide anything: products are shown on no path that is tips only."""
         return kind.triage is None or self.side.group != GOODS
 
@@ -46,7 +46,7 @@ class Back:
     def playing(self) -> int:
         """Paths on which rows of this group decide something."""
         kinds = zip(self.run.kinds, self.run.totals, strict=True)
-        return sum(total for kind, total in kinds if self._in_play(kind[0]))
+        return sum(total for kind, total in kinds if self.in_play(kind[0]))
 
     @cached_property
     def touched(self) -> list[int]:
@@ -67,7 +67,7 @@ class Back:
     def onward(self) -> list[Column]:
         """For each edge of each layer, on how many ways on from there rows are in play."""
         found = []
-        worth = np.array([int(self._in_play(kind[0])) for kind in self.run.kinds], dtype=self.frame.count_type)
+        worth = np.array([int(self.in_play(kind[0])) for kind in self.run.kinds], dtype=self.frame.count_type)
         after: Column = worth[self.run.kind_of] * self.walked.factor
         for layer in reversed(self.walked.layers):
             onward = np.where(layer.child >= 0, padded(after)[np.maximum(layer.child, 0)], 0)

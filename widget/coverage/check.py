@@ -53,7 +53,7 @@ def check_paths(
     found = [] if told.exact else list(_look_at_pairs(told, rules, shelf))
     found += shown_findings(told, rules, shelf, *gone)
     found += [*row_findings(told, rules, shelf, gone), *triage_findings(told, gone[0])]
-    found += answer_findings(told, gone) if told.exact else ()
+    found += answer_findings(told, rules, gone) if told.exact else ()
     told.findings = _in_order(found)
     return told
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -11,6 +11,7 @@ from widget.coverage.drawn import Drawn
 from widget.coverage.items import GOODS, side_of
 from widget.coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone, go_through
 from widget.coverage.run import Answers, Kind, Run
+from widget.coverage.sample import answers_with
 from widget.domain.condition import Condition
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
@@ -161,13 +162,11 @@ def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run | Drawn) -> Itera
     """Told by the product that the tie fell to."""
     by_place: Counter[int] = Counter()
     best: dict[int, int] = {}
-    rival: dict[int, set[int]] = defaultdict(set)
     for number, kind in enumerate(run.kinds):
-        for at, (place, tied) in enumerate(zip(kind[0].shown, kind[0].tied, strict=True)):
+        for place, tied in zip(kind[0].shown, kind[0].tied, strict=True):
             if tied:
                 by_place[place] += run.totals[number]
                 best.setdefault(place, number)
-                rival[place] |= set(kind[0].shown[at + 1 : at + 2])
     order = {product.sku: at for at, product in enumerate(told.pack.products)}
     for place, paths in sorted(by_place.items()):
         sku = rules.products[place].sku
@@ -175,7 +174,7 @@ def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run | Drawn) -> Itera
         yield from tell("tie_by_sku", ("products.yaml", order[sku]), message, run.example_of_kind(best[place]), paths)
 
 
-def answer_findings(told: Coverage, gone: list[Gone]) -> Iterator[Finding]:
+def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
     """Questions and options that change neither products nor tips nor the outcome."""
     tell, pack = Teller(told.pack), told.pack
     backs = [each.back for each in gone if isinstance(each.back, Back)]
@@ -195,7 +194,7 @@ def answer_findings(told: Coverage, gone: list[Gone]) -> Iterator[Finding]:
             more = f" and {len(same) - MOST_NAMED} more" if len(same) > MOST_NAMED else ""
             words = f"{listed}{more} lead to the same result" if question.most == 1 else f"{listed} changes no result"
             where: Place = ("quiz.yaml", "questions", at, "options", question.option_ids.index(same[0]))
-            example = {question.id: [same[0]]}
+            example = answers_with(rules, question.id, same[0])
             yield from tell("option_changes_nothing", where, f"question '{question.id}': {words}", example)
 
 

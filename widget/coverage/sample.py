@@ -45,6 +45,16 @@ def pair_answers(rules: Rules, seed: int = 1) -> Pairs:
     return told
 
 
+def answers_with(rules: Rules, question: str, option: str) -> Answers | None:
+    """Answers to the whole quiz that hold an option; None where it was not reached."""
+    chance = random.Random(1)  # noqa: S311  # An example, no secret.
+    for _ in range(TRIES * TRIES):
+        answers = _walk(rules, chance, frozenset({(question, option)}))
+        if option in answers.get(question, ()):
+            return answers
+    return None
+
+
 def _pairs(rules: Rules) -> list[frozenset[Choice]]:
     choices = [(question, option) for question in rules.pack.quiz.questions for option in question.option_ids]
     found = []

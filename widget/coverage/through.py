@@ -18,9 +18,9 @@ def answers_through(back: Back, item: int, *, most: int, seed: int = 0) -> Itera
     run = back.run
     chance = np.random.default_rng(seed)
     if run.frame.items[item][1].when.always:
-        size = len(run.kind_of)
-        for number in chance.permutation(size)[:most]:
-            yield run.example(int(number))  # Any will do: where rows are not in play, nothing changes either.
+        playing = np.flatnonzero(np.array([back.in_play(kind[0]) for kind in run.kinds])[run.kind_of])
+        for number in chance.permutation(playing)[:most]:
+            yield run.example(int(number))
         return
     for at, layer in enumerate(run.walked.layers):
         if item not in layer.table.items:

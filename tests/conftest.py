@@ -15,6 +15,8 @@ from typing import Any
 import hypothesis
 import pytest
 import redis
+import structlog
+import structlog.testing
 from sqlalchemy import create_engine, text
 
 from widget.actions.add_shop import add_shop
@@ -187,6 +189,14 @@ def parts(make_parts: Callable[..., Parts], database_url: str) -> Parts:
 def sqlite_parts(make_parts: Callable[..., Parts], sqlite_url: str) -> Parts:
     """For what does not touch storage in any way of its own."""
     return make_parts(sqlite_url)
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[Any]]:
+    """What our own loggers tell, wherever an earlier test sent it and from whatever level on."""
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture

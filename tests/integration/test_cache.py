@@ -70,7 +70,7 @@ def test_the_result_is_the_same_from_process_redis_and_computing(
 
 @pytest.mark.parametrize("how", ["stopped", "hung"])
 def test_without_redis_the_answers_are_the_same(
-    how: str, make_parts: MakeParts, sqlite_url: str, redis_server: Any, capsys: Any
+    how: str, make_parts: MakeParts, sqlite_url: str, redis_server: Any, log_lines: list[Any]
 ) -> None:
     parts = make_parts(sqlite_url, redis_server())
     web = client_of(parts)
@@ -78,7 +78,6 @@ def test_without_redis_the_answers_are_the_same(
     parts.results.clear()
     failures = metric("recovery_cache_failures_total")
     process = redis_server.process()
-    capsys.readouterr()
     if how == "stopped":
         process.kill()
         process.wait()
@@ -99,8 +98,7 @@ def test_without_redis_the_answers_are_the_same(
     assert without == with_redis
     assert page.status_code == 201
     assert metric("recovery_cache_failures_total") == failures + 1  # The circuit opened at the first.
-    told = capsys.readouterr()
-    assert (told.out + told.err).count("redis_gone") == 1
+    assert [line["event"] for line in log_lines].count("redis_gone") == 1
     assert first < 2 * OPEN_SECONDS
 
 

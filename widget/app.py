@@ -24,6 +24,7 @@ def create_app(parts: Parts) -> Flask:
     app.config["SECRET_KEY"] = parts.settings.secret_keys[0]
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     app.config["SESSION_COOKIE_SECURE"] = parts.settings.secure
+    app.config["SESSION_COOKIE_NAME"] = "__Host-console" if parts.settings.secure else "console"
     hang_problems(app)
     hang_requests(app)
     hang_operations(app)
@@ -31,9 +32,9 @@ def create_app(parts: Parts) -> Flask:
     api.hang(app)
     webhooks.hang(app)
     pages.hang(app)
+    console.hang(app)
     if parts.settings.embedded:
         demo.hang(app)
-        console.hang(app)
     return app
 
 

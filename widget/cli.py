@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "letters": ("widget.commands.letters", "letters", "Look at letters, and send one again."),
     "shop": ("widget.commands.shop", "shop", "Add shops, show their addresses, withhold products."),
+    "user": ("widget.commands.user", "user", "Let people into the console."),
     "settings": ("widget.commands.show_settings", "settings", "All settings, with meaning and source."),
 }
 

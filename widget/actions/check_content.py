@@ -19,11 +19,17 @@ from widget.domain.problem import WARNING, Problem
 
 
 def check_content(
-    reading: Reading, *, today: date, soon: timedelta | None = None, progress: Progress | None = None
+    reading: Reading,
+    *,
+    today: date,
+    soon: timedelta | None = None,
+    progress: Progress | None = None,
+    told: Coverage | None = None,
 ) -> Coverage | None:
     """Add to a reading what shows only on a whole pack; the report on its paths, or None where it has errors.
 
-    ``soon``: also tell which evidence and certificates fall due within that time.
+    ``soon``: also tell which evidence and certificates fall due within that time. ``told``: the report on the paths of
+    this very pack, where somebody has it already.
     """
     if reading.pack is None:
         return None
@@ -31,7 +37,7 @@ def check_content(
     reading.add(letter_problems(reading.pack))
     reading.add(claim_problems(reading.pack))
     reading.add(_estimated_matches(reading.pack))
-    told = check_paths(reading.pack, progress=progress)
+    told = told or check_paths(reading.pack, progress=progress)
     reading.add(path_problems(told))
     return told
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import select
+
+from widget.actions.add_person import add_person
 from widget.actions.add_shop import add_shop
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
 from widget.content.reader import Broken, read_pack
+from widget.domain.roles import OWNER
 from widget.parts import Parts
 from widget.storage.content import live_publication, version_by_number
+from widget.storage.people import Membership, Person
 from widget.storage.shops import shop_by_slug
 
 SHOP, AUTHOR = "demo", "shipped"
+FIRST_OWNER = "owner@demo.example"
 
 
 def set_up_demo(parts: Parts, folder: Path) -> None:
@@ -37,3 +43,15 @@ def set_up_demo(parts: Parts, folder: Path) -> None:
         made = import_content(parts, shop=SHOP, files=reading.files, author=AUTHOR, note="the shipped pack")
         # Checked by ``make check``; a review date that passed meanwhile must not keep the demo from starting.
         publish_content(parts, shop=SHOP, quiz=quiz, number=made.number, author=AUTHOR, checked=True)
+
+
+def first_owner_link(parts: Parts) -> str:
+    """A one-time link for the first owner of the demo shop; empty once an owner has a password."""
+    with parts.reads() as session:
+        shop = shop_by_slug(session, SHOP)
+        owners = select(Person.id).join(Membership, Membership.person_id == Person.id)
+        wanted = (Membership.role == OWNER, Person.password_hash != "")
+        if shop is None or session.scalar(owners.where(Membership.shop_id == shop.id, *wanted).limit(1)):
+            return ""
+    _, token = add_person(parts, shop=SHOP, email=FIRST_OWNER, role=OWNER, name="Shop owner")
+    return f"{parts.settings.public_url}/console/come-in/{token}"

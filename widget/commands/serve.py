@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from widget.actions.set_up_demo import set_up_demo
+from widget.actions.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
 from widget.commands.opening import opened_parts, opened_settings
 from widget.commands.supervisor import Program, Supervisor
 from widget.settings import PREFIX, REPOSITORY, Settings
@@ -27,10 +27,12 @@ PACK = REPOSITORY / "content" / "leg-day"
 def run() -> None:
     """Start everything on this machine: web server, workers, a private Redis and a local mailbox."""
     settings = opened_settings()
+    link = ""
     _refuse_taken_ports(settings, mailbox=settings.embedded)
     with opened_parts() as parts:
         if settings.embedded:
             set_up_demo(parts, PACK)
+            link = first_owner_link(parts)
     supervisor = Supervisor(_environment(settings))
     controller = _start_mailbox(settings) if settings.embedded and _own_mailbox(settings) else None
     with _going_down(supervisor):
@@ -40,7 +42,7 @@ def run() -> None:
         supervisor.start(worker_program(settings, with_beat=True))
         _wait_until_up(settings, supervisor)
         _serve_metrics(settings)
-        _say_where(settings)
+        _say_where(settings, link)
         supervisor.watch()
     if controller:
         controller.stop()
@@ -218,10 +220,12 @@ def _going_down(supervisor: Supervisor) -> Iterator[None]:
         supervisor.shut_down()
 
 
-def _say_where(settings: Settings) -> None:
+def _say_where(settings: Settings, link: str) -> None:
     base = settings.public_url
     click.echo("\nRecovery Quiz is up.\n")
     if settings.embedded:
         click.echo(f"  Demo store  {base}/demo/\n  Console     {base}/console/\n  Mailbox     {base}/mailbox/")
+    if link:
+        click.echo(f"\n  Come into the console as {FIRST_OWNER}, once:\n  {link}\n")
     click.echo(f"  API         {base}/v1/docs\n\nData: {settings.home}. Ctrl-C stops everything.", nl=True)
     sys.stdout.flush()

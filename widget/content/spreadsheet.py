@@ -107,7 +107,13 @@ def read_sheet(path: Path) -> list[tuple[int, Cells]]:
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise BadSheet(f"{path.name} has {size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} MB are read")
-    data = path.read_bytes()
+    return sheet_rows(path.read_bytes(), path.name)
+
+
+def sheet_rows(data: bytes, name: str) -> list[tuple[int, Cells]]:
+    """The same of a sheet that is at hand as bytes; ``name`` is for messages. Raises BadSheet."""
+    if len(data) > MOST_BYTES:
+        raise BadSheet(f"{name} has {len(data) // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} MB are read")
     grid = _xlsx_rows(data) if data[:4] == b"PK\x03\x04" else _csv_rows(data)
     rows = list(_by_column(grid))
     if not rows:

@@ -47,28 +47,28 @@ _Dumper.add_representer(str, _text)
 def canonical_files(pack: Pack, files: PackFiles) -> PackFiles:
     """The files of a pack, rewritten from what was understood; ``files`` gives those kept as text."""
     written: PackFiles = {
-        "pack.yaml": _yaml(_head(pack)),
-        "quiz.yaml": _yaml(_quiz(pack)),
-        "safety.yaml": _yaml(
+        "pack.yaml": yaml_text(_head(pack)),
+        "quiz.yaml": yaml_text(_quiz(pack)),
+        "safety.yaml": yaml_text(
             {
                 "triage": _dump(TriageSchema(), pack.triage),
                 "exclusions": _dump(ExclusionSchema(), pack.exclusions),
             }
         ),
         "mappings.csv": _csv(pack),
-        "products.yaml": _yaml(_dump(ProductSchema(), pack.products)),
+        "products.yaml": yaml_text(_dump(ProductSchema(), pack.products)),
     }
     for tip in pack.tips:
         written[f"tips/{tip.id}.md"] = _tip(tip)
     if pack.sequences:
         data = SequencesFileSchema().dump({"sequences": pack.sequences})
-        written["letters/sequences.yaml"] = _yaml(data)
+        written["letters/sequences.yaml"] = yaml_text(data)
     for letter in pack.letters:
         subject = f"{letter.subject}\n{letter.preview}\n" if letter.preview else f"{letter.subject}\n"
         written[f"letters/{letter.id}/subject.txt"] = subject
         written[f"letters/{letter.id}/body.{letter.markup}"] = letter.body + "\n"
     if pack.accepted:
-        written["claims.yaml"] = _yaml({"accepted": _dump(AcceptanceSchema(), pack.accepted)})
+        written["claims.yaml"] = yaml_text({"accepted": _dump(AcceptanceSchema(), pack.accepted)})
     for name, text in files.items():
         if name == "README.md" or name.startswith("locales/"):
             written[name] = text
@@ -99,7 +99,8 @@ def _dump(schema: Record, records: tuple[Any, ...]) -> list[Any]:
     return [schema.dump(record) for record in records]
 
 
-def _yaml(data: Any) -> str:
+def yaml_text(data: Any) -> str:
+    """Data as YAML in the one canonical style."""
     return str(
         yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH, default_flow_style=False)
     )
@@ -118,4 +119,4 @@ def _tip(tip: Tip) -> str:
     front = {name: getattr(tip, name) for name in TipSchema().fields}
     data = TipSchema().dump(front)
     data = {name: value for name, value in data.items() if value not in (None, [])}
-    return f"---\n{_yaml(data)}---\n{tip.body}\n"
+    return f"---\n{yaml_text(data)}---\n{tip.body}\n"

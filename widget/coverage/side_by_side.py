@@ -36,7 +36,7 @@ def example_of(before: Engine, after: Engine, answers: Answers, paths: int) -> d
         "paths": paths,
         "before": results[0],
         "after": results[1],
-        "rows": _causes(before, after, answers),
+        "rows": changing_rows(before, after, answers),
     }
 
 
@@ -48,7 +48,7 @@ def _result(engine: Engine, answers: Answers) -> dict[str, Any] | None:
         return None
 
 
-def _causes(before: Engine, after: Engine, answers: Answers) -> list[str]:
+def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
     """The rows that hold on one side only, or hold on both and say other things, and bear on what changed.
 
     Rows of mappings for the group (products or tips) whose result changed; triage rows and exclusions always.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Text, select
+from sqlalchemy import JSON, Text, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -28,6 +28,8 @@ class Shop(Table):
     cart: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     sealed_secrets: Mapped[list[str]] = mapped_column(JSON, default=list)
     paused: Mapped[bool] = mapped_column(default=False)
+    approval: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether a second person must publish."""
     catalogue_revision: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(Utc)
 

@@ -1,12 +1,15 @@
 """Every table, imported once, so that migrations and tests see all of them."""
 
+from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import StoredProduct
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.content import ContentVersion, Publication
 from widget.storage.database import Table
+from widget.storage.drafts import Draft, DraftChange, DraftReport, PlannedPublish
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
+from widget.storage.people import Membership, Person, SignIn, SignInLink
 from widget.storage.responses import Count, Response
 from widget.storage.shops import Shop
 
@@ -23,6 +26,15 @@ TABLES = (
     Consent,
     Suppression,
     Letter,
+    Person,
+    Membership,
+    SignIn,
+    SignInLink,
+    AuditEntry,
+    Draft,
+    DraftChange,
+    DraftReport,
+    PlannedPublish,
 )
 
 __all__ = ["TABLES", "Table"]

@@ -35,11 +35,11 @@ def _made() -> tuple[bytes, dict[str, tuple[bytes, str]], dict[str, str]]:
     """(the loader, (body, content type) by hashed name, hashed name by plain name)."""
     assets: dict[str, tuple[bytes, str]] = {}
     names: dict[str, str] = {}
-    for name in ("quiz.css", "pages.css", "store.css"):
+    for name in ("quiz.css", "pages.css", "store.css", "console.css"):
         body = slim_css(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".css"), "css", body)
         assets[names[name]] = (body, _CSS)
-    for name in ("pages.js", "store.js"):
+    for name in ("pages.js", "store.js", "console.js", "mappings.js"):
         body = slim_js(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".js"), "js", body)
         assets[names[name]] = (body, _JS)

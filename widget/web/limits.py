@@ -14,6 +14,7 @@ from widget.settings import Settings
 from widget.web.requests import current_parts
 
 View = TypeVar("View", bound=Callable[..., Any])
+PER_GUESSER, PER_GUESSED = "30 per 15 minutes", "10 per 15 minutes"
 PER_CLIENT, PER_ADDRESS, PER_SHOP = "20 per hour", "5 per hour", "2000 per hour"
 
 limiter = Limiter(
@@ -55,3 +56,14 @@ def limited(view: View) -> View:
     for limit, key in ((PER_CLIENT, get_remote_address), (PER_SHOP, _shop), (PER_ADDRESS, _address)):
         view = cast(View, limiter.limit(limit, key_func=key)(view))
     return view
+
+
+def sign_in_limited(view: View) -> View:
+    """Guesses: by client, and by the address that is guessed for (ASVS 6.3.1)."""
+    for limit, key in ((PER_GUESSER, get_remote_address), (PER_GUESSED, _guessed)):
+        view = cast(View, limiter.limit(limit, key_func=key, methods=["POST"])(view))
+    return view
+
+
+def _guessed() -> str:
+    return "guessed:" + current_parts().seals.address_hash("console", request.form.get("email", "")[:254])

@@ -1,60 +1,53 @@
-"""The state of each shop, to look at: versions, failed hooks, the life of letters. Embedded default only."""
+"""Marketing's console: drafts, checks, impact, publishing, results, people, settings. Scripts only help."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, render_template
-from sqlalchemy import func, select
+from flask import Blueprint, Flask, redirect, render_template
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
 
 from widget.storage.content import ContentVersion, live_publication
-from widget.storage.hooks import FAILED, Hook
-from widget.storage.letters import Letter
-from widget.storage.orders import Order
-from widget.storage.shops import Shop
+from widget.storage.people import shops_of
+from widget.web.console import doors, drafts, mappings
+from widget.web.console.filters import hang_filters
+from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
 from widget.web.requests import current_parts
 
-blueprint = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
+PARTS = (doors, drafts, mappings)
 
 
 def hang(app: Flask) -> None:
-    app.register_blueprint(blueprint)
+    hang_guard(app)
+    hang_filters(app)
+    console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
+    console.add_url_rule("/", "overview", overview)
+    for part in PARTS:
+        console.register_blueprint(part.blueprint)
+    console.before_request(check_door)
+    console.after_request(_private)
+    app.register_blueprint(console)
 
 
-@blueprint.get("/")
-def overview() -> str:
-    """Each shop with its quizzes, failed hooks and latest letters. No address, no answers."""
+@permitted(SIGNED_IN)
+def overview() -> AnyResponse | str:
+    """The quizzes of one's shops; straight on where there is only one."""
     with current_parts().reads() as session:
         shops = [
-            {
-                "shop": shop,
-                "orders": session.scalar(select(func.count()).select_from(Order).where(Order.shop_id == shop.id)),
-                "versions": [
-                    {"row": row, "live": _is_live(session, row)}
-                    for row in session.scalars(
-                        select(ContentVersion)
-                        .where(ContentVersion.shop_id == shop.id)
-                        .order_by(ContentVersion.quiz, ContentVersion.number.desc())
-                        .limit(20)
-                    )
-                ],
-                "failed": list(
-                    session.scalars(
-                        select(Hook)
-                        .where(Hook.shop_id == shop.id, Hook.state == FAILED)
-                        .order_by(Hook.id.desc())
-                        .limit(20)
-                    )
-                ),
-                "letters": list(
-                    session.scalars(
-                        select(Letter).where(Letter.shop_id == shop.id).order_by(Letter.id.desc()).limit(50)
-                    )
-                ),
-            }
-            for shop in session.scalars(select(Shop).order_by(Shop.slug))
+            (shop, role, [(quiz, live_publication(session, shop.id, quiz)) for quiz in _quizzes(session, shop.id)])
+            for shop, role in shops_of(session, me().id)
         ]
-    return render_template("console.html", shops=shops)
+    if len(shops) == 1 and len(shops[0][2]) == 1:
+        return redirect(f"/console/shops/{shops[0][0].slug}/quizzes/{shops[0][2][0][0]}/mappings", 303)
+    return render_template("console/overview.html", shops=shops, person=me())
 
 
-def _is_live(session: object, row: ContentVersion) -> bool:
-    live = live_publication(session, row.shop_id, row.quiz)  # type: ignore[arg-type]
-    return live is not None and live.number == row.number
+def _quizzes(session: Session, shop_id: int) -> list[str]:
+    query = select(ContentVersion.quiz).where(ContentVersion.shop_id == shop_id).distinct()
+    return sorted(session.scalars(query))
+
+
+def _private(response: AnyResponse) -> AnyResponse:
+    """Nothing of the console is kept by anybody in between."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,207 @@
+"""Work on a draft: open it, change it, take changes back. Nothing here is seen by shoppers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import ActionError, UnknownQuiz, UnknownShop
+from widget.content.editing import Conflict, Data, Step, Taken, apply, record_hash, records_of, with_places
+from widget.content.files import PackFiles
+from widget.parts import Parts
+from widget.storage.audit import note
+from widget.storage.content import live_publication, newest_version, version_by_number
+from widget.storage.drafts import Draft, DraftChange, DraftReport, draft_of, last_change
+from widget.storage.people import Person
+from widget.storage.shops import Shop, shop_by_slug
+
+MOST_CELL = 100_000
+"""Characters in one field of a draft."""
+
+
+class EditConflict(ActionError):
+    """Somebody else changed the record meanwhile. ``now`` is how it stands (None: deleted), ``mine`` what was sent."""
+
+    code = "edit_conflict"
+
+    def __init__(self, kind: str, record: str, now: Data | None, by: str, when: Any) -> None:
+        what = "deleted" if now is None else "changed"
+        super().__init__(f"{by} {what} this while you were working on it. Nothing of yours is lost: choose below.")
+        self.kind, self.record, self.now, self.by, self.when = kind, record, now, by, when
+
+
+class IdTaken(ActionError):
+    code = "id_taken"
+
+
+class NothingToUndo(ActionError):
+    code = "nothing_to_undo"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDraft:
+    """A draft with what it is compared with. ``live`` None: nothing was published yet."""
+
+    draft: Draft
+    shop: Shop
+    base: PackFiles
+    live: int | None
+
+
+def open_draft(parts: Parts, *, shop: str, quiz: str) -> OpenDraft:
+    """The draft of a quiz; made from the live version the first time. Raises UnknownShop, UnknownQuiz."""
+    with parts.reads() as session:
+        found = _opened(session, shop, quiz)
+    if found:
+        return found
+    try:
+        with parts.sessions.begin() as session:
+            owner = _shop(session, shop)
+            live = live_publication(session, owner.id, quiz)
+            newest = newest_version(session, owner.id, quiz)
+            version = version_by_number(session, owner.id, quiz, live.number) if live else newest
+            if version is None:
+                raise UnknownQuiz(f"shop '{shop}' has no quiz '{quiz}'")
+            row = Draft(
+                shop_id=owner.id, quiz=quiz, base=version.number, files=dict(version.files), changed_at=parts.now()
+            )
+            session.add(row)
+    except IntegrityError:
+        pass  # Two people opened it at the same moment.
+    with parts.reads() as session:
+        opened = _opened(session, shop, quiz)
+    assert opened is not None
+    return opened
+
+
+def _shop(session: Session, slug: str) -> Shop:
+    shop = shop_by_slug(session, slug)
+    if shop is None:
+        raise UnknownShop(f"there is no shop '{slug}'")
+    return shop
+
+
+def _opened(session: Session, slug: str, quiz: str) -> OpenDraft | None:
+    shop = _shop(session, slug)
+    draft = draft_of(session, shop.id, quiz)
+    if draft is None:
+        return None
+    live = live_publication(session, shop.id, quiz)
+    version = version_by_number(session, shop.id, quiz, live.number if live else draft.base)
+    return OpenDraft(draft, shop, dict(version.files) if version else {}, live.number if live else None)
+
+
+def change_draft(
+    parts: Parts, *, draft_id: int, by: Person, what: str, steps: Sequence[Step], undoes: int | None = None
+) -> int:
+    """Do all steps or none; the revision that came of it. Raises EditConflict, IdTaken."""
+    with parts.sessions.begin() as session:
+        draft = session.get_one(Draft, draft_id, with_for_update=True)
+        steps = [step for step in steps if step.before != step.after or step.follows is not None]
+        if not steps:
+            return draft.revision
+        placed = with_places(draft.files, steps)
+        try:
+            draft.files = apply(draft.files, placed)
+        except Conflict as conflict:
+            raise _told(session, draft, conflict) from conflict
+        except Taken as taken:
+            raise IdTaken(str(taken)) from taken
+        draft.revision += 1
+        draft.changed_at = parts.now()
+        row = _row(parts, draft, by, what, placed)
+        session.add(row)
+        if undoes is not None:  # Both are settled: pressing Undo again takes back the change before.
+            session.get_one(DraftChange, undoes).undone_by = row.undone_by = draft.revision
+        _log(parts, session, draft, by, "draft_changed", what)
+        return draft.revision
+
+
+def _row(parts: Parts, draft: Draft, by: Person, what: str, steps: Sequence[Step]) -> DraftChange:
+    return DraftChange(
+        shop_id=draft.shop_id,
+        draft_id=draft.id,
+        revision=draft.revision,
+        person_id=by.id,
+        who=by.told,
+        what=what[:300],
+        steps=[step.data() for step in steps],
+        records="\n" + "".join(f"{step.kind}/{step.record}\n" for step in steps),
+        at=parts.now(),
+    )
+
+
+def _told(session: Session, draft: Draft, conflict: Conflict) -> EditConflict:
+    change = last_change(session, draft.id, f"{conflict.kind}/{conflict.record}")
+    by, when = (change.who, change.at) if change else ("Somebody", draft.changed_at)
+    return EditConflict(conflict.kind, conflict.record, conflict.now, by, when)
+
+
+def put_record(
+    parts: Parts,
+    *,
+    draft: Draft,
+    by: Person,
+    kind: str,
+    record: str,
+    seen: str,
+    after: Data | None,
+    what: str,
+    follows: str | None = None,
+) -> int:
+    """Change one record (None: delete it) as the form showed it: ``seen`` is its hash then, empty for a new one.
+
+    Raises EditConflict, IdTaken.
+    """
+    now = records_of(draft.files, kind).get(record)
+    if record_hash(now) != seen:
+        with parts.reads() as session:
+            if seen == "" and now is not None:
+                raise IdTaken(f"'{record}' is there already: take another id")
+            raise _told(session, draft, Conflict(kind, record, now))
+    return change_draft(
+        parts, draft_id=draft.id, by=by, what=what, steps=[Step(kind, record, now, after, follows=follows)]
+    )
+
+
+def undo_change(parts: Parts, *, draft: Draft, by: Person, revision: int | None = None) -> str:
+    """Take back the last change that stands (or that of a revision); what it was.
+
+    Raises NothingToUndo, EditConflict.
+    """
+    with parts.reads() as session:
+        change = last_change(session, draft.id)
+        if revision is not None:
+            wanted = (
+                DraftChange.draft_id == draft.id,
+                DraftChange.revision == revision,
+                DraftChange.undone_by.is_(None),
+            )
+            change = session.scalar(select(DraftChange).where(*wanted))
+        if change is None:
+            raise NothingToUndo("There is nothing to undo.")
+        steps = [Step(**each).back() for each in reversed(change.steps)]
+    change_draft(parts, draft_id=draft.id, by=by, what=f"undone: {change.what}", steps=steps, undoes=change.id)
+    return change.what
+
+
+def reset_draft(parts: Parts, *, draft: Draft, by: Person, files: PackFiles, base: int, what: str) -> None:
+    """Start over from these files (a version, an import); its own changes are kept to look at, not to undo."""
+    with parts.sessions.begin() as session:
+        row = session.get_one(Draft, draft.id, with_for_update=True)
+        row.files, row.base, row.changed_at = dict(files), base, parts.now()
+        row.revision += 1
+        standing = (DraftChange.draft_id == draft.id, DraftChange.undone_by.is_(None))
+        session.execute(update(DraftChange).where(*standing).values(undone_by=row.revision))
+        session.execute(delete(DraftReport).where(DraftReport.draft_id == draft.id))
+        _log(parts, session, row, by, "draft_reset", what)
+
+
+def _log(parts: Parts, session: Session, draft: Draft, by: Person, what: str, about: str) -> None:
+    told = f"{draft.quiz}: {about}"
+    note(session, shop_id=draft.shop_id, at=parts.now(), who=by.told, person_id=by.id, what=what, about=told)

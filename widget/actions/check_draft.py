@@ -1,0 +1,298 @@
+"""The checks of a draft and its impact on the live version, as one report that pages read without computing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from datetime import timedelta
+from itertools import compress
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from widget.actions.check_content import check_content
+from widget.content.reader import read_files
+from widget.content.reading import Located, Reading
+from widget.content.record_places import spotter
+from widget.coverage.compare import Comparison, compare
+from widget.coverage.layers import Progress
+from widget.coverage.report import Coverage
+from widget.coverage.side_by_side import changing_rows, told_to_shoppers
+from widget.domain.drift import drift_problems
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.evaluation import evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.engine.shelf import Shelf
+from widget.domain.pack import ENDS_EARLY
+from widget.parts import Parts
+from widget.storage.catalogue import catalogue
+from widget.storage.drafts import Draft, DraftReport, report_of
+from widget.storage.responses import Response
+from widget.storage.shops import Shop
+
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+RESPONSES_FOR = timedelta(days=30)
+MOST_RESPONSES = 20_000
+"""Of the last 30 days the newest so many are looked at; the report says how many there were."""
+MOST_AT_ONCE = 400
+"""Mapping rows up to which a request checks a draft itself; above that a worker does."""
+Answers = dict[str, list[str]]
+
+
+def check_draft(parts: Parts, draft: Draft, *, progress: Progress | None = None) -> dict[str, Any]:
+    """The report of a draft as it stands. Its shape is what ``_report`` returns."""
+    started = time.perf_counter()
+    reading = read_files(draft.files, [])
+    live = _live_engine(parts, draft)
+    responses = recent_answers(parts, draft) if reading.pack is not None else []
+    told: Comparison | None = None
+    coverage: Coverage | None = None
+    if reading.pack is not None:
+        engine = Engine.of(reading.pack)
+        if live is not None:
+            told = compare(live, engine, responses, progress=progress)
+            coverage = told.after
+        coverage = check_content(reading, today=parts.now().date(), progress=progress, told=coverage)
+        reading.add(_drift(parts, draft, engine))
+    report = _report(draft, reading, coverage, told, responses, live)
+    report["seconds"] = round(time.perf_counter() - started, 2)
+    return report
+
+
+def _live_engine(parts: Parts, draft: Draft) -> Engine | None:
+    """The live version under the pack's own catalogue, so that only the edit makes a difference."""
+    with parts.reads() as session:
+        slug = shop_slug(session, draft.shop_id)
+    served = parts.live.live(slug, draft.quiz)
+    if served is None:
+        return None
+    rules = served.engine.rules
+    return Engine(rules, Shelf(rules), served.engine.highest)
+
+
+def shop_slug(session: Session, shop_id: int) -> str:
+    return session.get_one(Shop, shop_id).slug
+
+
+def recent_answers(parts: Parts, draft: Draft) -> list[Answers]:
+    """The newest anonymous answers of the last 30 days, at most MOST_RESPONSES."""
+    with parts.reads() as session:
+        since = parts.now() - RESPONSES_FOR
+        wanted = (Response.shop_id == draft.shop_id, Response.quiz == draft.quiz, Response.created_at >= since)
+        query = select(Response.answers).where(*wanted).order_by(Response.id.desc()).limit(MOST_RESPONSES)
+        return list(session.scalars(query))
+
+
+def _drift(parts: Parts, draft: Draft, engine: Engine) -> list[Any]:
+    with parts.reads() as session:
+        feed, blocked = catalogue(session, draft.shop_id)
+    return list(drift_problems(Shelf(engine.rules, feed=feed, blocked=frozenset(blocked)), feed))
+
+
+def _report(
+    draft: Draft,
+    reading: Reading,
+    coverage: Coverage | None,
+    told: Comparison | None,
+    responses: list[Answers],
+    live: Engine | None,
+) -> dict[str, Any]:
+    """Plain data: ``findings`` with the record each is about; ``paths`` and ``impact`` None while there are errors
+    that keep the pack from being read."""
+    spot = spotter(draft.files)
+    examples = {(each.code, each.message): each for each in coverage.findings} if coverage else {}
+    findings = [_finding(each, spot(each.problem.place), examples) for each in reading.problems]
+    order = {"error": 0, "warning": 1, "info": 2}
+    findings.sort(key=lambda each: (order[each["severity"]], each["kind"], each["record"]))
+    pack = reading.pack
+    counted = _touched(Engine.of(pack), responses) if pack is not None else {}
+    return {
+        "findings": findings,
+        "errors": sum(each["severity"] == "error" for each in findings),
+        "answers": len(responses),
+        "row_answers": counted,
+        "paths": _paths(coverage) if coverage else None,
+        "impact": _impact(told, live, pack, responses) if told and live and pack else None,
+        "texts": _counts(reading),
+    }
+
+
+def _finding(each: Located, spot: tuple[str, str, str], examples: dict[Any, Any]) -> dict[str, Any]:
+    problem = each.problem
+    known = examples.get((problem.code, problem.message))
+    return {
+        "severity": problem.severity,
+        "code": problem.code,
+        "message": problem.message.removeprefix(f"{spot[2]}: ") if spot[2] else problem.message,
+        "suggestion": problem.suggestion,
+        "kind": spot[0],
+        "record": spot[1],
+        "field": spot[2],
+        "example": known.example if known else None,
+    }
+
+
+def _paths(coverage: Coverage) -> dict[str, Any]:
+    return {
+        "paths": coverage.paths,
+        "classes": coverage.classes,
+        "exact": coverage.exact,
+        "sureness": coverage.sureness,
+        "rows": coverage.rows,
+        "shown": coverage.shown,
+        "outcomes": coverage.outcomes,
+        "tips": coverage.tips,
+    }
+
+
+def _counts(reading: Reading) -> dict[str, int]:
+    pack = reading.pack
+    if pack is None:
+        return {}
+    return {
+        "rows": len(pack.mappings),
+        "tips": len(pack.tips),
+        "sources": sum(len(tip.evidence) for tip in pack.tips),
+        "products": len(pack.products),
+        "letters": len(pack.letters),
+        "locales": len(pack.locales),
+    }
+
+
+def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
+    """For each mapping row, on how many of these answers it holds where it decides something."""
+    rows: Counter[str] = Counter()
+    for text, count in _distinct(responses).items():
+        try:
+            found = evaluate(engine.rules, engine.shelf, json.loads(text))
+        except Refused:
+            continue
+        if found.outcome in ENDS_EARLY:
+            continue
+        rows.update(dict.fromkeys((row.id for _, row in compress(engine.rules.boost_rows, found.boosted)), count))
+        rows.update(dict.fromkeys((pick.row.id for pick in found.picks), count))
+    return dict(rows)
+
+
+def _distinct(responses: list[Answers]) -> Counter[str]:
+    return Counter(json.dumps(answers, sort_keys=True) for answers in responses)
+
+
+# Impact ----------------------------------------------------------------------------------------------
+
+
+def _impact(told: Comparison, live: Engine, pack: Any, responses: list[Answers]) -> dict[str, Any]:
+    data = told.data()
+    data["findings"] = {name: [each.data() for each in getattr(told, name)] for name in ("new", "fixed")}
+    outcomes, causes, away = _by_answers(live, Engine.of(pack), responses)
+    data |= {
+        "outcomes": {"before": told.before.outcomes, "after": told.after.outcomes},
+        "response_outcomes": outcomes,
+        "causes": causes,
+        "away_from_doctor": away,
+        "same_answers": [_distinct(responses)[json.dumps(each["answers"], sort_keys=True)] for each in told.examples],
+    }
+    return data
+
+
+def _by_answers(
+    before: Engine, after: Engine, responses: list[Answers]
+) -> tuple[dict[str, dict[str, int]], list[list[Any]], int]:
+    """(outcomes of the answers before and after, [row, how many changed answers], how many left "see a doctor")."""
+    outcomes: dict[str, Counter[str]] = {"before": Counter(), "after": Counter()}
+    causes: Counter[str] = Counter()
+    away = 0
+    for text, count in _distinct(responses).items():
+        answers = json.loads(text)
+        sides = [told_to_shoppers(engine, answers) for engine in (before, after)]
+        names = [side[0][0] if side else "refused" for side in sides]
+        outcomes["before"][names[0]] += count
+        outcomes["after"][names[1]] += count
+        away += count * (names[0] in ENDS_EARLY and names[1] not in ENDS_EARLY)
+        if sides[0] != sides[1]:
+            for row in changing_rows(before, after, answers)[:1] or ["the quiz itself"]:
+                causes[row] += count
+    return {side: dict(each) for side, each in outcomes.items()}, [list(each) for each in causes.most_common(6)], away
+
+
+# Keeping it ------------------------------------------------------------------------------------------
+
+
+def against(parts: Parts, draft: Draft) -> str:
+    """What a report is against: the live version and the catalogue of the moment."""
+    with parts.reads() as session:
+        slug = shop_slug(session, draft.shop_id)
+    served = parts.live.live(slug, draft.quiz)
+    return f"{served.state}" if served else ""
+
+
+def fresh_report(parts: Parts, draft: Draft) -> DraftReport | None:
+    """The report of this very revision against what is live now; None where there is none yet."""
+    with parts.reads() as session:
+        row = report_of(session, draft.id)
+    if row is None or row.revision != draft.revision or row.against != against(parts, draft):
+        return None
+    return row
+
+
+def ensure_report(parts: Parts, draft: Draft) -> DraftReport:
+    """The report, made here and now for a quiz of ordinary size; else asked for from a worker (state ``waiting``)."""
+    row = fresh_report(parts, draft)
+    if row is not None and row.state != FAILED:
+        return row
+    if draft.files.get("mappings.csv", "").count("\n") > MOST_AT_ONCE:
+        return keep_report(parts, draft, WAITING, {})
+    return keep_report(parts, draft, DONE, check_draft(parts, draft))
+
+
+def keep_report(parts: Parts, draft: Draft, state: str, report: dict[str, Any]) -> DraftReport:
+    """Store a report; an older one of the draft makes room."""
+    made_against = against(parts, draft)
+    with parts.sessions.begin() as session:
+        session.get_one(Draft, draft.id, with_for_update=True)  # Two checks at once: one after the other.
+        row = report_of(session, draft.id)
+        if row is None:
+            row = DraftReport(shop_id=draft.shop_id, draft_id=draft.id)
+            session.add(row)
+        row.revision, row.against, row.state, row.report = draft.revision, made_against, state, report
+        row.done = row.total = 0
+        row.at = parts.now()
+    return row
+
+
+def check_waiting_drafts(parts: Parts) -> int:
+    """For workers: make the reports that are asked for; how many."""
+    with parts.reads() as session:
+        waiting = list(session.scalars(select(DraftReport).where(DraftReport.state.in_((WAITING, RUNNING)))))
+    stale = parts.now() - timedelta(minutes=10)
+    made = 0
+    for row in waiting:
+        if row.state == RUNNING and row.at > stale:
+            continue  # Another worker is at it.
+        made += _check_one(parts, row)
+    return made
+
+
+def _check_one(parts: Parts, row: DraftReport) -> bool:
+    with parts.sessions.begin() as session:
+        held = session.get(DraftReport, row.id, with_for_update=True)
+        if held is None or held.state != row.state or held.at != row.at:
+            return False
+        held.state, held.at = RUNNING, parts.now()
+        draft = session.get_one(Draft, held.draft_id)
+
+    def progress(done: int, total: int) -> None:
+        with parts.sessions.begin() as session:
+            told = session.get(DraftReport, row.id)
+            if told is not None:
+                told.done, told.total = done, total
+
+    try:
+        report = check_draft(parts, draft, progress=progress)
+    except Exception:
+        keep_report(parts, draft, FAILED, {})
+        raise
+    keep_report(parts, draft, DONE, report)
+    return True

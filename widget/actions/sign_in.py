@@ -1,0 +1,127 @@
+"""Sign somebody in, see who is signed in, sign out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import ActionError
+from widget.parts import Parts
+from widget.passwords import is_password, new_token, token_hash, totp_step
+from widget.storage.audit import note
+from widget.storage.people import Person, SignIn, SignInLink, person_by_email, shops_of
+
+IDLE, LONGEST = timedelta(hours=4), timedelta(hours=12)
+SEEN_EVERY = timedelta(minutes=1)
+"""A cookie is good until it was not used for IDLE, and never longer than LONGEST (ASVS 7.3)."""
+
+
+class NotSignedIn(ActionError):
+    """The same words whatever was wrong: who exists here is nobody's business (ASVS 6.3.8)."""
+
+    code = "not_signed_in"
+
+    def __init__(self) -> None:
+        super().__init__("This address, password and code do not go together.")
+
+
+class CodeNeeded(ActionError):
+    """The password was right, and this person also uses one-time codes."""
+
+    code = "code_needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who a cookie belongs to, with the role in each shop by its slug."""
+
+    person: Person
+    sign_in: SignIn
+    roles: dict[str, str]
+
+
+def sign_in(parts: Parts, *, email: str, password: str, code: str = "", browser: str = "") -> str:
+    """The token for the cookie. Raises NotSignedIn, CodeNeeded."""
+    with parts.sessions.begin() as session:
+        person = person_by_email(session, email)
+        right = is_password(person.password_hash if person else "", password)
+        if person is None or person.disabled_at or not right:
+            if person is not None:
+                _note(parts, session, person, "sign_in_refused", "wrong password, or disabled")
+            token = None
+        elif person.sealed_totp and not code:
+            raise CodeNeeded("Now the six digits from your authenticator.")
+        else:
+            token = _with_code(parts, session, person, code, browser)
+    if token is None:
+        raise NotSignedIn
+    return token
+
+
+def _with_code(parts: Parts, session: Session, person: Person, code: str, browser: str) -> str | None:
+    if person.sealed_totp:
+        step = totp_step(parts.seals.unseal(person.sealed_totp), code, parts.now(), person.totp_step)
+        if step is None:
+            _note(parts, session, person, "sign_in_refused", "wrong one-time code")
+            return None
+        person.totp_step = step
+    return begin_visit(parts, session, person, browser)
+
+
+def begin_visit(parts: Parts, session: Session, person: Person, browser: str) -> str:
+    """A fresh token for a person who has shown who they are."""
+    token, now = new_token(), parts.now()
+    row = SignIn(person_id=person.id, token_hash=token_hash(token), browser=browser[:120], created_at=now, seen_at=now)
+    session.add(row)
+    _note(parts, session, person, "signed_in", browser[:120])
+    return token
+
+
+def visitor_of(parts: Parts, token: str) -> Visitor | None:
+    """Who this cookie belongs to, now; None once it ended, was not used for long, or the person is disabled."""
+    now = parts.now()
+    with parts.reads() as session:
+        row = session.scalar(select(SignIn).where(SignIn.token_hash == token_hash(token)))
+        person = session.get(Person, row.person_id) if row else None
+        if row is None or person is None or person.disabled_at or row.ended_at:
+            return None
+        if now - row.seen_at > IDLE or now - row.created_at > LONGEST:
+            return None
+        roles = {shop.slug: role for shop, role in shops_of(session, person.id)}
+    if now - row.seen_at > SEEN_EVERY:
+        with parts.sessions.begin() as session:
+            session.get_one(SignIn, row.id).seen_at = now
+    return Visitor(person, row, roles)
+
+
+def sign_out(parts: Parts, *, person_id: int, sign_in_id: int | None = None) -> None:
+    """End one sign-in of a person, or (None) all of them."""
+    with parts.sessions.begin() as session:
+        query = select(SignIn).where(SignIn.person_id == person_id, SignIn.ended_at.is_(None))
+        if sign_in_id is not None:
+            query = query.where(SignIn.id == sign_in_id)
+        ended = list(session.scalars(query))
+        for row in ended:
+            row.ended_at = parts.now()
+        person = session.get(Person, person_id)
+        if person and ended:
+            _note(parts, session, person, "signed_out", f"{len(ended)} of their browsers" if len(ended) > 1 else "")
+
+
+def link_person(session: Session, parts: Parts, token: str, *, lock: bool = False) -> tuple[SignInLink, Person] | None:
+    """Whom an unused link lets in; None for one that was used, is too old, or never was."""
+    query = select(SignInLink).where(SignInLink.token_hash == token_hash(token))
+    row = session.scalar(query.with_for_update() if lock else query)
+    person = session.get(Person, row.person_id) if row else None
+    if row is None or person is None or row.used_at or row.expires_at <= parts.now() or person.disabled_at:
+        return None
+    return row, person
+
+
+def _note(parts: Parts, session: Session, person: Person, what: str, about: str) -> None:
+    """In the log of each of their shops."""
+    for shop, _ in shops_of(session, person.id):
+        note(session, shop_id=shop.id, at=parts.now(), person_id=person.id, who=person.told, what=what, about=about)

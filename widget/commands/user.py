@@ -1,0 +1,40 @@
+"""recovery-quiz user …"""
+
+from __future__ import annotations
+
+import click
+
+from widget.actions.add_person import BadMember, add_person
+from widget.actions.errors import UnknownShop
+from widget.commands.opening import opened_parts
+from widget.commands.reports import as_json
+from widget.domain.roles import OWNER, ROLES
+from widget.mail.message import BadAddress
+
+
+@click.group()
+def user() -> None:
+    """People of the console."""
+
+
+@user.command()
+@click.argument("email")
+@click.option("--shop", "slug", default="demo", show_default=True, help="The id of the shop.")
+@click.option("--role", type=click.Choice(ROLES), default=OWNER, show_default=True)
+@click.option("--name", default="", help="How others see them.")
+@click.option("--link", is_flag=True, help="A fresh one-time link also for who has a password (a forgotten one).")
+@click.option("--json", "json_out", is_flag=True)
+def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool) -> None:
+    """Let EMAIL into a shop's console; prints a link that lets them in once."""
+    with opened_parts() as parts:
+        try:
+            person, token = add_person(parts, shop=slug, email=email, role=role, name=name, again=link)
+        except (UnknownShop, BadMember, BadAddress) as error:
+            raise click.ClickException(str(error)) from error
+        address = f"{parts.settings.public_url}/console/come-in/{token}" if token else ""
+    if json_out:
+        as_json({"email": person.email, "shop": slug, "role": role, "link": address or None})
+    elif address:
+        click.echo(f"{person.email} is {role} of shop {slug}. Good once, for three days:\n{address}")
+    else:
+        click.echo(f"{person.email} is {role} of shop {slug}, and signs in with the password they have.")

@@ -1,0 +1,301 @@
+"""A pack's files as records that can be edited one by one: questions, mapping rows, tips, letters, translations …
+
+Records are plain data as the files hold it (texts, lists and tables of texts), whether or not they are sound: what is
+wrong with them is told by reading the files, not here. A change is a list of steps, each with the record before and
+after, so that it can be undone, and so that two people who edit the same record notice.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from widget.content.files import PackFiles
+from widget.content.located import parse_yaml
+from widget.content.mapping_table import MAPPING_COLUMNS, mapping_rows
+from widget.content.writer import yaml_text
+
+Data = dict[str, Any]
+Records = dict[str, Data]
+"""Record by id, in the order of the file."""
+
+MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT = "mapping", "question", "intro", "triage", "exclusion", "product"
+TIP, LETTER, SEQUENCE, PACK, ACCEPTANCE, TEXT = "tip", "letter", "sequence", "pack", "acceptance", "text"
+KINDS = (MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT, TIP, LETTER, SEQUENCE, PACK, ACCEPTANCE)
+"""And ``text.es`` for translations into a language."""
+SINGLE = frozenset({INTRO, PACK})
+FIRST = ""
+"""As ``follows``: before all others."""
+_FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
+
+
+class Conflict(Exception):
+    """A record is not what a step says it was: somebody else was there first. ``now``: what it is, None if gone."""
+
+    def __init__(self, kind: str, record: str, now: Data | None) -> None:
+        super().__init__(f"{kind} {record}")
+        self.kind, self.record, self.now = kind, record, now
+
+
+class Taken(Exception):
+    """A record of this id is there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One record made (``before`` None), changed, or deleted (``after`` None).
+
+    ``follows``: the id of the record it is to stand behind, FIRST, or None to stay where it is (new ones: at the end);
+    ``followed`` is where a changed or deleted one stood before.
+    """
+
+    kind: str
+    record: str
+    before: Data | None
+    after: Data | None
+    follows: str | None = None
+    followed: str | None = None
+
+    def data(self) -> Data:
+        return asdict(self)
+
+    def back(self) -> Step:
+        """The step that takes this one back."""
+        name = id_of(self.kind, self.after) if self.after is not None else self.record
+        follows = (
+            self.followed if self.before is not None and (self.after is None or self.follows is not None) else None
+        )
+        followed = self.follows if self.after is not None else None
+        return Step(self.kind, name or self.record, self.after, self.before, follows, followed)
+
+
+def record_hash(record: Data | None) -> str:
+    """What a form remembers of the record it shows; empty for one that is not there yet."""
+    if record is None:
+        return ""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def id_of(kind: str, record: Data | None) -> str | None:
+    """The id that a record of this kind says it has; None for kinds whose id stands outside of the record."""
+    if record is None or kind in SINGLE or kind in (TIP, LETTER) or kind.startswith(f"{TEXT}."):
+        return None
+    if kind == ACCEPTANCE:
+        return " ".join((record.get("rule", ""), record.get("key", ""), record.get("locale", "en")))
+    return str(record.get("sku" if kind == PRODUCT else "id", ""))
+
+
+# Reading ---------------------------------------------------------------------------------------------
+
+
+def records_of(files: PackFiles, kind: str) -> Records:
+    """All records of a kind, by id, in order. Rows without an id, or with one twice, get a number behind it."""
+    if kind == TIP:
+        return {name[5:-3]: _tip(files[name]) for name in sorted(files) if name.startswith("tips/")}
+    if kind == LETTER:
+        return _letters(files)
+    if kind == MAPPING:
+        return _by_id(kind, [_cells(row) for _, row in mapping_rows(files.get("mappings.csv"), lambda *_: None)])
+    if kind.startswith(f"{TEXT}."):
+        return {key: dict(each) for key, each in plain(_yaml(files, f"locales/{kind[5:]}.yaml") or {}).items()}
+    if kind == PACK:
+        return {PACK: plain(_yaml(files, "pack.yaml") or {})}
+    file, key = _HOMES[kind]
+    tree = plain(_yaml(files, file) or {})
+    if kind == INTRO:
+        return {INTRO: dict(tree.get("intro") or {})}
+    listed = tree if key is None else (tree.get(key) or []) if isinstance(tree, dict) else []
+    return _by_id(kind, [each for each in listed if isinstance(each, dict)])
+
+
+_HOMES: dict[str, tuple[str, str | None]] = {
+    QUESTION: ("quiz.yaml", "questions"),
+    INTRO: ("quiz.yaml", "intro"),
+    TRIAGE: ("safety.yaml", "triage"),
+    EXCLUSION: ("safety.yaml", "exclusions"),
+    PRODUCT: ("products.yaml", None),
+    SEQUENCE: ("letters/sequences.yaml", "sequences"),
+    ACCEPTANCE: ("claims.yaml", "accepted"),
+}
+
+
+def plain(value: Any) -> Any:
+    """Located YAML as ordinary texts, lists and tables; keys without a value are left out."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items() if not getattr(each, "is_null", False)}
+    return [plain(each) for each in value] if isinstance(value, list) else str(value)
+
+
+def _yaml(files: PackFiles, name: str) -> Any:
+    return parse_yaml(files[name]).value if name in files else None
+
+
+def _cells(row: dict[str, str]) -> Data:
+    return {name: row.get(name, "") for name in MAPPING_COLUMNS}
+
+
+def _by_id(kind: str, listed: Iterable[Data]) -> Records:
+    found: Records = {}
+    for at, each in enumerate(listed, 1):
+        name = id_of(kind, each) or str(at)
+        found[name if name not in found else f"{name}~{at}"] = each
+    return found
+
+
+def _tip(text: str) -> Data:
+    front = _FRONT.match(text)
+    data = plain(parse_yaml(front[1] or "").value or {}) if front else {}
+    return {**data, "body": (text[front.end() :] if front else text).strip("\n")}
+
+
+def _letters(files: PackFiles) -> Records:
+    found: Records = {}
+    for name in sorted(files):
+        parts = name.split("/")
+        if parts[0] != "letters" or len(parts) != 3:
+            continue
+        letter = found.setdefault(parts[1], {"subject": "", "preview": "", "body": "", "markup": "md"})
+        if parts[2] == "subject.txt":
+            lines = [line.strip() for line in files[name].strip().split("\n")]
+            letter["subject"], letter["preview"] = lines[0], lines[1] if len(lines) > 1 else ""
+        else:
+            letter["body"], letter["markup"] = files[name].strip("\n"), parts[2].removeprefix("body.")
+    return found
+
+
+# Writing ---------------------------------------------------------------------------------------------
+
+
+def with_records(files: PackFiles, kind: str, records: Records) -> PackFiles:
+    """The files with all records of a kind replaced by these."""
+    if kind == TIP:
+        rest = {name: text for name, text in files.items() if not name.startswith("tips/")}
+        return {**rest, **{f"tips/{name}.md": _tip_text(each) for name, each in records.items()}}
+    if kind == LETTER:
+        return _with_letters(files, records)
+    if kind == MAPPING:
+        return {**files, "mappings.csv": _mapping_text(records.values())}
+    if kind.startswith(f"{TEXT}."):
+        return {**files, f"locales/{kind[5:]}.yaml": yaml_text(records) if records else ""}
+    if kind == PACK:
+        return {**files, "pack.yaml": yaml_text(records[PACK])}
+    file, key = _HOMES[kind]
+    if key is None:
+        return {**files, file: yaml_text(list(records.values()))}
+    tree = plain(_yaml(files, file) or {})
+    tree[key] = records[INTRO] if kind == INTRO else list(records.values())
+    if kind == ACCEPTANCE and not records:
+        return {name: text for name, text in files.items() if name != file}
+    return {**files, file: yaml_text(tree)}
+
+
+def _mapping_text(rows: Iterable[Data]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, MAPPING_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _tip_text(tip: Data) -> str:
+    front = {name: value for name, value in tip.items() if name != "body"}
+    return f"---\n{yaml_text(front)}---\n{tip.get('body', '')}\n"
+
+
+def _with_letters(files: PackFiles, records: Records) -> PackFiles:
+    kept = {name: text for name, text in files.items() if not re.fullmatch(r"letters/[^/]+/.+", name)}
+    for name, letter in records.items():
+        preview = f"{letter['preview']}\n" if letter.get("preview") else ""
+        kept[f"letters/{name}/subject.txt"] = f"{letter['subject']}\n{preview}"
+        kept[f"letters/{name}/body.{letter['markup']}"] = letter["body"] + "\n"
+    return kept
+
+
+# Changing --------------------------------------------------------------------------------------------
+
+
+def apply(files: PackFiles, steps: Iterable[Step]) -> PackFiles:
+    """The files after these steps, all of them or (Conflict, Taken) none."""
+    by_kind: dict[str, Records] = {}
+    for step in steps:
+        if step.kind not in by_kind:
+            by_kind[step.kind] = records_of(files, step.kind)
+        by_kind[step.kind] = _stepped(by_kind[step.kind], step)
+    for kind, records in by_kind.items():
+        files = with_records(files, kind, records)
+    return files
+
+
+def _stepped(records: Records, step: Step) -> Records:
+    now = records.get(step.record)
+    if now != step.before and (step.before is not None or now is not None):
+        if step.before is None:
+            raise Taken(f"'{step.record}' is there already: take another id")
+        raise Conflict(step.kind, step.record, now)
+    name = id_of(step.kind, step.after) or step.record
+    if step.after is None:
+        return {key: each for key, each in records.items() if key != step.record}
+    if name != step.record and name in records:
+        raise Taken(f"'{name}' is there already: take another id")
+    if step.follows is None and step.before is not None:
+        return {(name if key == step.record else key): each for key, each in records.items()} | {name: step.after}
+    rest = {key: each for key, each in records.items() if key != step.record}
+    return _placed(rest, name, step.after, step.follows)
+
+
+def _placed(rest: Records, name: str, record: Data, follows: str | None) -> Records:
+    """The record behind another; at the end where that one is gone or none is named."""
+    if follows == FIRST:
+        return {name: record, **rest}
+    placed: Records = {}
+    for key, each in rest.items():
+        placed[key] = each
+        if key == follows:
+            placed[name] = record
+    placed.setdefault(name, record)
+    return placed
+
+
+def with_places(files: PackFiles, steps: Iterable[Step]) -> list[Step]:
+    """The steps with ``followed`` filled in, so that each can be taken back to where it was."""
+    orders: dict[str, list[str]] = {}
+    told = []
+    for step in steps:
+        order = orders.setdefault(step.kind, list(records_of(files, step.kind)))
+        at = order.index(step.record) if step.record in order else 0
+        told.append(replace(step, followed=order[at - 1] if at else FIRST) if step.before is not None else step)
+    return told
+
+
+def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()) -> list[Step]:
+    """What leads from one state of a pack to another, record by record; moves are steps with equal sides."""
+    found: list[Step] = []
+    for kind in (*KINDS, *(f"{TEXT}.{locale}" for locale in locales)):
+        old, new = records_of(before, kind), records_of(after, kind)
+        found += [Step(kind, name, each, None) for name, each in old.items() if name not in new]
+        found += [Step(kind, name, old.get(name), each) for name, each in new.items() if old.get(name) != each]
+        stay = [name for name in old if name in new]
+        moved = [name for name in new if name in old]
+        found += [
+            Step(kind, name, new[name], new[name], follows=moved[at - 1] if at else FIRST)
+            for at, name in enumerate(moved)
+            if stay != moved and stay.index(name) != at and old[name] == new[name]
+        ]
+    return found
+
+
+def fresh_id(wish: str, taken: Iterable[str]) -> str:
+    """An id made of a wish (any text), that nobody has."""
+    stem = re.sub(r"[^a-z0-9]+", "-", wish.lower()).strip("-")[:40] or "new"
+    known = set(taken)
+    return (
+        stem
+        if stem not in known
+        else next(f"{stem}-{n}" for n in range(2, len(known) + 3) if f"{stem}-{n}" not in known)
+    )

@@ -1,0 +1,207 @@
+"""Conditions, targets and mapping rows in words, from the records of a draft, whether or not they are sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from widget.content.editing import MAPPING, PRODUCT, QUESTION, TIP, Data, fresh_id, records_of
+from widget.content.files import PackFiles
+from widget.domain.condition import SKIPPED, ConditionError, Term, parse_condition
+from widget.domain.target import TargetError, parse_targets
+
+_COMPARED = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
+_LISTS = {"form": "form", "tag": "tags", "contains": "contains", "allergen": "allergens", "collection": "collections"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One comparison: the question softly, the value in ink, ``negated`` with a bold "not" before it."""
+
+    question: str
+    value: str
+    negated: bool
+    joined: str = "and"
+
+
+@dataclass
+class Names:
+    """What the ids of a draft are called: questions with their options, products, tips, and all there is to name."""
+
+    questions: dict[str, dict[str, Any]]
+    products: dict[str, str]
+    tips: dict[str, str]
+    known: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, files: PackFiles) -> Names:
+        products = records_of(files, PRODUCT)
+        known: dict[str, list[str]] = {"sku": list(products), "tip": list(records_of(files, TIP))}
+        for kind, key in _LISTS.items():
+            found: dict[str, None] = {}
+            for each in products.values():
+                values = each.get(key) or []
+                found.update(dict.fromkeys([values] if isinstance(values, str) else values))
+            known[kind] = sorted(found)
+        return cls(
+            {name: _question(each) for name, each in records_of(files, QUESTION).items()},
+            {sku: str(each.get("name", sku)) for sku, each in products.items()},
+            {name: str(each.get("title", name)) for name, each in records_of(files, TIP).items()},
+            known,
+        )
+
+    def question(self, name: str) -> str:
+        return str(self.questions.get(name, {}).get("label", name))
+
+    def option(self, question: str, value: str) -> str:
+        if value == SKIPPED:
+            return "skipped"
+        return str(self.questions.get(question, {}).get("options", {}).get(value, value))
+
+    def data(self) -> dict[str, Any]:
+        """For scripts: what conditions and targets can be picked from."""
+        return {"questions": self.questions, "known": self.known, "products": self.products, "tips": self.tips}
+
+
+def _question(record: Data) -> dict[str, Any]:
+    options = {
+        str(each.get("id")): str(each.get("short") or each.get("text") or each.get("id")) for each in _options(record)
+    }
+    if record.get("kind") == "scale":
+        first, last = _whole(record.get("from")), _whole(record.get("to"))
+        options = {str(n): f"{n} of {last}" for n in range(first, min(last, first + 100) + 1)}
+    label = str(record.get("label") or record.get("text") or record.get("id"))
+    return {
+        "label": label,
+        "text": str(record.get("text", label)),
+        "kind": record.get("kind", "single"),
+        "optional": record.get("optional") == "true",
+        "options": options,
+    }
+
+
+def _options(record: Data) -> list[Data]:
+    listed = record.get("options") or []
+    return [each for each in listed if isinstance(each, dict)]
+
+
+def _whole(text: Any) -> int:
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        return 0
+
+
+# Conditions ------------------------------------------------------------------------------------------
+
+
+def terms_of(text: str) -> list[list[list[Any]]] | None:
+    """A condition as clauses of [question, operator, values, negated]; None for what cannot be read."""
+    try:
+        clauses = parse_condition(text).clauses
+    except ConditionError:
+        return None
+    return [[[t.field, t.operator, list(t.values), t.negated] for t in clause] for clause in clauses]
+
+
+def chips(text: str, names: Names) -> list[Chip] | None:
+    """A condition as chips; None for what cannot be read, an empty list for always."""
+    try:
+        clauses = parse_condition(text).clauses
+    except ConditionError:
+        return None
+    found = []
+    for at, clause in enumerate(clauses):
+        for place, term in enumerate(clause):
+            joined = "and" if place else "or" if at else ""
+            found.append(Chip(names.question(term.field), _value(term, names), _is_not(term), joined))
+    return found
+
+
+def _is_not(term: Term) -> bool:
+    return term.negated != (term.operator == "!=")
+
+
+def _value(term: Term, names: Names) -> str:
+    if term.operator in _SIGNS:
+        return f"{_SIGNS[term.operator]} {term.values[0]}"
+    return ", ".join(names.option(term.field, value) for value in term.values)
+
+
+def condition_words(text: str, names: Names) -> str:
+    """As in "soreness is at least 7 and health is not daisy allergy"."""
+    try:
+        clauses = parse_condition(text).clauses
+    except ConditionError:
+        return text
+    return " or ".join(" and ".join(_term_words(term, names) for term in clause) for clause in clauses) or "always"
+
+
+def _term_words(term: Term, names: Names) -> str:
+    name, no = names.question(term.field), "not " if _is_not(term) else ""
+    if term.operator in _COMPARED:
+        return f"{name} is {no}{_COMPARED[term.operator]} {term.values[0]}"
+    return f"{name} is {no}{_either(names.option(term.field, value) for value in term.values)}"
+
+
+def _either(words: Iterable[str]) -> str:
+    *rest, last = list(words)
+    return f"{', '.join(rest)} or {last}" if rest else last
+
+
+# Targets and rows ------------------------------------------------------------------------------------
+
+
+def target_parts(text: str, names: Names) -> list[tuple[str, str, list[str]]] | None:
+    """(kind, what it names in words, the values) of each target; None for what cannot be read."""
+    try:
+        targets = parse_targets(text)
+    except TargetError:
+        return None
+    called = {"sku": names.products, "tip": names.tips}
+    return [
+        (each.kind, ", ".join(called.get(each.kind, {}).get(v, v) for v in each.values), list(each.values))
+        for each in targets
+    ]
+
+
+def target_words(text: str, names: Names) -> str:
+    parts = target_parts(text, names)
+    if parts is None:
+        return text
+    said = {
+        "sku": "{}",
+        "tip": "the tip {}",
+        "all": "every product",
+        "form": "every {}",
+        "tag": "everything tagged {}",
+        "contains": "everything that contains {}",
+        "allergen": "everything that declares {}",
+        "collection": "everything in {}",
+        "lacks": "everything that does not declare its {}",
+    }
+    return " and ".join(said.get(kind, "{}").format(words) for kind, words, _ in parts)
+
+
+def row_sentence(row: Data, names: Names) -> str:
+    """A mapping row as a sentence."""
+    when, target = row.get("when", ""), target_words(row.get("target", ""), names)
+    weight = row.get("weight", "")
+    takes = weight.startswith("-")
+    does = {
+        "boost": f"{'take' if takes else 'add'} {weight.lstrip('+-') or '?'} {'from' if takes else 'to'} {target}",
+        "require": f"show only {target}",
+        "exclude": f"never show {target}",
+        "pin": f"put {target} first",
+    }.get(row.get("effect", ""), f"do something unknown with {target}")
+    return f"{f'When {condition_words(when, names)}, ' if when.strip() else 'Always '}{does}."
+
+
+def mapping_id(row: Data, files: PackFiles) -> str:
+    """What a new row may be called: after its first value and its target."""
+    terms = terms_of(row.get("when", "")) or []
+    value = terms[0][0][2][0] if terms and terms[0] else "always"
+    parts = target_parts(row.get("target", ""), Names({}, {}, {})) or []
+    return fresh_id(f"{value}-{parts[0][2][0] if parts and parts[0][2] else 'all'}", records_of(files, MAPPING))

@@ -1,0 +1,80 @@
+"""Passwords: scrypt from werkzeug, strength from zxcvbn; one-time codes from the cryptography package."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from datetime import datetime
+
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from werkzeug.security import check_password_hash, generate_password_hash
+
+METHOD = "scrypt:65536:8:2"
+"""N=2^16, r=8, p=2: one of the settings of OWASP's Password Storage Cheat Sheet."""
+LEAST, MOST = 10, 200
+STRONG_ENOUGH = 2
+STEP_SECONDS = 30
+_NOBODY = generate_password_hash("nobody", METHOD)
+
+
+class Weak(ValueError):
+    """A password that would be guessed; its text says what to do."""
+
+    code = "weak_password"
+
+
+def hash_password(password: str, *about: str) -> str:
+    """The hash to keep. ``about``: words a guesser would try first (name, address). Raises Weak."""
+    from zxcvbn import zxcvbn  # Its word lists take a moment to load, and few requests need them.
+
+    if len(password) < LEAST:
+        raise Weak(f"Use at least {LEAST} characters; a few words in a row are easy to remember.")
+    if len(password) > MOST:
+        raise Weak(f"Use at most {MOST} characters.")
+    told = zxcvbn(password[:72], user_inputs=[word for word in about if word])
+    if told["score"] < STRONG_ENOUGH:
+        hint = told["feedback"]["warning"] or "This would be guessed quickly."
+        raise Weak(f"{hint.rstrip('.')}. Add a word or two that do not belong together.")
+    return generate_password_hash(password, METHOD)
+
+
+def is_password(password_hash: str, password: str) -> bool:
+    """Whether it is the password; takes as long where there is none, so that nobody learns who exists."""
+    right = check_password_hash(password_hash or _NOBODY, password[:MOST])
+    return right and bool(password_hash)
+
+
+def new_token() -> str:
+    """A token for a link or a cookie: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> str:
+    """What is kept of a token. Random tokens need no salt."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_totp_secret() -> str:
+    return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def totp_address(secret: str, email: str) -> str:
+    """What an authenticator reads from the square code."""
+    return _totp(secret).get_provisioning_uri(email, "Recovery Quiz")
+
+
+def totp_step(secret: str, code: str, now: datetime, used: int = 0) -> int | None:
+    """The time step of a right code (the last, this or the next one: RFC 6238, 5.2), if later than ``used``."""
+    step = int(now.timestamp()) // STEP_SECONDS
+    digits = "".join(code.split())
+    for each in (step - 1, step, step + 1):
+        right = secrets.compare_digest(_totp(secret).generate(each * STEP_SECONDS), digits.encode())
+        if right and each > used:
+            return each
+    return None
+
+
+def _totp(secret: str) -> TOTP:
+    return TOTP(base64.b32decode(secret), 6, SHA1(), STEP_SECONDS)  # noqa: S303  # What authenticators expect.

@@ -1,0 +1,125 @@
+"""Drafts: what is being worked on, each change to it, and what the checks say of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+
+class Draft(Table):
+    """The files of a quiz while it is edited. ``base``: the version it started from; ``revision`` counts edits."""
+
+    __tablename__ = "drafts"
+    __table_args__ = (UniqueConstraint("shop_id", "quiz"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    quiz: Mapped[str] = mapped_column(Text)
+    base: Mapped[int]
+    files: Mapped[dict[str, str]] = mapped_column(JSON)
+    revision: Mapped[int] = mapped_column(default=0)
+    changed_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class DraftChange(Table):
+    """One edit. ``steps``: [{kind, record, before, after, follows, followed}]; ``undone_by``: what took it back.
+
+    ``records``: "kind/id" of each record it touched, each between line breaks, so that one can be looked for.
+    """
+
+    __tablename__ = "draft_changes"
+    __table_args__ = (UniqueConstraint("draft_id", "revision"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"))
+    revision: Mapped[int]
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    who: Mapped[str] = mapped_column(Text)
+    what: Mapped[str] = mapped_column(Text)
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    records: Mapped[str] = mapped_column(Text, default="")
+    undone_by: Mapped[int | None]
+    at: Mapped[datetime] = mapped_column(Utc)
+
+
+class DraftReport(Table):
+    """What the checks and the comparison with the live version say of one revision of a draft.
+
+    ``state``: waiting (a worker will look), running, done or failed. ``done`` of ``total`` questions, for the bar.
+    """
+
+    __tablename__ = "draft_reports"
+    __table_args__ = (UniqueConstraint("draft_id"), Index("ix_draft_reports_state", "state"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"))
+    revision: Mapped[int]
+    against: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[str] = mapped_column(Text)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    report: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    at: Mapped[datetime] = mapped_column(Utc)
+
+
+class PlannedPublish(Table):
+    """A publish at a time, or one that a second person is asked for.
+
+    ``state``: waiting, done, failed (``reason`` says why), or dropped.
+    """
+
+    __tablename__ = "planned_publishes"
+    __table_args__ = (Index("ix_planned_publishes_state_due_at", "state", "due_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    quiz: Mapped[str] = mapped_column(Text)
+    number: Mapped[int]
+    note: Mapped[str] = mapped_column(Text, default="")
+    due_at: Mapped[datetime | None] = mapped_column(Utc)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    who: Mapped[str] = mapped_column(Text)
+    approver_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    at: Mapped[datetime] = mapped_column(Utc)
+
+
+def draft_of(session: Session, shop_id: int, quiz: str, *, lock: bool = False) -> Draft | None:
+    query = select(Draft).where(Draft.shop_id == shop_id, Draft.quiz == quiz)
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def last_change(session: Session, draft_id: int, record: str | None = None) -> DraftChange | None:
+    """The newest change that stands; ``record`` ("kind/id"): of that record."""
+    query = select(DraftChange).where(DraftChange.draft_id == draft_id, DraftChange.undone_by.is_(None))
+    if record is not None:
+        query = query.where(DraftChange.records.contains(f"\n{record}\n", autoescape=True))
+    return session.scalar(query.order_by(DraftChange.revision.desc()).limit(1))
+
+
+def changes_of(session: Session, draft_id: int, limit: int = 100) -> list[DraftChange]:
+    query = select(DraftChange).where(DraftChange.draft_id == draft_id)
+    return list(session.scalars(query.order_by(DraftChange.revision.desc()).limit(limit)))
+
+
+def report_of(session: Session, draft_id: int) -> DraftReport | None:
+    return session.scalar(select(DraftReport).where(DraftReport.draft_id == draft_id))
+
+
+def planned_of(session: Session, shop_id: int, quiz: str, limit: int = 10) -> list[PlannedPublish]:
+    query = select(PlannedPublish).where(PlannedPublish.shop_id == shop_id, PlannedPublish.quiz == quiz)
+    return list(session.scalars(query.order_by(PlannedPublish.id.desc()).limit(limit)))
+
+
+def due_publishes(session: Session, now: datetime, limit: int = 20) -> list[int]:
+    wanted = (PlannedPublish.state == "waiting", PlannedPublish.due_at.is_not(None), PlannedPublish.due_at <= now)
+    query = select(PlannedPublish.id).where(*wanted).order_by(PlannedPublish.due_at).limit(limit)
+    return list(session.scalars(query))

@@ -1,0 +1,107 @@
+"""The people of the console: who they are, in which shops, and where they are signed in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+from widget.storage.shops import Shop
+
+
+class Person(Table):
+    """Somebody who may sign in. ``password_hash`` is empty until they chose one; ``disabled_at`` shuts every door."""
+
+    __tablename__ = "people"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text, default="")
+    password_hash: Mapped[str] = mapped_column(Text, default="")
+    sealed_totp: Mapped[str] = mapped_column(Text, default="")
+    totp_step: Mapped[int] = mapped_column(default=0)
+    """The time step of the last one-time code taken: none is good twice (RFC 6238, 5.2)."""
+    disabled_at: Mapped[datetime | None] = mapped_column(Utc)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+    @property
+    def told(self) -> str:
+        """What others read: the name, else the address."""
+        return self.name or self.email
+
+    @property
+    def initials(self) -> str:
+        words = self.told.split("@")[0].replace(".", " ").split()
+        return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+class Membership(Table):
+    """The role of a person in a shop."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("shop_id", "person_id"), Index("ix_memberships_person_id", "person_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    role: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+class SignIn(Table):
+    """One browser that is signed in. Of its token only the hash is kept."""
+
+    __tablename__ = "sign_ins"
+    __table_args__ = (Index("ix_sign_ins_person_id", "person_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    token_hash: Mapped[str] = mapped_column(Text, unique=True)
+    browser: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    seen_at: Mapped[datetime] = mapped_column(Utc)
+    ended_at: Mapped[datetime | None] = mapped_column(Utc)
+
+
+class SignInLink(Table):
+    """A link that lets a person in once, to choose a password: the first owner's, an invitation, a forgotten one."""
+
+    __tablename__ = "sign_in_links"
+    __table_args__ = (Index("ix_sign_in_links_person_id", "person_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    token_hash: Mapped[str] = mapped_column(Text, unique=True)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    expires_at: Mapped[datetime] = mapped_column(Utc)
+    used_at: Mapped[datetime | None] = mapped_column(Utc)
+
+
+def person_by_email(session: Session, email: str) -> Person | None:
+    return session.scalar(select(Person).where(Person.email == email.strip().casefold()))
+
+
+def membership(session: Session, shop_id: int, person_id: int) -> Membership | None:
+    wanted = (Membership.shop_id == shop_id, Membership.person_id == person_id)
+    return session.scalar(select(Membership).where(*wanted))
+
+
+def shops_of(session: Session, person_id: int) -> list[tuple[Shop, str]]:
+    """(shop, role) of each shop a person belongs to, by name."""
+    query = select(Shop, Membership.role).join(Membership, Membership.shop_id == Shop.id)
+    rows = session.execute(query.where(Membership.person_id == person_id).order_by(Shop.name, Shop.id))
+    return [(shop, role) for shop, role in rows]
+
+
+def people_of(session: Session, shop_id: int) -> list[tuple[Person, Membership]]:
+    query = select(Person, Membership).join(Membership, Membership.person_id == Person.id)
+    rows = session.execute(query.where(Membership.shop_id == shop_id).order_by(Person.name, Person.email))
+    return [(person, member) for person, member in rows]
+
+
+def open_sign_ins(session: Session, person_id: int, since: datetime) -> list[SignIn]:
+    """Where a person is signed in: not ended, and seen since that moment."""
+    wanted = (SignIn.person_id == person_id, SignIn.ended_at.is_(None), SignIn.seen_at >= since)
+    return list(session.scalars(select(SignIn).where(*wanted).order_by(SignIn.seen_at.desc())))

@@ -1,0 +1,185 @@
+"""Coming in and going out: sign-in, one-time links, one's own account."""
+
+from __future__ import annotations
+
+import io
+
+import segno
+from flask import Blueprint, abort, make_response, redirect, render_template, request, session
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.choose_password import (
+    WrongCode,
+    WrongPassword,
+    change_password,
+    come_in,
+    link_opens_for,
+    offer_codes,
+    stop_codes,
+    use_codes,
+)
+from widget.actions.errors import UnknownToken
+from widget.actions.sign_in import IDLE, CodeNeeded, NotSignedIn, sign_in, sign_out
+from widget.passwords import Weak
+from widget.storage.people import open_sign_ins
+from widget.web.console.guard import EVERYONE, SIGNED_IN, kept_fields, me, permitted, sign_in_cookie, visitor
+from widget.web.limits import sign_in_limited
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("doors", __name__)
+
+
+@blueprint.get("/sign-in")
+@permitted(EVERYONE)
+def sign_in_form() -> AnyResponse | str:
+    if visitor():
+        return redirect("/console/", 303)
+    return render_template("console/sign_in.html", kept="")
+
+
+@blueprint.post("/sign-in")
+@permitted(EVERYONE)
+@sign_in_limited
+def sign_in_post() -> AnyResponse:
+    """Sign in; with what was typed before somebody was signed out, on to a page that offers to save it."""
+    form = request.form
+    kept = form.get("kept", "")
+    try:
+        token = sign_in(
+            current_parts(),
+            email=form.get("email", ""),
+            password=form.get("password", ""),
+            code=form.get("code", ""),
+            browser=_browser(),
+        )
+    except (NotSignedIn, CodeNeeded) as error:
+        page = render_template(
+            "console/sign_in.html",
+            kept=kept,
+            told=str(error),
+            email=form.get("email", "")[:254],
+            with_code=isinstance(error, CodeNeeded) or bool(form.get("code")),
+        )
+        return make_response(page, 200 if isinstance(error, CodeNeeded) else 401)
+    sign_in_cookie(token)
+    found = kept_fields(kept)
+    if found:
+        return make_response(render_template("console/again.html", kept=found, why="signed-out"))
+    return redirect(_next(), 303)
+
+
+def _next() -> str:
+    path = str(session.pop("next", "") or "/console/")
+    return path if path.startswith("/console/") and "//" not in path else "/console/"
+
+
+def _browser() -> str:
+    """A browser in two words, for the list of sign-ins."""
+    agent = request.headers.get("User-Agent", "")
+    names = [name for name in ("Firefox", "Edg", "OPR", "Chrome", "Safari") if name in agent]
+    systems = [name for name in ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux") if name in agent]
+    return f"{names[0] if names else 'Browser'} on {systems[0] if systems else 'an unknown system'}"
+
+
+@blueprint.post("/sign-out")
+@permitted(SIGNED_IN)
+def sign_out_post() -> AnyResponse:
+    found = visitor()
+    assert found is not None
+    sign_out(current_parts(), person_id=found.person.id, sign_in_id=found.sign_in.id)
+    session.clear()
+    return redirect("/console/sign-in", 303)
+
+
+@blueprint.get("/come-in/<token>")
+@permitted(EVERYONE)
+def come_in_form(token: str) -> AnyResponse:
+    """A one-time link. GET changes nothing: scanners open links, too."""
+    try:
+        person = link_opens_for(current_parts(), token)
+    except UnknownToken as error:
+        return make_response(render_template("console/link_gone.html", told=str(error)), 404)
+    return make_response(render_template("console/come_in.html", person=person))
+
+
+@blueprint.post("/come-in/<token>")
+@permitted(EVERYONE)
+@sign_in_limited
+def come_in_post(token: str) -> AnyResponse:
+    parts, form = current_parts(), request.form
+    name = form.get("name", "")
+    try:
+        cookie = come_in(parts, token=token, name=name, password=form.get("password", ""), browser=_browser())
+    except Weak as error:
+        person = link_opens_for(parts, token)
+        return make_response(render_template("console/come_in.html", person=person, name=name, told=str(error)), 422)
+    except UnknownToken as error:
+        return make_response(render_template("console/link_gone.html", told=str(error)), 404)
+    sign_in_cookie(cookie)
+    return redirect("/console/", 303)
+
+
+@blueprint.get("/account")
+@permitted(SIGNED_IN)
+def account() -> str:
+    return _account()
+
+
+def _account(**more: object) -> str:
+    parts, person = current_parts(), me()
+    with parts.reads() as reads:
+        sign_ins = open_sign_ins(reads, person.id, parts.now() - IDLE)
+    found = visitor()
+    assert found is not None
+    return render_template("console/account.html", person=person, sign_ins=sign_ins, this=found.sign_in.id, **more)
+
+
+@blueprint.post("/account")
+@permitted(SIGNED_IN)
+@sign_in_limited
+def account_post() -> AnyResponse:
+    """One of: another password, codes on, codes off, end a sign-in."""
+    does = {"password": _password, "codes": _codes, "codes_on": _codes_on, "codes_off": _codes_off, "end": _end}
+    do = does.get(request.form.get("do", ""))
+    if do is None:
+        abort(400)
+    try:
+        more = do()
+    except (Weak, WrongPassword, WrongCode) as error:
+        return make_response(_account(told=str(error), bad=True), 422)
+    return make_response(_account(**more))
+
+
+def _password() -> dict[str, object]:
+    form = request.form
+    change_password(current_parts(), person_id=me().id, old=form.get("old", ""), new=form.get("new", ""))
+    return {"told": "The new password is in force."}
+
+
+def _codes() -> dict[str, object]:
+    sealed, address = offer_codes(current_parts(), person=me())
+    return _code_offer(sealed, address)
+
+
+def _code_offer(sealed: str, address: str) -> dict[str, object]:
+    out = io.BytesIO()
+    segno.make(address).save(out, kind="svg", scale=4, xmldecl=False, svgns=True, omitsize=True)
+    secret = address.partition("secret=")[2].partition("&")[0]
+    return {"offer": sealed, "square": out.getvalue().decode(), "secret": secret}
+
+
+def _codes_on() -> dict[str, object]:
+    form = request.form
+    use_codes(current_parts(), person_id=me().id, sealed=form.get("offer", ""), code=form.get("code", ""))
+    return {"told": "From now on we ask for six digits as well."}
+
+
+def _codes_off() -> dict[str, object]:
+    stop_codes(current_parts(), person_id=me().id, password=request.form.get("old", ""))
+    return {"told": "We do not ask for codes any more."}
+
+
+def _end() -> dict[str, object]:
+    chosen = request.form.get("sign_in", "")
+    sign_out(current_parts(), person_id=me().id, sign_in_id=int(chosen) if chosen.isdigit() else None)
+    return {"told": "Signed out there."}

@@ -1,0 +1,113 @@
+"""What belongs to the draft as a whole: its checks, all findings, its changes, undo, starting over."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.change_draft import EditConflict, IdTaken, NothingToUndo, reset_draft, undo_change
+from widget.actions.check_draft import FAILED, ensure_report, keep_report
+from widget.content.editing import differences
+from widget.domain.roles import EDIT, VIEW
+from widget.storage.drafts import changes_of
+from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
+from widget.web.console.place import page, quiz_place
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("drafts", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
+
+
+@blueprint.get("/check")
+@permitted(VIEW)
+def check(shop: str, quiz: str) -> AnyResponse:
+    """The checks of this very revision, made now if need be; for scripts the panel and the bar as markup."""
+    parts = current_parts()
+    place = quiz_place(shop, quiz)
+    try:
+        place.report = ensure_report(parts, place.draft)
+    except Exception:
+        place.report = keep_report(parts, place.draft, FAILED, {})
+        raise
+    if not wants_json():
+        back = request.args.get("back", "")
+        return redirect(back if back.startswith(place.root) else f"{place.root}/findings", 303)
+    return json_answer(
+        {
+            "revision": place.draft.revision,
+            "state": place.report.state,
+            "panel": render_template("console/panel_inside.html", place=place),
+            "bar": render_template("console/state.html", place=place),
+        }
+    )
+
+
+@blueprint.get("/findings")
+@permitted(VIEW)
+def findings(shop: str, quiz: str) -> str:
+    """Everything the checks say, the gravest first."""
+    place = quiz_place(shop, quiz)
+    return page(
+        "console/findings.html",
+        place,
+        title="Findings",
+        lead="What the checks of this draft say, and where. Errors stop a publish; the rest does not.",
+        may_edit=may_here(EDIT),
+    )
+
+
+@blueprint.get("/changes")
+@permitted(VIEW)
+def changes(shop: str, quiz: str) -> str:
+    """Who changed what in the draft, and what it comes to against the live version."""
+    place = quiz_place(shop, quiz)
+    with current_parts().reads() as session:
+        listed = changes_of(session, place.draft.id)
+    assert place.opened is not None
+    steps = differences(place.opened.base, place.draft.files, place.locales)
+    return page(
+        "console/changes.html",
+        place,
+        title="Changes of this draft",
+        lead="Against the live version, record by record, and who made them.",
+        changes=listed,
+        steps=steps,
+        may_edit=may_here(EDIT),
+    )
+
+
+@blueprint.post("/undo")
+@permitted(EDIT)
+def undo(shop: str, quiz: str) -> AnyResponse:
+    """Take back the last change, or one named by its revision."""
+    place = quiz_place(shop, quiz)
+    revision = request.form.get("revision", "")
+    try:
+        what = undo_change(
+            current_parts(), draft=place.draft, by=me(), revision=int(revision) if revision.isdigit() else None
+        )
+        told, kind = f"Taken back: {what}", "good"
+    except NothingToUndo as error:
+        told, kind = str(error), "bad"
+    except (EditConflict, IdTaken):
+        told, kind = "This was changed again since, so it cannot be taken back by itself.", "bad"
+    if wants_json():
+        return json_answer({"detail": told, "kind": kind}, 200 if kind == "good" else 409)
+    flash(told, kind)
+    back = request.form.get("back", "")
+    return redirect(back if back.startswith(place.root) else f"{place.root}/changes", 303)
+
+
+@blueprint.post("/reset")
+@permitted(EDIT)
+def reset(shop: str, quiz: str) -> AnyResponse:
+    """Start over from the live version."""
+    place = quiz_place(shop, quiz)
+    assert place.opened is not None
+    if request.form.get("sure") != "yes":
+        flash("Tick the box first: starting over cannot be undone.", "bad")
+        return redirect(f"{place.root}/changes", 303)
+    base = place.opened.live or place.draft.base
+    what = f"started over from version {base}"
+    reset_draft(current_parts(), draft=place.draft, by=me(), files=place.opened.base, base=base, what=what)
+    flash(f"The draft starts over from version {base}.", "good")
+    return make_response(redirect(f"{place.root}/changes", 303))

@@ -1,0 +1,109 @@
+"""What the console's templates say often: shares, points, links to what a finding is about."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import orjson
+from flask import Flask
+
+from widget.content.editing import (
+    ACCEPTANCE,
+    EXCLUSION,
+    INTRO,
+    LETTER,
+    MAPPING,
+    PACK,
+    PRODUCT,
+    QUESTION,
+    SEQUENCE,
+    TEXT,
+    TIP,
+    TRIAGE,
+)
+from widget.web.console.place import Place, percent
+from widget.web.requests import current_parts
+
+TRIED = b"tried-answers"
+PAGES = {
+    MAPPING: "mappings",
+    QUESTION: "quiz",
+    INTRO: "quiz",
+    TRIAGE: "safety",
+    EXCLUSION: "safety",
+    PRODUCT: "products",
+    TIP: "tips",
+    LETTER: "letters",
+    SEQUENCE: "letters",
+    PACK: "quiz",
+    ACCEPTANCE: "findings",
+}
+_NAMES = {PACK: "Result and settings", INTRO: "Introduction", SEQUENCE: "Sequence", ACCEPTANCE: "Accepted warning"}
+
+
+def hang_filters(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        without=without,
+        part=percent,
+        points=points,
+        spot_link=spot_link,
+        spot_name=spot_name,
+        sealed_answers=sealed_answers,
+        as_csv=as_csv,
+    )
+
+
+def without(query: str, *names: str) -> str:
+    """A query string without some of its fields, safe to put into a link."""
+    return urlencode([(name, value) for name, value in parse_qsl(query)[:40] if name not in names])
+
+
+def points(change: int, whole: int) -> str:
+    """A change of share in points: +6, −11, ±0."""
+    share = 100 * change / whole if whole else 0.0
+    if not change:
+        return "±0"
+    text = f"{abs(share):.0f}" if abs(share) >= 0.95 else f"{abs(share):.1f}" if abs(share) >= 0.1 else "under 0.1"
+    return f"{'+' if share > 0 else '−'}{text} points"
+
+
+def spot_link(finding: dict[str, Any], place: Place) -> str:
+    """Where in the console a finding can be mended."""
+    kind, record, spot = finding["kind"], finding["record"], finding["field"]
+    if kind == MAPPING:
+        tips = str(place.records(MAPPING).get(record, {}).get("target", "")).startswith("tip:")
+        more = "kind=tips&" if tips else ""
+        return (
+            f"{place.root}/mappings?{more}row={quote(record)}#row-{quote(record)}"
+            if record
+            else f"{place.root}/mappings"
+        )
+    if kind.startswith(f"{TEXT}."):
+        return f"{place.root}/languages/{kind[5:]}?show=open#{quote(record)}"
+    if not record:
+        return f"{place.root}/{PAGES.get(kind, 'quiz')}"
+    return f"{place.root}/records/{kind}/{quote(record)}" + (f"#f-{quote(spot)}" if spot else "")
+
+
+def spot_name(finding: dict[str, Any]) -> str:
+    kind, record, spot = finding["kind"], finding["record"], finding["field"]
+    if kind.startswith(f"{TEXT}."):
+        return f"{kind[5:]}: {record or 'all texts'}"
+    name = _NAMES.get(kind) or (f"{'Row' if kind in (MAPPING, TRIAGE, EXCLUSION) else kind.capitalize()} {record}")
+    return f"{name}, {spot.replace('.', ' ')}" if spot else name
+
+
+def sealed_answers(answers: dict[str, list[str]]) -> str:
+    """Answers for an address: sealed, since answers never stand in one in the clear."""
+    return current_parts().seals.code(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), TRIED)
+
+
+def as_csv(rows: list[dict[str, str]], columns: tuple[str, ...]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

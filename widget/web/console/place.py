@@ -1,0 +1,183 @@
+"""Where somebody is in the console: shop, quiz, draft and its state, for every page's frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from flask import render_template, request
+
+from widget.actions.change_draft import OpenDraft, open_draft
+from widget.actions.check_draft import DONE, fresh_report
+from widget.content.editing import (
+    EXCLUSION,
+    LETTER,
+    MAPPING,
+    PACK,
+    PRODUCT,
+    QUESTION,
+    TIP,
+    TRIAGE,
+    Data,
+    Records,
+    records_of,
+)
+from widget.domain.roles import MANAGE, MONEY
+from widget.storage.drafts import Draft, DraftReport, report_of
+from widget.storage.people import Person
+from widget.storage.shops import Shop, shop_by_slug
+from widget.web.console.guard import may_here, me
+from widget.web.requests import current_parts
+
+SHOP_PAGES = (
+    ("orders", "Orders", "orders", MONEY),
+    ("people", "People", "people", MANAGE),
+    ("settings", "Settings", "settings", MANAGE),
+    ("log", "Log", "log", MANAGE),
+)
+
+
+@dataclass
+class State:
+    """What the bar tells of a draft. ``share`` in words, None while it is not known."""
+
+    changed: bool = False
+    checked: bool = False
+    findings: int = 0
+    errors: int = 0
+    share: str | None = None
+
+
+@dataclass
+class Place:
+    """``quiz`` is empty on pages of the whole shop."""
+
+    shop: Shop
+    quiz: str = ""
+    opened: OpenDraft | None = None
+    report: DraftReport | None = None
+    me: Person = field(default_factory=me)
+
+    @property
+    def draft(self) -> Draft:
+        assert self.opened is not None
+        return self.opened.draft
+
+    @property
+    def shop_root(self) -> str:
+        return f"/console/shops/{self.shop.slug}"
+
+    @property
+    def root(self) -> str:
+        return f"{self.shop_root}/quizzes/{self.quiz}"
+
+    @cached_property
+    def _records(self) -> dict[str, Records]:
+        return {}
+
+    def records(self, kind: str) -> Records:
+        """The records of a kind in the draft; read once a request."""
+        if kind not in self._records:
+            self._records[kind] = records_of(self.draft.files, kind)
+        return self._records[kind]
+
+    def base_records(self, kind: str) -> Records:
+        """Those of the live version, or of what the draft began with."""
+        assert self.opened is not None
+        key = f"base {kind}"
+        if key not in self._records:
+            self._records[key] = records_of(self.opened.base, kind)
+        return self._records[key]
+
+    @property
+    def head(self) -> Data:
+        return self.records(PACK)[PACK]
+
+    @property
+    def title(self) -> str:
+        return str(self.head.get("title", self.quiz))
+
+    @property
+    def locales(self) -> list[str]:
+        default = self.head.get("default_locale", "en")
+        return [each for each in self.head.get("locales", ["en"]) if each != default]
+
+    @property
+    def pages(self) -> list[tuple[str, str, str, int | None]]:
+        safety = len(self.records(TRIAGE)) + len(self.records(EXCLUSION))
+        return [
+            ("quiz", "Quiz", "quiz", len(self.records(QUESTION))),
+            ("mappings", "Mappings", "map", len(self.records(MAPPING))),
+            ("safety", "Safety", "shield", safety),
+            ("tips", "Tips", "tip", len(self.records(TIP))),
+            ("products", "Products", "jar", len(self.records(PRODUCT))),
+            ("letters", "Letters", "letter", len(self.records(LETTER))),
+            ("languages", "Languages", "words", len(self.locales) + 1),
+        ]
+
+    @property
+    def shop_pages(self) -> list[tuple[str, str, str]]:
+        return [(path, name, sign) for path, name, sign, needed in SHOP_PAGES if may_here(needed)]
+
+    @property
+    def state(self) -> State:
+        assert self.opened is not None
+        state = State(changed=self.draft.files != self.opened.base)
+        row = self.report
+        if row is None or row.state != DONE:
+            return state
+        report = row.report
+        state.checked = True
+        told = [each for each in report["findings"] if each["severity"] != "info"]
+        state.findings, state.errors = len(told), report["errors"]
+        impact = report.get("impact")
+        if impact:
+            state.share = percent(impact["changed"], impact["paths"])
+        return state
+
+    @property
+    def known_report(self) -> dict[str, Any] | None:
+        """The newest finished report, also one of an earlier revision: its figures stay until fresh ones come."""
+        row = self.report
+        if row is None:
+            with current_parts().reads() as session:
+                row = report_of(session, self.draft.id)
+        return row.report if row is not None and row.state == DONE and row.report else None
+
+    def findings(self, kind: str, record: str | None = None) -> list[dict[str, Any]]:
+        """What the checks say of the records of a kind, or of one."""
+        report = self.known_report
+        told = report["findings"] if report else []
+        return [each for each in told if each["kind"] == kind and record in (None, each["record"])]
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in words: 12 %, 0.4 %, never 0 for something that is there."""
+    if not whole or not part:
+        return "0 %"
+    share = 100 * part / whole
+    if share < 0.1:
+        return "under 0.1 %"
+    return f"{share:.1f} %" if share < 9.95 else f"{share:.0f} %"
+
+
+def quiz_place(shop: str, quiz: str) -> Place:
+    """The place of a page about one quiz."""
+    parts = current_parts()
+    opened = open_draft(parts, shop=shop, quiz=quiz)
+    return Place(opened.shop, quiz, opened, fresh_report(parts, opened.draft))
+
+
+def shop_place(shop: str) -> Place:
+    """The place of a page about the whole shop."""
+    with current_parts().reads() as session:
+        found = shop_by_slug(session, shop)
+    assert found is not None  # The door has seen that this person belongs to it.
+    return Place(found)
+
+
+def page(template: str, place: Place, *, title: str, lead: str = "", page: str = "", **more: Any) -> str:
+    """A page in the console's frame. ``page``: which entry of the navigation it is."""
+    bare = request.headers.get("X-Console-Part") == "1"
+    return render_template(template, place=place, title=title, lead=lead, page=page, bare=bare, **more)

@@ -25,6 +25,7 @@ from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.shelf import Shelf
+from widget.domain.engine.trace import trace
 from widget.domain.pack import ENDS_EARLY
 from widget.parts import Parts
 from widget.storage.catalogue import catalogue
@@ -192,9 +193,22 @@ def _impact(told: Comparison, live: Engine, pack: Any, responses: list[Answers])
         "response_outcomes": outcomes,
         "causes": causes,
         "away_from_doctor": away,
+        "scores": [_scores(live, pack, each["answers"]) for each in told.examples],
         "same_answers": [_distinct(responses)[json.dumps(each["answers"], sort_keys=True)] for each in told.examples],
     }
     return data
+
+
+def _scores(live: Engine, pack: Any, answers: Answers) -> dict[str, dict[str, Any]]:
+    """For one example, on each side: score, rows and what kept it out, by SKU."""
+    found = {}
+    for side, engine in (("before", live), ("after", Engine.of(pack))):
+        try:
+            lines = trace(evaluate(engine.rules, engine.shelf, answers))["products"]
+        except Refused:
+            lines = []
+        found[side] = {line["sku"]: {key: line[key] for key in ("score", "rows", "kept_out")} for line in lines}
+    return found
 
 
 def _by_answers(

@@ -24,6 +24,7 @@ from widget.content.editing import (
     TIP,
     TRIAGE,
 )
+from widget.content.prose import markdown_html
 from widget.web.console.place import Place, percent
 from widget.web.requests import current_parts
 
@@ -53,6 +54,7 @@ def hang_filters(app: Flask) -> None:
         spot_name=spot_name,
         sealed_answers=sealed_answers,
         as_csv=as_csv,
+        markdown=markdown_html,
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine as Database
 from widget.cache.local import LocalCache
 from widget.cache.shared import SharedCache
 from widget.clock import Clock
-from widget.live import LiveQuizzes
+from widget.live import LiveQuizzes, Served
 from widget.mail.carrier import Carrier, SmtpCarrier
 from widget.recorder import Recorder
 from widget.seals import Seals
@@ -42,6 +42,8 @@ class Parts:
     reads: Sessions
     shared: SharedCache
     results: LocalCache[KnownResult]
+    drafts: LocalCache[Served]
+    """Drafts that are being tried, compiled."""
     live: LiveQuizzes
     recorder: Recorder
     seals: Seals
@@ -76,6 +78,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         reads=reads,
         shared=shared,
         results=LocalCache(size=RESULTS_KEPT, seconds=RESULT_SECONDS),
+        drafts=LocalCache(size=16, seconds=600.0),
         live=live,
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),

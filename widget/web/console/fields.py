@@ -277,8 +277,9 @@ def read_form(kind: str, form: Mapping[str, str], before: Data | None) -> Data:
     known = {field.name for field in FIELDS[kind]}
     kept = {name: value for name, value in (before or {}).items() if name not in known}
     read = _read(FIELDS[kind], form, "")
-    merged = {**{name: kept[name] for name in ("id", "sku") if name in kept}, **read}
-    return {**merged, **{name: value for name, value in kept.items() if name not in merged}}
+    merged: Data = {name: kept[name] for name in ("id", "sku") if name in kept}
+    merged.update(read)
+    return merged | {name: value for name, value in kept.items() if name not in merged}
 
 
 def _read(fields: tuple[Field, ...], form: Mapping[str, str], prefix: str) -> Data:

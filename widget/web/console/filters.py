@@ -24,6 +24,7 @@ from widget.content.editing import (
     TIP,
     TRIAGE,
 )
+from widget.content.languages import text_hash
 from widget.content.prose import markdown_html
 from widget.web.console.place import Place, percent
 from widget.web.requests import current_parts
@@ -55,6 +56,7 @@ def hang_filters(app: Flask) -> None:
         sealed_answers=sealed_answers,
         as_csv=as_csv,
         markdown=markdown_html,
+        text_hash=text_hash,
     )
 
 

@@ -47,7 +47,7 @@ class Highest:
 def highest_score(rules: Rules, sku: str) -> tuple[int, bool]:
     """(the highest score of this product on any path without early ends, whether that is exact)."""
     place = rules.place[sku]
-    rows = [(row.when, row.weight) for at, (_, row) in enumerate(rules.boost_rows) if rules.names(at) >> place & 1]
+    rows = [(row.when, row.weight) for at, (_, row) in enumerate(rules.boosts.rows) if rules.names(at) >> place & 1]
     constant = sum(weight for when, weight in rows if when.always)
     rows = [(when, weight) for when, weight in rows if not when.always]
     questions = _involved(rules, [when for when, _ in rows])

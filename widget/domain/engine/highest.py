@@ -8,7 +8,8 @@ beyond that a bounded climb from several starts gives a lower bound, which ``con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from operator import itemgetter
@@ -51,16 +52,21 @@ def highest_score(rules: Rules, sku: str) -> tuple[int, bool]:
     constant = sum(weight for when, weight in rows if when.always)
     rows = [(when, weight) for when, weight in rows if not when.always]
     questions = _involved(rules, [when for when, _ in rows])
+    best, exact = _highest(tuple(questions), tuple(rows))
+    return constant + best, exact
+
+
+@lru_cache(maxsize=512)
+def _highest(questions: tuple[Question, ...], rows: tuple[Row, ...]) -> tuple[int, bool]:
+    """(the highest sum of the rows on any path, whether that is exact). Two versions share what an edit left alone."""
     try:
         best = _eliminate(*_tables(questions, rows))
     except TooMany:
         best = None
-    if best is not None:
-        return constant + best, True
-    return constant + _climb(questions, rows), False
+    return (_climb(questions, rows), False) if best is None else (best, True)
 
 
-def _tables(questions: list[Question], rows: list[Row]) -> tuple[list[Table], dict[str, int]]:
+def _tables(questions: Sequence[Question], rows: Sequence[Row]) -> tuple[list[Table], dict[str, int]]:
     """(the tables to add up, the number of ways of each question). Raises TooMany."""
     joint = [(when, weight) for when, weight in rows if len(when.fields()) > 1]
     conditions = [when for when, _ in joint] + [question.show_if for question in questions]
@@ -153,7 +159,7 @@ def _looked_up(indexes: tuple[int, ...], cells: dict[tuple[int, ...], int]) -> t
     return (pick, cells) if len(indexes) > 1 else (pick, {key[0]: value for key, value in cells.items()})
 
 
-def _climb(questions: list[Question], rows: list[Row]) -> int:
+def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:
     """Change one answer at a time while that helps, from several starts; at most MOST_TRIES looks."""
     choices = {question.id: _simple_ways(question) for question in questions}
     tries = 0
@@ -180,7 +186,7 @@ def _simple_ways(question: Question) -> list[Chosen]:
     return list(dict.fromkeys(ways))
 
 
-def _score(questions: list[Question], rows: list[Row], answers: Mapping[str, Chosen]) -> int:
+def _score(questions: Sequence[Question], rows: Sequence[Row], answers: Mapping[str, Chosen]) -> int:
     shown: dict[str, Chosen] = {}
     for question in questions:
         shown[question.id] = answers[question.id] if question.show_if.holds(shown) else None

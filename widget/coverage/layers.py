@@ -226,9 +226,10 @@ def blocks(walked: Walked) -> Iterator[tuple[int, States]]:
 
 def joined_scores(frame: Frame, states: States, table: Table, parent: Column, entry: Column) -> NDArray[Any]:
     """Scores after an answer; what is out stays out, with one and the same score."""
-    scores = states.scores[parent]
-    scores += table.delta[entry]
-    np.putmask(scores, scores < frame.out_below, frame.out)
+    scores = states.scores.take(parent, axis=0)
+    scores += table.delta.take(entry, axis=0)
+    if scores.size and scores.min() < frame.out_below:
+        np.putmask(scores, scores < frame.out_below, frame.out)
     return scores
 
 

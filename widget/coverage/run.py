@@ -116,14 +116,21 @@ class Run:
         totals = sum_by(self.kind_of, self.walked.counts, len(self.kinds))
         return [int(total * self.walked.factor) for total in totals]
 
-    def surely_same(self) -> bool:
-        """Whether two sides with the same columns pick alike on all paths; told without looking at kinds."""
-        for _, states in blocks(self.walked):
-            one, other = (ranking.rank(states).winners for ranking in self._rankings)
-            decided = np.array_equal(states.triage[0], states.triage[1]) and np.array_equal(*states.ended)
-            if not decided or not np.array_equal(one, other):
-                return False
-        return True
+    def first_difference(self) -> Answers | None:
+        """Answers on which two sides with the same columns show different things; None when there are none.
+
+        Looks no further than to the first, and at kinds only where the picks differ at all.
+        """
+        rankings = self._rankings
+        book = KindBook(rankings)
+        for at, states in blocks(self.walked):
+            one, other = (ranking.rank(states).winners for ranking in rankings)
+            alike = np.array_equal(*states.triage) and np.array_equal(*states.ended) and np.array_equal(one, other)
+            met, numbers = len(book.kinds), None if alike else book.numbers(states)
+            for number, (first, second) in enumerate(book.kinds[met:], start=met):
+                if first.same != second.same:
+                    return self.example(at + int(np.argmax(numbers == number)))
+        return None
 
     @property
     def classes(self) -> int:

@@ -139,24 +139,25 @@ def _eliminate(tables: list[Table], sizes: dict[str, int]) -> int | None:
 
 
 def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict[str, int]) -> Table:
+    """One table on the rest of the scope: the most that the given tables add up to over the ways of this question."""
     rest = tuple(each for each in scope if each != name)
-    picked = [_looked_up(tuple(scope.index(each) for each in names), cells) for names, cells in tables]
-    kept = [scope.index(each) for each in rest]
+    rows = [_by_rest(name, rest, table, sizes[name]) for table in tables]
     best: dict[tuple[int, ...], int] = {}
-    for places in product(*(range(sizes[each]) for each in scope)):
-        value = 0
-        for pick, cells in picked:
-            value += cells[pick(places)]
-        key = tuple([places[i] for i in kept])
-        if value > best.get(key, 10 * _IMPOSSIBLE):
-            best[key] = value
+    for places in product(*(range(sizes[each]) for each in rest)):
+        best[places] = max(map(sum, zip(*[row[pick(places)] for pick, row in rows], strict=True)))
     return rest, best
 
 
-def _looked_up(indexes: tuple[int, ...], cells: dict[tuple[int, ...], int]) -> tuple[Callable[[Any], Any], Any]:
-    """A way to look up cells by some of the places, without building a key in Python."""
-    pick = itemgetter(*indexes)
-    return (pick, cells) if len(indexes) > 1 else (pick, {key[0]: value for key, value in cells.items()})
+def _by_rest(name: str, rest: tuple[str, ...], table: Table, size: int) -> tuple[Callable[[Any], Any], Any]:
+    """(what picks a key from places on the rest, for each key the cells by way of the question of this name)."""
+    names, cells = table
+    at = names.index(name)
+    indexes = tuple(rest.index(each) for each in names if each != name)
+    rows: dict[Any, list[int]] = {}
+    for key, value in cells.items():
+        others = key[:at] + key[at + 1 :]
+        rows.setdefault(others[0] if len(others) == 1 else others, [0] * size)[key[at]] = value
+    return (itemgetter(*indexes) if indexes else lambda _: ()), rows
 
 
 def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:

@@ -107,11 +107,13 @@ class Ranking:
         if not self.rows:
             return Ranked(winners, self.picks, tied, np.zeros(size, dtype=bool))
         keys = self._keys(states, scores)
-        best = before = None
+        best: NDArray[Any] | None = None
+        before: list[int] | None = None
         for row, slot in enumerate(self.picks):
             fits = self.slots[slot][1]
-            again = best if fits == before and not self.groups else None
-            best, before = self._pick(keys, fits, row, winners, tied, best=again), fits
+            if fits != before or self.groups:
+                best = None
+            best, before = self._pick(keys, fits, row, winners, tied, best=best), fits
         empty = (winners == NOBODY).all(axis=0)
         if empty.any() and self.fallback:
             self._fall_back(scores, np.flatnonzero(empty), winners)
@@ -160,7 +162,7 @@ class Ranking:
         winners[row] = chosen
         at = np.flatnonzero(some)
         keys[chosen[at], at] = self.nothing
-        next_best = (keys if every else keys[fits]).max(axis=0)
+        next_best: NDArray[Any] = (keys if every else keys[fits]).max(axis=0)
         tied[row] = some & ((best >> self.bits) == (next_best >> self.bits)) & (next_best != self.nothing)
         for group in self.groups:
             taken = np.isin(chosen, group)

@@ -67,9 +67,9 @@ class KindBook:
     def _note(self, keys: list[bytes], states: States, ranked: list[Ranked], columns: Column) -> None:
         """Results that were not met before, in plain Python."""
         sides = [_kinds(self.rankings[at].side, at, states, each, columns) for at, each in enumerate(ranked)]
-        for key, kinds in zip(keys, zip(*sides, strict=True), strict=True):
-            self._known[key] = len(self.kinds)
-            self.kinds.append(kinds)
+        start = len(self.kinds)
+        self.kinds += zip(*sides, strict=True)
+        self._known.update(zip(keys, range(start, len(self.kinds)), strict=True))
 
 
 class Run:
@@ -203,14 +203,15 @@ def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column)
     winners, fallback = ranked.winners[:, columns], ranked.fallback[columns]
     full = (winners != NOBODY).all(axis=0) & ~fallback
     picks = np.array([*side.places, NOBODY])[winners].T.tolist()  # NOBODY is -1: the last one.
-    ties = ranked.tied[:, columns].T.tolist()
+    seen: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+    ties = [seen.setdefault(each, each) for each in map(tuple, ranked.tied[:, columns].T.tolist())]
     ended = [None if row == NO_ROW else row for row in states.ended[at, columns].tolist()]
     triage = [None if row == NO_ROW else row for row in states.triage[at, columns].tolist()]
     for end, row, picked, tied, whole, listed in zip(
         ended, triage, picks, ties, full.tolist(), fallback.tolist(), strict=True
     ):
         if whole:
-            yield Kind(end, row, tuple(picked), ranked.slots, tuple(tied))
+            yield Kind(end, row, tuple(picked), ranked.slots, tied)
             continue
         rows = [row for row, each in enumerate(picked) if each != NOBODY]
         yield Kind(

@@ -53,7 +53,9 @@ def check_draft(parts: Parts, draft: Draft, *, progress: Progress | None = None)
     if reading.pack is not None:
         engine = Engine.of(reading.pack)
         if live is not None:
-            told = compare(live, engine, responses, progress=progress)
+            key = f"{draft.shop_id}:{draft.quiz}:{against(parts, draft)}"
+            told = compare(live, engine, responses, progress=progress, first=parts.checked.get(key))
+            parts.checked.put(key, told.before)
             coverage = told.after
         coverage = check_content(reading, today=parts.now().date(), progress=progress, told=coverage)
         reading.add(_drift(parts, draft, engine))
@@ -172,7 +174,7 @@ def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
             continue
         if found.outcome in ENDS_EARLY:
             continue
-        rows.update(dict.fromkeys((row.id for _, row in compress(engine.rules.boost_rows, found.boosted)), count))
+        rows.update(dict.fromkeys((row.id for _, row in compress(engine.rules.boosts.rows, found.boosted)), count))
         rows.update(dict.fromkeys((pick.row.id for pick in found.picks), count))
     return dict(rows)
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from widget.actions.change_draft import OpenDraft, open_draft, reset_draft
+from widget.actions.check_content import check_content
 from widget.actions.errors import ActionError
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import NotPublishable, publish_content
 from widget.content.editing import differences
-from widget.content.reader import Broken
+from widget.content.reader import Broken, read_files
 from widget.parts import Parts
 from widget.storage.audit import note as log_note
 from widget.storage.content import ContentVersion
@@ -48,13 +49,13 @@ def changes_in_words(opened: OpenDraft) -> str:
 def publish_draft(parts: Parts, *, shop: str, quiz: str, by: Person, note: str, revision: int) -> int:
     """Publish the draft now; the number of the version.
 
-    Raises DraftMoved, SecondPersonNeeded, NotPublishable, Broken.
+    Raises DraftMoved, SecondPersonNeeded, NotPublishable.
     """
     opened = _looked_at(parts, shop, quiz, revision)
     if opened.shop.approval:
         raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
     version = _import(parts, opened, by, note)
-    publish_content(parts, shop=shop, quiz=quiz, number=version.number, author=by.told)
+    publish_content(parts, shop=shop, quiz=quiz, number=version.number, author=by.told, checked=True)
     _told(parts, opened.shop.id, by, "published", f"{quiz}: version {version.number}. {note}")
     _start_afresh(parts, opened, by, version)
     return version.number
@@ -68,6 +69,10 @@ def _looked_at(parts: Parts, shop: str, quiz: str, revision: int) -> OpenDraft:
 
 
 def _import(parts: Parts, opened: OpenDraft, by: Person, note: str) -> ContentVersion:
+    reading = read_files(opened.draft.files, [])
+    check_content(reading, today=parts.now().date())
+    if reading.errors:
+        raise NotPublishable(reading.errors)  # Before anything is kept: a version that cannot go live is none.
     words = f"{note.strip()[:500]}\n{changes_in_words(opened)}"
     return import_content(parts, shop=opened.shop.slug, files=opened.draft.files, author=by.told, note=words)
 
@@ -91,7 +96,7 @@ def plan_publish(
 ) -> int:
     """Keep the draft as a version that goes live later: at ``due_at``, or when somebody else agrees.
 
-    The number of the version. Raises DraftMoved, BadTime, SecondPersonNeeded, Broken.
+    The number of the version. Raises DraftMoved, BadTime, SecondPersonNeeded, NotPublishable.
     """
     opened = _looked_at(parts, shop, quiz, revision)
     if due_at is not None and due_at <= parts.now():

@@ -53,6 +53,7 @@ def hang_filters(app: Flask) -> None:
         points=points,
         spot_link=spot_link,
         spot_name=spot_name,
+        told_parts=told_parts,
         sealed_answers=sealed_answers,
         as_csv=as_csv,
         markdown=markdown_html,
@@ -98,6 +99,16 @@ def spot_name(finding: dict[str, Any]) -> str:
         return f"{kind[5:]}: {record or 'all texts'}"
     name = _NAMES.get(kind) or (f"{'Row' if kind in (MAPPING, TRIAGE, EXCLUSION) else kind.capitalize()} {record}")
     return f"{name}, {spot.replace('.', ' ')}" if spot else name
+
+
+def told_parts(finding: dict[str, Any]) -> tuple[str, str, str]:
+    """A finding's message without the key it starts with, and its source and advice apart from it."""
+    text = str(finding["message"])
+    key, colon, rest = text.partition(": ")
+    if colon and "." in key and " " not in key:
+        text = rest
+    head, cut, more = text.partition(" Source: ")
+    return head, cut, f"Source: {more}" if more else ""
 
 
 def sealed_answers(answers: dict[str, list[str]]) -> str:

@@ -68,6 +68,7 @@ def hang_guard(app: Flask) -> None:
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
     csrf.init_app(app)
+    app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # Questions come in their order.
     app.register_error_handler(CSRFError, _stale_form)
 
 

@@ -39,6 +39,7 @@ const forget = (action) => { try { localStorage.removeItem(`draft ${action}`); }
 
 async function save(form) {
   if (form.dataset.saving) { form.dataset.more = "1"; return; }
+  waiting.delete(form);
   form.dataset.saving = "1";
   const action = form.action;
   saved(form, "Saving …");
@@ -67,7 +68,21 @@ function conflict(form, told) {
   form.hidden = true;
   form.previousElementSibling.querySelector("button").focus();
 }
-const saveSoon = later(600, save);
+const waiting = new Set();
+const saveNow = later(600, (form) => { waiting.delete(form); save(form); });
+const saveSoon = (form) => {
+  for (const other of waiting) if (other !== form) { waiting.delete(other); save(other); }
+  waiting.add(form);
+  saved(form, "Saving …");
+  saveNow(form);
+};
+// Whoever leaves within the blink before a save still gets it saved; behind a save under way it is kept and offered again.
+addEventListener("pagehide", () => {
+  for (const form of waiting) {
+    if (form.dataset.saving || !navigator.sendBeacon(form.action, new FormData(form))) keep(form);
+  }
+  waiting.clear();
+});
 const complete = (form) => !("editor" in form.dataset && form.dataset.editor === "new") || (form.elements.target.value.trim() !== "");
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-autosave]");

@@ -1,0 +1,264 @@
+"""Marketing's day in a real browser: come in, edit, be told, mend, look at the impact, publish, take it back."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import check_accessible
+from tests.conftest import GOOD
+from tests.console import PASSWORD, ROOT
+from tests.integration.test_running import Running
+from widget.actions.add_person import add_person
+from widget.actions.change_draft import open_draft, reset_draft
+from widget.parts import build_parts
+from widget.settings import read_settings
+
+pytestmark = [pytest.mark.xdist_group("marketing"), pytest.mark.timeout(240)]
+PAGES = (
+    *("/mappings", "/mappings?row=massage-glide", "/mappings/import", "/quiz", "/records/question/area", "/safety"),
+    *("/records/triage/chest-or-breathing", "/tips", "/records/tip/massage", "/products", "/records/product/CREAM-60"),
+    *(
+        "/letters",
+        "/records/sequence/after-purchase",
+        "/letters/check-in/preview",
+        "/languages",
+        "/languages/ar?show=all",
+    ),
+    *("/impact", "/try", "/findings", "/changes", "/records/pack/pack"),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """Saves and checks share two cores with everything else that runs: how long they take says nothing here."""
+    expect.set_options(timeout=20_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service of its own: what is published here must not surprise the shoppers of other tests."""
+    one = Running(tmp_path_factory.mktemp("marketing") / "home")
+    one.start()
+    yield one
+    one.stop()
+    assert one.gone()
+
+
+@pytest.fixture(scope="module")
+def come_in(browser: Browser, desk: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Signed in by the link that the first start printed; the cookies of it."""
+    link = desk.until(lambda: re.search(r"http\S+/come-in/\S+", Path(desk.log.name).read_text()))
+    context = browser.new_context(base_url=desk.base)
+    page = context.new_page()
+    page.goto(link.group(0))
+    check_accessible(page)
+    page.get_by_label("Your name").fill("Robin")
+    page.get_by_label("Password", exact=True).fill("password1234")
+    page.get_by_role("button", name="Come in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Add a word or two")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Come in").click()
+    expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
+    kept = tmp_path_factory.mktemp("cookies") / "state.json"
+    context.storage_state(path=kept)
+    context.close()
+    return kept
+
+
+def opened(
+    browser: Browser, desk: Running, kept: Path, width: int = 1280, **more: object
+) -> tuple[BrowserContext, Page]:
+    context = browser.new_context(
+        base_url=desk.base,
+        storage_state=kept,
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
+        **more,  # type: ignore[arg-type]
+    )
+    return context, context.new_page()
+
+
+@pytest.fixture(autouse=True)
+def fresh_draft(desk: Running) -> None:
+    """Each test starts from what is live, whatever an earlier one left."""
+    parts = build_parts(read_settings({"RECOVERY_HOME": str(desk.home)}))
+    opened = open_draft(parts, shop="demo", quiz="leg-day")
+    by = add_person(parts, shop="demo", email="tidy@team.example", role="editor")[0]
+    reset_draft(parts, draft=opened.draft, by=by, files=opened.base, base=opened.live or 1, what="for a test")
+    parts.close()
+
+
+@pytest.fixture
+def page(browser: Browser, desk: Running, come_in: Path) -> Iterator[Page]:
+    """A page that fails the test on whatever it complains about."""
+    context, one = opened(browser, desk, come_in)
+    complaints: list[str] = []
+    one.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    one.on("pageerror", lambda error: complaints.append(str(error)))
+    one.complaints = complaints  # type: ignore[attr-defined]
+    yield one
+    context.close()
+    assert complaints == []
+
+
+def best_form(desk: Running) -> str:
+    body = json.dumps({"answers": {**GOOD, "apply": ["rub-in"]}}).encode()
+    address = f"{desk.base}/v1/shops/demo/quizzes/leg-day/responses"
+    request = urllib.request.Request(address, data=body, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(json.load(answer)["result"]["products"][0]["form"])
+
+
+def test_edit_be_told_mend_publish_and_take_back(page: Page, desk: Running) -> None:
+    page.goto(f"{ROOT}/mappings")
+    expect(page.locator("#state")).to_contain_text("No changes")
+    page.get_by_role("link", name="Edit row rub-in-salve").press("Enter")
+    editor = page.get_by_role("form", name="Edit row rub-in-salve")
+    expect(editor.get_by_label("Question")).to_be_focused()
+    editor.get_by_label("Weight").fill("95")
+    editor.get_by_label("Reason").fill("This salve relieves pain and cures arthritis.")
+    expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
+    expect(page.locator("#panel")).to_contain_text(re.compile("stops? a publish"))
+    expect(page.locator("#finding-rub-in-salve").first).to_contain_text("reason")
+    page.goto(f"{ROOT}/impact")
+    page.get_by_label("What changed").fill("Salve first for who rubs it in.")
+    page.get_by_role("button", name="Publish version 2").click()
+    expect(page.get_by_role("alert")).to_contain_text("Not published")
+    page.complaints.clear()  # type: ignore[attr-defined]  # The browser tells of the 409, as it should.
+    assert best_form(desk) == "cream"
+
+    page.goto(f"{ROOT}/mappings?row=rub-in-salve")
+    editor.get_by_label("Reason").fill("You like to rub it in: a salve melts under your hands.")
+    expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
+    page.goto(f"{ROOT}/impact")
+    expect(page.get_by_text("No answer moves away from")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="What causes it")).to_be_visible()
+    assert page.get_by_label("What changed").input_value() == ""
+    page.get_by_label("What changed").fill("Salve first for who rubs it in.")
+    page.get_by_role("button", name="Publish version 2").click()
+    expect(page.get_by_text("Version 2 is live")).to_be_visible(timeout=20_000)
+    desk.until(lambda: best_form(desk) == "salve", seconds=5)
+
+    page.get_by_role("button", name="Roll back to version 1").click()
+    expect(page.get_by_text("Version 1 is live again")).to_be_visible()
+    desk.until(lambda: best_form(desk) == "cream", seconds=5)
+
+
+def test_a_condition_is_picked_from_lists_and_undone(page: Page) -> None:
+    page.goto(f"{ROOT}/mappings?row=calves-roll")
+    editor = page.get_by_role("form", name="Edit row calves-roll")
+    editor.get_by_label("Add an option").select_option(label="Glutes")
+    expect(editor.get_by_label("Condition as text")).to_have_value("area = calves|glutes")
+    editor.get_by_role("button", name="Add a comparison").click()
+    expect(editor.get_by_label("Condition as text")).to_have_value("area = calves|glutes & area = calves")
+    editor.get_by_role("button", name="Remove this comparison").last.click()
+    editor.get_by_label("Add a target").select_option("form:spray")
+    expect(editor.locator("[name=target]")).to_have_value("form:roll-on|spray")
+    expect(editor.locator("[data-sentence]")).to_contain_text("Glutes, add 10 to every roll-on, spray")
+    editor.get_by_role("button", name="Save").click()
+    expect(editor).to_have_count(0)
+    for _ in range(2):
+        page.goto(f"{ROOT}/changes")
+        undo = page.get_by_role("button", name="Undo this").first
+        if undo.count():
+            with page.expect_navigation():
+                undo.click()
+    page.goto(f"{ROOT}/mappings?row=calves-roll")
+
+    expect(editor.locator("[name=target]")).to_have_value("form:roll-on")
+
+
+def test_questions_move_by_keyboard_and_options_are_added(page: Page) -> None:
+    page.goto(f"{ROOT}/quiz")
+    with page.expect_navigation():
+        page.get_by_role("button", name=re.compile("Move up: How should it smell")).press("Enter")
+    listed = page.locator(".rows a.name").all_inner_texts()
+    assert listed.index("How should it smell?") < listed.index("When would you use it most?")
+    page.goto(f"{ROOT}/records/question/scent")
+    page.get_by_role("button", name="Add option").click()
+    fresh = page.locator("[data-item]").last
+    fresh.get_by_label("Id").fill("citrus")
+    fresh.get_by_label("Answer").fill("Citrus")
+    expect(page.locator("[data-saved]")).to_have_text("Saved to the draft.")
+    page.reload()
+    expect(page.locator("input[value=citrus]")).to_be_visible()
+    page.goto(f"{ROOT}/changes")
+    page.get_by_label("I am sure").check()
+    page.get_by_role("button", name="Start over").click()
+
+    expect(page.get_by_text("The draft starts over")).to_be_visible()
+
+
+def test_what_cannot_be_saved_now_is_kept_and_offered_again(page: Page, desk: Running) -> None:
+    page.goto(f"{ROOT}/mappings?row=large-cream")
+    editor = page.get_by_role("form", name="Edit row large-cream")
+    page.route("**/mappings/rows/**", lambda route: route.fulfill(status=503, body='{"detail": "Not now."}'))
+    editor.get_by_label("Note for the team").fill("ask the lab")
+    expect(editor.get_by_role("status")).to_have_text("Not now.")
+    page.unroute("**/mappings/rows/**")
+    page.reload()
+    page.get_by_role("button", name="Put it back").click()
+    expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
+    page.reload()
+
+    expect(editor.get_by_label("Note for the team")).to_have_value("ask the lab")
+    page.complaints.clear()  # type: ignore[attr-defined]  # The browser tells of the 503, as it should.
+
+
+def test_the_draft_is_tried_in_the_real_widget_with_its_trace(page: Page) -> None:
+    from tests.browser.conftest import take_quiz
+
+    page.goto(f"{ROOT}/try")
+    expect(page.locator("recovery-quiz [data-start]")).to_be_visible()
+    take_quiz(page)
+    expect(page.locator("#trace")).to_contain_text("mapping rows matched")
+    page.locator("[data-why]").first.click()
+
+    expect(page.locator("#why-not")).to_contain_text("Kept out by")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (375, "dark")])
+def test_every_page_is_accessible_wide_and_narrow_light_and_dark(
+    browser: Browser, desk: Running, come_in: Path, width: int, scheme: str
+) -> None:
+    context, page = opened(browser, desk, come_in, width, color_scheme=scheme)
+    wrong = []
+    for path in PAGES:
+        page.goto(ROOT + path)
+        if page.locator("#panel").count():
+            expect(page.locator("#panel [data-checking], [aria-busy=true]")).to_have_count(0)
+        try:
+            check_accessible(page)
+        except AssertionError as error:
+            wrong.append(f"{path}: {error}")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wrong.append(f"{path}: scrolls sideways")
+    context.close()
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_without_javascript_a_row_is_edited_and_published(browser: Browser, desk: Running, come_in: Path) -> None:
+    context, page = opened(browser, desk, come_in, java_script_enabled=False)
+    page.goto(f"{ROOT}/mappings")
+    page.get_by_role("link", name="Edit row rub-in-cream").click()
+    editor = page.get_by_role("form", name="Edit row rub-in-cream")
+    editor.get_by_label("Weight").fill("33")
+    editor.get_by_role("button", name="Save").click()
+    expect(editor.get_by_label("Weight")).to_have_value("33")
+    page.get_by_role("link", name="Check now").click()
+    page.get_by_role("link", name="Review & publish").click()
+    page.get_by_label("What changed").fill("A little more cream.")
+    page.get_by_role("button", name=re.compile("Publish version")).click()
+
+    expect(page.get_by_text(re.compile(r"Version \d is live"))).to_be_visible()
+    context.close()

@@ -335,3 +335,26 @@ def test_a_translation_is_saved_as_of_the_wording_beside_it(owner: Somebody) -> 
 
     assert "¿Dónde te duele?" in told
     assert "Everything is translated" in told
+
+
+def test_a_warning_is_accepted_by_name_with_a_reason_until_the_text_changes(owner: Somebody) -> None:
+    said = "You like to rub it in: a small wellness ritual."
+    owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=said))
+    owner.get("/check")
+    page = owner.get("/findings").text
+    assert "Accept it with a reason" in page
+    block = page.partition(f"{ROOT}/accept")[2].partition("</form>")[0]
+    fields = dict(re.findall(r'type="hidden" name="(key|locale|rule)" value="([^"]*)"', block))
+    owner.post("/accept", {**fields, "reason": "It speaks of the feel on the skin."})
+    owner.get("/check")
+    assert "Accept it with a reason" not in owner.get("/findings").text
+    owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=said + " A wellness ritual."))
+    owner.get("/check")
+
+    assert "Accept it with a reason" in owner.get("/findings").text
+
+
+def test_the_way_in_is_in_no_log_line() -> None:
+    from widget.telemetry import masked_path
+
+    assert masked_path("/console/come-in/secret-token") == "/console/come-in/…"

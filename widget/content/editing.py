@@ -277,6 +277,8 @@ def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()
     """What leads from one state of a pack to another, record by record; moves are steps with equal sides."""
     found: list[Step] = []
     for kind in (*KINDS, *(f"{TEXT}.{locale}" for locale in locales)):
+        if _same_texts(before, after, kind):
+            continue
         old, new = records_of(before, kind), records_of(after, kind)
         found += [Step(kind, name, each, None) for name, each in old.items() if name not in new]
         found += [Step(kind, name, old.get(name), each) for name, each in new.items() if old.get(name) != each]
@@ -288,6 +290,18 @@ def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()
             if stay != moved and stay.index(name) != at and old[name] == new[name]
         ]
     return found
+
+
+def _same_texts(before: PackFiles, after: PackFiles, kind: str) -> bool:
+    """Whether the files that hold this kind read the same to the letter: then nothing needs to be understood."""
+    if kind.startswith(f"{TEXT}."):
+        start = f"locales/{kind[5:]}.yaml"
+    else:
+        start = {MAPPING: "mappings.csv", PACK: "pack.yaml", TIP: "tips/", LETTER: "letters/"}.get(kind, "")
+        start = start or _HOMES[kind][0]
+    return {k: v for k, v in before.items() if k.startswith(start)} == {
+        k: v for k, v in after.items() if k.startswith(start)
+    }
 
 
 def fresh_id(wish: str, taken: Iterable[str]) -> str:

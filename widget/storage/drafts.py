@@ -110,6 +110,13 @@ def changes_of(session: Session, draft_id: int, limit: int = 100) -> list[DraftC
     return list(session.scalars(query.order_by(DraftChange.revision.desc()).limit(limit)))
 
 
+def changed_lately(session: Session, draft_id: int, since: datetime, but: int) -> dict[str, str]:
+    """From "kind/id" to who changed it since that moment, for changes by others than ``but``."""
+    wanted = (DraftChange.draft_id == draft_id, DraftChange.at >= since, DraftChange.person_id != but)
+    rows = session.execute(select(DraftChange.records, DraftChange.who).where(*wanted).order_by(DraftChange.revision))
+    return {record: who for records, who in rows for record in records.split("\n") if record}
+
+
 def report_of(session: Session, draft_id: int) -> DraftReport | None:
     return session.scalar(select(DraftReport).where(DraftReport.draft_id == draft_id))
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_draft import EditConflict, IdTaken, NothingToUndo, reset_draft, undo_change
+from widget.actions.change_draft import EditConflict, IdTaken, NothingToUndo, change_draft, reset_draft, undo_change
 from widget.actions.check_draft import FAILED, ensure_report, keep_report
-from widget.content.editing import differences
+from widget.content.claim_check import CannotAccept, accept_claim
+from widget.content.editing import ACCEPTANCE, Step, differences, records_of
+from widget.content.reader import read_files
+from widget.content.writer import canonical_files
 from widget.domain.roles import EDIT, VIEW
 from widget.storage.drafts import changes_of
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
@@ -87,6 +92,38 @@ def changes(shop: str, quiz: str) -> str:
         steps=steps,
         may_edit=may_here(EDIT),
     )
+
+
+@blueprint.post("/accept")
+@permitted(EDIT)
+def accept(shop: str, quiz: str) -> AnyResponse:
+    """Take a warning of the claims lint upon oneself, with a reason, which is kept until the text changes."""
+    place = quiz_place(shop, quiz)
+    parts, form = current_parts(), request.form
+    pack = read_files(place.draft.files, []).pack
+    try:
+        if pack is None:
+            raise CannotAccept("mend the errors of the draft first")
+        accepted = accept_claim(
+            pack,
+            key=form.get("key", ""),
+            rule=form.get("rule", ""),
+            locale=form.get("locale") or None,
+            by=me().told,
+            reason=form.get("reason", "")[:500],
+            on=parts.now().date(),
+        )
+    except CannotAccept as error:
+        flash(f"Not accepted: {error}", "bad")
+        return redirect(f"{place.root}/findings", 303)
+    fresh = records_of(
+        {"claims.yaml": canonical_files(replace(pack, accepted=accepted), {})["claims.yaml"]}, ACCEPTANCE
+    )
+    name = f"{form['rule']} {form['key']} {form.get('locale') or pack.default_locale}"
+    step = Step(ACCEPTANCE, name, place.records(ACCEPTANCE).get(name), fresh[name])
+    change_draft(parts, draft_id=place.draft.id, by=me(), what=f"warning accepted: {form['rule']}", steps=[step])
+    flash("Accepted, with your name and the reason.", "good")
+    return redirect(f"{place.root}/findings", 303)
 
 
 @blueprint.post("/undo")

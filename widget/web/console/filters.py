@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -43,6 +44,8 @@ PAGES = {
     PACK: "quiz",
     ACCEPTANCE: "findings",
 }
+_UNKNOWN = re.compile(r"unknown [a-z ]+ '([^']+)'")
+_CLAIM = re.compile(r"(\S+?)(?: \(([A-Za-z-]+)\))?: “.*?”, rule ([a-z0-9-]+):", re.DOTALL)
 _NAMES = {PACK: "Result and settings", INTRO: "Introduction", SEQUENCE: "Sequence", ACCEPTANCE: "Accepted warning"}
 
 
@@ -54,6 +57,8 @@ def hang_filters(app: Flask) -> None:
         spot_link=spot_link,
         spot_name=spot_name,
         told_parts=told_parts,
+        wrong_word=wrong_word,
+        claim_of=claim_of,
         sealed_answers=sealed_answers,
         as_csv=as_csv,
         markdown=markdown_html,
@@ -109,6 +114,20 @@ def told_parts(finding: dict[str, Any]) -> tuple[str, str, str]:
         text = rest
     head, cut, more = text.partition(" Source: ")
     return head, cut, f"Source: {more}" if more else ""
+
+
+def wrong_word(finding: dict[str, Any]) -> str:
+    """The word that a finding offers a better one for; empty where it offers none."""
+    found = _UNKNOWN.search(finding["message"]) if finding["suggestion"] else None
+    return found[1] if found else ""
+
+
+def claim_of(finding: dict[str, Any]) -> dict[str, str] | None:
+    """Key, language and rule of a warning of the claims lint, which a named person may accept; None for all else."""
+    found = (
+        _CLAIM.match(finding["message"]) if finding["code"] == "claim" and finding["severity"] == "warning" else None
+    )
+    return {"key": found[1], "locale": found[2] or "", "rule": found[3]} if found else None
 
 
 def sealed_answers(answers: dict[str, list[str]]) -> str:

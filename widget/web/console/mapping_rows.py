@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from widget.content.editing import MAPPING, PRODUCT, Data, record_hash
 from widget.content.sentences import Chip, Names, chips, row_sentence, target_parts, target_words, terms_of
 from widget.domain.condition import ConditionError, parse_condition
+from widget.storage.drafts import changed_lately
 from widget.web.console.place import Place, percent
+from widget.web.requests import current_parts
 
 A_PAGE = 250
+LATELY = timedelta(minutes=5)
 EFFECTS = {"boost": "Boost", "require": "Only", "exclude": "Exclude", "pin": "Pin first"}
 NEW, EDITED, GONE = "new", "edited", "gone"
 
@@ -33,6 +37,8 @@ class RowView:
     paths_many: int | None = None
     answers: int | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
+    other: str = ""
+    """Who else changed it in the last minutes."""
 
     @property
     def effect(self) -> str:
@@ -151,6 +157,15 @@ def names_product(target: str, product: Data) -> bool:
         if kind == "lacks" and any(value not in product for value in values):
             return True
     return False
+
+
+def note_others(place: Place, rows: list[RowView]) -> None:
+    """Whom one may get in the way of: who changed a row within the last five minutes."""
+    parts = current_parts()
+    with parts.reads() as session:
+        lately = changed_lately(session, place.draft.id, parts.now() - LATELY, place.me.id)
+    for row in rows:
+        row.other = lately.get(f"{MAPPING}/{row.id}", "")
 
 
 def dressed(place: Place, names: Names, rows: list[RowView]) -> list[RowView]:

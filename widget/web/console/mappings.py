@@ -18,7 +18,16 @@ from widget.content.sentences import Names, condition_words, mapping_id, target_
 from widget.content.spreadsheet import BadSheet, csv_sheet, sheet_rows, xlsx_sheet
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
-from widget.web.console.mapping_rows import A_PAGE, EFFECTS, Filter, RowView, dressed, editor_data, listed_rows
+from widget.web.console.mapping_rows import (
+    A_PAGE,
+    EFFECTS,
+    Filter,
+    RowView,
+    dressed,
+    editor_data,
+    listed_rows,
+    note_others,
+)
 from widget.web.console.place import Place, page, quiz_place
 from widget.web.requests import current_parts
 
@@ -43,6 +52,7 @@ def _table(place: Place, *, open_row: RowView | None = None, conflict: EditConfl
     first = _first(rows, request.args.get("from", ""), opened)
     names = Names.of(place.draft.files)
     shown = dressed(place, names, rows[first : first + A_PAGE])
+    note_others(place, shown)
     if open_row is not None and open_row.id != NEW_ID:
         shown = [open_row if row.id == open_row.id else row for row in shown]
         dressed(place, names, [open_row])

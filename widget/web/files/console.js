@@ -185,7 +185,7 @@ document.addEventListener("click", (event) => {
   const use = event.target.closest("[data-use]");
   if (use) {
     const field = use.closest(".field")?.querySelector("input, textarea");
-    if (field) { field.value = use.dataset.use; field.dispatchEvent(new Event("input", { bubbles: true })); }
+    if (field) { field.value = field.value.replaceAll(use.dataset.for, use.dataset.use); field.dispatchEvent(new Event("input", { bubbles: true })); }
   }
 });
 let dragged;

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, select, update
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from widget.domain.letter import PLANNED, QUEUED
+from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
 from widget.storage.database import Table, Utc
 
 
@@ -26,6 +26,7 @@ class Letter(Table):
         Index("ix_letters_state_due_at", "state", "due_at"),
         Index("ix_letters_contact_id", "contact_id"),
         Index("ix_letters_order_id", "order_id"),
+        Index("ix_letters_shop_id_sent_at", "shop_id", "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -78,6 +79,14 @@ def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
         .execution_options(synchronize_session=False)
     )
     return list(session.scalars(taken))
+
+
+def letters_gone(session: Session, shop_id: int, since: datetime) -> int:
+    """How many letters of a shop went since that moment, those that are just going or may have gone included."""
+    mine = select(func.count()).select_from(Letter).where(Letter.shop_id == shop_id)
+    went = session.scalar(mine.where(Letter.sent_at >= since)) or 0
+    open_ones = (Letter.sent_at.is_(None), Letter.state.in_((SENDING, UNCONFIRMED)), Letter.changed_at >= since)
+    return went + (session.scalar(mine.where(*open_ones)) or 0)
 
 
 def stuck_letters(session: Session, state: str, before: datetime) -> list[int]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from widget.domain.roles import OWNER
 from widget.storage.database import Table, Utc
 from widget.storage.shops import Shop
 
@@ -105,3 +106,16 @@ def open_sign_ins(session: Session, person_id: int, since: datetime) -> list[Sig
     """Where a person is signed in: not ended, and seen since that moment."""
     wanted = (SignIn.person_id == person_id, SignIn.ended_at.is_(None), SignIn.seen_at >= since)
     return list(session.scalars(select(SignIn).where(*wanted).order_by(SignIn.seen_at.desc())))
+
+
+def owns_all_of(session: Session, owner_id: int, person_id: int) -> bool:
+    """Whether somebody is an owner in every shop that a person belongs to."""
+    theirs = select(Membership.shop_id).where(Membership.person_id == person_id)
+    owned = select(Membership.shop_id).where(Membership.person_id == owner_id, Membership.role == OWNER)
+    return session.scalar(theirs.where(Membership.shop_id.not_in(owned)).limit(1)) is None
+
+
+def seen_since(session: Session, person_id: int, since: datetime) -> bool:
+    """Whether somebody was signed in anywhere since that moment."""
+    query = select(SignIn.id).where(SignIn.person_id == person_id, SignIn.seen_at >= since)
+    return session.scalar(query.limit(1)) is not None

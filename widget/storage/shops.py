@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
 
-
 BOTH_GOOD_FOR = timedelta(days=1)
 """After a rotation the store has this long to take the new hook secret over."""
 

@@ -25,6 +25,7 @@ from widget.content.editing import (
     TRIAGE,
 )
 from widget.web.console.place import Place, percent
+from widget.web.console.told import FILTERS
 from widget.web.requests import current_parts
 
 TRIED = b"tried-answers"
@@ -53,6 +54,7 @@ def hang_filters(app: Flask) -> None:
         spot_name=spot_name,
         sealed_answers=sealed_answers,
         as_csv=as_csv,
+        **FILTERS,
     )
 
 

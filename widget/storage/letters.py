@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -97,3 +98,17 @@ def stuck_letters(session: Session, state: str, before: datetime) -> list[int]:
 
 def letters_of_order(session: Session, order_id: int) -> list[Letter]:
     return list(session.scalars(select(Letter).where(Letter.order_id == order_id).order_by(Letter.due_at)))
+
+
+def letters_of_orders(session: Session, order_ids: Iterable[int]) -> dict[int, list[Letter]]:
+    """The letters of each of these orders, soonest first."""
+    found: dict[int, list[Letter]] = {number: [] for number in order_ids}
+    for row in session.scalars(select(Letter).where(Letter.order_id.in_(found)).order_by(Letter.due_at)):
+        found[row.order_id or 0].append(row)
+    return found
+
+
+def unconfirmed_letters(session: Session, shop_id: int, limit: int = 50) -> list[Letter]:
+    """Letters of which nobody knows whether they went: a person decides. The newest first."""
+    query = select(Letter).where(Letter.shop_id == shop_id, Letter.state == UNCONFIRMED)
+    return list(session.scalars(query.order_by(Letter.id.desc()).limit(limit)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +15,25 @@ from widget.parts import Parts
 from widget.storage.audit import note
 from widget.storage.catalogue import move_revision
 from widget.storage.people import Person
-from widget.storage.shops import shop_by_slug
+from widget.storage.shops import Shop, shop_by_slug
 
 FORM, EVENT = "form", "event"
 CARTS = (FORM, EVENT)
 """How a product gets into the cart: a form of the result posts to the store, or its page listens to an event."""
 MOST_A_DAY = 1_000_000
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+COLUMNS = (
+    "name",
+    "url",
+    "timezone",
+    "postal_address",
+    "cart",
+    "paused",
+    "quiet_from",
+    "quiet_to",
+    "letters_a_day",
+    "approval",
+)
 _SHOWN = ("name", "url", "cart")
 """What stands in results: their caches must look again."""
 
@@ -34,8 +48,29 @@ class BadSettings(ActionError):
         self.fields = fields
 
 
-def change_shop(parts: Parts, *, shop: str, values: Mapping[str, Any], by: Person) -> list[str]:
-    """Set these columns; the names of those that changed. Raises UnknownShop, BadSettings."""
+class ChangedMeanwhile(ActionError):
+    """Somebody else saved settings while these were being filled in. ``now`` is how the shop stands."""
+
+    code = "changed_meanwhile"
+
+    def __init__(self, now: Shop) -> None:
+        super().__init__("Somebody else changed the settings meanwhile. Nothing of yours was saved yet: look again.")
+        self.now = now
+
+
+def settings_mark(shop: Shop) -> str:
+    """Changes when any of the settings does."""
+    values = {name: getattr(shop, name) for name in COLUMNS}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def change_shop(
+    parts: Parts, *, shop: str, values: Mapping[str, Any], by: Person, seen: str | None = None
+) -> list[str]:
+    """Set these columns; the names of those that changed. ``seen``: the mark of the settings that were filled in.
+
+    Raises UnknownShop, BadSettings, ChangedMeanwhile.
+    """
     wrong = {name: told for name, told in _problems(values).items() if told}
     if wrong:
         raise BadSettings(wrong)
@@ -44,6 +79,8 @@ def change_shop(parts: Parts, *, shop: str, values: Mapping[str, Any], by: Perso
         if row is None:
             raise UnknownShop(f"there is no shop '{shop}'")
         changed = [name for name, value in values.items() if getattr(row, name) != value]
+        if changed and seen not in (None, settings_mark(row)):
+            raise ChangedMeanwhile(row)
         for name in changed:
             setattr(row, name, values[name])
         if changed:

@@ -9,12 +9,34 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.storage.content import ContentVersion, live_publication
 from widget.storage.people import shops_of
-from widget.web.console import doors, drafts, log, mappings, orders, people
+from widget.web.console import (
+    catalogue_page,
+    doors,
+    drafts,
+    embed_page,
+    hooks_page,
+    log,
+    mappings,
+    orders,
+    people,
+    settings_page,
+)
 from widget.web.console.filters import hang_filters
 from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
 from widget.web.requests import current_parts
 
-PARTS = (doors, drafts, mappings, people, log, orders)
+PARTS = (
+    doors,
+    drafts,
+    mappings,
+    people,
+    log,
+    orders,
+    settings_page,
+    hooks_page,
+    catalogue_page,
+    embed_page,
+)
 
 
 def hang(app: Flask) -> None:

@@ -8,8 +8,28 @@ from typing import Any
 from widget.web.console.told import masked
 
 PLAIN = frozenset(
-    "type timestamp id number currency locale total total_price placed_at updated_at created_at accepts_marketing "
-    "test line_id sku product_id variant_id title quantity price".split()
+    [
+        "type",
+        "timestamp",
+        "id",
+        "number",
+        "currency",
+        "locale",
+        "total",
+        "total_price",
+        "placed_at",
+        "updated_at",
+        "created_at",
+        "accepts_marketing",
+        "test",
+        "line_id",
+        "sku",
+        "product_id",
+        "variant_id",
+        "title",
+        "quantity",
+        "price",
+    ]
 )
 """Keys whose values tell of the order, not of who placed it."""
 MOST_SHOWN, MOST_DEEP, MOST_ITEMS = 4000, 8, 50

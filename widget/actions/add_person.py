@@ -48,7 +48,7 @@ def add_person(
         elif member.role != role:
             keep_an_owner(session, owner, member, role)
             member.role = role
-        tell(parts, session, owner, by, "person_added", f"{person.told} as {role}")
+        tell(parts, session, owner, by, "person_added", f"{address} as {role}")
         return person, make_link(parts, session, person) if again or not person.password_hash else ""
 
 
@@ -74,10 +74,10 @@ def change_member(parts: Parts, *, shop: str, person_id: int, role: str | None, 
         keep_an_owner(session, owner, member, role)
         if role is None:
             session.delete(member)
-            tell(parts, session, owner, by, "person_removed", person.told)
+            tell(parts, session, owner, by, "person_removed", person.email)
         else:
             member.role = role
-            tell(parts, session, owner, by, "role_changed", f"{person.told} is {role} now")
+            tell(parts, session, owner, by, "role_changed", f"{person.email} is {role} now")
 
 
 def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | None) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from widget.actions.add_person import BadMember
 from widget.parts import Parts
 from widget.storage.audit import note
-from widget.storage.people import Person, SignIn, membership, owns_all_of, shops_of
+from widget.storage.people import Person, SignIn, has_come_in, membership, owns_all_of, shops_of
 from widget.storage.shops import shop_by_slug
 
 
@@ -43,9 +43,13 @@ def sign_out_person(parts: Parts, *, shop: str, person_id: int, by: Person) -> i
 
 def _theirs(session: Session, shop: str, person_id: int) -> Person:
     owner = shop_by_slug(session, shop)
-    if owner is None or membership(session, owner.id, person_id) is None:
+    member = membership(session, owner.id, person_id) if owner else None
+    if member is None:
         raise BadMember("this person is not in this shop")
-    return session.get_one(Person, person_id, with_for_update=True)
+    person = session.get_one(Person, person_id, with_for_update=True)
+    if not has_come_in(session, person, member):
+        raise BadMember("this person has not come in yet: you can remove them")
+    return person
 
 
 def _end_all(parts: Parts, session: Session, person: Person) -> int:
@@ -58,5 +62,5 @@ def _end_all(parts: Parts, session: Session, person: Person) -> int:
 def _tell(parts: Parts, session: Session, person: Person, by: Person, what: str) -> None:
     """In the log of each of their shops."""
     for shop, _ in shops_of(session, person.id):
-        about, at = person.told, parts.now()
+        about, at = person.email, parts.now()
         note(session, shop_id=shop.id, at=at, person_id=by.id, who=by.told, what=what, about=about)

@@ -15,7 +15,7 @@ from widget.mail.message import letter_message
 from widget.mail.text import text_part
 from widget.parts import Parts
 from widget.passwords import new_token
-from widget.storage.people import Person, membership, owns_all_of
+from widget.storage.people import Person, has_come_in, membership, owns_all_of
 from widget.storage.shops import Shop, shop_by_slug
 from widget.telemetry import log
 
@@ -26,7 +26,7 @@ REFUSED = "the mail server refused the letter"
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What came of a letter: ``trouble`` is empty when the carrier has it; ``link`` is for handing over by hand."""
+    """What came of a letter: ``trouble`` is empty when the carrier has it; ``link`` is for handing over by hand (empty: may not)."""
 
     person: Person
     link: str
@@ -51,7 +51,7 @@ def invite_person(parts: Parts, *, shop: str, email: str, role: str, name: str, 
         Paragraph((Span("The button works once, for three days." if token else "Sign in with your password."),)),
     ]
     because = f"You get this letter because {by.told} entered your address. If that was a mistake, leave it unopened."
-    return _written_to(parts, owner, person, by, subject, because, blocks, _by_hand(base, token, mine), "invitation")
+    return _written_to(parts, owner, person, by, subject, because, blocks, _by_hand(parts, token, mine), "invitation")
 
 
 def send_fresh_link(parts: Parts, *, shop: str, person_id: int, by: Person) -> Invitation:
@@ -59,9 +59,11 @@ def send_fresh_link(parts: Parts, *, shop: str, person_id: int, by: Person) -> I
     with parts.sessions.begin() as session:
         owner = shop_by_slug(session, shop)
         person = session.get(Person, person_id)
-        if owner is None or person is None or membership(session, owner.id, person_id) is None:
+        member = membership(session, owner.id, person_id) if owner else None
+        if owner is None or person is None or member is None:
             raise BadMember("this person is not in this shop")
         token, mine = make_link(parts, session, person), owns_all_of(session, by.id, person.id)
+        link = "" if not mine and has_come_in(session, person, member) else _by_hand(parts, token, mine)
     base = parts.settings.public_url
     blocks: list[Block] = [
         Paragraph((Span(f"{by.told} sends you a link to choose a new password for the console of {owner.name}."),)),
@@ -70,7 +72,7 @@ def send_fresh_link(parts: Parts, *, shop: str, person_id: int, by: Person) -> I
     ]
     subject = f"{by.told} sends you a fresh link to {owner.name}: Recovery Quiz"
     because = f"You get this letter because {by.told} asked for it. If you need no link, do nothing."
-    return _written_to(parts, owner, person, by, subject, because, blocks, _by_hand(base, token, mine), "fresh_link")
+    return _written_to(parts, owner, person, by, subject, because, blocks, link, "fresh_link")
 
 
 def _a(role: str) -> str:
@@ -84,12 +86,12 @@ def _shop_and_right(parts: Parts, shop: str, person: Person, by: Person) -> tupl
         return owner, owns_all_of(session, by.id, person.id)
 
 
-def _by_hand(base: str, token: str, mine: bool) -> str:
+def _by_hand(parts: Parts, token: str, mine: bool) -> str:
     """The link to copy when no letter goes. Whoever may belong to others' shops too gets one that opens nothing:
 
     a link that lets somebody in would let its bearer into those shops as well. Its page says to sign in instead.
     """
-    return f"{base}/console/come-in/{token if token and mine else new_token()}"
+    return f"{parts.settings.public_url}/console/come-in/{token if token and mine else new_token()}"
 
 
 def _written_to(

@@ -115,7 +115,12 @@ def owns_all_of(session: Session, owner_id: int, person_id: int) -> bool:
     return session.scalar(theirs.where(Membership.shop_id.not_in(owned)).limit(1)) is None
 
 
-def seen_since(session: Session, person_id: int, since: datetime) -> bool:
-    """Whether somebody was signed in anywhere since that moment."""
-    query = select(SignIn.id).where(SignIn.person_id == person_id, SignIn.seen_at >= since)
+def has_come_in(session: Session, person: Person, member: Membership) -> bool:
+    """Whether somebody came into the console since they belong to this shop.
+
+    Until then a shop is told no more of them than it knew: an invitation must not tell who has an account elsewhere.
+    """
+    if person.created_at >= member.created_at and person.password_hash:
+        return True  # Their account was made by this shop.
+    query = select(SignIn.id).where(SignIn.person_id == person.id, SignIn.seen_at >= member.created_at)
     return session.scalar(query.limit(1)) is not None

@@ -18,11 +18,11 @@ from widget.storage.people import (
     Membership,
     Person,
     SignIn,
+    has_come_in,
     membership,
     open_sign_ins,
     owns_all_of,
     people_of,
-    seen_since,
 )
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, page, shop_place
@@ -55,8 +55,7 @@ class Colleague:
 
 
 def _colleague(session: Session, person: Person, member: Membership) -> Colleague:
-    made_here = person.created_at >= member.created_at and bool(person.password_hash)
-    known = made_here or seen_since(session, person.id, member.created_at)
+    known = has_come_in(session, person, member)
     ins = open_sign_ins(session, person.id, current_parts().now() - IDLE) if known else []
     return Colleague(person, member, known, ins)
 

@@ -49,13 +49,12 @@ class BadSettings(ActionError):
 
 
 class ChangedMeanwhile(ActionError):
-    """Somebody else saved settings while these were being filled in. ``now`` is how the shop stands."""
+    """Somebody else saved settings while these were being filled in."""
 
     code = "changed_meanwhile"
 
-    def __init__(self, now: Shop) -> None:
+    def __init__(self) -> None:
         super().__init__("Somebody else changed the settings meanwhile. Nothing of yours was saved yet: look again.")
-        self.now = now
 
 
 def settings_mark(shop: Shop) -> str:
@@ -80,7 +79,7 @@ def change_shop(
             raise UnknownShop(f"there is no shop '{shop}'")
         changed = [name for name, value in values.items() if getattr(row, name) != value]
         if changed and seen not in (None, settings_mark(row)):
-            raise ChangedMeanwhile(row)
+            raise ChangedMeanwhile
         for name in changed:
             setattr(row, name, values[name])
         if changed:

@@ -26,7 +26,10 @@ REFUSED = "the mail server refused the letter"
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What came of a letter: ``trouble`` is empty when the carrier has it; ``link`` is for handing over by hand (empty: may not)."""
+    """What came of a letter: ``trouble`` is empty when the carrier has it.
+
+    ``link`` is for handing over by hand; empty where that would open others' shops.
+    """
 
     person: Person
     link: str

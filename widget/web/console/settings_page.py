@@ -63,12 +63,10 @@ def save(shop: str) -> AnyResponse:
         wrong = {name: told for name, told in error.fields.items() if told}
         return make_response(_form(place, typed, request.form.get("seen", "")[:40], wrong=wrong, told=str(error)), 422)
     except ChangedMeanwhile as error:
-        now, mine = _fields(error.now), typed
-        others = [name for name in COLUMNS if name != "cart" and str(now[name]) != str(mine[name])]
-        page = _form(
-            place, typed, settings_mark(error.now), told=str(error), others=[(name, now[name]) for name in others]
-        )
-        return make_response(page, 409)
+        now = shop_place(shop).shop
+        shown = _fields(now)
+        others = [(name, shown[name]) for name in COLUMNS if name != "cart" and str(shown[name]) != str(typed[name])]
+        return make_response(_form(place, typed, settings_mark(now), told=str(error), others=others), 409)
     words = ", ".join(LABELS[name].lower() for name in changed)
     flash(f"Saved: {words}." if changed else "Nothing had changed.", "good")
     return redirect(f"{place.shop_root}/settings", 303)

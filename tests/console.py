@@ -1,4 +1,4 @@
-"""Coming into the console, as people do: by a one-time link and its form."""
+"""Somebody in the console, for tests."""
 
 from __future__ import annotations
 
@@ -7,32 +7,43 @@ from typing import Any
 
 from tests.conftest import client_of
 from widget.actions.add_person import add_person
+from widget.domain.roles import OWNER
 from widget.parts import Parts
 
-PASSWORD = "plum otter violin seven"
+PASSWORD = "quiet otter lamp seventeen"
+ROOT = "/console/shops/demo/quizzes/leg-day"
 
 
-def form_token(client: Any, path: str = "/console/account") -> str:
-    """The token of the first form of a page."""
-    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(path).get_data(as_text=True))
-    assert found, path
+def form_token(page: Any) -> str:
+    """The token of the first form on a page."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found, page.text[:400]
     return found[1]
 
 
-def come_in(client: Any, token: str, name: str = "Sam") -> Any:
-    path = f"/console/come-in/{token}"
-    data = {"csrf_token": form_token(client, path), "name": name, "password": PASSWORD}
-    return client.post(path, data=data)
+class Somebody:
+    """A signed-in browser: ``get`` as it is, ``post`` with the token of a form."""
+
+    def __init__(self, parts: Parts, client: Any) -> None:
+        self.parts, self.client = parts, client
+        self.token = ""
+
+    def get(self, path: str = "", **more: Any) -> Any:
+        return self.client.get(path if path.startswith("/console") else ROOT + path, **more)
+
+    def post(self, path: str = "", data: dict[str, Any] | None = None, **more: Any) -> Any:
+        address = path if path.startswith("/console") else ROOT + path
+        if not self.token:
+            self.token = form_token(self.client.get("/console/account"))
+        return self.client.post(address, data={"csrf_token": self.token, **(data or {})}, **more)
 
 
-def signed_in(parts: Parts, role: str = "owner", shop: str = "demo", email: str = "") -> Any:
-    """A client of somebody with this role who has just come in."""
-    _, token = add_person(parts, shop=shop, email=email or f"{role}@{shop}.example", role=role, name=role.capitalize())
+def signed_in(parts: Parts, role: str = OWNER, shop: str = "demo", email: str = "") -> Somebody:
+    """Somebody new with this role, come in by their one-time link."""
+    _, link = add_person(parts, shop=shop, email=email or f"{role}@team.example", role=role)
     client = client_of(parts)
-    assert come_in(client, token, role.capitalize()).status_code == 303
-    return client
-
-
-def post(client: Any, path: str, **fields: Any) -> Any:
-    """Post a form with its token."""
-    return client.post(path, data={"csrf_token": form_token(client), **fields})
+    page = client.get(f"/console/come-in/{link}")
+    data = {"csrf_token": form_token(page), "name": f"The {role}", "password": PASSWORD}
+    answer = client.post(f"/console/come-in/{link}", data=data)
+    assert answer.status_code == 303, answer.text
+    return Somebody(parts, client)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine as Database
 
 from widget.cache.local import LocalCache
 from widget.cache.shared import SharedCache
 from widget.clock import Clock
-from widget.live import LiveQuizzes
+from widget.live import LiveQuizzes, Served
 from widget.mail.carrier import Carrier, SmtpCarrier
 from widget.recorder import Recorder
 from widget.seals import Seals
 from widget.settings import Settings
 from widget.storage.database import Sessions, open_database, open_sessions
+
+if TYPE_CHECKING:
+    from widget.coverage.report import Coverage
 
 RESULTS_KEPT = 1024
 RESULT_SECONDS = 60.0
@@ -42,6 +46,10 @@ class Parts:
     reads: Sessions
     shared: SharedCache
     results: LocalCache[KnownResult]
+    checked: LocalCache[Coverage]
+    """What the live versions come to on all answer paths, for comparing drafts with them."""
+    drafts: LocalCache[Served]
+    """Drafts that are being tried, compiled."""
     live: LiveQuizzes
     recorder: Recorder
     seals: Seals
@@ -76,6 +84,8 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         reads=reads,
         shared=shared,
         results=LocalCache(size=RESULTS_KEPT, seconds=RESULT_SECONDS),
+        checked=LocalCache(size=2, seconds=1800.0),
+        drafts=LocalCache(size=16, seconds=600.0),
         live=live,
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),

@@ -7,7 +7,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_shutdown
 
+from widget.actions.check_draft import check_waiting_drafts
 from widget.actions.forget_old import forget_old
+from widget.actions.publish_draft import publish_due
 from widget.actions.record_order import record_orders
 from widget.actions.rescue_letters import rescue_letters
 from widget.actions.send_letter import send_due_letters
@@ -44,6 +46,8 @@ def configure(settings: Settings) -> None:
         beat_schedule={
             "record-orders": {"task": "record_orders", "schedule": sweep, "options": {"expires": sweep * 2}},
             "send-letters": {"task": "send_letters", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
             "rescue-letters": {"task": "rescue_letters", "schedule": 60.0, "options": {"expires": 60}},
             "forget-old": {"task": "forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
         },
@@ -106,3 +110,13 @@ def rescue_letters_task() -> int:
 @app.task(name="forget_old")  # type: ignore[untyped-decorator]
 def forget_old_task() -> int:
     return forget_old(parts())
+
+
+@app.task(name="check_drafts")  # type: ignore[untyped-decorator]
+def check_drafts_task() -> int:
+    return check_waiting_drafts(parts())
+
+
+@app.task(name="publish_due")  # type: ignore[untyped-decorator]
+def publish_due_task() -> int:
+    return publish_due(parts())

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DatabaseError
 from werkzeug.routing import IntegerConverter, Rule
 
 from tests.conftest import client_of
-from tests.console import PASSWORD, come_in, form_token, post, signed_in
+from tests.console import PASSWORD
+from tests.console_forms import client_in, come_in, form_token, post
 from widget.actions.add_person import add_person
 from widget.actions.add_shop import add_shop
 from widget.actions.choose_password import use_codes
@@ -85,7 +86,7 @@ def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlit
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "owner"])
 def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_parts: Parts, role: str) -> None:
-    client = signed_in(sqlite_parts, role)
+    client = client_in(sqlite_parts, role)
     token = form_token(client)
     small = [each for each in of_shops(sqlite_parts) if not may(role, each[2])]
     before = rows_of_everything(sqlite_parts)
@@ -99,7 +100,7 @@ def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_parts: Parts, rol
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_that_is_large_enough_comes_in(sqlite_parts: Parts, role: str) -> None:
-    client = signed_in(sqlite_parts, role)
+    client = client_in(sqlite_parts, role)
     for method, path, needed in of_shops(sqlite_parts):
         if method == "GET" and LEAST[needed] == role:
             assert client.get(path).status_code in (200, 302, 303, 404), path
@@ -107,7 +108,7 @@ def test_a_role_that_is_large_enough_comes_in(sqlite_parts: Parts, role: str) ->
 
 def test_an_owner_of_another_shop_finds_nothing_here(sqlite_parts: Parts) -> None:
     add_shop(sqlite_parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    client = signed_in(sqlite_parts, "owner", shop="other")
+    client = client_in(sqlite_parts, "owner", shop="other")
     token = form_token(client)
     before = rows_of_everything(sqlite_parts)
     for method, path, _ in of_shops(sqlite_parts):
@@ -120,7 +121,7 @@ def test_an_owner_of_another_shop_finds_nothing_here(sqlite_parts: Parts) -> Non
 
 
 def test_no_post_has_an_effect_without_the_token_of_its_form(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts, "owner")
+    client = client_in(sqlite_parts, "owner")
     app = create_app(sqlite_parts)
     before = rows_of_everything(sqlite_parts)
     for method, path, _, endpoint in routes(sqlite_parts):
@@ -141,7 +142,7 @@ def sign_in(client: Any, email: str = "owner@demo.example", password: str = PASS
 
 
 def test_whoever_exists_here_is_not_told(sqlite_parts: Parts) -> None:
-    signed_in(sqlite_parts)
+    client_in(sqlite_parts)
     client = client_of(sqlite_parts)
     wrong = sign_in(client, password="not the right one")
     nobody = sign_in(client, email="nobody@demo.example")
@@ -161,8 +162,8 @@ def test_guesses_are_limited(sqlite_parts: Parts) -> None:
 
 
 def test_a_disabled_person_is_out_at_once(parts: Parts) -> None:
-    signed_in(parts)
-    guest = signed_in(parts, "editor")
+    client_in(parts)
+    guest = client_in(parts, "editor")
     owner, editor = person(parts, "owner"), person(parts, "editor")
     assert guest.get("/console/account").status_code == 200
     disable_person(parts, shop="demo", person_id=editor.id, by=owner)
@@ -183,7 +184,7 @@ def person(parts: Parts, role: str) -> Person:
 
 
 def test_a_sign_in_that_is_not_used_ends_and_none_lasts_long(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     start = sqlite_parts.now()
     sqlite_parts.clock.move_to(start + IDLE - timedelta(minutes=5))
     assert client.get("/console/account").status_code == 200
@@ -227,7 +228,7 @@ def test_a_one_time_link_grows_old(sqlite_parts: Parts) -> None:
 
 
 def test_a_one_time_code_is_good_once(sqlite_parts: Parts) -> None:
-    signed_in(sqlite_parts)
+    client_in(sqlite_parts)
     secret = new_totp_secret()
     owner = person(sqlite_parts, "owner")
 
@@ -262,7 +263,7 @@ def test_the_log_is_never_changed(parts: Parts, change: str) -> None:
 
 
 def test_the_log_can_be_filtered_and_taken_along(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     post(client, "/console/account", do="password", old=PASSWORD, new="another otter violin nine")
     with sqlite_parts.sessions.begin() as session:
         note(session, shop_id=1, at=sqlite_parts.now(), who="=cmd()", what="signed_in", about="@x")
@@ -279,7 +280,7 @@ def test_the_log_can_be_filtered_and_taken_along(sqlite_parts: Parts) -> None:
 
 
 def test_older_entries_are_a_page_away(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     with sqlite_parts.sessions.begin() as session:
         for number in range(120):
             note(session, shop_id=1, at=sqlite_parts.now(), who="Robin", what="draft_changed", about=f"row {number}.")

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from tests.conftest import client_of
-from tests.console import PASSWORD, come_in, form_token, post, signed_in
+from tests.console import PASSWORD
+from tests.console_forms import client_in, come_in, form_token, post
 from tests.integration.test_chain import Refusing, hook, letters, rows, with_carrier
 from widget.actions.add_person import BadMember, add_person, change_member
 from widget.actions.add_shop import add_shop
@@ -65,7 +66,7 @@ def text_of(answer: Any) -> str:
 
 
 def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(parts: Parts) -> None:
-    owner = signed_in(parts)
+    owner = client_in(parts)
     answer = post(owner, f"{HERE}/people", email="Eda@Store.example", name="Eda", role="editor")
     assert isinstance(parts.carrier, MemoryCarrier)
     recipient, message = parts.carrier.sent[-1]
@@ -75,7 +76,7 @@ def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(parts: Parts) -
 
     assert answer.status_code == 303
     assert recipient == "eda@store.example"
-    assert message["Subject"] == "Owner invites you to Stride & Salve: Recovery Quiz"
+    assert message["Subject"] == "The owner invites you to Stride & Salve: Recovery Quiz"
     assert parts.settings.mail_from in message["From"]
     assert "List-Unsubscribe" not in message
     assert link is not None
@@ -88,7 +89,7 @@ def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(parts: Parts) -
 
 
 def test_no_connection_to_the_database_is_held_while_the_carrier_answers(parts: Parts) -> None:
-    owner = signed_in(parts)
+    owner = client_in(parts)
     held: list[int] = []
 
     class Watching(MemoryCarrier):
@@ -103,7 +104,7 @@ def test_no_connection_to_the_database_is_held_while_the_carrier_answers(parts: 
 
 
 def test_a_carrier_that_fails_leaves_a_link_to_copy(sqlite_parts: Parts) -> None:
-    owner = signed_in(sqlite_parts)
+    owner = client_in(sqlite_parts)
     with_carrier(sqlite_parts, Refusing(Later("421")))
     page = text_of(post(owner, f"{HERE}/people", email="eda@store.example", name="Eda", role="editor"))
     link = re.search(r"/console/come-in/([\w-]+)", page)
@@ -119,7 +120,7 @@ def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_parts: P
     add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
     _, token = add_person(parts, shop="other", email="ann@store.example", role=OWNER)
     come_in(client_of(parts), token, "Ann Elsewhere")
-    owner = signed_in(parts)
+    owner = client_in(parts)
     pages = []
     for email in ("ann@store.example", "new@store.example"):
         post(owner, f"{HERE}/people", email=email, name="", role="viewer")
@@ -137,8 +138,8 @@ def test_a_link_to_copy_never_opens_others_shops(sqlite_parts: Parts) -> None:
     parts = sqlite_parts
     add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
     add_person(parts, shop="other", email="ann@store.example", role=OWNER)  # Has not come in there yet.
-    signed_in(parts, shop="other", email="bob@store.example")
-    owner = signed_in(parts)
+    client_in(parts, shop="other", email="bob@store.example")
+    owner = client_in(parts)
     with_carrier(parts, Refusing(Later("421")))
     for email in ("ann@store.example", "bob@store.example"):
         page = text_of(post(owner, f"{HERE}/people", email=email, name="", role="viewer"))
@@ -151,7 +152,7 @@ def test_a_link_to_copy_never_opens_others_shops(sqlite_parts: Parts) -> None:
 
 
 def test_the_last_owner_stays(parts: Parts) -> None:
-    owner = signed_in(parts)
+    owner = client_in(parts)
     me = person(parts, "owner@demo.example")
     for fields in ({"do": "role", "role": "viewer"}, {"do": "remove", "sure": "yes"}):
         answer = post(owner, f"{HERE}/people/{me.id}", **fields)
@@ -159,7 +160,7 @@ def test_the_last_owner_stays(parts: Parts) -> None:
         assert "only owner" in text_of(answer)
     with pytest.raises(BadMember, match="yourself"):
         disable_person(parts, shop="demo", person_id=me.id, by=me)
-    second = signed_in(parts, "owner", email="second@demo.example")
+    second = client_in(parts, "owner", email="second@demo.example")
 
     assert post(owner, f"{HERE}/people/{me.id}", do="role", role="viewer").status_code == 303
     assert owner.get(f"{HERE}/people").status_code == 403
@@ -168,7 +169,7 @@ def test_the_last_owner_stays(parts: Parts) -> None:
 
 
 def test_whoever_is_removed_or_signed_out_is_out_at_once(parts: Parts) -> None:
-    owner, editor = signed_in(parts), signed_in(parts, "editor")
+    owner, editor = client_in(parts), client_in(parts, "editor")
     who = person(parts, "editor@demo.example")
     post(owner, f"{HERE}/people/{who.id}", do="sign_out")
     assert editor.get("/console/account").status_code == 303
@@ -185,7 +186,7 @@ def test_whoever_is_removed_or_signed_out_is_out_at_once(parts: Parts) -> None:
 def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_parts: Parts) -> None:
     parts = sqlite_parts
     add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    owner, _ = signed_in(parts), signed_in(parts, "editor")
+    owner, _ = client_in(parts), client_in(parts, "editor")
     who = person(parts, "editor@demo.example")
     add_person(parts, shop="other", email=who.email, role="viewer")
     refused = post(owner, f"{HERE}/people/{who.id}", do="disable", sure="yes")
@@ -224,7 +225,7 @@ def rotated(parts: Parts, client: Any) -> str:
 
 
 def test_after_a_rotation_both_secrets_are_good_for_a_day(parts: Parts) -> None:
-    client = signed_in(parts)
+    client = client_in(parts)
     first = parts.seals.unseal(shop(parts).sealed_secrets[0])
     second = rotated(parts, client)
     parts.clock.move_to(parts.now() + timedelta(hours=23))
@@ -237,7 +238,7 @@ def test_after_a_rotation_both_secrets_are_good_for_a_day(parts: Parts) -> None:
 
 
 def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     seen = re.search(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings/hooks")))
     assert seen is not None
     answers = [text_of(post(client, f"{HERE}/settings/hooks/rotate", seen=seen[1], sure="yes")) for _ in range(2)]
@@ -260,7 +261,7 @@ def test_a_failed_delivery_is_replayed_once_and_has_one_effect(parts: Parts, mon
     with monkeypatch.context() as broken:
         broken.setattr("widget.actions.record_order.parse", lambda body: 1 / 0)
         record_orders(parts)
-    client = signed_in(parts, "publisher")
+    client = client_in(parts, "publisher")
     (row,) = rows(parts, Hook)
     assert row.state == FAILED
     page = f"{HERE}/orders/deliveries/{row.id}"
@@ -289,7 +290,7 @@ def test_no_address_is_shown_unmasked(sqlite_parts: Parts) -> None:
     }
     hook(parts, body=json.dumps(body).encode())
     record_orders(parts)
-    client = signed_in(parts, "publisher")
+    client = client_in(parts, "publisher")
     failed = next(row.id for row in rows(parts, Hook) if row.state == FAILED)
     paths = (
         "orders",
@@ -315,11 +316,11 @@ def test_only_a_letter_of_this_shop_is_sent_again(sqlite_parts: Parts) -> None:
     number = letters(parts)["check-in"].id
     with parts.sessions.begin() as session:
         session.get_one(Letter, number).state = "unconfirmed"
-    stranger = signed_in(parts, "owner", shop="other")
+    stranger = client_in(parts, "owner", shop="other")
     assert post(stranger, f"/console/shops/other/orders/letters/{number}/again").status_code == 404
     assert letters(parts)["check-in"].state == "unconfirmed"
 
-    client = signed_in(parts, "publisher")
+    client = client_in(parts, "publisher")
     assert "Send again" in text_of(client.get(f"{HERE}/orders"))
     post(client, f"{HERE}/orders/letters/{number}/again")
     post(client, f"{HERE}/orders/letters/{number}/again")
@@ -337,7 +338,7 @@ def test_only_a_letter_of_this_shop_is_sent_again(sqlite_parts: Parts) -> None:
     ],
 )
 def test_an_empty_page_says_what_comes_next(sqlite_parts: Parts, path: str, words: str) -> None:
-    assert words in text_of(signed_in(sqlite_parts, "publisher").get(f"{HERE}/{path}"))
+    assert words in text_of(client_in(sqlite_parts, "publisher").get(f"{HERE}/{path}"))
 
 
 # Limits on letters -----------------------------------------------------------------------------------
@@ -419,7 +420,7 @@ def save(parts: Parts, client: Any, seen: str = "", **fields: str) -> Any:
 
 
 def test_settings_are_saved_together_with_one_entry_in_the_log(parts: Parts) -> None:
-    client = signed_in(parts)
+    client = client_in(parts)
     assert save(parts, client).status_code == 303
     row = shop(parts)
 
@@ -451,7 +452,7 @@ def test_settings_are_saved_together_with_one_entry_in_the_log(parts: Parts) -> 
 def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(
     sqlite_parts: Parts, field: str, value: str, words: str
 ) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     before = shop(sqlite_parts)
     answer = save(sqlite_parts, client, **{field: value})
     after = shop(sqlite_parts)
@@ -463,7 +464,7 @@ def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(
 
 
 def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     mark = re.findall(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings")))[0]
     me = person(sqlite_parts, "owner@demo.example")
     change_shop(sqlite_parts, shop="demo", values={"paused": True}, by=me)
@@ -475,7 +476,7 @@ def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_parts:
 
 
 def test_a_product_is_withheld_and_released_with_a_reason(sqlite_parts: Parts) -> None:
-    parts, client = sqlite_parts, signed_in(sqlite_parts)
+    parts, client = sqlite_parts, client_in(sqlite_parts)
     path = f"{HERE}/settings/products"
     nothing = post(client, path, sku="ROLL-75", do="withhold", reason=" ")
     assert nothing.status_code == 422
@@ -497,7 +498,7 @@ def test_a_product_is_withheld_and_released_with_a_reason(sqlite_parts: Parts) -
 
 
 def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     page = text_of(client.get(f"{HERE}/settings/embed?accent=%23aabbcc&paper=%23ffffff&ink=%23000000&card=%23ffffff"))
     odd = text_of(client.get(f"{HERE}/settings/embed?accent=red;}}body{{display:none"))
 
@@ -506,11 +507,11 @@ def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_parts: Part
     assert "--rq-accent: #aabbcc;" in page
     assert "Write a colour as #rrggbb" in odd
     assert "display:none" not in odd
-    assert '<recovery-quiz shop="demo" quiz="leg-day" preview>' in page
+    assert '<recovery-quiz shop="demo" quiz="leg-day" api="/console/shops/demo/quizzes/leg-day/try/api">' in page
 
 
 def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts)
+    client = client_in(sqlite_parts)
     hook(sqlite_parts)
     record_orders(sqlite_parts)
     for path in (
@@ -539,4 +540,4 @@ def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_parts: Pa
     assert isinstance(placed, datetime)
     there = placed + timedelta(hours=9)
 
-    assert there.strftime("placed %-d %b, %H:%M") in text_of(signed_in(sqlite_parts, "publisher").get(f"{HERE}/orders"))
+    assert there.strftime("placed %-d %b, %H:%M") in text_of(client_in(sqlite_parts, "publisher").get(f"{HERE}/orders"))

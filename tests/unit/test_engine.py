@@ -173,6 +173,84 @@ def test_a_single_letter_text_is_not_taken_for_a_list() -> None:
         engine.recommend({**BASE, "area": "a"}, SETTING)
 
 
+MET = (
+    BASE,
+    {**BASE, "area": ["knees"], "knee-kind": ["front"]},
+    {**BASE, "area": ["quads", "knees"], "knee-kind": ["back"], "apply": ["rub-in"]},
+    {**BASE, "warning": ["fever"]},
+    {**BASE, "area": ["calves", "quads"], "soreness": ["10"]},
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"area": ("calves",)},
+        {"area": "calves"},
+        {"area": {"calves": 1}},
+        {"area": [1]},
+        {"area": []},
+        {"area": None},
+        {"soreness": "6"},
+        {"soreness": 6},
+        {"apply": ""},
+        {"colour": ["calves"]},
+        {"knee-kind": ["front"]},
+        {"knee-kind": []},
+        {"area": ["knees"]},
+        {"area": ["knees"], "knee-kind": ["front"]},
+        {"area": ["knees"], "knee-kind": ("front",)},
+        {"area": ["knees"], "knee-kind": []},
+        {"warning": ["fever"]},
+        {"warning": ["fever"], "apply": ["nonsense"]},
+        {"warning": ["none", "fever"]},
+        {"apply": ["rub-in", "hands-free"]},
+        {"apply": []},
+        {"apply": None},
+    ],
+)
+def test_answers_met_before_change_nothing_in_how_others_are_taken(change: dict[str, Any]) -> None:
+    """An engine that has seen every answer, in any order, says of a strange set what a new one says."""
+    answers, seasoned = {**BASE, **change}, changed()
+    for each in MET:
+        seasoned.recommend(each, SETTING)
+
+    for given in (answers, dict(reversed(answers.items()))):
+        assert told_or_refused(seasoned, given) == told_or_refused(changed(), given)
+
+
+@pytest.mark.parametrize("optional", ["true", "false"])
+def test_a_shown_question_without_an_answer_is_skipped_or_missing(optional: str) -> None:
+    texts, _ = read_folder(MINI)
+    asked_of_knees = "show_if: area = knees"
+    assert asked_of_knees in texts["quiz.yaml"]
+    engine = changed(
+        quiz__yaml=texts["quiz.yaml"].replace(asked_of_knees, f"{asked_of_knees}\n    optional: {optional}")
+    )
+    engine.recommend({**BASE, "area": ["knees"], "knee-kind": ["front"]}, SETTING)
+    told = told_or_refused(engine, {**BASE, "area": ["knees"]})
+
+    assert told["trace"]["asked"]["knee-kind"] == ["skipped"] if optional == "true" else told == "required"
+    assert "knee-kind" not in told_or_refused(engine, BASE)["trace"]["asked"]
+
+
+def test_an_engine_that_may_remember_little_says_the_same(mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("widget.domain.engine.rules.MOST_WAYS", 1)
+    monkeypatch.setattr("widget.domain.engine.boosts.MOST_LANES", 0)
+    forgetful = changed()
+
+    for answers in MET * 2:
+        assert told_or_refused(forgetful, answers) == told_or_refused(mini, answers)
+
+
+def told_or_refused(engine: Engine, answers: Any) -> Any:
+    try:
+        return engine.recommend(answers, SETTING, explain=True)
+    except Refused as refused:
+        return refused.errors if len(refused.errors) > 1 else refused.code
+
+
 def test_the_shops_block_list_and_the_feed_count(mini: Engine) -> None:
     blocked = Shelf(mini.rules, blocked=frozenset({"ROLL-30"}))
     restocked = Shelf(mini.rules, feed={"SPRAY-100": {"stock": 9}, "ROLL-30": {"active": False}})

@@ -185,7 +185,7 @@ def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch
 
 def _holds(found, index: int) -> bool:
     rules = found.rules
-    boosted = {at for (at, _), holds in zip(rules.boost_rows, found.boosted, strict=False) if holds}
+    boosted = {at for (at, _), holds in zip(rules.boosts.rows, found.boosted, strict=False) if holds}
     return index in boosted or any(pick.index == index for pick in found.picks)
 
 

@@ -25,6 +25,7 @@ from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.shelf import Shelf
+from widget.domain.engine.trace import trace
 from widget.domain.pack import ENDS_EARLY
 from widget.parts import Parts
 from widget.storage.catalogue import catalogue
@@ -52,7 +53,9 @@ def check_draft(parts: Parts, draft: Draft, *, progress: Progress | None = None)
     if reading.pack is not None:
         engine = Engine.of(reading.pack)
         if live is not None:
-            told = compare(live, engine, responses, progress=progress)
+            key = f"{draft.shop_id}:{draft.quiz}:{against(parts, draft)}"
+            told = compare(live, engine, responses, progress=progress, first=parts.checked.get(key))
+            parts.checked.put(key, told.before)
             coverage = told.after
         coverage = check_content(reading, today=parts.now().date(), progress=progress, told=coverage)
         reading.add(_drift(parts, draft, engine))
@@ -171,7 +174,7 @@ def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
             continue
         if found.outcome in ENDS_EARLY:
             continue
-        rows.update(dict.fromkeys((row.id for _, row in compress(engine.rules.boost_rows, found.boosted)), count))
+        rows.update(dict.fromkeys((row.id for _, row in compress(engine.rules.boosts.rows, found.boosted)), count))
         rows.update(dict.fromkeys((pick.row.id for pick in found.picks), count))
     return dict(rows)
 
@@ -192,9 +195,22 @@ def _impact(told: Comparison, live: Engine, pack: Any, responses: list[Answers])
         "response_outcomes": outcomes,
         "causes": causes,
         "away_from_doctor": away,
+        "scores": [_scores(live, pack, each["answers"]) for each in told.examples],
         "same_answers": [_distinct(responses)[json.dumps(each["answers"], sort_keys=True)] for each in told.examples],
     }
     return data
+
+
+def _scores(live: Engine, pack: Any, answers: Answers) -> dict[str, dict[str, Any]]:
+    """For one example, on each side: score, rows and what kept it out, by SKU."""
+    found = {}
+    for side, engine in (("before", live), ("after", Engine.of(pack))):
+        try:
+            lines = trace(evaluate(engine.rules, engine.shelf, answers))["products"]
+        except Refused:
+            lines = []
+        found[side] = {line["sku"]: {key: line[key] for key in ("score", "rows", "kept_out")} for line in lines}
+    return found
 
 
 def _by_answers(

@@ -29,6 +29,7 @@ from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
 GENERAL_TIPS = 3
+Answers = dict[str, list[str]]
 
 
 class NoContent(ActionError):
@@ -41,13 +42,23 @@ def write_letter(parts: Parts, session: Session, letter: Letter) -> tuple[Served
     """The letter, with what it was written from. Raises NoContent, CannotWrite, TooLarge."""
     served = content_of(parts, session, letter)
     order = session.get(Order, letter.order_id) if letter.order_id else None
+    return served, *compose_letter(parts, served, letter, order)
+
+
+def compose_letter(
+    parts: Parts, served: Served, letter: Letter, order: Order | None, answers: Answers | None = None
+) -> tuple[Written, LetterFrame]:
+    """The letter from this content; ``answers`` stand in for those of the sealed result (for previews).
+
+    Raises NoContent, CannotWrite, TooLarge.
+    """
     text = _pack(served, letter).letter_by_id.get(letter.letter)
     if text is None:
         raise NoContent(f"version {letter.version} has no letter '{letter.letter}'")
-    context = _context(parts, served, letter, order)
+    context = _context(parts, served, letter, order, answers)
     frame = _frame(parts, served, letter, order, context, text.subject, text.preview)
     blocks: list[Block] = letter_blocks(text.body, context)
-    return served, Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks)), frame
+    return Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks)), frame
 
 
 def content_of(parts: Parts, session: Session, letter: Letter) -> Served:
@@ -65,7 +76,9 @@ def letter_products(served: Served, order: Order | None) -> list[Product]:
     return list({each.product.sku: each.product for each in bought}.values())
 
 
-def _context(parts: Parts, served: Served, letter: Letter, order: Order | None) -> dict[str, Any]:
+def _context(
+    parts: Parts, served: Served, letter: Letter, order: Order | None, answers: Answers | None
+) -> dict[str, Any]:
     setting = result_setting(parts, served, spoken_in(served, letter))
     local = {product.sku: product for product in served.speaking(spoken_in(served, letter)).shelf.products}
     products = [local.get(each.sku, each) for each in letter_products(served, order)]
@@ -76,7 +89,7 @@ def _context(parts: Parts, served: Served, letter: Letter, order: Order | None) 
         "confirm_url": f"{base}/c/{seals.token(CONFIRM, letter.contact_id)}",
         "quiz_url": f"{base}/{served.shop.slug}/quiz/{served.quiz}",
         "blocks": {
-            "tips": _tips(parts, served, letter),
+            "tips": _tips(parts, served, letter, answers),
             "check-in": [CheckIn(better, same, worse)],
             "warnings": [Warnings(each.name, each.warnings) for each in products if each.warnings],
         },
@@ -105,14 +118,15 @@ def _for_mail(image: str) -> str:
     return image.removesuffix(".svg") + ".png" if image.endswith(".svg") else image
 
 
-def _tips(parts: Parts, served: Served, letter: Letter) -> list[Block]:
+def _tips(parts: Parts, served: Served, letter: Letter, answers: Answers | None) -> list[Block]:
     """The tips of their answers where they agreed to that; else general ones. A red flag leaves none."""
     engine = served.speaking(spoken_in(served, letter))
     rules = engine.rules
     chosen: list[Tip] = [tip for tip in rules.pack.tips if tip.id in rules.pack.result.fallback_tips]
-    if letter.result_code and letter.order_id:
+    if answers is not None or (letter.result_code and letter.order_id):
         try:
-            _, answers = open_result(parts, served.shop.slug, letter.result_code)
+            if answers is None:
+                _, answers = open_result(parts, served.shop.slug, letter.result_code)
             live = parts.live.live(served.shop.slug, served.quiz)
             found = evaluate(rules, engine.shelf, answers, screen(live.engine.rules, answers) if live else None)
             chosen = [rules.tips[place - len(rules.products)] for place in found.tips]

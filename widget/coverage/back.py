@@ -76,6 +76,11 @@ class Back:
             after = per_state * layer.many
         return found[::-1]
 
+    @cached_property
+    def leads_on(self) -> list[NDArray[np.bool_]]:
+        """For each edge of each layer, whether there is a way on from there on which rows are in play."""
+        return [each > 0 for each in self.onward]
+
     def answers_through(self, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
         """Up to ``most`` answer sets on which the item holds and rows are in play."""
         return answers_through(self, item, most=most, seed=seed)

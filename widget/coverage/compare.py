@@ -83,9 +83,13 @@ def compare(
     *,
     most: int = MOST_CLASSES,
     progress: Progress | None = None,
+    first: Coverage | None = None,
 ) -> Comparison:
-    """Two versions, or two states of one, on all answer paths and on responses."""
-    first = check_paths(before.rules.pack, before.shelf, most=most, progress=progress)
+    """Two versions, or two states of one, on all answer paths and on responses.
+
+    ``first``: the report on the paths of ``before``, where somebody has it already.
+    """
+    first = first or check_paths(before.rules.pack, before.shelf, most=most, progress=progress)
     told = [first, check_paths(after.rules.pack, after.shelf, before=first, most=most, progress=progress)]
     try:
         runs = [_side_by_side(before, after, group, most, progress) for group in (GOODS, TIPS)]

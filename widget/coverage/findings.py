@@ -127,7 +127,7 @@ def _why_never(rules: Rules, shelf: Shelf, sku: str) -> str:
         return ": it has no certificate with a total THC within the limit"
     if not shelf.in_stock & bit and rules.pack.result.stock == HIDE:
         return ": it is out of stock"
-    if not any(rules.names(at) & bit and row.weight > 0 for at, (_, row) in enumerate(rules.boost_rows)):
+    if not any(rules.names(at) & bit and row.weight > 0 for at, (_, row) in enumerate(rules.boosts.rows)):
         return ": no row adds to its score"
     return ": others are always ahead, or a rule keeps it out"
 

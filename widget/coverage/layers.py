@@ -47,11 +47,11 @@ class States:
 
     def take(self, which: Column) -> States:
         return States(
-            self.words[:, which],
-            self.scores[which],
-            self.triage[:, which],
-            self.ended[:, which],
-            self.count[which],
+            self.words.take(which, axis=1),
+            self.scores.take(which, axis=0),
+            self.triage.take(which, axis=1),
+            self.ended.take(which, axis=1),
+            self.count.take(which),
         )
 
 
@@ -208,9 +208,12 @@ def _children(walked: Walked, layer: Layer, states: States, *, merge: bool) -> S
 def made_states(frame: Frame, states: States, layer: Layer, edges: Column) -> States:
     """The states that some edges of a layer lead to, not counted."""
     table, parent, entry = layer.table, layer.parent[edges], layer.entry[edges]
-    words = (states.words[:, parent] & ~table.cleared[:, None] & ~table.kill[:, entry]) | table.new[:, entry]
-    triage = np.minimum(states.triage[:, parent], table.triage[:, entry])
-    ended = np.minimum(states.ended[:, parent], table.ended[:, entry])
+    words = states.words.take(parent, axis=1)
+    words &= ~table.cleared[:, None]
+    words &= (~table.kill).take(entry, axis=1)
+    words |= table.new.take(entry, axis=1)
+    triage = np.minimum(states.triage.take(parent, axis=1), table.triage.take(entry, axis=1))
+    ended = np.minimum(states.ended.take(parent, axis=1), table.ended.take(entry, axis=1))
     return States(words, joined_scores(frame, states, table, parent, entry), triage, ended, states.count[:0])
 
 
@@ -226,9 +229,10 @@ def blocks(walked: Walked) -> Iterator[tuple[int, States]]:
 
 def joined_scores(frame: Frame, states: States, table: Table, parent: Column, entry: Column) -> NDArray[Any]:
     """Scores after an answer; what is out stays out, with one and the same score."""
-    scores = states.scores[parent]
-    scores += table.delta[entry]
-    np.putmask(scores, scores < frame.out_below, frame.out)
+    scores = states.scores.take(parent, axis=0)
+    scores += table.delta.take(entry, axis=0)
+    if scores.size and scores.min() < frame.out_below:
+        np.putmask(scores, scores < frame.out_below, frame.out)
     return scores
 
 

@@ -107,8 +107,13 @@ class Ranking:
         if not self.rows:
             return Ranked(winners, self.picks, tied, np.zeros(size, dtype=bool))
         keys = self._keys(states, scores)
+        best: NDArray[Any] | None = None
+        before: list[int] | None = None
         for row, slot in enumerate(self.picks):
-            self._pick(keys, self.slots[slot][1], row, winners, tied)
+            fits = self.slots[slot][1]
+            if fits != before or self.groups:
+                best = None
+            best, before = self._pick(keys, fits, row, winners, tied, best=best), fits
         empty = (winners == NOBODY).all(axis=0)
         if empty.any() and self.fallback:
             self._fall_back(scores, np.flatnonzero(empty), winners)
@@ -141,22 +146,29 @@ class Ranking:
                 done[column] |= first
                 shown[column] |= first
 
-    def _pick(self, keys: NDArray[Any], fits: list[int], row: int, winners: Any, tied: Any) -> None:
-        """The best of what is left; it and its variants are out of the running from then on."""
+    def _pick(
+        self, keys: NDArray[Any], fits: list[int], row: int, winners: Any, tied: Any, *, best: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        """The best of what is left (given or looked for); it and its variants are out of the running from then on.
+
+        Gives the best of what fits, but for variants, after that.
+        """
         every = len(fits) == self.count
-        best = (keys if every else keys[fits]).max(axis=0)
+        if best is None:
+            best = (keys if every else keys[fits]).max(axis=0)
         some = best != self.nothing
         place = self.count - 1 - (best & ((1 << self.bits) - 1))
         chosen = np.where(some, place, NOBODY)
         winners[row] = chosen
         at = np.flatnonzero(some)
         keys[chosen[at], at] = self.nothing
-        next_best = (keys if every else keys[fits]).max(axis=0)
+        next_best: NDArray[Any] = (keys if every else keys[fits]).max(axis=0)
         tied[row] = some & ((best >> self.bits) == (next_best >> self.bits)) & (next_best != self.nothing)
         for group in self.groups:
             taken = np.isin(chosen, group)
             for column in group if taken.any() else ():
                 np.putmask(keys[column], taken, self.nothing)
+        return next_best
 
     def _fall_back(self, scores: NDArray[Any], at: Column, winners: NDArray[np.int16]) -> None:
         """Step 8, and for tips the end of step 9: the list in its order, as many as the slots take."""

@@ -104,9 +104,9 @@ def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answer
             run = Run([side, other], within=terms)  # Elsewhere the row does not hold.
         except TooManyClasses:
             return None
-        for at, (one, two) in enumerate(run.kinds):
-            if one.same != two.same:
-                return run.example_of_kind(at)
+        witness = run.first_difference()
+        if witness is not None:
+            return witness
     return None
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +18,9 @@ from widget.coverage.table import HIDDEN, NO_ROW
 from widget.domain.condition import Term
 
 Answers = dict[str, list[str]]
-Key = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What one side shows. ``ended`` and ``triage``: rows of safety.yaml (None: none); ``shown``: places of the rules.
 
     ``slots``: the slot of each shown one, -1 for fallback; ``tied``: which of them only the SKU or id decided.
@@ -51,7 +48,7 @@ class KindBook:
     def __init__(self, rankings: Sequence[Ranking]) -> None:
         self.rankings = rankings
         self.kinds: list[tuple[Kind, ...]] = []
-        self._known: dict[Key, int] = {}
+        self._known: dict[bytes, int] = {}
 
     def numbers(self, states: States) -> NDArray[np.int32]:
         """For each state, the number of its kind."""
@@ -61,20 +58,18 @@ class KindBook:
             columns += [*each.winners, *each.tied, each.fallback]
         packed = _packed(columns)
         first, which = equal_rows(packed)
-        numbers = np.empty(len(first), dtype=np.int32)
-        keys = list(zip(*(word[first].tolist() for word in packed), strict=True))
+        keys = _keys(packed, first)
         fresh = [place for place, key in enumerate(keys) if key not in self._known]
         self._note([keys[place] for place in fresh], states, ranked, first[fresh])
-        for place, key in enumerate(keys):
-            numbers[place] = self._known[key]
+        numbers = np.fromiter(map(self._known.__getitem__, keys), dtype=np.int32, count=len(keys))
         return numbers[which]
 
-    def _note(self, keys: list[Key], states: States, ranked: list[Ranked], columns: Column) -> None:
+    def _note(self, keys: list[bytes], states: States, ranked: list[Ranked], columns: Column) -> None:
         """Results that were not met before, in plain Python."""
         sides = [_kinds(self.rankings[at].side, at, states, each, columns) for at, each in enumerate(ranked)]
-        for key, kinds in zip(keys, zip(*sides, strict=True), strict=True):
-            self._known[key] = len(self.kinds)
-            self.kinds.append(kinds)
+        start = len(self.kinds)
+        self.kinds += zip(*sides, strict=True)
+        self._known.update(zip(keys, range(start, len(self.kinds)), strict=True))
 
 
 class Run:
@@ -94,13 +89,48 @@ class Run:
     ) -> None:
         self.frame = Frame(sides, within=within)
         self.walked: Walked = walk(self.frame, most=most, progress=progress)
-        book = KindBook([Ranking(self.frame, at) for at in range(len(sides))])
+
+    @cached_property
+    def _told(self) -> tuple[list[tuple[Kind, ...]], NDArray[np.int32]]:
+        book = KindBook(self._rankings)
         parts = [book.numbers(states) for _, states in blocks(self.walked)]
-        self.kinds: list[tuple[Kind, ...]] = book.kinds
-        self.kind_of: NDArray[np.int32] = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
-        self.first_class = self._firsts()
+        return book.kinds, np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+
+    @property
+    def _rankings(self) -> list[Ranking]:
+        return [Ranking(self.frame, at) for at in range(len(self.frame.sides))]
+
+    @property
+    def kinds(self) -> list[tuple[Kind, ...]]:
+        """The kinds of result, what each side shows."""
+        return self._told[0]
+
+    @property
+    def kind_of(self) -> NDArray[np.int32]:
+        """For each class, the number of its kind."""
+        return self._told[1]
+
+    @cached_property
+    def totals(self) -> list[int]:
+        """For each kind, on how many paths it is the result."""
         totals = sum_by(self.kind_of, self.walked.counts, len(self.kinds))
-        self.totals = [int(total * self.walked.factor) for total in totals]
+        return [int(total * self.walked.factor) for total in totals]
+
+    def first_difference(self) -> Answers | None:
+        """Answers on which two sides with the same columns show different things; None when there are none.
+
+        Looks no further than to the first, and at kinds only where the picks differ at all.
+        """
+        rankings = self._rankings
+        book = KindBook(rankings)
+        for at, states in blocks(self.walked):
+            one, other = (ranking.rank(states).winners for ranking in rankings)
+            alike = np.array_equal(*states.triage) and np.array_equal(*states.ended) and np.array_equal(one, other)
+            met, numbers = len(book.kinds), None if alike else book.numbers(states)
+            for number, (first, second) in enumerate(book.kinds[met:], start=met):
+                if first.same != second.same:
+                    return self.example(at + int(np.argmax(numbers == number)))
+        return None
 
     @property
     def classes(self) -> int:
@@ -111,7 +141,9 @@ class Run:
         """How many answer sets there are: those that end early, and all others."""
         return sum(self.walked.ended) + sum(self.totals)
 
-    def _firsts(self) -> list[int]:
+    @cached_property
+    def first_class(self) -> list[int]:
+        """For each kind, the first class of it."""
         first = np.full(len(self.kinds), -1, dtype=np.int64)
         at = np.arange(len(self.kind_of) - 1, -1, -1)
         first[self.kind_of[at]] = at
@@ -168,20 +200,33 @@ class Run:
 
 def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column) -> Iterator[Kind]:
     """What one side shows in each of these columns."""
-    picks = ranked.winners[:, columns].T.tolist()
-    ties = ranked.tied[:, columns].T.tolist()
-    ended, triage = states.ended[at, columns].tolist(), states.triage[at, columns].tolist()
-    for end, row, picked, tied, fallback in zip(
-        ended, triage, picks, ties, ranked.fallback[columns].tolist(), strict=True
+    winners, fallback = ranked.winners[:, columns], ranked.fallback[columns]
+    full = (winners != NOBODY).all(axis=0) & ~fallback
+    picks = np.array([*side.places, NOBODY])[winners].T.tolist()  # NOBODY is -1: the last one.
+    seen: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+    ties = [seen.setdefault(each, each) for each in map(tuple, ranked.tied[:, columns].T.tolist())]
+    ended = [None if row == NO_ROW else row for row in states.ended[at, columns].tolist()]
+    triage = [None if row == NO_ROW else row for row in states.triage[at, columns].tolist()]
+    for end, row, picked, tied, whole, listed in zip(
+        ended, triage, picks, ties, full.tolist(), fallback.tolist(), strict=True
     ):
+        if whole:
+            yield Kind(end, row, tuple(picked), ranked.slots, tied)
+            continue
         rows = [row for row, each in enumerate(picked) if each != NOBODY]
         yield Kind(
-            None if end == NO_ROW else end,
-            None if row == NO_ROW else row,
-            tuple([side.places[picked[row]] for row in rows]),
-            (NOBODY,) * len(rows) if fallback else tuple([ranked.slots[row] for row in rows]),
-            (False,) * len(rows) if fallback else tuple([tied[row] for row in rows]),
+            end,
+            row,
+            tuple([picked[row] for row in rows]),
+            (NOBODY,) * len(rows) if listed else tuple([ranked.slots[row] for row in rows]),
+            (False,) * len(rows) if listed else tuple([tied[row] for row in rows]),
         )
+
+
+def _keys(words: Sequence[NDArray[np.uint64]], rows: Column) -> list[bytes]:
+    """These rows, each as bytes: what a dictionary takes at the least cost."""
+    side_by_side = np.column_stack([word[rows] for word in words])
+    return side_by_side.view(f"V{side_by_side.shape[1] * 8}").reshape(-1).tolist()
 
 
 def _packed(columns: Sequence[Column]) -> list[NDArray[np.uint64]]:

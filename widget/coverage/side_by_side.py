@@ -70,7 +70,7 @@ def _holding(engine: Engine, answers: Answers, groups: set[str]) -> dict[str, An
     except Refused:
         return {}
     rules = engine.rules
-    rows = [row for (_, row), holds in zip(rules.boost_rows, found.boosted, strict=False) if holds]
+    rows = [row for (_, row), holds in zip(rules.boosts.rows, found.boosted, strict=False) if holds]
     rows += [pick.row for pick in found.picks]
     holding: dict[str, Any] = {
         row.id: (row.effect, row.target, row.weight)

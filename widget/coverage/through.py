@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from widget.coverage.exact import Column
 from widget.coverage.run import Answers, Run
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ def answers_through(back: Back, item: int, *, most: int, seed: int = 0) -> Itera
         holds = table.matched[:, :, table.items.index(item)] & (table.raw >= 0)
         held = np.zeros(len(table.counts), dtype=bool)
         held[table.raw[holds]] = True
-        edges = np.flatnonzero(held[layer.entry] & (back.onward[at] > 0))
+        edges = np.flatnonzero(held.take(layer.entry) & back.leads_on[at])
         for edge in chance.permutation(edges)[:most]:
             pattern, entry = layer.pattern[layer.parent[edge]], layer.entry[edge]
             ways = np.flatnonzero(holds[pattern] & (table.raw[pattern] == entry))
             if len(ways):
-                yield _completed(back, at, int(edge), int(chance.choice(ways)), chance)
+                yield _completed(back, at, int(edge), _any(chance, ways), chance)
 
 
 def _completed(back: Back, at: int, edge: int, way: int, chance: np.random.Generator) -> Answers:
@@ -48,6 +49,11 @@ def _completed(back: Back, at: int, edge: int, way: int, chance: np.random.Gener
         state = int(layers[at].child[edge])
         at += 1
         first, last = layers[at].first_edge[state], layers[at].first_edge[state + 1]
-        edge = int(first + chance.choice(np.flatnonzero(back.onward[at][first:last] > 0)))
+        edge = int(first + _any(chance, np.flatnonzero(back.leads_on[at][first:last])))
         ways[layers[at].at] = int(layers[at].table.way[layers[at].entry[edge]])
     return run.answers(ways)
+
+
+def _any(chance: np.random.Generator, values: Column) -> int:
+    """One of these, drawn as ``chance.choice`` draws it, at a fraction of its cost."""
+    return int(values[chance.integers(len(values))])

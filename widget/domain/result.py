@@ -175,14 +175,14 @@ def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
     rules = found.rules
     conditions = [row.when for row in rules.pack.triage] + [row.when for row in rules.pack.exclusions]
     safety = {name for when in conditions for name in when.fields()}
-    rows = list(compress(range(len(rules.boost_rows)), found.boosted))
+    rows = list(compress(range(len(rules.boosts.rows)), found.boosted))
     lines = []
     for question, way in zip(rules.pack.quiz.questions, found.walk.ways, strict=True):
-        about = [at for at in rows if question.id in rules.boost_rows[at][1].when.fields()]
+        about = [at for at in rows if question.id in rules.boosts.rows[at][1].when.fields()]
         sums = [0] * len(rules.products)
         for at in about:
             for each in range(len(sums)):
-                sums[each] += rules.boost_rows[at][1].weight * (rules.names(at) >> each & 1)
+                sums[each] += rules.boosts.rows[at][1].weight * (rules.names(at) >> each & 1)
         if way.chosen and question.id not in safety and max(sums, default=0) > 0:
             most = max(sums)
             lines.append(

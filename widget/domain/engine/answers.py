@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from widget.domain.condition import WAS_SKIPPED, Chosen
-from widget.domain.engine.bits import ConditionSet
 from widget.domain.quiz import MULTI, Question
 
 Answers = Mapping[str, Sequence[str]]
-REMEMBERED_WAYS = 4096
 
 
 class Refused(ValueError):
@@ -33,27 +31,48 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of dealing with one question, with the clauses it makes false in each set of conditions.
+    """One way of dealing with one question: what follows for all rules from this answer alone.
 
-    ``problem`` is set when the answer is not acceptable for a question that is asked.
+    ``falsified`` are the clauses it makes false, ``boosted`` the boost rows on this question alone that match, ``adds``
+    the lanes of what those add. ``problem`` is set when the answer is not acceptable for a question that is asked.
     """
 
     chosen: Chosen
-    falsified: tuple[int, ...]
+    falsified: int
+    boosted: int
+    adds: int
     problem: tuple[str, str] | None = None
 
 
-class Asking:
-    """One question with the ways of answering it met so far (bounded)."""
+Made = Callable[[Question, Chosen, tuple[str, str] | None], Way]
 
-    def __init__(self, question: Question, sets: tuple[ConditionSet, ...]) -> None:
+
+class Asking:
+    """One question with the ways of answering it met so far, ``most`` of them.
+
+    ``fitting`` are those without a problem. Under () it holds what no answer comes to as long as nothing else is
+    known: a question with a condition is hidden then.
+    """
+
+    def __init__(self, question: Question, made: Made, most: int) -> None:
         self.question = question
         self.id = question.id
-        self._sets = sets
+        self._made = made
+        self._most = most
         self._ways: dict[tuple[str, ...], Way] = {}
-        self.hidden = self._way(None)
+        self.hidden = made(question, None, None)
         missing = None if question.optional else ("required", "this question needs an answer")
-        self.unanswered = self._way(WAS_SKIPPED, missing)
+        self.unanswered = made(question, WAS_SKIPPED, missing)
+        self.fitting: dict[tuple[str, ...], Way] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._ways.clear()
+        self.fitting.clear()
+        if not self.question.show_if.always:
+            self.fitting[()] = self.hidden
+        elif self.question.optional:
+            self.fitting[()] = self.unanswered
 
     def way(self, given: Sequence[str]) -> Way:
         """The way for these option ids. Raises Refused when they are not option ids of this question."""
@@ -70,14 +89,13 @@ class Asking:
             raise Refused(problem[0], {self.id: [problem[1]]})
         if not given:
             return self.unanswered
-        way = self._way(frozenset(given), unfit(self.question, given))
-        if len(self._ways) >= REMEMBERED_WAYS:
-            self._ways.clear()
+        way = self._made(self.question, frozenset(given), unfit(self.question, given))
+        if len(self._ways) >= self._most:
+            self._forget()
         self._ways[tuple(given)] = way
+        if not way.problem:
+            self.fitting[tuple(given)] = way
         return way
-
-    def _way(self, chosen: Chosen, problem: tuple[str, str] | None = None) -> Way:
-        return Way(chosen, tuple(each.falsified(self.id, chosen) for each in self._sets), problem)
 
 
 def invalid(question: Question, given: Any) -> tuple[str, str] | None:

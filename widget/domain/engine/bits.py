@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 
 from widget.domain.condition import Chosen, Condition, Term
 
 _FLAGS = bytes.maketrans(b"01", b"\x00\x01")
+_PLACES = tuple(tuple(place for place in range(8) if byte >> place & 1) for byte in range(256))
 
 
 def flags(bits: int, size: int) -> bytes:
@@ -20,6 +22,12 @@ def positions(bits: int) -> Iterator[int]:
         lowest = bits & -bits
         yield lowest.bit_length() - 1
         bits ^= lowest
+
+
+def places(bits: int) -> list[int]:
+    """The positions of the bits that are set, lowest first. For many bits, of which some are set."""
+    data = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+    return [8 * at + place for at in compress(range(len(data)), data) for place in _PLACES[data[at]]]
 
 
 def mask(of: Iterable[int]) -> int:
@@ -51,6 +59,7 @@ class ConditionSet:
             for position in range(width):
                 self._register(conditions[self.order[position]].clauses[depth], 1 << (offset + position))
             offset += width
+        self.width = offset
         self._all = (1 << offset) - 1
 
     def _register(self, clause: tuple[Term, ...], bit: int) -> None:
@@ -70,8 +79,11 @@ class ConditionSet:
         return result
 
     def standing(self, falsified: int) -> int:
-        """The conditions (as bits, in ``order``) with a clause that nothing made false."""
-        good = self._all & ~falsified
+        """The conditions (as bits, in ``order``) with a clause that nothing made false.
+
+        Bits from ``width`` on may belong to others; they do not count.
+        """
+        good = self._all ^ (self._all & falsified)
         result = 0
         for offset, width_mask in self._planes:
             result |= (good >> offset) & width_mask

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -10,7 +9,7 @@ from itertools import compress
 from widget.domain.condition import Chosen
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.bits import flags, mask
-from widget.domain.engine.rules import BOOSTS, LANE, PICKS, Pick, Rules, Walk
+from widget.domain.engine.rules import Pick, Rules, Walk
 from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import (
     DEMOTE,
@@ -64,13 +63,24 @@ class Evaluation:
     tips: tuple[int, ...] = ()
     tips_from_fallback: bool = False
     scores: Sequence[int] = ()
-    boosted: bytes = b""
     picks: tuple[Pick, ...] = ()
     exclusions: tuple[tuple[Exclusion, int], ...] = ()
     screened_out: int = 0
     candidates: int = 0
     pinned: tuple[int, ...] = ()
     ranked: tuple[int, ...] = ()
+    _boosted: bytes | None = None
+
+    @property
+    def boosted(self) -> bytes:
+        """For each boost row, in the order of ``rules.boosts.rows``, whether it matched; empty after an early end.
+
+        Worked out when first asked for: many want to know what is shown, and not why.
+        """
+        if self._boosted is None:
+            ended = SEVERITY[self.outcome] > SEVERITY[TIPS_ONLY]
+            self._boosted = b"" if ended else self.rules.boosted(self.walk)
+        return self._boosted
 
 
 def evaluate(rules: Rules, shelf: Shelf, answers: Answers, screening: Screening | None = None) -> Evaluation:
@@ -85,7 +95,8 @@ def evaluate(rules: Rules, shelf: Shelf, answers: Answers, screening: Screening 
     found = Evaluation(rules, shelf, walk, triage.outcome if triage else PRODUCTS, triage)
     if SEVERITY[found.outcome] > SEVERITY[TIPS_ONLY]:
         return found
-    _match(found)
+    found.scores = rules.scores(walk)
+    found.picks = rules.picked(walk)
     return decided(found, screening)
 
 
@@ -101,13 +112,6 @@ def decided(found: Evaluation, screening: Screening | None = None) -> Evaluation
     return found
 
 
-def matched(rules: Rules, shelf: Shelf, answers: Answers) -> Evaluation:
-    """Which rows match and what they add up to; nothing is chosen yet. Raises Refused."""
-    found = Evaluation(rules, shelf, rules.walk(answers), PRODUCTS, None)
-    _match(found)
-    return found
-
-
 def _severity(triage: Triage | None) -> int:
     return SEVERITY[triage.outcome] if triage else 0
 
@@ -117,31 +121,6 @@ def _tips_only(rules: Rules, walk: Walk) -> Triage | None:
         if walk.control & bit and row.outcome == TIPS_ONLY:
             return row
     return None
-
-
-def _match(found: Evaluation) -> None:
-    """Which rows match, and the score of every entity (step 4)."""
-    rules = found.rules
-    found.boosted = flags(rules.standing(found.walk, BOOSTS), len(rules.adds))
-    sums = [0] * (rules.entity_count + len(rules.vectors))
-    for group, weight in compress(rules.adds, found.boosted):
-        sums[group] += weight
-    found.scores = _spread(rules, sums)
-    found.picks = tuple(compress(rules.picks, flags(rules.standing(found.walk, PICKS), len(rules.picks))))
-
-
-def _spread(rules: Rules, sums: list[int]) -> Sequence[int]:
-    """Sums of groups handed to each member at once: lanes of 32 bits in one integer, biased to stay positive."""
-    count = rules.entity_count
-    if not rules.vectors:
-        return sums
-    total = rules.bias
-    for amount, vector in zip(sums[count:], rules.vectors, strict=True):
-        if amount:
-            total += amount * vector
-    lanes = struct.unpack(f"<{count}I", total.to_bytes(count * (LANE // 8), "little"))
-    bias = 1 << (LANE - 1)
-    return [own + lane - bias for own, lane in zip(sums, lanes, strict=False)]
 
 
 def _gate(found: Evaluation, screening: Screening | None) -> None:

@@ -8,7 +8,8 @@ beyond that a bounded climb from several starts gives a lower bound, which ``con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from operator import itemgetter
@@ -47,20 +48,25 @@ class Highest:
 def highest_score(rules: Rules, sku: str) -> tuple[int, bool]:
     """(the highest score of this product on any path without early ends, whether that is exact)."""
     place = rules.place[sku]
-    rows = [(row.when, row.weight) for at, (_, row) in enumerate(rules.boost_rows) if rules.names(at) >> place & 1]
+    rows = [(row.when, row.weight) for at, (_, row) in enumerate(rules.boosts.rows) if rules.names(at) >> place & 1]
     constant = sum(weight for when, weight in rows if when.always)
     rows = [(when, weight) for when, weight in rows if not when.always]
     questions = _involved(rules, [when for when, _ in rows])
+    best, exact = _highest(tuple(questions), tuple(rows))
+    return constant + best, exact
+
+
+@lru_cache(maxsize=512)
+def _highest(questions: tuple[Question, ...], rows: tuple[Row, ...]) -> tuple[int, bool]:
+    """(the highest sum of the rows on any path, whether that is exact). Two versions share what an edit left alone."""
     try:
         best = _eliminate(*_tables(questions, rows))
     except TooMany:
         best = None
-    if best is not None:
-        return constant + best, True
-    return constant + _climb(questions, rows), False
+    return (_climb(questions, rows), False) if best is None else (best, True)
 
 
-def _tables(questions: list[Question], rows: list[Row]) -> tuple[list[Table], dict[str, int]]:
+def _tables(questions: Sequence[Question], rows: Sequence[Row]) -> tuple[list[Table], dict[str, int]]:
     """(the tables to add up, the number of ways of each question). Raises TooMany."""
     joint = [(when, weight) for when, weight in rows if len(when.fields()) > 1]
     conditions = [when for when, _ in joint] + [question.show_if for question in questions]
@@ -133,27 +139,28 @@ def _eliminate(tables: list[Table], sizes: dict[str, int]) -> int | None:
 
 
 def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict[str, int]) -> Table:
+    """One table on the rest of the scope: the most that the given tables add up to over the ways of this question."""
     rest = tuple(each for each in scope if each != name)
-    picked = [_looked_up(tuple(scope.index(each) for each in names), cells) for names, cells in tables]
-    kept = [scope.index(each) for each in rest]
+    rows = [_by_rest(name, rest, table, sizes[name]) for table in tables]
     best: dict[tuple[int, ...], int] = {}
-    for places in product(*(range(sizes[each]) for each in scope)):
-        value = 0
-        for pick, cells in picked:
-            value += cells[pick(places)]
-        key = tuple([places[i] for i in kept])
-        if value > best.get(key, 10 * _IMPOSSIBLE):
-            best[key] = value
+    for places in product(*(range(sizes[each]) for each in rest)):
+        best[places] = max(map(sum, zip(*[row[pick(places)] for pick, row in rows], strict=True)))
     return rest, best
 
 
-def _looked_up(indexes: tuple[int, ...], cells: dict[tuple[int, ...], int]) -> tuple[Callable[[Any], Any], Any]:
-    """A way to look up cells by some of the places, without building a key in Python."""
-    pick = itemgetter(*indexes)
-    return (pick, cells) if len(indexes) > 1 else (pick, {key[0]: value for key, value in cells.items()})
+def _by_rest(name: str, rest: tuple[str, ...], table: Table, size: int) -> tuple[Callable[[Any], Any], Any]:
+    """(what picks a key from places on the rest, for each key the cells by way of the question of this name)."""
+    names, cells = table
+    at = names.index(name)
+    indexes = tuple(rest.index(each) for each in names if each != name)
+    rows: dict[Any, list[int]] = {}
+    for key, value in cells.items():
+        others = key[:at] + key[at + 1 :]
+        rows.setdefault(others[0] if len(others) == 1 else others, [0] * size)[key[at]] = value
+    return (itemgetter(*indexes) if indexes else lambda _: ()), rows
 
 
-def _climb(questions: list[Question], rows: list[Row]) -> int:
+def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:
     """Change one answer at a time while that helps, from several starts; at most MOST_TRIES looks."""
     choices = {question.id: _simple_ways(question) for question in questions}
     tries = 0
@@ -180,7 +187,7 @@ def _simple_ways(question: Question) -> list[Chosen]:
     return list(dict.fromkeys(ways))
 
 
-def _score(questions: list[Question], rows: list[Row], answers: Mapping[str, Chosen]) -> int:
+def _score(questions: Sequence[Question], rows: Sequence[Row], answers: Mapping[str, Chosen]) -> int:
     shown: dict[str, Chosen] = {}
     for question in questions:
         shown[question.id] = answers[question.id] if question.show_if.holds(shown) else None

@@ -16,12 +16,12 @@ def without_row(found: Evaluation, index: int) -> Evaluation:
         return found  # The quiz ended early: rows decide nothing.
     less = replace(found, outcome=found.triage.outcome if found.triage else PRODUCTS, shown=(), tips=())
     if rules.pack.mappings[index].effect == BOOST:
-        place = next(at for at, (row, _) in enumerate(rules.boost_rows) if row == index)
+        place = next(at for at, (row, _) in enumerate(rules.boosts.rows) if row == index)
         if not found.boosted[place]:
             return found
         scores = list(found.scores)
         for entity in positions(rules.names(place)):
-            scores[entity] -= rules.boost_rows[place][1].weight
+            scores[entity] -= rules.boosts.rows[place][1].weight
         less.scores = scores
     else:
         less.picks = tuple(pick for pick in found.picks if pick.index != index)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress, repeat
+from operator import getitem
 
+from widget.domain.condition import Chosen
 from widget.domain.engine.answers import Answers, Asking, Refused, Way
-from widget.domain.engine.bits import ConditionSet, mask, positions
-from widget.domain.pack import BOOST, ENDS_EARLY, EXCLUDE, PIN, REQUIRE, Exclusion, Mapping, Pack, Triage
+from widget.domain.engine.bits import ConditionSet, flags, mask, positions
+from widget.domain.engine.boosts import LANE, Boosts
+from widget.domain.pack import ENDS_EARLY, EXCLUDE, PIN, REQUIRE, Exclusion, Mapping, Pack, Triage
+from widget.domain.quiz import Question
 from widget.domain.target import Target, names_tips
 
-CONTROL, BOOSTS, PICKS = 0, 1, 2
-LANE = 32
-_BIAS = 1 << (LANE - 1)
+MOST_WAYS = 4096
+MOST_BITS = 1 << 25
+"""How many ways of answering are remembered a question, and how much memory they take (4 MiB), whichever is less."""
+
+_NOTHING = repeat(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +32,19 @@ class Pick:
     entities: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Walk:
-    """What going through the questions came to: a way per question, in order; the row that ended it."""
+    """What going through the questions came to: a way per question, in order; the row that ended it.
+
+    ``control`` are the conditions that steer and hold, ``falsified`` all clauses that an answer made false, ``adds``
+    the lanes of what boost rows on one question alone add.
+    """
 
     ways: tuple[Way, ...]
     ended_by: Triage | None
     control: int
+    falsified: int
+    adds: int
 
 
 class Rules:
@@ -44,12 +57,11 @@ class Rules:
         self.place = {product.sku: index for index, product in enumerate(self.products)}
         self.tip_place = {tip.id: len(self.products) + index for index, tip in enumerate(self.tips)}
         self.all_products = (1 << len(self.products)) - 1
+        self.entity_count = len(self.products) + len(self.tips)
         self._compile_control()
-        self._compile_boosts()
+        self.boosts = Boosts(pack, self.entities, self.entity_count)
         self._compile_picks()
-        sets = (self.control, self._boost_set, self._pick_set)
-        self.askings = tuple(Asking(question, sets) for question in pack.quiz.questions)
-        self._question_ids = frozenset(pack.quiz.by_id)
+        self._compile_askings()
         self.slots = tuple((slot, self.entities(slot.from_) & self.all_products) for slot in pack.result.slots)
         self.rows = {row.id: row for row in pack.mappings}
 
@@ -82,25 +94,8 @@ class Rules:
             laters.append(later)
             later |= self.control.falsified(question.id, None)
         self._later = tuple(reversed(laters))
-
-    def _compile_boosts(self) -> None:
-        """Boost rows, grouped by the same entities; groups of one product add straight to its score."""
-        rows = [(index, row) for index, row in enumerate(self.pack.mappings) if row.effect == BOOST]
-        self._boost_set = ConditionSet([row.when for _, row in rows])
-        self.boost_rows = tuple(rows[index] for index in self._boost_set.order)
-        count = len(self.products) + len(self.tips)
-        groups: dict[int, int] = {1 << entity: entity for entity in range(count)}
-        adds, vectors = [], []
-        self._named = [self.entities(row.target) for _, row in self.boost_rows]
-        for (_, row), entities in zip(self.boost_rows, self._named, strict=True):
-            if entities not in groups:
-                groups[entities] = len(groups)
-                vectors.append(sum(1 << (LANE * place) for place in positions(entities)))
-            adds.append((groups[entities], row.weight))
-        self.adds = tuple(adds)
-        self.vectors = tuple(vectors)
-        self.entity_count = count
-        self.bias = sum(_BIAS << (LANE * place) for place in range(count))
+        self._conditional = sum(self._show)
+        self._ending = sum(row_bit for row_bit, row in self.triage_bits if row.outcome in ENDS_EARLY)
 
     def _compile_picks(self) -> None:
         rows = [(i, row) for i, row in enumerate(self.pack.mappings) if row.effect in (REQUIRE, EXCLUDE, PIN)]
@@ -108,19 +103,45 @@ class Rules:
         in_order = (rows[index] for index in self._pick_set.order)
         self.picks = tuple(Pick(index, row, self.entities(row.target)) for index, row in in_order)
 
+    def _compile_askings(self) -> None:
+        """The clauses of all sets lie side by side in one integer: what steers, then picks, then joint boosts.
+
+        What steers is followed by a bit for each of its conditions, set when the question that it shows is answered.
+        """
+        questions = self.pack.quiz.questions
+        steering = self.control.width + self.control.size
+        self._steering = (1 << steering) - 1
+        self._picks_at = steering
+        self._joint_at = steering + self._pick_set.width
+        self._shown_by = {question.id: bit for question, bit in zip(questions, self._show, strict=True)}
+        bits = self._joint_at + self.boosts.joint.width + len(self.boosts.rows) + LANE * self.entity_count
+        most = min(MOST_WAYS, MOST_BITS // (bits + 1))
+        self.askings = tuple(Asking(question, self._way, most) for question in questions)
+        self._question_ids = frozenset(self.pack.quiz.by_id)
+        self._ids = tuple(question.id for question in questions)
+        self._fitting = tuple(asking.fitting for asking in self.askings)
+
+    def _way(self, question: Question, chosen: Chosen, problem: tuple[str, str] | None) -> Way:
+        falsified = self.control.falsified(question.id, chosen)
+        if chosen is not None:
+            falsified |= self._shown_by[question.id] << self.control.width
+        falsified |= self._pick_set.falsified(question.id, chosen) << self._picks_at
+        falsified |= self.boosts.joint.falsified(question.id, chosen) << self._joint_at
+        return Way(chosen, falsified, *self.boosts.own(question.id, chosen), problem)
+
     @cached_property
     def reasons(self) -> tuple[tuple[tuple[int, str], ...], ...]:
         """Per entity its boost rows with a reason, heaviest first: (position in boost_rows, reason)."""
         found: list[list[tuple[int, int, int, str]]] = [[] for _ in range(self.entity_count)]
-        for position, (index, row) in enumerate(self.boost_rows):
+        for position, (index, row) in enumerate(self.boosts.rows):
             if row.weight > 0 and row.reason:
-                for entity in positions(self._named[position]):
+                for entity in positions(self.boosts.named[position]):
                     found[entity].append((-row.weight, index, position, row.reason))
         return tuple(tuple((position, reason) for *_, position, reason in sorted(rows)) for rows in found)
 
     def names(self, position: int) -> int:
         """The entities that the boost row at this position names."""
-        return self._named[position]
+        return self.boosts.named[position]
 
     def entities(self, targets: Iterable[Target]) -> int:
         """The bitset of the products and tips that the targets name."""
@@ -146,12 +167,46 @@ class Rules:
 
     def walk(self, answers: Answers) -> Walk:
         """Go through the questions in order. Raises Refused with everything that is wrong."""
-        seen = falsified = 0
-        ended: Triage | None = None
-        refused = not isinstance(answers, dict)
-        ways: list[Way] = []
-        if refused:
+        if not isinstance(answers, dict):
             raise Refused("not_an_object", {"answers": ["answers map question ids to lists of option ids"]})
+        return self._walk_straight(answers) or self._walk_in_order(answers)
+
+    def _walk_straight(self, answers: Answers) -> Walk | None:
+        """The walk when every answer was met before, fits, and what has no answer is hidden or optional; else None.
+
+        Nothing here looks at one question after the other: that nothing ended early, and that just those questions
+        were answered that show, is checked at the end. A condition reads the same there as at its question's turn,
+        since it looks at earlier questions only.
+        """
+        if [*map(type, answers.values())].count(list) != len(answers):
+            return None
+        given: Iterable[Sequence[str]] = answers.values()
+        if tuple(answers) != self._ids:
+            if not self._question_ids.issuperset(answers):
+                return None
+            given = map(answers.get, self._ids, _NOTHING)
+        try:
+            ways = tuple(map(getitem, self._fitting, map(tuple, given)))
+        except (KeyError, TypeError):
+            return None
+        walk = self._added_up(ways, None)
+        answered = (walk.falsified & self._steering) >> self.control.width
+        if walk.control & self._ending or (answered ^ walk.control) & self._conditional:
+            return None
+        return walk
+
+    def _added_up(self, ways: tuple[Way, ...], ended: Triage | None) -> Walk:
+        falsified = adds = 0
+        for way in ways:
+            falsified |= way.falsified
+            adds += way.adds
+        return Walk(ways, ended, self.control.standing(falsified), falsified, adds)
+
+    def _walk_in_order(self, answers: Answers) -> Walk:
+        seen = steering = 0
+        ended: Triage | None = None
+        refused = False
+        ways: list[Way] = []
         for asking, show, ends, later in zip(self.askings, self._show, self._ends, self._later, strict=True):
             given = answers.get(asking.id)
             way = asking.unanswered
@@ -161,17 +216,17 @@ class Rules:
                     way = asking.way(given)  # type: ignore[arg-type]  # None is refused in there
                 except Refused:
                     refused = True
-            if ended or (show and not self.control.standing(falsified) & show):
+            if ended or (show and not self.control.standing(steering) & show):
                 way = asking.hidden
             elif way.problem:
                 refused = True
             ways.append(way)
-            falsified |= way.falsified[CONTROL]
+            steering |= way.falsified & self._steering
             if ends and not ended:
-                ended = self._ended(self.control.standing(falsified | later) & ends)
+                ended = self._ended(self.control.standing(steering | later) & ends)
         if refused or seen != len(answers):
             raise self._refusal(answers)
-        return Walk(tuple(ways), ended, self.control.standing(falsified))
+        return self._added_up(tuple(ways), ended)
 
     def _ended(self, standing: int) -> Triage | None:
         if not standing:
@@ -210,13 +265,21 @@ class Rules:
                 way = asking.hidden
             else:
                 yield asking, way
-            falsified |= way.falsified[CONTROL]
+            falsified |= way.falsified & self._steering
             if ends and self.control.standing(falsified | later) & ends:
                 return
 
-    def standing(self, walk: Walk, which: int) -> int:
-        """The boost or pick rows that match, as bits."""
-        falsified = 0
-        for way in walk.ways:
-            falsified |= way.falsified[which]
-        return (self._boost_set if which == BOOSTS else self._pick_set).standing(falsified)
+    # What a walk comes to ----------------------------------------------------------------------------
+
+    def scores(self, walk: Walk) -> Sequence[int]:
+        """The score of every entity (step 4)."""
+        return self.boosts.scores(walk.falsified >> self._joint_at, walk.adds)
+
+    def boosted(self, walk: Walk) -> bytes:
+        """For each boost row, in the order of ``boosts.rows``, whether it matches."""
+        return self.boosts.matched(walk.falsified >> self._joint_at, (way.boosted for way in walk.ways))
+
+    def picked(self, walk: Walk) -> tuple[Pick, ...]:
+        """The rows that match and take out, demand or put first."""
+        standing = self._pick_set.standing(walk.falsified >> self._picks_at)
+        return tuple(compress(self.picks, flags(standing, len(self.picks)))) if standing else ()

@@ -60,7 +60,9 @@ def _barred(found: Evaluation, place: int) -> dict[str, Any] | None:
 def trace(found: Evaluation) -> dict[str, Any]:
     """Everything that was decided, as plain data: asked, rows, scores, products and tips with what kept them out."""
     rules = found.rules
-    matched = sorted([index for index, _ in compress(rules.boost_rows, found.boosted)] + [p.index for p in found.picks])
+    matched = sorted(
+        [index for index, _ in compress(rules.boosts.rows, found.boosted)] + [p.index for p in found.picks]
+    )
     chosen = {
         asking.id: sorted(way.chosen)
         for asking, way in zip(rules.askings, found.walk.ways, strict=True)
@@ -120,7 +122,7 @@ def _rows(found: Evaluation, place: int) -> list[dict[str, Any]]:
     """The matched boost rows that name it, in file order, with what each adds."""
     rows = sorted(
         (index, row.id, row.weight)
-        for position, (index, row) in enumerate(found.rules.boost_rows)
+        for position, (index, row) in enumerate(found.rules.boosts.rows)
         if found.boosted and found.boosted[position] and found.rules.names(position) >> place & 1
     )
     return [{"id": row_id, "adds": weight} for _, row_id, weight in rows]

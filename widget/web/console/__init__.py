@@ -15,11 +15,15 @@ from widget.web.console import (
     drafts,
     embed_page,
     hooks_page,
+    impact,
     log,
     mappings,
     orders,
     people,
+    records,
     settings_page,
+    translations,
+    trials,
 )
 from widget.web.console.filters import hang_filters
 from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
@@ -29,6 +33,10 @@ PARTS = (
     doors,
     drafts,
     mappings,
+    records,
+    impact,
+    trials,
+    translations,
     people,
     log,
     orders,

@@ -11,7 +11,7 @@ from widget.content.editing import differences
 from widget.domain.roles import EDIT, VIEW
 from widget.storage.drafts import changes_of
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
-from widget.web.console.place import page, quiz_place
+from widget.web.console.place import Place, page, percent, quiz_place
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("drafts", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
@@ -37,8 +37,22 @@ def check(shop: str, quiz: str) -> AnyResponse:
             "state": place.report.state,
             "panel": render_template("console/panel_inside.html", place=place),
             "bar": render_template("console/state.html", place=place),
+            "rows": _touched(place),
         }
     )
+
+
+def _touched(place: Place) -> dict[str, list[str]]:
+    """What each mapping row touches, in words: its share of paths, and real answers."""
+    report = place.known_report
+    if not report or not report["paths"]:
+        return {}
+    whole, answers = report["paths"]["paths"], report["row_answers"]
+    known = bool(report["answers"])
+    return {
+        name: [percent(many, whole), f"{answers.get(name, 0):,}" if known else "–"]
+        for name, many in report["paths"]["rows"].items()
+    }
 
 
 @blueprint.get("/findings")

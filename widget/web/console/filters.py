@@ -24,6 +24,8 @@ from widget.content.editing import (
     TIP,
     TRIAGE,
 )
+from widget.content.languages import text_hash
+from widget.content.prose import markdown_html
 from widget.web.console.place import Place, percent
 from widget.web.console.told import FILTERS
 from widget.web.requests import current_parts
@@ -54,6 +56,8 @@ def hang_filters(app: Flask) -> None:
         spot_name=spot_name,
         sealed_answers=sealed_answers,
         as_csv=as_csv,
+        markdown=markdown_html,
+        text_hash=text_hash,
         **FILTERS,
     )
 

@@ -19,7 +19,7 @@ async function check() {
     const bar = document.getElementById("state");
     if (bar) bar.innerHTML = told.bar;
     if (told.state === "waiting" || told.state === "running") setTimeout(check, 700);
-    else document.dispatchEvent(new CustomEvent("console:checked", { detail: told }));
+    else { document.dispatchEvent(new CustomEvent("console:checked", { detail: told })); if (document.querySelector("[data-reload]")) location.reload(); }
   } catch { /* The server is away; the next change asks again. */ } finally {
     asking = false;
     if (again) { again = false; check(); }

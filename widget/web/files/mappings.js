@@ -158,6 +158,12 @@ document.addEventListener("click", async (event) => {
   dress(form);
   form.querySelector("select, input:not([type=hidden])").focus();
 });
+document.addEventListener("console:checked", (event) => {
+  for (const row of document.querySelectorAll("[data-row]:not(.gone)")) {
+    const told = event.detail.rows[row.dataset.row];
+    if (told) row.querySelectorAll(".touch").forEach((cell, at) => { cell.textContent = told[at]; });
+  }
+});
 document.addEventListener("console:done", (event) => close(event.detail));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") close(event.target.closest?.("form[data-editor]")); });
 for (const form of document.querySelectorAll("form[data-editor]")) dress(form);

@@ -40,7 +40,7 @@ class RecoveryQuiz extends HTMLElement {
   }
 
   get #key() { return `rq:${this.getAttribute("shop")}:${this.getAttribute("quiz")}`; }
-  get #api() { return `${base}v1/shops/${this.getAttribute("shop")}/quizzes/${this.getAttribute("quiz")}`; }
+  get #api() { return this.getAttribute("api") ?? `${base}v1/shops/${this.getAttribute("shop")}/quizzes/${this.getAttribute("quiz")}`; }
   get #locale() { return this.getAttribute("locale") || navigator.language || ""; }
   get #page() { return `${base}${this.getAttribute("shop")}/quiz/${this.getAttribute("quiz")}`; }
 
@@ -84,7 +84,7 @@ class RecoveryQuiz extends HTMLElement {
   }
 
   #count(event, more = {}) {
-    if (this.hasAttribute("preview")) return; // Colours are tried in the console: nobody saw a quiz.
+    if (this.hasAttribute("api")) return; // A quiz that is being tried, not taken.
     const body = JSON.stringify({ events: [{ event, quiz: this.#quiz.quiz, ...more }] });
     navigator.sendBeacon?.(`${base}v1/shops/${this.#quiz.shop}/events`, new Blob([body], { type: "text/plain" }));
   }

@@ -1,0 +1,337 @@
+"""The console's pages: what they show, what they take, and what they refuse."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import openpyxl
+import pytest
+from sqlalchemy import event
+
+from tests.conftest import client_of
+from tests.console import PASSWORD, ROOT, Somebody, form_token, signed_in
+from widget.actions.change_draft import open_draft
+from widget.content.editing import MAPPING, records_of
+from widget.content.spreadsheet import xlsx_sheet
+from widget.parts import Parts
+
+PAGES = (
+    *("/mappings", "/mappings?kind=tips", "/mappings?row=rub-in-cream", "/mappings?row=new", "/mappings/import"),
+    *(
+        "/quiz",
+        "/safety",
+        "/products",
+        "/tips",
+        "/letters",
+        "/languages",
+        "/languages/es?show=all",
+        "/findings",
+        "/changes",
+    ),
+    *("/impact", "/try", "/records/question/area", "/records/triage/chest-or-breathing", "/records/product/CREAM-60"),
+    *("/records/tip/massage", "/records/letter/check-in", "/records/sequence/after-purchase", "/records/pack/pack"),
+    *("/records/question/new", "/letters/how-to-use/preview", "/letters/check-in/preview?outcome=see_doctor&look=text"),
+)
+RTL = "\u202egnp.exe\u202c"
+
+
+@pytest.fixture
+def owner(sqlite_parts: Parts) -> Somebody:
+    return signed_in(sqlite_parts)
+
+
+def rows(owner: Somebody) -> dict[str, Any]:
+    return records_of(open_draft(owner.parts, shop="demo", quiz="leg-day").draft.files, MAPPING)
+
+
+def row_form(owner: Somebody, name: str, **changes: str) -> dict[str, str]:
+    """The form of a row as the page holds it, with some fields typed over."""
+    page = owner.get(f"/mappings/rows/{name}").text
+    seen = re.search(r'name="seen" value="([^"]*)"', page)
+    assert seen
+    return {
+        "seen": seen[1],
+        **{key: value for key, value in rows(owner).get(name, {}).items() if key != "id"},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_opens_and_keeps_to_a_strict_policy(owner: Somebody, path: str) -> None:
+    answer = owner.get(path)
+
+    assert answer.status_code == 200
+    assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not re.search(r"\sstyle=|\son[a-z]+=", re.sub(r"<template.*?</template>", "", answer.text, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("path", ["/mappings", "/quiz", "/impact", "/records/question/area", "/languages/es?show=all"])
+def test_a_page_asks_the_database_a_handful_of_times_however_much_there_is(owner: Somebody, path: str) -> None:
+    owner.get("/check")
+    owner.get(path)
+    asked: list[str] = []
+    event.listen(owner.parts.database, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    owner.get(path)
+
+    assert len([each for each in asked if each.startswith("SELECT")]) <= 16
+
+
+# The table -------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_filtered_by_question_product_effect_words_and_change(owner: Somebody) -> None:
+    owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", weight="31"))
+
+    def shown(query: str) -> list[str]:
+        return re.findall(r'data-row="([^"]+)"', owner.get(f"/mappings?{query}").text)
+
+    assert len(shown("")) == 46
+    assert shown("changed=1") == ["rub-in-cream"]
+    assert all("scent" in rows(owner)[name]["when"] for name in shown("question=scent"))
+    assert "whole-leg-jar" in shown("product=CREAM-120")
+    assert "whole-leg-jar" not in shown("product=CREAM-60")
+    assert shown("q=curve") == ["calves-roll"]
+    assert shown("effect=pin") == []
+    assert all(rows(owner)[name]["target"].startswith("tip:") for name in shown("kind=tips"))
+
+
+def test_a_row_reads_as_a_sentence_and_tells_what_it_touches(owner: Somebody) -> None:
+    owner.get("/check")
+    page = owner.get("/mappings?row=massage-glide").text
+
+    assert (
+        "When Recovery is Massage and About you is not Broken skin or Blood thinner, add 10 to every cream, salve."
+        in page
+    )
+    assert "82,575,360</b> answer paths (2.5 %)" in page
+
+
+def test_a_row_is_added_duplicated_deleted_and_restored_by_plain_forms(owner: Somebody) -> None:
+    new = {
+        "when": "area=calves",
+        "effect": "boost",
+        "target": "form:spray",
+        "weight": "+4",
+        "reason": "Quick.",
+        "note": "",
+    }
+    added = owner.post("/mappings/rows/new", {**new, "seen": ""})
+    assert added.status_code == 303
+    assert rows(owner)["calves-spray"] | {"id": ""} == {"id": "", **new, "weight": "4"}
+    owner.post("/mappings/rows/calves-spray", {"do": "duplicate"})
+    assert "calves-spray-copy" in rows(owner)
+    owner.post("/mappings/rows/rub-in-cream", {"do": "delete"})
+    assert "rub-in-cream" not in rows(owner)
+    assert 'class="gone"' in owner.get("/mappings").text
+    owner.post("/mappings/rows/rub-in-cream", {"do": "restore"})
+
+    assert next(iter(rows(owner))) == "rub-in-cream"
+
+
+def test_many_rows_are_changed_at_once_and_taken_back_at_once(owner: Somebody) -> None:
+    before = rows(owner)
+    chosen = ["rub-in-cream", "rub-in-salve"]
+    owner.post("/mappings/bulk", {"row": chosen, "do": "weight", "value": "+5"})
+    owner.post("/mappings/bulk", {"row": chosen, "do": "and", "value": "soreness<7"})
+    assert [rows(owner)[name]["weight"] for name in chosen] == ["35", "15"]
+    assert rows(owner)["rub-in-cream"]["when"] == "apply = rub-in & soreness < 7"
+    owner.post("/undo")
+    owner.post("/undo")
+
+    assert rows(owner) == before
+
+
+def test_nonsense_in_a_bulk_change_changes_nothing(owner: Somebody) -> None:
+    before = rows(owner)
+    told = owner.post(
+        "/mappings/bulk",
+        {"row": ["rub-in-cream", "rub-in-salve"], "do": "weight", "value": "lots"},
+        follow_redirects=True,
+    )
+
+    assert "Write a weight such as 20" in told.text
+    assert rows(owner) == before
+
+
+def test_a_sheet_goes_out_and_comes_back_with_a_look_at_what_changes(owner: Somebody) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(owner.get("/mappings/export.xlsx").data))
+    assert book["mappings"].max_row == 70
+    listed = [dict(row) for row in rows(owner).values()]
+    listed[0]["weight"] = "29"
+    sheet = xlsx_sheet(listed[:-1])
+    look = owner.post("/mappings/import", {"file": (io.BytesIO(sheet), "m.xlsx")})
+    assert "2 rows would change" in look.text
+    assert rows(owner)["rub-in-cream"]["weight"] == "30"  # Only looked at so far.
+    fields = dict(re.findall(r'type="hidden" name="(seen|whole|do)" value="([^"]*)"', look.text))
+    text = re.search(r'<textarea name="text" hidden>(.*?)</textarea>', look.text, re.DOTALL)
+    assert text
+    import html
+
+    done = owner.post("/mappings/import", {**fields, "do": "apply", "text": html.unescape(text[1])})
+
+    assert done.status_code == 303
+    assert rows(owner)["rub-in-cream"]["weight"] == "29"
+    assert len(rows(owner)) == 68
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("m.xlsx", b"PK\x03\x04 this is no archive", "no .xlsx file"),
+        ("m.csv", b"\x89PNG\r\n\x1a\n", "not UTF-8"),
+        ("m.csv", b"id,when,effect,target\n\x00,a,b,c\n", "control character"),
+        ("m.csv", b"name;price\ncream;3\n", "the first line must be"),
+    ],
+)
+def test_a_file_that_is_not_what_it_says_is_refused_in_words(
+    owner: Somebody, name: str, body: bytes, told: str
+) -> None:
+    before = rows(owner)
+    answer = owner.post("/mappings/import", {"file": (io.BytesIO(body), name)})
+
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert rows(owner) == before
+
+
+def test_pasted_rows_are_added_without_touching_the_others(owner: Somebody) -> None:
+    pasted = "extra\tarea = calves\tboost\tform:spray\t7\tQuick.\t"
+    look = owner.post("/mappings/import", {"text": pasted})
+    assert "1 row would change" in look.text
+    seen = re.search(r'name="seen" value="([^"]*)"', look.text)
+    assert seen
+    owner.post("/mappings/import", {"text": pasted, "do": "apply", "seen": seen[1], "whole": "0"})
+
+    assert rows(owner)["extra"]["weight"] == "7"
+    assert len(rows(owner)) == 70
+
+
+# Bad input -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", RTL, "🦵🏽" * 500, "x" * 1_000_000]
+)
+def test_whatever_is_pasted_stays_text(owner: Somebody, text: str) -> None:
+    answer = owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=text, note=text))
+    assert answer.status_code in (303, 422)
+    page = owner.get("/mappings").text
+
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert len(rows(owner)["rub-in-cream"]["reason"]) <= 10_000
+
+
+def test_a_condition_that_cannot_be_read_is_kept_and_told_at_its_field(owner: Somebody) -> None:
+    owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", when="apply = = rub"))
+    owner.get("/check")
+    page = owner.get("/mappings?row=rub-in-cream").text
+
+    assert rows(owner)["rub-in-cream"]["when"] == "apply = = rub"
+    assert 'aria-invalid="true" aria-describedby="f-when-rub-in-cream"' in page
+    assert "cannot read the condition" in page
+
+
+def test_a_form_from_elsewhere_changes_nothing_and_loses_nothing(owner: Somebody) -> None:
+    before = rows(owner)
+    sent = row_form(owner, "rub-in-cream", reason="Typed for ten minutes.")
+    answer = owner.client.post(f"{ROOT}/mappings/rows/rub-in-cream", data={**sent, "csrf_token": "stale"})
+
+    assert answer.status_code == 400
+    assert "Typed for ten minutes." in answer.text
+    assert rows(owner) == before
+
+
+def test_what_was_typed_before_a_session_was_lost_can_still_be_saved(owner: Somebody) -> None:
+    sent = row_form(owner, "rub-in-cream", reason="Typed for ten minutes.")
+    stranger = client_of(owner.parts)
+    answer = stranger.post(f"{ROOT}/mappings/rows/rub-in-cream", data=sent)
+    assert answer.status_code == 401
+    kept = re.search(r'name="kept" value="([^"]+)"', answer.text)
+    assert kept
+    assert "Typed for ten minutes." not in kept[1]
+    data = {"csrf_token": form_token(answer), "email": "owner@team.example", "password": PASSWORD, "kept": kept[1]}
+    offered = stranger.post("/console/sign-in", data=data)
+    assert "Typed for ten minutes." in offered.text
+    saved = stranger.post(f"{ROOT}/mappings/rows/rub-in-cream", data={**sent, "csrf_token": form_token(offered)})
+
+    assert saved.status_code == 303
+    assert rows(owner)["rub-in-cream"]["reason"] == "Typed for ten minutes."
+
+
+def test_two_clicks_on_publish_have_one_effect(owner: Somebody) -> None:
+    owner.post("/mappings/rows/rub-in-salve", row_form(owner, "rub-in-salve", weight="90"))
+    owner.get("/check")
+    revision = re.search(r'name="revision" value="(\d+)"', owner.get("/impact").text)
+    assert revision
+    sent = {"how": "now", "note": "Salve first.", "revision": revision[1]}
+    first, second = owner.post("/impact", sent), owner.post("/impact", sent)
+
+    assert (first.status_code, second.status_code) == (303, 409)
+    assert open_draft(owner.parts, shop="demo", quiz="leg-day").live == 2
+
+
+def test_the_same_record_changed_by_two_people_shows_both_wordings(owner: Somebody) -> None:
+    other = signed_in(owner.parts, "editor")
+    mine, theirs = row_form(owner, "rub-in-cream", weight="40"), row_form(other, "rub-in-cream", weight="50")
+    other.post("/mappings/rows/rub-in-cream", theirs)
+    answer = owner.post("/mappings/rows/rub-in-cream", mine)
+    assert answer.status_code == 409
+    assert "The editor changed this" in answer.text
+    assert "<td>50</td><td>40</td>" in answer.text
+    fields = dict(
+        re.findall(r'type="hidden" name="([a-z]+)" value="([^"]*)"', answer.text.partition("data-conflict")[2])
+    )
+    owner.post("/mappings/rows/rub-in-cream", {**mine, "seen": fields["seen"]})
+
+    assert rows(owner)["rub-in-cream"]["weight"] == "40"
+
+
+# Trying ----------------------------------------------------------------------------------------------
+
+
+def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> None:
+    from tests.conftest import GOOD
+
+    owner.post("/mappings/rows/rub-in-salve", row_form(owner, "rub-in-salve", weight="95"))
+    quiz = owner.get("/try/api?locale=es").json
+    assert quiz["locale"] == "es"
+    answers = {**GOOD, "apply": ["rub-in"]}
+    told = owner.client.post(f"{ROOT}/try/api/responses?html=1", json={"answers": answers})
+    trace = owner.get(f"/try/trace?example={told.json['visit']}&why=CREAM-60").text
+    owner.parts.recorder.flush()
+
+    assert told.json["result"]["products"][0]["form"] == "salve"
+    assert "Why not Trail Cream?" in trace
+    assert "rub-in-salve" in trace
+    assert "calves" not in told.json["visit"]
+    assert "No answers in the last 30 days" in (owner.get("/check") and owner.get("/impact").text)
+
+
+def test_a_letter_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
+    owner.post("/letters/how-to-use/preview", {"outcome": "products", "sku": "ROLL-75", "locale": "en"})
+    (recipient, message) = owner.parts.carrier.sent[-1]
+
+    assert recipient == "owner@team.example"
+    assert message["Subject"].startswith("[Test] ")
+    assert "Stride Roll-on" in message.get_body(("plain",)).get_content()
+
+
+def test_questions_are_put_in_order_by_buttons(owner: Somebody) -> None:
+    owner.post("/records/question/order", {"record": "scent", "do": "up"})
+    order = list(records_of(open_draft(owner.parts, shop="demo", quiz="leg-day").draft.files, "question"))
+
+    assert order.index("scent") == order.index("moment") - 1
+
+
+def test_a_translation_is_saved_as_of_the_wording_beside_it(owner: Somebody) -> None:
+    page = owner.get("/languages/es?show=all&q=quiz.area.text").text
+    fields = dict(re.findall(r'name="(seen|of)" value="([^"]*)"', page))
+    owner.post("/languages/es/quiz.area.text", {**fields, "text": "¿Dónde te duele?"})
+    told = owner.get("/languages/es?show=all&q=quiz.area.text").text
+
+    assert "¿Dónde te duele?" in told
+    assert "Everything is translated" in told

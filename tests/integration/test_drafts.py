@@ -1,0 +1,352 @@
+"""Drafts: edited by several people, undone, checked, published and taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.conftest import GOOD, client_of, leg_day_files
+from widget.actions.add_person import add_person
+from widget.actions.change_draft import EditConflict, IdTaken, NothingToUndo, open_draft, put_record, undo_change
+from widget.actions.check_draft import DONE, WAITING, check_waiting_drafts, ensure_report, fresh_report, keep_report
+from widget.actions.publish_content import NotPublishable
+from widget.actions.publish_draft import (
+    DraftMoved,
+    SecondPersonNeeded,
+    agree_to_publish,
+    plan_publish,
+    publish_draft,
+    publish_due,
+    roll_back,
+)
+from widget.content.editing import KINDS, MAPPING, QUESTION, SINGLE, Step, apply, differences, record_hash, records_of
+from widget.content.reader import read_files
+from widget.content.writer import canonical_files
+from widget.parts import Parts
+from widget.storage.audit import AuditEntry
+from widget.storage.drafts import PlannedPublish
+from widget.storage.people import Person
+from widget.storage.shops import Shop
+from widget.web.console.fields import FIELDS, GROUP, ROWS, Field, read_form, shown_value
+
+
+def person(parts: Parts, name: str = "anna", role: str = "owner") -> Person:
+    return add_person(parts, shop="demo", email=f"{name}@team.example", role=role, name=name.title())[0]
+
+
+def draft_of(parts: Parts) -> Any:
+    return open_draft(parts, shop="demo", quiz="leg-day").draft
+
+
+def weigh(parts: Parts, by: Person, row: str, weight: str, *, draft: Any = None) -> int:
+    """Set the weight of a mapping row, as a form that shows ``draft`` would."""
+    draft = draft or draft_of(parts)
+    record = records_of(draft.files, MAPPING)[row]
+    return put_record(
+        parts,
+        draft=draft,
+        by=by,
+        kind=MAPPING,
+        record=row,
+        seen=record_hash(record),
+        after={**record, "weight": weight},
+        what=f"row {row}: weight {record['weight']} → {weight}",
+    )
+
+
+def weight_of(parts: Parts, row: str) -> str:
+    return str(records_of(draft_of(parts).files, MAPPING)[row]["weight"])
+
+
+def publish(parts: Parts, by: Person, **more: Any) -> int:
+    revision = draft_of(parts).revision
+    return publish_draft(
+        parts, **{"shop": "demo", "quiz": "leg-day", "by": by, "note": "a try", "revision": revision, **more}
+    )
+
+
+# Records ---------------------------------------------------------------------------------------------
+
+
+def flat(fields: tuple[Field, ...], data: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """What a browser would send back from the form of a record, untouched."""
+    sent: dict[str, str] = {}
+    for field in fields:
+        name, value = f"{prefix}{field.name}", data.get(field.name)
+        if field.kind == GROUP:
+            sent |= flat(field.of, value or {}, f"{name}.")
+        elif field.kind == ROWS:
+            for at, row in enumerate(value or []):
+                sent |= {**flat(field.of, row, f"{name}.{at}."), f"{name}.{at}.~order": str(at + 1)}
+        else:
+            sent[name] = shown_value(field, value).replace("\n", "\r\n")
+    return sent
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_a_form_that_is_sent_back_untouched_changes_nothing(kind: str) -> None:
+    pack = read_files(leg_day_files(), []).pack
+    assert pack is not None
+    for name, record in records_of(canonical_files(pack, leg_day_files()), kind).items():
+        assert read_form(kind, flat(FIELDS[kind], record), record) == record, name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_record_can_be_taken_out_and_put_back_where_it_was(kind: str) -> None:
+    files = leg_day_files()
+    for name, record in list(records_of(files, kind).items())[:4] if kind not in SINGLE else ():
+        order = list(records_of(files, kind))
+        before = order[order.index(name) - 1] if order.index(name) else ""
+        gone = apply(files, [Step(kind, name, record, None)])
+        back = apply(gone, [Step(kind, name, None, record, follows=before)])
+
+        assert name not in records_of(gone, kind)
+        assert list(records_of(back, kind).items()) == list(records_of(files, kind).items())
+
+
+def test_what_differs_is_told_record_by_record_moves_included() -> None:
+    files = leg_day_files()
+    questions = records_of(files, QUESTION)
+    moved = apply(files, [Step(QUESTION, "scent", questions["scent"], questions["scent"], follows="area")])
+
+    assert (QUESTION, "scent") in [(step.kind, step.record) for step in differences(files, moved)]
+    assert differences(files, files) == []
+
+
+# Two people ------------------------------------------------------------------------------------------
+
+
+def test_two_people_on_two_rows_lose_nothing(parts: Parts) -> None:
+    anna, ben = person(parts, "anna"), person(parts, "ben")
+    seen_by_both = draft_of(parts)
+    weigh(parts, anna, "rub-in-cream", "31", draft=seen_by_both)
+    weigh(parts, ben, "rub-in-salve", "11", draft=seen_by_both)
+
+    assert (weight_of(parts, "rub-in-cream"), weight_of(parts, "rub-in-salve")) == ("31", "11")
+
+
+def test_two_people_on_one_row_are_told_and_nothing_is_overwritten(parts: Parts) -> None:
+    anna, ben = person(parts, "anna"), person(parts, "ben")
+    seen_by_both = draft_of(parts)
+    weigh(parts, anna, "rub-in-cream", "31", draft=seen_by_both)
+    # Ben's page still holds the row as it was; the draft is read afresh when he saves.
+    record = records_of(seen_by_both.files, MAPPING)["rub-in-cream"]
+    mine = {"seen": record_hash(record), "after": {**record, "weight": "7"}, "what": ""}
+    with pytest.raises(EditConflict) as told:
+        put_record(parts, draft=draft_of(parts), by=ben, kind=MAPPING, record="rub-in-cream", **mine)
+
+    assert told.value.by == "Anna"
+    assert told.value.now is not None
+    assert told.value.now["weight"] == "31"
+    assert weight_of(parts, "rub-in-cream") == "31"
+
+
+def test_a_row_that_changed_under_a_stale_draft_is_a_conflict_too(parts: Parts) -> None:
+    anna = person(parts)
+    stale = draft_of(parts)
+    weigh(parts, anna, "rub-in-cream", "31", draft=stale)
+
+    with pytest.raises(EditConflict):
+        weigh(parts, anna, "rub-in-cream", "32", draft=stale)
+
+
+def test_an_id_that_is_there_is_not_taken_twice(parts: Parts) -> None:
+    record = records_of(draft_of(parts).files, MAPPING)["rub-in-cream"]
+    with pytest.raises(IdTaken):
+        put_record(
+            parts,
+            draft=draft_of(parts),
+            by=person(parts),
+            kind=MAPPING,
+            record="rub-in-cream",
+            seen="",
+            after=record,
+            what="",
+        )
+
+
+def test_undo_goes_back_change_by_change(parts: Parts) -> None:
+    anna = person(parts)
+    before = records_of(draft_of(parts).files, MAPPING)
+    weigh(parts, anna, "rub-in-cream", "31")
+    weigh(parts, anna, "rub-in-cream", "32")
+    row = records_of(draft_of(parts).files, MAPPING)["large-cream"]
+    put_record(
+        parts,
+        draft=draft_of(parts),
+        by=anna,
+        kind=MAPPING,
+        record="large-cream",
+        seen=record_hash(row),
+        after=None,
+        what="deleted",
+    )
+
+    undo_change(parts, draft=draft_of(parts), by=anna)
+    assert list(records_of(draft_of(parts).files, MAPPING)) == list(before)
+    undo_change(parts, draft=draft_of(parts), by=anna)
+    assert weight_of(parts, "rub-in-cream") == "31"
+    undo_change(parts, draft=draft_of(parts), by=anna)
+    assert records_of(draft_of(parts).files, MAPPING) == before
+    with pytest.raises(NothingToUndo):
+        undo_change(parts, draft=draft_of(parts), by=anna)
+
+
+def test_every_change_is_in_the_log_with_who_made_it(parts: Parts) -> None:
+    weigh(parts, person(parts), "rub-in-cream", "31")
+    with parts.reads() as session:
+        told = session.scalars(select(AuditEntry).where(AuditEntry.what == "draft_changed")).one()
+
+    assert (told.who, told.about) == ("Anna", "leg-day: row rub-in-cream: weight 30 → 31")
+
+
+# Checks ----------------------------------------------------------------------------------------------
+
+
+def test_the_report_names_the_record_and_the_field_of_a_finding(parts: Parts) -> None:
+    anna = person(parts)
+    draft = draft_of(parts)
+    record = records_of(draft.files, MAPPING)["rub-in-cream"]
+    after = {**record, "when": "area = calfs", "reason": "Relieves pain at once."}
+    put_record(
+        parts, draft=draft, by=anna, kind=MAPPING, record="rub-in-cream", seen=record_hash(record), after=after, what=""
+    )
+    report = ensure_report(parts, draft_of(parts)).report
+    unknown = next(each for each in report["findings"] if each["code"] == "unknown_option")
+
+    assert (unknown["record"], unknown["field"], unknown["suggestion"]) == ("rub-in-cream", "when", "calves")
+    assert report["errors"] >= 1
+    assert report["impact"] is None
+
+
+def test_the_impact_counts_paths_and_real_answers(parts: Parts) -> None:
+    web = client_of(parts)
+    for _ in range(3):
+        web.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": {**GOOD, "apply": ["rub-in"]}})
+    parts.recorder.flush()
+    weigh(parts, person(parts), "rub-in-salve", "90")
+    report = ensure_report(parts, draft_of(parts)).report
+
+    assert report["answers"] == 3
+    assert report["row_answers"]["rub-in-salve"] == 3
+    assert report["impact"]["responses_changed"] == 3
+    assert 0 < report["impact"]["changed"] < report["impact"]["paths"]
+    assert report["impact"]["causes"][0] == ["rub-in-salve", 3]
+    assert report["impact"]["away_from_doctor"] == 0
+
+
+def test_a_report_is_of_one_revision_only(parts: Parts) -> None:
+    ensure_report(parts, draft_of(parts))
+    assert fresh_report(parts, draft_of(parts)) is not None
+    weigh(parts, person(parts), "rub-in-cream", "31")
+
+    assert fresh_report(parts, draft_of(parts)) is None
+
+
+def test_a_large_quiz_is_checked_by_a_worker(parts: Parts) -> None:
+    keep_report(parts, draft_of(parts), WAITING, {})
+    assert check_waiting_drafts(parts) == 1
+    found = fresh_report(parts, draft_of(parts))
+
+    assert found is not None
+    assert found.state == DONE
+    assert found.report["paths"]["exact"]
+    assert check_waiting_drafts(parts) == 0
+
+
+# Publishing ------------------------------------------------------------------------------------------
+
+
+def best(parts: Parts) -> str:
+    answers = {**GOOD, "apply": ["rub-in"]}
+    result = client_of(parts).post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": answers}).json["result"]
+    return str(result["products"][0]["form"])
+
+
+def test_shoppers_see_what_is_published_and_the_way_back(parts: Parts) -> None:
+    anna = person(parts)
+    assert best(parts) == "cream"
+    weigh(parts, anna, "rub-in-salve", "95")
+    assert best(parts) == "cream"  # A draft is nobody's business yet.
+    number = publish(parts, anna)
+    assert (number, best(parts)) == (2, "salve")
+    assert differences(open_draft(parts, shop="demo", quiz="leg-day").base, draft_of(parts).files) == []
+    assert roll_back(parts, shop="demo", quiz="leg-day", number=1, by=anna)
+
+    assert best(parts) == "cream"
+    assert not roll_back(parts, shop="demo", quiz="leg-day", number=1, by=anna)
+
+
+def test_a_draft_that_moved_is_not_published_unseen(parts: Parts) -> None:
+    anna = person(parts)
+    seen = draft_of(parts).revision
+    weigh(parts, anna, "rub-in-salve", "95")
+    with pytest.raises(DraftMoved):
+        publish(parts, anna, revision=seen)
+
+    assert best(parts) == "cream"
+
+
+def test_a_claim_that_the_law_forbids_is_not_published(parts: Parts) -> None:
+    anna = person(parts)
+    draft = draft_of(parts)
+    record = records_of(draft.files, MAPPING)["rub-in-cream"]
+    after = {**record, "reason": "This cream cures arthritis and relieves pain."}
+    put_record(
+        parts, draft=draft, by=anna, kind=MAPPING, record="rub-in-cream", seen=record_hash(record), after=after, what=""
+    )
+    with pytest.raises(NotPublishable):
+        publish(parts, anna)
+
+    assert open_draft(parts, shop="demo", quiz="leg-day").live == 1
+
+
+def test_where_a_second_person_is_needed_the_first_cannot_publish(parts: Parts) -> None:
+    anna, ben = person(parts, "anna"), person(parts, "ben")
+    with parts.sessions.begin() as session:
+        session.scalars(select(Shop).where(Shop.slug == "demo")).one().approval = True
+    weigh(parts, anna, "rub-in-salve", "95")
+    with pytest.raises(SecondPersonNeeded):
+        publish(parts, anna)
+    plan_publish(
+        parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, approver_id=ben.id
+    )
+    with parts.reads() as session:
+        planned = session.scalars(select(PlannedPublish)).one()
+    with pytest.raises(SecondPersonNeeded):
+        agree_to_publish(parts, shop="demo", planned_id=planned.id, by=anna)
+    assert best(parts) == "cream"
+
+    assert agree_to_publish(parts, shop="demo", planned_id=planned.id, by=ben) == 2
+    assert best(parts) == "salve"
+
+
+def test_a_planned_publish_goes_live_at_its_time_and_once(parts: Parts) -> None:
+    anna = person(parts)
+    weigh(parts, anna, "rub-in-salve", "95")
+    at = parts.now() + timedelta(hours=2)
+    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
+    assert publish_due(parts) == 0
+    parts.clock.move_to(at + timedelta(minutes=1))
+
+    assert publish_due(parts) == 1
+    assert best(parts) == "salve"
+    assert publish_due(parts) == 0
+
+
+def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(parts: Parts) -> None:
+    anna = person(parts)
+    weigh(parts, anna, "rub-in-salve", "95")
+    at = parts.now() + timedelta(days=1)
+    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
+    parts.clock.move_to(parts.now() + timedelta(days=2000))  # By then the evidence is due for review.
+    publish_due(parts)
+    with parts.reads() as session:
+        planned = session.scalars(select(PlannedPublish)).one()
+
+    assert planned.state == "failed"
+    assert "error" in planned.reason
+    assert open_draft(parts, shop="demo", quiz="leg-day").live == 1

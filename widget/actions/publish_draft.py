@@ -1,0 +1,200 @@
+"""From a draft to what shoppers see: at once, at a time, or when a second person agrees; and the way back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from widget.actions.change_draft import OpenDraft, open_draft, reset_draft
+from widget.actions.errors import ActionError
+from widget.actions.import_content import import_content
+from widget.actions.publish_content import NotPublishable, publish_content
+from widget.content.editing import differences
+from widget.content.reader import Broken
+from widget.parts import Parts
+from widget.storage.audit import note as log_note
+from widget.storage.content import ContentVersion
+from widget.storage.drafts import PlannedPublish, due_publishes
+from widget.storage.people import Person
+from widget.storage.shops import Shop
+
+WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
+
+
+class DraftMoved(ActionError):
+    """The draft is not the one that was looked at any more."""
+
+    code = "draft_moved"
+
+
+class SecondPersonNeeded(ActionError):
+    code = "second_person"
+
+
+class BadTime(ActionError):
+    code = "bad_time"
+
+
+def changes_in_words(opened: OpenDraft) -> str:
+    """As in "6 mapping rows, 2 questions changed", against the live version."""
+    kinds = Counter(step.kind.partition(".")[0] for step in differences(opened.base, opened.draft.files))
+    names = {"mapping": "mapping row", "triage": "safety row", "text": "translation", "pack": "setting"}
+    told = [f"{many} {names.get(kind, kind)}{'s' if many > 1 else ''}" for kind, many in kinds.most_common()]
+    return f"{', '.join(told)} changed" if told else "nothing changed"
+
+
+def publish_draft(parts: Parts, *, shop: str, quiz: str, by: Person, note: str, revision: int) -> int:
+    """Publish the draft now; the number of the version.
+
+    Raises DraftMoved, SecondPersonNeeded, NotPublishable, Broken.
+    """
+    opened = _looked_at(parts, shop, quiz, revision)
+    if opened.shop.approval:
+        raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
+    version = _import(parts, opened, by, note)
+    publish_content(parts, shop=shop, quiz=quiz, number=version.number, author=by.told)
+    _told(parts, opened.shop.id, by, "published", f"{quiz}: version {version.number}. {note}")
+    _start_afresh(parts, opened, by, version)
+    return version.number
+
+
+def _looked_at(parts: Parts, shop: str, quiz: str, revision: int) -> OpenDraft:
+    opened = open_draft(parts, shop=shop, quiz=quiz)
+    if opened.draft.revision != revision:
+        raise DraftMoved("Somebody changed the draft since you opened this page. Look at the impact once more.")
+    return opened
+
+
+def _import(parts: Parts, opened: OpenDraft, by: Person, note: str) -> ContentVersion:
+    words = f"{note.strip()[:500]}\n{changes_in_words(opened)}"
+    return import_content(parts, shop=opened.shop.slug, files=opened.draft.files, author=by.told, note=words)
+
+
+def _start_afresh(parts: Parts, opened: OpenDraft, by: Person, version: ContentVersion) -> None:
+    """The draft goes on from what is live now."""
+    what = f"version {version.number} published"
+    reset_draft(parts, draft=opened.draft, by=by, files=dict(version.files), base=version.number, what=what)
+
+
+def plan_publish(
+    parts: Parts,
+    *,
+    shop: str,
+    quiz: str,
+    by: Person,
+    note: str,
+    revision: int,
+    due_at: datetime | None = None,
+    approver_id: int | None = None,
+) -> int:
+    """Keep the draft as a version that goes live later: at ``due_at``, or when somebody else agrees.
+
+    The number of the version. Raises DraftMoved, BadTime, SecondPersonNeeded, Broken.
+    """
+    opened = _looked_at(parts, shop, quiz, revision)
+    if due_at is not None and due_at <= parts.now():
+        raise BadTime("That moment has passed. Choose a later one, or publish now.")
+    if due_at is not None and opened.shop.approval:
+        raise SecondPersonNeeded("In this shop a second person publishes. Ask one first.")
+    version = _import(parts, opened, by, note)
+    with parts.sessions.begin() as session:
+        session.add(
+            PlannedPublish(
+                shop_id=opened.shop.id,
+                quiz=quiz,
+                number=version.number,
+                note=note.strip()[:500],
+                due_at=due_at,
+                person_id=by.id,
+                who=by.told,
+                approver_id=approver_id,
+                state=WAITING,
+                at=parts.now(),
+            )
+        )
+        when = f"for {due_at:%Y-%m-%d %H:%M} UTC" if due_at else "for a second person to publish"
+        about = f"{quiz}: version {version.number} {when}"
+        _note(parts, session, opened.shop.id, by, "publish_planned", about)
+    return version.number
+
+
+def agree_to_publish(parts: Parts, *, shop: str, planned_id: int, by: Person) -> int:
+    """Publish what somebody else asked for. Raises SecondPersonNeeded, NotPublishable, ActionError."""
+    with parts.sessions.begin() as session:
+        row, owner = _planned(session, shop, planned_id)
+        if row.person_id == by.id:
+            raise SecondPersonNeeded("You asked for this yourself: it takes a second person.")
+        row.state = DONE
+        quiz, number, note = row.quiz, row.number, row.note
+        _note(parts, session, owner.id, by, "published", f"{quiz}: version {number}, asked for by {row.who}. {note}")
+    try:
+        publish_content(parts, shop=shop, quiz=quiz, number=number, author=by.told)
+    except NotPublishable as error:
+        _settle(parts, planned_id, FAILED, str(error))
+        raise
+    return number
+
+
+def drop_plan(parts: Parts, *, shop: str, planned_id: int, by: Person) -> None:
+    """Do not publish it after all. Raises ActionError."""
+    with parts.sessions.begin() as session:
+        row, owner = _planned(session, shop, planned_id)
+        row.state, row.reason = DROPPED, f"dropped by {by.told}"
+        _note(parts, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
+
+
+def _planned(session: Session, shop: str, planned_id: int) -> tuple[PlannedPublish, Shop]:
+    row = session.get(PlannedPublish, planned_id, with_for_update=True)
+    owner = session.get(Shop, row.shop_id) if row else None
+    if row is None or owner is None or owner.slug != shop or row.state != WAITING:
+        raise ActionError("this was settled already")
+    return row, owner
+
+
+def publish_due(parts: Parts) -> int:
+    """For workers: publish what is due; all checks run again, and what fails them is not published, and says so."""
+    with parts.reads() as session:
+        due = due_publishes(session, parts.now())
+    for planned_id in due:
+        with parts.sessions.begin() as session:
+            row = session.get(PlannedPublish, planned_id, with_for_update=True)
+            if row is None or row.state != WAITING:
+                continue
+            row.state = DONE
+            slug = session.get_one(Shop, row.shop_id).slug
+            who = row.who
+            _note(parts, session, row.shop_id, None, "published", f"{row.quiz}: version {row.number}, planned by {who}")
+        try:
+            publish_content(parts, shop=slug, quiz=row.quiz, number=row.number, author=who)
+        except (ActionError, Broken) as error:
+            _settle(parts, planned_id, FAILED, str(error))
+    return len(due)
+
+
+def _settle(parts: Parts, planned_id: int, state: str, reason: str) -> None:
+    with parts.sessions.begin() as session:
+        row = session.get_one(PlannedPublish, planned_id, with_for_update=True)
+        row.state, row.reason = state, reason[:500]
+        about = f"{row.quiz}: version {row.number} was not published: {reason}"
+        _note(parts, session, row.shop_id, None, "publish_failed", about)
+
+
+def roll_back(parts: Parts, *, shop: str, quiz: str, number: int, by: Person) -> bool:
+    """Make an earlier version live again; False when it is live already. Raises UnknownVersion, NotPublishable."""
+    moved = publish_content(parts, shop=shop, quiz=quiz, number=number, author=by.told)
+    if moved:
+        opened = open_draft(parts, shop=shop, quiz=quiz)
+        _told(parts, opened.shop.id, by, "rolled_back", f"{quiz}: version {number} is live again")
+    return moved
+
+
+def _told(parts: Parts, shop_id: int, by: Person, what: str, about: str) -> None:
+    with parts.sessions.begin() as session:
+        _note(parts, session, shop_id, by, what, about)
+
+
+def _note(parts: Parts, session: Session, shop_id: int, by: Person | None, what: str, about: str) -> None:
+    who = by.told if by else "the clock"
+    log_note(session, shop_id=shop_id, at=parts.now(), who=who, person_id=by.id if by else None, what=what, about=about)

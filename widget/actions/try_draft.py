@@ -1,0 +1,133 @@
+"""A draft as shoppers would meet it: its quiz, its results with the whole trace, its letters. Nothing is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from widget.actions.errors import ActionError
+from widget.actions.result_links import result_setting
+from widget.actions.write_letter import compose_letter
+from widget.content.languages import locale_for
+from widget.content.reader import read_files
+from widget.coverage.sample import pair_answers
+from widget.domain.engine.answers import Answers
+from widget.domain.engine.evaluation import evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.engine.shelf import Shelf
+from widget.domain.engine.trace import trace, why_not
+from widget.domain.letter import TRANSACTIONAL
+from widget.domain.pack import ENDS_EARLY
+from widget.domain.result import build_result
+from widget.live import Served
+from widget.mail.letter import LetterFrame, Written
+from widget.mail.message import letter_message
+from widget.parts import Parts
+from widget.storage.catalogue import catalogue
+from widget.storage.drafts import Draft
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.shops import Shop
+
+
+class NotReadable(ActionError):
+    """A draft whose files have errors cannot be tried."""
+
+    code = "draft_has_errors"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What answers come to in a draft: the Result as shoppers get it, the trace, and why one product is not shown."""
+
+    result: dict[str, Any]
+    trace: dict[str, Any]
+    why_not: dict[str, Any] | None
+
+
+def tried_draft(parts: Parts, shop: Shop, draft: Draft) -> Served:
+    """The draft, compiled, with the catalogue of the moment. Raises NotReadable."""
+    key = f"{draft.id}:{draft.revision}:{shop.catalogue_revision}"
+    served = parts.drafts.get(key)
+    if served is not None:
+        return served
+    pack = read_files(draft.files, []).pack
+    if pack is None:
+        raise NotReadable("The draft has errors, so it cannot be tried yet. Findings tells where.")
+    with parts.reads() as session:
+        feed, blocked = catalogue(session, shop.id)
+    engine = Engine.of(pack)
+    shelf = Shelf(engine.rules, feed=feed, blocked=frozenset(blocked), revision=shop.catalogue_revision)
+    served = Served(shop, draft.quiz, draft.base, Engine(engine.rules, shelf, engine.highest), False, draft.base)
+    parts.drafts.put(key, served)
+    return served
+
+
+def try_answers(
+    parts: Parts, served: Served, answers: Answers, *, locale: str = "", product: str | None = None, why: str = ""
+) -> Tried:
+    """Raises Refused."""
+    locale = locale_for(served.engine.rules.pack, locale)
+    engine = served.speaking(locale)
+    found = evaluate(engine.rules, engine.shelf, answers)
+    setting = result_setting(parts, served, locale)
+    in_view = product if product in engine.rules.place else None
+    result = build_result(found, setting, engine.highest, in_view=in_view)
+    return Tried(result, trace(found), why_not(found, why) if why else None)
+
+
+def sample_answers(served: Served) -> dict[str, dict[str, list[str]]]:
+    """Answers for each outcome that the draft has, to look at letters with."""
+    rules, shelf = served.engine.rules, served.engine.shelf
+    found: dict[str, dict[str, list[str]]] = {}
+    for answers in pair_answers(rules).answers:
+        found.setdefault(evaluate(rules, shelf, answers).outcome, answers)
+    return found
+
+
+def preview_letter(
+    parts: Parts, served: Served, letter: str, *, outcome: str = "products", sku: str = "", locale: str = ""
+) -> tuple[Written, LetterFrame, str]:
+    """(the letter, its frame, why it would not be sent at all; empty when it would).
+
+    Raises NoContent, CannotWrite, TooLarge.
+    """
+    pack = served.engine.rules.pack
+    use = next(((s, step) for s in pack.sequences for step in s.steps if step.letter == letter), None)
+    ordered = use is None or use[0].trigger.startswith("order.")
+    kind = use[0].kind if use else TRANSACTIONAL
+    products = served.engine.rules.products
+    sku = sku if sku in served.engine.rules.place else products[0].sku if products else ""
+    order = Order(number="1042", lines=[{"sku": sku, "quantity": 1}]) if ordered else None
+    row = Letter(
+        id=0,
+        contact_id=0,
+        order_id=0 if ordered else None,
+        quiz=served.quiz,
+        version=served.version,
+        letter=letter,
+        kind=kind,
+        locale=locale,
+        result_code="" if ordered else "preview",
+    )
+    answers = sample_answers(served).get(outcome)
+    written, frame = compose_letter(parts, served, row, order, answers if ordered else None)
+    stopped = outcome in ENDS_EARLY and ordered
+    told = "These answers are a red flag: after them this letter is not sent." if stopped else ""
+    return written, frame, told
+
+
+def send_preview(parts: Parts, written: Written, frame: LetterFrame, *, to: str) -> None:
+    """Send a preview to whoever looks at it. Raises Later, Never, Unclear."""
+    sender = parts.settings.mail_from
+    message = letter_message(
+        Written(f"[Test] {written.subject}", written.html, written.text),
+        sender_name=frame.shop,
+        sender=sender,
+        recipient=to,
+        message_id=f"<{parts.seals.token('t', int(parts.now().timestamp() * 1000))}@{sender.rsplit('@', 1)[-1]}>",
+        list_id="",
+        unsubscribe_url="",
+        date=parts.now(),
+    )
+    parts.carrier.send(message, to)

@@ -1,0 +1,211 @@
+"""What the draft changes, in words and pictures; then publish it, plan it, ask for it, or go back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from flask import Blueprint, Response, flash, make_response, redirect, request
+from sqlalchemy import select
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.check_draft import DONE, FAILED, ensure_report
+from widget.actions.errors import ActionError
+from widget.actions.publish_content import NotPublishable
+from widget.actions.publish_draft import (
+    agree_to_publish,
+    changes_in_words,
+    drop_plan,
+    plan_publish,
+    publish_draft,
+    roll_back,
+)
+from widget.content.reader import Broken
+from widget.domain.roles import EDIT, PUBLISH, VIEW, may
+from widget.storage.content import ContentVersion, Publication
+from widget.storage.drafts import planned_of
+from widget.storage.people import people_of
+from widget.web.console.guard import may_here, me, permitted
+from widget.web.console.impact_view import checklist, example_view, slope, summary
+from widget.web.console.place import Place, page, quiz_place
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("impact", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
+MOST_VERSIONS = 30
+
+
+@blueprint.get("/impact")
+@permitted(VIEW)
+def impact(shop: str, quiz: str) -> str:
+    """The whole page; while the checks run, its bones."""
+    return _page(quiz_place(shop, quiz))
+
+
+def _page(place: Place, told: str = "", typed: str = "") -> str:
+    assert place.opened is not None
+    row = place.report
+    report = row.report if row and row.state == DONE else None
+    by = "paths" if request.args.get("by") == "paths" or not (report and report["answers"]) else "answers"
+    at = int(request.args["example"]) if request.args.get("example", "").isdigit() else 0
+    live = place.opened.live
+    with current_parts().reads() as session:
+        versions = _versions(session, place)
+        planned = planned_of(session, place.shop.id, place.quiz)
+        people = [(person, member.role) for person, member in people_of(session, place.shop.id)]
+    others = [(person, role) for person, role in people if may(role, PUBLISH) and person.id != me().id]
+    return page(
+        "console/impact.html",
+        place,
+        title="Impact & publish",
+        lead=f"This draft against version {live}, which shoppers see now." if live else "Nothing is live yet.",
+        page="impact",
+        report=report,
+        by=by,
+        summary=summary(report) if report else "",
+        slope=slope(report["impact"], by, place) if report and report["impact"] else None,
+        example=example_view(report["impact"], at, place) if report and report["impact"] else None,
+        checks=checklist(report) if report else [],
+        versions=versions,
+        planned=planned,
+        others=others,
+        zone=place.shop.timezone,
+        words=changes_in_words(place.opened),
+        may_publish=may_here(PUBLISH),
+        may_ask=may_here(EDIT),
+        person=me(),
+        next_number=max([each["number"] for each in versions], default=0) + 1,
+        told=told,
+        typed=typed,
+    )
+
+
+def _versions(session: Any, place: Place) -> list[dict[str, Any]]:
+    """The newest versions with who made them, their note, and when they were live."""
+    wanted = (ContentVersion.shop_id == place.shop.id, ContentVersion.quiz == place.quiz)
+    columns = (ContentVersion.number, ContentVersion.author, ContentVersion.note, ContentVersion.created_at)
+    rows = session.execute(select(*columns).where(*wanted).order_by(ContentVersion.number.desc()).limit(MOST_VERSIONS))
+    moves = (Publication.shop_id == place.shop.id, Publication.quiz == place.quiz)
+    published: dict[int, Any] = {}
+    for number, at, author in session.execute(
+        select(Publication.number, Publication.at, Publication.author).where(*moves).order_by(Publication.sequence)
+    ):
+        published[number] = (at, author)
+    live = place.opened.live if place.opened else None
+    return [
+        {
+            "number": number,
+            "author": published.get(number, (None, author))[1] or author,
+            "note": note.partition("\n")[0],
+            "words": note.partition("\n")[2],
+            "at": published.get(number, (created,))[0] or created,
+            "was_live": number in published,
+            "live": number == live,
+        }
+        for number, author, note, created in rows
+    ]
+
+
+@blueprint.post("/impact")
+@permitted(EDIT)
+def act(shop: str, quiz: str) -> AnyResponse:
+    """Publish now, plan, or ask; whatever goes wrong is told, and nothing is half done."""
+    place = quiz_place(shop, quiz)
+    form = request.form
+    note = form.get("note", "").strip()
+    how = form.get("how", "now")
+    if how != "ask" and not may_here(PUBLISH):
+        return make_response(_page(place, told="Publishing is for publishers. Ask one of them.", typed=note), 403)
+    if not note:
+        return make_response(_page(place, told="Say in a few words what changed, for the history."), 422)
+    try:
+        told = _do(place, how, note)
+    except (NotPublishable, Broken, ActionError) as error:
+        place = quiz_place(shop, quiz)
+        return make_response(_page(place, told=_words_of(error), typed=note), 409)
+    except ValueError:
+        return make_response(_page(place, told="Choose a day and a time.", typed=note), 422)
+    flash(told, "good")
+    return redirect(f"{place.root}/impact", 303)
+
+
+def _words_of(error: Exception) -> str:
+    if isinstance(error, Broken):
+        first = error.problems[0]
+        return f"Not published: {first.problem.message} ({first.file}). Nothing has changed for shoppers."
+    text = str(error)
+    return f"Not published: {text}" if isinstance(error, NotPublishable) else text
+
+
+def _do(place: Place, how: str, note: str) -> str:
+    parts, form = current_parts(), request.form
+    revision = int(form.get("revision", "-1")) if form.get("revision", "").isdigit() else -1
+    about: dict[str, Any] = {
+        "shop": place.shop.slug,
+        "quiz": place.quiz,
+        "by": me(),
+        "note": note,
+        "revision": revision,
+    }
+    if how == "later":
+        local = datetime.fromisoformat(form.get("at", "")).replace(tzinfo=ZoneInfo(place.shop.timezone))
+        number = plan_publish(parts, **about, due_at=local.astimezone(UTC))
+        return (
+            f"Version {number} goes live on {local:%-d %B at %H:%M} ({place.shop.timezone}), if all checks pass then."
+        )
+    if how == "ask":
+        whom = form.get("whom", "")
+        number = plan_publish(parts, **about, approver_id=int(whom) if whom.isdigit() else None)
+        return f"Version {number} waits for a second person to publish it."
+    number = publish_draft(parts, **about)
+    return f"Version {number} is live. Shoppers see it within 5 seconds."
+
+
+@blueprint.post("/impact/planned/<int:planned>")
+@permitted(PUBLISH)
+def settle(shop: str, quiz: str, planned: int) -> AnyResponse:
+    """Agree to what somebody asked for, or drop a plan."""
+    parts = current_parts()
+    root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
+    try:
+        if request.form.get("do") == "agree":
+            number = agree_to_publish(parts, shop=shop, planned_id=planned, by=me())
+            flash(f"Version {number} is live. Shoppers see it within 5 seconds.", "good")
+        else:
+            drop_plan(parts, shop=shop, planned_id=planned, by=me())
+            flash("It will not be published.", "good")
+    except (ActionError, Broken) as error:
+        flash(_words_of(error), "bad")
+    return redirect(root, 303)
+
+
+@blueprint.post("/impact/roll-back")
+@permitted(PUBLISH)
+def back(shop: str, quiz: str) -> AnyResponse:
+    """One click back to an earlier version."""
+    number = request.form.get("number", "")
+    root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
+    try:
+        moved = roll_back(
+            current_parts(), shop=shop, quiz=quiz, number=int(number) if number.isdigit() else -1, by=me()
+        )
+        flash(
+            f"Version {number} is live again. Shoppers see it within 5 seconds." if moved else "It is live already.",
+            "good",
+        )
+    except (ActionError, Broken) as error:
+        flash(_words_of(error), "bad")
+    return redirect(root, 303)
+
+
+@blueprint.get("/impact/report.json")
+@permitted(VIEW)
+def report(shop: str, quiz: str) -> Response:
+    """The report as data, for who wants to keep it."""
+    place = quiz_place(shop, quiz)
+    row = ensure_report(current_parts(), place.draft)
+    state = 200 if row.state != FAILED else 503
+    headers = {"Content-Disposition": f'attachment; filename="{quiz}-impact.json"'}
+    body = orjson.dumps({"state": row.state, **row.report}, option=orjson.OPT_INDENT_2)
+    return Response(body, status=state, mimetype="application/json", headers=headers)

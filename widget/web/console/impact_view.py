@@ -1,0 +1,199 @@
+"""The impact report as sentences and pictures: shares, the slope of each product, examples side by side, the checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from widget.content.editing import PRODUCT
+from widget.content.sentences import Names
+from widget.web.console.filters import points
+from widget.web.console.place import Place, percent
+
+LINE = 44
+TOP, LEAST_APART = 40, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """One product: its share before and after in per cent, and the heights in px at which both stand."""
+
+    sku: str
+    name: str
+    before: str
+    after: str
+    change: str
+    from_y: float
+    to_y: float
+    tone: str
+    numbers: tuple[int, int]
+
+
+def slope(impact: dict[str, Any], by: str, place: Place) -> dict[str, Any]:
+    """Where each product's line starts and ends; labels never lie on each other. ``by``: answers or paths."""
+    shown = impact["response_products"] if by == "answers" else impact["products"]
+    whole = (impact["responses"] if by == "answers" else impact["paths"]) or 1
+    names = Names.of(place.draft.files).products
+    sizes = {sku: str(each.get("size", "")) for sku, each in place.records(PRODUCT).items()}
+    height = max(160, LINE * len(shown))
+    top = max((max(n["before"], n["after"]) for n in shown.values()), default=0) / whole or 1
+    before = _spread({sku: TOP + (1 - n["before"] / whole / top) * (height - TOP) for sku, n in shown.items()})
+    after = _spread({sku: TOP + (1 - n["after"] / whole / top) * (height - TOP) for sku, n in shown.items()})
+    lines = [
+        Slope(
+            sku,
+            f"{names.get(sku, sku)} {sizes.get(sku, '')}".strip(),
+            percent(n["before"], whole),
+            percent(n["after"], whole),
+            points(n["after"] - n["before"], whole).removesuffix(" points"),
+            before[sku],
+            after[sku],
+            "accent" if n["after"] > n["before"] else "warm" if n["after"] < n["before"] else "was",
+            (n["before"], n["after"]),
+        )
+        for sku, n in shown.items()
+    ]
+    lines.sort(key=lambda each: -each.numbers[1])
+    bottom = max([height, *before.values(), *after.values()])
+    return {"lines": lines, "height": round(bottom + 12)}
+
+
+def _spread(heights: dict[str, float]) -> dict[str, float]:
+    """The same heights, moved down where two would be closer than a line of text."""
+    placed: dict[str, float] = {}
+    last = 0.0
+    for sku, y in sorted(heights.items(), key=lambda each: each[1]):
+        last = max(y, last + LEAST_APART)
+        placed[sku] = round(last, 1)
+    return placed
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The whole impact in one or two sentences."""
+    impact = report["impact"]
+    if impact is None:
+        return "The impact is known once the errors are mended."
+    if not impact["changed"] and not impact["responses_changed"]:
+        return "Nothing that shoppers are recommended changes. Texts may."
+    paths = percent(impact["changed"], impact["paths"])
+    if not impact["responses"]:
+        return f"{paths} of answer paths give another result. Nobody has answered the quiz in the last 30 days."
+    real = percent(impact["responses_changed"], impact["responses"])
+    few = impact["changed"] * impact["responses"] < impact["responses_changed"] * impact["paths"]
+    opening = "Few paths, but busy ones" if few else "Many paths, but quiet ones"
+    gains = _most(impact["response_products"], 1)
+    losses = _most(impact["response_products"], -1)
+    told = f"{opening}: {real} of the last 30 days’ answers would have got another result, on {paths} of answer paths."
+    if gains:
+        told += f" {gains} gains most" + (f", {losses} loses most." if losses else ".")
+    return told
+
+
+def _most(products: dict[str, dict[str, int]], sign: int) -> str:
+    moves = {sku: sign * (n["after"] - n["before"]) for sku, n in products.items()}
+    best = max(moves, key=lambda sku: moves[sku], default="")
+    return best if best and moves[best] > 0 else ""
+
+
+def example_view(impact: dict[str, Any], at: int, place: Place) -> dict[str, Any] | None:
+    """One example: its answers as chips, and both results with the rows behind each product."""
+    examples = impact["examples"]
+    if not examples:
+        return None
+    at = at % len(examples)
+    example, names = examples[at], Names.of(place.draft.files)
+    places = {
+        side: {card["sku"]: rank for rank, card in enumerate((example[side] or {}).get("products", []), 1)}
+        for side in ("before", "after")
+    }
+    return {
+        "number": at + 1,
+        "many": len(examples),
+        "answers": example["answers"],
+        "same": impact["same_answers"][at],
+        "paths": example["paths"],
+        "chips": [
+            (names.question(question), ", ".join(names.option(question, each) for each in given))
+            for question, given in example["answers"].items()
+        ],
+        "sides": [_side(example, impact["scores"][at], side, places) for side in ("before", "after")],
+        "rows": example["rows"],
+    }
+
+
+def _side(
+    example: dict[str, Any], scores: dict[str, Any], side: str, places: dict[str, dict[str, int]]
+) -> dict[str, Any]:
+    result = example[side]
+    if result is None:
+        return {"side": side, "refused": True, "products": [], "tips": [], "outcome": ""}
+    other = places["after" if side == "before" else "before"]
+    products = [
+        {
+            "rank": rank,
+            "sku": card["sku"],
+            "name": f"{card['name']} {card['size'] or ''}".strip(),
+            "match": card["match"],
+            "rows": scores[side].get(card["sku"], {}).get("rows", []),
+            "score": scores[side].get(card["sku"], {}).get("score"),
+            "was": other.get(card["sku"]),
+        }
+        for rank, card in enumerate(result["products"], 1)
+    ]
+    gone = [
+        {"sku": sku, "why": scores[side].get(sku, {}).get("kept_out")}
+        for sku in other
+        if side == "after" and sku not in places["after"]
+    ]
+    return {
+        "side": side,
+        "refused": False,
+        "outcome": result["outcome"].replace("_", " "),
+        "products": products,
+        "gone": gone,
+        "tips": [tip["title"] for tip in result["tips"]],
+    }
+
+
+_GROUPS = (
+    (
+        "Answer paths",
+        "path_ fallback_ slot_ tie_ product_never product_shown tip_never question_ option_ triage_ requires_",
+    ),
+    ("Rows", "row_ rows_ unused_ unread_ outside_ never_ undeclared_ unknown_ match_"),
+    ("Claims", "claim missing_warning acceptance_ no_claim"),
+    ("Evidence", "evidence_ no_evidence certificate_"),
+    ("Catalogue", "catalogue_"),
+    ("Languages", "missing_translation stale_translation unknown_translation unused_locale"),
+    ("Letters", "letter_ missing_file"),
+)
+
+
+def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each kind of check with its worst finding and what was looked at."""
+    paths, texts = report["paths"], report["texts"]
+    left = [each for each in report["findings"] if each["severity"] != "info"]
+    told = {
+        "Answer paths": f"{paths['paths']:,} answer paths{', exact' if paths['exact'] else ', estimated'}"
+        if paths
+        else "",
+        "Rows": f"{texts.get('rows', 0)} mapping rows",
+        "Claims": f"{texts.get('products', 0)} products, {texts.get('letters', 0)} letters, all texts",
+        "Evidence": f"{texts.get('tips', 0)} tips, {texts.get('sources', 0)} sources",
+        "Catalogue": f"{texts.get('products', 0)} products as the store has them now",
+        "Languages": f"{texts.get('locales', 0)} languages",
+        "Letters": f"{texts.get('letters', 0)} letters, each with each product",
+    }
+    checks = []
+    for name, starts in _GROUPS:
+        mine = [each for each in left if each["code"].startswith(tuple(starts.split()))]
+        left = [each for each in left if each not in mine]
+        checks.append(
+            {"name": name, "findings": mine, "told": told[name] if texts else "Not looked at while files have errors"}
+        )
+    if left:
+        checks.insert(0, {"name": "Files", "findings": left, "told": "What is written can be read"})
+    for each in checks:
+        ranks = {finding["severity"] for finding in each["findings"]}
+        each["worst"] = "error" if "error" in ranks else "warning" if ranks else ""
+    return checks

@@ -1,0 +1,323 @@
+"""Questions, safety, products, tips, letters, sequences and settings of a quiz: lists, order, one form each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.change_draft import EditConflict, IdTaken, change_draft, put_record
+from widget.content.editing import (
+    EXCLUSION,
+    FIRST,
+    INTRO,
+    LETTER,
+    PACK,
+    PRODUCT,
+    QUESTION,
+    SEQUENCE,
+    SINGLE,
+    TIP,
+    TRIAGE,
+    Data,
+    Step,
+    fresh_id,
+    record_hash,
+)
+from widget.content.prose import markdown_html
+from widget.content.sentences import Names, condition_words, target_words
+from widget.domain.roles import EDIT, VIEW
+from widget.web.console.fields import FIELDS, missing_fields, read_form, shown_value
+from widget.web.console.guard import json_answer, may_here, me, permitted, stateless, wants_json
+from widget.web.console.place import Place, page, quiz_place
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("records", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
+PAGE_OF = {
+    QUESTION: "quiz",
+    INTRO: "quiz",
+    PACK: "quiz",
+    TRIAGE: "safety",
+    EXCLUSION: "safety",
+    PRODUCT: "products",
+    TIP: "tips",
+    LETTER: "letters",
+    SEQUENCE: "letters",
+}
+CALLED = {
+    QUESTION: "Question",
+    INTRO: "Introduction",
+    PACK: "Result and settings",
+    TRIAGE: "Safety row",
+    EXCLUSION: "Exclusion",
+    PRODUCT: "Product",
+    TIP: "Tip",
+    LETTER: "Letter",
+    SEQUENCE: "Sequence",
+}
+ORDERED = (QUESTION, TRIAGE, EXCLUSION, PRODUCT, SEQUENCE)
+LISTS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
+    "quiz": (
+        "Quiz",
+        "Questions in the order they are asked. An answer that ends the quiz is a matter of Safety.",
+        ((QUESTION, "Questions", "question"),),
+    ),
+    "safety": (
+        "Safety",
+        "What is said instead of selling. The first row that holds decides; exclusions fail closed.",
+        ((TRIAGE, "Advice instead of products", "row"), (EXCLUSION, "Never shown", "exclusion")),
+    ),
+    "products": (
+        "Products",
+        "What we know of each product. A store feed overrides name, price, stock and picture, never safety.",
+        ((PRODUCT, "Products", "product"),),
+    ),
+    "tips": ("Tips", "Recovery tips with their evidence. Each is reviewed by a date.", ((TIP, "Tips", "tip"),)),
+    "letters": (
+        "Letters",
+        "What is written, and when it is sent.",
+        ((LETTER, "Letters", "letter"), (SEQUENCE, "Sequences", "sequence")),
+    ),
+}
+
+
+def _list_page(name: str) -> Any:
+    @permitted(VIEW)
+    def view(shop: str, quiz: str) -> str:
+        place = quiz_place(shop, quiz)
+        title, lead, kinds = LISTS[name]
+        names = Names.of(place.draft.files)
+        sections = [
+            {"kind": kind, "title": told, "one": one, "ordered": kind in ORDERED, "rows": _rows(place, names, kind)}
+            for kind, told, one in kinds
+        ]
+        return page(
+            "console/list.html", place, title=title, lead=lead, page=name, sections=sections, may_edit=may_here(EDIT)
+        )
+
+    view.__doc__ = f"The list of {name}."
+    return view
+
+
+for _name in LISTS:
+    blueprint.add_url_rule(f"/{_name}", f"list_{_name}", _list_page(_name))
+
+
+def _rows(place: Place, names: Names, kind: str) -> list[dict[str, Any]]:
+    base = place.base_records(kind)
+    return [
+        {
+            "id": name,
+            "title": _title(kind, name, record, names),
+            "told": _told(kind, record, names),
+            "mark": "new" if name not in base else "edited" if base[name] != record else "",
+            "worst": _worst(place.findings(kind, name)),
+        }
+        for name, record in place.records(kind).items()
+    ]
+
+
+def _worst(findings: list[dict[str, Any]]) -> str:
+    ranks = {each["severity"] for each in findings}
+    return "error" if "error" in ranks else "warning" if "warning" in ranks else ""
+
+
+def _title(kind: str, name: str, record: Data, names: Names) -> str:
+    if kind == TRIAGE:
+        return str((record.get("advice") or {}).get("title", name))
+    if kind == EXCLUSION:
+        return f"Never {target_words(record.get('exclude', ''), names)}"
+    if kind == PRODUCT:
+        return f"{record.get('name', name)} {record.get('size', '')}".strip()
+    return str(record.get("text" if kind == QUESTION else "subject" if kind == LETTER else "title", name))
+
+
+def _told(kind: str, record: Data, names: Names) -> str:
+    """A line about a record for its list."""
+    if kind == QUESTION:
+        options = len(record.get("options") or [])
+        shown = record.get("show_if", "")
+        what = "a scale" if record.get("kind") == "scale" else f"{options} options"
+        return f"{what}, only when {condition_words(shown, names)}" if shown else what
+    if kind in (TRIAGE, EXCLUSION):
+        outcome = str(record.get("outcome", "")).replace("_", " ")
+        return f"when {condition_words(record.get('when', ''), names)}" + (f": {outcome}" if outcome else "")
+    if kind == PRODUCT:
+        return ", ".join(filter(None, [record.get("sku"), record.get("form"), *(record.get("tags") or [])]))
+    if kind == TIP:
+        sources = len(record.get("evidence") or [])
+        due = min((each["review_by"] for each in record.get("evidence") or [] if each.get("review_by")), default="")
+        return f"{sources} {'source' if sources == 1 else 'sources'}" + (f", look again by {due}" if due else "")
+    if kind == SEQUENCE:
+        return f"{record.get('trigger')}: {', '.join(step.get('letter', '') for step in record.get('steps') or [])}"
+    return str(record.get("preview", ""))
+
+
+# One record ------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/records/<kind>/<path:name>")
+@permitted(VIEW)
+def record(shop: str, quiz: str, kind: str, name: str) -> str:
+    """The form of one record; ``new`` for one that is not there yet."""
+    place = quiz_place(shop, quiz)
+    if kind not in FIELDS or (name != "new" and name not in place.records(kind)):
+        abort(404)
+    return _form(place, kind, name, place.records(kind).get(name, {}) if name != "new" else {})
+
+
+def _form(place: Place, kind: str, name: str, data: Data, **more: Any) -> str:
+    findings = place.findings(kind, name) if name != "new" else []
+    return page(
+        "console/record.html",
+        place,
+        title=CALLED[kind] + (f" {name}" if kind not in SINGLE and name != "new" else ""),
+        page=PAGE_OF[kind],
+        kind=kind,
+        name=name,
+        data=data,
+        fields=FIELDS[kind],
+        findings=findings,
+        seen=record_hash(place.records(kind).get(name)) if name != "new" else "",
+        shown=shown_value,
+        names=Names.of(place.draft.files),
+        may_edit=may_here(EDIT),
+        is_new=name == "new",
+        id_label="SKU" if kind == PRODUCT else "Id",
+        **more,
+    )
+
+
+@blueprint.post("/records/<kind>/<path:name>")
+@permitted(EDIT)
+def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
+    """Save a record, or delete it."""
+    place = quiz_place(shop, quiz)
+    if kind not in FIELDS:
+        abort(404)
+    before = place.records(kind).get(name) if name != "new" else None
+    if request.form.get("do") == "delete":
+        return _delete(place, kind, name, before)
+    new_id = _wanted_id(place, kind, name)
+    after = read_form(kind, request.form, before or _blank(kind))
+    if kind not in SINGLE and kind not in (TIP, LETTER):
+        after = {("sku" if kind == PRODUCT else "id"): new_id, **after, ("sku" if kind == PRODUCT else "id"): new_id}
+    try:
+        put_record(
+            current_parts(),
+            draft=place.draft,
+            by=me(),
+            kind=kind,
+            record=new_id if before is None else name,
+            seen=request.form.get("seen", ""),
+            after=after,
+            what=_what(kind, new_id, before, after),
+        )
+    except IdTaken as error:
+        return _refuse(place, kind, name, after, str(error))
+    except EditConflict as conflict:
+        return _conflict(place, kind, name, after, conflict)
+    missing = missing_fields(kind, after)
+    if wants_json():
+        told = f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft."
+        return json_answer({"seen": record_hash(after), "detail": told, "revision": place.draft.revision + 1})
+    flash(f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft.", "good")
+    return redirect(f"{place.root}/records/{kind}/{new_id if kind not in SINGLE else kind}", 303)
+
+
+def _blank(kind: str) -> Data:
+    return {"markup": "md", "preview": ""} if kind == LETTER else {}
+
+
+def _wanted_id(place: Place, kind: str, name: str) -> str:
+    if name != "new":
+        return name
+    wish = request.form.get("~id", "").strip()
+    if kind == PRODUCT:
+        return wish[:80] or fresh_id("new-product", place.records(kind))
+    text = request.form.get("text") or request.form.get("title") or request.form.get("subject") or kind
+    return fresh_id(wish or text, place.records(kind))
+
+
+def _what(kind: str, name: str, before: Data | None, after: Data) -> str:
+    called = CALLED[kind].lower() + ("" if kind in SINGLE else f" {name}")
+    if before is None:
+        return f"{called} added"
+    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return f"{called}: {', '.join(changed[:4])}" + (" and more" if len(changed) > 4 else "")
+
+
+def _delete(place: Place, kind: str, name: str, before: Data | None) -> AnyResponse:
+    back = f"{place.root}/{PAGE_OF[kind]}"
+    if before is None or kind in SINGLE:
+        return redirect(back, 303)
+    step = Step(kind, name, before, None)
+    what = f"{CALLED[kind].lower()} {name} deleted"
+    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
+    flash(f"{CALLED[kind]} {name} is deleted in this draft. Undo brings it back.", "good")
+    return redirect(back, 303)
+
+
+def _refuse(place: Place, kind: str, name: str, after: Data, told: str) -> AnyResponse:
+    if wants_json():
+        return json_answer({"code": "refused", "detail": told}, 422)
+    return make_response(_form(place, kind, name, after, told=told), 422)
+
+
+def _conflict(place: Place, kind: str, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
+    """What is in the draft, and what was typed, field by field; saving again is then done knowingly."""
+    now = conflict.now or {}
+    view = {
+        "told": str(conflict),
+        "fields": [key for key in {**now, **after} if now.get(key) != after.get(key)],
+        "now": now,
+        "after": after,
+        "seen": record_hash(conflict.now),
+        "gone": conflict.now is None,
+        "posted": [(key, value) for key, value in request.form.items(multi=True) if key not in ("csrf_token", "seen")],
+        "action": f"{place.root}/records/{kind}/{name if conflict.now is not None else 'new'}",
+        "theirs": f"{place.root}/records/{kind}/{name}"
+        if conflict.now is not None
+        else f"{place.root}/{PAGE_OF[kind]}",
+    }
+    markup = render_template("console/record_conflict.html", conflict=view, place=place)
+    if wants_json():
+        return json_answer({"code": conflict.code, "detail": str(conflict), "html": markup}, 409)
+    return make_response(
+        page("console/conflict_page.html", place, title="Changed by two people", page=PAGE_OF[kind], markup=markup), 409
+    )
+
+
+@blueprint.post("/records/<kind>/order")
+@permitted(EDIT)
+def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
+    """Put a record behind another (or first): by dragging, or one place up or down by a button."""
+    place = quiz_place(shop, quiz)
+    if kind not in ORDERED:
+        abort(404)
+    order = list(place.records(kind))
+    name = request.form.get("record", "")
+    if name not in order:
+        abort(404)
+    follows = request.form.get("follows")
+    if follows is None:
+        at = order.index(name)
+        rest = [each for each in order if each != name]
+        to = max(0, at - 1) if request.form.get("do") == "up" else min(len(rest), at + 1)
+        follows = rest[to - 1] if to else FIRST
+    record = place.records(kind)[name]
+    step = Step(kind, name, record, record, follows=follows)
+    what = f"{CALLED[kind].lower()} {name} moved"
+    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
+    if wants_json():
+        return json_answer({"ok": True})
+    return redirect(f"{place.root}/{PAGE_OF[kind]}#item-{name}", 303)
+
+
+@blueprint.post("/markdown")
+@permitted(VIEW)
+@stateless
+def markdown(shop: str, quiz: str) -> AnyResponse:
+    """Markdown as shoppers would see it."""
+    return json_answer({"html": markdown_html(request.form.get("text", "")[:100_000])})

@@ -1,0 +1,151 @@
+"""Languages side by side: what is missing, what is out of date, and a field for each text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, abort, flash, make_response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.change_draft import EditConflict, IdTaken, put_record
+from widget.actions.try_draft import NotReadable, tried_draft
+from widget.content.editing import TEXT, record_hash
+from widget.content.languages import is_safety, pack_texts, text_hash
+from widget.domain.result import direction
+from widget.domain.roles import EDIT, VIEW
+from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
+from widget.web.console.place import Place, page, quiz_place
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("translations", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/languages")
+A_PAGE = 40
+NAMES = {"en": "English", "es": "Spanish", "ar": "Arabic", "de": "German", "fr": "French", "it": "Italian"}
+MISSING, STALE, DONE = "missing", "stale", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class TextView:
+    """One text: its key, the wording to translate, the translation so far, and how it stands."""
+
+    key: str
+    source: str
+    text: str
+    state: str
+    seen: str
+    safety: bool
+
+
+@blueprint.get("")
+@permitted(VIEW)
+def languages(shop: str, quiz: str) -> str:
+    """Each language with how much of it is done."""
+    place = quiz_place(shop, quiz)
+    told, rows = "", []
+    try:
+        texts = _texts(place)
+        for locale in place.locales:
+            views = _views(place, locale, texts)
+            counts = {state: sum(view.state == state for view in views) for state in (MISSING, STALE, DONE)}
+            rows.append({"locale": locale, "name": NAMES.get(locale, locale), "all": len(views), **counts})
+    except NotReadable as error:
+        told = str(error)
+    return page(
+        "console/languages.html",
+        place,
+        title="Languages",
+        lead="Every text of the quiz in each language, beside the wording it translates.",
+        page="languages",
+        rows=rows,
+        told=told,
+        source=place.head.get("default_locale", "en"),
+        names=NAMES,
+    )
+
+
+def _texts(place: Place) -> dict[str, str]:
+    return pack_texts(tried_draft(current_parts(), place.shop, place.draft).engine.rules.pack)
+
+
+def _views(place: Place, locale: str, texts: dict[str, str]) -> list[TextView]:
+    known = place.records(f"{TEXT}.{locale}")
+    views = []
+    for key, source in texts.items():
+        record = known.get(key)
+        text = str((record or {}).get("text", ""))
+        state = MISSING if not text.strip() else DONE if record and record.get("of") == text_hash(source) else STALE
+        views.append(TextView(key, source, text, state, record_hash(record), is_safety(key)))
+    return views
+
+
+@blueprint.get("/<locale>")
+@permitted(VIEW)
+def language(shop: str, quiz: str, locale: str) -> str:
+    """The texts of one language: those that need work, or all."""
+    place = quiz_place(shop, quiz)
+    if locale not in place.locales:
+        abort(404)
+    show, words = request.args.get("show", "open"), request.args.get("q", "")[:100].casefold().split()
+    told, views = "", []
+    try:
+        views = _views(place, locale, _texts(place))
+    except NotReadable as error:
+        told = str(error)
+    still = sum(view.state != DONE for view in views)
+    if show != "all":
+        views = [view for view in views if view.state != DONE]
+    views = [v for v in views if all(word in f"{v.key} {v.source} {v.text}".casefold() for word in words)]
+    first = int(request.args["from"]) if request.args.get("from", "").isdigit() else 0
+    first = first if first < len(views) else 0
+    return page(
+        "console/language.html",
+        place,
+        title=f"Languages: {NAMES.get(locale, locale)}",
+        lead=f"{still} texts need work." if still else "Everything is translated and up to date.",
+        page="languages",
+        locale=locale,
+        dir=direction(locale),
+        views=views[first : first + A_PAGE],
+        total=len(views),
+        first=first,
+        a_page=A_PAGE,
+        show=show,
+        words=request.args.get("q", "")[:100],
+        told=told,
+        source=place.head.get("default_locale", "en"),
+        may_edit=may_here(EDIT),
+        query=request.query_string.decode()[:300],
+    )
+
+
+@blueprint.post("/<locale>/<path:key>")
+@permitted(EDIT)
+def save_text(shop: str, quiz: str, locale: str, key: str) -> AnyResponse:
+    """Save one translation, as of the wording that was shown beside it. Empty takes it out."""
+    place = quiz_place(shop, quiz)
+    if locale not in place.locales:
+        abort(404)
+    text = request.form.get("text", "").replace("\r\n", "\n").strip()[:100_000]
+    after = {"of": request.form.get("of", "")[:16], "text": text} if text else None
+    back = f"{place.root}/languages/{locale}?show={request.form.get('show', 'open')[:8]}"
+    try:
+        put_record(
+            current_parts(),
+            draft=place.draft,
+            by=me(),
+            kind=f"{TEXT}.{locale}",
+            record=key,
+            seen=request.form.get("seen", ""),
+            after=after,
+            what=f"{locale}: {key}",
+        )
+    except (EditConflict, IdTaken) as error:
+        now = place.records(f"{TEXT}.{locale}").get(key, {}).get("text", "nothing")
+        told = f"{error} It reads now: {now}"
+        if wants_json():
+            return json_answer({"code": "edit_conflict", "detail": told}, 422)
+        flash(told, "bad")
+        return make_response(redirect(back, 303))
+    if wants_json():
+        return json_answer({"seen": record_hash(after), "revision": place.draft.revision + 1})
+    flash("Saved to the draft.", "good")
+    return redirect(back, 303)

@@ -1,0 +1,249 @@
+"""Try it: the draft in the real widget, results with their trace, recorded answers again, letters for any outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request
+from sqlalchemy import select
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.show_quiz import quiz_document
+from widget.actions.try_draft import NotReadable, Tried, preview_letter, send_preview, tried_draft, try_answers
+from widget.actions.write_letter import NoContent
+from widget.content.languages import locale_for
+from widget.content.sentences import Names
+from widget.domain.engine.answers import Refused
+from widget.domain.roles import EDIT, VIEW
+from widget.live import Served
+from widget.mail.blocks import CannotWrite
+from widget.mail.carrier import Later, Never, Unclear
+from widget.mail.html import TooLarge
+from widget.seals import Forged
+from widget.storage.responses import Response as Recorded
+from widget.web.console.filters import TRIED, sealed_answers
+from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
+from widget.web.console.place import Place, page, quiz_place
+from widget.web.limits import sign_in_limited
+from widget.web.render import result_fragment
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("trials", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
+MOST_RECORDED = 25
+OUTCOMES = (
+    ("products", "Products"),
+    ("tips_only", "Tips only"),
+    ("see_doctor", "See a doctor"),
+    ("emergency", "Emergency"),
+)
+LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox"
+)
+Answers = dict[str, list[str]]
+
+
+@blueprint.get("/try")
+@permitted(VIEW)
+def trial(shop: str, quiz: str) -> AnyResponse:
+    """The widget on the draft; with answers in a sealed code or of a recorded response, their result and trace."""
+    place = quiz_place(shop, quiz)
+    return make_response(_page(place, *_asked_for(place)))
+
+
+@blueprint.post("/try")
+@permitted(VIEW)
+@stateless
+def trial_form(shop: str, quiz: str) -> AnyResponse:
+    """The same from a plain form, all questions at once."""
+    place = quiz_place(shop, quiz)
+    answers = {
+        name: given for name in Names.of(place.draft.files).questions if (given := request.form.getlist(f"q.{name}"))
+    }
+    return make_response(_page(place, answers, ""))
+
+
+def _asked_for(place: Place) -> tuple[Answers | None, str]:
+    """(the answers to look at, where they come from)."""
+    recorded = request.args.get("response", "")
+    if recorded.isdigit():
+        with current_parts().reads() as session:
+            wanted = (Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz, Recorded.id == int(recorded))
+            row = session.scalar(select(Recorded).where(*wanted))
+        if row is None:
+            abort(404)
+        return row.answers, f"an anonymous answer of {row.created_at:%-d %B, %H:%M} UTC, with version {row.version}"
+    return opened_answers(request.args.get("example", "")), ""
+
+
+def opened_answers(code: str) -> Answers | None:
+    """The answers of a sealed code; None for none, or for what we did not make."""
+    if not code:
+        return None
+    try:
+        answers: Answers = orjson.loads(current_parts().seals.open_code(code, TRIED))
+    except (Forged, orjson.JSONDecodeError):
+        return None
+    return answers
+
+
+def _page(place: Place, answers: Answers | None, source: str) -> str:
+    parts = current_parts()
+    names = Names.of(place.draft.files)
+    tried, told, served = None, "", None
+    try:
+        served = tried_draft(parts, place.shop, place.draft)
+        if answers is not None:
+            tried = try_answers(parts, served, answers, why=request.values.get("why", "")[:200])
+    except NotReadable as error:
+        told = str(error)
+    except Refused as error:
+        told = f"The draft does not take these answers: {error.detail}"
+    with parts.reads() as session:
+        columns = (Recorded.id, Recorded.created_at, Recorded.outcome, Recorded.products, Recorded.locale)
+        wanted = (Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz)
+        recorded = session.execute(
+            select(*columns).where(*wanted).order_by(Recorded.id.desc()).limit(MOST_RECORDED)
+        ).all()
+    return page(
+        "console/try.html",
+        place,
+        title="Try it",
+        lead="The draft as shoppers would meet it. Nothing you do here is counted.",
+        page="try",
+        readable=served is not None,
+        told=told,
+        tried=tried,
+        markup=result_fragment(tried.result) if tried else "",
+        code=sealed_answers(answers) if answers is not None else "",
+        answers=answers or {},
+        source=source,
+        recorded=recorded,
+        names=names,
+    )
+
+
+@blueprint.get("/try/api")
+@permitted(VIEW)
+def quiz_data(shop: str, quiz: str) -> Response:
+    """The draft quiz, for the widget."""
+    parts = current_parts()
+    served = _served(shop, quiz)
+    locale = locale_for(served.engine.rules.pack, request.args.get("locale", "")[:35])
+    return json_answer(quiz_document(parts, served, locale))
+
+
+@blueprint.post("/try/api/responses")
+@permitted(VIEW)
+@stateless
+def response_data(shop: str, quiz: str) -> Response:
+    """A result for the widget; nothing is recorded. ``visit`` holds the answers, sealed, to ask for their trace."""
+    served = _served(shop, quiz)
+    try:
+        body: Any = orjson.loads(request.get_data()[:64_000])
+        answers = body["answers"]
+        tried = try_answers(current_parts(), served, answers, locale=str(body.get("locale") or ""))
+    except Refused as error:
+        return json_answer({"code": error.code, "detail": error.detail}, 422)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return json_answer({"code": "unreadable", "detail": "Send answers as JSON."}, 400)
+    return json_answer(
+        {"result": tried.result, "html": result_fragment(tried.result), "visit": sealed_answers(answers)}, 201
+    )
+
+
+def _served(shop: str, quiz: str) -> Served:
+    place = quiz_place(shop, quiz)
+    return tried_draft(current_parts(), place.shop, place.draft)
+
+
+@blueprint.get("/try/trace")
+@permitted(VIEW)
+def trace_part(shop: str, quiz: str) -> str:
+    """The trace of sealed answers alone, for scripts; ``why`` names a product."""
+    place = quiz_place(shop, quiz)
+    code = request.args.get("example", "")
+    answers = opened_answers(code)
+    if answers is None:
+        abort(404)
+    tried: Tried = try_answers(current_parts(), _served(shop, quiz), answers, why=request.args.get("why", "")[:200])
+    names = Names.of(place.draft.files)
+    return render_template("console/trace.html", place=place, tried=tried, names=names, code=code)
+
+
+# Letters ---------------------------------------------------------------------------------------------
+
+
+def _wanted() -> dict[str, str]:
+    args = request.values
+    return {
+        "outcome": args.get("outcome", "products"),
+        "sku": args.get("sku", ""),
+        "locale": args.get("locale", "")[:35],
+    }
+
+
+@blueprint.get("/letters/<letter>/preview")
+@permitted(VIEW)
+def letter_page(shop: str, quiz: str, letter: str) -> AnyResponse:
+    """One letter as it would arrive: HTML, text, dark, for any outcome, product and language."""
+    place = quiz_place(shop, quiz)
+    wanted, told, written, why = _wanted(), "", None, ""
+    try:
+        written, _, why = preview_letter(current_parts(), _served(shop, quiz), letter, **wanted)
+    except (NotReadable, NoContent, CannotWrite, TooLarge) as error:
+        told = str(error)
+    return make_response(
+        page(
+            "console/letter_preview.html",
+            place,
+            title=f"Letter {letter}",
+            lead="As it would arrive, from the draft.",
+            page="letters",
+            letter=letter,
+            wanted=wanted,
+            told=told,
+            why=why,
+            written=written,
+            outcomes=OUTCOMES,
+            look=request.args.get("look", "html"),
+            names=Names.of(place.draft.files),
+            me=me(),
+            may_edit=may_here(EDIT),
+            query=request.query_string.decode()[:300],
+        ),
+        200 if not told else 422,
+    )
+
+
+@blueprint.get("/letters/<letter>/preview.html")
+@permitted(VIEW)
+def letter_html(shop: str, quiz: str, letter: str) -> Response:
+    """The HTML part alone, for the frame; mail has inline styles, and no scripts run."""
+    written, _, _ = preview_letter(current_parts(), _served(shop, quiz), letter, **_wanted())
+    body = written.html
+    if request.args.get("look") == "dark":
+        body = body.replace("(prefers-color-scheme: dark)", "all").replace("(prefers-color-scheme:dark)", "all")
+    headers = {"Content-Security-Policy": LETTER_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return Response(body, mimetype="text/html", headers=headers)
+
+
+@blueprint.post("/letters/<letter>/preview")
+@permitted(EDIT)
+@sign_in_limited
+def letter_test(shop: str, quiz: str, letter: str) -> AnyResponse:
+    """Send this very preview to oneself."""
+    parts = current_parts()
+    try:
+        written, frame, _ = preview_letter(parts, _served(shop, quiz), letter, **_wanted())
+        send_preview(parts, written, frame, to=me().email)
+        flash(f"Sent to {me().email}.", "good")
+    except (NotReadable, NoContent, CannotWrite, TooLarge) as error:
+        flash(str(error), "bad")
+    except (Later, Never, Unclear) as error:
+        flash(f"The mail server did not take it ({error}). Nothing else is affected.", "bad")
+    back = "&".join(
+        f"{name}={value}" for name, value in _wanted().items() if value.replace("-", "").replace("_", "").isalnum()
+    )
+    return redirect(f"/console/shops/{shop}/quizzes/{quiz}/letters/{letter}/preview?{back}", 303)

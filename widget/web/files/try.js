@@ -1,0 +1,16 @@
+// When the draft quiz is through, its trace comes beside it; "why not" asks again about one product.
+const quiz = document.querySelector("recovery-quiz[data-try]"), spot = document.getElementById("trace");
+let code = "";
+async function show(why = "") {
+  const answer = await fetch(`${quiz.dataset.try}?example=${encodeURIComponent(code)}&why=${encodeURIComponent(why)}`, { credentials: "same-origin" });
+  if (!answer.ok) return;
+  spot.innerHTML = await answer.text();
+  spot.querySelector("#why-not")?.scrollIntoView({ block: "nearest" });
+}
+quiz.addEventListener("recovery-quiz:completed", (event) => { code = event.detail.visit; show(); });
+spot.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-why]");
+  if (!link) return;
+  event.preventDefault();
+  show(link.dataset.why);
+});

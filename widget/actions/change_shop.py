@@ -83,7 +83,7 @@ def change_shop(
         for name in changed:
             setattr(row, name, values[name])
         if changed:
-            about = "; ".join(f"{name}: {_told(values[name])}" for name in changed)
+            about = "; ".join(f"{name.replace('_', ' ')}: {_told(values[name])}" for name in changed)
             at = parts.now()
             note(session, shop_id=row.id, at=at, person_id=by.id, who=by.told, what="settings_changed", about=about)
         if any(name in _SHOWN for name in changed):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from widget.actions.add_person import BadMember, add_person, make_link, tell
 from widget.content.words import FALLBACK, words_for
 from widget.domain.roles import MEANS
-from widget.mail.blocks import Block, Button, Paragraph, Points, Span
+from widget.mail.blocks import Block, Button, Paragraph, Span
 from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.html import html_part
 from widget.mail.letter import LetterFrame, Written
@@ -48,12 +48,15 @@ def invite_person(parts: Parts, *, shop: str, email: str, role: str, name: str, 
     letter = f"{base}/console/come-in/{token}" if token else f"{base}/console/"
     subject = f"{by.told} invites you to {owner.name}: Recovery Quiz"
     blocks: list[Block] = [
-        Paragraph((Span(f"{by.told} has made you {_a(role)} of the quiz of {owner.name}. That is somebody who:"),)),
-        Points(tuple((Span(each.strip()),) for each in MEANS[role].replace(" and ", ", ").split(",") if each.strip())),
+        Paragraph(
+            (Span(f"{by.told} has made you {_a(role)} of the quiz of {owner.name}: somebody who {MEANS[role]}."),)
+        ),
         Button("Choose a password and come in" if token else "Open the console", letter),
         Paragraph((Span("The button works once, for three days." if token else "Sign in with your password."),)),
     ]
-    because = f"You get this letter because {by.told} entered your address. If that was a mistake, leave it unopened."
+    because = (
+        f"You get this letter because {by.told} entered your address. If that was a mistake, there is nothing to do."
+    )
     return _written_to(parts, owner, person, by, subject, because, blocks, _by_hand(parts, token, mine), "invitation")
 
 

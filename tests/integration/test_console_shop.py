@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.conftest import GOOD as ANSWERS
 from tests.conftest import client_of
 from tests.console import PASSWORD
 from tests.console_forms import client_in, come_in, form_token, post
@@ -22,7 +23,9 @@ from widget.actions.change_shop import change_shop
 from widget.actions.disable_person import disable_person
 from widget.actions.receive_hook import receive_hook
 from widget.actions.record_order import record_orders
+from widget.actions.request_letter import request_letter
 from widget.actions.send_letter import send_due_letters
+from widget.actions.submit_answers import submit_answers
 from widget.domain.roles import OWNER
 from widget.mail.carrier import Later, MemoryCarrier
 from widget.parts import Parts
@@ -386,6 +389,19 @@ def test_letters_over_the_daily_limit_go_the_next_morning(parts: Parts) -> None:
     parts.clock.move_to(waiting.due_at + timedelta(minutes=1))
     send_due_letters(parts)
     assert {row.state for row in rows(parts, Letter) if row.letter == "how-to-use"} == {"sent"}
+
+
+def test_a_letter_somebody_has_just_asked_for_goes_at_once(sqlite_parts: Parts) -> None:
+    limited(sqlite_parts, quiet_from="00:00", quiet_to="23:59")
+    served, known = submit_answers(sqlite_parts, shop="demo", quiz="leg-day", answers=ANSWERS)
+    consents = {"result": True, "marketing": False, "health_data": False}
+    code = json.loads(known.body)["code"]
+    request_letter(
+        sqlite_parts, served=served, code=code, email="new@shop.example", consents=consents, text_version="1"
+    )
+    send_due_letters(sqlite_parts)
+
+    assert {row.state for row in rows(sqlite_parts, Letter)} == {"sent"}
 
 
 def test_a_shop_without_limits_sends_as_before(sqlite_parts: Parts) -> None:

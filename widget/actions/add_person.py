@@ -32,23 +32,23 @@ def add_person(
     """
     if role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
-    address = checked_address(email).casefold()
+    address, now = checked_address(email).casefold(), parts.now()
     with parts.sessions.begin() as session:
-        owner = shop_by_slug(session, shop)
+        owner = shop_by_slug(session, shop, lock=True)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
         person = person_by_email(session, address)
         if person is None:
-            person = Person(email=address, name=name[:80], password_hash="", created_at=parts.now())
+            person = Person(email=address, name=name[:80], password_hash="", created_at=now)
             session.add(person)
             session.flush()  # The membership below needs the id.
         member = membership(session, owner.id, person.id)
         if member is None:
-            session.add(Membership(shop_id=owner.id, person_id=person.id, role=role, created_at=parts.now()))
+            session.add(Membership(shop_id=owner.id, person_id=person.id, role=role, created_at=now))
         elif member.role != role:
             keep_an_owner(session, owner, member, role)
             member.role = role
-        tell(parts, session, owner, by, "person_added", f"{person.told} as {role}")
+        tell(parts, session, owner, by, "person_added", f"{address} as {role}")
         return person, make_link(parts, session, person) if again or not person.password_hash else ""
 
 
@@ -66,7 +66,7 @@ def change_member(parts: Parts, *, shop: str, person_id: int, role: str | None, 
     if role is not None and role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
     with parts.sessions.begin() as session:
-        owner = shop_by_slug(session, shop)
+        owner = shop_by_slug(session, shop, lock=True)
         member = membership(session, owner.id, person_id) if owner else None
         if owner is None or member is None:
             raise BadMember("this person is not in this shop")
@@ -74,14 +74,17 @@ def change_member(parts: Parts, *, shop: str, person_id: int, role: str | None, 
         keep_an_owner(session, owner, member, role)
         if role is None:
             session.delete(member)
-            tell(parts, session, owner, by, "person_removed", person.told)
+            tell(parts, session, owner, by, "person_removed", person.email)
         else:
             member.role = role
-            tell(parts, session, owner, by, "role_changed", f"{person.told} is {role} now")
+            tell(parts, session, owner, by, "role_changed", f"{person.email} is {role} now")
 
 
 def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | None) -> None:
-    """A shop without an owner could not be looked after any more. Raises BadMember."""
+    """A shop without an owner could not be looked after any more. Raises BadMember.
+
+    The shop's row is locked by whoever asks: two owners must not remove each other at once.
+    """
     owners = select(func.count()).where(Membership.shop_id == shop.id, Membership.role == OWNER)
     if member.role == OWNER and role != OWNER and session.scalar(owners) == 1:
         raise BadMember("this is the only owner: make somebody else an owner first")

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.engine.shelf import FROM_FEEDS
 from widget.parts import Parts
+from widget.storage.audit import note
 from widget.storage.catalogue import StoredProduct, move_revision, stored_product
 from widget.storage.content import live_quizzes
+from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
 
 
@@ -26,8 +28,11 @@ def change_product(
     feed: dict[str, Any] | None = None,
     blocked: bool | None = None,
     reason: str = "",
+    by: Person | None = None,
 ) -> None:
     """Note what the feed says (keys of FROM_FEEDS), or withhold and release. Results follow within 5 s.
+
+    With ``by`` a change of ``blocked`` stands in the log.
 
     Raises UnknownShop, BadProduct.
     """
@@ -48,6 +53,10 @@ def change_product(
             session.add(row)
         row.feed = {**row.feed, **(feed or {})}
         if blocked is not None:
+            if by is not None and row.blocked != blocked:
+                what = "product_withheld" if blocked else "product_released"
+                about, at = f"{sku}: {reason}" if reason else sku, parts.now()
+                note(session, shop_id=owner.id, at=at, person_id=by.id, who=by.told, what=what, about=about)
             row.blocked, row.block_reason = blocked, reason
         row.updated_at = parts.now()
         move_revision(session, owner.id)

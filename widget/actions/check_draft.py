@@ -76,6 +76,7 @@ def _live_engine(parts: Parts, draft: Draft) -> Engine | None:
 
 
 def shop_slug(session: Session, shop_id: int) -> str:
+    """The id of a shop as it stands in addresses."""
     return session.get_one(Shop, shop_id).slug
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from widget.actions.errors import UnknownShop
 from widget.parts import Parts
 from widget.storage.hooks import add_hook
-from widget.storage.shops import shop_by_slug
+from widget.storage.shops import good_secrets, shop_by_slug
 from widget.stores.standard import verify
 from widget.telemetry import HOOKS
 
@@ -18,11 +18,11 @@ ORDERS = "orders"
 def receive_hook(parts: Parts, *, shop: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Store a signed order hook; False when it is a repeat. Raises UnknownShop, BadSignature.
 
-    The real clock counts here, not the movable one: the sender has signed by it.
+    The real clock counts for the signature, not the movable one: the sender has signed by it.
     """
     with parts.reads() as session:
         owner = shop_by_slug(session, shop)
-        sealed = list(owner.sealed_secrets) if owner else []
+        sealed = good_secrets(owner, parts.now()) if owner else []
     if owner is None:
         raise UnknownShop("there is no such shop")
     known = [parts.seals.unseal(each) for each in sealed]

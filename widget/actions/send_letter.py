@@ -8,7 +8,7 @@ never repeated by itself.
 from __future__ import annotations
 
 import random
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -31,17 +31,18 @@ from widget.domain.letter import (
     SENDING,
     SENT,
     SKIPPED,
+    TRANSACTIONAL,
     UNCONFIRMED,
     moved,
 )
-from widget.domain.schedule import LetterFacts, condition_holds
+from widget.domain.schedule import LetterFacts, condition_holds, next_morning, quiet_until, start_of_day
 from widget.live import Served
 from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.message import letter_message
 from widget.parts import Parts
 from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, Contact, consent_state, suppressed
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
-from widget.storage.letters import Letter, claim_due
+from widget.storage.letters import Letter, claim_due, letters_gone
 from widget.storage.orders import Order, count_orders
 from widget.storage.shops import Shop
 from widget.telemetry import LETTERS, log
@@ -139,8 +140,11 @@ def _facts(parts: Parts, session: Session, served: Served, letter: Letter, conta
     order = session.get(Order, letter.order_id) if letter.order_id else None
     barred = suppressed(session, shop.id, contact.address_hash)
     agreed = consent_state(session, contact.id, MARKETING_CONSENT)
+    now = parts.now()
+    # Somebody waits for a letter they have just asked for: quiet hours are not meant for it.
+    asked = letter.trigger_kind == RESULT and letter.kind == TRANSACTIONAL
     return Facts(
-        now=parts.now(),
+        now=now,
         valid_until=letter.valid_until,
         kind=letter.kind,
         shop_paused=shop.paused,
@@ -156,7 +160,18 @@ def _facts(parts: Parts, session: Session, served: Served, letter: Letter, conta
         product_withheld=_withheld(parts, served, order),
         condition_holds=_condition(parts, session, served, letter, order, agreed),
         last_marketing_at=_last_marketing(session, contact.id),
+        quiet_until=None if asked else quiet_until(now, shop.quiet_from, shop.quiet_to, shop.timezone),
+        full_until=_full_until(session, shop, now),
     )
+
+
+def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
+    """When letters may go again, if as many went today as the shop allows. The shop's row is locked to count."""
+    if not shop.letters_a_day:
+        return None
+    session.refresh(shop, with_for_update=True)
+    went = letters_gone(session, shop.id, start_of_day(now, shop.timezone))
+    return next_morning(now, shop.timezone) if went >= shop.letters_a_day else None
 
 
 def _condition(

@@ -122,6 +122,7 @@ def link_person(session: Session, parts: Parts, token: str, *, lock: bool = Fals
 
 
 def _note(parts: Parts, session: Session, person: Person, what: str, about: str) -> None:
-    """In the log of each of their shops."""
+    """In the log of each of their shops; of a refused one only the address that was tried is known."""
+    who = person.email if what == "sign_in_refused" else person.told
     for shop, _ in shops_of(session, person.id):
-        note(session, shop_id=shop.id, at=parts.now(), person_id=person.id, who=person.told, what=what, about=about)
+        note(session, shop_id=shop.id, at=parts.now(), person_id=person.id, who=who, what=what, about=about)

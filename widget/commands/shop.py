@@ -14,7 +14,7 @@ from widget.commands.opening import opened_parts
 from widget.parts import Parts
 from widget.storage.catalogue import catalogue
 from widget.storage.content import live_quizzes
-from widget.storage.shops import shop_by_slug
+from widget.storage.shops import good_secrets, shop_by_slug
 
 
 @click.group()
@@ -76,7 +76,7 @@ def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
         "</recovery-quiz>",
     }
     if secrets:
-        data["secrets"] = [parts.seals.unseal(each) for each in owner.sealed_secrets]
+        data["secrets"] = [parts.seals.unseal(each) for each in good_secrets(owner, parts.now())]
     return data
 
 

@@ -9,6 +9,7 @@ from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED
 
 MARKETING_GAP = timedelta(hours=20)
 DEFER = "defer"
+PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_letter_at_a_time", "quiet_hours", "daily_limit"
 UNSUBSCRIBED, ERASED = "unsubscribed", "erased"
 SAID_NO = frozenset({UNSUBSCRIBED})
 """Reasons of suppression that concern marketing only: what someone asks for anew may be sent."""
@@ -33,6 +34,10 @@ class Facts:
     product_withheld: bool = False
     condition_holds: bool = True
     last_marketing_at: datetime | None = None
+    quiet_until: datetime | None = None
+    """The end of the shop's quiet hours, while they last."""
+    full_until: datetime | None = None
+    """When the next letters may go, once as many went today as the shop allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,10 @@ def decide(facts: Facts) -> Decision:
         return Decision(SKIPPED, reason)
     if facts.now > facts.valid_until:
         return Decision(EXPIRED, "too_late_to_be_of_use")
-    until = _wait_until(facts)
-    if until is None:
+    found = _wait_until(facts)
+    if found is None:
         return Decision(SENDING, "all_checks_passed")
-    reason = "shop_paused" if facts.shop_paused else "one_letter_at_a_time"
+    until, reason = found
     if until > facts.valid_until:
         return Decision(EXPIRED, reason)
     return Decision(DEFER, reason, until)
@@ -80,10 +85,15 @@ def _stops(facts: Facts) -> str | None:
     return next((reason for stopped, reason in checks if stopped), None)
 
 
-def _wait_until(facts: Facts) -> datetime | None:
+def _wait_until(facts: Facts) -> tuple[datetime, str] | None:
+    """(until when, why) of what holds a letter back longest; a pause counts before all else."""
     if facts.shop_paused:
-        return facts.now + timedelta(hours=1)
-    if facts.kind == MARKETING and facts.last_marketing_at:
-        free_at = facts.last_marketing_at + MARKETING_GAP
-        return free_at if free_at > facts.now else None
-    return None
+        return facts.now + timedelta(hours=1), PAUSED
+    waits = [(until, reason) for until, reason in _moments(facts) if until is not None and until > facts.now]
+    return max(waits, key=lambda wait: wait[0], default=None)
+
+
+def _moments(facts: Facts) -> tuple[tuple[datetime | None, str], ...]:
+    marketing = facts.kind == MARKETING and facts.last_marketing_at is not None
+    free_at = facts.last_marketing_at + MARKETING_GAP if marketing and facts.last_marketing_at else None
+    return ((free_at, ONE_AT_A_TIME), (facts.quiet_until, QUIET_HOURS), (facts.full_until, DAILY_LIMIT))

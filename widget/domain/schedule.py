@@ -12,6 +12,7 @@ from widget.domain.letter import ANCHORS, Step
 from widget.domain.product import Product
 from widget.domain.target import TargetError, parse_targets
 
+MORNING = time(8)
 USES_A_WEEK = 7
 """Assumed when the shopper's own answer is not known: once a day."""
 
@@ -60,13 +61,42 @@ def _anchor(step: Step, events: Mapping[str, datetime | None]) -> datetime | Non
     return None
 
 
+def quiet_until(now: datetime, start: str, end: str, zone: str) -> datetime | None:
+    """The end of the quiet hours (HH:MM to HH:MM on the clocks of ``zone``) that ``now`` is in; None outside."""
+    if not start or not end or start == end:
+        return None
+    local, begins, ends = _local(now, zone), time.fromisoformat(start), time.fromisoformat(end)
+    clock = local.time().replace(tzinfo=None)
+    over_midnight = begins > ends
+    if (begins <= clock or clock < ends) if over_midnight else begins <= clock < ends:
+        day = local.date() + timedelta(days=1 if over_midnight and clock >= begins else 0)
+        return datetime.combine(day, ends, local.tzinfo).astimezone(now.tzinfo)
+    return None
+
+
+def start_of_day(now: datetime, zone: str) -> datetime:
+    """Midnight of today on the clocks of ``zone``."""
+    local = _local(now, zone)
+    return datetime.combine(local.date(), time(), local.tzinfo).astimezone(now.tzinfo)
+
+
+def next_morning(now: datetime, zone: str) -> datetime:
+    """When letters that were too many today are tried again: nobody wants them at midnight."""
+    local = _local(now, zone)
+    return datetime.combine(local.date() + timedelta(days=1), MORNING, local.tzinfo).astimezone(now.tzinfo)
+
+
+def _local(moment: datetime, zone: str) -> datetime:
+    try:
+        return moment.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        return moment
+
+
 def _at_local_time(moment: datetime, at: str | None, zone: str) -> datetime:
     if at is None:
         return moment
-    try:
-        local = moment.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        local = moment
+    local = _local(moment, zone)
     wanted = datetime.combine(local.date(), time.fromisoformat(at), local.tzinfo)
     return (wanted if wanted >= local else wanted + timedelta(days=1)).astimezone(moment.tzinfo)
 

@@ -151,11 +151,10 @@ def _foot(frame: LetterFrame) -> str:
     links = ""
     if frame.unsubscribe_url:
         links += f'<a href="{escape(frame.unsubscribe_url)}">{escape(frame.words["unsub_link"])}</a> &nbsp; '
-    links += f'<a href="{escape(frame.preferences_url)}">{escape(frame.words["pref_link"])}</a>'
-    inner = (
-        f'<div class="foot"><p>{escape(frame.because)}</p><p>{links}</p>'
-        f"<p>{escape(frame.shop)}, {escape(frame.postal_address)}</p><p>{escape(frame.notice)}</p></div>"
-    )
+    if frame.preferences_url:
+        links += f'<a href="{escape(frame.preferences_url)}">{escape(frame.words["pref_link"])}</a>'
+    lines = (escape(frame.because), links, escape(frame.sender), escape(frame.notice))
+    inner = f'<div class="foot">{"".join(f"<p>{line}</p>" for line in lines if line)}</div>'
     return _section(_text(inner, 'padding="28px 32px 40px"'))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class LetterFrame:
-    """What stands around the blocks: head, subject, why it came, how to stop it."""
+    """What stands around the blocks: head, subject, why it came, how to stop it (empty: nothing to stop)."""
 
     shop: str
     subject: str
@@ -23,6 +23,11 @@ class LetterFrame:
     mark_url: str
     words: Mapping[str, str] = field(default_factory=dict)
     """The program's own words in the language of the letter, by key."""
+
+    @property
+    def sender(self) -> str:
+        """Who writes, as the law asks: the shop and its postal address."""
+        return ", ".join(filter(None, (self.shop, self.postal_address)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,11 @@ def _foot(frame: LetterFrame) -> Iterator[str]:
     yield _wrapped(frame.because)
     if frame.unsubscribe_url:
         yield f"{frame.words['unsub_link']}: {frame.unsubscribe_url}"
-    yield f"{frame.words['pref_link']}: {frame.preferences_url}"
-    yield f"{frame.shop}, {frame.postal_address}"
-    yield frame.notice
+    if frame.preferences_url:
+        yield f"{frame.words['pref_link']}: {frame.preferences_url}"
+    yield frame.sender
+    if frame.notice:
+        yield frame.notice
 
 
 def _spoken(spans: Spans) -> str:

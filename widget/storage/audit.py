@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, Text, select
@@ -33,9 +34,31 @@ def note(
     session.add(entry)
 
 
-def entries(session: Session, shop_id: int, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
-    """The newest first; ``before``: only those older than this id."""
+def entries(
+    session: Session,
+    shop_id: int,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+    who: str = "",
+    kinds: Collection[str] = (),
+) -> list[AuditEntry]:
+    """The newest first; ``before``: only those older than this id; ``kinds``: only these codes."""
     query = select(AuditEntry).where(AuditEntry.shop_id == shop_id)
     if before is not None:
         query = query.where(AuditEntry.id < before)
+    if who:
+        query = query.where(AuditEntry.who == who)
+    if kinds:
+        query = query.where(AuditEntry.what.in_(kinds))
     return list(session.scalars(query.order_by(AuditEntry.id.desc()).limit(limit)))
+
+
+def everybody(session: Session, shop_id: int) -> list[str]:
+    """Who stands in the log of a shop."""
+    return sorted(session.scalars(select(AuditEntry.who).where(AuditEntry.shop_id == shop_id).distinct()))
+
+
+def last_entry(session: Session, shop_id: int, kinds: Collection[str]) -> AuditEntry | None:
+    """The newest of these kinds."""
+    return next(iter(entries(session, shop_id, limit=1, kinds=kinds)), None)

@@ -40,3 +40,7 @@ def stored_product(session: Session, shop_id: int, sku: str) -> StoredProduct | 
 def move_revision(session: Session, shop_id: int) -> None:
     """Tell the caches that the catalogue is another one now."""
     session.execute(update(Shop).where(Shop.id == shop_id).values(catalogue_revision=Shop.catalogue_revision + 1))
+
+
+def stored_products(session: Session, shop_id: int) -> list[StoredProduct]:
+    return list(session.scalars(select(StoredProduct).where(StoredProduct.shop_id == shop_id)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from widget.storage.database import Table, Utc
 
@@ -47,3 +47,20 @@ def add_hook(session: Session, *, shop_id: int, door: str, event_id: str, body: 
 def waiting_hooks(session: Session, limit: int) -> list[int]:
     """Ids of deliveries that wait, oldest first."""
     return list(session.scalars(select(Hook.id).where(Hook.state == WAITING).order_by(Hook.id).limit(limit)))
+
+
+def hooks_of(
+    session: Session, shop_id: int, *, state: str = "", before: int | None = None, limit: int = 25
+) -> list[Hook]:
+    """A shop's deliveries, the newest first, without their bodies."""
+    query = select(Hook).where(Hook.shop_id == shop_id).options(defer(Hook.body))
+    if state:
+        query = query.where(Hook.state == state)
+    if before is not None:
+        query = query.where(Hook.id < before)
+    return list(session.scalars(query.order_by(Hook.id.desc()).limit(limit)))
+
+
+def count_failed(session: Session, shop_id: int) -> int:
+    query = select(func.count()).select_from(Hook).where(Hook.shop_id == shop_id, Hook.state == FAILED)
+    return int(session.scalar(query) or 0)

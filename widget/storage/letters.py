@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, select, update
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from widget.domain.letter import PLANNED, QUEUED
+from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
 from widget.storage.database import Table, Utc
 
 
@@ -26,6 +27,7 @@ class Letter(Table):
         Index("ix_letters_state_due_at", "state", "due_at"),
         Index("ix_letters_contact_id", "contact_id"),
         Index("ix_letters_order_id", "order_id"),
+        Index("ix_letters_shop_id_sent_at", "shop_id", "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -80,6 +82,14 @@ def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
     return list(session.scalars(taken))
 
 
+def letters_gone(session: Session, shop_id: int, since: datetime) -> int:
+    """How many letters of a shop went since that moment, those that are just going or may have gone included."""
+    mine = select(func.count()).select_from(Letter).where(Letter.shop_id == shop_id)
+    went = session.scalar(mine.where(Letter.sent_at >= since)) or 0
+    open_ones = (Letter.sent_at.is_(None), Letter.state.in_((SENDING, UNCONFIRMED)), Letter.changed_at >= since)
+    return went + (session.scalar(mine.where(*open_ones)) or 0)
+
+
 def stuck_letters(session: Session, state: str, before: datetime) -> list[int]:
     """Ids of letters that have been in this state since before that moment: their worker is gone."""
     query = select(Letter.id).where(Letter.state == state, Letter.changed_at < before)
@@ -88,3 +98,17 @@ def stuck_letters(session: Session, state: str, before: datetime) -> list[int]:
 
 def letters_of_order(session: Session, order_id: int) -> list[Letter]:
     return list(session.scalars(select(Letter).where(Letter.order_id == order_id).order_by(Letter.due_at)))
+
+
+def letters_of_orders(session: Session, order_ids: Iterable[int]) -> dict[int, list[Letter]]:
+    """The letters of each of these orders, soonest first."""
+    found: dict[int, list[Letter]] = {number: [] for number in order_ids}
+    for row in session.scalars(select(Letter).where(Letter.order_id.in_(found)).order_by(Letter.due_at)):
+        found[row.order_id or 0].append(row)
+    return found
+
+
+def unconfirmed_letters(session: Session, shop_id: int, limit: int = 50) -> list[Letter]:
+    """Letters of which nobody knows whether they went: a person decides. The newest first."""
+    query = select(Letter).where(Letter.shop_id == shop_id, Letter.state == UNCONFIRMED)
+    return list(session.scalars(query.order_by(Letter.id.desc()).limit(limit)))

@@ -59,3 +59,15 @@ def count_orders(session: Session, shop_id: int, contact_id: int) -> int:
         .where(Order.shop_id == shop_id, Order.contact_id == contact_id, Order.cancelled_at.is_(None))
     )
     return int(session.scalar(query) or 0)
+
+
+def orders_of(
+    session: Session, shop_id: int, *, number: str = "", before: int | None = None, limit: int = 25
+) -> list[Order]:
+    """A shop's orders, the newest first; ``number``: only those whose number starts so."""
+    query = select(Order).where(Order.shop_id == shop_id)
+    if number:
+        query = query.where(Order.number.startswith(number, autoescape=True))
+    if before is not None:
+        query = query.where(Order.id < before)
+    return list(session.scalars(query.order_by(Order.id.desc()).limit(limit)))

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from widget.domain.roles import OWNER
 from widget.storage.database import Table, Utc
 from widget.storage.shops import Shop
 
@@ -105,3 +106,21 @@ def open_sign_ins(session: Session, person_id: int, since: datetime) -> list[Sig
     """Where a person is signed in: not ended, and seen since that moment."""
     wanted = (SignIn.person_id == person_id, SignIn.ended_at.is_(None), SignIn.seen_at >= since)
     return list(session.scalars(select(SignIn).where(*wanted).order_by(SignIn.seen_at.desc())))
+
+
+def owns_all_of(session: Session, owner_id: int, person_id: int) -> bool:
+    """Whether somebody is an owner in every shop that a person belongs to."""
+    theirs = select(Membership.shop_id).where(Membership.person_id == person_id)
+    owned = select(Membership.shop_id).where(Membership.person_id == owner_id, Membership.role == OWNER)
+    return session.scalar(theirs.where(Membership.shop_id.not_in(owned)).limit(1)) is None
+
+
+def has_come_in(session: Session, person: Person, member: Membership) -> bool:
+    """Whether somebody came into the console since they belong to this shop.
+
+    Until then a shop is told no more of them than it knew: an invitation must not tell who has an account elsewhere.
+    """
+    if person.created_at >= member.created_at and person.password_hash:
+        return True  # Their account was made by this shop.
+    query = select(SignIn.id).where(SignIn.person_id == person.id, SignIn.seen_at >= member.created_at)
+    return session.scalar(query.limit(1)) is not None

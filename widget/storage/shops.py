@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, Text, false, select
@@ -10,9 +10,15 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
 
+BOTH_GOOD_FOR = timedelta(days=1)
+"""After a rotation the store has this long to take the new hook secret over."""
+
 
 class Shop(Table):
-    """A store. ``sealed_secrets`` are its hook secrets, newest first, sealed with SECRET_KEYS."""
+    """A store. ``sealed_secrets`` are its hook secrets, newest first, sealed with SECRET_KEYS.
+
+    ``quiet_from`` and ``quiet_to`` are HH:MM in ``timezone``, empty for none; ``letters_a_day`` 0 is no limit.
+    """
 
     __tablename__ = "shops"
 
@@ -27,12 +33,25 @@ class Shop(Table):
     mail_from: Mapped[str] = mapped_column(Text, default="")
     cart: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     sealed_secrets: Mapped[list[str]] = mapped_column(JSON, default=list)
+    secrets_rotated_at: Mapped[datetime | None] = mapped_column(Utc)
+    """When the newest secret was made beside an older one; None: not in this way, and all of them are good."""
     paused: Mapped[bool] = mapped_column(default=False)
+    quiet_from: Mapped[str] = mapped_column(Text, default="", server_default="")
+    quiet_to: Mapped[str] = mapped_column(Text, default="", server_default="")
+    letters_a_day: Mapped[int] = mapped_column(default=0, server_default="0")
     approval: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a second person must publish."""
     catalogue_revision: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(Utc)
 
 
-def shop_by_slug(session: Session, slug: str) -> Shop | None:
-    return session.scalar(select(Shop).where(Shop.slug == slug))
+def good_secrets(shop: Shop, now: datetime) -> list[str]:
+    """The sealed secrets that a delivery may be signed with now, newest first."""
+    rotated = shop.secrets_rotated_at
+    over = rotated is not None and now - rotated >= BOTH_GOOD_FOR
+    return list(shop.sealed_secrets[:1] if over else shop.sealed_secrets)
+
+
+def shop_by_slug(session: Session, slug: str, *, lock: bool = False) -> Shop | None:
+    query = select(Shop).where(Shop.slug == slug)
+    return session.scalar(query.with_for_update() if lock else query)

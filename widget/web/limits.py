@@ -15,6 +15,7 @@ from widget.web.requests import current_parts
 
 View = TypeVar("View", bound=Callable[..., Any])
 PER_GUESSER, PER_GUESSED = "30 per 15 minutes", "10 per 15 minutes"
+PER_INVITED, PER_INVITING = "5 per hour", "100 per hour"
 PER_CLIENT, PER_ADDRESS, PER_SHOP = "20 per hour", "5 per hour", "2000 per hour"
 
 limiter = Limiter(
@@ -56,6 +57,19 @@ def limited(view: View) -> View:
     for limit, key in ((PER_CLIENT, get_remote_address), (PER_SHOP, _shop), (PER_ADDRESS, _address)):
         view = cast(View, limiter.limit(limit, key_func=key)(view))
     return view
+
+
+def invitation_limited(view: View) -> View:
+    """Letters to colleagues: by the shop that invites, and by who is written to."""
+    for limit, key in ((PER_INVITING, _shop), (PER_INVITED, _invited)):
+        view = cast(View, limiter.limit(limit, key_func=key, methods=["POST"])(view))
+    return view
+
+
+def _invited() -> str:
+    """A hash of the address, or the number of somebody who is in the shop already."""
+    whom = request.form.get("email", "")[:254] or str((request.view_args or {}).get("person", ""))
+    return "invited:" + current_parts().seals.address_hash(_shop(), whom)
 
 
 def sign_in_limited(view: View) -> View:

@@ -9,12 +9,42 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.storage.content import ContentVersion, live_publication
 from widget.storage.people import shops_of
-from widget.web.console import doors, drafts, impact, mappings, records, translations, trials
+from widget.web.console import (
+    catalogue_page,
+    doors,
+    drafts,
+    embed_page,
+    hooks_page,
+    impact,
+    log,
+    mappings,
+    orders,
+    people,
+    records,
+    settings_page,
+    translations,
+    trials,
+)
 from widget.web.console.filters import hang_filters
 from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
 from widget.web.requests import current_parts
 
-PARTS = (doors, drafts, mappings, records, impact, trials, translations)
+PARTS = (
+    doors,
+    drafts,
+    mappings,
+    records,
+    impact,
+    trials,
+    translations,
+    people,
+    log,
+    orders,
+    settings_page,
+    hooks_page,
+    catalogue_page,
+    embed_page,
+)
 
 
 def hang(app: Flask) -> None:

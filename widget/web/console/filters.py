@@ -28,6 +28,7 @@ from widget.content.editing import (
 from widget.content.languages import text_hash
 from widget.content.prose import markdown_html
 from widget.web.console.place import Place, percent
+from widget.web.console.told import FILTERS
 from widget.web.requests import current_parts
 
 TRIED = b"tried-answers"
@@ -63,6 +64,7 @@ def hang_filters(app: Flask) -> None:
         as_csv=as_csv,
         markdown=markdown_html,
         text_hash=text_hash,
+        **FILTERS,
     )
 
 

@@ -1,0 +1,32 @@
+"""The console's forms, as a browser sends them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.console import PASSWORD, signed_in
+from widget.parts import Parts
+
+
+def form_token(client: Any, path: str = "/console/account") -> str:
+    """The token of the first form of a page."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(path).get_data(as_text=True))
+    assert found, path
+    return found[1]
+
+
+def come_in(client: Any, token: str, name: str = "Sam") -> Any:
+    """Use a one-time link."""
+    path = f"/console/come-in/{token}"
+    return client.post(path, data={"csrf_token": form_token(client, path), "name": name, "password": PASSWORD})
+
+
+def client_in(parts: Parts, role: str = "owner", shop: str = "demo", email: str = "") -> Any:
+    """The client of somebody with this role who has just come in."""
+    return signed_in(parts, role, shop, email or f"{role}@{shop}.example").client
+
+
+def post(client: Any, path: str, **fields: Any) -> Any:
+    """Post a form with its token."""
+    return client.post(path, data={"csrf_token": form_token(client), **fields})

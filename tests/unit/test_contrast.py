@@ -1,0 +1,60 @@
+"""Contrast after WCAG 2.2, and that it knows the colours of the widget as they are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+from widget.domain.contrast import DARK, LIGHT, SIDES, checked, is_colour, ratio, side_of, theme_css
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("#000000", "#ffffff", 21.0),
+        ("#ffffff", "#ffffff", 1.0),
+        ("#777777", "#ffffff", 4.48),  # The grey that just fails, and the one that just passes (WebAIM).
+        ("#767676", "#ffffff", 4.54),
+        ("#ff0000", "#ffffff", 4.0),
+    ],
+)
+def test_known_ratios(one: str, other: str, expected: float) -> None:
+    assert ratio(one, other) == pytest.approx(expected, abs=0.01)
+    assert ratio(other, one) == ratio(one, other)
+
+
+@pytest.mark.parametrize("text", ["", "red", "#fff", "#12345g", "#1234567", "0f5c4d", "#0f5c4d;}"])
+def test_only_whole_hex_colours_are_taken(text: str) -> None:
+    assert not is_colour(text)
+    with pytest.raises(ValueError, match="#rrggbb"):
+        ratio(text, "#ffffff")
+
+
+@pytest.mark.parametrize("side", [LIGHT, DARK])
+def test_our_own_colours_pass(side: str) -> None:
+    assert [pair.name for pair in checked(SIDES[side]) if not pair.passes] == []
+
+
+def test_the_colours_are_those_of_the_widget() -> None:
+    sheet = (ROOT / "widget" / "web" / "files" / "quiz.css").read_text()
+    found = dict(re.findall(r"--rq-([a-z-]+): light-dark\((#[0-9a-f, #]+)\)", sheet))
+    for name in SIDES[LIGHT]:
+        light, dark = (each.strip() for each in found[name].split(","))
+        whole = [f"#{''.join(c * 2 for c in each[1:])}" if len(each) == 4 else each for each in (light, dark)]
+        assert whole == [SIDES[LIGHT][name], SIDES[DARK][name]], name
+
+
+def test_a_failing_pair_is_named_with_a_ratio_that_is_not_rounded_up() -> None:
+    failing = [
+        pair for pair in checked({"paper": "#ffffff", "card": "#ffffff", "accent": "#777777"}) if not pair.passes
+    ]
+
+    assert ("accent", "card", "4.47:1") in [(pair.front, pair.back, pair.told) for pair in failing]
+
+
+def test_colours_not_set_come_from_the_side_of_the_paper() -> None:
+    assert side_of("#14181a") == DARK
+    assert "color-scheme: dark;" in theme_css({"paper": "#14181a"})
+    assert next(pair for pair in checked({"paper": "#101010"}) if pair.front == "ink").ratio > 12

@@ -1,0 +1,156 @@
+"""Change the settings of a shop: all of them or none, with one entry in the log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from widget.actions.errors import ActionError, UnknownShop
+from widget.parts import Parts
+from widget.storage.audit import note
+from widget.storage.catalogue import move_revision
+from widget.storage.people import Person
+from widget.storage.shops import Shop, shop_by_slug
+
+FORM, EVENT = "form", "event"
+CARTS = (FORM, EVENT)
+"""How a product gets into the cart: a form of the result posts to the store, or its page listens to an event."""
+MOST_A_DAY = 1_000_000
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+COLUMNS = (
+    "name",
+    "url",
+    "timezone",
+    "postal_address",
+    "cart",
+    "paused",
+    "quiet_from",
+    "quiet_to",
+    "letters_a_day",
+    "approval",
+)
+_SHOWN = ("name", "url", "cart")
+"""What stands in results: their caches must look again."""
+
+
+class BadSettings(ActionError):
+    """``fields``: what is wrong, by the name of the field."""
+
+    code = "bad_settings"
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__("Nothing was saved: some fields need another look.")
+        self.fields = fields
+
+
+class ChangedMeanwhile(ActionError):
+    """Somebody else saved settings while these were being filled in."""
+
+    code = "changed_meanwhile"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else changed the settings meanwhile. Nothing of yours was saved yet: look again.")
+
+
+def settings_mark(shop: Shop) -> str:
+    """Changes when any of the settings does."""
+    values = {name: getattr(shop, name) for name in COLUMNS}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def change_shop(
+    parts: Parts, *, shop: str, values: Mapping[str, Any], by: Person, seen: str | None = None
+) -> list[str]:
+    """Set these columns; the names of those that changed. ``seen``: the mark of the settings that were filled in.
+
+    Raises UnknownShop, BadSettings, ChangedMeanwhile.
+    """
+    wrong = {name: told for name, told in _problems(values).items() if told}
+    if wrong:
+        raise BadSettings(wrong)
+    with parts.sessions.begin() as session:
+        row = shop_by_slug(session, shop, lock=True)
+        if row is None:
+            raise UnknownShop(f"there is no shop '{shop}'")
+        changed = [name for name, value in values.items() if getattr(row, name) != value]
+        if changed and seen not in (None, settings_mark(row)):
+            raise ChangedMeanwhile
+        for name in changed:
+            setattr(row, name, values[name])
+        if changed:
+            about = "; ".join(f"{name.replace('_', ' ')}: {_told(values[name])}" for name in changed)
+            at = parts.now()
+            note(session, shop_id=row.id, at=at, person_id=by.id, who=by.told, what="settings_changed", about=about)
+        if any(name in _SHOWN for name in changed):
+            move_revision(session, row.id)
+    if changed:
+        parts.moved(f"{shop}/settings")
+    return changed
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, dict):
+        return " ".join(str(each) for each in value.values())
+    return " ".join(str(value).split())[:80] or "none"
+
+
+def _problems(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each field; empty for what is right."""
+    found = {}
+    if "name" in values:
+        found["name"] = "" if 0 < len(values["name"]) <= 80 else "Give a name of at most 80 characters."
+    if "url" in values:
+        found["url"] = "" if not values["url"] or is_web_address(values["url"]) else "Start with https:// and a host."
+    if "timezone" in values:
+        known = values["timezone"] in available_timezones()
+        found["timezone"] = "" if known else "Choose a zone of the list, such as Europe/Berlin."
+    if "postal_address" in values:
+        found["postal_address"] = "" if len(values["postal_address"]) <= 300 else "Use at most 300 characters."
+    if "cart" in values:
+        found |= _cart_problems(values["cart"])
+    if "letters_a_day" in values:
+        most = values["letters_a_day"]
+        good = isinstance(most, int) and 0 <= most <= MOST_A_DAY
+        found["letters_a_day"] = "" if good else f"Give a whole number from 0 (no limit) to {MOST_A_DAY:,}."
+    return found | _quiet_problems(values)
+
+
+def _quiet_problems(values: Mapping[str, Any]) -> dict[str, str]:
+    if "quiet_from" not in values:
+        return {}
+    start, end = values["quiet_from"], values["quiet_to"]
+    found = {
+        name: "" if not text or _CLOCK.fullmatch(text) else "Give a time such as 21:00."
+        for name, text in (("quiet_from", start), ("quiet_to", end))
+    }
+    if bool(start) != bool(end):
+        found["quiet_to" if start else "quiet_from"] = "Give both times, or none."
+    elif start and start == end:
+        found["quiet_to"] = "The two times are the same: no letter would ever know when to go."
+    return found
+
+
+def _cart_problems(cart: Mapping[str, Any]) -> dict[str, str]:
+    if cart.get("kind") not in CARTS:
+        return {"cart_kind": f"Choose one of {', '.join(CARTS)}."}
+    if cart["kind"] == FORM:
+        action = cart.get("action", "")
+        good = is_web_address(action) or (action.startswith("/") and not action.startswith("//") and " " not in action)
+        return {"cart_action": "" if good else "Give a path such as /cart/add, or an https:// address."}
+    return {}
+
+
+def is_web_address(text: str) -> bool:
+    """Whether it can be opened in a browser, and holds no name or password."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and " " not in text
+    except ValueError:
+        return False

@@ -1,0 +1,116 @@
+"""Whether the colours a store gives the widget can be read.
+
+Source: WCAG 2.2, relative luminance and contrast ratio; 1.4.3 asks 4.5:1 of text, 1.4.11 asks 3:1 of controls.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TEXT, CONTROL = 4.5, 3.0
+LIGHT, DARK = "light", "dark"
+TOKENS = ("accent", "paper", "ink", "card")
+"""The tokens a store is most likely to set. The others come from the side (light or dark) that its paper is on."""
+SIDES: dict[str, dict[str, str]] = {
+    LIGHT: {
+        "accent": "#0f5c4d",
+        "paper": "#fbf9f5",
+        "ink": "#1b2a28",
+        "card": "#ffffff",
+        "on-accent": "#ffffff",
+        "accent-soft": "#e3f0eb",
+        "ink-soft": "#55635f",
+        "warm": "#b4552d",
+        "bad": "#a3262a",
+    },
+    DARK: {
+        "accent": "#5cc6ae",
+        "paper": "#14181a",
+        "ink": "#edf1ee",
+        "card": "#1c2225",
+        "on-accent": "#0d1a17",
+        "accent-soft": "#1e3832",
+        "ink-soft": "#a9b6b1",
+        "warm": "#e39a74",
+        "bad": "#f08a86",
+    },
+}
+"""As quiz.css has them; a test compares the two."""
+PAIRS: tuple[tuple[str, str, float, str], ...] = (
+    ("ink", "paper", TEXT, "Text on the page"),
+    ("ink", "card", TEXT, "Text on a card"),
+    ("ink", "accent-soft", TEXT, "Text of a chosen answer"),
+    ("ink-soft", "paper", TEXT, "Small print on the page"),
+    ("ink-soft", "card", TEXT, "Small print on a card"),
+    ("accent", "paper", TEXT, "Links on the page"),
+    ("accent", "card", TEXT, "Links on a card"),
+    ("on-accent", "accent", TEXT, "Words on a button"),
+    ("accent", "accent-soft", CONTROL, "The edge of a chosen answer"),
+    ("warm", "card", TEXT, "The soreness scale"),
+    ("bad", "card", TEXT, "What went wrong, in words"),
+)
+_HEX = re.compile(r"#[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two tokens that meet, what they are, and how well they can be told apart. ``asked`` is the least ratio."""
+
+    front: str
+    back: str
+    name: str
+    asked: float
+    ratio: float
+
+    @property
+    def passes(self) -> bool:
+        return self.ratio >= self.asked
+
+    @property
+    def told(self) -> str:
+        """The ratio cut off, never rounded up to what it does not reach."""
+        return f"{int(self.ratio * 100 + 1e-9) / 100:.2f}:1"
+
+
+def is_colour(text: str) -> bool:
+    return bool(_HEX.fullmatch(text.casefold()))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb: 0 is black, 1 is white. Raises ValueError."""
+    if not is_colour(colour):
+        raise ValueError("a colour is written #rrggbb")
+    red, green, blue = (_linear(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(part: float) -> float:
+    return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+
+
+def ratio(one: str, other: str) -> float:
+    """The contrast ratio, from 1 to 21. Raises ValueError."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def side_of(paper: str) -> str:
+    """Which side the colours that the store does not set must come from."""
+    return LIGHT if ratio(paper, "#000000") >= ratio(paper, "#ffffff") else DARK
+
+
+def checked(chosen: Mapping[str, str]) -> list[Pair]:
+    """Every pair that meets in the widget, with these tokens over those of their side. Raises ValueError."""
+    side = side_of(chosen.get("paper", SIDES[LIGHT]["paper"]))
+    colours = {**SIDES[side], **chosen}
+    return [Pair(front, back, name, asked, ratio(colours[front], colours[back])) for front, back, asked, name in PAIRS]
+
+
+def theme_css(chosen: Mapping[str, str]) -> str:
+    """What a store puts into its style sheet; with one side only, since colours set here hold on both."""
+    changed = {name: colour for name, colour in chosen.items() if name in TOKENS}
+    lines = [f"  --rq-{name}: {changed[name]};" for name in TOKENS if name in changed]
+    side = side_of(chosen.get("paper", SIDES[LIGHT]["paper"]))
+    return "\n".join(["recovery-quiz {", f"  color-scheme: {side};", *lines, "}"])

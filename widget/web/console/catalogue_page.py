@@ -1,0 +1,112 @@
+"""What the store last said of each product, and which ones the shop withholds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, abort, flash, make_response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.change_product import BadProduct, change_product
+from widget.content.money import money_text
+from widget.domain.roles import MANAGE
+from widget.storage.catalogue import StoredProduct, stored_products
+from widget.storage.content import live_quizzes
+from widget.web.console.guard import me, permitted
+from widget.web.console.place import Place, page, shop_place
+from widget.web.console.settings_page import last_change
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("catalogue_page", __name__, url_prefix="/shops/<shop>/settings/products")
+MOST_REASON = 300
+
+
+@dataclass
+class Item:
+    """A product of a live quiz, or one that only the catalogue still knows (``quizzes`` empty)."""
+
+    sku: str
+    name: str
+    quizzes: list[str] = field(default_factory=list)
+    row: StoredProduct | None = None
+    barred: bool = False
+    """Kept out by us: the store's own name for it breaks the claims rules."""
+
+    @property
+    def blocked(self) -> bool:
+        return self.row is not None and self.row.blocked
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """What the store last said, in words."""
+        feed: dict[str, Any] = self.row.feed if self.row else {}
+        words = []
+        for key, value in feed.items():
+            if key == "price" and isinstance(value, int) and feed.get("currency", "USD"):
+                words.append(("price", money_text(value, str(feed.get("currency", "USD")), "en")))
+            elif key == "active":
+                words.append(("on sale", "yes" if value else "no"))
+            elif key != "currency":
+                words.append((key.replace("_", " "), str(value)))
+        return words
+
+
+@blueprint.get("")
+@permitted(MANAGE)
+def listing(shop: str) -> str:
+    """Every product that a live quiz shows or the catalogue knows."""
+    return _listing(shop_place(shop))
+
+
+def _listing(place: Place, wrong: dict[str, str] | None = None) -> str:
+    items = _items(place)
+    return page(
+        "console/settings_products.html",
+        place,
+        title="Settings",
+        lead="What the store says of each product counts in results and letters at once.",
+        page="settings",
+        items=items,
+        withheld=sum(each.blocked or each.barred for each in items),
+        wrong=wrong or {},
+        last=last_change(place),
+    )
+
+
+def _items(place: Place) -> list[Item]:
+    parts, found = current_parts(), dict[str, Item]()
+    with parts.reads() as session:
+        rows = {row.sku: row for row in stored_products(session, place.shop.id)}
+        quizzes = live_quizzes(session, place.shop.id)
+    for quiz in quizzes:
+        served = parts.live.live(place.shop.slug, quiz)
+        for product in served.engine.rules.pack.products if served else ():
+            item = found.setdefault(product.sku, Item(product.sku, product.name))
+            item.quizzes.append(quiz)
+            item.barred |= served is not None and product.sku in served.engine.shelf.blocked
+    for sku, row in rows.items():
+        item = found.setdefault(sku, Item(sku, str(row.feed.get("name", sku))))
+        item.row = row
+    for item in found.values():
+        item.barred = item.barred and not item.blocked
+    return sorted(found.values(), key=lambda each: (not (each.blocked or each.barred), each.name, each.sku))
+
+
+@blueprint.post("")
+@permitted(MANAGE)
+def change(shop: str) -> AnyResponse:
+    """Withhold a product, or release it; each with a reason."""
+    place, sku, do = shop_place(shop), request.form.get("sku", "")[:200], request.form.get("do", "")
+    if do not in ("withhold", "release"):
+        abort(400)
+    reason = " ".join(request.form.get("reason", "")[:MOST_REASON].split())
+    if not reason:
+        return make_response(_listing(place, {sku: "Say why, for whoever asks later."}), 422)
+    try:
+        change_product(current_parts(), shop=shop, sku=sku, blocked=do == "withhold", reason=reason, by=me())
+    except BadProduct:
+        abort(404)
+    gone = "is kept out of every result and letter" if do == "withhold" else "may be shown again"
+    flash(f"{sku} {gone}.", "good")
+    return redirect(f"{place.shop_root}/settings/products", 303)

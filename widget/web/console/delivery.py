@@ -1,0 +1,65 @@
+"""The body of a delivery as people may read it: its shape and its business, nothing of a person."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from widget.web.console.told import masked
+
+PLAIN = frozenset(
+    [
+        "type",
+        "timestamp",
+        "id",
+        "number",
+        "currency",
+        "locale",
+        "total",
+        "total_price",
+        "placed_at",
+        "updated_at",
+        "created_at",
+        "accepts_marketing",
+        "test",
+        "line_id",
+        "sku",
+        "product_id",
+        "variant_id",
+        "title",
+        "quantity",
+        "price",
+    ]
+)
+"""Keys whose values tell of the order, not of who placed it."""
+MOST_SHOWN, MOST_DEEP, MOST_ITEMS = 4000, 8, 50
+LEFT_OUT = "…"
+
+
+def shown_body(body: bytes) -> str:
+    """The body with addresses masked and every text left out that may be personal; empty for an empty body."""
+    if not body:
+        return ""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return f"No JSON: {len(body):,} bytes that cannot be read."
+    return json.dumps(_shown(data, "", 0), indent=2, ensure_ascii=False)[:MOST_SHOWN]
+
+
+def _shown(value: Any, key: str, deep: int) -> Any:
+    if deep > MOST_DEEP:
+        return LEFT_OUT
+    if isinstance(value, dict):
+        return {masked(str(name))[:80]: _shown(each, str(name), deep + 1) for name, each in _some(value.items())}
+    if isinstance(value, list):
+        return [_shown(each, key, deep + 1) for each in _some(value)]
+    if isinstance(value, bool) or value is None or value == "":
+        return value
+    if key in PLAIN:
+        return masked(value)[:200] if isinstance(value, str) else value
+    return masked(value) if isinstance(value, str) and key == "email" and "@" in value else LEFT_OUT
+
+
+def _some(items: Any) -> list[Any]:
+    return list(items)[:MOST_ITEMS]

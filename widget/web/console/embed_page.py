@@ -1,0 +1,54 @@
+"""The embed snippet, and colours for it: tried on the real widget, checked for contrast."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request
+
+from widget.domain.contrast import LIGHT, PAIRS, SIDES, TOKENS, checked, is_colour, theme_css
+from widget.domain.roles import MANAGE
+from widget.storage.content import live_quizzes
+from widget.web.console.guard import permitted
+from widget.web.console.place import page, shop_place
+from widget.web.console.settings_page import last_change
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("embed_page", __name__, url_prefix="/shops/<shop>/settings/embed")
+NAMES = {
+    "accent": "Accent: buttons, links, what is chosen",
+    "paper": "Paper: the page behind",
+    "ink": "Ink: text",
+    "card": "Card: the panels",
+}
+
+
+@blueprint.get("")
+@permitted(MANAGE)
+def show(shop: str) -> str:
+    """Everything follows from the address, so that colours can be sent to a colleague as a link."""
+    place, parts = shop_place(shop), current_parts()
+    with parts.reads() as session:
+        quizzes = live_quizzes(session, place.shop.id)
+    wished = request.args.get("quiz", "")
+    quiz = wished if wished in quizzes else next(iter(quizzes), "")
+    given = {name: request.args.get(name, "").strip()[:20] for name in TOKENS}
+    wrong = {name: "Write a colour as #rrggbb." for name, text in given.items() if text and not is_colour(text)}
+    usual = SIDES[LIGHT]
+    chosen = {name: usual[name] if name in wrong or not text else text.casefold() for name, text in given.items()}
+    return page(
+        "console/settings_embed.html",
+        place,
+        title="Settings",
+        lead="Put the quiz on a page of the store, in the colours of the store.",
+        page="settings",
+        quizzes=quizzes,
+        quiz=quiz,
+        base=parts.settings.public_url,
+        names=NAMES,
+        chosen=chosen,
+        touched=any(given.values()),
+        wrong=wrong,
+        pairs=checked(chosen),
+        css=theme_css(chosen),
+        data={"pairs": [pair[:3] for pair in PAIRS], "sides": SIDES, "tokens": TOKENS},
+        last=last_change(place),
+    )

@@ -1,0 +1,63 @@
+"""How the store reaches us: the hook address, and the secrets it signs with."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, make_response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.rotate_secret import Rotated, rotate_secret, secret_mark
+from widget.domain.roles import MANAGE
+from widget.storage.hooks import hooks_of
+from widget.storage.shops import BOTH_GOOD_FOR, good_secrets
+from widget.web.console.guard import me, permitted
+from widget.web.console.place import page, shop_place
+from widget.web.console.settings_page import last_change
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("hooks_page", __name__, url_prefix="/shops/<shop>/settings/hooks")
+
+
+@blueprint.get("")
+@permitted(MANAGE)
+def show(shop: str) -> str:
+    """The address, how many secrets are good, and how to rotate."""
+    return _show(shop)
+
+
+def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
+    parts, place = current_parts(), shop_place(shop)
+    rotated, good = place.shop.secrets_rotated_at, good_secrets(place.shop, parts.now())
+    with parts.reads() as session:
+        newest = next(iter(hooks_of(session, place.shop.id, limit=1)), None)
+    return page(
+        "console/settings_hooks.html",
+        place,
+        title="Settings",
+        lead="How the store tells us of its orders.",
+        page="settings",
+        address=f"{parts.settings.public_url}/hooks/{shop}/orders",
+        fresh=fresh,
+        wrong=wrong,
+        many=len(good),
+        rotated=rotated,
+        older_until=rotated + BOTH_GOOD_FOR if rotated and len(good) > 1 else None,
+        seen=secret_mark(place.shop),
+        newest=newest,
+        last=last_change(place),
+    )
+
+
+@blueprint.post("/rotate")
+@permitted(MANAGE)
+def rotate(shop: str) -> AnyResponse:
+    """A fresh secret, shown in this answer and never again."""
+    if request.form.get("sure") != "yes":
+        return make_response(_show(shop, wrong="Tick the box first."), 422)
+    seen = request.form.get("seen", "")
+    if not seen:
+        abort(400)
+    try:
+        fresh = rotate_secret(current_parts(), shop=shop, seen=seen[:64], by=me())
+    except Rotated as error:
+        return make_response(_show(shop, wrong=str(error)), 409)
+    return make_response(_show(shop, fresh=fresh))

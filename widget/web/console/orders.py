@@ -1,0 +1,204 @@
+"""Orders with their letters, and the deliveries they came by. Addresses are masked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, request
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.replay_hook import NoReplay, replay_hook
+from widget.actions.send_again import NotAgain, send_again
+from widget.content.money import money_text
+from widget.domain.letter import UNCONFIRMED
+from widget.domain.roles import MONEY
+from widget.storage.contacts import Contact
+from widget.storage.hooks import DONE, FAILED, WAITING, Hook, count_failed, hooks_of
+from widget.storage.letters import Letter, letters_of_orders, unconfirmed_letters
+from widget.storage.orders import Order, orders_of
+from widget.web.console.delivery import shown_body
+from widget.web.console.guard import me, permitted
+from widget.web.console.place import page, shop_place
+from widget.web.console.told import STATES, masked
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("orders", __name__, url_prefix="/shops/<shop>/orders")
+A_PAGE = 20
+EVENTS = (
+    ("refunded_at", "refunded", "minus", "warn"),
+    ("cancelled_at", "cancelled", "x", "warn"),
+    ("delivered_at", "delivered", "ok", "good"),
+    ("fulfilled_at", "sent off", "orders", ""),
+    ("paid_at", "paid", "ok", ""),
+    ("placed_at", "placed", "clock", ""),
+)
+"""(column, word, icon, class): the first that happened is the state an order is in."""
+HOOK_STATES = {
+    WAITING: ("waiting", "clock", ""),
+    DONE: ("worked through", "ok", "good"),
+    FAILED: ("failed", "error", "bad"),
+}
+
+
+@blueprint.get("")
+@permitted(MONEY)
+def listing(shop: str) -> str:
+    """The newest orders, each with what is planned or was sent for it."""
+    place = shop_place(shop)
+    number = request.args.get("number", "").strip().lstrip("#")[:80]
+    before = _number("before")
+    with current_parts().reads() as session:
+        rows = orders_of(session, place.shop.id, number=number, before=before, limit=A_PAGE + 1)
+        letters = letters_of_orders(session, [row.id for row in rows])
+        failed = count_failed(session, place.shop.id)
+        unsure = unconfirmed_letters(session, place.shop.id)
+    return page(
+        "console/orders.html",
+        place,
+        title="Orders",
+        lead="What the store told us of its orders, and the letters that follow each.",
+        page="orders",
+        orders=[_shown(row, letters[row.id]) for row in rows[:A_PAGE]],
+        older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
+        later=before is not None,
+        number=number,
+        failed=failed,
+        unsure=unsure,
+        states=STATES,
+    )
+
+
+def _number(name: str) -> int | None:
+    given = request.args.get(name, "")
+    return int(given) if given.isdigit() and len(given) < 19 else None
+
+
+def _shown(order: Order, letters: list[Letter]) -> dict[str, Any]:
+    word, sign, look, at = _state(order)
+    money = money_text(order.total, order.currency, "en") if order.total is not None and order.currency else ""
+    return {"order": order, "word": word, "icon": sign, "look": look, "at": at, "money": money, "letters": letters}
+
+
+def _state(order: Order) -> tuple[str, str, str, datetime]:
+    for column, word, sign, look in EVENTS:
+        moment = getattr(order, column)
+        if moment:
+            return word, sign, look, moment
+    return "known", "clock", "", order.updated_at
+
+
+@blueprint.get("/letters/<int:letter>")
+@permitted(MONEY)
+def letter_life(shop: str, letter: int) -> str:
+    """The whole life of one letter: every decision, with its reason."""
+    place = shop_place(shop)
+    with current_parts().reads() as session:
+        row = _letter(session, place.shop.id, letter)
+        contact = session.get_one(Contact, row.contact_id)
+        order = session.get(Order, row.order_id) if row.order_id else None
+    steps = [{**step, "at": datetime.fromisoformat(step["at"])} for step in row.decisions]
+    return page(
+        "console/letter_life.html",
+        place,
+        title=f"Letter “{row.letter}”",
+        lead=f"For order {order.number or order.external_id}" if order else "Asked for with a result",
+        page="orders",
+        letter=row,
+        to=masked(contact.email) if contact.email else "nobody: the address was deleted",
+        order=order,
+        steps=steps,
+        states=STATES,
+        again=row.state == UNCONFIRMED,
+    )
+
+
+def _letter(session: Session, shop_id: int, letter: int) -> Letter:
+    row = session.get(Letter, letter)
+    if row is None or row.shop_id != shop_id:
+        abort(404)
+    return row
+
+
+@blueprint.post("/letters/<int:letter>/again")
+@permitted(MONEY)
+def letter_again(shop: str, letter: int) -> AnyResponse:
+    """Send an unconfirmed letter once more."""
+    place = shop_place(shop)
+    with current_parts().reads() as session:
+        _letter(session, place.shop.id, letter)
+    try:
+        send_again(current_parts(), letter, shop_id=place.shop.id, by=me())
+        flash("It goes again within seconds, after the usual checks.", "good")
+    except NotAgain as error:
+        flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
+    return redirect(f"{place.shop_root}/orders/letters/{letter}", 303)
+
+
+# Deliveries ------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/deliveries")
+@permitted(MONEY)
+def deliveries(shop: str) -> str:
+    """The last deliveries of the store, with what became of each."""
+    place = shop_place(shop)
+    state = request.args.get("state", "")
+    state, before = state if state in HOOK_STATES else "", _number("before")
+    with current_parts().reads() as session:
+        rows = hooks_of(session, place.shop.id, state=state, before=before, limit=A_PAGE + 1)
+        failed = count_failed(session, place.shop.id)
+    return page(
+        "console/deliveries.html",
+        place,
+        title="Deliveries",
+        lead="What the store sent to the hook address in the last 30 days.",
+        page="orders",
+        rows=rows[:A_PAGE],
+        older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
+        later=before is not None,
+        state=state,
+        states=HOOK_STATES,
+        failed=failed,
+        address=f"{current_parts().settings.public_url}/hooks/{place.shop.slug}/orders",
+    )
+
+
+@blueprint.get("/deliveries/<int:hook>")
+@permitted(MONEY)
+def delivery(shop: str, hook: int) -> str:
+    """One delivery: why it failed, and its body with everything personal left out."""
+    place = shop_place(shop)
+    with current_parts().reads() as session:
+        row = session.get(Hook, hook)
+        if row is None or row.shop_id != place.shop.id:
+            abort(404)
+        body = shown_body(row.body)
+    return page(
+        "console/delivery.html",
+        place,
+        title=f"Delivery {hook}",
+        page="orders",
+        row=row,
+        body=body,
+        states=HOOK_STATES,
+        again=row.state == FAILED,
+    )
+
+
+@blueprint.post("/deliveries/<int:hook>/replay")
+@permitted(MONEY)
+def replay(shop: str, hook: int) -> AnyResponse:
+    """Put a failed delivery back to waiting."""
+    place = shop_place(shop)
+    with current_parts().reads() as session:
+        row = session.get(Hook, hook)
+        if row is None or row.shop_id != place.shop.id:
+            abort(404)
+    try:
+        fresh = replay_hook(current_parts(), hook, shop_id=place.shop.id, by=me())
+        flash("It is worked through again within seconds." if fresh else "It is waiting already.", "good")
+    except NoReplay as error:
+        flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
+    return redirect(f"{place.shop_root}/orders/deliveries/{hook}", 303)

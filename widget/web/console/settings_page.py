@@ -1,0 +1,120 @@
+"""The settings of a shop: its name and addresses, how letters go, who must agree to a publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import available_timezones
+
+from flask import Blueprint, flash, make_response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.change_shop import (
+    COLUMNS,
+    EVENT,
+    FORM,
+    BadSettings,
+    ChangedMeanwhile,
+    change_shop,
+    settings_mark,
+)
+from widget.domain.roles import MANAGE
+from widget.storage.audit import AuditEntry, last_entry
+from widget.storage.shops import Shop
+from widget.web.console.guard import me, permitted
+from widget.web.console.place import Place, page, shop_place
+from widget.web.console.told import KINDS
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("settings_page", __name__, url_prefix="/shops/<shop>/settings")
+MOST_TEXT = 2000
+LABELS = {
+    "name": "Name",
+    "url": "Address of the store",
+    "timezone": "Time zone",
+    "postal_address": "Postal address",
+    "cart": "Cart",
+    "paused": "Pause",
+    "quiet_from": "Quiet from",
+    "quiet_to": "Quiet until",
+    "letters_a_day": "Letters a day",
+    "approval": "Second person",
+}
+
+
+@blueprint.get("")
+@permitted(MANAGE)
+def form(shop: str) -> str:
+    """All settings on one form."""
+    place = shop_place(shop)
+    return _form(place, _fields(place.shop), settings_mark(place.shop))
+
+
+@blueprint.post("")
+@permitted(MANAGE)
+def save(shop: str) -> AnyResponse:
+    """All of them or none."""
+    place, typed = shop_place(shop), _typed(request.form)
+    try:
+        changed = change_shop(
+            current_parts(), shop=shop, values=_values(typed), by=me(), seen=request.form.get("seen", "")[:40]
+        )
+    except BadSettings as error:
+        wrong = {name: told for name, told in error.fields.items() if told}
+        return make_response(_form(place, typed, request.form.get("seen", "")[:40], wrong=wrong, told=str(error)), 422)
+    except ChangedMeanwhile as error:
+        now = shop_place(shop).shop
+        shown = _fields(now)
+        others = [(name, shown[name]) for name in COLUMNS if name != "cart" and str(shown[name]) != str(typed[name])]
+        return make_response(_form(place, typed, settings_mark(now), told=str(error), others=others), 409)
+    words = ", ".join(LABELS[name].lower() for name in changed)
+    flash(f"Saved: {words}." if changed else "Nothing had changed.", "good")
+    return redirect(f"{place.shop_root}/settings", 303)
+
+
+def _form(place: Place, fields: dict[str, Any], seen: str, **more: Any) -> str:
+    return page(
+        "console/settings.html",
+        place,
+        title="Settings",
+        lead=f"Of {place.shop.name}. What shoppers see follows within seconds.",
+        page="settings",
+        f=fields,
+        seen=seen,
+        last=last_change(place),
+        labels=LABELS,
+        zones=sorted(available_timezones()),
+        sender=current_parts().settings.mail_from,
+        **{"wrong": {}, "told": "", "others": [], **more},
+    )
+
+
+def last_change(place: Place) -> AuditEntry | None:
+    """The newest change of anything on these pages."""
+    with current_parts().reads() as session:
+        return last_entry(session, place.shop.id, KINDS["Settings"])
+
+
+def _fields(shop: Shop) -> dict[str, Any]:
+    """What the form shows for a shop as it stands."""
+    fields = {name: getattr(shop, name) for name in COLUMNS if name != "cart"}
+    return {**fields, "cart_kind": shop.cart.get("kind", EVENT), "cart_action": shop.cart.get("action", "")}
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed, whatever it is worth."""
+    names = ("name", "url", "timezone", "quiet_from", "quiet_to", "letters_a_day", "cart_kind", "cart_action")
+    fields: dict[str, Any] = {name: " ".join(form.get(name, "")[:MOST_TEXT].split()) for name in names}
+    lines = form.get("postal_address", "")[:MOST_TEXT].splitlines()
+    fields["postal_address"] = ", ".join(line.strip().rstrip(",") for line in lines if line.strip())
+    fields["url"] = fields["url"].rstrip("/")
+    return fields | {name: form.get(name) == "yes" for name in ("paused", "approval")}
+
+
+def _values(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """As the columns hold it; a number that is none stays a text and is refused."""
+    values = {name: typed[name] for name in COLUMNS if name != "cart"}
+    most = str(typed["letters_a_day"]) or "0"
+    values["letters_a_day"] = int(most) if most.isascii() and most.isdigit() and len(most) < 10 else most
+    action = {"action": typed["cart_action"]} if typed["cart_kind"] == FORM else {}
+    return {**values, "cart": {"kind": typed["cart_kind"], **action}}

@@ -1,0 +1,148 @@
+"""What codes mean in words, and how much of an address is shown."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from widget.domain.letter import (
+    BOUNCED,
+    COMPLAINED,
+    DELIVERED,
+    EXPIRED,
+    FAILED,
+    PLANNED,
+    QUEUED,
+    SENDING,
+    SENT,
+    SKIPPED,
+    UNCONFIRMED,
+)
+
+_ADDRESS = re.compile(r"([^\s@\"'<>(),:;\[\]{}\\/=]+)@([^\s@\"'<>(),;\[\]{}\\/=]+)")
+STATES = {
+    PLANNED: ("planned", "clock", ""),
+    QUEUED: ("about to go", "clock", ""),
+    SENDING: ("on its way", "letter", ""),
+    SENT: ("sent", "ok", "good"),
+    DELIVERED: ("delivered", "ok", "good"),
+    SKIPPED: ("not sent", "minus", ""),
+    EXPIRED: ("too late", "minus", ""),
+    UNCONFIRMED: ("unconfirmed", "warning", "warn"),
+    FAILED: ("failed", "error", "bad"),
+    BOUNCED: ("came back", "error", "bad"),
+    COMPLAINED: ("called spam", "error", "bad"),
+}
+"""By the state of a letter: (word, icon, class of the colour)."""
+REASONS = {
+    "planned": "planned when the order came in",
+    "all_checks_passed": "every check passed",
+    "taken_by_carrier": "the mail server took it",
+    "sent again by hand": "sent again by hand",
+    "erased": "the person had everything deleted",
+    "unsubscribed": "the person unsubscribed",
+    "no_consent": "no consent to letters like this",
+    "test_order": "a test order: no letter follows one",
+    "order_cancelled": "the order was cancelled",
+    "order_refunded": "the order was refunded",
+    "not_eligible": "the answers named a warning sign: no product letter",
+    "felt_worse": "the person said that it feels worse",
+    "product_withheld": "the product is withheld or gone",
+    "condition": "its condition does not hold",
+    "too_late_to_be_of_use": "too late to be of use",
+    "shop_paused": "all letters of this shop are paused",
+    "one_letter_at_a_time": "the person had another letter within 20 hours",
+    "quiet_hours": "quiet hours",
+    "daily_limit": "as many letters went that day as the shop allows",
+}
+KINDS: dict[str, tuple[str, ...]] = {
+    "Sign-in": ("signed_in", "sign_in_refused", "signed_out", "signed_out_by", "password_chosen", "password_changed"),
+    "One-time codes": ("codes_on", "codes_off"),
+    "People": (
+        "person_added",
+        "person_removed",
+        "role_changed",
+        "person_disabled",
+        "person_enabled",
+        "invitation_sent",
+        "invitation_not_sent",
+        "fresh_link_sent",
+        "fresh_link_not_sent",
+    ),
+    "Drafts": ("draft_changed", "draft_reset"),
+    "Publishing": ("published", "rolled_back", "publish_planned", "publish_dropped", "publish_failed"),
+    "Letters and orders": ("letter_sent_again", "hook_replayed"),
+    "Settings": ("settings_changed", "secret_rotated", "product_withheld", "product_released"),
+}
+"""Kinds of entries of the log, each with its codes."""
+ENTRIES = {
+    "signed_in": "signed in",
+    "sign_in_refused": "was refused at sign-in",
+    "signed_out": "signed out",
+    "signed_out_by": "signed somebody out everywhere",
+    "password_chosen": "chose a password by a one-time link",
+    "password_changed": "changed their password",
+    "codes_on": "turned one-time codes on",
+    "codes_off": "turned one-time codes off",
+    "person_added": "added somebody",
+    "person_removed": "removed somebody",
+    "role_changed": "changed a role",
+    "person_disabled": "disabled somebody",
+    "person_enabled": "enabled somebody again",
+    "invitation_sent": "sent an invitation",
+    "invitation_not_sent": "could not send an invitation",
+    "fresh_link_sent": "sent a fresh link",
+    "fresh_link_not_sent": "could not send a fresh link",
+    "draft_changed": "changed the draft",
+    "draft_reset": "started the draft over",
+    "published": "published",
+    "rolled_back": "went back to an earlier version",
+    "publish_planned": "planned a publish, or asked for one",
+    "publish_dropped": "dropped a planned publish",
+    "publish_failed": "a planned publish failed",
+    "letter_sent_again": "had a letter sent again",
+    "hook_replayed": "replayed a delivery",
+    "settings_changed": "changed settings",
+    "secret_rotated": "rotated the hook secret",
+    "product_withheld": "withheld a product",
+    "product_released": "released a product",
+}
+
+
+def masked(text: str) -> str:
+    """Every address in a text with only the first letter of its name: r…@shop.example."""
+    return _ADDRESS.sub(lambda found: f"{found[1][0]}…@{found[2]}", text)
+
+
+def moment(at: datetime | None, zone: str = "UTC") -> str:
+    """A moment as the shop's own clocks show it; the year only where there is doubt is left to the title."""
+    return local(at, zone).strftime("%-d %b %Y, %H:%M") if at else ""
+
+
+def day_and_time(at: datetime, zone: str = "UTC") -> str:
+    return local(at, zone).strftime("%-d %b, %H:%M")
+
+
+def local(at: datetime, zone: str) -> datetime:
+    try:
+        return at.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        return at
+
+
+def reason(code: str) -> str:
+    """Why a letter is where it is; what comes before a colon (deferred, later …) stays in front."""
+    if code in REASONS:
+        return REASONS[code]
+    start, colon, rest = code.partition(": ")
+    told = REASONS.get(rest, rest).replace("_", " ")
+    return f"{start.replace('_', ' ')}: {told}" if colon else masked(start.replace("_", " "))
+
+
+def entry(code: str) -> str:
+    """What an entry of the log says, in words."""
+    return ENTRIES.get(code, code.replace("_", " "))
+
+
+FILTERS = {"masked": masked, "moment": moment, "day_and_time": day_and_time, "reason": reason, "entry": entry}

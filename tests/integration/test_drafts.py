@@ -30,7 +30,8 @@ from widget.storage.audit import AuditEntry
 from widget.storage.drafts import PlannedPublish
 from widget.storage.people import Person
 from widget.storage.shops import Shop
-from widget.web.console.fields import FIELDS, GROUP, ROWS, Field, read_form, shown_value
+from widget.web.console.fields import FIELDS, GROUP, ROWS, Field
+from widget.web.console.form_data import read_form, shown_value
 
 
 def person(parts: Parts, name: str = "anna", role: str = "owner") -> Person:

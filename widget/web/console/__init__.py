@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, redirect, render_template
+from flask import Blueprint, Flask, flash, redirect, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
+from widget.actions.add_quiz import add_quiz
+from widget.actions.errors import ActionError
+from widget.domain.roles import EDIT, may
 from widget.storage.content import ContentVersion, live_publication
+from widget.storage.drafts import Draft
 from widget.storage.people import shops_of
 from widget.web.console import (
+    bulk,
     catalogue_page,
     doors,
     drafts,
@@ -22,6 +27,7 @@ from widget.web.console import (
     people,
     records,
     settings_page,
+    sheets,
     translations,
     trials,
 )
@@ -33,6 +39,8 @@ PARTS = (
     doors,
     drafts,
     mappings,
+    bulk,
+    sheets,
     records,
     impact,
     trials,
@@ -52,6 +60,7 @@ def hang(app: Flask) -> None:
     hang_filters(app)
     console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
     console.add_url_rule("/", "overview", overview)
+    console.add_url_rule("/shops/<shop>/quizzes", "add", add, methods=["POST"])
     for part in PARTS:
         console.register_blueprint(part.blueprint)
     console.before_request(check_door)
@@ -67,14 +76,27 @@ def overview() -> AnyResponse | str:
             (shop, role, [(quiz, live_publication(session, shop.id, quiz)) for quiz in _quizzes(session, shop.id)])
             for shop, role in shops_of(session, me().id)
         ]
-    if len(shops) == 1 and len(shops[0][2]) == 1:
+    if len(shops) == 1 and len(shops[0][2]) == 1 and "all" not in request.args:
         return redirect(f"/console/shops/{shops[0][0].slug}/quizzes/{shops[0][2][0][0]}/mappings", 303)
-    return render_template("console/overview.html", shops=shops, person=me())
+    return render_template("console/overview.html", shops=shops, person=me(), may=may)
 
 
 def _quizzes(session: Session, shop_id: int) -> list[str]:
-    query = select(ContentVersion.quiz).where(ContentVersion.shop_id == shop_id).distinct()
-    return sorted(session.scalars(query))
+    versions = select(ContentVersion.quiz).where(ContentVersion.shop_id == shop_id)
+    return sorted(session.scalars(versions.union(select(Draft.quiz).where(Draft.shop_id == shop_id))))
+
+
+@permitted(EDIT)
+def add(shop: str) -> AnyResponse:
+    """A new quiz, as the copy of another."""
+    form = request.form
+    quiz = form.get("quiz", "").strip()
+    try:
+        add_quiz(current_parts(), shop=shop, quiz=quiz, title=form.get("title", ""), like=form.get("like", ""), by=me())
+    except ActionError as error:
+        flash(str(error), "bad")
+        return redirect("/console/?all=1", 303)
+    return redirect(f"/console/shops/{shop}/quizzes/{quiz}/quiz", 303)
 
 
 def _private(response: AnyResponse) -> AnyResponse:

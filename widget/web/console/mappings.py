@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePath
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request
+from flask import Blueprint, abort, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.change_draft import EditConflict, IdTaken, change_draft, put_record
 from widget.content.editing import FIRST, MAPPING, Data, Records, Step, fresh_id, record_hash
-from widget.content.formatting import plain_condition
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.sentences import Names, condition_words, mapping_id, target_words
-from widget.content.spreadsheet import BadSheet, csv_sheet, sheet_rows, xlsx_sheet
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
 from widget.web.console.mapping_rows import (
@@ -139,7 +136,7 @@ def save_row(shop: str, quiz: str, name: str) -> AnyResponse:
     except EditConflict as conflict:
         return _conflicted(place, name, after, conflict)
     if not wants_json():
-        return _back(f"row={name}#row-{name}")
+        return back_to_table(f"row={name}#row-{name}")
     fresh = quiz_place(shop, quiz)
     return json_answer(_saved(fresh, name))
 
@@ -240,18 +237,18 @@ def _other(place: Place, name: str, do: str) -> AnyResponse:
             before = _before(list(place.base_records(MAPPING)), name, rows)
             step = Step(MAPPING, name, None, old, follows=before)
             change_draft(parts, draft_id=place.draft.id, by=by, what=f"row {name} restored", steps=[step])
-        return _back(f"#row-{name}")
+        return back_to_table(f"#row-{name}")
     if name not in rows:
-        return _back()
+        return back_to_table()
     if do == "duplicate":
         copy = {**rows[name], "id": fresh_id(f"{name}-copy", rows)}
         step = Step(MAPPING, copy["id"], None, copy, follows=name)
         change_draft(parts, draft_id=place.draft.id, by=by, what=f"row {name} duplicated", steps=[step])
-        return _back(f"row={copy['id']}#row-{copy['id']}")
+        return back_to_table(f"row={copy['id']}#row-{copy['id']}")
     step = Step(MAPPING, name, rows[name], None)
     change_draft(parts, draft_id=place.draft.id, by=by, what=f"row {name} deleted", steps=[step])
     flash(f"Row {name} is deleted in this draft. Undo brings it back.", "good")
-    return _back()
+    return back_to_table()
 
 
 def _before(order: list[str], name: str, there: Records) -> str:
@@ -259,7 +256,7 @@ def _before(order: list[str], name: str, there: Records) -> str:
     return next((each for each in reversed(order[: order.index(name)]) if each in there), FIRST)
 
 
-def _back(more: str = "") -> AnyResponse:
+def back_to_table(more: str = "") -> AnyResponse:
     """To the table as it was filtered."""
     root = request.path.partition("/mappings")[0] + "/mappings"
     query = "&".join(
@@ -270,166 +267,3 @@ def _back(more: str = "") -> AnyResponse:
     added, _, anchor = more.partition("#")
     query = "&".join(filter(None, [query, added]))
     return redirect(root + (f"?{query}" if query else "") + (f"#{anchor}" if anchor else ""), 303)
-
-
-# Many at once ----------------------------------------------------------------------------------------
-
-
-@blueprint.post("/bulk")
-@permitted(EDIT)
-def bulk(shop: str, quiz: str) -> AnyResponse:
-    """One change to all rows that are ticked: all of them or none."""
-    place = quiz_place(shop, quiz)
-    rows = place.records(MAPPING)
-    chosen = [name for name in request.form.getlist("row") if name in rows]
-    if not chosen:
-        flash("Tick the rows first.", "bad")
-        return _back()
-    do, value = request.form.get("do", ""), request.form.get("value", "").strip()[:2000]
-    try:
-        steps = [_bulk_step(rows, name, do, value) for name in chosen]
-    except ValueError as error:
-        flash(str(error), "bad")
-        return _back()
-    if do == "duplicate":
-        steps = _copies(rows, chosen)
-    what = f"{len(chosen)} rows: {_BULK.get(do, do)} {value}".rstrip()
-    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=what, steps=steps)
-    flash(f"{len(chosen)} rows changed. One Undo takes all of it back.", "good")
-    return _back()
-
-
-_BULK = {
-    "and": "condition added,",
-    "target": "target",
-    "weight": "weight",
-    "duplicate": "duplicated",
-    "delete": "deleted",
-}
-
-
-def _bulk_step(rows: Records, name: str, do: str, value: str) -> Step:
-    row = rows[name]
-    if do == "delete":
-        return Step(MAPPING, name, row, None)
-    if do == "weight":
-        return Step(MAPPING, name, row, {**row, "weight": _weight(row, value)})
-    if do in ("and", "target") and not value:
-        raise ValueError("Write what to set in the field first, such as area = calves, form:cream, 20 or +5.")
-    if do == "and":
-        when = " or ".join(f"{each} & {value}" for each in row["when"].split(" or ")) if row["when"] else value
-        return Step(MAPPING, name, row, {**row, "when": plain_condition(when)})
-    if do == "target":
-        return Step(MAPPING, name, row, {**row, "target": value})
-    return Step(MAPPING, name, row, row)
-
-
-def _weight(row: Data, value: str) -> str:
-    """A number sets the weight, +5 and -5 add to it."""
-    if row["effect"] != "boost":
-        return str(row["weight"])
-    if not re.fullmatch(r"[+-]?\d{1,3}", value):
-        raise ValueError("Write a weight such as 20, or +5 to add to what is there.")
-    number = int(value)
-    return str(int(row["weight"] or 0) + number) if value[0] in "+-" else str(number)
-
-
-def _copies(rows: Records, chosen: list[str]) -> list[Step]:
-    taken, steps = set(rows), []
-    for name in chosen:
-        copy = {**rows[name], "id": fresh_id(f"{name}-copy", taken)}
-        taken.add(copy["id"])
-        steps.append(Step(MAPPING, copy["id"], None, copy, follows=name))
-    return steps
-
-
-# Spreadsheets ----------------------------------------------------------------------------------------
-
-
-@blueprint.get("/export.<kind>")
-@permitted(VIEW)
-def export(shop: str, quiz: str, kind: str) -> Response:
-    """The rows as CSV or XLSX."""
-    if kind not in ("csv", "xlsx"):
-        abort(404)
-    place = quiz_place(shop, quiz)
-    rows = list(place.records(MAPPING).values())
-    body = csv_sheet(rows) if kind == "csv" else xlsx_sheet(rows)
-    types = {
-        "csv": "text/csv; charset=utf-8",
-        "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    }
-    headers = {"Content-Disposition": f'attachment; filename="{quiz}-mappings.{kind}"', "Cache-Control": "no-store"}
-    return Response(body, mimetype=types[kind], headers=headers)
-
-
-@blueprint.route("/import", methods=["GET", "POST"])
-@permitted(EDIT)
-def import_sheet(shop: str, quiz: str) -> AnyResponse:
-    """Paste or upload; then a look at what would change; then do it."""
-    place = quiz_place(shop, quiz)
-    if request.method == "GET":
-        return make_response(_import_page(place))
-    try:
-        listed, whole = _given_rows()
-    except BadSheet as error:
-        return make_response(
-            _import_page(place, told=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
-        )
-    steps = _import_steps(place.records(MAPPING), listed, whole=whole)
-    if request.form.get("do") != "apply":
-        return make_response(_import_page(place, steps=steps, rows=listed, whole=whole))
-    if record_hash({"revision": str(place.draft.revision)}) != request.form.get("seen"):
-        told = "Somebody changed the draft meanwhile: look at the changes once more."
-        return make_response(_import_page(place, told=told, steps=steps, rows=listed, whole=whole), 409)
-    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
-    flash(f"{len(steps)} rows imported. One Undo takes all of it back.", "good")
-    return _back("changed=1")
-
-
-def _given_rows() -> tuple[list[Data], bool]:
-    """(the rows, whether they are the whole table). Raises BadSheet."""
-    upload = request.files.get("file")
-    text = request.form.get("text", "")
-    if upload and upload.filename:
-        rows = sheet_rows(upload.read(), PurePath(upload.filename).name[:80])
-        return [dict(cells) for _, cells in rows], True
-    if not text.strip():
-        raise BadSheet("Choose a file, or paste rows.")
-    if not text.lstrip().lower().startswith(("id\t", "id,", "id;", "sep=")):
-        separator = "\t" if "\t" in text else ","
-        text = separator.join(MAPPING_COLUMNS) + "\n" + text
-    rows = sheet_rows(text.encode(), "what was pasted")
-    return [dict(cells) for _, cells in rows], request.form.get("whole") == "1"
-
-
-def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[Step]:
-    steps, names, follows = [], [], FIRST if whole else None
-    for cells in listed:
-        name = cells["id"]
-        old = known.get(name)
-        after = {**(old or dict.fromkeys(MAPPING_COLUMNS, "")), **cells}
-        if name in names:
-            raise BadSheet(f"the id '{name}' stands in two rows")
-        names.append(name)
-        if old != after:
-            steps.append(Step(MAPPING, name, old, after, follows=follows if old is None else None))
-        follows = name if whole else None
-    if whole:
-        steps += [Step(MAPPING, name, old, None) for name, old in known.items() if name not in names]
-    return steps
-
-
-def _import_page(place: Place, *, told: str = "", steps: list[Step] | None = None, **more: Any) -> str:
-    return page(
-        "console/import.html",
-        place,
-        title="Import mappings",
-        lead="From a spreadsheet, by file or by pasting. You see what changes before anything does.",
-        page="mappings",
-        told=told,
-        steps=steps,
-        columns=MAPPING_COLUMNS,
-        seen=record_hash({"revision": str(place.draft.revision)}),
-        **more,
-    )

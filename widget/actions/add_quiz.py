@@ -1,0 +1,50 @@
+"""A new quiz of a shop, as a draft that nobody sees: a copy of one that is there."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from widget.actions.change_draft import open_draft
+from widget.actions.errors import ActionError, UnknownShop
+from widget.content.editing import PACK, records_of, with_records
+from widget.parts import Parts
+from widget.storage.audit import note
+from widget.storage.content import ContentVersion
+from widget.storage.drafts import Draft
+from widget.storage.people import Person
+from widget.storage.shops import shop_by_slug
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class BadQuiz(ActionError):
+    code = "bad_quiz"
+
+
+def add_quiz(parts: Parts, *, shop: str, quiz: str, title: str, like: str, by: Person) -> None:
+    """Start the draft of a quiz that is called ``title``, with all that ``like`` has. Raises UnknownShop, BadQuiz."""
+    if not _ID.fullmatch(quiz):
+        raise BadQuiz("The id of a quiz is made of a-z, 0-9 and -, such as arm-day.")
+    if not title.strip():
+        raise BadQuiz("Give the quiz a title.")
+    source = open_draft(parts, shop=shop, quiz=like)
+    head = {**records_of(source.base, PACK)[PACK], "id": quiz, "title": title.strip()[:200]}
+    files = with_records(source.base, PACK, {PACK: head})
+    try:
+        with parts.sessions.begin() as session:
+            owner = shop_by_slug(session, shop)
+            if owner is None:
+                raise UnknownShop(f"there is no shop '{shop}'")
+            taken = select(ContentVersion.id).where(ContentVersion.shop_id == owner.id, ContentVersion.quiz == quiz)
+            if session.scalar(taken.limit(1)) is not None:
+                raise BadQuiz(f"There is a quiz '{quiz}' already.")
+            session.add(Draft(shop_id=owner.id, quiz=quiz, base=0, files=files, changed_at=parts.now()))
+            about = f"{quiz}, like {like}"
+            note(
+                session, shop_id=owner.id, at=parts.now(), person_id=by.id, who=by.told, what="quiz_added", about=about
+            )
+    except IntegrityError as error:
+        raise BadQuiz(f"There is a quiz '{quiz}' already.") from error

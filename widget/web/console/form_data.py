@@ -1,0 +1,81 @@
+"""Forms of records back into data, and data into what form fields show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from widget.content.editing import Data
+from widget.web.console.fields import FIELDS, GROUP, LINES, LONG, MARKDOWN, MOST_TEXT, PAIRS, ROWS, WORDS, Field
+
+
+def read_form(kind: str, form: Mapping[str, str], before: Data | None) -> Data:
+    """The record that a form describes. Keys that no field shows are kept as they were."""
+    known = {field.name for field in FIELDS[kind]}
+    kept = {name: value for name, value in (before or {}).items() if name not in known}
+    read = _read(FIELDS[kind], form, "")
+    merged: Data = {name: kept[name] for name in ("id", "sku") if name in kept}
+    merged.update(read)
+    return merged | {name: value for name, value in kept.items() if name not in merged}
+
+
+def _read(fields: tuple[Field, ...], form: Mapping[str, str], prefix: str) -> Data:
+    found: Data = {}
+    for field in fields:
+        value = _value(field, form, f"{prefix}{field.name}")
+        if value not in (None, "", {}) and not (value == [] and field.kind != WORDS):
+            found[field.name] = value
+    filled: Data = {name: value for name, value in found.items() if value != []}
+    filled.update(_declared(found))
+    return filled
+
+
+def _declared(found: Data) -> Data:
+    """A list that says "none" is declared to be empty, which is not the same as left out."""
+    return {name: [] for name in ("contains", "allergens") if found.get(name) == ["none"]}
+
+
+def _value(field: Field, form: Mapping[str, str], name: str) -> Any:
+    text = form.get(name, "").replace("\r\n", "\n").replace("\r", "\n")[:MOST_TEXT]
+    if field.kind == GROUP:
+        return _read(field.of, form, f"{name}.")
+    if field.kind == ROWS:
+        return _rows(field, form, name)
+    if field.kind == LINES:
+        return [line.strip() for line in text.split("\n") if line.strip()]
+    if field.kind == WORDS:
+        return [word.strip() for word in text.replace("\n", ",").split(",") if word.strip()]
+    if field.kind == PAIRS:
+        pairs = (line.partition("=") for line in text.split("\n") if line.strip())
+        return {key.strip(): value.strip() for key, _, value in pairs if key.strip()}
+    if field.kind in (MARKDOWN, LONG):
+        return text.strip("\n")
+    return " ".join(text.split())
+
+
+def _rows(field: Field, form: Mapping[str, str], name: str) -> list[Data]:
+    """The rows that hold anything, by their number in the order column."""
+    numbers = {part for key in form if key.startswith(f"{name}.") and (part := key[len(name) + 1 :].split(".")[0])}
+    rows = []
+    for number in sorted((each for each in numbers if each.isdigit() and len(each) < 5), key=int):
+        row = _read(field.of, form, f"{name}.{number}.")
+        if set(row) - {"only"}:
+            order = form.get(f"{name}.{number}.~order", "")
+            rows.append((int(order) if order.isdigit() and len(order) < 5 else 9999, row))
+    return [row for _, row in sorted(rows, key=lambda each: each[0])]
+
+
+def shown_value(field: Field, value: Any) -> str:
+    """A value of a record as its form field shows it."""
+    if field.name in ("contains", "allergens") and value == []:
+        return "none"
+    if isinstance(value, str) or value is None:
+        return value or ""
+    if isinstance(value, dict):
+        return "\n".join(f"{key} = {each}" for key, each in value.items())
+    return ("\n" if field.kind == LINES else ", ").join(map(str, value))
+
+
+def missing_fields(kind: str, record: Data) -> list[str]:
+    """Labels of the fields that are needed and empty."""
+    return [field.label for field in FIELDS[kind] if field.needed and not record.get(field.name)]

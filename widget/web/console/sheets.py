@@ -1,0 +1,110 @@
+"""Mappings from and to spreadsheets: pasted or uploaded, with a look at what changes before anything does."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from flask import Blueprint, Response, abort, flash, make_response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.change_draft import change_draft
+from widget.content.editing import FIRST, MAPPING, Data, Records, Step, record_hash
+from widget.content.mapping_table import MAPPING_COLUMNS
+from widget.content.spreadsheet import BadSheet, csv_sheet, sheet_rows, xlsx_sheet
+from widget.domain.roles import EDIT, VIEW
+from widget.web.console.guard import me, permitted
+from widget.web.console.mappings import back_to_table
+from widget.web.console.place import Place, page, quiz_place
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("sheets", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
+
+
+@blueprint.get("/export.<kind>")
+@permitted(VIEW)
+def export(shop: str, quiz: str, kind: str) -> Response:
+    """The rows as CSV or XLSX."""
+    if kind not in ("csv", "xlsx"):
+        abort(404)
+    place = quiz_place(shop, quiz)
+    rows = list(place.records(MAPPING).values())
+    body = csv_sheet(rows) if kind == "csv" else xlsx_sheet(rows)
+    types = {
+        "csv": "text/csv; charset=utf-8",
+        "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    }
+    headers = {"Content-Disposition": f'attachment; filename="{quiz}-mappings.{kind}"', "Cache-Control": "no-store"}
+    return Response(body, mimetype=types[kind], headers=headers)
+
+
+@blueprint.route("/import", methods=["GET", "POST"])
+@permitted(EDIT)
+def import_sheet(shop: str, quiz: str) -> AnyResponse:
+    """Paste or upload; then a look at what would change; then do it."""
+    place = quiz_place(shop, quiz)
+    if request.method == "GET":
+        return make_response(_import_page(place))
+    try:
+        listed, whole = _given_rows()
+    except BadSheet as error:
+        return make_response(
+            _import_page(place, told=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
+        )
+    steps = _import_steps(place.records(MAPPING), listed, whole=whole)
+    if request.form.get("do") != "apply":
+        return make_response(_import_page(place, steps=steps, rows=listed, whole=whole))
+    if record_hash({"revision": str(place.draft.revision)}) != request.form.get("seen"):
+        told = "Somebody changed the draft meanwhile: look at the changes once more."
+        return make_response(_import_page(place, told=told, steps=steps, rows=listed, whole=whole), 409)
+    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
+    flash(f"{len(steps)} rows imported. One Undo takes all of it back.", "good")
+    return back_to_table("changed=1")
+
+
+def _given_rows() -> tuple[list[Data], bool]:
+    """(the rows, whether they are the whole table). Raises BadSheet."""
+    upload = request.files.get("file")
+    text = request.form.get("text", "")
+    if upload and upload.filename:
+        rows = sheet_rows(upload.read(), PurePath(upload.filename).name[:80])
+        return [dict(cells) for _, cells in rows], True
+    if not text.strip():
+        raise BadSheet("Choose a file, or paste rows.")
+    if not text.lstrip().lower().startswith(("id\t", "id,", "id;", "sep=")):
+        separator = "\t" if "\t" in text else ","
+        text = separator.join(MAPPING_COLUMNS) + "\n" + text
+    rows = sheet_rows(text.encode(), "what was pasted")
+    return [dict(cells) for _, cells in rows], request.form.get("whole") == "1"
+
+
+def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[Step]:
+    steps, names, follows = [], [], FIRST if whole else None
+    for cells in listed:
+        name = cells["id"]
+        old = known.get(name)
+        after = {**(old or dict.fromkeys(MAPPING_COLUMNS, "")), **cells}
+        if name in names:
+            raise BadSheet(f"the id '{name}' stands in two rows")
+        names.append(name)
+        if old != after:
+            steps.append(Step(MAPPING, name, old, after, follows=follows if old is None else None))
+        follows = name if whole else None
+    if whole:
+        steps += [Step(MAPPING, name, old, None) for name, old in known.items() if name not in names]
+    return steps
+
+
+def _import_page(place: Place, *, told: str = "", steps: list[Step] | None = None, **more: Any) -> str:
+    return page(
+        "console/import.html",
+        place,
+        title="Import mappings",
+        lead="From a spreadsheet, by file or by pasting. You see what changes before anything does.",
+        page="mappings",
+        told=told,
+        steps=steps,
+        columns=MAPPING_COLUMNS,
+        seen=record_hash({"revision": str(place.draft.revision)}),
+        **more,
+    )

@@ -26,6 +26,7 @@ class Letter(Table):
         Index("ix_letters_state_due_at", "state", "due_at"),
         Index("ix_letters_contact_id", "contact_id"),
         Index("ix_letters_order_id", "order_id"),
+        Index("ix_letters_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -13,6 +13,7 @@ from widget.actions.result_links import open_result
 from widget.actions.submit_answers import known_result, record_response, submit_answers
 from widget.content.languages import locale_for
 from widget.content.words import spoken, words_for
+from widget.domain.bots import is_bot
 from widget.domain.engine.answers import Refused, invalid, unfit
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import direction
@@ -82,7 +83,8 @@ def _finish(parts: Parts, served: Served, answers: Answers, product: str, locale
         return _step(
             served, {}, product=product, locale=locale
         )  # The quiz was published anew meanwhile: from the start, then.
-    visit = record_response(parts, served, known, locale)
+    bot = is_bot(request.headers.get("User-Agent", ""))
+    visit = record_response(parts, served, known, locale, bot=bot)
     code = orjson.loads(known.body)["code"]
     wish = None if locale == served.engine.rules.pack.default_locale else locale
     address = url_for(".result", shop=served.shop.slug, code=code, visit=visit, product=product or None, locale=wish)

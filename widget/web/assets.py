@@ -39,7 +39,7 @@ def _made() -> tuple[bytes, dict[str, tuple[bytes, str]], dict[str, str]]:
         body = slim_css(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".css"), "css", body)
         assets[names[name]] = (body, _CSS)
-    for name in ("pages.js", "store.js", "console.js", "mappings.js"):
+    for name in ("pages.js", "store.js", "console.js", "mappings.js", "results.js"):
         body = slim_js(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".js"), "js", body)
         assets[names[name]] = (body, _JS)

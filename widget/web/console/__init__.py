@@ -9,12 +9,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.storage.content import ContentVersion, live_publication
 from widget.storage.people import shops_of
-from widget.web.console import doors, drafts, mappings
+from widget.web.console import doors, drafts, mappings, results
 from widget.web.console.filters import hang_filters
 from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
 from widget.web.requests import current_parts
 
-PARTS = (doors, drafts, mappings)
+PARTS = (doors, drafts, mappings, results)
 
 
 def hang(app: Flask) -> None:

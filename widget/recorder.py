@@ -21,6 +21,11 @@ CountKey = tuple[int, str, date, str, str, str, int, str]
 _COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "locale")
 
 
+def counted_row(key: CountKey, number: int) -> dict[str, Any]:
+    """A row of the counts table."""
+    return dict(zip(_COUNTED, key, strict=True), number=number)
+
+
 class Recorder:
     """Takes rows from many threads; one thread stores them. What a dead database cannot take is counted as lost
     once too much waits, never kept without end."""
@@ -69,10 +74,7 @@ class Recorder:
                 if responses:
                     add_responses(session, [row for row, _ in responses])
                     add_tallies(session, tallies_of(row for row, tally in responses if tally))
-                add_counts(
-                    session,
-                    [dict(zip(_COUNTED, key, strict=True), number=n) for key, n in sorted(counts.items())],
-                )
+                add_counts(session, [counted_row(key, n) for key, n in sorted(counts.items())])
         except SQLAlchemyError:
             self._log.warning("responses_wait", number=len(responses), exc_info=True)
             self._keep(responses, counts)

@@ -69,13 +69,12 @@ def forget_responses(session: Session, before: datetime) -> int:
 
 def add_counts(session: Session, rows: list[dict[str, Any]]) -> None:
     """Add to counts, creating those that are new, in one statement a row: no reader sees half of it."""
+    if not rows:
+        return
     dialect = session.get_bind().dialect.name
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    for row in rows:
-        statement = make(Count).values(**row)
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=list(_COUNTED),
-                set_={"number": Count.number + row["number"]},
-            )
-        )
+    statement = make(Count)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(_COUNTED), set_={"number": Count.number + statement.excluded.number}
+    )
+    session.connection().execute(statement, rows)

@@ -1,4 +1,4 @@
-"""What happens on store pages: from seeing to buying, answers, products, letters, revenue; as charts, tables and CSV."""
+"""What happens on store pages, from seeing the quiz to revenue; as charts, tables and CSV."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ def share_text(share: float | None) -> str:
     """41.7 %, 58 %, and a dash for what there is no share of."""
     if share is None:
         return "–"
-    return f"{share:.1f} %"
+    return f"{share:.1f} %" if share else "0 %"
+
+
+@blueprint.app_template_filter("about")
+def about_text(share: float) -> str:
+    """58 %, 8.4 %: a digit after the point for small ones alone."""
+    return f"{share:.0f} %" if share >= 9.95 or not share else f"{share:.1f} %"
 
 
 @blueprint.app_template_filter("whole_share")
@@ -87,6 +93,7 @@ def _shown(place: Place, wanted: Wanted, *, pack: Pack | None = None, **more: An
         sees_money=may_here(MONEY),
         role=role_here(place),
         month=timedelta(days=29),
+        today=current_parts().now().date(),
         query=request.query_string.decode()[:1000],
         embed=current_parts().settings.public_url,
         **more,

@@ -71,7 +71,7 @@ PEOPLE: tuple[tuple[float, Likes], ...] = (
 )
 EVERYBODY: Likes = {
     "trained": {"today": 16, "yesterday": 38, "days-2-3": 32, "days-4-5": 9, "days-6-7": 4, "over-week": 0.4},
-    "signs": {"none": 0.976, "recurring": 0.2, "medicine": 0.2, "fever": 0.2, "injury": 0.2, "dizzy-weak": 0.1},
+    "signs": {"none": 0.976, "recurring": 0.2, "medicine": 0.2, "fever": 0.2, "injury": 0.2, "breathing": 0.03},
     "health": {
         "none": 0.8, "menthol": 0.03, "daisy": 0.03, "asthma": 0.04, "pregnant": 0.03, "broken-skin": 0.03,
         "under-18": 0.02, "blood-thinner": 0.02, "drug-tested": 0.03, "condition": 0.02, "seizures": 0.005,
@@ -173,7 +173,7 @@ def _answer(question: Question, likes: Likes, drawn: Mapping[str, list[str]], di
     if question.kind == SCALE:
         trained = next(iter(drawn.get("trained", ())), "")
         middle = SORENESS.get(trained, len(ids) / 2) + (0.7 if len(drawn.get("area", ())) > 2 else 0.0)
-        return [ids[min(len(ids) - 1, max(0, round(dice.triangular(middle - 4.4, middle + 3.6, middle))))]]
+        return [ids[min(len(ids) - 1, max(0, round(dice.gauss(middle, 1.5))))]]
     return [dice.choices(ids, [weights.get(each, 1.0 if not weights else 0.2) for each in ids])[0]]
 
 

@@ -56,8 +56,8 @@ def round_top(most: float) -> int:
 
 
 def share(part: float, whole: float) -> float:
-    """In per cent, one digit after the point; 0 where there is no whole."""
-    return round(100 * part / whole, 1) if whole else 0.0
+    """In per cent; 0 where there is no whole."""
+    return round(100 * part / whole, 2) if whole else 0.0
 
 
 def width(part: float, most: float) -> float:

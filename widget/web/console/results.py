@@ -12,6 +12,7 @@ from flask import Blueprint, Response, g, make_response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
+from widget.actions.set_up_demo import SHOP
 from widget.content.spreadsheet import neutral
 from widget.domain.pack import Pack
 from widget.domain.roles import MONEY, VIEW
@@ -33,6 +34,8 @@ def share_text(share: float | None) -> str:
     """41.7 %, 58 %, and a dash for what there is no share of."""
     if share is None:
         return "–"
+    if 0 < share < 0.1:
+        return "under 0.1 %"
     return f"{share:.1f} %" if share else "0 %"
 
 
@@ -44,8 +47,8 @@ def about_text(share: float) -> str:
 
 @blueprint.app_template_filter("whole_share")
 def whole_share_text(share: float) -> str:
-    """38 %, and never 0 for something that is there."""
-    return "under 1 %" if 0 < share < 0.5 else f"{share:.0f} %"
+    """38 %; small ones with a digit after the point, so that what is there is not told as nothing."""
+    return share_text(share) if 0 < share < 0.95 else f"{share:.0f} %"
 
 
 @blueprint.app_template_filter("moved")
@@ -96,6 +99,7 @@ def _shown(place: Place, wanted: Wanted, *, pack: Pack | None = None, **more: An
         today=current_parts().now().date(),
         query=request.query_string.decode()[:1000],
         embed=current_parts().settings.public_url,
+        sample=current_parts().settings.embedded and place.shop.slug == SHOP,
         **more,
     )
 

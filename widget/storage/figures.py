@@ -51,9 +51,6 @@ class Completed(NamedTuple):
 class Ordered(NamedTuple):
     """Orders that have something in common. ``total`` in minor units, ``gone``: refunded or cancelled since."""
 
-    now: bool
-    version: int
-    locale: str
     currency: str
     strict: bool
     gone: bool
@@ -94,30 +91,31 @@ def counted(session: Session, span: Span) -> dict[tuple[str, str, str], tuple[in
 
 
 def ordered(session: Session, span: Span) -> list[Ordered]:
-    """Orders that a completed quiz came before, test orders left out."""
-    now = Order.placed_at >= _start(span.first)
+    """Orders of these days that a completed quiz came before, test orders left out."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
-    groups: list[ColumnElement[Any]] = [
-        _flag(now),
-        func.coalesce(Order.quiz_version, 0),
-        func.coalesce(Order.quiz_locale, ""),
-        Order.currency.expression,
-        _flag(Order.strict.is_(True)),
-        _flag(gone),
-    ]
+    groups: list[ColumnElement[Any]] = [Order.currency.expression, _flag(Order.strict.is_(True)), _flag(gone)]
     keys = [each.label(f"k{at}") for at, each in enumerate(groups)]
-    query = select(*keys, func.count(), func.coalesce(func.sum(Order.total), 0)).where(
+    query = select(*keys, func.count(), func.coalesce(func.sum(Order.total), 0))
+    rows: Iterable[Any] = session.execute(_with_quiz(query, span, span.first, span.last).group_by(*keys))
+    return [Ordered(currency, bool(strict), bool(gone), int(k), int(t)) for currency, strict, gone, k, t in rows]
+
+
+def ordered_before(session: Session, span: Span) -> int:
+    """Orders of the time before, by the strict count."""
+    query = select(func.count()).select_from(Order).where(Order.strict.is_(True))
+    return session.scalar(_with_quiz(query, span, span.before, span.first - timedelta(days=1))) or 0
+
+
+def _with_quiz(query: Any, span: Span, first: date, last: date) -> Any:
+    query = query.where(
         Order.shop_id == span.shop_id,
         Order.quiz == span.quiz,
-        _moments(Order.placed_at, span.before, span.last),
+        _moments(Order.placed_at, first, last),
         Order.test.is_(False),
     )
     if span.version is not None:
         query = query.where(Order.quiz_version == span.version)
-    if span.locale:
-        query = query.where(Order.quiz_locale == span.locale)
-    rows: Iterable[Any] = session.execute(query.group_by(*keys))
-    return [Ordered(bool(n), v, c, m, bool(s), bool(g), int(k), int(t)) for n, v, c, m, s, g, k, t in rows]
+    return query.where(Order.quiz_locale == span.locale) if span.locale else query
 
 
 def letters_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
@@ -191,28 +189,15 @@ def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, .
 
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
     """Orders by day; whichever way of counting takes them in."""
-    orders = select(
-        Order.placed_at,
-        Order.quiz_version,
-        Order.quiz_locale,
-        Order.currency,
-        Order.strict,
-        Order.total,
-        or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None)),
-    ).where(
-        Order.shop_id == span.shop_id,
-        Order.quiz == span.quiz,
-        Order.test.is_(False),
-        _moments(Order.placed_at, span.first, span.last),
-    )
+    gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
+    told = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.strict, Order.total, gone)
+    orders = session.execute(_with_quiz(select(*told), span, span.first, span.last))
     sums: dict[tuple[str, int, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for placed_at, version, locale, currency, strict, total, gone in session.execute(orders):
-        if placed_at is None or not span.fits(version or 0, locale or ""):
-            continue
+    for placed_at, version, locale, currency, strict, total, lost in orders:
         for name in ("generous", "strict") if strict else ("generous",):
             row = sums[(str(placed_at.date()), version or 0, locale or "", name, currency)]
             row[0] += 1
             row[1] += total or 0
-            row[2] += (total or 0) if gone else 0
+            row[2] += (total or 0) if lost else 0
     for (day, version, locale, name, currency), (number, total, refunded) in sorted(sums.items()):
         yield day, version, locale, "orders", name, number, currency, total, refunded

@@ -48,16 +48,13 @@ def people(events: Counted, event: str) -> tuple[int, int]:
     return max([told[0], *(now for now, _ in rows)]), max([told[1], *(was for _, was in rows)])
 
 
-def headlines(
-    events: Counted, completed: tuple[int, int], bought: Mapping[bool, int], *, against: bool
-) -> list[Headline]:
+def headlines(events: Counted, completed: tuple[int, int], bought: tuple[int, int], *, against: bool) -> list[Headline]:
     seen, started, clicked = (people(events, name) for name in ("seen", "started", "product_clicked"))
-    orders = (bought[True], bought[False])
     rows = (
         ("Started", started, seen, "who saw it"),
         ("Completed", completed, started, "who started"),
         ("Clicked a product", clicked, completed, "who completed"),
-        ("Bought", orders, completed, "who completed, strict count"),
+        ("Bought", bought, completed, "who completed, strict count"),
     )
     found = []
     for name, part, whole, who in rows:

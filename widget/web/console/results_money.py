@@ -55,8 +55,7 @@ def money_of(orders: Iterable[Ordered], *, completed: int, seen: int) -> list[Mo
     """By currency, the one with most orders first."""
     by_currency: dict[str, list[Ordered]] = {}
     for row in orders:
-        if row.now:
-            by_currency.setdefault(row.currency or "USD", []).append(row)
+        by_currency.setdefault(row.currency or "USD", []).append(row)
     found = [
         Money(currency, _count(row for row in rows if row.strict), _count(rows), completed, seen)
         for currency, rows in by_currency.items()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from sqlalchemy.orm import Session
 
 from widget.domain.letter import BOUNCED, COMPLAINED, DELIVERED
@@ -20,6 +20,7 @@ from widget.storage.figures import (
     last_day,
     letters_sent,
     ordered,
+    ordered_before,
     tallied,
     unsubscribed,
     went_live,
@@ -103,7 +104,7 @@ class Figures:
 
 
 def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wanted) -> Figures:
-    """Seven queries, however much there is; an eighth where there is nothing."""
+    """Eight queries, however much there is; two more where there is nothing."""
     span = wanted.span(shop_id, quiz)
     sums, events = tallied(session, span), counted(session, span)
     every, orders = completed_days(session, span), ordered(session, span)
@@ -113,14 +114,15 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
     days = _days(fitting, wanted)
     completed = sum(now for _, now, _ in days)
     before = sum(was for _, _, was in days)
-    strict = {now: sum(each.number for each in orders if each.strict and each.now is now) for now in (True, False)}
-    steps = steps_of(pack, events, sums, completed, strict[True])
+    strict = sum(each.number for each in orders if each.strict)
+    bought = (strict, ordered_before(session, span) if wanted.against else 0)
+    steps = steps_of(pack, events, sums, completed, strict)
     empty = not completed and not people(events, "seen")[0]
     return Figures(
         wanted=wanted,
         empty=empty,
         newest=last_day(session, shop_id, quiz) if empty else None,
-        headlines=headlines(events, (completed, before), strict, against=wanted.against),
+        headlines=headlines(events, (completed, before), bought, against=wanted.against),
         days=days,
         line=charts.line([now for _, now, _ in days], [was for _, _, was in days] if wanted.against else []),
         marks=[Mark(charts.day_x(at, wanted.days), f"version {n}") for at, n in _published(live, wanted)],
@@ -212,7 +214,7 @@ def language_name(locale: object) -> str:
     """``es`` to ``Spanish``; what nobody knows stays as it is."""
     try:
         return Locale.parse(str(locale), sep="-").get_display_name("en") or str(locale)
-    except (ValueError, LookupError):
+    except (ValueError, UnknownLocaleError):
         return str(locale)
 
 

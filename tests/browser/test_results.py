@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import check_accessible
+from tests.browser.conftest import check_accessible, take_quiz
 from tests.conftest import ROOT
 from tests.console import PASSWORD
 from tests.integration.test_running import Running
@@ -78,8 +81,33 @@ def test_a_filter_is_followed_as_soon_as_it_is_chosen(browser: Browser, service:
     page.get_by_label("Period").select_option("7")
     page.wait_for_url("**period=7**")
     expect(page.get_by_text("Against the 7 days before", exact=True)).to_be_visible()
-    page.get_by_label("from").fill("2026-01-01")
+    page.locator("[name=from]").fill("2026-01-01")
     page.wait_for_url("**from=2026-01-01**")
 
     expect(page.get_by_label("Period")).to_have_value("own")
+    context.close()
+
+
+def test_what_somebody_does_on_a_product_page_is_counted_once_a_view(
+    browser: Browser, service: Running, owner: Path
+) -> None:
+    context = browser.new_context(base_url=service.base, storage_state=owner, reduced_motion="reduce")
+    page = context.new_page()
+
+    def counted() -> Counter[str]:
+        found: Counter[str] = Counter()
+        for row in csv.DictReader(io.StringIO(context.request.get(f"{PAGE}/export.csv?period=7").text())):
+            found[row["what"]] += int(row["number"]) if not row["name"] else 0
+        return found
+
+    before = counted()
+    page.goto("/demo/products/cream-60")
+    take_quiz(page)
+    for fold in page.locator("recovery-quiz [data-sku] summary").all()[:3]:
+        fold.click()
+    page.wait_for_timeout(1500)  # Counts are stored in batches.
+
+    more = counted() - before
+    assert (more["event seen"], more["event started"], more["event completed"]) == (1, 1, 1)
+    assert more["event product_clicked"] == 1
     context.close()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError
 from widget.actions.forget_old import RESPONSES_FOR
 from widget.actions.set_up_demo import SHOP
-from widget.domain.attribution import quiz_had_part
+from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.order import OrderLine
 from widget.domain.pack import PRODUCTS
 from widget.domain.product import Product
@@ -158,7 +158,7 @@ class _Loading:
         goods = [(self.products[sku], many) for sku, many in bought.skus.items()]
         self.people.append(self._contact(str(number), visit.at, visit.locale))
         row = self._order_row(number, visit, bought, goods)
-        row |= {"completed_at": visit.at, "strict": strict, "quiz": self.served.quiz}
+        row |= {"completed_at": day_of(visit.at), "strict": strict, "quiz": self.served.quiz}
         row |= {"quiz_version": self.served.version, "quiz_locale": visit.locale}
         self.orders.append((row, len(self.people) - 1))
         key = TallyKey(

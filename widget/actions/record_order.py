@@ -9,7 +9,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from widget.actions.plan_letters import plan_order_letters
-from widget.domain.attribution import quiz_had_part
+from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import ERASED
 from widget.domain.order import CANCELLED, REFUNDED, OrderEvent, agreed, earliest
@@ -166,7 +166,7 @@ def _note_part(session: Session, order: Order, response: Response, event: OrderE
     if strict is None:
         return
     order.quiz, order.quiz_version, order.quiz_locale = response.quiz, response.version, response.locale
-    order.completed_at, order.strict = response.created_at, strict
+    order.completed_at, order.strict = day_of(response.created_at), strict
     if not order.test:
         key = TallyKey(order.shop_id, response.quiz, BOUGHT, placed_at.date(), response.version, response.locale, "")
         add_tallies(session, {key._replace(name=sku): 1 for sku in bought})

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 GENEROUS, STRICT = timedelta(days=30), timedelta(days=7)
+
+
+def day_of(moment: datetime) -> datetime:
+    """The beginning of its day in UTC. An order keeps no more of when its quiz was completed: the exact moment would
+    lead to the answers, which are stored with theirs."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def quiz_had_part(

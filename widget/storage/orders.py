@@ -16,6 +16,7 @@ class Order(Table):
 
     ``eligible`` False: a red flag was given, so no product letter follows. No answers are kept here.
     ``quiz`` to ``strict``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
+    ``completed_at`` is its day alone.
     """
 
     __tablename__ = "orders"

@@ -113,6 +113,27 @@ def test_events_tell_version_and_language_as_far_as_there_are_such(parts: Parts)
     assert sorted((row.version, row.locale, row.number) for row in rows(parts, Count)) == [(0, "", 2), (1, "es", 1)]
 
 
+def test_the_plain_pages_are_counted_as_the_widget_is(parts: Parts) -> None:
+    client = client_of(parts)
+    path = "/demo/quiz/leg-day"
+    client.get(path, headers=BOT)
+    answer = client.get(path, headers=PERSON)
+    for given in ("calves", "yesterday", "dark-urine"):
+        form = dict(re.findall(r'name="(draft|question)" value="([^"]*)"', answer.text))
+        answer = client.post(path, data={**form, "o": given}, headers=PERSON)
+    assert answer.status_code == 303
+    parts.recorder.flush()
+
+    assert {(row.event, row.question): row.number for row in rows(parts, Count)} == {
+        ("seen", ""): 1,
+        ("started", ""): 1,
+        ("answered", "area"): 1,
+        ("answered", "trained"): 1,
+        ("answered", "signs"): 1,
+    }
+    assert tallied(parts, COMPLETED) == {"": 1}
+
+
 # Orders ------------------------------------------------------------------------------------------------
 
 

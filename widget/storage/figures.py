@@ -18,9 +18,6 @@ from widget.storage.orders import Order
 from widget.storage.responses import Count
 from widget.storage.tallies import COMPLETED, Tally
 
-Split = tuple[int, str]
-"""(version, locale)"""
-
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -93,7 +93,6 @@ class Figures:
     steps: list[Step]
     worst: Step | None
     ended: int
-    unsplit: int
     shares: list[Shares]
     outcomes: list[Bar]
     products: list[Goods]
@@ -132,7 +131,6 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
         steps=steps,
         worst=next((step for step in steps if step.worst), None),
         ended=sum(sums.get(ENDED, {}).values()),
-        unsplit=sum(1 for key in events if key[0] == "seen"),
         shares=[_shares(each, sums) for each in pack.quiz.questions],
         outcomes=_outcomes(sums.get(OUTCOME, {}), completed),
         products=_products(pack, events, sums),

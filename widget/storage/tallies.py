@@ -59,11 +59,18 @@ class TallyKey(NamedTuple):
 
 def tallies_of(responses: Iterable[Mapping[str, Any]]) -> Counter[TallyKey]:
     """What these responses (rows of the responses table) add up to."""
-    found: Counter[TallyKey] = Counter()
+    # Most answers come again and again, as the very same object: those are gone through once a batch.
+    alike: dict[tuple[object, ...], tuple[Mapping[str, Any], int]] = {}
     for row in responses:
+        where = (row["shop_id"], row["quiz"], row["version"], row["locale"], row["created_at"].date())
+        same = (*where, row["outcome"], tuple(row["products"]), id(row["answers"]))
+        alike[same] = (row, alike[same][1] + 1 if same in alike else 1)
+    found: Counter[TallyKey] = Counter()
+    for row, number in alike.values():
         moment: datetime = row["created_at"]
         key = TallyKey(row["shop_id"], row["quiz"], "", moment.date(), row["version"], row["locale"], "")
-        found.update(key._replace(what=what, name=name) for what, name in _told_by(row))
+        for what, name in _told_by(row):
+            found[key._replace(what=what, name=name)] += number
     return found
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "letters": ("widget.commands.letters", "letters", "Look at letters, and send one again."),
     "shop": ("widget.commands.shop", "shop", "Add shops, show their addresses, withhold products."),
     "user": ("widget.commands.user", "user", "Let people into the console."),
+    "demo": ("widget.commands.demo", "demo", "Sample traffic for the demo store."),
     "settings": ("widget.commands.show_settings", "settings", "All settings, with meaning and source."),
 }
 

@@ -11,12 +11,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from widget.storage.database import Sessions
 from widget.storage.responses import add_counts, add_responses
+from widget.storage.tallies import add_tallies, tallies_of
 from widget.telemetry import RESPONSES_LOST, log
 
 EVERY_SECONDS = 0.5
 MOST_WAITING = 20_000
-CountKey = tuple[int, str, date, str, str, str]
-"""(shop id, quiz, day, event, question, SKU)"""
+CountKey = tuple[int, str, date, str, str, str, int, str]
+"""(shop id, quiz, day, event, question, SKU, version, locale)"""
+_COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "locale")
+
+
+def counted_row(key: CountKey, number: int) -> dict[str, Any]:
+    """A row of the counts table."""
+    return dict(zip(_COUNTED, key, strict=True), number=number)
 
 
 class Recorder:
@@ -26,15 +33,16 @@ class Recorder:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._lock = threading.Lock()
-        self._responses: list[dict[str, Any]] = []
+        self._responses: list[tuple[dict[str, Any], bool]] = []
         self._counts: Counter[CountKey] = Counter()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = log("recorder")
 
-    def add_response(self, row: dict[str, Any]) -> None:
+    def add_response(self, row: dict[str, Any], *, tally: bool = True) -> None:
+        """``tally`` False: stored, since an order may follow, but counted nowhere."""
         with self._lock:
-            self._responses.append(row)
+            self._responses.append((row, tally))
         if self._thread is None:
             self._start()
 
@@ -64,17 +72,14 @@ class Recorder:
         try:
             with self._sessions.begin() as session:
                 if responses:
-                    add_responses(session, responses)
-                names = ("shop_id", "quiz", "day", "event", "question", "sku")
-                add_counts(
-                    session,
-                    [dict(zip(names, key, strict=True), number=n) for key, n in sorted(counts.items())],
-                )
+                    add_responses(session, [row for row, _ in responses])
+                    add_tallies(session, tallies_of(row for row, tally in responses if tally))
+                add_counts(session, [counted_row(key, n) for key, n in sorted(counts.items())])
         except SQLAlchemyError:
             self._log.warning("responses_wait", number=len(responses), exc_info=True)
             self._keep(responses, counts)
 
-    def _keep(self, responses: list[dict[str, Any]], counts: Counter[CountKey]) -> None:
+    def _keep(self, responses: list[tuple[dict[str, Any], bool]], counts: Counter[CountKey]) -> None:
         with self._lock:
             self._responses[:0] = responses
             self._counts.update(counts)

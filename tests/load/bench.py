@@ -29,7 +29,7 @@ from rich.table import Table
 
 from tests.conftest import GOOD, ROOT, free_port
 from tests.integration.test_running import Running
-from tests.load import engines
+from tests.load import engines, results
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
 from widget.coverage.check import check_paths
@@ -236,6 +236,13 @@ class Bench:
         told = compare(Engine.of(pack), Engine.of(other))
         self.row(f"compare, {told.paths:,} paths", f"{time.perf_counter() - started:.1f} s", "", "", "≤ 3 s")
 
+    def results(self) -> None:
+        folder = self.folder / "results"
+        folder.mkdir()
+        took, size = results.first_byte(folder)
+        what = "results page in the console, 1,000,000 responses"
+        self.row(what, f"{took:,.0f} ms", f"{size / 1024:.0f} KB", "", "≤ 300 ms")
+
     def evaluations(self) -> None:
         pack = read_pack(ROOT / "content" / "leg-day").pack
         assert pack is not None
@@ -376,6 +383,7 @@ def main() -> None:
             bench.evaluations()
             bench.other_engines()
             bench.paths()
+            bench.results()
             bench.weights(running, cold)
             bench.doors(running)
         finally:

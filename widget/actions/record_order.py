@@ -9,6 +9,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from widget.actions.plan_letters import plan_order_letters
+from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import ERASED
 from widget.domain.order import CANCELLED, REFUNDED, OrderEvent, agreed, earliest
@@ -18,8 +19,9 @@ from widget.parts import Parts
 from widget.storage.contacts import contact_for, suppressed
 from widget.storage.hooks import DONE, FAILED, WAITING, Hook, waiting_hooks
 from widget.storage.orders import Order, order_by_external_id
-from widget.storage.responses import response_by_visit
+from widget.storage.responses import Response, response_by_visit
 from widget.storage.shops import Shop
+from widget.storage.tallies import BOUGHT, TallyKey, add_tallies
 from widget.stores.standard import Unreadable, parse
 from widget.telemetry import HOOKS, log
 
@@ -152,3 +154,19 @@ def _note_red_flag(parts: Parts, session: Session, shop: Shop, order: Order, eve
     flagged = live is not None and response is not None and screen(live.engine.rules, response.answers).triage
     if response is None or flagged or response.outcome in ENDS_EARLY or not response.products:
         order.eligible = False
+    if response is not None:
+        _note_part(session, order, response, event)
+
+
+def _note_part(session: Session, order: Order, response: Response, event: OrderEvent) -> None:
+    """What the quiz had to do with this order, without what was answered: noted once, when the visit is first told."""
+    placed_at = order.placed_at or event.at
+    bought = {line["sku"] for line in order.lines or () if line["sku"]}
+    strict = quiz_had_part(response.created_at, placed_at, shown=response.products, bought=bought)
+    if strict is None:
+        return
+    order.quiz, order.quiz_version, order.quiz_locale = response.quiz, response.version, response.locale
+    order.completed_at, order.strict = day_of(response.created_at), strict
+    if not order.test:
+        key = TallyKey(order.shop_id, response.quiz, BOUGHT, placed_at.date(), response.version, response.locale, "")
+        add_tallies(session, {key._replace(name=sku): 1 for sku in bought})

@@ -94,8 +94,11 @@ def _compute(
     return build_result(found, setting, engine.highest, code=code, url=url, in_view=product)
 
 
-def record_response(parts: Parts, served: Served, known: KnownResult, locale: str | None) -> str:
-    """Note the anonymous response, to be stored within a second; the random visit token it goes by."""
+def record_response(parts: Parts, served: Served, known: KnownResult, locale: str | None, *, bot: bool = False) -> str:
+    """Note the anonymous response, to be stored within a second; the random visit token it goes by.
+
+    A bot's is stored as well, so that whatever follows from it holds, but is counted nowhere.
+    """
     visit = secrets.token_urlsafe(16)
     parts.recorder.add_response(
         {
@@ -108,6 +111,7 @@ def record_response(parts: Parts, served: Served, known: KnownResult, locale: st
             "products": list(known.products),
             "locale": locale_for(served.engine.rules.pack, locale),
             "created_at": parts.now(),
-        }
+        },
+        tally=not bot,
     )
     return visit

@@ -28,12 +28,12 @@ def as_json(data: Any) -> None:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(what: str, unit: str = "question") -> Iterator[Callable[[int, int], None] | None]:
     """A bar on the error output of a terminal; nothing where nobody looks."""
     if not sys.stderr.isatty():
         yield None
         return
-    columns = (TextColumn(what), BarColumn(), TextColumn("question {task.completed} of {task.total}"))
+    columns = (TextColumn(what), BarColumn(), TextColumn(f"{unit} {{task.completed}} of {{task.total}}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=1)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from widget.content.files import PackFiles
@@ -103,11 +104,11 @@ def records_of(files: PackFiles, kind: str) -> Records:
     if kind == MAPPING:
         return _by_id(kind, [_cells(row) for _, row in mapping_rows(files.get("mappings.csv"), lambda *_: None)])
     if kind.startswith(f"{TEXT}."):
-        return {key: dict(each) for key, each in plain(_yaml(files, f"locales/{kind[5:]}.yaml") or {}).items()}
+        return {key: dict(each) for key, each in (_yaml(files, f"locales/{kind[5:]}.yaml") or {}).items()}
     if kind == PACK:
-        return {PACK: plain(_yaml(files, "pack.yaml") or {})}
+        return {PACK: _yaml(files, "pack.yaml") or {}}
     file, key = _HOMES[kind]
-    tree = plain(_yaml(files, file) or {})
+    tree = _yaml(files, file) or {}
     if kind == INTRO:
         return {INTRO: dict(tree.get("intro") or {})}
     listed = tree if key is None else (tree.get(key) or []) if isinstance(tree, dict) else []
@@ -133,7 +134,14 @@ def plain(value: Any) -> Any:
 
 
 def _yaml(files: PackFiles, name: str) -> Any:
-    return parse_yaml(files[name]).value if name in files else None
+    """A file as plain data, shared by all who ask: to be read, never changed in place."""
+    return _understood(files[name]) if name in files else None
+
+
+@lru_cache(maxsize=64)
+def _understood(text: str) -> Any:
+    """Every page of the console reads the same few files again, and reading YAML is the slow part of it."""
+    return plain(parse_yaml(text).value)
 
 
 def _cells(row: dict[str, str]) -> Data:
@@ -150,7 +158,7 @@ def _by_id(kind: str, listed: Iterable[Data]) -> Records:
 
 def _tip(text: str) -> Data:
     front = _FRONT.match(text)
-    data = plain(parse_yaml(front[1] or "").value or {}) if front else {}
+    data = _understood(front[1] or "") or {} if front else {}
     return {**data, "body": (text[front.end() :] if front else text).strip("\n")}
 
 
@@ -188,7 +196,7 @@ def with_records(files: PackFiles, kind: str, records: Records) -> PackFiles:
     file, key = _HOMES[kind]
     if key is None:
         return {**files, file: yaml_text(list(records.values()))}
-    tree = plain(_yaml(files, file) or {})
+    tree = dict(_yaml(files, file) or {})
     tree[key] = records[INTRO] if kind == INTRO else list(records.values())
     if kind == ACCEPTANCE and not records:
         return {name: text for name, text in files.items() if name != file}

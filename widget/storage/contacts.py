@@ -34,7 +34,7 @@ class Consent(Table):
     """One entry of the ledger: the newest of a kind counts. Rows are added, never changed."""
 
     __tablename__ = "consents"
-    __table_args__ = (Index("ix_consents_contact_id", "contact_id"),)
+    __table_args__ = (Index("ix_consents_contact_id", "contact_id"), Index("ix_consents_shop_id_at", "shop_id", "at"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))

@@ -28,6 +28,7 @@ class Letter(Table):
         Index("ix_letters_contact_id", "contact_id"),
         Index("ix_letters_order_id", "order_id"),
         Index("ix_letters_shop_id_sent_at", "shop_id", "sent_at"),
+        Index("ix_letters_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

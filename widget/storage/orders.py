@@ -15,12 +15,15 @@ class Order(Table):
     """An order with the moment of each event known of it. ``total`` in minor units.
 
     ``eligible`` False: a red flag was given, so no product letter follows. No answers are kept here.
+    ``quiz`` to ``strict``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
+    ``completed_at`` is its day alone.
     """
 
     __tablename__ = "orders"
     __table_args__ = (
         UniqueConstraint("shop_id", "external_id"),
         Index("ix_orders_contact_id", "contact_id"),
+        Index("ix_orders_shop_id_quiz_placed_at", "shop_id", "quiz", "placed_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -43,6 +46,11 @@ class Order(Table):
     cancelled_at: Mapped[datetime | None] = mapped_column(Utc)
     refunded_at: Mapped[datetime | None] = mapped_column(Utc)
     updated_at: Mapped[datetime] = mapped_column(Utc)
+    quiz: Mapped[str | None] = mapped_column(Text)
+    quiz_version: Mapped[int | None]
+    quiz_locale: Mapped[str | None] = mapped_column(Text)
+    completed_at: Mapped[datetime | None] = mapped_column(Utc)
+    strict: Mapped[bool | None]
 
 
 def order_by_external_id(session: Session, shop_id: int, external_id: str, *, lock: bool = False) -> Order | None:

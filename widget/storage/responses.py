@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint, delete, insert, select
+from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint, delete, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -30,11 +30,17 @@ class Response(Table):
     created_at: Mapped[datetime] = mapped_column(Utc)
 
 
+_COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "locale")
+
+
 class Count(Table):
-    """How often something happened on a day; question and SKU are empty where they do not apply."""
+    """How often something happened on a day; question and SKU are empty where they do not apply.
+
+    Version 0 and no locale: whoever told us did not say.
+    """
 
     __tablename__ = "counts"
-    __table_args__ = (UniqueConstraint("shop_id", "quiz", "day", "event", "question", "sku"),)
+    __table_args__ = (UniqueConstraint(*_COUNTED),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
@@ -43,6 +49,8 @@ class Count(Table):
     event: Mapped[str] = mapped_column(Text)
     question: Mapped[str] = mapped_column(Text, default="")
     sku: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    locale: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     number: Mapped[int] = mapped_column(default=0)
 
 
@@ -61,13 +69,12 @@ def forget_responses(session: Session, before: datetime) -> int:
 
 def add_counts(session: Session, rows: list[dict[str, Any]]) -> None:
     """Add to counts, creating those that are new, in one statement a row: no reader sees half of it."""
+    if not rows:
+        return
     dialect = session.get_bind().dialect.name
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    for row in rows:
-        statement = make(Count).values(**row)
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["shop_id", "quiz", "day", "event", "question", "sku"],
-                set_={"number": Count.number + row["number"]},
-            )
-        )
+    statement = make(Count)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(_COUNTED), set_={"number": Count.number + statement.excluded.number}
+    )
+    session.connection().execute(statement, rows)

@@ -12,6 +12,7 @@ from widget.storage.orders import Order
 from widget.storage.people import Membership, Person, SignIn, SignInLink
 from widget.storage.responses import Count, Response
 from widget.storage.shops import Shop
+from widget.storage.tallies import Tally
 
 TABLES = (
     Shop,
@@ -20,6 +21,7 @@ TABLES = (
     StoredProduct,
     Response,
     Count,
+    Tally,
     Hook,
     Order,
     Contact,

@@ -39,7 +39,8 @@ def _made() -> tuple[bytes, dict[str, tuple[bytes, str]], dict[str, str]]:
         body = slim_css(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".css"), "css", body)
         assets[names[name]] = (body, _CSS)
-    for name in ("pages.js", "store.js", "console.js", "mappings.js", "try.js", "colours.js"):
+    scripts = ("pages.js", "store.js", "console.js", "mappings.js", "try.js", "colours.js", "results.js")
+    for name in scripts:
         body = slim_js(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".js"), "js", body)
         assets[names[name]] = (body, _JS)

@@ -18,6 +18,7 @@ from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from widget.actions.submit_answers import record_response
+from widget.domain.bots import is_bot
 from widget.live import Served
 from widget.parts import KnownResult, Parts
 from widget.telemetry import RESULTS
@@ -141,7 +142,8 @@ class Front:
         posted = self._posted.get(key)
         if posted is not None and self._still_live(posted.served):
             _FRONT_HITS.inc()
-            visit = record_response(self.parts, posted.served, posted.known, posted.locale)
+            bot = is_bot(environ.get("HTTP_USER_AGENT", ""))
+            visit = record_response(self.parts, posted.served, posted.known, posted.locale, bot=bot)
             answer = b"".join((posted.before, visit.encode(), posted.after))
             start("201 CREATED", [*posted.headers, ("Content-Length", str(len(answer)))])
             return [answer]

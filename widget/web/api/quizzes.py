@@ -15,6 +15,7 @@ from widget.actions.show_quiz import show_quiz
 from widget.actions.submit_answers import known_result, record_response, submit_answers
 from widget.content.languages import locale_for, met_locale
 from widget.content.words import spoken
+from widget.domain.bots import is_bot
 from widget.domain.pack import ENDS_EARLY
 from widget.live import Served
 from widget.parts import KnownResult
@@ -84,7 +85,7 @@ def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, 
     parts = current_parts()
     response["locale"] = _language(parts.live.live(shop, quiz), response["locale"])
     served, known = submit_answers(parts, shop=shop, quiz=quiz, **response)
-    visit = record_response(parts, served, known, response["locale"])
+    visit = record_response(parts, served, known, response["locale"], bot=_from_bot())
     before, after = _around_visit(served, known, html=query["html"])
     result = orjson.loads(known.body)
     headers = [
@@ -99,6 +100,10 @@ def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, 
     if served.is_live:
         offer(Posted(before, after, headers, served, known, response["locale"]))
     return Response(before + visit.encode() + after, status=201, headers=headers)
+
+
+def _from_bot() -> bool:
+    return is_bot(request.headers.get("User-Agent", ""))
 
 
 def _around_visit(served: Served, known: KnownResult, *, html: bool) -> tuple[bytes, bytes]:
@@ -164,5 +169,5 @@ def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> R
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def create_events(batch: dict[str, Any], shop: str) -> Response:
     """Count what happened on a store's page. Question ids, never options."""
-    record_events(current_parts(), shop=shop, events=batch["events"])
+    record_events(current_parts(), shop=shop, events=batch["events"], bot=_from_bot())
     return Response(status=204)

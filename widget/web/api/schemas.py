@@ -79,6 +79,8 @@ class EventSchema(Strict):
     quiz = fields.String(required=True, validate=[_short, _no_nul])
     question = fields.String(load_default="", validate=[_short, _no_nul])
     sku = fields.String(load_default="", validate=[_short, _no_nul])
+    version = fields.Integer(strict=True, load_default=None, allow_none=True, validate=validate.Range(1, 2**31 - 1))
+    locale = fields.String(load_default=None, allow_none=True, validate=[validate.Length(max=35), _no_nul])
 
 
 class EventsSchema(Strict):

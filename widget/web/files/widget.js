@@ -83,9 +83,17 @@ class RecoveryQuiz extends HTMLElement {
     return this.dispatchEvent(new CustomEvent(`recovery-quiz:${name}`, { bubbles: true, composed: true, cancelable: true, detail }));
   }
 
+  #counted = new Set();
+
+  // Once a page view each; what is told of a product is told once without it as well: that many people did it.
   #count(event, more = {}) {
     if (this.hasAttribute("api")) return; // A quiz that is being tried, not taken.
-    const body = JSON.stringify({ events: [{ event, quiz: this.#quiz.quiz, ...more }] });
+    const { quiz, version, locale } = this.#quiz;
+    const events = (more.sku ? [{}, more] : [more]).map((each) => ({ event, quiz, version, locale, ...each }));
+    const news = events.filter((each) => !this.#counted.has(JSON.stringify(each)));
+    for (const each of news) this.#counted.add(JSON.stringify(each));
+    if (!news.length) return;
+    const body = JSON.stringify({ events: news });
     navigator.sendBeacon?.(`${base}v1/shops/${this.#quiz.shop}/events`, new Blob([body], { type: "text/plain" }));
   }
 
@@ -209,6 +217,8 @@ class RecoveryQuiz extends HTMLElement {
       event.preventDefault();
       return target.dataset.letter === undefined ? this.#next() : this.#letter(target);
     }
+    const product = target.closest("[data-sku]");
+    if (product && target.closest("a, button, summary")) this.#count("product_clicked", { sku: product.dataset.sku });
     const button = target.closest("button");
     const does = button?.dataset ?? {};
     if ("start" in does) return this.#start();

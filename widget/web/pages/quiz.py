@@ -8,11 +8,13 @@ import orjson
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from widget.actions.record_events import record_events
 from widget.actions.request_letter import request_letter
 from widget.actions.result_links import open_result
 from widget.actions.submit_answers import known_result, record_response, submit_answers
 from widget.content.languages import locale_for
 from widget.content.words import spoken, words_for
+from widget.domain.bots import is_bot
 from widget.domain.engine.answers import Refused, invalid, unfit
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import direction
@@ -33,6 +35,7 @@ Answers = dict[str, list[str]]
 def start(shop: str, quiz: str) -> Response:
     """The first question."""
     served = _served(current_parts(), shop, quiz)
+    _count(served, "seen")
     return _step(served, {}, product=request.args.get("product", "")[:200], locale=_wish(served))
 
 
@@ -52,10 +55,25 @@ def step(shop: str, quiz: str) -> AnyResponse:
     error = _error(served, asked, given, locale)
     if error:
         return _step(served, answers, product=product, error=error, at=asked, prefill={asked: given}, locale=locale)
+    if not answers:
+        _count(served, "started")
+    if asked not in answers:
+        _count(served, "answered", asked)
     answers[asked] = given
     if _next(served, answers) is not None:
         return _step(served, answers, product=product, locale=locale)
     return _finish(parts, served, answers, product, locale)
+
+
+def _count(served: Served, event: str, question: str = "") -> None:
+    """What the widget's script would tell of itself."""
+    told: dict[str, Any] = {"event": event, "quiz": served.quiz, "question": question}
+    told |= {"version": served.version, "locale": _wish(served)}
+    record_events(current_parts(), shop=served.shop.slug, events=[told], bot=_from_bot())
+
+
+def _from_bot() -> bool:
+    return is_bot(request.headers.get("User-Agent", ""))
 
 
 def _wish(served: Served) -> str:
@@ -82,7 +100,7 @@ def _finish(parts: Parts, served: Served, answers: Answers, product: str, locale
         return _step(
             served, {}, product=product, locale=locale
         )  # The quiz was published anew meanwhile: from the start, then.
-    visit = record_response(parts, served, known, locale)
+    visit = record_response(parts, served, known, locale, bot=_from_bot())
     code = orjson.loads(known.body)["code"]
     wish = None if locale == served.engine.rules.pack.default_locale else locale
     address = url_for(".result", shop=served.shop.slug, code=code, visit=visit, product=product or None, locale=wish)

@@ -1,0 +1,326 @@
+"""What is counted, and what the results page makes of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import event, func, select, text
+
+from tests.conftest import GOOD, client_of
+from tests.console import signed_in
+from tests.integration.test_chain import hook, rows
+from tests.integration.test_promises import visit
+from widget.actions.load_demo import CannotLoad, load_demo
+from widget.actions.record_order import record_orders
+from widget.cli import main
+from widget.parts import Parts
+from widget.storage.orders import Order
+from widget.storage.responses import Count, Response
+from widget.storage.tallies import ANSWER, BOUGHT, COMPLETED, ENDED, SHOWN, Tally, add_tallies, tallies_of
+
+PAGE = "/console/shops/demo/quizzes/leg-day/results"
+ANSWERS = "/v1/shops/demo/quizzes/leg-day/responses"
+EVENTS = "/v1/shops/demo/events"
+BOT = {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}
+PERSON = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X)"}
+
+
+def tallied(parts: Parts, what: str) -> dict[str, int]:
+    parts.recorder.flush()
+    with parts.reads() as session:
+        found = session.execute(
+            select(Tally.name, func.sum(Tally.number)).where(Tally.what == what).group_by(Tally.name)
+        )
+        return {name: int(number) for name, number in found}
+
+
+def told(client: Any, *events: dict[str, Any], **more: Any) -> None:
+    batch = {"events": [{"quiz": "leg-day", **each} for each in events]}
+    assert client.post(EVENTS, json=batch, **more).status_code == 204
+
+
+@contextmanager
+def statements(parts: Parts) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(parts.database, "before_cursor_execute", note)
+    yield seen
+    event.remove(parts.database, "before_cursor_execute", note)
+
+
+# What is counted ---------------------------------------------------------------------------------------
+
+
+def test_answers_are_tallied_by_day_version_and_language(parts: Parts) -> None:
+    client = client_of(parts)
+    for locale in ("en", "es", "es"):
+        assert client.post(ANSWERS, json={"answers": GOOD, "locale": locale}).status_code == 201
+
+    assert tallied(parts, COMPLETED) == {"": 3}
+    assert tallied(parts, ANSWER)["soreness=5"] == 3
+    assert sum(tallied(parts, SHOWN).values()) >= 3
+    split = {(row.day, row.version, row.locale): row.number for row in rows(parts, Tally) if row.what == COMPLETED}
+    assert split == {(parts.now().date(), 1, "en"): 1, (parts.now().date(), 1, "es"): 2}
+
+
+def test_tallies_add_up_across_batches_and_hold_nobody(parts: Parts) -> None:
+    visit(parts)
+    visit(parts)
+
+    assert tallied(parts, COMPLETED) == {"": 2}
+    assert {"visit", "answers"}.isdisjoint(Tally.__table__.columns.keys())
+
+
+def test_a_warning_sign_is_tallied_where_it_ended_the_quiz(parts: Parts) -> None:
+    answers = {"area": ["calves"], "trained": ["yesterday"], "signs": ["dark-urine"]}
+    client_of(parts).post(ANSWERS, json={"answers": answers})
+
+    assert tallied(parts, ENDED) == {"signs": 1}
+
+
+def test_bots_get_an_answer_and_are_counted_nowhere(parts: Parts) -> None:
+    client = client_of(parts)
+    told(client, {"event": "seen"}, headers=BOT)
+    told(client, {"event": "seen"}, headers=PERSON)
+    for agent in (PERSON, BOT, BOT):  # The second and third are answered by the front layer.
+        answer = client.post(ANSWERS, json={"answers": GOOD}, headers=agent)
+        assert answer.status_code == 201
+        assert answer.json["visit"]
+
+    assert tallied(parts, COMPLETED) == {"": 1}
+    assert [row.number for row in rows(parts, Count)] == [1]
+    assert len(rows(parts, Response)) == 3
+
+
+def test_events_tell_version_and_language_as_far_as_there_are_such(parts: Parts) -> None:
+    client = client_of(parts)
+    told(client, {"event": "seen", "version": 1, "locale": "es-MX"}, {"event": "seen", "version": 99, "locale": "xx"})
+    told(client, {"event": "seen"})
+    parts.recorder.flush()
+
+    assert sorted((row.version, row.locale, row.number) for row in rows(parts, Count)) == [(0, "", 2), (1, "es", 1)]
+
+
+def test_the_plain_pages_are_counted_as_the_widget_is(parts: Parts) -> None:
+    client = client_of(parts)
+    path = "/demo/quiz/leg-day"
+    client.get(path, headers=BOT)
+    answer = client.get(path, headers=PERSON)
+    for given in ("calves", "yesterday", "dark-urine"):
+        form = dict(re.findall(r'name="(draft|question)" value="([^"]*)"', answer.text))
+        answer = client.post(path, data={**form, "o": given}, headers=PERSON)
+    assert answer.status_code == 303
+    parts.recorder.flush()
+
+    assert {(row.event, row.question): row.number for row in rows(parts, Count)} == {
+        ("seen", ""): 1,
+        ("started", ""): 1,
+        ("answered", "area"): 1,
+        ("answered", "trained"): 1,
+        ("answered", "signs"): 1,
+    }
+    assert tallied(parts, COMPLETED) == {"": 1}
+
+
+# Orders ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("days", "strict"), [(0, True), (8, False)])
+def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(parts: Parts, days: float, strict: bool) -> None:
+    token = visit(parts)
+    sku = next(iter(tallied(parts, SHOWN)))
+    bought = {"attributes": {"recovery_quiz": token}, "lines": [{"sku": sku, "quantity": 1, "price": 1900}]}
+    for kind in ("order.placed", "order.paid"):
+        hook(parts, kind, days=days, **bought)
+    record_orders(parts)
+
+    (order,) = rows(parts, Order)
+    assert (order.quiz, order.quiz_version, order.quiz_locale, order.strict) == ("leg-day", 1, "en", strict)
+    (response,) = rows(parts, Response)
+    assert order.completed_at == response.created_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert tallied(parts, BOUGHT) == {sku: 1}
+
+
+def test_an_order_without_a_known_visit_is_nobodys_doing(parts: Parts) -> None:
+    hook(parts, attributes={"recovery_quiz": "never-seen"})
+    hook(parts, order="other")
+    record_orders(parts)
+
+    assert [row.quiz for row in rows(parts, Order)] == [None, None]
+    assert tallied(parts, BOUGHT) == {}
+
+
+# The page ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_happened_and_its_tables_say_the_same(parts: Parts) -> None:
+    load_demo(parts, days=40, number=900)
+    page = signed_in(parts, "owner").get(PAGE).text
+
+    for words in ("From seeing to buying", "Where is it sore?", "Revenue the quiz had a part in", "Calm Cream 75 g"):
+        assert words in page
+    assert page.count('role="img"') >= 14
+    assert page.count("<details") >= page.count('role="img"')
+    assert "within <b>7 days</b>" in page
+    assert "within <b>30 days</b>" in page
+    assert "/records/question/" in page
+    assert "viewBox" not in re.sub(r'<svg (class="i|y="20")[^>]*>', "", page)
+
+
+def test_the_filters_narrow_what_is_shown(parts: Parts) -> None:
+    load_demo(parts, days=40, number=900)
+    client = signed_in(parts, "owner")
+
+    def completed(query: str) -> int:
+        found = re.search(r"Completed quizzes <small>([\d,]+)<", client.get(f"{PAGE}?{query}").text)
+        assert found
+        return int(found[1].replace(",", ""))
+
+    everything = completed("period=90")
+    assert completed("period=7") < completed("period=30") < everything
+    assert 0 < completed("period=90&language=es") < completed("period=90&language=en") < everything
+    assert completed("period=90&version=1") == everything
+    assert "Spanish" in client.get(f"{PAGE}?by=language").text
+    assert "30 days before" in client.get(PAGE).text
+    assert 'name="against" value="1">' in client.get(f"{PAGE}?shown=x").text
+
+
+def test_the_page_takes_as_many_queries_for_much_as_for_little(parts: Parts) -> None:
+    client = signed_in(parts, "owner")
+    load_demo(parts, days=30, number=60)
+    client.get(PAGE)  # The first visit opens the draft.
+    parts.live.moved()  # Each of the two looks anew what is live.
+    with statements(parts) as few:
+        client.get(PAGE)
+    load_demo(parts, days=60, number=1500, again=True)
+    parts.live.moved()
+    with statements(parts) as many:
+        client.get(PAGE)
+
+    assert len(many) == len(few) <= 24
+    assert not any(re.search(r"FROM responses\b", each) for each in many)
+
+
+def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(parts: Parts) -> None:
+    load_demo(parts, days=30, number=900)
+    mine, theirs = (
+        list(csv.DictReader(io.StringIO(signed_in(parts, role).get(f"{PAGE}/export.csv").text.lstrip("\ufeff"))))
+        for role in ("publisher", "viewer")
+    )
+
+    with parts.reads() as session:
+        strict = session.scalar(select(func.count()).where(Order.strict.is_(True)))
+    orders = [row for row in mine if row["what"] == "orders" and row["name"] == "strict"]
+    assert sum(int(row["number"]) for row in orders) == strict
+    assert all(int(row["total"]) > 0 and row["currency"] == "USD" for row in orders)
+    assert len(mine) == len(theirs)
+    assert set(theirs[0]) == {"day", "version", "language", "what", "name", "number"}
+
+
+def test_revenue_is_not_for_viewers(sqlite_parts: Parts) -> None:
+    load_demo(sqlite_parts, days=30, number=600)
+    page = signed_in(sqlite_parts, "viewer").get(PAGE).text
+
+    assert "Revenue is for owners and publishers" in page
+    assert "You are a viewer in this shop" in page
+    assert "$" not in page
+
+
+def test_nothing_yet_and_nothing_in_these_days_say_what_to_do(sqlite_parts: Parts) -> None:
+    client = signed_in(sqlite_parts, "owner")
+    never = client.get(PAGE).text
+    visit(sqlite_parts)
+    then = client.get(f"{PAGE}?period=own&from=2020-01-01&to=2020-01-31").text
+
+    assert "Nobody has seen the quiz yet" in never
+    assert "&lt;recovery-quiz" in never
+    assert "Nothing in these days" in then
+
+
+def test_figures_that_cannot_be_read_are_told_with_a_number(sqlite_parts: Parts) -> None:
+    client = signed_in(sqlite_parts, "owner")
+    with sqlite_parts.sessions.begin() as session:
+        session.execute(text("DROP TABLE tallies"))
+    answer = client.get(PAGE)
+
+    assert answer.status_code == 503
+    assert "The figures could not be read" in answer.text
+    assert answer.headers["X-Request-Id"] in answer.text
+
+
+def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_parts: Parts) -> None:
+    gone = {**GOOD, "gone": ["x"]}
+    row = {
+        "shop_id": 1,
+        "quiz": "leg-day",
+        "version": 1,
+        "answers": {**gone, "area": ["elbow"]},
+        "outcome": "products",
+        "products": ["GONE-1"],
+        "locale": "xx",
+        "created_at": sqlite_parts.now(),
+    }
+    with sqlite_parts.sessions.begin() as session:
+        add_tallies(session, tallies_of([row]))
+    client = signed_in(sqlite_parts, "owner")
+
+    page = client.get(f"{PAGE}?by=language&version=999999999&language=%3Cb%3E&from=x&period=own")
+    assert page.status_code == 200
+    assert "elbow" in client.get(PAGE).text
+    assert "GONE-1" in client.get(f"{PAGE}?by=language").text
+
+
+# Sample traffic ----------------------------------------------------------------------------------------
+
+
+def test_sample_traffic_is_believable_and_comes_once(parts: Parts) -> None:
+    loaded = load_demo(parts, days=45, number=2000)
+    assert loaded is not None
+    assert load_demo(parts, days=45, number=2000) is None
+
+    with parts.reads() as session:
+        oldest = session.scalar(select(func.min(Response.created_at)))
+        seen, started = (
+            session.scalar(select(func.sum(Count.number)).where(Count.event == each)) for each in ("seen", "started")
+        )
+    assert oldest > parts.now() - timedelta(days=30)
+    assert loaded.responses < loaded.completed < started < seen == loaded.visits
+    assert 0.25 < loaded.completed / loaded.visits < 0.4
+    answers = tallied(parts, ANSWER)
+    assert answers["soreness=5"] > answers["soreness=1"]
+    ended = sum(tallied(parts, ENDED).values())
+    assert 0.01 < ended / loaded.completed < 0.12
+    assert loaded.orders > 10
+    assert loaded.letters > 10
+
+
+def test_sample_traffic_is_for_the_embedded_default_alone(sqlite_parts: Parts) -> None:
+    settings = replace(sqlite_parts.settings, env="production")
+    with pytest.raises(CannotLoad):
+        load_demo(replace(sqlite_parts, settings=settings))
+
+
+def test_the_command_says_what_it_made_and_that_it_is_there(
+    make_parts: Callable[..., Parts], sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    make_parts(sqlite_url)
+    monkeypatch.setenv("RECOVERY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RECOVERY_DATABASE_URL", sqlite_url)
+    first = CliRunner().invoke(main, ["demo", "load", "--visits", "300", "--days", "10"])
+    second = CliRunner().invoke(main, ["demo", "load", "--json"])
+
+    assert first.exit_code == 0, first.output
+    assert "completed quizzes" in first.output
+    assert '"loaded": false' in second.output

@@ -1,0 +1,94 @@
+"""The results page with a million responses: tallies, counts and orders as if they had come, then its first byte."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from tests.conftest import leg_day_files, publish_files, settings_for
+from tests.console import signed_in
+from widget.actions.add_shop import add_shop
+from widget.mail.carrier import MemoryCarrier
+from widget.parts import Parts, build_parts
+from widget.recorder import counted_row
+from widget.storage.migrate import upgrade
+from widget.storage.orders import Order
+from widget.storage.responses import add_counts
+from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, COMPLETED, ENDED, OUTCOME, SHOWN, TallyKey, add_tallies
+
+RESPONSES, DAYS, VERSIONS, LOCALES = 1_000_000, 60, (1, 2, 3), ("en", "es", "ar")
+ORDERS = 60_000
+PAGE = "/console/shops/demo/quizzes/leg-day/results"
+ROUNDS = 15
+
+
+def first_byte(folder: Path) -> tuple[float, int]:
+    """(milliseconds to the page, median; bytes) on SQLite, in this process."""
+    settings = settings_for(folder, f"sqlite:///{folder / 'results.db'}")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    parts = build_parts(settings, carrier=MemoryCarrier())
+    try:
+        upgrade(parts.database)
+        add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+        publish_files(parts, leg_day_files())
+        _fill(parts)
+        client = signed_in(parts, "owner")
+        size = len(client.get(PAGE).data)
+        return statistics.median(_took(client) for _ in range(ROUNDS)), size
+    finally:
+        parts.close()
+
+
+def _took(client) -> float:  # type: ignore[no-untyped-def]
+    started = time.perf_counter()
+    client.get(PAGE)
+    return (time.perf_counter() - started) * 1000
+
+
+def _fill(parts: Parts) -> None:
+    served = parts.live.live("demo", "leg-day")
+    assert served is not None
+    pack, shop_id = served.engine.rules.pack, served.shop.id
+    today = parts.now().date()
+    each = RESPONSES // (DAYS * len(VERSIONS) * len(LOCALES))
+    told = [(COMPLETED, ""), *((OUTCOME, name) for name in ("products", "tips_only", "see_doctor", "emergency"))]
+    told += [(what, product.sku) for product in pack.products for what in (SHOWN, BOUGHT)]
+    for question in pack.quiz.questions:
+        told += [(ANSWERED, question.id), (ENDED, question.id)]
+        told += [(ANSWER, f"{question.id}={option}") for option in question.option_ids]
+    events = [(name, "", "") for name in ("seen", "started", "completed", "product_clicked", "added_to_cart")]
+    events += [("answered", question.id, "") for question in pack.quiz.questions]
+    events += [(name, "", product.sku) for product in pack.products for name in ("product_clicked", "added_to_cart")]
+    for back in range(DAYS):
+        day = today - timedelta(days=back)
+        splits = [(version, locale) for version in VERSIONS for locale in LOCALES]
+        tallies = {TallyKey(shop_id, "leg-day", w, day, v, o, name): each for v, o in splits for w, name in told}
+        counts = [counted_row((shop_id, "leg-day", day, *event, v, o), each) for v, o in splits for event in events]
+        with parts.sessions.begin() as session:
+            add_tallies(session, tallies)
+            add_counts(session, counts)
+    with parts.sessions.begin() as session:
+        session.execute(insert(Order), [_order(shop_id, at, parts.now()) for at in range(ORDERS)])
+
+
+def _order(shop_id: int, at: int, now: datetime) -> dict[str, object]:
+    placed = now.astimezone(UTC) - timedelta(days=DAYS * at / ORDERS)
+    return {
+        "shop_id": shop_id,
+        "external_id": str(at),
+        "currency": "USD",
+        "total": 2400,
+        "attributed": True,
+        "lines": [{"sku": "CREAM-60", "quantity": 1, "price": 2400, "title": "Trail Cream", "line_id": "1"}],
+        "placed_at": placed,
+        "updated_at": placed,
+        "completed_at": placed,
+        "quiz": "leg-day",
+        "quiz_version": VERSIONS[at % 3],
+        "quiz_locale": LOCALES[at % 3],
+        "strict": bool(at % 3),
+    }

@@ -1,0 +1,279 @@
+"""Make the demo store's traffic: visits, answers, orders and letters of invented shoppers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import ActionError
+from widget.actions.forget_old import RESPONSES_FOR
+from widget.actions.set_up_demo import SHOP
+from widget.domain.attribution import day_of, quiz_had_part
+from widget.domain.order import OrderLine
+from widget.domain.pack import PRODUCTS
+from widget.domain.product import Product
+from widget.domain.shoppers import Bought, Visit, visits
+from widget.live import Served
+from widget.parts import Parts
+from widget.recorder import CountKey, counted_row
+from widget.storage.contacts import GRANTED, MARKETING, WITHDRAWN, Consent, Contact
+from widget.storage.content import live_quizzes
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.responses import add_counts, add_responses
+from widget.storage.shops import shop_by_slug
+from widget.storage.tallies import BOUGHT, TallyKey, add_tallies, tallies_of
+
+PREFIX = "sample-"
+DAYS, VISITS = 60, 30_000
+BATCH = 2_000
+LETTERS = (("how-to-use", 5), ("check-in", 7), ("review", 18), ("replenish", 27))
+"""(letter, days after the order); those that the pack has are sent."""
+Progress = Callable[[int, int], None] | None
+
+
+class CannotLoad(ActionError):
+    code = "cannot_load"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was made. ``responses``: those young enough to be kept."""
+
+    run: int
+    visits: int
+    completed: int
+    responses: int
+    orders: int
+    letters: int
+
+
+def load_demo(
+    parts: Parts, *, days: int = DAYS, number: int = VISITS, again: bool = False, progress: Progress = None
+) -> Loaded | None:
+    """Invent ``number`` visits over the last days; None when that was done before, unless ``again``.
+
+    Tallies and orders go back all the way, single responses only as long as they would be kept. Raises CannotLoad.
+    """
+    if not parts.settings.embedded:
+        raise CannotLoad("sample traffic is for the embedded default alone: invented figures have no place elsewhere")
+    with parts.reads() as session:
+        shop = shop_by_slug(session, SHOP)
+        quizzes = live_quizzes(session, shop.id) if shop else []
+        run = _runs(session, shop.id) if shop else 0
+    served = parts.live.live(SHOP, quizzes[0]) if quizzes else None
+    if served is None:
+        raise CannotLoad("there is no demo shop yet: start 'recovery-quiz run' once")
+    if run and not again:
+        return None
+    loading = _Loading(parts, served, run + 1)
+    for at, visit in enumerate(visits(served.engine, now=parts.now(), days=days, number=number, seed=f"leg-{run}")):
+        loading.take(visit)
+        if at % BATCH == BATCH - 1:
+            loading.store()
+            if progress:
+                progress(at, number)
+    loading.store()
+    return Loaded(run + 1, **loading.made)
+
+
+def _runs(session: Session, shop_id: int) -> int:
+    """How often this was done: every run begins with a contact of its own."""
+    made = select(func.count()).where(Contact.shop_id == shop_id, Contact.address_hash.like(f"{PREFIX}%-begin"))
+    return int(session.scalar(made) or 0)
+
+
+class _Loading:
+    """Gathers rows of visits and stores them in batches."""
+
+    def __init__(self, parts: Parts, served: Served, run: int) -> None:
+        self.parts, self.served, self.now = parts, served, parts.now()
+        self.prefix = f"{PREFIX}{run}-"
+        self.products = {each.sku: each for each in served.engine.shelf.products}
+        self.letters = {each.id: each for each in served.engine.rules.pack.letters}
+        self.made = dict.fromkeys(("visits", "completed", "responses", "orders", "letters"), 0)
+        self._clear()
+        self.people.append(self._contact("begin", self.now))
+
+    def _clear(self) -> None:
+        self.responses: list[dict[str, Any]] = []
+        self.tallies: Counter[TallyKey] = Counter()
+        self.counts: Counter[CountKey] = Counter()
+        self.people: list[dict[str, Any]] = []
+        self.orders: list[tuple[dict[str, Any], int]] = []
+
+    def take(self, visit: Visit) -> None:
+        self.made["visits"] += 1
+        self._count(visit)
+        if visit.answers is None:
+            return
+        self.made["completed"] += 1
+        row = self._response(visit)
+        self.tallies.update(tallies_of([row]))
+        if self.now - visit.at < RESPONSES_FOR:
+            self.made["responses"] += 1
+            self.responses.append(row)
+        if visit.bought:
+            self._order(visit, visit.bought)
+
+    def _count(self, visit: Visit) -> None:
+        told = [("seen", "", "")]
+        if visit.started:
+            told.append(("started", "", ""))
+        told += [("answered", question, "") for question in visit.answered]
+        if visit.answers is not None:
+            told.append(("completed", "", ""))
+        for event, skus in (("product_clicked", visit.clicked), ("added_to_cart", visit.added)):
+            told += [(event, "", sku) for sku in ("", *skus) if skus]
+        day, version = visit.at.date(), self.served.version
+        for event, question, sku in told:
+            key = (self.served.shop.id, self.served.quiz, day, event, question, sku, version, visit.locale)
+            self.counts[key] += 1
+
+    def _response(self, visit: Visit) -> dict[str, Any]:
+        return {
+            "shop_id": self.served.shop.id,
+            "quiz": self.served.quiz,
+            "version": self.served.version,
+            "visit": f"{self.prefix}{self.made['completed']}",
+            "answers": visit.answers,
+            "outcome": visit.outcome,
+            "products": visit.products,
+            "locale": visit.locale,
+            "created_at": visit.at,
+        }
+
+    def _order(self, visit: Visit, bought: Bought) -> None:
+        strict = quiz_had_part(visit.at, bought.at, shown=visit.products, bought=bought.skus)
+        if strict is None:
+            return
+        self.made["orders"] += 1
+        number = self.made["orders"]
+        goods = [(self.products[sku], many) for sku, many in bought.skus.items()]
+        self.people.append(self._contact(str(number), visit.at, visit.locale))
+        row = self._order_row(number, visit, bought, goods)
+        row |= {"completed_at": day_of(visit.at), "strict": strict, "quiz": self.served.quiz}
+        row |= {"quiz_version": self.served.version, "quiz_locale": visit.locale}
+        self.orders.append((row, len(self.people) - 1))
+        key = TallyKey(
+            self.served.shop.id, self.served.quiz, BOUGHT, bought.at.date(), self.served.version, visit.locale, ""
+        )
+        self.tallies.update(key._replace(name=sku) for sku in bought.skus)
+
+    def _order_row(self, number: int, visit: Visit, bought: Bought, goods: list[tuple[Product, int]]) -> dict[str, Any]:
+        def past(days: float) -> datetime | None:
+            moment = bought.at + timedelta(days=days)
+            return moment if moment < self.now and bought.cancelled_at is None else None
+
+        lines = [
+            OrderLine(str(at), product.sku, "", "", product.name, many, product.price)
+            for at, (product, many) in enumerate(goods, 1)
+        ]
+        return {
+            "shop_id": self.served.shop.id,
+            "external_id": f"{self.prefix}{number}",
+            "number": f"S{self.prefix.removeprefix(PREFIX)}{number:04}",
+            "locale": visit.locale,
+            "currency": next((product.currency for product, _ in goods if product.currency), "USD"),
+            "total": sum((product.price or 0) * many for product, many in goods),
+            "accepts_marketing": True,
+            "test": False,
+            "eligible": visit.outcome == PRODUCTS and bool(visit.products),
+            "attributed": True,
+            "lines": [asdict(line) for line in lines],
+            "placed_at": bought.at,
+            "paid_at": past(0),
+            "fulfilled_at": past(1),
+            "delivered_at": past(4),
+            "cancelled_at": bought.cancelled_at,
+            "refunded_at": bought.refunded_at,
+            "updated_at": bought.at,
+        }
+
+    def _contact(self, name: str, at: datetime, locale: str = "en") -> dict[str, Any]:
+        """Nobody: without an address there is nothing that could ever be sent."""
+        hashed = f"{self.prefix}{name}"
+        return {
+            "shop_id": self.served.shop.id,
+            "address_hash": hashed,
+            "email": "",
+            "locale": locale,
+            "confirmed_at": at,
+            "created_at": at,
+        }
+
+    def store(self) -> None:
+        """What was gathered, in one transaction."""
+        with self.parts.sessions.begin() as session:
+            if self.responses:
+                add_responses(session, self.responses)
+            add_tallies(session, self.tallies)
+            add_counts(session, [counted_row(key, n) for key, n in sorted(self.counts.items())])
+            if self.people:
+                self._store_people(session)
+        self._clear()
+
+    def _store_people(self, session: Session) -> None:
+        made = insert(Contact).returning(Contact.id, sort_by_parameter_order=True)
+        ids = list(session.scalars(made, self.people))
+        if not self.orders:
+            return
+        rows = [{**row, "contact_id": ids[at]} for row, at in self.orders]
+        order_ids = list(session.scalars(insert(Order).returning(Order.id, sort_by_parameter_order=True), rows))
+        letters = [
+            letter
+            for row, order_id in zip(rows, order_ids, strict=True)
+            if row["cancelled_at"] is None
+            for letter in self._letters(row, order_id)
+        ]
+        if letters:
+            session.execute(insert(Letter), letters)
+        self.made["letters"] += len(letters)
+        session.execute(insert(Consent), list(self._consents(rows)))
+
+    def _letters(self, order: dict[str, Any], order_id: int) -> Iterable[dict[str, Any]]:
+        for name, days in LETTERS:
+            sent_at = order["placed_at"] + timedelta(days=days)
+            known = self.letters.get(name)
+            # Some have said no meanwhile, and the later the letter the more of them.
+            if known and sent_at < self.now and (order_id * 7 + days) % 40 > days:
+                state = "bounced" if (order_id + days) % 83 == 0 else "sent" if order_id % 29 == 0 else "delivered"
+                yield {
+                    "shop_id": order["shop_id"],
+                    "contact_id": order["contact_id"],
+                    "order_id": order_id,
+                    "trigger_kind": "order",
+                    "trigger_id": order["external_id"],
+                    "quiz": self.served.quiz,
+                    "version": self.served.version,
+                    "sequence": "after-purchase",
+                    "step": name,
+                    "letter": name,
+                    "kind": "marketing",
+                    "locale": order["locale"],
+                    "state": state,
+                    "reason": "sample",
+                    "due_at": sent_at,
+                    "valid_until": sent_at + timedelta(days=5),
+                    "changed_at": sent_at,
+                    "sent_at": sent_at,
+                    "attempts": 1,
+                    "message_id": "",
+                    "answer": "better" if name == "check-in" and order_id % 3 else "",
+                    "decisions": [{"at": sent_at.isoformat(), "state": state, "reason": "sample"}],
+                }
+
+    def _consents(self, orders: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        for row in orders:
+            told = {"shop_id": row["shop_id"], "contact_id": row["contact_id"], "kind": MARKETING}
+            told |= {"text_version": "1", "source": "sample"}
+            yield {**told, "state": GRANTED, "at": row["placed_at"]}
+            stopped = row["placed_at"] + timedelta(days=8)
+            if row["contact_id"] % 31 == 0 and stopped < self.now:
+                yield {**told, "state": WITHDRAWN, "at": stopped}

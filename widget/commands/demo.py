@@ -1,0 +1,41 @@
+"""recovery-quiz demo …"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from widget.actions.load_demo import DAYS, VISITS, load_demo
+from widget.commands.opening import opened_parts
+from widget.commands.reports import as_json, progress_bar
+
+
+@click.group()
+def demo() -> None:
+    """The demo store."""
+
+
+@demo.command()
+@click.option("--days", type=click.IntRange(1, 365), default=DAYS, show_default=True, help="How far back it goes.")
+@click.option("--visits", type=click.IntRange(1, 2_000_000), default=VISITS, show_default=True, help="About how many.")
+@click.option("--again", is_flag=True, help="Once more, on top of what is there.")
+@click.option("--json", "json_out", is_flag=True)
+def load(days: int, visits: int, again: bool, json_out: bool) -> None:
+    """Invent believable traffic for the demo store, to look at in the console: this month, and the one before.
+
+    Visits, answers, orders and letters of people who do not exist; nothing is sent to anybody.
+    """
+    with opened_parts() as parts, progress_bar("visits", "visit") as progress:
+        loaded = load_demo(parts, days=days, number=visits, again=again, progress=progress)
+        public_url = parts.settings.public_url
+    if json_out:
+        as_json({"loaded": loaded is not None, **(asdict(loaded) if loaded else {})})
+    elif loaded is None:
+        click.echo("The sample traffic is there already; --again adds as much once more.")
+    else:
+        click.echo(
+            f"{loaded.visits:,} visits, {loaded.completed:,} completed quizzes ({loaded.responses:,} of them kept as "
+            f"responses), {loaded.orders:,} orders, {loaded.letters:,} letters.\n"
+            f"Look at them under {public_url}/console/ , Results."
+        )

@@ -1,0 +1,28 @@
+"""Which orders the quiz had a part in: two ways of counting, each with its window in time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+GENEROUS, STRICT = timedelta(days=30), timedelta(days=7)
+
+
+def day_of(moment: datetime) -> datetime:
+    """The beginning of its day in UTC. An order keeps no more of when its quiz was completed: the exact moment would
+    lead to the answers, which are stored with theirs."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def quiz_had_part(
+    completed_at: datetime, placed_at: datetime, *, shown: Collection[str], bought: Collection[str]
+) -> bool | None:
+    """None: no part. False: the generous count alone. True: the strict count as well.
+
+    Generous: any order within 30 days of the completed quiz whose visit it carries. Strict: within 7 days, with a
+    product that the result showed. A till whose clock is behind ours counts as on time: the visit came from us.
+    """
+    waited = placed_at - completed_at
+    if waited > GENEROUS:
+        return None
+    return waited <= STRICT and not set(shown).isdisjoint(bought)

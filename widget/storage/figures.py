@@ -1,0 +1,200 @@
+"""What the results page reads: sums over tallies, counts, orders and letters, never single responses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, distinct, func, or_, select
+from sqlalchemy.orm import Session
+
+from widget.storage.contacts import MARKETING, WITHDRAWN, Consent
+from widget.storage.content import Publication
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.responses import Count
+from widget.storage.tallies import COMPLETED, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which days (UTC, both included) of which quiz; ``before`` is the first day of the time to hold them against.
+
+    Version None and an empty locale mean all.
+    """
+
+    shop_id: int
+    quiz: str
+    first: date
+    last: date
+    before: date
+    version: int | None = None
+    locale: str = ""
+
+    def fits(self, version: int, locale: str) -> bool:
+        return self.version in (None, version) and self.locale in ("", locale)
+
+
+class Completed(NamedTuple):
+    day: date
+    version: int
+    locale: str
+    number: int
+
+
+class Ordered(NamedTuple):
+    """Orders that have something in common. ``total`` in minor units, ``gone``: refunded or cancelled since."""
+
+    currency: str
+    strict: bool
+    gone: bool
+    number: int
+    total: int
+
+
+def tallied(session: Session, span: Span) -> dict[str, dict[str, int]]:
+    """Number by name, by what."""
+    query = select(Tally.what, Tally.name, func.sum(Tally.number)).where(
+        Tally.shop_id == span.shop_id, Tally.quiz == span.quiz, Tally.day.between(span.first, span.last)
+    )
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for what, name, number in session.execute(_split(query, Tally, span).group_by(Tally.what, Tally.name)):
+        found[what][name] = int(number)
+    return found
+
+
+def completed_days(session: Session, span: Span) -> list[Completed]:
+    """Completed quizzes by day, version and language, from ``before`` on; all of them, whatever is asked for."""
+    query = select(Tally.day, Tally.version, Tally.locale, Tally.number).where(
+        Tally.shop_id == span.shop_id,
+        Tally.quiz == span.quiz,
+        Tally.what == COMPLETED,
+        Tally.day.between(span.before, span.last),
+    )
+    return [Completed(*row) for row in session.execute(query)]
+
+
+def counted(session: Session, span: Span) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """(number now, number before) by event, question and SKU."""
+    now = func.sum(case((Count.day >= span.first, Count.number), else_=0))
+    query = select(Count.event, Count.question, Count.sku, now, func.sum(Count.number)).where(
+        Count.shop_id == span.shop_id, Count.quiz == span.quiz, Count.day.between(span.before, span.last)
+    )
+    rows = session.execute(_split(query, Count, span).group_by(Count.event, Count.question, Count.sku))
+    return {(event, question, sku): (int(n), int(both - n)) for event, question, sku, n, both in rows}
+
+
+def ordered(session: Session, span: Span) -> list[Ordered]:
+    """Orders of these days that a completed quiz came before, test orders left out."""
+    gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
+    groups: list[ColumnElement[Any]] = [Order.currency.expression, _flag(Order.strict.is_(True)), _flag(gone)]
+    keys = [each.label(f"k{at}") for at, each in enumerate(groups)]
+    query = select(*keys, func.count(), func.coalesce(func.sum(Order.total), 0))
+    rows: Iterable[Any] = session.execute(_with_quiz(query, span, span.first, span.last).group_by(*keys))
+    return [Ordered(currency, bool(strict), bool(gone), int(k), int(t)) for currency, strict, gone, k, t in rows]
+
+
+def ordered_before(session: Session, span: Span) -> int:
+    """Orders of the time before, by the strict count."""
+    query = select(func.count()).select_from(Order).where(Order.strict.is_(True))
+    return session.scalar(_with_quiz(query, span, span.before, span.first - timedelta(days=1))) or 0
+
+
+def _with_quiz(query: Any, span: Span, first: date, last: date) -> Any:
+    query = query.where(
+        Order.shop_id == span.shop_id,
+        Order.quiz == span.quiz,
+        _moments(Order.placed_at, first, last),
+        Order.test.is_(False),
+    )
+    if span.version is not None:
+        query = query.where(Order.quiz_version == span.version)
+    return query.where(Order.quiz_locale == span.locale) if span.locale else query
+
+
+def letters_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
+    """Number by state, by letter, of those sent in these days."""
+    query = select(Letter.letter, Letter.state, func.count()).where(
+        Letter.shop_id == span.shop_id, Letter.quiz == span.quiz, _moments(Letter.sent_at, span.first, span.last)
+    )
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for letter, state, number in session.execute(_split(query, Letter, span).group_by(Letter.letter, Letter.state)):
+        found[letter][state] = number
+    return found
+
+
+def unsubscribed(session: Session, span: Span) -> int:
+    """How many people of the shop took back their consent to letters in these days."""
+    query = select(func.count(distinct(Consent.contact_id))).where(
+        Consent.shop_id == span.shop_id,
+        Consent.kind == MARKETING,
+        Consent.state == WITHDRAWN,
+        _moments(Consent.at, span.first, span.last),
+    )
+    return session.scalar(query) or 0
+
+
+def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, datetime]]:
+    """(version, moment) of each publication, oldest first."""
+    query = select(Publication.number, Publication.at).where(Publication.shop_id == shop_id, Publication.quiz == quiz)
+    return [(number, at) for number, at in session.execute(query.order_by(Publication.sequence))]
+
+
+def last_day(session: Session, shop_id: int, quiz: str) -> date | None:
+    """The newest day on which anybody saw or completed the quiz."""
+    newest: Iterable[date | None] = (
+        session.scalar(select(func.max(table.day)).where(table.shop_id == shop_id, table.quiz == quiz))
+        for table in (Tally, Count)
+    )
+    return max((day for day in newest if day), default=None)
+
+
+def _split(query: Any, table: type[Tally | Count | Letter], span: Span) -> Any:
+    if span.version is not None:
+        query = query.where(table.version == span.version)
+    return query.where(table.locale == span.locale) if span.locale else query
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _moments(column: Any, first: date, last: date) -> ColumnElement[bool]:
+    return and_(column >= _start(first), column < _start(last + timedelta(days=1)))
+
+
+def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
+
+
+def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
+    """(day, version, locale, what, name, number, currency, total, refunded): all that the page sums up, in days."""
+    where = Tally.shop_id == span.shop_id, Tally.quiz == span.quiz, Tally.day.between(span.first, span.last)
+    tallies = select(Tally.day, Tally.version, Tally.locale, Tally.what, Tally.name, Tally.number).where(*where)
+    for day, version, locale, what, name, number in session.execute(_split(tallies, Tally, span).order_by(Tally.id)):
+        yield str(day), version, locale, what, name, number, "", None, None
+    among = Count.shop_id == span.shop_id, Count.quiz == span.quiz, Count.day.between(span.first, span.last)
+    counts = select(Count).where(*among).order_by(Count.id)
+    for count in session.scalars(_split(counts, Count, span)):
+        name = count.question or count.sku
+        yield str(count.day), count.version, count.locale, f"event {count.event}", name, count.number, "", None, None
+    yield from _order_rows(session, span)
+
+
+def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
+    """Orders by day; whichever way of counting takes them in."""
+    gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
+    told = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.strict, Order.total, gone)
+    orders = session.execute(_with_quiz(select(*told), span, span.first, span.last))
+    sums: dict[tuple[str, int, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for placed_at, version, locale, currency, strict, total, lost in orders:
+        for name in ("generous", "strict") if strict else ("generous",):
+            row = sums[(str(placed_at.date()), version or 0, locale or "", name, currency)]
+            row[0] += 1
+            row[1] += total or 0
+            row[2] += (total or 0) if lost else 0
+    for (day, version, locale, name, currency), (number, total, refunded) in sorted(sums.items()):
+        yield day, version, locale, "orders", name, number, currency, total, refunded

@@ -1,0 +1,100 @@
+"""Tallies of what was answered and shown, by day, version and language: sums that hold no row of anybody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Date, ForeignKey, Text, UniqueConstraint
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.domain.pack import ENDS_EARLY
+from widget.storage.database import Table
+
+COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT = (
+    "completed",
+    "outcome",
+    "shown",
+    "answer",
+    "answered",
+    "ended",
+    "bought",
+)
+"""``answer``: question=option. ``answered``: how many gave that question an answer. ``ended``: after which question a
+warning sign ended the quiz. ``bought``: orders with that SKU that a completed quiz came before."""
+
+
+class Tally(Table):
+    """How many completed quizzes of a day had something in common. ``name`` is empty where it does not apply."""
+
+    __tablename__ = "tallies"
+    # The order of the key is the order in which the results page reads.
+    __table_args__ = (UniqueConstraint("shop_id", "quiz", "what", "day", "version", "locale", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    quiz: Mapped[str] = mapped_column(Text)
+    day: Mapped[date] = mapped_column(Date)
+    version: Mapped[int]
+    locale: Mapped[str] = mapped_column(Text)
+    what: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text, default="")
+    number: Mapped[int] = mapped_column(default=0)
+
+
+class TallyKey(NamedTuple):
+    """In the order of the unique key."""
+
+    shop_id: int
+    quiz: str
+    what: str
+    day: date
+    version: int
+    locale: str
+    name: str
+
+
+def tallies_of(responses: Iterable[Mapping[str, Any]]) -> Counter[TallyKey]:
+    """What these responses (rows of the responses table) add up to."""
+    # Most answers come again and again, as the very same object: those are gone through once a batch.
+    alike: dict[tuple[object, ...], tuple[Mapping[str, Any], int]] = {}
+    for row in responses:
+        where = (row["shop_id"], row["quiz"], row["version"], row["locale"], row["created_at"].date())
+        same = (*where, row["outcome"], tuple(row["products"]), id(row["answers"]))
+        alike[same] = (row, alike[same][1] + 1 if same in alike else 1)
+    found: Counter[TallyKey] = Counter()
+    for row, number in alike.values():
+        moment: datetime = row["created_at"]
+        key = TallyKey(row["shop_id"], row["quiz"], "", moment.date(), row["version"], row["locale"], "")
+        for what, name in _told_by(row):
+            found[key._replace(what=what, name=name)] += number
+    return found
+
+
+def _told_by(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    yield COMPLETED, ""
+    yield OUTCOME, row["outcome"]
+    for sku in row["products"]:
+        yield SHOWN, sku
+    answers = row["answers"]
+    for question, given in answers.items():
+        yield ANSWERED, question
+        for option in given:
+            yield ANSWER, f"{question}={option}"
+    if row["outcome"] in ENDS_EARLY and answers:
+        yield ENDED, next(reversed(answers))
+
+
+def add_tallies(session: Session, tallies: Mapping[TallyKey, int]) -> None:
+    """Add to tallies, creating those that are new; in the order of the key, so that no two writers lock crosswise."""
+    if not tallies:
+        return
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = make(Tally)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(TallyKey._fields), set_={"number": Tally.number + statement.excluded.number}
+    )
+    session.connection().execute(statement, [{**key._asdict(), "number": n} for key, n in sorted(tallies.items())])

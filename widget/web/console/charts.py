@@ -1,0 +1,119 @@
+"""Where things stand in charts: x in per cent of the width, y in pixels, so that text keeps its size at any width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LINE_TOP, LINE_HEIGHT = 20, 132
+COLUMN_TOP, COLUMN_HEIGHT = 18, 132
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line over days. Paths are in a box of 100 by LINE_HEIGHT that stretches to the width."""
+
+    now: str
+    before: str
+    area: str
+    ticks: tuple[Tick, ...]
+    peak_x: float
+    peak_y: float
+    peak: int
+    label_x: float
+    label_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    x: float
+    width: float
+    y: float
+    height: float
+
+    @property
+    def middle(self) -> float:
+        return round(self.x + self.width / 2, 1)
+
+
+def round_top(most: float) -> int:
+    """The end of an axis in two even steps (2, 4 … 10, 12, 16, 20, 24, 30 …), never under ``most``."""
+    for small in (2, 4, 6, 8):
+        if small >= most:
+            return small
+    step = 1
+    while True:
+        for factor in (10, 12, 16, 20, 24, 30, 40, 50, 60, 80):
+            if step * factor >= most:
+                return step * factor
+        step *= 10
+
+
+def share(part: float, whole: float) -> float:
+    """In per cent; 0 where there is no whole."""
+    return round(100 * part / whole, 2) if whole else 0.0
+
+
+def width(part: float, most: float) -> float:
+    """The length of a bar in per cent; what is there can be seen."""
+    return min(100.0, max(share(part, most), 0.6)) if part and most else 0.0
+
+
+def line(now: Sequence[int], before: Sequence[int] = ()) -> Line:
+    """Numbers by day, with those of the time before under them where there are any."""
+    top = round_top(max([*now, *before, 1]))
+    points, earlier = _points(now, top), _points(before, top)
+    peak = max(range(len(now)), key=lambda at: now[at])
+    label_x, label_y = _label_spot(earlier, points)
+    return Line(
+        now=_path(points),
+        before=_path(earlier),
+        area=f"{_path(points)}L100 {LINE_HEIGHT}L0 {LINE_HEIGHT}Z",
+        ticks=tuple(Tick(LINE_TOP + LINE_HEIGHT * (1 - part), f"{round(top * part):,}") for part in (0, 0.5, 1)),
+        peak_x=points[peak][0],
+        peak_y=LINE_TOP + points[peak][1],
+        peak=now[peak],
+        label_x=label_x,
+        label_y=LINE_TOP + label_y,
+    )
+
+
+def day_x(at: int, days: int) -> float:
+    """Where a day of so many stands."""
+    return round(100 * at / (days - 1), 2) if days > 1 else 50.0
+
+
+def _points(numbers: Sequence[int], top: int) -> list[tuple[float, float]]:
+    if len(numbers) == 1:
+        numbers = [numbers[0], numbers[0]]  # One day is a level line.
+    return [(day_x(at, len(numbers)), round(LINE_HEIGHT * (1 - n / top), 1)) for at, n in enumerate(numbers)]
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points) if points else ""
+
+
+def _label_spot(earlier: Sequence[tuple[float, float]], now: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Under both lines, at about two thirds of the way: the words must not lie on either."""
+    if not earlier:
+        return 0.0, 0.0
+    at = 2 * len(earlier) // 3
+    near = [*earlier[max(0, at - 4) : at + 5], *now[max(0, at - 4) : at + 5]]
+    return earlier[at][0], min(max(y for _, y in near) + 18, LINE_HEIGHT - 6)
+
+
+def columns(numbers: Sequence[int]) -> list[Column]:
+    """Upright bars side by side, the highest as high as there is room."""
+    most, room = max([*numbers, 1]), 100 / max(len(numbers), 1)
+    found = []
+    for at, number in enumerate(numbers):
+        height = round(COLUMN_HEIGHT * number / most)
+        x = round(at * room + room * 0.09, 1)
+        found.append(Column(x, round(room * 0.82, 1), COLUMN_TOP + COLUMN_HEIGHT - height, height))
+    return found

@@ -1,0 +1,128 @@
+"""What happens on store pages, from seeing the quiz to revenue; as charts, tables and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, g, make_response, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.set_up_demo import SHOP
+from widget.content.spreadsheet import neutral
+from widget.domain.pack import Pack
+from widget.domain.roles import MONEY, VIEW
+from widget.storage.figures import csv_rows
+from widget.web.console.guard import may_here, permitted, visitor
+from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.results_filter import PERIODS, Wanted
+from widget.web.console.results_view import figures_of, language_name
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("results", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/results")
+COLUMNS = ("day", "version", "language", "what", "name", "number")
+MONEY_COLUMNS = ("currency", "total", "refunded")
+LEAD = "Counted by ourselves, without cookies or names. Robots that say so are left out. Days are UTC."
+
+
+@blueprint.app_template_filter("share")
+def share_text(share: float | None) -> str:
+    """41.7 %, 58 %, and a dash for what there is no share of."""
+    if share is None:
+        return "–"
+    if 0 < share < 0.1:
+        return "under 0.1 %"
+    return f"{share:.1f} %" if share else "0 %"
+
+
+@blueprint.app_template_filter("about")
+def about_text(share: float) -> str:
+    """58 %, 8.4 %: a digit after the point for small ones alone."""
+    return f"{share:.0f} %" if share >= 9.95 or not share else f"{share:.1f} %"
+
+
+@blueprint.app_template_filter("whole_share")
+def whole_share_text(share: float) -> str:
+    """38 %; small ones with a digit after the point, so that what is there is not told as nothing."""
+    return share_text(share) if 0 < share < 0.95 else f"{share:.0f} %"
+
+
+@blueprint.app_template_filter("moved")
+def moved_text(points: float) -> str:
+    """+1.2, −0.3, ±0."""
+    return "±0" if abs(points) < 0.05 else f"{points:+.1f}".replace("-", "−")
+
+
+@blueprint.app_template_filter("shortly")
+def short_number(number: int) -> str:
+    """For narrow columns: 874, 1.2k, 31k."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 10_000 else f"{number // 1000}k"
+
+
+@blueprint.get("")
+@permitted(VIEW)
+def results(shop: str, quiz: str) -> AnyResponse | str:
+    """The figures of these days; without a published version there is nothing to count."""
+    place, parts = quiz_place(shop, quiz), current_parts()
+    wanted = Wanted.of(request.args, parts.now().date())
+    served = parts.live.live(shop, quiz)
+    if served is None:
+        return _shown(place, wanted, figures=None, unpublished=True)
+    try:
+        with parts.reads() as session:
+            figures = figures_of(session, served.engine.rules.pack, place.shop.id, quiz, wanted)
+    except SQLAlchemyError:
+        structlog.get_logger("results").error("results_unread", exc_info=True)
+        return make_response(_shown(place, wanted, figures=None, number=g.get("request_id", "")), 503)
+    return _shown(place, wanted, figures=figures, pack=served.engine.rules.pack)
+
+
+def _shown(place: Place, wanted: Wanted, *, pack: Pack | None = None, **more: Any) -> str:
+    return page(
+        "console/results.html",
+        place,
+        title="Results",
+        lead=LEAD,
+        page="results",
+        wanted=wanted,
+        periods=PERIODS,
+        languages=[(each, language_name(each)) for each in pack.locales] if pack else [],
+        sees_money=may_here(MONEY),
+        role=role_here(place),
+        month=timedelta(days=29),
+        today=current_parts().now().date(),
+        query=request.query_string.decode()[:1000],
+        embed=current_parts().settings.public_url,
+        sample=current_parts().settings.embedded and place.shop.slug == SHOP,
+        **more,
+    )
+
+
+def role_here(place: Place) -> str:
+    found = visitor()
+    return found.roles.get(place.shop.slug, "") if found else ""
+
+
+@blueprint.get("/export.csv")
+@permitted(VIEW)
+def export(shop: str, quiz: str) -> Response:
+    """All figures of these days, a line each by day, version and language; amounts for those who may see money."""
+    place, parts = quiz_place(shop, quiz), current_parts()
+    wanted = Wanted.of(request.args, parts.now().date())
+    columns = (*COLUMNS, *MONEY_COLUMNS) if may_here(MONEY) else COLUMNS
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    with parts.reads() as session:
+        for row in csv_rows(session, wanted.span(place.shop.id, quiz)):
+            cells = [neutral(each) if isinstance(each, str) else each for each in row]
+            writer.writerow(cells[: len(columns)])
+    name = f"{quiz}-results-{wanted.first}-{wanted.last}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(out.getvalue().encode("utf-8-sig"), mimetype="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,72 @@
+"""Revenue that the quiz had a part in: the strict and the generous count, each net of refunds, by currency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from widget.content.money import money_text
+from widget.storage.figures import Ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One way of counting. ``net`` is what stays of ``total`` after ``refunded``; in minor units."""
+
+    orders: int
+    total: int
+    refunded: int
+
+    @property
+    def net(self) -> int:
+        return self.total - self.refunded
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Both counts in one currency, with the people that they are held against."""
+
+    currency: str
+    strict: Count
+    generous: Count
+    completed: int
+    seen: int
+
+    def text(self, amount: int) -> str:
+        """Whole units from a hundred on: cents say nothing then."""
+        told = money_text(amount, self.currency, "en")
+        return told.partition(".")[0] if abs(amount) >= 10_000 and told[-3:-2] == "." else told
+
+    @property
+    def each(self) -> list[tuple[str, str, str]]:
+        """(of what, strict, generous)"""
+        rows = (
+            ("order", self.strict.orders, self.generous.orders),
+            ("completed quiz", self.completed, self.completed),
+            ("visitor who saw it", self.seen, self.seen),
+        )
+        return [(name, self._each(self.strict, a), self._each(self.generous, b)) for name, a, b in rows]
+
+    def _each(self, count: Count, of: int) -> str:
+        return self.text(round(count.net / of)) if of else "–"
+
+
+def money_of(orders: Iterable[Ordered], *, completed: int, seen: int) -> list[Money]:
+    """By currency, the one with most orders first."""
+    by_currency: dict[str, list[Ordered]] = {}
+    for row in orders:
+        by_currency.setdefault(row.currency or "USD", []).append(row)
+    found = [
+        Money(currency, _count(row for row in rows if row.strict), _count(rows), completed, seen)
+        for currency, rows in by_currency.items()
+    ]
+    return sorted(found, key=lambda each: (-each.generous.orders, each.currency))
+
+
+def _count(rows: Iterable[Ordered]) -> Count:
+    listed = list(rows)
+    return Count(
+        sum(row.number for row in listed),
+        sum(row.total for row in listed),
+        sum(row.total for row in listed if row.gone),
+    )

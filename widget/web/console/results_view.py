@@ -1,0 +1,247 @@
+"""The figures of the results page, made ready for its template: steps, shares, sums, each with its words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from babel import Locale, UnknownLocaleError
+from sqlalchemy.orm import Session
+
+from widget.domain.letter import BOUNCED, COMPLAINED, DELIVERED
+from widget.domain.pack import Pack
+from widget.domain.quiz import MULTI, SCALE, Question
+from widget.storage.figures import (
+    Completed,
+    completed_days,
+    counted,
+    last_day,
+    letters_sent,
+    ordered,
+    ordered_before,
+    tallied,
+    unsubscribed,
+    went_live,
+)
+from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, ENDED, OUTCOME, SHOWN
+from widget.web.console import charts
+from widget.web.console.results_filter import Wanted
+from widget.web.console.results_funnel import Counted, Headline, Step, headlines, people, steps_of
+from widget.web.console.results_money import Money, money_of
+
+OUTCOMES = {
+    "products": "Products",
+    "tips_only": "Tips alone",
+    "see_doctor": "See a doctor",
+    "emergency": "Emergency",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    name: str
+    number: int
+    share: float
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What was answered to one question. ``high``: from which point on a scale counts as high."""
+
+    id: str
+    title: str
+    note: str
+    answered: int
+    bars: list[Bar]
+    columns: list[charts.Column] = field(default_factory=list)
+    high: int = 0
+    ends: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """A product or a letter, with three numbers."""
+
+    name: str
+    numbers: tuple[int, int, int]
+    widths: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    x: float
+    name: str
+
+
+@dataclass(slots=True)
+class Figures:
+    """Everything on the page. ``newest``: the last day with anything at all, where these days have nothing."""
+
+    wanted: Wanted
+    empty: bool
+    newest: date | None
+    headlines: list[Headline]
+    days: list[tuple[date, int, int]]
+    line: charts.Line
+    marks: list[Mark]
+    split: list[Bar]
+    completed: int
+    completed_before: int
+    steps: list[Step]
+    worst: Step | None
+    ended: int
+    shares: list[Shares]
+    outcomes: list[Bar]
+    products: list[Goods]
+    letters: list[Goods]
+    unsubscribed: int
+    money: list[Money]
+    versions: list[int]
+
+
+def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wanted) -> Figures:
+    """Eight queries, however much there is; two more where there is nothing."""
+    span = wanted.span(shop_id, quiz)
+    sums, events = tallied(session, span), counted(session, span)
+    every, orders = completed_days(session, span), ordered(session, span)
+    sent, stopped = letters_sent(session, span), unsubscribed(session, span)
+    live = went_live(session, shop_id, quiz)
+    fitting = [row for row in every if span.fits(row.version, row.locale)]
+    days = _days(fitting, wanted)
+    completed = sum(now for _, now, _ in days)
+    before = sum(was for _, _, was in days)
+    strict = sum(each.number for each in orders if each.strict)
+    bought = (strict, ordered_before(session, span) if wanted.against else 0)
+    steps = steps_of(pack, events, sums, completed, strict)
+    empty = not completed and not people(events, "seen")[0]
+    return Figures(
+        wanted=wanted,
+        empty=empty,
+        newest=last_day(session, shop_id, quiz) if empty else None,
+        headlines=headlines(events, (completed, before), bought, against=wanted.against),
+        days=days,
+        line=charts.line([now for _, now, _ in days], [was for _, _, was in days] if wanted.against else []),
+        marks=[Mark(charts.day_x(at, wanted.days), f"version {n}") for at, n in _published(live, wanted)],
+        split=_split(every, wanted, pack),
+        completed=completed,
+        completed_before=before,
+        steps=steps,
+        worst=next((step for step in steps if step.worst), None),
+        ended=sum(sums.get(ENDED, {}).values()),
+        shares=[_shares(each, sums) for each in pack.quiz.questions],
+        outcomes=_outcomes(sums.get(OUTCOME, {}), completed),
+        products=_products(pack, events, sums),
+        letters=_letters(sent),
+        unsubscribed=stopped,
+        money=money_of(orders, completed=completed, seen=people(events, "seen")[0]),
+        versions=sorted({row.version for row in every} | {number for number, _ in live}, reverse=True),
+    )
+
+
+def _days(rows: list[Completed], wanted: Wanted) -> list[tuple[date, int, int]]:
+    by_day: Counter[date] = Counter()
+    for row in rows:
+        by_day[row.day] += row.number
+    every = [wanted.first + timedelta(days=at) for at in range(wanted.days)]
+    back = timedelta(days=wanted.days)
+    return [(day, by_day[day], by_day[day - back] if wanted.against else 0) for day in every]
+
+
+def _published(live: list[tuple[int, datetime]], wanted: Wanted) -> list[tuple[int, int]]:
+    """(place of the day, version) of what went live in these days; the last one of a day."""
+    places = {}
+    for number, at in live:
+        place = (at.date() - wanted.first).days
+        if 0 <= place < wanted.days:
+            places[place] = number
+    return sorted(places.items())[-4:]
+
+
+# Answers and outcomes ----------------------------------------------------------------------------------
+
+
+def _shares(question: Question, sums: Mapping[str, Mapping[str, int]]) -> Shares:
+    given, answered = sums.get(ANSWER, {}), sums.get(ANSWERED, {}).get(question.id, 0)
+    names = {each.id: each.short or each.text for each in question.options}
+    numbers = {each: given.get(f"{question.id}={each}", 0) for each in question.option_ids}
+    start = f"{question.id}="
+    # What an earlier version offered was answered all the same.
+    numbers |= {
+        name.removeprefix(start): n
+        for name, n in given.items()
+        if name.startswith(start) and name.removeprefix(start) not in numbers
+    }
+    bars = [Bar(names.get(each, each), n, charts.share(n, answered)) for each, n in numbers.items()]
+    if question.kind != SCALE:
+        note = "several may apply" if question.kind == MULTI else f"one of {len(question.options)}"
+        bars.sort(key=lambda bar: -bar.number)
+        return Shares(question.id, question.text, note, answered, bars)
+    start_at, end_at = question.start or 0, question.end or 0
+    high = start_at + -(-2 * (end_at - start_at) // 3)
+    many = sum(n for each, n in numbers.items() if each.lstrip("-").isdigit() and int(each) >= high)
+    note = f"{charts.share(many, answered):.0f} % at {high} or more"
+    columns = charts.columns([bar.number for bar in bars])
+    ends = (question.low or "", question.high or "")
+    return Shares(question.id, question.text, note, answered, bars, columns, high, ends)
+
+
+def _outcomes(found: Mapping[str, int], completed: int) -> list[Bar]:
+    return [
+        Bar(words, found.get(name, 0), charts.share(found.get(name, 0), completed)) for name, words in OUTCOMES.items()
+    ]
+
+
+def _split(rows: list[Completed], wanted: Wanted, pack: Pack) -> list[Bar]:
+    """Completed quizzes by version or by language; all of them, whatever the filter lets through."""
+    if wanted.by == "day":
+        return []
+    now: Counter[int | str] = Counter()
+    was: Counter[int | str] = Counter()
+    for row in rows:
+        (now if row.day >= wanted.first else was)[row.version if wanted.by == "version" else row.locale] += row.number
+    keys = sorted({*now, *was}, key=lambda each: (-now[each], str(each)))
+    name = language_name if wanted.by == "language" else "version {}".format
+    whole = sum(now.values())
+    return [Bar(name(each), now[each], charts.share(now[each], whole), was[each]) for each in keys]
+
+
+def language_name(locale: object) -> str:
+    """``es`` to ``Spanish``; what nobody knows stays as it is."""
+    try:
+        return Locale.parse(str(locale), sep="-").get_display_name("en") or str(locale)
+    except (ValueError, UnknownLocaleError):
+        return str(locale)
+
+
+# Products and letters ----------------------------------------------------------------------------------
+
+
+def _products(pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]]) -> list[Goods]:
+    names = {each.sku: f"{each.name} {each.size or ''}".strip() for each in pack.products}
+    shown, bought = sums.get(SHOWN, {}), sums.get(BOUGHT, {})
+    clicked = {sku: now for (event, _, sku), (now, _) in events.items() if event == "product_clicked" and sku}
+    rows = [
+        (names.get(sku, sku), shown.get(sku, 0), clicked.get(sku, 0), bought.get(sku, 0)) for sku in {**names, **shown}
+    ]
+    return _goods(rows)
+
+
+def _letters(sent: Mapping[str, Mapping[str, int]]) -> list[Goods]:
+    rows = []
+    for letter, states in sent.items():
+        delivered = states.get(DELIVERED, 0)
+        back = states.get(BOUNCED, 0) + states.get(COMPLAINED, 0)
+        rows.append((letter.replace("-", " ").capitalize(), sum(states.values()), delivered, back))
+    return _goods(rows)
+
+
+def _goods(rows: list[tuple[str, int, int, int]]) -> list[Goods]:
+    rows.sort(key=lambda row: (-row[1], row[0]))
+    most = max((row[1] for row in rows), default=0)
+    return [
+        Goods(name, (a, b, c), (charts.width(a, most), charts.width(b, most), charts.width(c, most)))
+        for name, a, b, c in rows
+    ]

@@ -1,0 +1,15 @@
+// While other days are fetched the cards keep their size and say that they are being counted.
+const stack = document.getElementById("figures");
+const told = document.getElementById("counting");
+const wait = () => {
+  stack?.classList.add("loading");
+  stack?.setAttribute("aria-busy", "true");
+  told.textContent = told.dataset.told;
+};
+document.querySelector("form.pills")?.addEventListener("submit", wait);
+document.querySelectorAll(".seg a").forEach((link) => link.addEventListener("click", wait));
+addEventListener("pageshow", () => {
+  stack?.classList.remove("loading");
+  stack?.removeAttribute("aria-busy");
+  told.textContent = "";
+});

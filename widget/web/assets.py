@@ -6,6 +6,9 @@ import hashlib
 import re
 from importlib.resources import files
 
+_SCRIPTS = (
+    *("pages.js", "store.js", "console.js", "mappings.js", "conditions.js", "try.js", "colours.js", "results.js"),
+)
 _JS, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 
@@ -39,8 +42,7 @@ def _made() -> tuple[bytes, dict[str, tuple[bytes, str]], dict[str, str]]:
         body = slim_css(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".css"), "css", body)
         assets[names[name]] = (body, _CSS)
-    scripts = ("pages.js", "store.js", "console.js", "mappings.js", "try.js", "colours.js", "results.js")
-    for name in scripts:
+    for name in _SCRIPTS:
         body = slim_js(_source(name)).encode()
         names[name] = _hashed(name.removesuffix(".js"), "js", body)
         assets[names[name]] = (body, _JS)

@@ -262,5 +262,58 @@ FIELDS: dict[str, tuple[Field, ...]] = {
                 Field("certificate_max_age_days", "Certificate good for days", NUMBER, wide=3),
             ),
         ),
+        Field(
+            "plan",
+            "The plan by day",
+            ROWS,
+            one="day",
+            of=(
+                Field("day", "Day", NUMBER, wide=3, needed=True),
+                Field("title", "Title", wide=8, needed=True),
+                Field("text", "Text"),
+            ),
+        ),
+        Field(
+            "summary",
+            "The first sentence of a result",
+            ROWS,
+            one="sentence",
+            of=(Field("when", "When", WHEN), Field("text", "Sentence", LONG, needed=True)),
+            help="The first that holds is shown.",
+        ),
+        Field(
+            "comparison",
+            "Forms side by side",
+            GROUP,
+            of=(
+                Field("title", "Title", wide=6, needed=True),
+                Field("forms", "Forms", WORDS, wide=6, needed=True),
+                Field("text", "Text"),
+                Field("names", "What the forms are called", PAIRS, help="One a line: roll-on = Roll-on"),
+                Field(
+                    "rows",
+                    "Rows",
+                    ROWS,
+                    one="row",
+                    of=(
+                        Field("name", "Quality", wide=4, needed=True),
+                        Field("cells", "In each form", PAIRS, wide=8, help="One a line: cream = Light, sinks in"),
+                    ),
+                ),
+            ),
+        ),
+        Field(
+            "curve",
+            "The usual course",
+            GROUP,
+            of=(
+                Field("question", "Question that tells the day", wide=4),
+                Field("title", "Title", wide=8),
+                Field("days", "Day of each answer", PAIRS, wide=6, help="One a line: yesterday = 1"),
+                Field("note", "Note", LONG, wide=6),
+                Field("source", "Source"),
+            ),
+        ),
+        Field("checks", "Weight of findings", PAIRS, help="One a line: tie_by_sku = off (error, warning, info, off)"),
     ),
 }

@@ -24,6 +24,7 @@ from widget.content.editing import (
     records_of,
 )
 from widget.domain.roles import MANAGE, MONEY
+from widget.storage.content import live_quizzes
 from widget.storage.drafts import Draft, DraftReport, report_of
 from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
@@ -57,6 +58,8 @@ class Place:
     quiz: str = ""
     opened: OpenDraft | None = None
     report: DraftReport | None = None
+    quizzes: list[str] = field(default_factory=list)
+    """On pages of the whole shop: the way back to its quizzes."""
     me: Person = field(default_factory=me)
 
     @property
@@ -173,8 +176,9 @@ def shop_place(shop: str) -> Place:
     """The place of a page about the whole shop."""
     with current_parts().reads() as session:
         found = shop_by_slug(session, shop)
+        quizzes = live_quizzes(session, found.id) if found else []
     assert found is not None  # The door has seen that this person belongs to it.
-    return Place(found)
+    return Place(found, quizzes=quizzes)
 
 
 def page(template: str, place: Place, *, title: str, lead: str = "", page: str = "", **more: Any) -> str:

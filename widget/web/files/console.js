@@ -7,17 +7,16 @@ const later = (wait, does) => { let timer; return (...args) => { clearTimeout(ti
 
 let asking = false, again = false;
 async function check() {
-  const panel = document.getElementById("panel");
-  if (!panel) return;
+  const panel = document.getElementById("panel"), bar = document.getElementById("state");
+  if (!bar) return;
   if (asking) { again = true; return; }
   asking = true;
   try {
-    const answer = await ask(panel.dataset.panel);
+    const answer = await ask(bar.dataset.check);
     if (!answer.ok) return;
     const told = await answer.json();
-    panel.innerHTML = told.panel;
-    const bar = document.getElementById("state");
-    if (bar) bar.innerHTML = told.bar;
+    if (panel) panel.innerHTML = told.panel;
+    bar.innerHTML = told.bar;
     if (told.state === "waiting" || told.state === "running") setTimeout(check, 700);
     else { document.dispatchEvent(new CustomEvent("console:checked", { detail: told })); if (document.querySelector("[data-reload]")) location.reload(); }
   } catch { /* The server is away; the next change asks again. */ } finally {
@@ -26,7 +25,7 @@ async function check() {
   }
 }
 const checkSoon = later(300, check);
-if (document.querySelector("#panel[data-stale]")) check();
+if (document.querySelector("#panel[data-stale], #state[data-stale]")) check();
 
 // Saving ------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from datetime import timedelta
-from itertools import compress
 from typing import Any
 
 from sqlalchemy import select
@@ -19,14 +16,13 @@ from widget.content.record_places import spotter
 from widget.coverage.compare import Comparison, compare
 from widget.coverage.layers import Progress
 from widget.coverage.report import Coverage
-from widget.coverage.side_by_side import changing_rows, told_to_shoppers
+from widget.coverage.traffic import Traffic, answers_key, traffic
 from widget.domain.drift import drift_problems
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.shelf import Shelf
 from widget.domain.engine.trace import trace
-from widget.domain.pack import ENDS_EARLY
 from widget.parts import Parts
 from widget.storage.catalogue import catalogue
 from widget.storage.drafts import Draft, DraftReport, report_of
@@ -37,6 +33,7 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 RESPONSES_FOR = timedelta(days=30)
 MOST_RESPONSES = 20_000
 """Of the last 30 days the newest so many are looked at; the report says how many there were."""
+MOST_CAUSES = 6
 MOST_AT_ONCE = 400
 """Mapping rows up to which a request checks a draft itself; above that a worker does."""
 Answers = dict[str, list[str]]
@@ -111,14 +108,14 @@ def _report(
     order = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda each: (order[each["severity"]], each["kind"], each["record"]))
     pack = reading.pack
-    counted = _touched(Engine.of(pack), responses) if pack is not None else {}
+    counted = dict(told.traffic.rows) if told and told.traffic else _touched(Engine.of(pack), responses) if pack else {}
     return {
         "findings": findings,
         "errors": sum(each["severity"] == "error" for each in findings),
         "answers": len(responses),
         "row_answers": counted,
         "paths": _paths(coverage) if coverage else None,
-        "impact": _impact(told, live, pack, responses) if told and live and pack else None,
+        "impact": _impact(told, live, pack) if told and live and pack else None,
         "texts": _counts(reading),
     }
 
@@ -166,38 +163,24 @@ def _counts(reading: Reading) -> dict[str, int]:
 
 
 def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
-    """For each mapping row, on how many of these answers it holds where it decides something."""
-    rows: Counter[str] = Counter()
-    for text, count in _distinct(responses).items():
-        try:
-            found = evaluate(engine.rules, engine.shelf, json.loads(text))
-        except Refused:
-            continue
-        if found.outcome in ENDS_EARLY:
-            continue
-        rows.update(dict.fromkeys((row.id for _, row in compress(engine.rules.boosts.rows, found.boosted)), count))
-        rows.update(dict.fromkeys((pick.row.id for pick in found.picks), count))
-    return dict(rows)
-
-
-def _distinct(responses: list[Answers]) -> Counter[str]:
-    return Counter(json.dumps(answers, sort_keys=True) for answers in responses)
+    """For each mapping row, on how many of these answers it holds, where nothing is live to compare with."""
+    return dict(traffic(engine, engine, responses).rows)
 
 
 # Impact ----------------------------------------------------------------------------------------------
 
 
-def _impact(told: Comparison, live: Engine, pack: Any, responses: list[Answers]) -> dict[str, Any]:
+def _impact(told: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
     data = told.data()
     data["findings"] = {name: [each.data() for each in getattr(told, name)] for name in ("new", "fixed")}
-    outcomes, causes, away = _by_answers(live, Engine.of(pack), responses)
+    real = told.traffic or Traffic()
     data |= {
         "outcomes": {"before": told.before.outcomes, "after": told.after.outcomes},
-        "response_outcomes": outcomes,
-        "causes": causes,
-        "away_from_doctor": away,
+        "response_outcomes": {side: dict(each) for side, each in zip(("before", "after"), real.outcomes, strict=True)},
+        "causes": [list(each) for each in real.causes.most_common(MOST_CAUSES)],
+        "away_from_doctor": real.away,
         "scores": [_scores(live, pack, each["answers"]) for each in told.examples],
-        "same_answers": [_distinct(responses)[json.dumps(each["answers"], sort_keys=True)] for each in told.examples],
+        "same_answers": [real.same[answers_key(each["answers"])] for each in told.examples],
     }
     return data
 
@@ -212,26 +195,6 @@ def _scores(live: Engine, pack: Any, answers: Answers) -> dict[str, dict[str, An
             lines = []
         found[side] = {line["sku"]: {key: line[key] for key in ("score", "rows", "kept_out")} for line in lines}
     return found
-
-
-def _by_answers(
-    before: Engine, after: Engine, responses: list[Answers]
-) -> tuple[dict[str, dict[str, int]], list[list[Any]], int]:
-    """(outcomes of the answers before and after, [row, how many changed answers], how many left "see a doctor")."""
-    outcomes: dict[str, Counter[str]] = {"before": Counter(), "after": Counter()}
-    causes: Counter[str] = Counter()
-    away = 0
-    for text, count in _distinct(responses).items():
-        answers = json.loads(text)
-        sides = [told_to_shoppers(engine, answers) for engine in (before, after)]
-        names = [side[0][0] if side else "refused" for side in sides]
-        outcomes["before"][names[0]] += count
-        outcomes["after"][names[1]] += count
-        away += count * (names[0] in ENDS_EARLY and names[1] not in ENDS_EARLY)
-        if sides[0] != sides[1]:
-            for row in changing_rows(before, after, answers)[:1] or ["the quiz itself"]:
-                causes[row] += count
-    return {side: dict(each) for side, each in outcomes.items()}, [list(each) for each in causes.most_common(6)], away
 
 
 # Keeping it ------------------------------------------------------------------------------------------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,7 +19,8 @@ from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
 from widget.coverage.report import Coverage, Finding
 from widget.coverage.run import Answers, Kind, Run
 from widget.coverage.sample import pair_answers
-from widget.coverage.side_by_side import example_of, same_for_shoppers, told_to_shoppers
+from widget.coverage.side_by_side import example_of, same_for_shoppers
+from widget.coverage.traffic import Traffic, traffic
 from widget.coverage.ways import ways_of
 from widget.domain.code import asked_answers
 from widget.domain.condition import SKIPPED, Term
@@ -58,6 +57,7 @@ class Comparison:
     fixed: list[Finding]
     before: Coverage = field(repr=False)
     after: Coverage = field(repr=False)
+    traffic: Traffic | None = field(default=None, repr=False)
 
     def data(self) -> dict[str, Any]:
         return {
@@ -101,16 +101,17 @@ def compare(
     except (TooMany, TooManyClasses, OrderDiffers):
         paths, changed, candidates = _by_sample(before, after)
         exact = False
-    counted = _on_responses(before, after, responses) if responses is not None else None
+    real = traffic(before, after, responses) if responses is not None else None
     keys = [{_key(each): each for each in one.findings} for one in told]
     return Comparison(
         paths=paths,
         changed=changed,
         exact=exact,
-        responses=counted[0] if counted else None,
-        responses_changed=counted[1] if counted else None,
+        responses=real.responses if real else None,
+        responses_changed=real.changed if real else None,
         products=_before_after(told[0].shown, told[1].shown),
-        response_products=counted[2] if counted else {},
+        response_products=_before_after(*map(dict, real.shown)) if real else {},
+        traffic=real,
         examples=[example_of(before, after, *each) for each in candidates[:MOST_EXAMPLES]],
         new=[each for key, each in keys[1].items() if key not in keys[0]],
         fixed=[each for key, each in keys[0].items() if key not in keys[1]],
@@ -266,21 +267,3 @@ def _only_here(rules: Rules, other: Rules) -> list[Term]:
         gone = tuple(option for option in question.option_ids if known is None or option not in known.option_ids)
         found += [Term(question.id, "=", (option,)) for option in (*gone, *([SKIPPED] if question.optional else []))]
     return found
-
-
-# Responses -------------------------------------------------------------------------------------------
-
-
-def _on_responses(
-    before: Engine, after: Engine, responses: Iterable[Answers]
-) -> tuple[int, int, dict[str, dict[str, int]]]:
-    """(responses, changed ones, per product how often it is shown before and after)."""
-    many = Counter(json.dumps(_sorted(answers), sort_keys=True) for answers in responses)
-    changed = 0
-    shown: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    for text, count in many.items():
-        told = [told_to_shoppers(each, json.loads(text)) for each in (before, after)]
-        changed += count * (told[0] != told[1])
-        for counter, each in zip(shown, told, strict=True):
-            counter.update(dict.fromkeys(each[1], count) if each else {})
-    return sum(many.values()), changed, _before_after(dict(shown[0]), dict(shown[1]))

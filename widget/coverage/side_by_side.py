@@ -7,7 +7,7 @@ from typing import Any
 from widget.coverage.items import GOODS, TIPS
 from widget.coverage.run import Answers
 from widget.domain.engine.answers import Refused
-from widget.domain.engine.evaluation import evaluate
+from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.result import Setting
 from widget.domain.target import names_tips
@@ -16,10 +16,14 @@ from widget.domain.target import names_tips
 def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
     """(outcome and advice, products in order, tips in order), or None for answers that the version refuses."""
     try:
-        found = evaluate(engine.rules, engine.shelf, answers)
+        return shown_to_shoppers(evaluate(engine.rules, engine.shelf, answers))
     except Refused:
         return None
-    rules = engine.rules
+
+
+def shown_to_shoppers(found: Evaluation) -> tuple[Any, ...]:
+    """(outcome and advice, products in order, tips in order)."""
+    rules = found.rules
     tips = tuple(rules.tips[place - len(rules.products)].id for place in found.tips)
     advice = found.triage.advice if found.triage else None
     return (found.outcome, advice), tuple(rules.products[each.place].sku for each in found.shown), tips

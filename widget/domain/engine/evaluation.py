@@ -82,6 +82,12 @@ class Evaluation:
             self._boosted = b"" if ended else self.rules.boosted(self.walk)
         return self._boosted
 
+    @property
+    def matched_rows(self) -> list[str]:
+        """The ids of the mapping rows that hold: boosts first, then those that pick."""
+        boosts = compress(self.rules.boosts.rows, self.boosted)
+        return [row.id for _, row in boosts] + [pick.row.id for pick in self.picks]
+
 
 def evaluate(rules: Rules, shelf: Shelf, answers: Answers, screening: Screening | None = None) -> Evaluation:
     """The result of one answer set. Pure: the same arguments give the same evaluation.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from widget.content.record_places import spotter
 from widget.coverage.compare import Comparison, compare
 from widget.coverage.layers import Progress
 from widget.coverage.report import Coverage
+from widget.coverage.side_by_side import example_of
 from widget.coverage.traffic import Traffic, answers_key, traffic
 from widget.domain.drift import drift_problems
 from widget.domain.engine.answers import Refused
@@ -34,6 +36,7 @@ RESPONSES_FOR = timedelta(days=30)
 MOST_RESPONSES = 20_000
 """Of the last 30 days the newest so many are looked at; the report says how many there were."""
 MOST_CAUSES = 6
+MOST_REAL = 5
 MOST_AT_ONCE = 400
 """Mapping rows up to which a request checks a draft itself; above that a worker does."""
 Answers = dict[str, list[str]]
@@ -171,24 +174,29 @@ def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
 
 
 def _impact(told: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
+    """The comparison, with what real answers come to; the examples that most people gave stand first."""
+    draft = Engine.of(pack)
     data = told.data()
     data["findings"] = {name: [each.data() for each in getattr(told, name)] for name in ("new", "fixed")}
     real = told.traffic or Traffic()
+    given = [json.loads(text) for text, _ in real.moved.most_common(MOST_REAL)]
+    examples = [*(example_of(live, draft, answers, 0) for answers in given), *told.examples]
     data |= {
         "outcomes": {"before": told.before.outcomes, "after": told.after.outcomes},
         "response_outcomes": {side: dict(each) for side, each in zip(("before", "after"), real.outcomes, strict=True)},
         "causes": [list(each) for each in real.causes.most_common(MOST_CAUSES)],
         "away_from_doctor": real.away,
-        "scores": [_scores(live, pack, each["answers"]) for each in told.examples],
-        "same_answers": [real.same[answers_key(each["answers"])] for each in told.examples],
+        "examples": examples,
+        "scores": [_scores(live, draft, each["answers"]) for each in examples],
+        "same_answers": [real.same[answers_key(each["answers"])] for each in examples],
     }
     return data
 
 
-def _scores(live: Engine, pack: Any, answers: Answers) -> dict[str, dict[str, Any]]:
+def _scores(live: Engine, draft: Engine, answers: Answers) -> dict[str, dict[str, Any]]:
     """For one example, on each side: score, rows and what kept it out, by SKU."""
     found = {}
-    for side, engine in (("before", live), ("after", Engine.of(pack))):
+    for side, engine in (("before", live), ("after", draft)):
         try:
             lines = trace(evaluate(engine.rules, engine.shelf, answers))["products"]
         except Refused:

@@ -31,6 +31,8 @@ class Traffic:
     outcomes: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
     rows: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
+    moved: Counter[str] = field(default_factory=Counter)
+    """Of the changed ones, how many gave exactly these answers."""
     same: Counter[str] = field(default_factory=Counter)
     """How many gave exactly these answers, by ``answers_key``."""
 
@@ -62,6 +64,7 @@ def _add(told: Traffic, before: Engine, after: Engine, answers: Answers, count: 
         told.rows.update(dict.fromkeys(found[1].matched_rows, count))
     if seen[0] != seen[1]:
         told.changed += count
+        told.moved[answers_key(answers)] = count
         told.causes[next(iter(changing_rows(before, after, answers)), ELSEWHERE)] += count
 
 

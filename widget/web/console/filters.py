@@ -27,7 +27,7 @@ from widget.content.editing import (
 )
 from widget.content.languages import text_hash
 from widget.content.prose import markdown_html
-from widget.web.console.place import Place, percent
+from widget.web.console.place import Place, percent, product_names
 from widget.web.console.told import FILTERS
 from widget.web.requests import current_parts
 
@@ -51,6 +51,7 @@ _NAMES = {PACK: "Result and settings", INTRO: "Introduction", SEQUENCE: "Sequenc
 
 
 def hang_filters(app: Flask) -> None:
+    app.jinja_env.globals["names_of"] = product_names
     app.jinja_env.filters.update(
         without=without,
         part=percent,

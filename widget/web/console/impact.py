@@ -29,7 +29,7 @@ from widget.storage.drafts import planned_of
 from widget.storage.people import people_of
 from widget.web.console.guard import may_here, me, permitted
 from widget.web.console.impact_view import checklist, example_view, slope, summary
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.place import Place, page, product_names, quiz_place
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("impact", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
@@ -63,7 +63,7 @@ def _page(place: Place, told: str = "", typed: str = "") -> str:
         page="impact",
         report=report,
         by=by,
-        summary=summary(report) if report else "",
+        summary=summary(report, product_names(place)) if report else "",
         slope=slope(report["impact"], by, place) if report and report["impact"] else None,
         example=example_view(report["impact"], at, place) if report and report["impact"] else None,
         checks=checklist(report) if report else [],

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from widget.content.editing import PRODUCT
 from widget.content.sentences import Names
 from widget.web.console.filters import points
-from widget.web.console.place import Place, percent
+from widget.web.console.place import Place, percent, product_names
 
 LINE = 44
 TOP, LEAST_APART = 40, 20
@@ -33,8 +32,7 @@ def slope(impact: dict[str, Any], by: str, place: Place) -> dict[str, Any]:
     """Where each product's line starts and ends; labels never lie on each other. ``by``: answers or paths."""
     shown = impact["response_products"] if by == "answers" else impact["products"]
     whole = (impact["responses"] if by == "answers" else impact["paths"]) or 1
-    names = Names.of(place.draft.files).products
-    sizes = {sku: str(each.get("size", "")) for sku, each in place.records(PRODUCT).items()}
+    names = product_names(place)
     height = max(160, LINE * len(shown))
     top = max((max(n["before"], n["after"]) for n in shown.values()), default=0) / whole or 1
     before = _spread({sku: TOP + (1 - n["before"] / whole / top) * (height - TOP) for sku, n in shown.items()})
@@ -42,7 +40,7 @@ def slope(impact: dict[str, Any], by: str, place: Place) -> dict[str, Any]:
     lines = [
         Slope(
             sku,
-            f"{names.get(sku, sku)} {sizes.get(sku, '')}".strip(),
+            names.get(sku, sku),
             percent(n["before"], whole),
             percent(n["after"], whole),
             points(n["after"] - n["before"], whole).removesuffix(" points"),
@@ -68,7 +66,7 @@ def _spread(heights: dict[str, float]) -> dict[str, float]:
     return placed
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: dict[str, Any], names: dict[str, str]) -> str:
     """The whole impact in one or two sentences."""
     impact = report["impact"]
     if impact is None:
@@ -85,7 +83,8 @@ def summary(report: dict[str, Any]) -> str:
     losses = _most(impact["response_products"], -1)
     told = f"{opening}: {real} of the last 30 days’ answers would have got another result, on {paths} of answer paths."
     if gains:
-        told += f" {gains} gains most" + (f", {losses} loses most." if losses else ".")
+        told += f" {names.get(gains, gains)} gains most"
+        told += f", {names.get(losses, losses)} loses most." if losses else "."
     return told
 
 

@@ -155,6 +155,12 @@ class Place:
         return [each for each in told if each["kind"] == kind and record in (None, each["record"])]
 
 
+def product_names(place: Place) -> dict[str, str]:
+    """SKU to name and size: two sizes of one product are told apart."""
+    records = place.records(PRODUCT).items()
+    return {sku: f"{each.get('name', sku)} {each.get('size', '')}".strip() for sku, each in records}
+
+
 def percent(part: int, whole: int) -> str:
     """A share in words: 12 %, 0.4 %, never 0 for something that is there."""
     if not whole or not part:

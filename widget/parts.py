@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -48,6 +49,8 @@ class Parts:
     results: LocalCache[KnownResult]
     checked: LocalCache[Coverage]
     """What the live versions come to on all answer paths, for comparing drafts with them."""
+    checking: threading.Lock
+    """Held while a draft is checked: one at a time in a process, so that shoppers are never kept waiting by several."""
     drafts: LocalCache[Served]
     """Drafts that are being tried, compiled."""
     live: LiveQuizzes
@@ -85,6 +88,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         shared=shared,
         results=LocalCache(size=RESULTS_KEPT, seconds=RESULT_SECONDS),
         checked=LocalCache(size=2, seconds=1800.0),
+        checking=threading.Lock(),
         drafts=LocalCache(size=16, seconds=600.0),
         live=live,
         recorder=Recorder(sessions),

@@ -351,3 +351,12 @@ def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(p
     assert planned.state == "failed"
     assert "error" in planned.reason
     assert open_draft(parts, shop="demo", quiz="leg-day").live == 1
+
+
+def test_one_draft_is_checked_at_a_time_in_a_process(sqlite_parts: Parts) -> None:
+    with sqlite_parts.checking:
+        meanwhile = ensure_report(sqlite_parts, draft_of(sqlite_parts))
+
+    assert meanwhile.state == "running"
+    assert fresh_report(sqlite_parts, draft_of(sqlite_parts)) is None
+    assert ensure_report(sqlite_parts, draft_of(sqlite_parts)).state == DONE

@@ -232,7 +232,18 @@ def ensure_report(parts: Parts, draft: Draft) -> DraftReport:
         return row
     if draft.files.get("mappings.csv", "").count("\n") > MOST_AT_ONCE:
         return keep_report(parts, draft, WAITING, {})
-    return keep_report(parts, draft, DONE, check_draft(parts, draft))
+    if not parts.checking.acquire(blocking=False):
+        return DraftReport(revision=draft.revision, state=RUNNING, done=0, total=0, report={})  # Ask again soon.
+    try:
+        return fresh_done(parts, draft) or keep_report(parts, draft, DONE, check_draft(parts, draft))
+    finally:
+        parts.checking.release()
+
+
+def fresh_done(parts: Parts, draft: Draft) -> DraftReport | None:
+    """What somebody else has just finished."""
+    row = fresh_report(parts, draft)
+    return row if row is not None and row.state == DONE else None
 
 
 def keep_report(parts: Parts, draft: Draft, state: str, report: dict[str, Any]) -> DraftReport:
@@ -244,7 +255,8 @@ def keep_report(parts: Parts, draft: Draft, state: str, report: dict[str, Any]) 
         if row is None:
             row = DraftReport(shop_id=draft.shop_id, draft_id=draft.id)
             session.add(row)
-        row.revision, row.against, row.state, row.report = draft.revision, made_against, state, report
+        row.revision, row.against, row.state = draft.revision, made_against, state
+        row.report = report or row.report or {}  # Until fresh figures come, those of before stay.
         row.done = row.total = 0
         row.at = parts.now()
     return row

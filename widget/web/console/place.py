@@ -143,10 +143,10 @@ class Place:
     def known_report(self) -> dict[str, Any] | None:
         """The newest finished report, also one of an earlier revision: its figures stay until fresh ones come."""
         row = self.report
-        if row is None:
+        if row is None or not row.report:
             with current_parts().reads() as session:
                 row = report_of(session, self.draft.id)
-        return row.report if row is not None and row.state == DONE and row.report else None
+        return row.report if row is not None and row.report else None
 
     def findings(self, kind: str, record: str | None = None) -> list[dict[str, Any]]:
         """What the checks say of the records of a kind, or of one."""

@@ -19,6 +19,7 @@ import structlog
 import structlog.testing
 from sqlalchemy import create_engine, text
 
+import widget.passwords
 from widget.actions.add_shop import add_shop
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
@@ -113,17 +114,51 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
-    yield from _fresh_postgres(request.getfixturevalue("postgres_url"))
+    yield from _fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
 
 
-def _fresh_postgres(server: str) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def postgres_model(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the newest schema and the demo shop, which each test gets a copy of."""
+    name = f"rq_model_{os.getpid()}"
+    admin = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    admin.dispose()
+    _with_demo_shop(tmp_path_factory.mktemp("model"), _named(postgres_url, name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file."""
+    folder = tmp_path_factory.mktemp("model")
+    _with_demo_shop(folder, f"sqlite:///{folder / 'model.db'}")
+    return folder / "model.db"
+
+
+def _with_demo_shop(folder: Path, url: str) -> None:
+    settings = settings_for(folder, url)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    parts = build_parts(settings, carrier=MemoryCarrier())
+    upgrade(parts.database)
+    add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+    publish_files(parts, leg_day_files())
+    parts.close()
+
+
+def _named(server: str, name: str) -> str:
+    head, _, tail = server.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
+
+
+def _fresh_postgres(server: str, model: str) -> Iterator[str]:
     base = server.replace("postgresql://", "postgresql+psycopg://")
     name = f"rq_{os.getpid()}_{time.monotonic_ns()}"
     admin = create_engine(base, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    head, _, tail = server.partition("?")
-    yield f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{model}"'))
+    yield _named(server, name)
     with admin.connect() as connection:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
     admin.dispose()
@@ -147,19 +182,18 @@ def settings_for(tmp_path: Path, database_url: str, redis_url: str = "") -> Sett
 
 
 @pytest.fixture
-def make_parts(tmp_path: Path) -> Iterator[Callable[..., Parts]]:
+def make_parts(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., Parts]]:
     """Parts on a database with a demo shop and the shipped pack; all closed at the end."""
     made: list[Parts] = []
 
-    def make(database_url: str, redis_url: str = "", *, files: PackFiles | None = None) -> Parts:
+    def make(database_url: str, redis_url: str = "") -> Parts:
         settings = settings_for(tmp_path, database_url, redis_url)
         settings.home.mkdir(parents=True, exist_ok=True)
+        file = Path(database_url.removeprefix("sqlite:///"))
+        if database_url.startswith("sqlite") and not file.exists():
+            shutil.copyfile(sqlite_model, file)
         parts = build_parts(settings, carrier=MemoryCarrier())
         made.append(parts)
-        upgrade(parts.database)
-        if parts.live.live("demo", "leg-day") is None:
-            add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
-            publish_files(parts, files or leg_day_files())
         return parts
 
     yield make
@@ -228,6 +262,9 @@ def leg_day() -> Engine:
     assert pack is not None
     return Engine.of(pack)
 
+
+# Cheap to try, for tests alone: hundreds of sign-ins at the real price would take minutes.
+widget.passwords.METHOD = "scrypt:1024:8:1"
 
 # The machine may be busy: how long an example takes says nothing here.
 hypothesis.settings.register_profile(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RESULTS_KEPT = 1024
 RESULT_SECONDS = 60.0
+CLICKS_KEPT = 20_000
+CLICK_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Parts:
     """What the live versions come to on all answer paths, for comparing drafts with them."""
     drafts: LocalCache[Served]
     """Drafts that are being tried, compiled."""
+    clicks: LocalCache[bool]
+    """Which client has just followed which link of a letter, as hashes."""
     live: LiveQuizzes
     recorder: Recorder
     seals: Seals
@@ -86,6 +90,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         results=LocalCache(size=RESULTS_KEPT, seconds=RESULT_SECONDS),
         checked=LocalCache(size=2, seconds=1800.0),
         drafts=LocalCache(size=16, seconds=600.0),
+        clicks=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
         live=live,
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, distinct, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from widget.storage.contacts import MARKETING, WITHDRAWN, Consent
 from widget.storage.content import Publication
@@ -137,6 +137,30 @@ def unsubscribed(session: Session, span: Span) -> int:
     return session.scalar(query) or 0
 
 
+def unsubscribed_after(session: Session, span: Span) -> dict[str, int]:
+    """By letter, for how many people it was the last one before they took back their consent in these days."""
+    query = select(Letter.letter, func.count(distinct(Consent.contact_id))).join(Letter, Letter.id == _last_letter())
+    rows = session.execute(_split(_stopped(query, span), Letter, span).group_by(Letter.letter))
+    return {letter: int(number) for letter, number in rows}
+
+
+def _stopped(query: Any, span: Span) -> Any:
+    return query.where(
+        Consent.shop_id == span.shop_id,
+        Consent.kind == MARKETING,
+        Consent.state == WITHDRAWN,
+        _moments(Consent.at, span.first, span.last),
+        Letter.quiz == span.quiz,
+    )
+
+
+def _last_letter() -> Any:
+    """The letter that went to somebody last before they said no."""
+    before = aliased(Letter)
+    sent = select(before.id).where(before.contact_id == Consent.contact_id, before.sent_at <= Consent.at)
+    return sent.order_by(before.sent_at.desc(), before.id.desc()).limit(1).correlate(Consent).scalar_subquery()
+
+
 def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, datetime]]:
     """(version, moment) of each publication, oldest first."""
     query = select(Publication.number, Publication.at).where(Publication.shop_id == shop_id, Publication.quiz == quiz)
@@ -145,10 +169,9 @@ def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, date
 
 def last_day(session: Session, shop_id: int, quiz: str) -> date | None:
     """The newest day on which anybody saw or completed the quiz."""
-    newest: Iterable[date | None] = (
-        session.scalar(select(func.max(table.day)).where(table.shop_id == shop_id, table.quiz == quiz))
-        for table in (Tally, Count)
-    )
+    done = select(func.max(Tally.day)).where(Tally.shop_id == shop_id, Tally.quiz == quiz, Tally.what == COMPLETED)
+    seen = select(func.max(Count.day)).where(Count.shop_id == shop_id, Count.quiz == quiz)
+    newest: Iterable[date | None] = (session.scalar(done), session.scalar(seen))
     return max((day for day in newest if day), default=None)
 
 
@@ -181,7 +204,20 @@ def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, .
     for count in session.scalars(_split(counts, Count, span)):
         name = count.question or count.sku
         yield str(count.day), count.version, count.locale, f"event {count.event}", name, count.number, "", None, None
+    yield from _letter_rows(session, span)
     yield from _order_rows(session, span)
+
+
+def _letter_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
+    """Letters by the day they were sent, and by the day on which they were somebody's last one."""
+    where = Letter.shop_id == span.shop_id, Letter.quiz == span.quiz, _moments(Letter.sent_at, span.first, span.last)
+    told = (Letter.version, Letter.locale, Letter.letter)
+    sent = select(Letter.sent_at, *told).where(*where)
+    stopped = _stopped(select(Consent.at, *told).join(Letter, Letter.id == _last_letter()), span)
+    for what, query in (("letter_sent", sent), ("letter_unsubscribed", stopped)):
+        sums = Counter((str(at.date()), *rest) for at, *rest in session.execute(_split(query, Letter, span)))
+        for (day, version, locale, letter), number in sorted(sums.items()):
+            yield day, version, locale, what, letter, number, "", None, None
 
 
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:

@@ -38,6 +38,8 @@ LETTERS = (("how-to-use", 5), ("check-in", 7), ("review", 18), ("replenish", 27)
 """(letter, days after the order); those that the pack has are sent."""
 CLICKED = {"how-to-use": 24, "review": 7, "replenish": 13}
 """Of a hundred who got the letter, how many follow its link; the check-in's answers are no clicks."""
+STOPPED = (6, 8, 8, 19)
+"""Days after the order on which some take back their consent."""
 Progress = Callable[[int, int], None] | None
 
 
@@ -289,6 +291,6 @@ class _Loading:
             told = {"shop_id": row["shop_id"], "contact_id": row["contact_id"], "kind": MARKETING}
             told |= {"text_version": "1", "source": "sample"}
             yield {**told, "state": GRANTED, "at": row["placed_at"]}
-            stopped = row["placed_at"] + timedelta(days=8)
+            stopped = row["placed_at"] + timedelta(days=STOPPED[row["contact_id"] // 31 % len(STOPPED)])
             if row["contact_id"] % 31 == 0 and stopped < self.now:
                 yield {**told, "state": WITHDRAWN, "at": stopped}

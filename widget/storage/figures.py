@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, distinct, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Subquery, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from widget.storage.contacts import MARKETING, WITHDRAWN, Consent
@@ -126,39 +126,36 @@ def letters_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
     return found
 
 
-def unsubscribed(session: Session, span: Span) -> int:
-    """How many people of the shop took back their consent to letters in these days."""
-    query = select(func.count(distinct(Consent.contact_id))).where(
+def unsubscribed(session: Session, span: Span) -> tuple[int, dict[str, int]]:
+    """(people of the whole shop who took back their consent in these days; how many by the last letter they got)."""
+    stopped = _stopped(span)
+    fits: list[ColumnElement[bool]] = [Letter.quiz == span.quiz]
+    if span.version is not None:
+        fits.append(Letter.version == span.version)
+    if span.locale:
+        fits.append(Letter.locale == span.locale)
+    letter = case((and_(*fits), Letter.letter), else_="").label("last_letter")
+    query = select(letter, func.count()).select_from(stopped).outerjoin(Letter, Letter.id == _last_letter(stopped))
+    found = {name: int(number) for name, number in session.execute(query.group_by(letter))}
+    return sum(found.values()), {name: number for name, number in found.items() if name}
+
+
+def _stopped(span: Span) -> Subquery:
+    """(contact_id, at) of everybody of the shop who said no in these days, each once."""
+    query = select(Consent.contact_id, func.max(Consent.at).label("at")).where(
         Consent.shop_id == span.shop_id,
         Consent.kind == MARKETING,
         Consent.state == WITHDRAWN,
         _moments(Consent.at, span.first, span.last),
     )
-    return session.scalar(query) or 0
+    return query.group_by(Consent.contact_id).subquery()
 
 
-def unsubscribed_after(session: Session, span: Span) -> dict[str, int]:
-    """By letter, for how many people it was the last one before they took back their consent in these days."""
-    query = select(Letter.letter, func.count(distinct(Consent.contact_id))).join(Letter, Letter.id == _last_letter())
-    rows = session.execute(_split(_stopped(query, span), Letter, span).group_by(Letter.letter))
-    return {letter: int(number) for letter, number in rows}
-
-
-def _stopped(query: Any, span: Span) -> Any:
-    return query.where(
-        Consent.shop_id == span.shop_id,
-        Consent.kind == MARKETING,
-        Consent.state == WITHDRAWN,
-        _moments(Consent.at, span.first, span.last),
-        Letter.quiz == span.quiz,
-    )
-
-
-def _last_letter() -> Any:
+def _last_letter(stopped: Subquery) -> ScalarSelect[int]:
     """The letter that went to somebody last before they said no."""
-    before = aliased(Letter)
-    sent = select(before.id).where(before.contact_id == Consent.contact_id, before.sent_at <= Consent.at)
-    return sent.order_by(before.sent_at.desc(), before.id.desc()).limit(1).correlate(Consent).scalar_subquery()
+    sent = aliased(Letter)
+    before = select(sent.id).where(sent.contact_id == stopped.c.contact_id, sent.sent_at <= stopped.c.at)
+    return before.order_by(sent.sent_at.desc(), sent.id.desc()).limit(1).correlate(stopped).scalar_subquery()
 
 
 def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, datetime]]:
@@ -213,8 +210,9 @@ def _letter_rows(session: Session, span: Span) -> Iterable[tuple[str | int | Non
     where = Letter.shop_id == span.shop_id, Letter.quiz == span.quiz, _moments(Letter.sent_at, span.first, span.last)
     told = (Letter.version, Letter.locale, Letter.letter)
     sent = select(Letter.sent_at, *told).where(*where)
-    stopped = _stopped(select(Consent.at, *told).join(Letter, Letter.id == _last_letter()), span)
-    for what, query in (("letter_sent", sent), ("letter_unsubscribed", stopped)):
+    stopped = _stopped(span)
+    left = select(stopped.c.at, *told).join(Letter, Letter.id == _last_letter(stopped)).where(Letter.quiz == span.quiz)
+    for what, query in (("letter_sent", sent), ("letter_unsubscribed", left)):
         sums = Counter((str(at.date()), *rest) for at, *rest in session.execute(_split(query, Letter, span)))
         for (day, version, locale, letter), number in sorted(sums.items()):
             yield day, version, locale, what, letter, number, "", None, None

@@ -23,7 +23,6 @@ from widget.storage.figures import (
     ordered_before,
     tallied,
     unsubscribed,
-    unsubscribed_after,
     went_live,
 )
 from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, ENDED, LETTER_CLICKED, OUTCOME, SHOWN
@@ -121,11 +120,11 @@ class Figures:
 
 
 def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wanted) -> Figures:
-    """Nine queries, however much there is; two more where there is nothing."""
+    """Eight queries, however much there is; two more where there is nothing."""
     span = wanted.span(shop_id, quiz)
     sums, events = tallied(session, span), counted(session, span)
     every, orders = completed_days(session, span), ordered(session, span)
-    sent, stopped = letters_sent(session, span), unsubscribed(session, span)
+    sent, (stopped, last) = letters_sent(session, span), unsubscribed(session, span)
     live = went_live(session, shop_id, quiz)
     fitting = [row for row in every if span.fits(row.version, row.locale)]
     days = _days(fitting, wanted)
@@ -152,7 +151,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
         shares=[_shares(each, sums) for each in pack.quiz.questions],
         outcomes=_outcomes(sums.get(OUTCOME, {}), completed),
         products=_products(pack, events, sums),
-        letters=_letters(sent, sums.get(LETTER_CLICKED, {}), unsubscribed_after(session, span)),
+        letters=_letters(sent, sums.get(LETTER_CLICKED, {}), last),
         unsubscribed=stopped,
         money=money_of(orders, completed=completed, seen=people(events, "seen")[0]),
         versions=sorted({row.version for row in every} | {number for number, _ in live}, reverse=True),

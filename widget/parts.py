@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 RESULTS_KEPT = 1024
 RESULT_SECONDS = 60.0
+CLICKS_KEPT = 20_000
+CLICK_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Parts:
     """Held while a draft is checked: one at a time in a process, so that shoppers are never kept waiting by several."""
     drafts: LocalCache[Served]
     """Drafts that are being tried, compiled."""
+    clicks: LocalCache[bool]
+    """Which client has just followed which link of a letter, as hashes."""
     live: LiveQuizzes
     recorder: Recorder
     seals: Seals
@@ -90,6 +94,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         checked=LocalCache(size=2, seconds=1800.0),
         checking=threading.Lock(),
         drafts=LocalCache(size=16, seconds=600.0),
+        clicks=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
         live=live,
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from widget.storage.database import Sessions
 from widget.storage.responses import add_counts, add_responses
-from widget.storage.tallies import add_tallies, tallies_of
+from widget.storage.tallies import TallyKey, add_tallies, tallies_of
 from widget.telemetry import RESPONSES_LOST, log
 
 EVERY_SECONDS = 0.5
@@ -35,6 +35,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._responses: list[tuple[dict[str, Any], bool]] = []
         self._counts: Counter[CountKey] = Counter()
+        self._tallies: Counter[TallyKey] = Counter()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = log("recorder")
@@ -49,6 +50,12 @@ class Recorder:
     def add_count(self, key: CountKey, number: int = 1) -> None:
         with self._lock:
             self._counts[key] += number
+        if self._thread is None:
+            self._start()
+
+    def add_tally(self, key: TallyKey) -> None:
+        with self._lock:
+            self._tallies[key] += 1
         if self._thread is None:
             self._start()
 
@@ -67,20 +74,24 @@ class Recorder:
         with self._lock:
             responses, self._responses = self._responses, []
             counts, self._counts = self._counts, Counter()
-        if not responses and not counts:
+            tallies, self._tallies = self._tallies, Counter()
+        if not responses and not counts and not tallies:
             return
         try:
             with self._sessions.begin() as session:
                 if responses:
                     add_responses(session, [row for row, _ in responses])
-                    add_tallies(session, tallies_of(row for row, tally in responses if tally))
+                add_tallies(session, tallies + tallies_of(row for row, tally in responses if tally))
                 add_counts(session, [counted_row(key, n) for key, n in sorted(counts.items())])
         except SQLAlchemyError:
             self._log.warning("responses_wait", number=len(responses), exc_info=True)
-            self._keep(responses, counts)
+            self._keep(responses, counts, tallies)
 
-    def _keep(self, responses: list[tuple[dict[str, Any], bool]], counts: Counter[CountKey]) -> None:
+    def _keep(
+        self, responses: list[tuple[dict[str, Any], bool]], counts: Counter[CountKey], tallies: Counter[TallyKey]
+    ) -> None:
         with self._lock:
+            self._tallies.update(tallies)
             self._responses[:0] = responses
             self._counts.update(counts)
             lost = len(self._responses) - MOST_WAITING

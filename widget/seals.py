@@ -30,6 +30,7 @@ class Seals:
         self._codes = [AESSIV(_derived(key, b"result-code", 64)) for key in secret_keys]
         self._tokens = [AESSIV(_derived(key, b"link-token", 64)) for key in secret_keys]
         self._sealing = MultiFernet([Fernet(_fernet_key(key)) for key in secret_keys])
+        self._blur = _derived(secret_keys[0], b"blurred", 32)
         self._suppression = _derived(suppression_key, b"address-hash", 32)
 
     def code(self, plain: bytes, *about: bytes) -> str:
@@ -58,6 +59,10 @@ class Seals:
             return self._sealing.decrypt(sealed.encode()).decode()
         except InvalidToken as error:
             raise Forged("this secret was sealed with another key") from error
+
+    def blurred(self, text: str) -> bytes:
+        """A short keyed hash, to know something again for a moment in memory: never stored."""
+        return hashlib.blake2b(text.encode(), key=self._blur, digest_size=16).digest()
 
     def address_hash(self, shop: str, email: str) -> str:
         """A keyed hash of an address within a shop: enough to recognise it, not to guess it."""

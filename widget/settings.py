@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ _SCHEMES = {
     "SMTP_URL": ("smtp", "smtps"),
     "PUBLIC_URL": ("https", "http"),
 }
+OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
+_OIDC_PACKAGES = ("authlib", "requests")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MADE_ONCE = ("SECRET_KEYS", "SUPPRESSION_KEY")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -72,6 +76,9 @@ DESCRIBED = (
     Described("SWEEP_SECONDS", "how often the workers look for due work", "2"),
     Described("LOG_LEVEL", "debug, info (each request), warning or error", "info in production, else warning"),
     Described("TRUSTED_PROXIES", "how many proxies stand in front and may tell the client's address", "0"),
+    Described("OIDC_ISSUER", "people may sign in by this OpenID Connect provider, too: its https address", "none"),
+    Described("OIDC_CLIENT_ID", "what this service is called at that provider", "none"),
+    Described("OIDC_CLIENT_SECRET", "the secret that goes with it", "none", secret=True),
 )
 
 
@@ -97,6 +104,9 @@ class Settings:
     sweep_seconds: float
     log_level: str
     trusted_proxies: int
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -155,8 +165,10 @@ def _read(env: Env) -> Settings:
         sweep_seconds=env.float("SWEEP_SECONDS", 2.0),
         log_level=env.str("LOG_LEVEL", "info" if mode == PRODUCTION else "warning").lower(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
+        **{name.lower(): env.str(name, "").strip() for name in OIDC},
     )
     _refuse_unusable(settings)
+    _refuse_half_a_provider(settings)
     return settings
 
 
@@ -191,6 +203,30 @@ def _refuse_unusable(settings: Settings) -> None:
     ):
         if wrong:
             raise SettingsError(PREFIX + text)
+
+
+def _refuse_half_a_provider(settings: Settings) -> None:
+    """All of OIDC or none of it; what it needs is an extra of this package, looked up and not imported."""
+    missing = [PREFIX + name for name in OIDC if not getattr(settings, name.lower())]
+    if len(missing) == len(OIDC):
+        return
+    if missing:
+        raise SettingsError(f"to sign in by a provider, these must be set as well: {', '.join(missing)}")
+    if not safe_address(settings.oidc_issuer, embedded=settings.embedded):
+        raise SettingsError(f"{PREFIX}OIDC_ISSUER must start with https:// (embedded: http://127.0.0.1 will do)")
+    if not all(find_spec(name) for name in _OIDC_PACKAGES):
+        raise SettingsError(f"{PREFIX}OIDC_… need more packages: run pip install 'recovery-quiz[oidc]'")
+
+
+def safe_address(address: str, *, embedded: bool) -> bool:
+    """Whether secrets may be sent there: https, or this very machine in the embedded default."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (embedded and parts.scheme == "http" and parts.hostname in LOOPBACK)
+    )
 
 
 def _made_once(home: Path) -> dict[str, str]:

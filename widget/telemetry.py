@@ -31,7 +31,7 @@ RESPONSES_LOST = Counter("recovery_responses_lost", "Anonymous responses not sto
 HOOKS = Counter("recovery_hooks", "Hook deliveries", ["door", "outcome"], registry=REGISTRY)
 LETTERS = Counter("recovery_letters", "Letters by what became of them", ["state"], registry=REGISTRY)
 
-_TOKENS = re.compile(r"/(r|u|c|p|f|results|come-in)/[^/?\s]+")
+_TOKENS = re.compile(r"/(r|u|c|p|f|l|results|come-in)/[^/?\s]+")
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;]+")
 
 

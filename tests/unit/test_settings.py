@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from widget.settings import SettingsError, read_settings
+from widget.settings import SettingsError, described, read_settings
 
 STRONG = "k3y-with-32-characters-or-more-abcdef"
 
@@ -52,3 +52,70 @@ def test_the_embedded_default_makes_its_secrets_once_for_its_owner_only(tmp_path
 
     assert (first.secret_keys, first.suppression_key) == (second.secret_keys, second.suppression_key)
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
+
+
+PROVIDER = {
+    "RECOVERY_OIDC_ISSUER": "https://accounts.example",
+    "RECOVERY_OIDC_CLIENT_ID": "recovery-quiz",
+    "RECOVERY_OIDC_CLIENT_SECRET": "hush",
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDER))
+def test_half_a_provider_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    given = {"RECOVERY_HOME": str(tmp_path), **PROVIDER}
+    assert read_settings(given).oidc_issuer == "https://accounts.example"
+    with pytest.raises(SettingsError, match=name):
+        read_settings({**given, name: ""})
+
+
+@pytest.mark.parametrize(
+    ("issuer", "good"),
+    [
+        ("http://127.0.0.1:9", True),
+        ("http://accounts.example", False),
+        ("https://", False),
+        ("accounts.example", False),
+        ("https://[", False),
+    ],
+)
+def test_secrets_go_over_https_or_nowhere(issuer: str, good: bool, tmp_path: Path) -> None:
+    given = {"RECOVERY_HOME": str(tmp_path), **PROVIDER, "RECOVERY_OIDC_ISSUER": issuer}
+    if good:
+        assert read_settings(given).oidc_issuer == issuer
+    else:
+        with pytest.raises(SettingsError, match="OIDC_ISSUER"):
+            read_settings(given)
+
+
+def test_production_wants_https_of_the_provider(tmp_path: Path) -> None:
+    given = {
+        "RECOVERY_ENV": "production",
+        "RECOVERY_HOME": str(tmp_path),
+        "RECOVERY_DATABASE_URL": "postgresql://x/y",
+        "RECOVERY_REDIS_URL": "redis://x",
+        "RECOVERY_SMTP_URL": "smtp://x",
+        "RECOVERY_MAIL_FROM": "hello@quiz.example",
+        "RECOVERY_PUBLIC_URL": "https://quiz.example",
+        "RECOVERY_SECRET_KEYS": STRONG,
+        "RECOVERY_SUPPRESSION_KEY": STRONG,
+        **PROVIDER,
+    }
+    assert read_settings(given).oidc_client_id == "recovery-quiz"
+    with pytest.raises(SettingsError, match="OIDC_ISSUER"):
+        read_settings({**given, "RECOVERY_OIDC_ISSUER": "http://127.0.0.1:9"})
+
+
+def test_a_provider_without_its_packages_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("widget.settings.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"pip install 'recovery-quiz\[oidc\]'"):
+        read_settings({"RECOVERY_HOME": str(tmp_path), **PROVIDER})
+    assert read_settings({"RECOVERY_HOME": str(tmp_path)}).oidc_issuer == ""
+
+
+def test_the_secret_of_the_provider_is_not_shown(tmp_path: Path) -> None:
+    given = {"RECOVERY_HOME": str(tmp_path), **PROVIDER}
+    rows = {row["name"]: row["value"] for row in described(read_settings(given), given)}
+
+    assert rows["RECOVERY_OIDC_ISSUER"] == "https://accounts.example"
+    assert rows["RECOVERY_OIDC_CLIENT_SECRET"] == "(set)"

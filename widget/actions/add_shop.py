@@ -12,7 +12,7 @@ from widget.stores.standard import new_secret
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 TAKEN = frozenset(
-    {"v1", "hooks", "embed", "demo", "mailbox", "console", "u", "c", "p", "f", "healthz", "readyz", "metrics"}
+    {"v1", "hooks", "embed", "demo", "mailbox", "console", "u", "c", "p", "f", "l", "healthz", "readyz", "metrics"}
 )
 
 

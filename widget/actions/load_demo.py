@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -28,13 +29,17 @@ from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.responses import add_counts, add_responses
 from widget.storage.shops import shop_by_slug
-from widget.storage.tallies import BOUGHT, TallyKey, add_tallies, tallies_of
+from widget.storage.tallies import BOUGHT, LETTER_CLICKED, TallyKey, add_tallies, tallies_of
 
 PREFIX = "sample-"
 DAYS, VISITS = 60, 30_000
 BATCH = 2_000
 LETTERS = (("how-to-use", 5), ("check-in", 7), ("review", 18), ("replenish", 27))
 """(letter, days after the order); those that the pack has are sent."""
+CLICKED = {"how-to-use": 24, "review": 7, "replenish": 13}
+"""Of a hundred who got the letter, how many follow its link; the check-in's answers are no clicks."""
+STOPPED = (6, 8, 8, 19)
+"""Days after the order on which some take back their consent."""
 Progress = Callable[[int, int], None] | None
 
 
@@ -234,6 +239,7 @@ class _Loading:
         ]
         if letters:
             session.execute(insert(Letter), letters)
+            add_tallies(session, self._clicks(letters))
         self.made["letters"] += len(letters)
         session.execute(insert(Consent), list(self._consents(rows)))
 
@@ -269,11 +275,22 @@ class _Loading:
                     "decisions": [{"at": sent_at.isoformat(), "state": state, "reason": "sample"}],
                 }
 
+    def _clicks(self, letters: list[dict[str, Any]]) -> Counter[TallyKey]:
+        """Most follow a link on the day the letter came, some on the next."""
+        found: Counter[TallyKey] = Counter()
+        for row in letters:
+            drawn = zlib.crc32(f"{row['trigger_id']} {row['letter']}".encode()) % 1000
+            day = (row["sent_at"] + timedelta(days=drawn % 4 // 3)).date()
+            if row["state"] != "bounced" and drawn < 10 * CLICKED.get(row["letter"], 0) and day <= self.now.date():
+                where = (row["shop_id"], row["quiz"], LETTER_CLICKED, day, row["version"], row["locale"])
+                found[TallyKey(*where, row["letter"])] += 1
+        return found
+
     def _consents(self, orders: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         for row in orders:
             told = {"shop_id": row["shop_id"], "contact_id": row["contact_id"], "kind": MARKETING}
             told |= {"text_version": "1", "source": "sample"}
             yield {**told, "state": GRANTED, "at": row["placed_at"]}
-            stopped = row["placed_at"] + timedelta(days=8)
+            stopped = row["placed_at"] + timedelta(days=STOPPED[row["contact_id"] // 31 % len(STOPPED)])
             if row["contact_id"] % 31 == 0 and stopped < self.now:
                 yield {**told, "state": WITHDRAWN, "at": stopped}

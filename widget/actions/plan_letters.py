@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownResult
 from widget.actions.result_links import open_result, result_code
+from widget.content.languages import locale_for
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.letter import (
     BOUNCED,
@@ -64,7 +65,9 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
                 code = _agreed_code(parts, session, served, order.contact_id, visit)
                 row = _row(parts, shop, served, sequence, step, moment)
                 row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
-                row |= {"trigger_id": order.external_id, "locale": order.locale, "result_code": code}
+                # The language it will be written in, so that the results page counts it where its clicks are.
+                locale = locale_for(served.engine.rules.pack, order.locale)
+                row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
                 add_letter(session, row)
 
 
@@ -119,7 +122,8 @@ def _plan_now(
             moment = due_at(step, {"placed": parts.now()}, (), served.shop.timezone)
             if moment and condition_holds(step.when, facts):
                 row = _row(parts, served.shop, served, sequence, step, moment)
-                row |= {"contact_id": contact_id, "locale": locale, "result_code": code, "trigger_id": trigger_id}
+                spoken = locale_for(served.engine.rules.pack, locale)
+                row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
                 row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
                 made += add_letter(session, row)
     return made

@@ -30,6 +30,11 @@ def result_url(parts: Parts, shop: str, code: str) -> str:
     return f"{parts.settings.public_url}/{shop}/r/{code}"
 
 
+def quiz_url(parts: Parts, shop: str, quiz: str) -> str:
+    """The address of a quiz's first page."""
+    return f"{parts.settings.public_url}/{shop}/quiz/{quiz}"
+
+
 def open_result(parts: Parts, shop: str, code: str, quiz: str | None = None) -> tuple[Served, dict[str, list[str]]]:
     """(the version a code was made with, its answers). Raises UnknownResult."""
     try:

@@ -50,7 +50,7 @@ def sign_in(parts: Parts, *, email: str, password: str, code: str = "", browser:
         right = is_password(person.password_hash if person else "", password)
         if person is None or person.disabled_at or not right:
             if person is not None:
-                _note(parts, session, person, "sign_in_refused", "wrong password, or disabled")
+                note_in_shops(parts, session, person, "sign_in_refused", "wrong password, or disabled")
             token = None
         elif person.sealed_totp and not code:
             raise CodeNeeded("Now the six digits from your authenticator.")
@@ -65,18 +65,18 @@ def _with_code(parts: Parts, session: Session, person: Person, code: str, browse
     if person.sealed_totp:
         step = totp_step(parts.seals.unseal(person.sealed_totp), code, parts.now(), person.totp_step)
         if step is None:
-            _note(parts, session, person, "sign_in_refused", "wrong one-time code")
+            note_in_shops(parts, session, person, "sign_in_refused", "wrong one-time code")
             return None
         person.totp_step = step
     return begin_visit(parts, session, person, browser)
 
 
-def begin_visit(parts: Parts, session: Session, person: Person, browser: str) -> str:
-    """A fresh token for a person who has shown who they are."""
+def begin_visit(parts: Parts, session: Session, person: Person, browser: str, how: str = "") -> str:
+    """A fresh token for a person who has shown who they are; ``how`` goes into the log behind the browser."""
     token, now = new_token(), parts.now()
     row = SignIn(person_id=person.id, token_hash=token_hash(token), browser=browser[:120], created_at=now, seen_at=now)
     session.add(row)
-    _note(parts, session, person, "signed_in", browser[:120])
+    note_in_shops(parts, session, person, "signed_in", browser[:120] + how)
     return token
 
 
@@ -108,7 +108,9 @@ def sign_out(parts: Parts, *, person_id: int, sign_in_id: int | None = None) -> 
             row.ended_at = parts.now()
         person = session.get(Person, person_id)
         if person and ended:
-            _note(parts, session, person, "signed_out", f"{len(ended)} of their browsers" if len(ended) > 1 else "")
+            note_in_shops(
+                parts, session, person, "signed_out", f"{len(ended)} of their browsers" if len(ended) > 1 else ""
+            )
 
 
 def link_person(session: Session, parts: Parts, token: str, *, lock: bool = False) -> tuple[SignInLink, Person] | None:
@@ -121,7 +123,7 @@ def link_person(session: Session, parts: Parts, token: str, *, lock: bool = Fals
     return row, person
 
 
-def _note(parts: Parts, session: Session, person: Person, what: str, about: str) -> None:
+def note_in_shops(parts: Parts, session: Session, person: Person, what: str, about: str) -> None:
     """In the log of each of their shops; of a refused one only the address that was tried is known."""
     who = person.email if what == "sign_in_refused" else person.told
     for shop, _ in shops_of(session, person.id):

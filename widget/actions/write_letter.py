@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from widget.actions.answer_check_in import ANSWERS, check_in_token
 from widget.actions.errors import ActionError, UnknownResult
+from widget.actions.follow_link import PRODUCT, QUIZ, RESULT, Link, link_url
 from widget.actions.plan_letters import bought_products
-from widget.actions.result_links import open_result, result_setting, result_url
+from widget.actions.result_links import open_result, quiz_url, result_setting, result_url
 from widget.content.languages import locale_for
 from widget.content.words import Words, words_for
 from widget.domain.engine.evaluation import evaluate, screen
@@ -87,7 +88,7 @@ def _context(
     context: dict[str, Any] = {
         "shop": {"name": served.shop.name, "url": served.shop.url or base},
         "confirm_url": f"{base}/c/{seals.token(CONFIRM, letter.contact_id)}",
-        "quiz_url": f"{base}/{served.shop.slug}/quiz/{served.quiz}",
+        "quiz_url": _link(parts, served, letter, QUIZ, quiz_url(parts, served.shop.slug, served.quiz)),
         "blocks": {
             "tips": _tips(parts, served, letter, answers),
             "check-in": [CheckIn(better, same, worse)],
@@ -95,7 +96,8 @@ def _context(
         },
     }
     if letter.result_code:
-        context["result_url"] = result_url(parts, served.shop.slug, letter.result_code)
+        plain = result_url(parts, served.shop.slug, letter.result_code)
+        context["result_url"] = _link(parts, served, letter, RESULT, plain, letter.result_code)
     if order is not None:
         context["order"] = {"number": order.number}
     if products:
@@ -108,9 +110,18 @@ def _context(
             "size": first.size or "",
             "sku": first.sku,
         }
-        context["product_url"] = setting.address(first.url or "/")
+        context["product_url"] = _link(parts, served, letter, PRODUCT, setting.address(first.url or "/"), first.sku)
         context["blocks"]["product-picture"] = [Picture(picture, f"{first.name}{size}")] if picture else []
     return context
+
+
+def _link(parts: Parts, served: Served, letter: Letter, kind: str, plain: str, what: str = "") -> str:
+    """The address that counts; in a letter that is only looked at, the plain one."""
+    if not letter.id:
+        return plain
+    locale = spoken_in(served, letter)
+    link = Link(served.shop.slug, served.quiz, served.version, locale, letter.letter, kind, what)
+    return link_url(parts, link)
 
 
 def _for_mail(image: str) -> str:

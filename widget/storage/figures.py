@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, distinct, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, ScalarSelect, Subquery, and_, case, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from widget.storage.contacts import MARKETING, WITHDRAWN, Consent
 from widget.storage.content import Publication
@@ -126,15 +126,36 @@ def letters_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
     return found
 
 
-def unsubscribed(session: Session, span: Span) -> int:
-    """How many people of the shop took back their consent to letters in these days."""
-    query = select(func.count(distinct(Consent.contact_id))).where(
+def unsubscribed(session: Session, span: Span) -> tuple[int, dict[str, int]]:
+    """(people of the whole shop who took back their consent in these days; how many by the last letter they got)."""
+    stopped = _stopped(span)
+    fits: list[ColumnElement[bool]] = [Letter.quiz == span.quiz]
+    if span.version is not None:
+        fits.append(Letter.version == span.version)
+    if span.locale:
+        fits.append(Letter.locale == span.locale)
+    letter = case((and_(*fits), Letter.letter), else_="").label("last_letter")
+    query = select(letter, func.count()).select_from(stopped).outerjoin(Letter, Letter.id == _last_letter(stopped))
+    found = {name: int(number) for name, number in session.execute(query.group_by(letter))}
+    return sum(found.values()), {name: number for name, number in found.items() if name}
+
+
+def _stopped(span: Span) -> Subquery:
+    """(contact_id, at) of everybody of the shop who said no in these days, each once."""
+    query = select(Consent.contact_id, func.max(Consent.at).label("at")).where(
         Consent.shop_id == span.shop_id,
         Consent.kind == MARKETING,
         Consent.state == WITHDRAWN,
         _moments(Consent.at, span.first, span.last),
     )
-    return session.scalar(query) or 0
+    return query.group_by(Consent.contact_id).subquery()
+
+
+def _last_letter(stopped: Subquery) -> ScalarSelect[int]:
+    """The letter that went to somebody last before they said no."""
+    sent = aliased(Letter)
+    before = select(sent.id).where(sent.contact_id == stopped.c.contact_id, sent.sent_at <= stopped.c.at)
+    return before.order_by(sent.sent_at.desc(), sent.id.desc()).limit(1).correlate(stopped).scalar_subquery()
 
 
 def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, datetime]]:
@@ -145,10 +166,9 @@ def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, date
 
 def last_day(session: Session, shop_id: int, quiz: str) -> date | None:
     """The newest day on which anybody saw or completed the quiz."""
-    newest: Iterable[date | None] = (
-        session.scalar(select(func.max(table.day)).where(table.shop_id == shop_id, table.quiz == quiz))
-        for table in (Tally, Count)
-    )
+    done = select(func.max(Tally.day)).where(Tally.shop_id == shop_id, Tally.quiz == quiz, Tally.what == COMPLETED)
+    seen = select(func.max(Count.day)).where(Count.shop_id == shop_id, Count.quiz == quiz)
+    newest: Iterable[date | None] = (session.scalar(done), session.scalar(seen))
     return max((day for day in newest if day), default=None)
 
 
@@ -181,7 +201,21 @@ def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, .
     for count in session.scalars(_split(counts, Count, span)):
         name = count.question or count.sku
         yield str(count.day), count.version, count.locale, f"event {count.event}", name, count.number, "", None, None
+    yield from _letter_rows(session, span)
     yield from _order_rows(session, span)
+
+
+def _letter_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
+    """Letters by the day they were sent, and by the day on which they were somebody's last one."""
+    where = Letter.shop_id == span.shop_id, Letter.quiz == span.quiz, _moments(Letter.sent_at, span.first, span.last)
+    told = (Letter.version, Letter.locale, Letter.letter)
+    sent = select(Letter.sent_at, *told).where(*where)
+    stopped = _stopped(span)
+    left = select(stopped.c.at, *told).join(Letter, Letter.id == _last_letter(stopped)).where(Letter.quiz == span.quiz)
+    for what, query in (("letter_sent", sent), ("letter_unsubscribed", left)):
+        sums = Counter((str(at.date()), *rest) for at, *rest in session.execute(_split(query, Letter, span)))
+        for (day, version, locale, letter), number in sorted(sums.items()):
+            yield day, version, locale, what, letter, number, "", None, None
 
 
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:

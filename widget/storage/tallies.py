@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from widget.domain.pack import ENDS_EARLY
 from widget.storage.database import Table
 
-COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT = (
+COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT, LETTER_CLICKED = (
     "completed",
     "outcome",
     "shown",
@@ -22,13 +22,18 @@ COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT = (
     "answered",
     "ended",
     "bought",
+    "letter_clicked",
 )
 """``answer``: question=option. ``answered``: how many gave that question an answer. ``ended``: after which question a
-warning sign ended the quiz. ``bought``: orders with that SKU that a completed quiz came before."""
+warning sign ended the quiz. ``bought``: orders with that SKU that a completed quiz came before. ``letter_clicked``:
+how often a link in that letter was followed, by the version and the language of the letter."""
 
 
 class Tally(Table):
-    """How many completed quizzes of a day had something in common. ``name`` is empty where it does not apply."""
+    """How many completed quizzes (of letters: clicks) of a day had something in common.
+
+    ``name`` is empty where it does not apply.
+    """
 
     __tablename__ = "tallies"
     # The order of the key is the order in which the results page reads.

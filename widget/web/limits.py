@@ -15,6 +15,7 @@ from widget.web.requests import current_parts
 
 View = TypeVar("View", bound=Callable[..., Any])
 PER_GUESSER, PER_GUESSED = "30 per 15 minutes", "10 per 15 minutes"
+PER_PROVIDER = "60 per 15 minutes"
 PER_INVITED, PER_INVITING = "5 per hour", "100 per hour"
 PER_CLIENT, PER_ADDRESS, PER_SHOP = "20 per hour", "5 per hour", "2000 per hour"
 
@@ -77,6 +78,11 @@ def sign_in_limited(view: View) -> View:
     for limit, key in ((PER_GUESSER, get_remote_address), (PER_GUESSED, _guessed)):
         view = cast(View, limiter.limit(limit, key_func=key, methods=["POST"])(view))
     return view
+
+
+def provider_limited(view: View) -> View:
+    """Ways to the provider and back: by client; each makes us ask somebody else."""
+    return cast(View, limiter.limit(PER_PROVIDER, key_func=get_remote_address)(view))
 
 
 def _guessed() -> str:

@@ -23,6 +23,7 @@ from widget.web.console import (
     impact,
     log,
     mappings,
+    oidc,
     orders,
     people,
     records,
@@ -38,6 +39,7 @@ from widget.web.requests import current_parts
 
 PARTS = (
     doors,
+    oidc,
     drafts,
     mappings,
     bulk,
@@ -60,6 +62,7 @@ PARTS = (
 def hang(app: Flask) -> None:
     hang_guard(app)
     hang_filters(app)
+    oidc.hang_provider(app, app.extensions["parts"].settings)
     console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
     console.add_url_rule("/", "overview", overview)
     console.add_url_rule("/shops/<shop>/quizzes", "add", add, methods=["POST"])

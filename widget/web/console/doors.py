@@ -22,7 +22,17 @@ from widget.actions.errors import UnknownToken
 from widget.actions.sign_in import IDLE, CodeNeeded, NotSignedIn, sign_in, sign_out
 from widget.passwords import Weak
 from widget.storage.people import open_sign_ins
-from widget.web.console.guard import EVERYONE, SIGNED_IN, kept_fields, me, permitted, sign_in_cookie, visitor
+from widget.web.console.guard import (
+    EVERYONE,
+    SIGNED_IN,
+    browser_name,
+    kept_fields,
+    me,
+    next_path,
+    permitted,
+    sign_in_cookie,
+    visitor,
+)
 from widget.web.limits import sign_in_limited
 from widget.web.requests import current_parts
 
@@ -34,7 +44,7 @@ blueprint = Blueprint("doors", __name__)
 def sign_in_form() -> AnyResponse | str:
     if visitor():
         return redirect("/console/", 303)
-    return render_template("console/sign_in.html", kept="")
+    return render_template("console/sign_in.html", kept="", told=session.pop("told", ""))
 
 
 @blueprint.post("/sign-in")
@@ -50,7 +60,7 @@ def sign_in_post() -> AnyResponse:
             email=form.get("email", ""),
             password=form.get("password", ""),
             code=form.get("code", ""),
-            browser=_browser(),
+            browser=browser_name(),
         )
     except (NotSignedIn, CodeNeeded) as error:
         page = render_template(
@@ -65,20 +75,7 @@ def sign_in_post() -> AnyResponse:
     found = kept_fields(kept)
     if found:
         return make_response(render_template("console/again.html", kept=found, why="signed-out"))
-    return redirect(_next(), 303)
-
-
-def _next() -> str:
-    path = str(session.pop("next", "") or "/console/")
-    return path if path.startswith("/console/") and "//" not in path else "/console/"
-
-
-def _browser() -> str:
-    """A browser in two words, for the list of sign-ins."""
-    agent = request.headers.get("User-Agent", "")
-    names = [name for name in ("Firefox", "Edg", "OPR", "Chrome", "Safari") if name in agent]
-    systems = [name for name in ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux") if name in agent]
-    return f"{names[0] if names else 'Browser'} on {systems[0] if systems else 'an unknown system'}"
+    return redirect(next_path(), 303)
 
 
 @blueprint.post("/sign-out")
@@ -109,7 +106,7 @@ def come_in_post(token: str) -> AnyResponse:
     parts, form = current_parts(), request.form
     name = form.get("name", "")
     try:
-        cookie = come_in(parts, token=token, name=name, password=form.get("password", ""), browser=_browser())
+        cookie = come_in(parts, token=token, name=name, password=form.get("password", ""), browser=browser_name())
     except Weak as error:
         person = link_opens_for(parts, token)
         return make_response(render_template("console/come_in.html", person=person, name=name, told=str(error)), 422)

@@ -177,3 +177,17 @@ def sign_in_cookie(token: str) -> None:
 def role_here() -> str:
     found = visitor()
     return found.roles.get((request.view_args or {}).get("shop", ""), "") if found else ""
+
+
+def next_path() -> str:
+    """Where somebody wanted to go before they were asked to sign in."""
+    path = str(session.pop("next", "") or "/console/")
+    return path if path.startswith("/console/") and "//" not in path else "/console/"
+
+
+def browser_name() -> str:
+    """A browser in two words, for the list of sign-ins."""
+    agent = request.headers.get("User-Agent", "")
+    names = [name for name in ("Firefox", "Edg", "OPR", "Chrome", "Safari") if name in agent]
+    systems = [name for name in ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux") if name in agent]
+    return f"{names[0] if names else 'Browser'} on {systems[0] if systems else 'an unknown system'}"

@@ -25,7 +25,7 @@ from widget.storage.figures import (
     unsubscribed,
     went_live,
 )
-from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, ENDED, OUTCOME, SHOWN
+from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, ENDED, LETTER_CLICKED, OUTCOME, SHOWN
 from widget.web.console import charts
 from widget.web.console.results_filter import Wanted
 from widget.web.console.results_funnel import Counted, Headline, Step, headlines, people, steps_of
@@ -63,10 +63,27 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A product or a letter, with three numbers."""
+    """A product, with three numbers."""
 
     name: str
     numbers: tuple[int, int, int]
+    widths: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A letter: how many went, and what came of them. ``share``: clicks for a hundred letters sent; None without any.
+
+    ``stopped``: people whose last letter it was before they unsubscribed. ``widths``: sent, clicked, unsubscribed.
+    """
+
+    name: str
+    sent: int
+    arrived: int
+    returned: int
+    clicked: int
+    share: float | None
+    stopped: int
     widths: tuple[float, float, float]
 
 
@@ -96,7 +113,7 @@ class Figures:
     shares: list[Shares]
     outcomes: list[Bar]
     products: list[Goods]
-    letters: list[Goods]
+    letters: list[Sent]
     unsubscribed: int
     money: list[Money]
     versions: list[int]
@@ -107,7 +124,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
     span = wanted.span(shop_id, quiz)
     sums, events = tallied(session, span), counted(session, span)
     every, orders = completed_days(session, span), ordered(session, span)
-    sent, stopped = letters_sent(session, span), unsubscribed(session, span)
+    sent, (stopped, last) = letters_sent(session, span), unsubscribed(session, span)
     live = went_live(session, shop_id, quiz)
     fitting = [row for row in every if span.fits(row.version, row.locale)]
     days = _days(fitting, wanted)
@@ -134,7 +151,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
         shares=[_shares(each, sums) for each in pack.quiz.questions],
         outcomes=_outcomes(sums.get(OUTCOME, {}), completed),
         products=_products(pack, events, sums),
-        letters=_letters(sent),
+        letters=_letters(sent, sums.get(LETTER_CLICKED, {}), last),
         unsubscribed=stopped,
         money=money_of(orders, completed=completed, seen=people(events, "seen")[0]),
         versions=sorted({row.version for row in every} | {number for number, _ in live}, reverse=True),
@@ -229,13 +246,28 @@ def _products(pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]]
     return _goods(rows)
 
 
-def _letters(sent: Mapping[str, Mapping[str, int]]) -> list[Goods]:
-    rows = []
-    for letter, states in sent.items():
-        delivered = states.get(DELIVERED, 0)
-        back = states.get(BOUNCED, 0) + states.get(COMPLAINED, 0)
-        rows.append((letter.replace("-", " ").capitalize(), sum(states.values()), delivered, back))
-    return _goods(rows)
+def _letters(
+    sent: Mapping[str, Mapping[str, int]], clicks: Mapping[str, int], stopped: Mapping[str, int]
+) -> list[Sent]:
+    """The most sent first. A letter of earlier days can be clicked in these, so none of the three is left out."""
+    sums = {each: sum(sent.get(each, {}).values()) for each in {*sent, *clicks, *stopped}}
+    most = max([*sums.values(), *clicks.values(), 1])
+    found = []
+    for letter, number in sorted(sums.items(), key=lambda row: (-row[1], row[0])):
+        states, clicked, left = sent.get(letter, {}), clicks.get(letter, 0), stopped.get(letter, 0)
+        found.append(
+            Sent(
+                name=letter.replace("-", " ").capitalize(),
+                sent=number,
+                arrived=states.get(DELIVERED, 0),
+                returned=states.get(BOUNCED, 0) + states.get(COMPLAINED, 0),
+                clicked=clicked,
+                share=charts.share(clicked, number) if number else None,
+                stopped=left,
+                widths=(charts.width(number, most), charts.width(clicked, most), charts.width(left, most)),
+            )
+        )
+    return found
 
 
 def _goods(rows: list[tuple[str, int, int, int]]) -> list[Goods]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.answer_check_in import answer_check_in, check_in_shop
 from widget.actions.change_consent import Preferences, choose, confirm_consent, erase, preferences, unsubscribe
 from widget.actions.export_data import request_export
+from widget.actions.follow_link import follow_link
 from widget.content.words import Words, words_for
+from widget.domain.bots import is_bot
 from widget.domain.result import direction
 from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.web.limits import PER_CLIENT, limiter
@@ -119,3 +122,19 @@ def ask_check_in(token: str) -> Response:
 def do_check_in(token: str) -> Response:
     shop, answer = answer_check_in(current_parts(), token)
     return _note(_words(), answer, shop)
+
+
+@blueprint.get("/l/<token>")
+def follow(token: str) -> AnyResponse:
+    """On to the product, the quiz or the result: the one link whose GET is counted, since it changes nothing."""
+    answer = redirect(follow_link(current_parts(), token, client=_person()), 303)
+    answer.headers.update(PRIVATE)
+    return answer
+
+
+def _person() -> str:
+    """The client's address; empty for what says that nobody has clicked: programs, HEAD, and looks ahead."""
+    ahead = " ".join(request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz")).lower()
+    if request.method == "HEAD" or "prefetch" in ahead or is_bot(request.headers.get("User-Agent", "")):
+        return ""
+    return request.remote_addr or "unknown"

@@ -1,0 +1,101 @@
+"""Coming in by a company account (OpenID Connect), where a provider is set. Passwords go on working beside it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import orjson
+from flask import Blueprint, Flask, abort, current_app, redirect, request, session
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
+from widget.seals import Forged
+from widget.settings import Settings
+from widget.telemetry import log
+from widget.web.console.guard import EVERYONE, browser_name, next_path, permitted, sign_in_cookie
+from widget.web.console.provider import Provider, ProviderTrouble, Untrusted
+from widget.web.limits import provider_limited
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("oidc", __name__, url_prefix="/oidc")
+UNDER_WAY, TOLD = "oidc", "told"
+LONGEST = 600
+"""Seconds from the button to the way back; who takes longer begins again."""
+NOT_NOW = "Your company account could not be asked just now. Try again in a moment, or use your password."
+AGAIN = "Signing in by your company account did not work out. Try again, or use your password."
+
+
+def hang_provider(app: Flask, settings: Settings) -> None:
+    """Nothing is fetched here: the provider may be down when we start."""
+    provider = Provider(settings) if settings.oidc_issuer else None
+    app.extensions["oidc"] = provider
+    app.jinja_env.globals["company_accounts"] = provider is not None
+
+
+def _provider() -> Provider:
+    provider = current_app.extensions["oidc"]
+    if not isinstance(provider, Provider):
+        abort(404)
+    return provider
+
+
+@blueprint.get("")
+@permitted(EVERYONE)
+@provider_limited
+def start() -> AnyResponse:
+    """To the provider; what must come back is kept sealed in the session."""
+    provider = _provider()
+    try:
+        started = provider.start()
+    except ProviderTrouble as error:
+        return _refused(NOT_NOW, str(error))
+    parts = current_parts()
+    kept = [started.state, started.nonce, started.verifier, parts.now().timestamp()]
+    session[UNDER_WAY] = parts.seals.seal(orjson.dumps(kept).decode())
+    return redirect(started.address, 303)
+
+
+@blueprint.get("/back")
+@permitted(EVERYONE)
+@provider_limited
+def back() -> AnyResponse:
+    """Back from the provider. Whatever comes of it, the browser goes on at once: no code stays in its address."""
+    provider, args = _provider(), request.args
+    state, nonce, verifier = _under_way()
+    if not state or not secrets.compare_digest(state.encode(), args.get("state", "").encode()):
+        return _refused(AGAIN, "state")
+    if args.get("iss", provider.issuer) != provider.issuer:  # RFC 9207
+        return _refused(AGAIN, "issuer")
+    if "error" in args or not args.get("code"):
+        return _refused(AGAIN, "the provider refused")
+    try:
+        claimed = provider.finish(code=args["code"], nonce=nonce, verifier=verifier)
+        token = sign_in_by_provider(
+            current_parts(), email=claimed.email, verified=claimed.verified, browser=browser_name()
+        )
+    except ProviderTrouble as error:
+        return _refused(NOT_NOW, str(error))
+    except Untrusted as error:
+        return _refused(AGAIN, str(error))
+    except NotInvited as error:
+        return _refused(str(error), error.code)
+    sign_in_cookie(token)
+    return redirect(next_path(), 303)
+
+
+def _under_way() -> tuple[str, str, str]:
+    """(state, nonce, PKCE verifier) of the way that this browser began; good for one return, and not for long."""
+    try:
+        kept: Any = orjson.loads(current_parts().seals.unseal(session.pop(UNDER_WAY, "")))
+    except (Forged, orjson.JSONDecodeError):
+        return "", "", ""
+    state, nonce, verifier, begun = kept
+    return (state, nonce, verifier) if 0 <= current_parts().now().timestamp() - begun <= LONGEST else ("", "", "")
+
+
+def _refused(told: str, why: str) -> AnyResponse:
+    """Back to the sign-in page with our own words; ``why`` is ours, too, and holds nothing that was sent."""
+    log("oidc").warning("not_signed_in", reason=why)
+    session[TOLD] = told
+    return redirect("/console/sign-in", 303)

@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 Resolver = Callable[[str, int], Sequence[str]]
 _METADATA = {ip_address(each) for each in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")}
 """Where clouds tell machines their secrets; not all of these lie in private networks."""
-_SHARED = ip_network("100.64.0.0/10")
-"""Carrier-grade NAT (RFC 6598): neither private nor public."""
+_NEITHER = [ip_network(each) for each in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24")]
+"""Neither private nor public: carrier-grade NAT (RFC 6598), protocol assignments (RFC 6890), 6to4 relays (RFC 7526)."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -34,7 +34,7 @@ def is_public(text: str) -> bool:
             return is_public(str(wrapped))
         if address.sixtofour or address.teredo or address.is_site_local:
             return False
-    elif address in _SHARED:
+    elif any(address in each for each in _NEITHER):
         return False
     refused = (
         address.is_private,

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 
@@ -33,9 +34,10 @@ def amount_of(text: str, currency: str) -> tuple[int, str]:
     if found is None or not _NUMBER.fullmatch(found[2]) or (found[1] and found[3]):
         raise BadValue(f"price {text.strip()[:40]!r} is no amount such as 15.00 USD" if text.strip() else "no price")
     code = (found[1] or found[3] or currency).upper()
-    if not is_currency(code):
+    decimals = _decimals(code)
+    if decimals is None:
         raise BadValue(f"currency {code!r} is not known")
-    minor = Decimal(found[2].replace(",", "")).scaleb(get_currency_precision(code))
+    minor = Decimal(found[2].replace(",", "")).scaleb(decimals)
     if minor != minor.to_integral_value():
         raise BadValue(f"price {text.strip()[:40]!r} has more decimals than {code} has")
     if not 0 < minor <= MOST_AMOUNT:
@@ -43,17 +45,17 @@ def amount_of(text: str, currency: str) -> tuple[int, str]:
     return int(minor), code
 
 
+@lru_cache(maxsize=256)
+def _decimals(code: str) -> int | None:
+    return get_currency_precision(code) if is_currency(code) else None
+
+
 def name_of(text: str) -> str:
     """A name as plain text: no markup however often it was escaped, no invisible characters. Raises BadValue."""
-    plain = text[: MOST_NAME * 40]
-    for _ in range(_SOME_ROUNDS):
-        before, plain = plain, unescape(nh3.clean(plain, tags=set()))
-        if plain == before:
-            break
-    else:
-        plain = plain.replace("<", " ").replace(">", " ")
-    shown = "".join(each if not _invisible(each) else " " if each in "\t\n\r" else "" for each in plain)
-    shown = " ".join(shown.split())
+    plain = _visible(text[: MOST_NAME * 40])
+    if "<" in plain or "&" in plain:
+        plain = _without_markup(plain)
+    shown = " ".join(plain.split())
     if not shown:
         raise BadValue("it has no title")
     if len(shown) > MOST_NAME:
@@ -61,20 +63,36 @@ def name_of(text: str) -> str:
     return shown
 
 
-def _invisible(character: str) -> bool:
-    """Control and format characters: they could turn the text around, or hide a word from the claims lint."""
-    return unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Cn")
+def _without_markup(text: str) -> str:
+    """Until nothing changes any more: what was escaped twice would be markup for whoever unescapes it once."""
+    for _ in range(_SOME_ROUNDS):
+        before, text = text, _visible(unescape(nh3.clean(text, tags=set())))
+        if text == before:
+            return text
+    return text.replace("<", " ").replace(">", " ")
+
+
+def _visible(text: str) -> str:
+    """Without control and format characters: they could turn the text around, or hide a word from the claims lint."""
+    if text.isprintable():
+        return text
+    return "".join(
+        " " if each in "\t\n\r" else each
+        for each in text
+        if each in "\t\n\r" or unicodedata.category(each) not in ("Cc", "Cf", "Co", "Cs", "Cn")
+    )
 
 
 def web_address(text: str, base: str) -> str:
     """An http or https address; a path stands under ``base``. Raises BadValue."""
     try:
-        whole = urljoin(base, text) if base else text
+        given = urlsplit(text)
+        whole = urljoin(base, text) if base and not given.scheme and not text.startswith("//") else text
         parts = urlsplit(whole)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
     except ValueError:
         good = False
-    if not good or len(whole) > MOST_ADDRESS or any(each.isspace() or _invisible(each) for each in whole):
+    if not good or len(whole) > MOST_ADDRESS or " " in whole or not whole.isprintable():
         raise BadValue("it is no http or https address")
     return whole
 

@@ -17,8 +17,8 @@ from sqlalchemy import select
 
 from tests.conftest import GOOD, leg_day_files, publish_files
 from tests.console_forms import client_in, form_token, post
-from tests.unit.test_fetching import HERE as LOOPBACK
-from tests.unit.test_fetching import Store, gives
+from tests.store import HERE as LOOPBACK
+from tests.store import Store, gives
 from widget.actions.change_feed import BadAddress, NotNow, ask_for_import, change_feed
 from widget.actions.change_product import change_product
 from widget.actions.import_due_feeds import import_due_feeds

@@ -72,11 +72,12 @@ def ask_for_import(parts: Parts, *, shop: str, by: Person, vanished: int | None 
             raise NotNow("An import is under way. It says here what it comes to.")
         if vanished is not None and (row.outcome != STOPPED or len(row.vanished) != vanished):
             raise NotNow("The feed was looked at again meanwhile. See what it says now.")
-        row.state, row.due_at, row.asked_by, row.anyway = WAITING, now, by.id, vanished or 0
+        row.state, row.due_at, row.asked_by = WAITING, now, by.id
+        row.anyway, row.progress = vanished or 0, 0
 
 
 def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:
-    owner = shop_by_slug(session, slug, lock=True)
+    owner = shop_by_slug(session, slug)  # Not locked: an import locks its feed first, then the shop.
     if owner is None:
         raise UnknownShop(f"there is no shop '{slug}'")
     return owner, feed_of(session, owner.id, lock=True)

@@ -46,6 +46,8 @@ class Item:
         for key, value in feed.items():
             if key == "price" and isinstance(value, int) and feed.get("currency", "USD"):
                 words.append(("price", money_text(value, str(feed.get("currency", "USD")), "en")))
+            elif key == "stock":
+                words.append(("stock", str(value) if value else "out of stock" if value == 0 else "in stock"))
             elif key == "active":
                 words.append(("on sale", "yes" if value else "no"))
             elif key != "currency":

@@ -410,6 +410,16 @@ def test_an_address_we_would_never_call_is_not_kept(sqlite_parts: Parts, address
         assert session.scalars(select(feeds_table.Feed)).all() == []
 
 
+def test_characters_that_no_database_takes_do_no_harm(parts: Parts) -> None:
+    odd = {"id": 1, "title": "Cream", "sku": "A\ud800\u0000", "price": "x\ud800", "available": True}
+    good = {"id": 2, "title": "\u0000", "sku": "CREAM-60\u0000", "price": "31.00", "available": True}
+    product = {"id": 3, "title": "Trail \ud800Cream", "handle": "a\ud800b", "variants": [odd, good]}
+    report = take(parts, json.dumps({"products": [product]}), base="https://s.example/")
+
+    assert (report.outcome, report.changed) == (DONE, ["CREAM-60"])
+    assert feed(parts).problems
+
+
 # In the console --------------------------------------------------------------------------------------
 
 

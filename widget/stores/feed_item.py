@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from widget.stores.feed_values import BadValue, amount_of, in_period, name_of, web_address
+from widget.stores.feed_values import BadValue, amount_of, in_period, name_of, visible, web_address
 
 IN_STOCK, NOT_NOW = "in_stock", ("out_of_stock", "preorder", "backorder")
 """After Google's product data specification; what cannot be sent today is not recommended."""
@@ -73,7 +73,7 @@ class BadItem:
 
 def merchant_item(fields: Mapping[str, str], place: str, given: Defaults) -> FeedItem | BadItem:
     """An item of a Google Merchant feed, from its attributes by name."""
-    sku, mpn = fields.get("id", "").strip(), fields.get("mpn", "").strip()
+    sku, mpn = visible(fields.get("id", "")).strip(), visible(fields.get("mpn", "")).strip()
     if not sku:
         return BadItem(place, "it has no id")
     if len(sku) > MOST_ID or len(mpn) > MOST_ID:
@@ -208,4 +208,4 @@ def _text(value: Any) -> str:
     """Ids come as numbers above 2^53, too: exact, as text."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
-    return str(value).strip()
+    return visible(str(value)).strip()

@@ -52,7 +52,7 @@ def _decimals(code: str) -> int | None:
 
 def name_of(text: str) -> str:
     """A name as plain text: no markup however often it was escaped, no invisible characters. Raises BadValue."""
-    plain = _visible(text[: MOST_NAME * 40])
+    plain = visible(text[: MOST_NAME * 40])
     if "<" in plain or "&" in plain:
         plain = _without_markup(plain)
     shown = " ".join(plain.split())
@@ -66,13 +66,13 @@ def name_of(text: str) -> str:
 def _without_markup(text: str) -> str:
     """Until nothing changes any more: what was escaped twice would be markup for whoever unescapes it once."""
     for _ in range(_SOME_ROUNDS):
-        before, text = text, _visible(unescape(nh3.clean(text, tags=set())))
+        before, text = text, visible(unescape(nh3.clean(text, tags=set())))
         if text == before:
             return text
     return text.replace("<", " ").replace(">", " ")
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Without control and format characters: they could turn the text around, or hide a word from the claims lint."""
     if text.isprintable():
         return text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -109,6 +110,20 @@ def test_price_stock_and_a_vanished_product_reach_results(parts: Parts) -> None:
     assert best in cards(parts)
     take(parts, tsv(names, stock="out_of_stock"))
     assert not set(names) & set(cards(parts))
+
+
+def test_another_process_sees_a_new_price_within_five_seconds(
+    make_parts: Callable[..., Parts], sqlite_url: str, redis_server: Any
+) -> None:
+    here, there = make_parts(sqlite_url, redis_server()), make_parts(sqlite_url, redis_server())
+    there.shared.listen(there.live.moved)
+    best = next(iter(cards(there)))
+    take(here, tsv({best: "Cream"}, price="77.00 USD"))
+    ends = time.monotonic() + 5
+    while cards(there)[best]["price"]["amount"] != 7700 and time.monotonic() < ends:
+        time.sleep(0.05)
+
+    assert cards(there)[best]["price"]["amount"] == 7700
 
 
 def test_what_a_product_contains_is_never_taken_from_a_feed(parts: Parts) -> None:

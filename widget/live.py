@@ -135,7 +135,7 @@ class LiveQuizzes:
             feed, blocked = catalogue(session, shop.id)
             since = superseded_at(session, shop.id, quiz, wanted) if wanted != publication.number else None
         rules, highest = compiled
-        blocked |= _offending(rules, feed)
+        blocked |= offending(rules, feed)
         shelf = Shelf(rules, feed=feed, blocked=blocked, revision=shop.catalogue_revision)
         engine = Engine(rules, shelf, highest)
         return Served(shop, quiz, wanted, engine, wanted == publication.number, publication.number, since)
@@ -154,7 +154,7 @@ class LiveQuizzes:
         return compiled
 
 
-def _offending(rules: Rules, feed: Mapping[str, Mapping[str, Any]]) -> set[str]:
+def offending(rules: Rules, feed: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Products that the store gives a name which the claims lint forbids: they are withheld until it changes."""
     pack = rules.pack
     return {

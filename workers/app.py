@@ -9,6 +9,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from widget.actions.check_draft import check_waiting_drafts
 from widget.actions.forget_old import forget_old
+from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.publish_draft import publish_due
 from widget.actions.record_order import record_orders
 from widget.actions.rescue_letters import rescue_letters
@@ -48,6 +49,7 @@ def configure(settings: Settings) -> None:
             "send-letters": {"task": "send_letters", "schedule": sweep, "options": {"expires": sweep * 2}},
             "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
             "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "import-feeds": {"task": "import_feeds", "schedule": sweep, "options": {"expires": sweep * 2}},
             "rescue-letters": {"task": "rescue_letters", "schedule": 60.0, "options": {"expires": 60}},
             "forget-old": {"task": "forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
         },
@@ -120,3 +122,8 @@ def check_drafts_task() -> int:
 @app.task(name="publish_due")  # type: ignore[untyped-decorator]
 def publish_due_task() -> int:
     return publish_due(parts())
+
+
+@app.task(name="import_feeds")  # type: ignore[untyped-decorator]
+def import_feeds_task() -> int:
+    return import_due_feeds(parts())

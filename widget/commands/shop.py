@@ -10,6 +10,7 @@ import orjson
 from widget.actions.add_shop import add_shop
 from widget.actions.change_product import change_product
 from widget.actions.errors import UnknownShop
+from widget.commands.feeds import import_feed_command
 from widget.commands.opening import opened_parts
 from widget.parts import Parts
 from widget.storage.catalogue import catalogue
@@ -19,7 +20,10 @@ from widget.storage.shops import good_secrets, shop_by_slug
 
 @click.group()
 def shop() -> None:
-    """Add shops, show their addresses, withhold products."""
+    """Add shops, show their addresses, withhold products, import what the store says of them."""
+
+
+shop.add_command(import_feed_command)
 
 
 @shop.command()

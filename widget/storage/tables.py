@@ -6,6 +6,7 @@ from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.content import ContentVersion, Publication
 from widget.storage.database import Table
 from widget.storage.drafts import Draft, DraftChange, DraftReport, PlannedPublish
+from widget.storage.feeds import Feed
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
@@ -19,6 +20,7 @@ TABLES = (
     ContentVersion,
     Publication,
     StoredProduct,
+    Feed,
     Response,
     Count,
     Tally,

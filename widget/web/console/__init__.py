@@ -19,6 +19,7 @@ from widget.web.console import (
     doors,
     drafts,
     embed_page,
+    feed_page,
     hooks_page,
     impact,
     log,
@@ -55,6 +56,7 @@ PARTS = (
     settings_page,
     hooks_page,
     catalogue_page,
+    feed_page,
     embed_page,
 )
 

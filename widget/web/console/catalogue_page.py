@@ -13,6 +13,7 @@ from widget.content.money import money_text
 from widget.domain.roles import MANAGE
 from widget.storage.catalogue import StoredProduct, stored_products
 from widget.storage.content import live_quizzes
+from widget.web.console.feed_view import FeedView, feed_view
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.settings_page import last_change
@@ -45,6 +46,8 @@ class Item:
         for key, value in feed.items():
             if key == "price" and isinstance(value, int) and feed.get("currency", "USD"):
                 words.append(("price", money_text(value, str(feed.get("currency", "USD")), "en")))
+            elif key == "stock":
+                words.append(("stock", str(value) if value else "out of stock" if value == 0 else "in stock"))
             elif key == "active":
                 words.append(("on sale", "yes" if value else "no"))
             elif key != "currency":
@@ -56,10 +59,11 @@ class Item:
 @permitted(MANAGE)
 def listing(shop: str) -> str:
     """Every product that a live quiz shows or the catalogue knows."""
-    return _listing(shop_place(shop))
+    return products_page(shop_place(shop))
 
 
-def _listing(place: Place, wrong: dict[str, str] | None = None) -> str:
+def products_page(place: Place, wrong: dict[str, str] | None = None, *, feed: FeedView | None = None) -> str:
+    """The page, with what was wrong with a form of it."""
     items = _items(place)
     return page(
         "console/settings_products.html",
@@ -70,6 +74,7 @@ def _listing(place: Place, wrong: dict[str, str] | None = None) -> str:
         items=items,
         withheld=sum(each.blocked or each.barred for each in items),
         wrong=wrong or {},
+        feed=feed or feed_view(current_parts(), place.shop),
         last=last_change(place),
     )
 
@@ -102,7 +107,7 @@ def change(shop: str) -> AnyResponse:
         abort(400)
     reason = " ".join(request.form.get("reason", "")[:MOST_REASON].split())
     if not reason:
-        return make_response(_listing(place, {sku: "Say why, for whoever asks later."}), 422)
+        return make_response(products_page(place, {sku: "Say why, for whoever asks later."}), 422)
     try:
         change_product(current_parts(), shop=shop, sku=sku, blocked=do == "withhold", reason=reason, by=me())
     except BadProduct:

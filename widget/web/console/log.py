@@ -26,6 +26,7 @@ SIGNS = {
     "Publishing": "impact",
     "Letters and orders": "letter",
     "Settings": "settings",
+    "Product feed": "in",
 }
 
 

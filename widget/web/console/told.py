@@ -74,6 +74,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Publishing": ("published", "rolled_back", "publish_planned", "publish_dropped", "publish_failed"),
     "Letters and orders": ("letter_sent_again", "hook_replayed"),
     "Settings": ("settings_changed", "secret_rotated", "product_withheld", "product_released"),
+    "Product feed": ("feed_changed", "feed_imported", "feed_refused"),
 }
 """Kinds of entries of the log, each with its codes."""
 ENTRIES = {
@@ -107,6 +108,9 @@ ENTRIES = {
     "secret_rotated": "rotated the hook secret",
     "product_withheld": "withheld a product",
     "product_released": "released a product",
+    "feed_changed": "changed where the product feed is",
+    "feed_imported": "imported a product feed",
+    "feed_refused": "imported nothing from a product feed",
 }
 
 

@@ -27,6 +27,20 @@ async function check() {
 const checkSoon = later(300, check);
 if (document.querySelector("#panel[data-stale], #state[data-stale]")) check();
 
+// Work that goes on elsewhere: looked at again until it is done, without touching the forms beside it.
+async function lookAgain() {
+  const old = document.querySelector("[data-again]");
+  if (!old) return;
+  try {
+    const answer = await fetch(location.href, { credentials: "same-origin" });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(old.parentElement.id)?.firstElementChild;
+    if (fresh && !fresh.hasAttribute("data-again")) { location.reload(); return; }
+    if (fresh) old.replaceWith(fresh);
+  } catch { /* The server is away; the next look asks again. */ }
+  setTimeout(lookAgain, 1500);
+}
+setTimeout(lookAgain, 1500);
+
 // Saving ------------------------------------------------------------------------------------------------
 
 const saved = (form, text, bad = false) => {

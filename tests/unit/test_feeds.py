@@ -1,0 +1,420 @@
+"""Product feeds: what is read of them, what is left out and told, and what stops the whole file."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import ROOT
+from widget.domain.engine.shelf import FROM_FEEDS
+from widget.stores import feeds
+from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem
+from widget.stores.feed_survey import MOST_TOLD, survey
+from widget.stores.feed_values import MOST_NAME, BadValue, amount_of, in_period, name_of, web_address
+from widget.stores.feeds import RSS, SHOPIFY, TSV, kind_of, read_feed
+
+SAMPLES = ROOT / "tests" / "feeds"
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+GIVEN = Defaults("USD", "https://shop.example.com/", NOW)
+G = 'xmlns:g="http://base.google.com/ns/1.0"'
+
+
+def items(text: str | bytes) -> list[FeedItem | BadItem]:
+    return list(read_feed(io.BytesIO(text.encode() if isinstance(text, str) else text), GIVEN))
+
+
+def rss(*of_items: str, head: str = "") -> str:
+    body = "".join(f"<item>{each}</item>" for each in of_items)
+    return f'{head}<rss version="2.0" {G}><channel><title>Shop</title>{body}</channel></rss>'
+
+
+def item(sku: str = "A", **more: str) -> str:
+    fields = {"title": "Cream", "price": "15.00 USD", "availability": "in_stock", "link": "https://s.example/a"}
+    fields |= {"image_link": "https://s.example/a.jpg", **more}
+    return f"<g:id>{sku}</g:id>" + "".join(f"<g:{name}>{value}</g:{name}>" for name, value in fields.items() if value)
+
+
+def one(**more: str) -> FeedItem:
+    (found,) = items(rss(item(**more)))
+    assert isinstance(found, FeedItem), found
+    return found
+
+
+# Samples ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("google-merchant.rss2.constructed.xml", RSS),
+        ("google-merchant.rss2-plain-core-tags.constructed.xml", RSS),
+        ("google-merchant.constructed.tsv", TSV),
+        ("shopify-products.constructed.json", SHOPIFY),
+    ],
+)
+def test_each_kind_says_the_same_of_the_same_store(name: str, kind: str) -> None:
+    body = (SAMPLES / name).read_bytes()
+    found = [each for each in items(body) if isinstance(each, FeedItem)]
+
+    assert kind_of(io.BytesIO(body)) == kind
+    assert [(each.sku, each.price, each.currency) for each in found] == [
+        ("RQ-ROLL-3OZ", 2900, "USD"),
+        ("RQ-CREAM-4OZ", 4400, "USD"),  # The sale price.
+        ("RQ-SALVE-2OZ", 3500, "USD"),
+        ("RQ-SPRAY-2OZ", 3200, "USD"),
+    ]
+    assert [each.stock for each in found] == [None, None, 0, None if kind == SHOPIFY else 0]  # The last: preorder.
+    assert found[2].name == "Recovery Salve 2 oz — “Überkühl” & co"
+    assert found[0].variant_id == "48039284711"
+    assert found[0].image == "https://cdn.example.com/roll-on.jpg"
+    assert found[0].url == "https://shop.example.com/products/recovery-roll-on?variant=48039284711"
+    assert all(set(each.said) <= set(FROM_FEEDS) for each in found)
+
+
+def test_an_entity_bomb_is_refused_before_anything_of_it_is_read() -> None:
+    with pytest.raises(BadFeed, match="DTD or entities"):
+        items((SAMPLES / "xxe-attack.constructed.xml").read_bytes())
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["<!DOCTYPE rss>", '<!DOCTYPE rss SYSTEM "https://s.example/x.dtd">', '<!DOCTYPE rss [<!ENTITY a "b">]>'],
+)
+def test_any_dtd_is_refused(head: str) -> None:
+    with pytest.raises(BadFeed, match="DTD"):
+        items(rss(item(), head=head))
+
+
+# Files that are none ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no feed we read"),
+        ("hello", "no feed we read"),
+        (b"\x1f\x8b\x08\x00", "packed"),
+        (b"PK\x03\x04", "packed"),
+        ("<html><body>Sign in</body></html>", "begins with <html>"),
+        ("<feed/>", "begins with <feed>"),
+        (rss(item())[:-10], "well-formed XML after item 1"),
+        ('<?xml version="1.0" encoding="no-such"?><rss/>', "well-formed"),
+        ("id\ttitle\nA\tCream", "price, availability not found"),
+        (b"id\ttitle\tprice\tavailability\nA\tCr\xe9me\t1.00 USD\tin_stock", "line 2 is not UTF-8"),
+        ('{"products": {}}', "no list"),
+        ('{"products": [', "well-formed JSON"),
+        ('{"products": ' + "[" * 100_000, "well-formed JSON"),
+        ('{"products": [' + "9" * 5000 + "]}", "well-formed JSON"),
+    ],
+)
+def test_a_file_that_is_no_feed_stops_in_words(text: str | bytes, told: str) -> None:
+    with pytest.raises(BadFeed, match=told):
+        items(text)
+
+
+def test_one_item_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "MOST_OF_ITEM", 200_000)
+    with pytest.raises(BadFeed, match="without the end of an item"):
+        items(rss(item(description="x" * 600_000)))
+    with pytest.raises(BadFeed, match="longer than"):
+        items("id\ttitle\tprice\tavailability\n" + "x" * 300_000)
+    assert len(items(rss(*(item(str(each), description="x" * 50_000) for each in range(10))))) == 10
+
+
+def test_too_many_items_and_too_large_a_json_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "MOST_ITEMS", 3)
+    monkeypatch.setattr(feeds, "MOST_JSON", 1000)
+    with pytest.raises(BadFeed, match="more than 3 items"):
+        items(rss(*(item(str(each)) for each in range(4))))
+    with pytest.raises(BadFeed, match="JSON file of more than"):
+        items('{"products": []}' + " " * 1000)
+
+
+# Values ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("15.00 USD", (1500, "USD")),
+        ("1,299.00 USD", (129900, "USD")),
+        ("1,299,000 USD", (129900000, "USD")),
+        ("USD 15", (1500, "USD")),
+        ("15.5usd", (1550, "USD")),
+        ("15.000 USD", (1500, "USD")),
+        ("1500 JPY", (1500, "JPY")),
+        ("1.234 KWD", (1234, "KWD")),
+        (" 9.99 ", (999, "USD")),
+    ],
+)
+def test_prices_are_exact_in_minor_units(text: str, amount: tuple[int, str]) -> None:
+    assert amount_of(text, "USD") == amount
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "free",
+        "12,99 USD",
+        "1.299,00 EUR",
+        "12.999 USD",
+        "0 USD",
+        "-5 USD",
+        "5 XXQ",
+        "USD 5 EUR",
+        "1,29 USD",
+        "9" * 12,
+        "١٥ USD",
+        "1e3 USD",
+        "15.00.00 USD",
+        "$15.00",
+    ],
+)
+def test_a_price_that_is_doubtful_is_refused_rather_than_guessed(text: str) -> None:
+    with pytest.raises(BadValue):
+        amount_of(text, "USD")
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("<b>Trail</b> Cream", "Trail Cream"),
+        ("Trail&nbsp;Cream &amp; co", "Trail Cream & co"),
+        ("&lt;script&gt;alert(1)&lt;/script&gt;Cream", "Cream"),
+        ("&amp;lt;b&amp;gt;Cream", "Cream"),
+        ("Cream <script>alert(1)</script>", "Cream"),
+        ("<\u200bscript>alert(1)</script>Cream", "Cream"),
+        ("5 < 6 & 7 > 2", "5 < 6 & 7 > 2"),
+        ("  Trail \n\t Cream ", "Trail Cream"),
+        ("pa\u200bin\u202e\u00adless", "painless"),
+    ],
+)
+def test_names_are_plain_text(title: str, name: str) -> None:
+    assert name_of(title) == name
+
+
+@given(st.text(alphabet='<>&;/="ab clt#x60scriptimg\u200b\u00ad', max_size=120))
+def test_no_markup_survives_in_a_name_however_it_was_escaped(text: str) -> None:
+    try:
+        name = name_of(text)
+    except BadValue:
+        return
+    assert "<script" not in name.lower()
+    assert "<img" not in name.lower()
+    assert len(name) <= MOST_NAME
+
+
+def test_long_names_are_cut_at_a_word() -> None:
+    name = name_of("cream " * 100)
+    assert len(name) <= MOST_NAME
+    assert name.endswith("cream…")
+    assert len(name_of("x" * 5000)) == MOST_NAME
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//",
+        "https://",
+        "https://a:b@s.example/",
+        "https://s.example/a b",
+        f"https://s.example/{'x' * 2000}",
+        "https://[s/",
+        "ftp://s.example/",
+    ],
+)
+def test_an_address_that_no_browser_should_open_is_left_out(text: str) -> None:
+    with pytest.raises(BadValue):
+        web_address(text, "")
+    assert one(link=text.replace("&", "&amp;")).url == ""
+
+
+def test_a_path_stands_under_the_store() -> None:
+    assert web_address("/a.jpg", "https://s.example/x/feed.xml") == "https://s.example/a.jpg"
+
+
+# Items -----------------------------------------------------------------------------------------------
+
+
+def test_a_sale_price_counts_only_where_it_is_one_and_its_time_is_now() -> None:
+    now, past = "2026-11-01T13:00-0500/2026-12-01T15:30-0500", "2025-11-01T13:00-0500/2025-12-01T15:30-0500"
+    sale = {"sale_price": "12.00 USD"}
+
+    assert one(**sale).price == 1200
+    assert one(**sale, sale_price_effective_date=now).price == 1200
+    assert one(**sale, sale_price_effective_date=now).dated
+    assert one(**sale, sale_price_effective_date=past).price == 1500
+    for wrong in ({"sale_price": "20.00 USD"}, {"sale_price": "12.00 EUR"}, {"sale_price": "cheap"}):
+        assert one(**wrong).price == 1500
+        assert "sale price does not count" in one(**wrong).notes[0]
+    assert one(**sale, sale_price_effective_date="soon").price == 1500
+    with pytest.raises(BadValue):
+        in_period("2026-11-01/2026-12-01", NOW)  # Without a zone nobody knows when.
+
+
+@pytest.mark.parametrize(
+    ("word", "stock"),
+    [
+        ("in_stock", None),
+        ("in stock", None),
+        ("In Stock", None),
+        ("out_of_stock", 0),
+        ("preorder", 0),
+        ("backorder", 0),
+    ],
+)
+def test_what_cannot_be_sent_today_is_out_of_stock(word: str, stock: int | None) -> None:
+    assert one(availability=word).stock == stock
+
+
+def test_a_count_is_taken_where_there_is_one() -> None:
+    assert one(quantity="7").stock == 7
+    assert one(quantity="7", availability="out_of_stock").stock == 0
+
+
+def test_a_bad_item_is_told_with_its_place_and_left_out() -> None:
+    found = items(
+        rss(item("A"), item("B", price="12,99 USD"), item("", title="x"), item("A"), item("C", title="<b></b>"))
+    )
+    told = [(each.place, each.reason) for each in found if isinstance(each, BadItem)]
+
+    assert [each.sku for each in found if isinstance(each, FeedItem)] == ["A"]
+    assert told == [
+        ("item 2", "price '12,99 USD' is no amount such as 15.00 USD"),
+        ("item 3", "it has no id"),
+        ("item 4", "the id 'A' stands at item 1 already"),
+        ("item 5", "it has no title"),
+    ]
+
+
+def test_a_missing_picture_is_told_and_does_no_harm() -> None:
+    assert one(image_link="").notes == ("it has no image_link",)
+    assert "image" not in one(image_link="").said
+
+
+def test_an_attribute_inside_another_is_not_the_products_own() -> None:
+    assert one(shipping="<g:price>5.95 USD</g:price>").price == 1500
+    (found,) = items(rss(item() + '<atom:link xmlns:atom="http://www.w3.org/2005/Atom">https://e.example</atom:link>'))
+    assert isinstance(found, FeedItem)
+    assert found.url == "https://s.example/a"
+
+
+def test_a_table_may_have_a_mark_of_its_encoding_quotes_and_holes() -> None:
+    head = "\ufeffID\tTitle\tg:price\tavailability\timage link\tshipping(country:price)\n"
+    found = items(
+        head + 'A\t"Trail ""Big""\tCream"\t15.00 USD\tin_stock\n\nB\tSalve\nC\tx\t1 USD\tin_stock\t\tUS:1\textra\n'
+    )
+
+    assert isinstance(found[0], FeedItem)
+    assert found[0].name == 'Trail "Big" Cream'
+    assert [(each.place, each.reason) for each in found if isinstance(each, BadItem)] == [
+        ("line 4", "no price"),
+        ("line 5", "it has 7 cells, the header 6"),
+    ]
+
+
+def shopify(**variant: Any) -> list[FeedItem | BadItem]:
+    whole = {"id": 9007199254740993, "title": "Cream", "sku": "A", "price": "15.00", "available": True, **variant}
+    product = {"id": 9007199254740995, "title": "Trail", "handle": "trail", "images": [], "variants": [whole]}
+    return items(json.dumps({"products": [product]}))
+
+
+def test_ids_of_shopify_stay_exact_above_what_a_float_holds() -> None:
+    (found,) = shopify(id=92233720368547758079)
+    assert isinstance(found, FeedItem)
+    assert (found.product_id, found.variant_id) == ("9007199254740995", "92233720368547758079")
+    assert found.name == "Trail – Cream"
+
+
+@pytest.mark.parametrize(
+    "variant", [{"price": None}, {"available": None}, {"price": 15.005}, {"title": 7, "price": "x"}]
+)
+def test_a_variant_that_says_too_little_is_left_out(variant: dict[str, Any]) -> None:
+    assert isinstance(shopify(**variant)[0], BadItem)
+
+
+def test_odd_json_is_told_not_raised() -> None:
+    found = items('{"products": [7, {"variants": 3}, {"title": "x", "variants": [{"sku": "", "id": null}]}]}')
+    assert all(isinstance(each, BadItem) for each in found)
+    assert len(found) == 3
+
+
+# What is ours ----------------------------------------------------------------------------------------
+
+
+def test_an_item_is_ours_by_its_sku_then_its_part_number_then_without_a_sku_its_variant() -> None:
+    body = rss(
+        item("X-1", mpn="CREAM"),
+        item("CREAM", price="20.00 USD"),
+        item("shopify_US_7_700175", title="Roll-on"),
+        item("999", title="By variant id"),
+        item("Y", link="https://s.example/y?variant=5"),
+    )
+    told = survey(
+        read_feed(io.BytesIO(body.encode()), GIVEN), {"CREAM"}, {"700175": "ROLL", "999": "STICK", "5": "SPRAY"}
+    )
+
+    assert {sku: each.place for sku, each in told.found.items()} == {
+        "CREAM": "item 2",
+        "ROLL": "item 3",
+        "STICK": "item 4",
+    }
+    assert told.found["ROLL"].said["variant_id"] == "700175"
+
+
+def test_an_item_that_cannot_be_read_is_not_taken_for_gone() -> None:
+    body = rss(item("A", price="?"), item("B"), *(item("", title="x") for _ in range(MOST_TOLD + 5)))
+    told = survey(read_feed(io.BytesIO(body.encode()), GIVEN), {"A", "B"}, {})
+
+    assert told.unread == {"A"}
+    assert len(told.told) == MOST_TOLD
+    assert told.more == 6
+
+
+# Size ------------------------------------------------------------------------------------------------
+
+_READ = """
+import resource, sys
+from datetime import UTC, datetime
+from widget.stores.feed_item import Defaults
+from widget.stores.feed_survey import survey
+from widget.stores.feeds import read_feed
+calls = []
+with open(sys.argv[1], "rb") as file:
+    told = survey(read_feed(file, Defaults("USD", "", datetime.now(UTC))), {"SKU-99999"}, {}, progress=calls.append)
+try:  # Of this program alone; what the kernel counts for a process holds its parent's, too.
+    with open("/proc/self/status") as status:
+        most = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+except OSError:
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(told.items, len(told.found), len(calls), most // 1024)
+"""
+
+
+def test_a_feed_of_100_000_items_is_read_as_a_stream_within_500_mb(tmp_path: Path) -> None:
+    path = tmp_path / "feed.xml"
+    with path.open("w") as file:
+        file.write(f'<rss version="2.0" {G}><channel><title>Shop</title>')
+        for number in range(100_000):
+            file.write(f"<item>{item(f'SKU-{number}', description='Long words. ' * 40)}</item>\n")
+        file.write("</channel></rss>")
+    command = [sys.executable, "-c", _READ, str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    read, found, calls, megabytes = map(int, told.split())
+
+    assert path.stat().st_size > 50_000_000
+    assert (read, found) == (100_000, 1)
+    assert calls > 90
+    assert megabytes < 500

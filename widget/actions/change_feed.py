@@ -1,0 +1,93 @@
+"""Say where a shop's product feed is, take that back, or have it imported now."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.import_feed import STOPPED
+from widget.parts import Parts
+from widget.seals import Forged
+from widget.storage.audit import note
+from widget.storage.feeds import GIVEN_UP_AFTER, IDLE, RUNNING, WAITING, Feed, feed_of
+from widget.storage.people import Person
+from widget.storage.shops import Shop, shop_by_slug
+from widget.stores.fetching import Limits, NotFetched, checked_form
+
+MOST_ADDRESS = 2000
+
+
+class BadAddress(ActionError):
+    code = "bad_address"
+
+
+class NotNow(ActionError):
+    """There is nothing to import from, or an import is under way."""
+
+    code = "not_now"
+
+
+def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Limits | None = None) -> None:
+    """Set the address of the feed, and ask for an import; empty takes it away. Raises UnknownShop, BadAddress.
+
+    What was imported stays as it is. The address is kept sealed, since it may hold a token.
+    """
+    if len(address) > MOST_ADDRESS:
+        raise BadAddress(f"Use at most {MOST_ADDRESS:,} characters.")
+    try:
+        if address:
+            checked_form(address, limits or Limits())
+    except NotFetched as error:
+        told = str(error)
+        raise BadAddress(f"{told[:1].upper()}{told[1:]}.") from error
+    with parts.sessions.begin() as session:
+        owner, row = _locked(session, shop)
+        if row is None:
+            row = Feed(shop_id=owner.id)
+            session.add(row)
+        now = parts.now()
+        row.sealed_address = parts.seals.seal(address) if address else ""
+        row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
+        row.started_at, row.progress, row.anyway = None, 0, 0  # A run under way does not count any more.
+        row.asked_by = by.id if address else None
+        row.seen_digest = ""
+        about = f"at {urlsplit(address).hostname}" if address else "removed"
+        note(session, shop_id=owner.id, at=now, person_id=by.id, who=by.told, what="feed_changed", about=about)
+
+
+def ask_for_import(parts: Parts, *, shop: str, by: Person, vanished: int | None = None) -> None:
+    """Have a worker import the feed at once. Raises UnknownShop, NotNow.
+
+    ``vanished``: import although so many products are gone, as the last run told; with more it stops again.
+    """
+    with parts.sessions.begin() as session:
+        _, row = _locked(session, shop)
+        if row is None or not row.sealed_address:
+            raise NotNow("Say first where the feed is.")
+        now = parts.now()
+        at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
+        if at_it:
+            raise NotNow("An import is under way. It says here what it comes to.")
+        if vanished is not None and (row.outcome != STOPPED or len(row.vanished) != vanished):
+            raise NotNow("The feed was looked at again meanwhile. See what it says now.")
+        row.state, row.due_at, row.asked_by = WAITING, now, by.id
+        row.anyway, row.progress = vanished or 0, 0
+
+
+def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:
+    owner = shop_by_slug(session, slug)  # Not locked: an import locks its feed first, then the shop.
+    if owner is None:
+        raise UnknownShop(f"there is no shop '{slug}'")
+    return owner, feed_of(session, owner.id, lock=True)
+
+
+def shown_address(parts: Parts, row: Feed | None) -> str:
+    """The address as it may be shown: its host alone, for path and query may hold a token. Empty: there is none."""
+    if row is None or not row.sealed_address:
+        return ""
+    try:
+        return f"https://{urlsplit(parts.seals.unseal(row.sealed_address)).hostname}/…"
+    except (Forged, ValueError):
+        return "sealed with another key: set it again"

@@ -1,0 +1,98 @@
+"""For workers: fetch and import the product feeds whose time has come, each by one worker at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from widget.actions.fetch_feed import fetched_feed
+from widget.actions.import_feed import FAILED, Asked, FeedReport, import_feed, keep_report
+from widget.parts import Parts
+from widget.seals import Forged
+from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, Feed, due_feeds
+from widget.storage.people import Person
+from widget.storage.shops import Shop
+from widget.stores.addresses import Resolver, resolve
+from widget.stores.feed_item import BadFeed
+from widget.stores.fetching import Limits, NotFetched
+
+TELL_EVERY = 1.0
+"""Seconds between two notes of how far a run is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    feed_id: int
+    shop: Shop
+    sealed: str
+    started_at: datetime
+    asked: Asked
+
+
+def import_due_feeds(parts: Parts, *, limits: Limits | None = None, resolver: Resolver = resolve) -> int:
+    """How many feeds were run, whatever each came to. ``limits`` and ``resolver`` are for tests."""
+    with parts.reads() as session:
+        due = due_feeds(session, parts.now())
+    return sum(_run(parts, feed_id, limits, resolver) for feed_id in due)
+
+
+def _run(parts: Parts, feed_id: int, limits: Limits | None, resolver: Resolver) -> bool:
+    claim = _claimed(parts, feed_id)
+    if claim is None:
+        return False
+    try:
+        address = parts.seals.unseal(claim.sealed)
+        with fetched_feed(address, limits=limits, resolver=resolver) as files:
+            asked = _asked(claim, base=address)
+            import_feed(parts, shop=claim.shop.slug, files=files, asked=asked, progress=_teller(parts, claim))
+    except Forged:
+        _failed(parts, claim, "Its address was sealed with another key: set it again.")
+    except (NotFetched, BadFeed) as error:
+        _failed(parts, claim, f"Nothing was changed: {error}.")
+    except Exception:
+        _failed(parts, claim, "Nothing was changed: something went wrong on our side. It is tried again.")
+        raise
+    return True
+
+
+def _asked(claim: _Claim, *, base: str = "") -> Asked:
+    asked = claim.asked
+    return Asked(by=asked.by, anyway=asked.anyway, started_at=claim.started_at, base=base)
+
+
+def _failed(parts: Parts, claim: _Claim, error: str) -> None:
+    keep_report(parts, claim.shop, _asked(claim), FeedReport(FAILED, error=error))
+
+
+def _claimed(parts: Parts, feed_id: int) -> _Claim | None:
+    """Take a feed; None when another worker was first, or it is not due any more."""
+    now = parts.now()
+    with parts.sessions.begin() as session:
+        row = session.get(Feed, feed_id, with_for_update=True)
+        if row is None or not row.sealed_address or row.due_at is None or row.due_at > now:
+            return None
+        if row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER:
+            return None
+        row.state, row.started_at, row.progress = RUNNING, now, 0
+        by = session.get(Person, row.asked_by) if row.asked_by is not None else None
+        shop = session.get_one(Shop, row.shop_id)
+        return _Claim(feed_id, shop, row.sealed_address, now, Asked(by=by, anyway=row.anyway))
+
+
+def _teller(parts: Parts, claim: _Claim) -> Callable[[int], None]:
+    """Notes how many items were read, now and then, for whoever looks at the console."""
+    last = time.monotonic()
+
+    def tell(items: int) -> None:
+        nonlocal last
+        if time.monotonic() - last < TELL_EVERY:
+            return
+        last = time.monotonic()
+        with parts.sessions.begin() as session:
+            row = session.get(Feed, claim.feed_id, with_for_update=True)
+            if row is not None and row.started_at == claim.started_at:
+                row.progress = items
+
+    return tell

@@ -1,0 +1,248 @@
+"""Take over what a store's product feed says of the products that the shop's quizzes know: all of it, or nothing.
+
+A feed changes FROM_FEEDS alone: what a product contains, its warnings and certificate never come from one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO
+
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import UnknownShop
+from widget.domain.engine.shelf import FROM_FEEDS
+from widget.live import Served, offending
+from widget.parts import Parts
+from widget.storage.audit import note
+from widget.storage.catalogue import StoredProduct, move_revision, stored_products
+from widget.storage.content import live_quizzes
+from widget.storage.feeds import IDLE, Feed, feed_of
+from widget.storage.people import Person
+from widget.storage.shops import Shop, shop_by_slug
+from widget.stores.feed_item import BadFeed, Defaults
+from widget.stores.feed_survey import Survey, survey
+from widget.stores.feeds import digest_of, kind_of, read_feed
+
+DONE, UNCHANGED, STOPPED, FAILED = "done", "unchanged", "stopped", "failed"
+EVERY = timedelta(minutes=15)
+"""How often a feed is fetched, at most."""
+ALARM_PART = 3
+"""When more than one in so many of the products known vanished, it is taken for a broken feed."""
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who imports, and how: ``by`` a person, else ``who`` in words. ``anyway``: so many products may vanish.
+
+    ``base``: the address that the paths of the feed stand under. ``started_at``: the claim of a worker, whose result
+    counts only while the claim is still its own.
+    """
+
+    by: Person | None = None
+    who: str = "product feed"
+    uploaded: bool = False
+    anyway: int = 0
+    base: str = ""
+    started_at: datetime | None = None
+
+
+@dataclass
+class FeedReport:
+    """What a run came to. ``vanished``: SKUs taken out, or with ``stopped`` those that would have been."""
+
+    outcome: str
+    kind: str = ""
+    items: int = 0
+    matched: int = 0
+    changed: list[str] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    problems_more: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Needed:
+    """What the shop knows: its live quizzes, and every SKU of theirs or of the catalogue, with variant ids."""
+
+    shop: Shop
+    served: tuple[Served, ...]
+    skus: frozenset[str]
+    variants: dict[str, str]
+
+    def mark(self) -> bytes:
+        return repr((sorted(self.skus), sorted(self.variants.items()), self.shop.currency, self.shop.url)).encode()
+
+
+def import_feed(
+    parts: Parts, *, shop: str, files: Sequence[BinaryIO], asked: Asked, progress: Progress | None = None
+) -> FeedReport:
+    """Read the files (pages of one feed) in whole, then change the catalogue in one transaction, or not at all.
+
+    Results follow within 5 s. What stopped it stands in the report and with the feed. Raises UnknownShop.
+    """
+    needed = _needed(parts, shop)
+    try:
+        kind, digest = kind_of(files[0]), _digest(files, needed)
+        with parts.reads() as session:
+            row = feed_of(session, needed.shop.id)
+        if row is not None and digest == row.seen_digest:
+            return keep_report(parts, needed.shop, asked, FeedReport(UNCHANGED, kind, row.items, row.matched))
+        given = Defaults(needed.shop.currency, asked.base or needed.shop.url, parts.now())
+        told = Survey()
+        for file in files:
+            survey(read_feed(file, given), needed.skus, needed.variants, into=told, progress=progress)
+    except BadFeed as error:
+        return keep_report(parts, needed.shop, asked, FeedReport(FAILED, error=f"Nothing was changed: {error}."))
+    return _take_over(parts, needed, asked, told, kind, digest)
+
+
+def _needed(parts: Parts, slug: str) -> _Needed:
+    with parts.reads() as session:
+        owner = shop_by_slug(session, slug)
+        if owner is None:
+            raise UnknownShop(f"there is no shop '{slug}'")
+        known = {row.sku: row.feed for row in stored_products(session, owner.id)}
+        quizzes = live_quizzes(session, owner.id)
+    served = tuple(each for quiz in quizzes if (each := parts.live.live(slug, quiz)))
+    variants = {str(feed["variant_id"]): sku for sku, feed in known.items() if feed.get("variant_id")}
+    for each in served:
+        variants |= {product.variant_id: product.sku for product in _products(each) if product.variant_id}
+    skus = frozenset(known) | {product.sku for each in served for product in _products(each)}
+    return _Needed(owner, served, skus, variants)
+
+
+def _products(served: Served) -> Any:
+    return served.engine.rules.pack.products
+
+
+def _digest(files: Sequence[BinaryIO], needed: _Needed) -> str:
+    """Of the feed, and of what is asked of it: another quiz needs another look at the same file."""
+    whole = hashlib.sha256(needed.mark())
+    for file in files:
+        whole.update(digest_of(file))
+    return whole.hexdigest()
+
+
+def _take_over(parts: Parts, needed: _Needed, asked: Asked, told: Survey, kind: str, digest: str) -> FeedReport:
+    report = FeedReport(DONE, kind, told.items, len(told.found), problems=told.told, problems_more=told.more)
+    with parts.sessions.begin() as session:
+        row = _own_row(session, needed.shop, asked)
+        if row is None:
+            return FeedReport(FAILED, error="Nothing was changed: the feed was changed meanwhile.")
+        known = {each.sku: each for each in stored_products(session, needed.shop.id)}
+        listed = {sku for sku, each in known.items() if each.feed and each.feed.get("active", True)}
+        report.vanished = sorted(listed - set(told.found) - told.unread)
+        if len(report.vanished) * ALARM_PART > len(listed) and len(report.vanished) > asked.anyway:
+            report.outcome = STOPPED
+            report.error = (
+                f"Nothing was changed: {len(report.vanished)} of the {len(listed)} products that the store listed "
+                "before are not in this feed. That looks like a broken feed."
+            )
+        else:
+            report.changed = _change(session, parts, needed.shop, known, told, report.vanished)
+            report.problems = _first_of_all(needed, told, report)
+            row.seen_digest = "" if any(each.dated for each in told.found.values()) else digest
+        _keep(session, parts, needed.shop, row, asked, report)
+    if report.changed:
+        parts.moved(f"{needed.shop.slug}/catalogue")
+    return report
+
+
+def _change(
+    session: Session,
+    parts: Parts,
+    shop: Shop,
+    known: dict[str, StoredProduct],
+    told: Survey,
+    vanished: Sequence[str],
+) -> list[str]:
+    """The SKUs that the store says something else of now, the vanished among them."""
+    fresh = {
+        sku: {name: item.said[name] for name in FROM_FEEDS if name in item.said} for sku, item in told.found.items()
+    }
+    fresh |= {sku: {**known[sku].feed, "active": False} for sku in vanished}
+    changed = sorted(sku for sku, feed in fresh.items() if sku not in known or known[sku].feed != feed)
+    for sku in changed:
+        row = known.get(sku)
+        if row is None:
+            row = StoredProduct(shop_id=shop.id, sku=sku, blocked=False, block_reason="")
+            session.add(row)
+        row.feed, row.updated_at = fresh[sku], parts.now()
+    if changed:
+        move_revision(session, shop.id)
+    return changed
+
+
+def _first_of_all(needed: _Needed, told: Survey, report: FeedReport) -> list[str]:
+    """What keeps products from shoppers comes before what was left out of the feed."""
+    gone = [f"{sku} is not in the feed any more: it is shown nowhere now" for sku in report.vanished]
+    quiet = sorted({product.sku for each in needed.served for product in _products(each)} - set(told.found))
+    never = [
+        f"{sku} is not in the feed: the quiz goes by what it knew"
+        for sku in quiet
+        if sku not in report.vanished and sku not in told.unread
+    ]
+    return [*_barred(needed, told), *gone, *never, *told.told]
+
+
+def _barred(needed: _Needed, told: Survey) -> list[str]:
+    names = {sku: {"name": item.name} for sku, item in told.found.items()}
+    barred = {sku for each in needed.served for sku in offending(each.engine.rules, names)}
+    return [f"{sku} is kept out of results: its name in the store breaks the claims rules" for sku in sorted(barred)]
+
+
+# What a run came to ----------------------------------------------------------------------------------
+
+
+def keep_report(parts: Parts, shop: Shop, asked: Asked, report: FeedReport) -> FeedReport:
+    """Note with the feed what a run came to that changed nothing; the report."""
+    with parts.sessions.begin() as session:
+        row = _own_row(session, shop, asked)
+        if row is not None:
+            _keep(session, parts, shop, row, asked, report)
+    return report
+
+
+def _own_row(session: Session, shop: Shop, asked: Asked) -> Feed | None:
+    """The feed, locked; None when a worker's claim is not its own any more, since somebody changed the address."""
+    row = feed_of(session, shop.id, lock=True)
+    if asked.started_at is not None:
+        return row if row is not None and row.started_at == asked.started_at else None
+    if row is None:
+        row = Feed(shop_id=shop.id, sealed_address="", state=IDLE, outcome="", problems=[], vanished=[])
+        session.add(row)
+    return row
+
+
+def _keep(session: Session, parts: Parts, shop: Shop, row: Feed, asked: Asked, report: FeedReport) -> None:
+    now, before = parts.now(), row.outcome
+    if report.outcome in (DONE, UNCHANGED):
+        row.last_good_at = now
+    if report.outcome != UNCHANGED:
+        row.problems, row.problems_more = report.problems, report.problems_more
+    row.kind, row.items, row.matched = report.kind, report.items, report.matched
+    row.changed, row.vanished, row.error = len(report.changed), report.vanished, report.error
+    row.outcome, row.last_run_at, row.uploaded = report.outcome, now, asked.uploaded
+    if asked.started_at is not None:
+        row.state, row.started_at, row.anyway, row.asked_by = IDLE, None, 0, None
+        row.due_at = now + EVERY
+    # A feed that fails every quarter of an hour is told of once.
+    if report.changed or asked.by is not None or (report.outcome != before and report.outcome in (STOPPED, FAILED)):
+        who, by = (asked.by.told, asked.by.id) if asked.by else (asked.who, None)
+        what = "feed_imported" if report.outcome in (DONE, UNCHANGED) else "feed_refused"
+        note(session, shop_id=shop.id, at=now, person_id=by, who=who, what=what, about=_about(report))
+
+
+def _about(report: FeedReport) -> str:
+    if report.error:
+        return report.error
+    if report.outcome == UNCHANGED:
+        return "the same as before"
+    gone = f", {len(report.vanished)} vanished" if report.vanished else ""
+    return f"{report.items:,} items, {report.matched} of ours, {len(report.changed)} changed{gone}"

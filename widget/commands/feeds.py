@@ -1,0 +1,84 @@
+"""recovery-quiz shop import-feed: what a store's product feed says, from a file or an address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from widget.actions.fetch_feed import fetched_feed
+from widget.actions.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.commands.opening import opened_parts
+from widget.commands.reports import as_json, progress_bar
+from widget.stores.feed_item import BadFeed
+from widget.stores.feeds import KINDS
+from widget.stores.fetching import NotFetched
+
+WHO = "command line"
+EVERYTHING = 10**9
+
+
+@click.command("import-feed")
+@click.argument("slug")
+@click.argument("file_or_url")
+@click.option("--anyway", is_flag=True, help="Also when more than a third of the products known are not in it.")
+@click.option("--json", "json_wanted", is_flag=True, help="The report as JSON.")
+def import_feed_command(slug: str, file_or_url: str, anyway: bool, json_wanted: bool) -> None:
+    """Take over what a product feed says of price, stock, name, address and picture. Exit 1 when nothing was taken.
+
+    FILE_OR_URL: Google Merchant as RSS 2.0 or TSV, or Shopify's products.json; addresses begin with https://.
+    """
+    with opened_parts() as parts, _opened(file_or_url) as files, progress_bar("Reading the feed", "kB") as bar:
+        base = file_or_url if "://" in file_or_url else ""
+        asked = Asked(who=WHO, uploaded=not base, anyway=EVERYTHING if anyway else 0, base=base)
+        report = import_feed(parts, shop=slug, files=files, asked=asked, progress=_by_size(files, bar))
+    if json_wanted:
+        as_json(asdict(report))
+    else:
+        _print(report)
+    if report.outcome in (FAILED, STOPPED):
+        raise SystemExit(1)
+
+
+@contextmanager
+def _opened(file_or_url: str) -> Iterator[list[BinaryIO]]:
+    try:
+        if "://" in file_or_url:
+            with fetched_feed(file_or_url) as files:
+                yield files
+        else:
+            with Path(file_or_url).open("rb") as file:
+                yield [file]
+    except OSError as error:
+        raise click.UsageError(f"{file_or_url} cannot be read: {error.strerror}") from error
+    except (NotFetched, BadFeed) as error:
+        raise click.ClickException(f"nothing was changed: {error}") from error
+
+
+def _by_size(files: Sequence[BinaryIO], bar: Callable[[int, int], None] | None) -> Callable[[int], None] | None:
+    """How many items there are is not known before the end; how many bytes is."""
+    if bar is None:
+        return None
+    total = sum(os.fstat(each.fileno()).st_size for each in files)
+    return lambda _: bar(sum(each.tell() for each in files) // 1024, total // 1024)
+
+
+def _print(report: FeedReport) -> None:
+    if report.error:
+        click.secho(report.error, fg="red")
+    elif report.outcome == UNCHANGED:
+        click.secho("The feed says the same as before.", fg="green")
+    else:
+        counts = f"{report.items:,} items, {report.matched} of them ours, {len(report.changed)} changed"
+        click.secho(f"{KINDS[report.kind]}: {counts}.", fg="green")
+    for text in report.problems:
+        click.echo(f"  {text}")
+    if report.problems_more:
+        click.echo(f"  … and {report.problems_more:,} more")
+    if report.outcome == STOPPED:
+        click.echo(f"Missing: {', '.join(report.vanished)}. With --anyway they are taken out.")

@@ -1,0 +1,62 @@
+"""A shop's product feed: where it is, what its last run came to, and whether one is asked for or under way."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, false, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+IDLE, WAITING, RUNNING = "idle", "waiting", "running"
+GIVEN_UP_AFTER = timedelta(minutes=10)
+"""A run that has not ended by then died with its worker: another may take the feed."""
+
+
+class Feed(Table):
+    """One for a shop. ``sealed_address`` is sealed, since it may hold a token; empty: files are uploaded.
+
+    ``state``: idle, waiting (asked for) or running, since ``started_at``. ``progress``: items read by the run under
+    way. Everything from ``outcome`` on is of the last run: done, unchanged, stopped (too much vanished) or failed
+    (``error`` says why). ``vanished``: SKUs that were taken out, or would have been; ``problems``: in words,
+    ``problems_more`` beyond those. ``anyway``: so many may vanish, since somebody said so; 0 is the usual rule.
+    """
+
+    __tablename__ = "feeds"
+    __table_args__ = (UniqueConstraint("shop_id"), Index("ix_feeds_due_at", "due_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    sealed_address: Mapped[str] = mapped_column(Text, default="", server_default="")
+    state: Mapped[str] = mapped_column(Text, default=IDLE, server_default=IDLE)
+    due_at: Mapped[datetime | None] = mapped_column(Utc)
+    started_at: Mapped[datetime | None] = mapped_column(Utc)
+    progress: Mapped[int] = mapped_column(default=0, server_default="0")
+    anyway: Mapped[int] = mapped_column(default=0, server_default="0")
+    asked_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    kind: Mapped[str] = mapped_column(Text, default="", server_default="")
+    outcome: Mapped[str] = mapped_column(Text, default="", server_default="")
+    uploaded: Mapped[bool] = mapped_column(default=False, server_default=false())
+    last_run_at: Mapped[datetime | None] = mapped_column(Utc)
+    last_good_at: Mapped[datetime | None] = mapped_column(Utc)
+    items: Mapped[int] = mapped_column(default=0, server_default="0")
+    matched: Mapped[int] = mapped_column(default=0, server_default="0")
+    changed: Mapped[int] = mapped_column(default=0, server_default="0")
+    vanished: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    problems: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    problems_more: Mapped[int] = mapped_column(default=0, server_default="0")
+    error: Mapped[str] = mapped_column(Text, default="", server_default="")
+    seen_digest: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+def feed_of(session: Session, shop_id: int, *, lock: bool = False) -> Feed | None:
+    query = select(Feed).where(Feed.shop_id == shop_id)
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def due_feeds(session: Session, now: datetime, limit: int = 20) -> list[int]:
+    """Those whose time has come and that nobody is at."""
+    free = or_(Feed.state != RUNNING, Feed.started_at.is_(None), Feed.started_at < now - GIVEN_UP_AFTER)
+    wanted = (Feed.sealed_address != "", Feed.due_at.is_not(None), Feed.due_at <= now, free)
+    return list(session.scalars(select(Feed.id).where(*wanted).order_by(Feed.due_at).limit(limit)))

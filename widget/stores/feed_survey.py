@@ -1,0 +1,81 @@
+"""A whole feed held against the products that quizzes need: which of them it lists, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from widget.stores.feed_item import BadItem, FeedItem
+from widget.stores.feeds import Item
+
+MOST_TOLD = 100
+PROGRESS_EVERY = 1000
+
+
+@dataclass
+class Survey:
+    """``found``: what the feed says, by SKU of ours; ``unread``: SKUs of ours whose item we could not read.
+
+    ``told``: what was left out and why, the first MOST_TOLD; ``more``: how many beyond.
+    """
+
+    items: int = 0
+    found: dict[str, FeedItem] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    more: int = 0
+    _ranks: dict[str, int] = field(default_factory=dict)
+
+    def tell(self, text: str) -> None:
+        if len(self.told) < MOST_TOLD:
+            self.told.append(text)
+        else:
+            self.more += 1
+
+
+def survey(
+    items: Iterable[Item],
+    skus: Iterable[str],
+    variants: Mapping[str, str],
+    *,
+    into: Survey | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Survey:
+    """Go through a feed once, keeping only what is ours. ``variants``: SKU of ours by the store's variant id.
+
+    An item is ours by its SKU; else by its part number; without a SKU, by its variant id. Raises BadFeed.
+    """
+    told, ours = into or Survey(), frozenset(skus)
+    for item in items:
+        told.items += 1
+        if progress and told.items % PROGRESS_EVERY == 0:
+            progress(told.items)
+        sku, rank = _ours(item, ours, variants)
+        if isinstance(item, BadItem):
+            told.tell(f"{item.place}{_named(item.sku)} was left out: {item.reason}")
+            told.unread |= {sku} if sku else set()
+            continue
+        if sku and rank < told._ranks.get(sku, 9):
+            told.found[sku], told._ranks[sku] = item, rank
+            for note in item.notes:
+                told.tell(f"{item.place}{_named(sku)}: {note}")
+    told.unread -= set(told.found)
+    if progress:
+        progress(told.items)
+    return told
+
+
+def _ours(item: Item, ours: frozenset[str], variants: Mapping[str, str]) -> tuple[str, int]:
+    if item.sku in ours:
+        return item.sku, 0
+    if item.mpn in ours:
+        return item.mpn, 1
+    # Google's ids are what the store chose: for some the variant id itself, or Shopify's shopify_US_1_2.
+    if item.sku in variants:
+        return variants[item.sku], 2
+    without = not item.sku or item.sku.startswith("shopify_")
+    return (variants[item.variant_id], 2) if without and item.variant_id in variants else ("", 9)
+
+
+def _named(sku: str) -> str:
+    return f" ({sku})" if sku else ""

@@ -1,0 +1,189 @@
+"""Product feeds: Google Merchant (RSS 2.0, TSV) and Shopify's products.json, read as a stream of items."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Protocol, cast
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException, DTDForbidden
+from defusedxml.ElementTree import iterparse
+
+from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem, merchant_item, shopify_items
+
+RSS, TSV, SHOPIFY = "rss", "tsv", "shopify"
+KINDS = {RSS: "Google Merchant, RSS 2.0", TSV: "Google Merchant, tab-separated", SHOPIFY: "Shopify products.json"}
+MOST_ITEMS = 250_000
+MOST_OF_ITEM = 1024 * 1024
+"""Bytes from one item to the next: a longer one is no product."""
+MOST_JSON = 32 * 1024 * 1024
+"""A JSON file is read whole, so it has its own cap."""
+_GOOGLE = "{http://base.google.com/ns/1.0}"
+Item = FeedItem | BadItem
+
+
+class Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+def kind_of(stream: BinaryIO) -> str:
+    """The kind of feed by its first bytes; the stream stands at its start again. Raises BadFeed."""
+    head = stream.read(4096)
+    stream.seek(0)
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith((b"\x1f\x8b", b"PK")):
+        raise BadFeed("the file is packed (gzip or zip): give the plain file")
+    if start.startswith(b"<") or head.startswith((b"\xff\xfe<", b"\xfe\xff\0<")):
+        return RSS
+    if start.startswith(b"{"):
+        return SHOPIFY
+    if b"\t" in start.splitlines()[0] if start else False:
+        return TSV
+    raise BadFeed("this is no feed we read: neither RSS 2.0, nor a tab-separated table, nor a products.json")
+
+
+def digest_of(stream: BinaryIO) -> bytes:
+    """SHA-256 of a file, which stands at its start again."""
+    whole = hashlib.sha256()
+    while chunk := stream.read(1024 * 1024):
+        whole.update(chunk)
+    stream.seek(0)
+    return whole.digest()
+
+
+def read_feed(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
+    """The items in order; of several with one id only the first counts. Raises BadFeed, at any item."""
+    reader = {RSS: _rss, TSV: _tsv, SHOPIFY: _shopify}[kind_of(stream)]
+    seen: dict[str, str] = {}
+    for number, item in enumerate(reader(stream, given), 1):
+        if number > MOST_ITEMS:
+            raise BadFeed(f"the feed has more than {MOST_ITEMS:,} items")
+        name = item.sku or (f"variant {item.variant_id}" if item.variant_id else "")
+        if name and name in seen:
+            yield BadItem(item.place, f"the id {name!r} stands at {seen[name]} already")
+            continue
+        if name:
+            seen[name] = item.place
+        yield item
+
+
+class _Metered:
+    """Hands bytes on, and refuses to go on when no item ends for too long."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream, self.since = stream, 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.since > MOST_OF_ITEM:
+            raise BadFeed(f"more than {MOST_OF_ITEM // 1024:,} kB without the end of an item")
+        chunk = self._stream.read(size if size > 0 else 65536)
+        self.since += len(chunk)
+        return chunk
+
+
+def _rss(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
+    metered, number = _Metered(stream), 0
+    above: list[Element] = []
+    try:
+        # The parser must know the stream as an object with read() alone.
+        for event, element in iterparse(cast(Any, metered), events=("start", "end"), forbid_dtd=True):
+            if event == "start":
+                if not above and element.tag != "rss":
+                    raise BadFeed(f"the file begins with <{str(element.tag)[:40]}>, not with <rss>")
+                above.append(element)
+                continue
+            above.pop()
+            if element.tag == "item" and len(above) == 2:
+                number, metered.since = number + 1, 0
+                yield merchant_item(_attributes(element), f"item {number}", given)
+            if len(above) <= 2 and above:
+                above[-1].remove(element)  # What was read makes room.
+    except DTDForbidden as error:
+        raise BadFeed("the file declares a DTD or entities, which no feed needs: it was not read") from error
+    except DefusedXmlException as error:
+        raise BadFeed("the file uses parts of XML that no feed needs: it was not read") from error
+    except (ParseError, LookupError, ValueError) as error:
+        if isinstance(error, BadFeed):
+            raise
+        raise BadFeed(f"the file is no well-formed XML after item {number}: {_short(error)}") from error
+
+
+def _attributes(item: Element) -> dict[str, str]:
+    """Google's attributes by name, with and without ``g:``; with it wins, and the first of several."""
+    plain: dict[str, str] = {}
+    google: dict[str, str] = {}
+    for child in item:
+        tag = child.tag if isinstance(child.tag, str) else ""
+        if tag.startswith(_GOOGLE):
+            google.setdefault(tag.removeprefix(_GOOGLE), child.text or "")
+        elif tag and not tag.startswith("{"):
+            plain.setdefault(tag, child.text or "")
+    return plain | {name: text for name, text in google.items() if text.strip()}
+
+
+def _tsv(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
+    rows = csv.reader(_lines(stream), delimiter="\t")
+    try:
+        header = [_column(each) for each in next(rows, [])]
+        missing = [each for each in ("id", "title", "price", "availability") if each not in header]
+        if missing:
+            raise BadFeed(f"the first line must name the columns; {', '.join(missing)} not found")
+        for cells in rows:
+            if not any(each.strip() for each in cells):
+                continue
+            place = f"line {rows.line_num}"
+            if len(cells) > len(header):
+                yield BadItem(place, f"it has {len(cells)} cells, the header {len(header)}")
+                continue
+            yield merchant_item(dict(zip(header, cells, strict=False)), place, given)
+    except csv.Error as error:
+        raise BadFeed(f"line {rows.line_num}: {_short(error)}") from error
+
+
+def _column(name: str) -> str:
+    """``image link`` and ``g:image_link`` are ``image_link``; of ``shipping(country:price)`` the first word."""
+    return "_".join(name.strip().casefold().removeprefix("g:").partition("(")[0].split())
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(MOST_OF_ITEM + 1):
+        number += 1
+        if len(line) > MOST_OF_ITEM:
+            raise BadFeed(f"line {number} is longer than {MOST_OF_ITEM // 1024:,} kB")
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise BadFeed(f"line {number} is not UTF-8") from error
+        yield text.replace("\0", "")
+
+
+def _shopify(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
+    for number, product in enumerate(shopify_products(stream), 1):
+        place = f"product {number}"
+        if isinstance(product, dict):
+            yield from shopify_items(product, place, given)
+        else:
+            yield BadItem(place, "it is no product")
+
+
+def shopify_products(stream: BinaryIO) -> list[Any]:
+    """The products of a page of products.json; numbers with decimals stay texts, ids are exact. Raises BadFeed."""
+    text = stream.read(MOST_JSON + 1)
+    if len(text) > MOST_JSON:
+        raise BadFeed(f"a JSON file of more than {MOST_JSON // 1024 // 1024} MB is not read: give a feed of RSS or TSV")
+    try:
+        data = json.loads(text.decode("utf-8-sig"), parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise BadFeed(f"the file is no well-formed JSON: {_short(error)}") from error
+    products = data.get("products") if isinstance(data, dict) else None
+    if not isinstance(products, list):
+        raise BadFeed('the file holds no list of "products"')
+    return products
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

@@ -1,0 +1,217 @@
+"""Fetch a file of a store over https: to public addresses only, within limits of size and time.
+
+The address that was checked is the one that is called: the name is not looked up a second time, so that it cannot
+mean another machine by then. Redirects are checked like the first address.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import BinaryIO
+from urllib.parse import quote, urljoin, urlsplit
+
+from widget.stores.addresses import Resolver, is_loopback, is_public, resolve
+
+MOST_REDIRECTS = 3
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CHUNK = 64 * 1024
+_ACCEPT = "application/rss+xml, application/xml, text/xml, text/tab-separated-values, application/json, */*;q=0.5"
+
+
+class NotFetched(ValueError):
+    """The text says why, for people, and holds nothing of the address, which may hold a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``loopback`` lets http and this very machine through: for tests, and for a demo on one machine."""
+
+    size: int = 100 * 1024 * 1024
+    seconds: float = 60.0
+    read_seconds: float = 10.0
+    loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request goes to: the name it asks for, and the addresses that were checked."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    addresses: tuple[str, ...]
+
+
+def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> Target:
+    """Raises NotFetched for an address that we do not call."""
+    scheme, host, port, path = checked_form(url, limits)
+    try:
+        addresses = tuple(resolver(host, port))
+    except (OSError, UnicodeError) as error:
+        raise NotFetched("the host of the address is not known") from error
+    if not addresses:
+        raise NotFetched("the host of the address is not known")
+    allowed = all(is_public(each) or (limits.loopback and is_loopback(each)) for each in addresses)
+    if not allowed or (scheme == "http" and not all(map(is_loopback, addresses))):
+        raise NotFetched("the address leads into a private network: it was not called")
+    return Target(scheme, host, port, path, addresses)
+
+
+def checked_form(url: str, limits: Limits) -> tuple[str, str, int, str]:
+    """(scheme, host, port, path with query) of an address that we might call. Raises NotFetched."""
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, (parts.hostname or "").encode("idna").decode()
+        port = parts.port or (443 if scheme == "https" else 80)
+    except (ValueError, UnicodeError) as error:
+        raise NotFetched("the address cannot be read") from error
+    if scheme not in ("https", "http") or not host:
+        raise NotFetched("the address must begin with https://")
+    if parts.username is not None or parts.password is not None:
+        raise NotFetched("the address must not hold a name or password before an @")
+    if not (scheme == "https" and port == 443) and not limits.loopback:
+        raise NotFetched("the address must begin with https:// and name no port")
+    safe = "/%:@!$&'()*+,;=~-._"
+    path = quote(parts.path or "/", safe=safe) + (f"?{quote(parts.query, safe=safe + '?')}" if parts.query else "")
+    return scheme, host, port, path
+
+
+class _Line(HTTPConnection):
+    """A connection to the addresses of a target, and to no other."""
+
+    def __init__(self, target: Target, deadline: Deadline, limits: Limits, tls: ssl.SSLContext | None) -> None:
+        super().__init__(target.host, target.port, timeout=limits.read_seconds)
+        self.target, self.deadline, self.limits, self.tls = target, deadline, limits, tls
+
+    def connect(self) -> None:
+        error: OSError | None = None
+        for address in self.target.addresses[:4]:
+            seconds = min(self.limits.read_seconds, self.deadline.left())
+            try:
+                plain = socket.create_connection((address, self.target.port), timeout=seconds)
+            except OSError as failed:
+                error = failed
+                continue
+            self.deadline.watch(plain)
+            if self.tls is not None:
+                self.sock = self.tls.wrap_socket(plain, server_hostname=self.target.host)
+                self.deadline.watch(self.sock)
+            else:
+                self.sock = plain
+            return
+        raise error or OSError("no address")
+
+
+class Deadline:
+    """Cuts the line when the time for everything is over, however slowly the other side drips."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end, self.over = time.monotonic() + seconds, False
+        self._sock: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def watch(self, sock: socket.socket) -> None:
+        self._sock = sock
+        if self.over:
+            self._cut()
+
+    def left(self) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise NotFetched("the store took too long")
+        return left
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+    def _cut(self) -> None:
+        self.over = True
+        if self._sock is not None:
+            try:
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # Under TLS, too: the line itself is cut.
+            except OSError:
+                return
+
+
+def fetch(
+    url: str,
+    into: BinaryIO,
+    *,
+    limits: Limits | None = None,
+    resolver: Resolver = resolve,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write what stands at an address into a file; the number of bytes. Raises NotFetched."""
+    limits = limits or Limits()
+    deadline = Deadline(limits.seconds)
+    try:
+        for _ in range(MOST_REDIRECTS + 1):
+            with _answer(checked_target(url, limits, resolver), deadline, limits) as answer:
+                if answer.status not in _REDIRECTS:
+                    return _take(answer, into, limits, deadline, progress)
+                onwards = urljoin(url, answer.headers.get("Location", ""))
+            if urlsplit(url).scheme == "https" and urlsplit(onwards).scheme != "https":
+                raise NotFetched("the store sends us on to an address without https")
+            url = onwards
+        raise NotFetched(f"the store sends us on more than {MOST_REDIRECTS} times")
+    except ssl.SSLError as error:
+        raise NotFetched("the certificate of the store cannot be trusted, or its https failed") from error
+    except TimeoutError as error:
+        raise NotFetched("the store took too long") from error
+    except (OSError, HTTPException) as error:
+        if deadline.over:
+            raise NotFetched("the store took too long") from error
+        raise NotFetched("the store cannot be reached, or broke off") from error
+    finally:
+        deadline.close()
+
+
+@contextmanager
+def _answer(target: Target, deadline: Deadline, limits: Limits) -> Iterator[HTTPResponse]:
+    tls = ssl.create_default_context() if target.scheme == "https" else None
+    line = _Line(target, deadline, limits, tls)
+    try:
+        headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": "RecoveryQuiz/1 (product feed)"}
+        usual = target.port == (443 if tls else 80)
+        name = f"[{target.host}]" if ":" in target.host else target.host
+        headers["Host"] = name if usual else f"{name}:{target.port}"
+        line.request("GET", target.path, headers={**headers, "Connection": "close"})
+        with line.getresponse() as answer:
+            yield answer
+    finally:
+        line.close()
+
+
+def _take(
+    answer: HTTPResponse, into: BinaryIO, limits: Limits, deadline: Deadline, progress: Callable[[int], None] | None
+) -> int:
+    if answer.status != 200:
+        raise NotFetched(f"the store answered {answer.status}")
+    if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise NotFetched("the store answered in a packed form that we did not ask for")
+    promised, size = answer.length, 0
+    most = f"the file is larger than {limits.size / 1024 / 1024:,.0f} MB"
+    if promised is not None and promised > limits.size:
+        raise NotFetched(most)
+    while chunk := answer.read(_CHUNK):
+        size += len(chunk)
+        if size > limits.size:
+            raise NotFetched(most)
+        into.write(chunk)
+        if progress:
+            progress(size)
+    if deadline.over:
+        raise NotFetched("the store took too long")
+    if promised is not None and size != promised:
+        raise NotFetched("the store broke off in the middle of the file")
+    return size

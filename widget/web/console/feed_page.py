@@ -1,0 +1,79 @@
+"""The shop's product feed: where it is, an import at once, and a file by hand."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from flask import Blueprint, abort, flash, make_response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.change_feed import BadAddress, NotNow, ask_for_import, change_feed
+from widget.actions.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.domain.roles import MANAGE
+from widget.web.console.catalogue_page import products_page
+from widget.web.console.feed_view import feed_view
+from widget.web.console.guard import me, permitted
+from widget.web.console.place import Place, shop_place
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("feed_page", __name__, url_prefix="/shops/<shop>/settings/products/feed")
+
+
+@blueprint.post("")
+@permitted(MANAGE)
+def change(shop: str) -> AnyResponse:
+    """Set or remove the address, or have it imported now."""
+    place, parts, do = shop_place(shop), current_parts(), request.form.get("do", "")
+    try:
+        if do == "set":
+            address = request.form.get("address", "").strip()
+            if not address:
+                raise BadAddress("Give the address of the feed.")
+            change_feed(parts, shop=shop, address=address, by=me())
+            flash("The address is kept. The first import starts within seconds.", "good")
+        elif do == "remove":
+            change_feed(parts, shop=shop, address="", by=me())
+            flash("The address is gone. What was imported stays as it is.", "good")
+        elif do == "import":
+            ask_for_import(parts, shop=shop, by=me())
+        elif do == "anyway":
+            ask_for_import(parts, shop=shop, by=me(), vanished=_number(request.form.get("vanished", "")))
+        else:
+            abort(400)
+    except BadAddress as error:
+        return make_response(products_page(place, feed=feed_view(parts, place.shop, wrong=str(error))), 422)
+    except NotNow as error:
+        flash(str(error), "bad")
+    return _back(place)
+
+
+@blueprint.post("/upload")
+@permitted(MANAGE)
+def upload(shop: str) -> AnyResponse:
+    """A file by hand, imported while the browser waits."""
+    place, parts, given = shop_place(shop), current_parts(), request.files.get("file")
+    body = given.read() if given and given.filename else b""
+    if not body:
+        told = "Choose a file with something in it."
+        return make_response(products_page(place, feed=feed_view(parts, place.shop, wrong_file=told)), 422)
+    asked = Asked(by=me(), uploaded=True, anyway=_number(request.form.get("vanished", "")))
+    report = import_feed(parts, shop=shop, files=[BytesIO(body)], asked=asked)
+    if report.outcome in (STOPPED, FAILED):
+        return make_response(products_page(place), 422)
+    flash(_words(report), "good")
+    return _back(place)
+
+
+def _words(report: FeedReport) -> str:
+    if report.outcome == UNCHANGED:
+        return "The file says the same as before."
+    many = len(report.changed)
+    return f"Imported: {many} {'product' if many == 1 else 'products'} changed."
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+
+
+def _back(place: Place) -> AnyResponse:
+    return redirect(f"{place.shop_root}/settings/products", 303)

@@ -1,0 +1,57 @@
+"""The product feed of a shop as the console shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from widget.actions.change_feed import shown_address
+from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
+from widget.parts import Parts
+from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed, feed_of
+from widget.storage.shops import Shop
+from widget.stores.feeds import KINDS
+
+LOOKS = {
+    DONE: ("ok", "good", "Imported"),
+    UNCHANGED: ("ok", "good", "The same as before"),
+    STOPPED: ("warning", "warn", "Stopped: too much is missing"),
+    FAILED: ("error", "bad", "Not imported"),
+}
+"""By outcome: (icon, class of the colour, words)."""
+MOST_SHOWN = 12
+
+
+@dataclass
+class FeedView:
+    """``row`` is None before anything was set or uploaded. ``wrong``, ``typed``: of a form that was refused."""
+
+    row: Feed | None
+    address: str
+    busy: bool
+    wrong: str = ""
+    wrong_file: str = ""
+    minutes: int = int(EVERY.total_seconds()) // 60
+    most_shown: int = MOST_SHOWN
+
+    @property
+    def look(self) -> tuple[str, str, str]:
+        return LOOKS.get(self.row.outcome if self.row else "", ("clock", "", "Not imported yet"))
+
+    @property
+    def kind(self) -> str:
+        return KINDS.get(self.row.kind, "") if self.row else ""
+
+    @property
+    def stopped(self) -> bool:
+        return self.row is not None and self.row.outcome == STOPPED
+
+
+def feed_view(parts: Parts, shop: Shop, *, wrong: str = "", wrong_file: str = "") -> FeedView:
+    with parts.reads() as session:
+        row = feed_of(session, shop.id)
+    started = row.started_at if row else None
+    running = row is not None and row.state == RUNNING and started is not None
+    if running and started is not None and started < parts.now() - GIVEN_UP_AFTER:
+        running = False  # Its worker died; the next one takes it.
+    busy = running or (row is not None and row.state == WAITING)
+    return FeedView(row, shown_address(parts, row), busy, wrong, wrong_file)

@@ -360,3 +360,25 @@ def test_one_draft_is_checked_at_a_time_in_a_process(sqlite_parts: Parts) -> Non
     assert meanwhile.state == "running"
     assert fresh_report(sqlite_parts, draft_of(sqlite_parts)) is None
     assert ensure_report(sqlite_parts, draft_of(sqlite_parts)).state == DONE
+
+
+def test_a_worker_that_dies_while_it_publishes_loses_nothing(
+    sqlite_parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, anna = sqlite_parts, person(sqlite_parts)
+    weigh(parts, anna, "rub-in-salve", "95")
+    at = parts.now() + timedelta(hours=2)
+    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
+    parts.clock.move_to(at + timedelta(minutes=1))
+    with monkeypatch.context() as patched:
+        patched.setattr("widget.actions.publish_draft._settle", lambda *args, **more: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            publish_due(parts)
+    publish_due(parts)
+    with parts.reads() as session:
+        planned = session.scalars(select(PlannedPublish)).one()
+        told = list(session.scalars(select(AuditEntry).where(AuditEntry.what == "published")))
+
+    assert planned.state == "done"
+    assert len(told) == 1
+    assert best(parts) == "salve"

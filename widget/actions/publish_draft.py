@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from widget.actions.errors import ActionError
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import NotPublishable, publish_content
 from widget.content.editing import differences
-from widget.content.reader import Broken, read_files
+from widget.content.reader import read_files
 from widget.parts import Parts
 from widget.storage.audit import note as log_note
 from widget.storage.content import ContentVersion
@@ -128,18 +129,24 @@ def plan_publish(
 def agree_to_publish(parts: Parts, *, shop: str, planned_id: int, by: Person) -> int:
     """Publish what somebody else asked for. Raises SecondPersonNeeded, NotPublishable, ActionError."""
     with parts.sessions.begin() as session:
-        row, owner = _planned(session, shop, planned_id)
+        row, _ = _planned(session, shop, planned_id)
         if row.person_id == by.id:
             raise SecondPersonNeeded("You asked for this yourself: it takes a second person.")
-        row.state = DONE
-        quiz, number, note = row.quiz, row.number, row.note
-        _note(parts, session, owner.id, by, "published", f"{quiz}: version {number}, asked for by {row.who}. {note}")
+    _publish_planned(parts, shop, row, by)
+    return row.number
+
+
+def _publish_planned(parts: Parts, shop: str, row: PlannedPublish, by: Person | None) -> None:
+    """Publish, then say so: whoever dies in between publishes once more, which changes nothing. Raises ActionError."""
+    author = by.told if by else row.who
     try:
-        publish_content(parts, shop=shop, quiz=quiz, number=number, author=by.told)
-    except NotPublishable as error:
-        _settle(parts, planned_id, FAILED, str(error))
+        publish_content(parts, shop=shop, quiz=row.quiz, number=row.number, author=author)
+    except ActionError as error:
+        about = f"{row.quiz}: version {row.number} was not published: {error}"
+        _settle(parts, row.id, FAILED, by, "publish_failed", about, reason=str(error))
         raise
-    return number
+    how = f"asked for by {row.who}" if by else f"planned by {row.who}"
+    _settle(parts, row.id, DONE, by, "published", f"{row.quiz}: version {row.number}, {how}. {row.note}".strip())
 
 
 def drop_plan(parts: Parts, *, shop: str, planned_id: int, by: Person) -> None:
@@ -163,27 +170,24 @@ def publish_due(parts: Parts) -> int:
     with parts.reads() as session:
         due = due_publishes(session, parts.now())
     for planned_id in due:
-        with parts.sessions.begin() as session:
-            row = session.get(PlannedPublish, planned_id, with_for_update=True)
-            if row is None or row.state != WAITING:
-                continue
-            row.state = DONE
+        with parts.reads() as session:
+            row = session.get_one(PlannedPublish, planned_id)
             slug = session.get_one(Shop, row.shop_id).slug
-            who = row.who
-            _note(parts, session, row.shop_id, None, "published", f"{row.quiz}: version {row.number}, planned by {who}")
-        try:
-            publish_content(parts, shop=slug, quiz=row.quiz, number=row.number, author=who)
-        except (ActionError, Broken) as error:
-            _settle(parts, planned_id, FAILED, str(error))
+        if row.state == WAITING:
+            with suppress(ActionError):  # Kept with the plan, for people to see.
+                _publish_planned(parts, slug, row, None)
     return len(due)
 
 
-def _settle(parts: Parts, planned_id: int, state: str, reason: str) -> None:
+def _settle(
+    parts: Parts, planned_id: int, state: str, by: Person | None, what: str, about: str, *, reason: str = ""
+) -> None:
+    """Say what became of a plan, once: of two workers the second finds it said."""
     with parts.sessions.begin() as session:
         row = session.get_one(PlannedPublish, planned_id, with_for_update=True)
-        row.state, row.reason = state, reason[:500]
-        about = f"{row.quiz}: version {row.number} was not published: {reason}"
-        _note(parts, session, row.shop_id, None, "publish_failed", about)
+        if row.state == WAITING:
+            row.state, row.reason = state, reason[:500]
+            _note(parts, session, row.shop_id, by, what, about)
 
 
 def roll_back(parts: Parts, *, shop: str, quiz: str, number: int, by: Person) -> bool:

@@ -20,7 +20,9 @@ from widget.actions.change_draft import open_draft, reset_draft
 from widget.parts import build_parts
 from widget.settings import read_settings
 
+TABS = ("hooks", "products", "embed")
 pytestmark = [pytest.mark.xdist_group("marketing"), pytest.mark.timeout(240)]
+SHOP_PAGES = ("people", "log", "orders", "orders/deliveries", "settings", *(f"settings/{tab}" for tab in TABS))
 PAGES = (
     *("/mappings", "/mappings?row=massage-glide", "/mappings/import", "/quiz", "/records/question/area", "/safety"),
     *("/records/triage/chest-or-breathing", "/tips", "/records/tip/massage", "/products", "/records/product/CREAM-60"),
@@ -32,6 +34,7 @@ PAGES = (
         "/languages/ar?show=all",
     ),
     *("/impact", "/try", "/findings", "/changes", "/records/pack/pack", "/results"),
+    *("/console/?all=1", "/console/account", *(f"/console/shops/demo/{each}" for each in SHOP_PAGES)),
 )
 
 
@@ -259,7 +262,7 @@ def test_every_page_is_accessible_wide_and_narrow_light_and_dark(
     context, page = opened(browser, desk, come_in, width, color_scheme=scheme)
     wrong = []
     for path in PAGES:
-        page.goto(ROOT + path)
+        page.goto(path if path.startswith("/console") else ROOT + path)
         if page.locator("#panel").count():
             expect(page.locator("#panel [data-checking], [aria-busy=true]")).to_have_count(0)
         try:

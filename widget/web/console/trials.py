@@ -102,7 +102,10 @@ def _page(place: Place, answers: Answers | None, source: str) -> str:
         told = f"The draft does not take these answers: {error.detail}"
     with parts.reads() as session:
         columns = (Recorded.id, Recorded.created_at, Recorded.outcome, Recorded.products, Recorded.locale)
-        wanted = (Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz)
+        wanted = [Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz]
+        before = request.args.get("before", "")
+        if before.isdigit() and len(before) < 19:
+            wanted.append(Recorded.id < int(before))
         recorded = session.execute(
             select(*columns).where(*wanted).order_by(Recorded.id.desc()).limit(MOST_RECORDED)
         ).all()

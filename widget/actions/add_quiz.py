@@ -31,8 +31,9 @@ def add_quiz(parts: Parts, *, shop: str, quiz: str, title: str, like: str, by: P
     if not title.strip():
         raise BadQuiz("Give the quiz a title.")
     source = open_draft(parts, shop=shop, quiz=like)
-    head = {**records_of(source.base, PACK)[PACK], "id": quiz, "title": title.strip()[:200]}
-    files = with_records(source.base, PACK, {PACK: head})
+    files = source.base or source.draft.files  # One that was never published is copied as it is being written.
+    head = {**records_of(files, PACK)[PACK], "id": quiz, "title": title.strip()[:200]}
+    files = with_records(files, PACK, {PACK: head})
     try:
         with parts.sessions.begin() as session:
             owner = shop_by_slug(session, shop)

@@ -191,10 +191,17 @@ def undo_change(parts: Parts, *, draft: Draft, by: Person, revision: int | None 
 
 
 def reset_draft(parts: Parts, *, draft: Draft, by: Person, files: PackFiles, base: int, what: str) -> None:
-    """Start over from these files (a version, an import); its own changes are kept to look at, not to undo."""
+    """Start over from these files (a version, an import); its own changes are kept to look at, not to undo.
+
+    What others changed since ``draft`` was read stays: then only the base moves on.
+    """
     with parts.sessions.begin() as session:
         row = session.get_one(Draft, draft.id, with_for_update=True)
-        row.files, row.base, row.changed_at = dict(files), base, parts.now()
+        row.base, row.changed_at = base, parts.now()
+        if row.revision != draft.revision:
+            _log(parts, session, row, by, "draft_reset", f"{what}; changes made meanwhile stay in the draft")
+            return
+        row.files = dict(files)
         row.revision += 1
         standing = (DraftChange.draft_id == draft.id, DraftChange.undone_by.is_(None))
         session.execute(update(DraftChange).where(*standing).values(undone_by=row.revision))

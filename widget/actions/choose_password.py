@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownToken
-from widget.actions.sign_in import begin_visit, link_person
+from widget.actions.sign_in import begin_visit, link_person, shut_other_doors
 from widget.parts import Parts
 from widget.passwords import hash_password, is_password, new_totp_secret, totp_address, totp_step
 from widget.storage.audit import note
@@ -29,8 +29,12 @@ def link_opens_for(parts: Parts, token: str) -> Person:
     return found[1]
 
 
-def come_in(parts: Parts, *, token: str, name: str, password: str, browser: str = "") -> str:
-    """Use up the link and set name and password; the token for the cookie. Raises UnknownToken, Weak."""
+def come_in(parts: Parts, *, token: str, name: str, password: str, code: str = "", browser: str = "") -> str:
+    """Use up the link and set name and password; the token for the cookie.
+
+    Whoever uses one-time codes gives one here, too; other browsers and links of theirs are shut.
+    Raises UnknownToken, Weak, WrongCode.
+    """
     person = link_opens_for(parts, token)
     hashed = hash_password(password, person.email, name)
     with parts.sessions.begin() as session:
@@ -38,10 +42,21 @@ def come_in(parts: Parts, *, token: str, name: str, password: str, browser: str 
         if found is None:
             raise UnknownToken("this link was used already, or is too old: ask for another one")
         link, person = found
+        _check_code(parts, person, code)
+        shut_other_doors(session, parts, person)
         link.used_at = parts.now()
         person.name, person.password_hash = name.strip()[:80] or person.name, hashed
         _tell(parts, session, person, "password_chosen")
         return begin_visit(parts, session, person, browser)
+
+
+def _check_code(parts: Parts, person: Person, code: str) -> None:
+    if not person.sealed_totp:
+        return
+    step = totp_step(parts.seals.unseal(person.sealed_totp), code, parts.now(), person.totp_step)
+    if step is None:
+        raise WrongCode("Give the six digits that your authenticator shows now.")
+    person.totp_step = step
 
 
 def change_password(parts: Parts, *, person_id: int, old: str, new: str) -> None:

@@ -17,7 +17,7 @@ from widget.content.editing import differences
 from widget.content.reader import read_files
 from widget.parts import Parts
 from widget.storage.audit import note as log_note
-from widget.storage.content import ContentVersion
+from widget.storage.content import ContentVersion, live_publication, was_live
 from widget.storage.drafts import PlannedPublish, due_publishes
 from widget.storage.people import Person
 from widget.storage.shops import Shop
@@ -33,6 +33,14 @@ class DraftMoved(ActionError):
 
 class SecondPersonNeeded(ActionError):
     code = "second_person"
+
+
+class Overtaken(ActionError):
+    code = "overtaken"
+
+
+class NeverLive(ActionError):
+    code = "never_live"
 
 
 class BadTime(ActionError):
@@ -140,6 +148,7 @@ def _publish_planned(parts: Parts, shop: str, row: PlannedPublish, by: Person | 
     """Publish, then say so: whoever dies in between publishes once more, which changes nothing. Raises ActionError."""
     author = by.told if by else row.who
     try:
+        _refuse_if_overtaken(parts, row)
         publish_content(parts, shop=shop, quiz=row.quiz, number=row.number, author=author)
     except ActionError as error:
         about = f"{row.quiz}: version {row.number} was not published: {error}"
@@ -147,6 +156,14 @@ def _publish_planned(parts: Parts, shop: str, row: PlannedPublish, by: Person | 
         raise
     how = f"asked for by {row.who}" if by else f"planned by {row.who}"
     _settle(parts, row.id, DONE, by, "published", f"{row.quiz}: version {row.number}, {how}. {row.note}".strip())
+
+
+def _refuse_if_overtaken(parts: Parts, row: PlannedPublish) -> None:
+    """What went live since the plan was made would be undone by it unseen. Raises Overtaken."""
+    with parts.reads() as session:
+        live = live_publication(session, row.shop_id, row.quiz)
+    if live is not None and live.number != row.number and live.at > row.at:
+        raise Overtaken(f"version {live.number} went live since; publish anew from the draft of today")
 
 
 def drop_plan(parts: Parts, *, shop: str, planned_id: int, by: Person) -> None:
@@ -191,10 +208,13 @@ def _settle(
 
 
 def roll_back(parts: Parts, *, shop: str, quiz: str, number: int, by: Person) -> bool:
-    """Make an earlier version live again; False when it is live already. Raises UnknownVersion, NotPublishable."""
+    """Make an earlier version live again; False when it is live already. Raises NeverLive for any other."""
+    opened = open_draft(parts, shop=shop, quiz=quiz)
+    with parts.reads() as session:
+        if not was_live(session, opened.shop.id, quiz, number):
+            raise NeverLive("Only a version that was live before can be gone back to.")
     moved = publish_content(parts, shop=shop, quiz=quiz, number=number, author=by.told)
     if moved:
-        opened = open_draft(parts, shop=shop, quiz=quiz)
         _told(parts, opened.shop.id, by, "rolled_back", f"{quiz}: version {number} is live again")
     return moved
 

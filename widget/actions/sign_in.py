@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
@@ -128,3 +128,12 @@ def note_in_shops(parts: Parts, session: Session, person: Person, what: str, abo
     who = person.email if what == "sign_in_refused" else person.told
     for shop, _ in shops_of(session, person.id):
         note(session, shop_id=shop.id, at=parts.now(), person_id=person.id, who=who, what=what, about=about)
+
+
+def shut_other_doors(session: Session, parts: Parts, person: Person) -> None:
+    """A password chosen anew ends all sign-ins and all other one-time links of a person."""
+    now = parts.now()
+    ins = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))
+    session.execute(update(SignIn).where(*ins).values(ended_at=now))
+    links = (SignInLink.person_id == person.id, SignInLink.used_at.is_(None))
+    session.execute(update(SignInLink).where(*links).values(used_at=now))

@@ -220,8 +220,8 @@ def _with_letters(files: PackFiles, records: Records) -> PackFiles:
     kept = {name: text for name, text in files.items() if not re.fullmatch(r"letters/[^/]+/.+", name)}
     for name, letter in records.items():
         preview = f"{letter['preview']}\n" if letter.get("preview") else ""
-        kept[f"letters/{name}/subject.txt"] = f"{letter['subject']}\n{preview}"
-        kept[f"letters/{name}/body.{letter['markup']}"] = letter["body"] + "\n"
+        kept[f"letters/{name}/subject.txt"] = f"{letter.get('subject', '')}\n{preview}"
+        kept[f"letters/{name}/body.{letter.get('markup', 'md')}"] = letter.get("body", "") + "\n"
     return kept
 
 
@@ -278,7 +278,21 @@ def with_places(files: PackFiles, steps: Iterable[Step]) -> list[Step]:
         order = orders.setdefault(step.kind, list(records_of(files, step.kind)))
         at = order.index(step.record) if step.record in order else 0
         told.append(replace(step, followed=order[at - 1] if at else FIRST) if step.before is not None else step)
+        _reorder(order, step)
     return told
+
+
+def _reorder(order: list[str], step: Step) -> None:
+    """The order of ids after a step, so that the next one is noted where it then stands."""
+    name = id_of(step.kind, step.after) or step.record
+    if step.record in order and step.after is not None and step.follows is None:
+        order[order.index(step.record)] = name
+        return
+    if step.record in order:
+        order.remove(step.record)
+    if step.after is not None:
+        at = 0 if step.follows == FIRST else order.index(step.follows) + 1 if step.follows in order else len(order)
+        order.insert(at, name)
 
 
 def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()) -> list[Step]:

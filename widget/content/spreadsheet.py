@@ -92,7 +92,7 @@ def xlsx_sheet(rows: list[Cells]) -> bytes:
 
 def _cell(sheet: Any, name: str, text: str) -> Any:
     if name == "weight":
-        return int(text) if text else None
+        return int(text) if re.fullmatch(r"[+-]?\d{1,15}", text) else text or None
     cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", neutral(text)))
     cell.data_type = "s"
     cell.number_format = "@"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import orjson
-from flask import Flask, request
+from flask import Flask, request, session
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
@@ -86,4 +86,7 @@ def provider_limited(view: View) -> View:
 
 
 def _guessed() -> str:
-    return "guessed:" + current_parts().seals.address_hash("console", request.form.get("email", "")[:254])
+    email = request.form.get("email", "")[:254]
+    if not email:  # A form of somebody who is signed in: each has a count of their own.
+        return "guessed:" + str(session.get("_user_id", get_remote_address()))[:16]
+    return "guessed:" + current_parts().seals.address_hash("console", email)

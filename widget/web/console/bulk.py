@@ -61,7 +61,8 @@ def _bulk_step(rows: Records, name: str, do: str, value: str) -> Step:
     if do in ("and", "target") and not value:
         raise ValueError("Write what to set in the field first, such as area = calves, form:cream, 20 or +5.")
     if do == "and":
-        when = " or ".join(f"{each} & {value}" for each in row["when"].split(" or ")) if row["when"] else value
+        pairs = [f"{old} & {new}" for old in row["when"].split(" or ") for new in value.split(" or ")]
+        when = " or ".join(pairs) if row["when"] else value  # There are no brackets: every pair is written out.
         return Step(MAPPING, name, row, {**row, "when": plain_condition(when)})
     if do == "target":
         return Step(MAPPING, name, row, {**row, "target": value})

@@ -106,8 +106,15 @@ def come_in_post(token: str) -> AnyResponse:
     parts, form = current_parts(), request.form
     name = form.get("name", "")
     try:
-        cookie = come_in(parts, token=token, name=name, password=form.get("password", ""), browser=browser_name())
-    except Weak as error:
+        cookie = come_in(
+            parts,
+            token=token,
+            name=name,
+            password=form.get("password", ""),
+            code=form.get("code", ""),
+            browser=browser_name(),
+        )
+    except (Weak, WrongCode) as error:
         person = link_opens_for(parts, token)
         return make_response(render_template("console/come_in.html", person=person, name=name, told=str(error)), 422)
     except UnknownToken as error:

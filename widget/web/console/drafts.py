@@ -154,6 +154,9 @@ def reset(shop: str, quiz: str) -> AnyResponse:
     """Start over from the live version."""
     place = quiz_place(shop, quiz)
     assert place.opened is not None
+    if not place.opened.base:
+        flash("Nothing of this quiz was ever published, so there is nothing to start over from.", "bad")
+        return redirect(f"{place.root}/changes", 303)
     if request.form.get("sure") != "yes":
         flash("Tick the box first: starting over cannot be undone.", "bad")
         return redirect(f"{place.root}/changes", 303)

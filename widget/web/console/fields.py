@@ -107,6 +107,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
                 Field("text", "Answer", wide=6, needed=True),
                 Field("short", "Short form", wide=3),
                 Field("help", "Help", wide=6),
+                Field("image", "Picture", wide=6),
                 Field("only", "Stands alone (none of these)", FLAG, wide=6),
             ),
         ),

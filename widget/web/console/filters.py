@@ -138,7 +138,8 @@ def sealed_answers(answers: dict[str, list[str]]) -> str:
     return current_parts().seals.code(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), TRIED)
 
 
-def as_csv(rows: list[dict[str, str]], columns: tuple[str, ...]) -> str:
+def as_csv(rows: list[dict[str, str]], columns: list[str]) -> str:
+    """Rows as they were given: columns that were left out stay left out."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

@@ -138,10 +138,20 @@ def _to_sign_in() -> AnyResponse:
 
 
 def keep_fields() -> str:
-    """The fields of this request, sealed for a hidden field, so that nothing typed is lost."""
+    """The fields of this request, sealed for a hidden field, so that nothing typed is lost.
+
+    Only of our own pages: a form from elsewhere must not come back with a token of ours.
+    """
+    origin = request.headers.get("Origin")
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin" or origin not in (None, _own_origin()):
+        return ""
     fields = [[name, value] for name, value in request.form.items(multi=True) if name not in ("csrf_token", "password")]
     text = orjson.dumps([request.path, fields]).decode()
     return current_parts().seals.seal(text) if len(text) < _MOST_KEPT else ""
+
+
+def _own_origin() -> str:
+    return request.host_url.rstrip("/")
 
 
 def kept_fields(sealed: str) -> Kept | None:

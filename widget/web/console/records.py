@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -57,6 +58,8 @@ CALLED = {
     LETTER: "Letter",
     SEQUENCE: "Sequence",
 }
+RESERVED = ("new", "order")
+"""What an address needs for itself."""
 ORDERED = (QUESTION, TRIAGE, EXCLUSION, PRODUCT, SEQUENCE)
 LISTS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
     "quiz": (
@@ -201,7 +204,7 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
     if request.form.get("do") == "delete":
         return _delete(place, kind, name, before)
     new_id = _wanted_id(place, kind, name)
-    after = read_form(kind, request.form, before or _blank(kind))
+    after = {**_blank(kind), **read_form(kind, request.form, before or _blank(kind))}
     if kind not in SINGLE and kind not in (TIP, LETTER):
         after = {("sku" if kind == PRODUCT else "id"): new_id, **after, ("sku" if kind == PRODUCT else "id"): new_id}
     try:
@@ -224,11 +227,14 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
         told = f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft."
         return json_answer({"seen": record_hash(after), "detail": told, "revision": place.draft.revision + 1})
     flash(f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft.", "good")
-    return redirect(f"{place.root}/records/{kind}/{new_id if kind not in SINGLE else kind}", 303)
+    return redirect(f"{place.root}/records/{kind}/{quote(new_id if kind not in SINGLE else kind)}", 303)
 
 
 def _blank(kind: str) -> Data:
-    return {"markup": "md", "preview": ""} if kind == LETTER else {}
+    """The texts that are there even when they are empty: their files are."""
+    if kind == LETTER:
+        return {"subject": "", "preview": "", "body": "", "markup": "md"}
+    return {"body": ""} if kind == TIP else {}
 
 
 def _wanted_id(place: Place, kind: str, name: str) -> str:
@@ -236,9 +242,9 @@ def _wanted_id(place: Place, kind: str, name: str) -> str:
         return name
     wish = request.form.get("~id", "").strip()
     if kind == PRODUCT:
-        return wish[:80] or fresh_id("new-product", place.records(kind))
+        return wish[:80] if wish not in RESERVED and wish else fresh_id("new-product", place.records(kind))
     text = request.form.get("text") or request.form.get("title") or request.form.get("subject") or kind
-    return fresh_id(wish or text, place.records(kind))
+    return fresh_id(wish or text, {*place.records(kind), *RESERVED})
 
 
 def _what(kind: str, name: str, before: Data | None, after: Data) -> str:
@@ -276,9 +282,12 @@ def _conflict(place: Place, kind: str, name: str, after: Data, conflict: EditCon
         "after": after,
         "seen": record_hash(conflict.now),
         "gone": conflict.now is None,
-        "posted": [(key, value) for key, value in request.form.items(multi=True) if key not in ("csrf_token", "seen")],
-        "action": f"{place.root}/records/{kind}/{name if conflict.now is not None else 'new'}",
-        "theirs": f"{place.root}/records/{kind}/{name}"
+        "posted": [
+            ("~id", name),
+            *((k, v) for k, v in request.form.items(multi=True) if k not in ("csrf_token", "seen", "~id")),
+        ],
+        "action": f"{place.root}/records/{kind}/{quote(name) if conflict.now is not None else 'new'}",
+        "theirs": f"{place.root}/records/{kind}/{quote(name)}"
         if conflict.now is not None
         else f"{place.root}/{PAGE_OF[kind]}",
     }
@@ -313,7 +322,7 @@ def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
     change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
     if wants_json():
         return json_answer({"ok": True})
-    return redirect(f"{place.root}/{PAGE_OF[kind]}#item-{name}", 303)
+    return redirect(f"{place.root}/{PAGE_OF[kind]}#item-{quote(name)}", 303)
 
 
 @blueprint.post("/markdown")

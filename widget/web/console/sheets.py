@@ -47,11 +47,11 @@ def import_sheet(shop: str, quiz: str) -> AnyResponse:
         return make_response(_import_page(place))
     try:
         listed, whole = _given_rows()
+        steps = _import_steps(place.records(MAPPING), listed, whole=whole)
     except BadSheet as error:
         return make_response(
             _import_page(place, told=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
         )
-    steps = _import_steps(place.records(MAPPING), listed, whole=whole)
     if request.form.get("do") != "apply":
         return make_response(_import_page(place, steps=steps, rows=listed, whole=whole))
     if record_hash({"revision": str(place.draft.revision)}) != request.form.get("seen"):
@@ -80,6 +80,9 @@ def _given_rows() -> tuple[list[Data], bool]:
 
 def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[Step]:
     steps, names, follows = [], [], FIRST if whole else None
+    listed_ids = [cells["id"] for cells in listed]
+    stay = [name for name in known if name in listed_ids]
+    moved = whole and stay != [name for name in listed_ids if name in known]
     for cells in listed:
         name = cells["id"]
         old = known.get(name)
@@ -87,8 +90,10 @@ def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[St
         if name in names:
             raise BadSheet(f"the id '{name}' stands in two rows")
         names.append(name)
-        if old != after:
-            steps.append(Step(MAPPING, name, old, after, follows=follows if old is None else None))
+        if not name:
+            raise BadSheet("a row has no id")
+        if old != after or moved:
+            steps.append(Step(MAPPING, name, old, after, follows=follows if old is None or moved else None))
         follows = name if whole else None
     if whole:
         steps += [Step(MAPPING, name, old, None) for name, old in known.items() if name not in names]

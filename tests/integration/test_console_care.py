@@ -1,0 +1,262 @@
+"""What must not get lost, be done unseen, or be got round in the console."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from marshmallow import fields as kinds
+from sqlalchemy import select
+
+from tests.conftest import client_of
+from tests.console import PASSWORD, Somebody, form_token, signed_in
+from tests.integration.test_console import rows
+from tests.integration.test_drafts import best, draft_of, person, publish, weigh
+from widget.actions.add_person import add_person, make_link
+from widget.actions.change_draft import open_draft, reset_draft
+from widget.actions.choose_password import WrongCode, come_in
+from widget.actions.publish_draft import NeverLive, plan_publish, publish_due, roll_back
+from widget.actions.sign_in import visitor_of
+from widget.content.editing import LETTER, MAPPING, PRODUCT, QUESTION, records_of
+from widget.content.fields import Listed
+from widget.content.schemas import (
+    ExclusionSchema,
+    IntroSchema,
+    PackFileSchema,
+    ProductSchema,
+    QuestionSchema,
+    SequenceSchema,
+    TipSchema,
+    TriageSchema,
+)
+from widget.parts import Parts
+from widget.passwords import new_totp_secret
+from widget.storage.drafts import PlannedPublish
+from widget.storage.people import Person
+from widget.web.console.fields import FIELDS, Field
+
+
+@pytest.fixture
+def owner(sqlite_parts: Parts) -> Somebody:
+    return signed_in(sqlite_parts)
+
+
+# Nothing is lost -------------------------------------------------------------------------------------
+
+
+def schema_keys(schema: Any, prefix: str = "") -> set[str]:
+    """Every key that a record may have, with those of its groups and rows."""
+    found = set()
+    for name, field in schema.fields.items():
+        key = f"{prefix}{field.data_key or name}"
+        inner = field.inner if isinstance(field, Listed) else field
+        found |= {key} if not isinstance(inner, kinds.Nested) else schema_keys(inner.schema, f"{key}.")
+    return found
+
+
+def field_keys(described: tuple[Field, ...], prefix: str = "") -> set[str]:
+    found = set()
+    for field in described:
+        found |= field_keys(field.of, f"{prefix}{field.name}.") if field.of else {f"{prefix}{field.name}"}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema", "elsewhere"),
+    [
+        ("question", QuestionSchema, {"id"}),
+        ("intro", IntroSchema, set()),
+        ("triage", TriageSchema, {"id"}),
+        ("exclusion", ExclusionSchema, {"id"}),
+        ("product", ProductSchema, {"sku"}),
+        ("tip", TipSchema, set()),
+        ("sequence", SequenceSchema, {"id"}),
+        ("pack", PackFileSchema, {"id"}),
+    ],
+)
+def test_every_key_of_the_format_has_a_field_in_its_form(kind: str, schema: Any, elsewhere: set[str]) -> None:
+    assert schema_keys(schema()) - field_keys(FIELDS[kind]) == elsewhere
+
+
+def test_what_others_save_while_a_draft_is_published_stays(parts: Parts) -> None:
+    anna, ben = person(parts, "anna"), person(parts, "ben")
+    looked_at = draft_of(parts)
+    weigh(parts, ben, "rub-in-cream", "31")
+    files = open_draft(parts, shop="demo", quiz="leg-day").base
+    reset_draft(parts, draft=looked_at, by=anna, files=files, base=2, what="version 2 published")
+
+    assert records_of(draft_of(parts).files, MAPPING)["rub-in-cream"]["weight"] == "31"
+    assert draft_of(parts).base == 2
+
+
+def test_a_quiz_that_was_never_published_can_be_copied_and_not_emptied(owner: Somebody) -> None:
+    shop = "/console/shops/demo/quizzes"
+    owner.post(shop, {"quiz": "arm-day", "title": "Arm day", "like": "leg-day"})
+    owner.post(f"{shop}/arm-day/reset", {"sure": "yes"})
+    owner.post(shop, {"quiz": "back-day", "title": "Back day", "like": "arm-day"})
+    copies = [open_draft(owner.parts, shop="demo", quiz=quiz).draft.files for quiz in ("arm-day", "back-day")]
+
+    assert [len(records_of(files, QUESTION)) for files in copies] == [11, 11]
+    assert owner.get(f"{shop}/back-day/impact").status_code == 200
+    assert (
+        "There is a quiz"
+        in owner.post(shop, {"quiz": "arm-day", "title": "x", "like": "leg-day"}, follow_redirects=True).text
+    )
+
+
+def test_a_sheet_without_the_optional_columns_keeps_them(owner: Somebody) -> None:
+    before = rows(owner)
+    text = "id,when,effect,target\n" + "".join(
+        f'{name},"{row["when"]}",{row["effect"]},{row["target"].replace("form:cream", "form:salve")}\n'
+        for name, row in list(before.items())[:2]
+    )
+    look = owner.post("/mappings/import", {"text": text})
+    seen = re.search(r'name="seen" value="([^"]*)"', look.text)
+    kept = re.search(r'<textarea name="text" hidden>(.*?)</textarea>', look.text, re.DOTALL)
+    assert seen
+    assert kept
+    owner.post(
+        "/mappings/import", {"text": kept[1].replace("&#34;", '"'), "do": "apply", "seen": seen[1], "whole": "0"}
+    )
+
+    assert rows(owner)["rub-in-cream"] == {**before["rub-in-cream"], "target": "form:salve"}
+
+
+def test_one_id_twice_in_a_sheet_is_told_and_the_text_stays(owner: Somebody) -> None:
+    text = "a\tarea = calves\tboost\tform:spray\t7\t\t\na\tarea = calves\tboost\tform:salve\t7\t\t"
+    answer = owner.post("/mappings/import", {"text": text})
+
+    assert answer.status_code == 422
+    assert "stands in two rows" in answer.text
+    assert "form:salve" in answer.text
+
+
+def test_rows_deleted_together_come_back_where_they_were(owner: Somebody) -> None:
+    before = list(rows(owner))
+    owner.post("/mappings/bulk", {"row": before[2:6], "do": "delete"})
+    assert len(rows(owner)) == len(before) - 4
+    owner.post("/undo")
+
+    assert list(rows(owner)) == before
+
+
+def test_a_condition_with_or_added_to_many_rows_narrows_each(owner: Somebody) -> None:
+    owner.post("/mappings/bulk", {"row": ["rub-in-cream"], "do": "and", "value": "area = calves or area = knees"})
+
+    assert rows(owner)["rub-in-cream"]["when"] == "apply = rub-in & area = calves or apply = rub-in & area = knees"
+
+
+def test_a_letter_without_a_subject_is_kept_and_told_and_saved_again(owner: Somebody) -> None:
+    def seen() -> str:
+        found = re.search(r'name="seen" value="([^"]*)"', owner.get("/records/letter/check-in").text)
+        assert found
+        return found[1]
+
+    sent = {"subject": "", "preview": "", "body": "Hello."}
+    assert owner.post("/records/letter/check-in", {**sent, "seen": seen()}).status_code == 303
+    again = owner.post("/records/letter/check-in", {**sent, "body": "Hello again.", "seen": seen()})
+    owner.get("/check")
+
+    assert again.status_code == 303
+    assert records_of(draft_of(owner.parts).files, LETTER)["check-in"]["body"] == "Hello again."
+    assert "has no subject.txt" in owner.get("/findings").text
+
+
+def test_a_sku_with_odd_characters_can_be_opened_again(owner: Somebody) -> None:
+    added = owner.post("/records/product/new", {"~id": "BALM #2/½?", "name": "Balm", "seen": ""})
+    assert added.status_code == 303
+    page = owner.get(added.headers["Location"])
+
+    assert page.status_code == 200
+    assert 'value="Balm"' in page.text
+    assert "BALM #2/½?" in records_of(draft_of(owner.parts).files, PRODUCT)
+    assert owner.get("/records/product/new").status_code == 200
+
+
+# Nothing is done unseen ------------------------------------------------------------------------------
+
+
+def test_a_plan_that_something_newer_overtook_is_not_published(parts: Parts) -> None:
+    anna = person(parts)
+    weigh(parts, anna, "rub-in-salve", "95")
+    at = parts.now() + timedelta(hours=2)
+    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
+    parts.clock.move_to(parts.now() + timedelta(minutes=1))
+    weigh(parts, anna, "rub-in-salve", "3")
+    publish(parts, anna)
+    parts.clock.move_to(at + timedelta(minutes=1))
+    publish_due(parts)
+    with parts.reads() as session:
+        planned = session.scalars(select(PlannedPublish)).one()
+
+    assert (planned.state, best(parts)) == ("failed", "cream")
+    assert "went live since" in planned.reason
+
+
+def test_going_back_is_no_way_around_a_second_person(parts: Parts) -> None:
+    anna = person(parts)
+    weigh(parts, anna, "rub-in-salve", "95")
+    number = plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision)
+    with pytest.raises(NeverLive):
+        roll_back(parts, shop="demo", quiz="leg-day", number=number, by=anna)
+
+    assert best(parts) == "cream"
+
+
+def test_a_form_of_another_site_is_not_offered_again_behind_the_sign_in(owner: Somebody) -> None:
+    stranger = client_of(owner.parts)
+    sent = {"email": "evil@other.example", "role": "owner"}
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    answer = stranger.post("/console/shops/demo/people", data=sent, headers=foreign)
+
+    assert answer.status_code == 401
+    assert 'name="kept" value=""' in answer.text
+
+
+def test_a_one_time_link_does_not_get_round_one_time_codes(parts: Parts) -> None:
+    someone, link = add_person(parts, shop="demo", email="kim@team.example", role="editor")
+    cookie = come_in(parts, token=link, name="Kim", password=PASSWORD)
+    secret = new_totp_secret()
+    with parts.sessions.begin() as session:
+        row = session.get_one(Person, someone.id)
+        row.sealed_totp = parts.seals.seal(secret)
+        fresh, other = make_link(parts, session, row), make_link(parts, session, row)
+    with pytest.raises(WrongCode):
+        come_in(parts, token=fresh, name="Kim", password=PASSWORD + "!")
+    assert visitor_of(parts, cookie) is not None
+    code = right_code(parts, secret)
+    assert come_in(parts, token=fresh, name="Kim", password=PASSWORD + "!", code=code)
+
+    assert visitor_of(parts, cookie) is None
+    assert client_of(parts).get(f"/console/come-in/{other}").status_code == 404
+
+
+def right_code(parts: Parts, secret: str) -> str:
+    from widget.passwords import _totp
+
+    return _totp(secret).generate(int(parts.now().timestamp())).decode()
+
+
+def test_one_persons_many_tries_keep_nobody_else_from_their_account(owner: Somebody) -> None:
+    other = signed_in(owner.parts, "viewer")
+    other.client, mine = client_in_same_app(owner, other)
+    for _ in range(12):
+        last = other.post("/console/account", {"do": "password", "old": "wrong", "new": "whatever it is"})
+
+    assert last.status_code == 429
+    assert mine.post("/console/account", {"do": "codes"}).status_code == 200
+
+
+def client_in_same_app(owner: Somebody, other: Somebody) -> tuple[Any, Somebody]:
+    """Two browsers of one running application, whose counts are shared."""
+    from werkzeug.test import Client
+
+    application = owner.client.application
+    browser = Client(application, owner.client.response_wrapper)
+    page = browser.get("/console/sign-in")
+    data = {"csrf_token": form_token(page), "email": "viewer@team.example", "password": PASSWORD}
+    assert browser.post("/console/sign-in", data=data).status_code == 303
+    other.token = ""
+    return browser, owner

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import secrets
 from datetime import datetime
+from functools import cache
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
@@ -16,7 +17,6 @@ METHOD = "scrypt:65536:8:2"
 LEAST, MOST = 10, 200
 STRONG_ENOUGH = 2
 STEP_SECONDS = 30
-_NOBODY = generate_password_hash("nobody", METHOD)
 
 
 class Weak(ValueError):
@@ -42,8 +42,14 @@ def hash_password(password: str, *about: str) -> str:
 
 def is_password(password_hash: str, password: str) -> bool:
     """Whether it is the password; takes as long where there is none, so that nobody learns who exists."""
-    right = check_password_hash(password_hash or _NOBODY, password[:MOST])
+    right = check_password_hash(password_hash or _nobody(), password[:MOST])
     return right and bool(password_hash)
+
+
+@cache
+def _nobody() -> str:
+    """Made when first needed: at import it would be paid at each start of each process."""
+    return generate_password_hash("nobody", METHOD)
 
 
 def new_token() -> str:

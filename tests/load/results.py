@@ -23,6 +23,7 @@ from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, COMPLETED, ENDED, O
 RESPONSES, DAYS, VERSIONS, LOCALES = 1_000_000, 60, (1, 2, 3), ("en", "es", "ar")
 ORDERS = 60_000
 PAGE = "/console/shops/demo/quizzes/leg-day/results"
+TABLE = "/console/shops/demo/quizzes/leg-day/mappings"
 ROUNDS = 15
 
 
@@ -43,9 +44,28 @@ def first_byte(folder: Path) -> tuple[float, int]:
         parts.close()
 
 
-def _took(client) -> float:  # type: ignore[no-untyped-def]
+def table_first_byte(folder: Path, rows: int) -> tuple[float, int]:
+    """The same for the mapping table with so many rows."""
+    settings = settings_for(folder, f"sqlite:///{folder / f'table-{rows}.db'}")
+    settings.home.mkdir(parents=True, exist_ok=True)
+    parts = build_parts(settings, carrier=MemoryCarrier())
+    files = leg_day_files()
+    lines = files["mappings.csv"].splitlines()
+    more = [f"more-{at}-{lines[1 + at % (len(lines) - 1)]}" for at in range(rows - len(lines) + 1)]
+    try:
+        upgrade(parts.database)
+        add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+        publish_files(parts, {**files, "mappings.csv": "\n".join([*lines, *more]) + "\n"})
+        client = signed_in(parts, "owner")
+        size = len(client.get(TABLE).data)
+        return statistics.median(_took(client, TABLE) for _ in range(ROUNDS)), size
+    finally:
+        parts.close()
+
+
+def _took(client, page: str = PAGE) -> float:  # type: ignore[no-untyped-def]
     started = time.perf_counter()
-    client.get(PAGE)
+    client.get(page)
     return (time.perf_counter() - started) * 1000
 
 

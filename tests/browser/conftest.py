@@ -52,7 +52,7 @@ def page(browser: Browser, service: Running, request: pytest.FixtureRequest, tmp
     one.on(
         "request", lambda sent: None if sent.url.startswith((service.base, "data:")) else complaints.append(sent.url)
     )
-    one.complaints = complaints  # type: ignore[attr-defined]
+    one.complaints = complaints  # type: ignore[attr-defined]  # For tests that expect some.
     yield one
     context.close()
     assert complaints == []

@@ -85,7 +85,7 @@ def opened(
         storage_state=kept,
         viewport={"width": width, "height": 900},
         reduced_motion="reduce",
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # Any option of a browser context.
     )
     return context, context.new_page()
 
@@ -107,7 +107,7 @@ def page(browser: Browser, desk: Running, come_in: Path) -> Iterator[Page]:
     complaints: list[str] = []
     one.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     one.on("pageerror", lambda error: complaints.append(str(error)))
-    one.complaints = complaints  # type: ignore[attr-defined]
+    one.complaints = complaints  # type: ignore[attr-defined]  # For tests that expect some.
     yield one
     context.close()
     assert complaints == []

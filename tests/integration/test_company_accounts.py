@@ -178,7 +178,7 @@ def test_our_secret_signs_no_token(parts: Parts, provider: FakeProvider) -> None
     client = client_of(parts)
     provider.algorithm = "HS256"
     for secret in (CLIENT_SECRET.encode() * 2, provider.key.as_pem(private=False).replace(b"-----", b"")):
-        provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]
+        provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]  # No pair of keys, on purpose.
         assert AGAIN in told(client, come_back(client, provider))
 
 

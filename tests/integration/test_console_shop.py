@@ -98,7 +98,7 @@ def test_no_connection_to_the_database_is_held_while_the_carrier_answers(parts: 
 
     class Watching(MemoryCarrier):
         def send(self, message: Any, recipient: str) -> None:
-            held.append(parts.database.pool.checkedout())  # type: ignore[attr-defined]
+            held.append(parts.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
             super().send(message, recipient)
 
     with_carrier(parts, Watching())

@@ -165,23 +165,28 @@ def deliveries(shop: str) -> str:
     )
 
 
+def _hook_of(shop_id: int, hook_id: int) -> Hook:
+    """A delivery of this shop; that of another shop is as unknown as one that never was."""
+    with current_parts().reads() as session:
+        row = session.get(Hook, hook_id)
+    if row is None or row.shop_id != shop_id:
+        abort(404)
+    return row
+
+
 @blueprint.get("/deliveries/<int:hook>")
 @permitted(MONEY)
 def delivery(shop: str, hook: int) -> str:
     """One delivery: why it failed, and its body with everything personal left out."""
     place = shop_place(shop)
-    with current_parts().reads() as session:
-        row = session.get(Hook, hook)
-        if row is None or row.shop_id != place.shop.id:
-            abort(404)
-        body = shown_body(row.body)
+    row = _hook_of(place.shop.id, hook)
     return page(
         "console/delivery.html",
         place,
         title=f"Delivery {hook}",
         page="orders",
         row=row,
-        body=body,
+        body=shown_body(row.body),
         states=HOOK_STATES,
         again=row.state == FAILED,
     )
@@ -192,10 +197,7 @@ def delivery(shop: str, hook: int) -> str:
 def replay(shop: str, hook: int) -> AnyResponse:
     """Put a failed delivery back to waiting."""
     place = shop_place(shop)
-    with current_parts().reads() as session:
-        row = session.get(Hook, hook)
-        if row is None or row.shop_id != place.shop.id:
-            abort(404)
+    _hook_of(place.shop.id, hook)
     try:
         fresh = replay_hook(current_parts(), hook, shop_id=place.shop.id, by=me())
         flash("It is worked through again within seconds." if fresh else "It is waiting already.", "good")

@@ -43,9 +43,9 @@ class Step:
 
 def people(events: Counted, event: str) -> tuple[int, int]:
     """(now, before): page views on which it happened. Whoever tells of products alone: those of the most frequent."""
-    told = events.get((event, "", ""), (0, 0))
     rows = [numbers for (name, _, sku), numbers in events.items() if name == event and sku]
-    return max([told[0], *(now for now, _ in rows)]), max([told[1], *(was for _, was in rows)])
+    now, before = zip(events.get((event, "", ""), (0, 0)), *rows, strict=True)
+    return max(now), max(before)
 
 
 def headlines(events: Counted, completed: tuple[int, int], bought: tuple[int, int], *, against: bool) -> list[Headline]:

@@ -292,3 +292,13 @@ def test_older_entries_are_a_page_away(sqlite_parts: Parts) -> None:
     assert "row 69." not in first
     assert "row 69." in second
     assert "row 119." not in second
+
+
+def test_who_is_lost_in_the_console_finds_the_way_back(sqlite_parts: Parts) -> None:
+    client = client_in(sqlite_parts)
+    lost = client.get("/console/shops/demo/orders/deliveries/999", headers={"Accept": "text/html"})
+    elsewhere = client.get("/demo/nowhere", headers={"Accept": "text/html"})
+
+    assert (lost.status_code, elsewhere.status_code) == (404, 404)
+    assert 'href="/console/"' in lost.get_data(as_text=True)
+    assert "/console/" not in elsewhere.get_data(as_text=True)

@@ -9,9 +9,9 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from widget.actions.check_draft import check_waiting_drafts
 from widget.actions.forget_old import forget_old
+from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.publish_draft import publish_due
-from widget.actions.record_order import record_orders
 from widget.actions.rescue_letters import rescue_letters
 from widget.actions.send_letter import send_due_letters
 from widget.parts import Parts, build_parts
@@ -45,7 +45,7 @@ def configure(settings: Settings) -> None:
         timezone="UTC",
         enable_utc=True,
         beat_schedule={
-            "record-orders": {"task": "record_orders", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "handle-hooks": {"task": "handle_hooks", "schedule": sweep, "options": {"expires": sweep * 2}},
             "send-letters": {"task": "send_letters", "schedule": sweep, "options": {"expires": sweep * 2}},
             "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
             "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
@@ -94,9 +94,9 @@ def parts() -> Parts:
     return _held["parts"]
 
 
-@app.task(name="record_orders")  # type: ignore[untyped-decorator]
-def record_orders_task() -> int:
-    return record_orders(parts())
+@app.task(name="handle_hooks")  # type: ignore[untyped-decorator]
+def handle_hooks_task() -> int:
+    return handle_hooks(parts())
 
 
 @app.task(name="send_letters")  # type: ignore[untyped-decorator]

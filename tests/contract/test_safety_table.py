@@ -17,9 +17,9 @@ from sqlalchemy import select, update
 
 from tests.conftest import GOOD, client_of, leg_day_files
 from tests.integration.test_chain import hook
+from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
-from widget.actions.record_order import record_orders
 from widget.actions.send_letter import send_due_letters
 from widget.actions.submit_answers import record_response, submit_answers
 from widget.content.reader import read_files
@@ -158,7 +158,7 @@ def by_letter(shop: Shop, row: str) -> str:
     visit = record_response(parts, served, known, None)
     parts.recorder.flush()
     hook(parts, order=f"order-{row}", attributes={"recovery_quiz": visit})
-    record_orders(parts)
+    handle_hooks(parts)
     with parts.sessions.begin() as session:
         order = session.scalar(select(Order).where(Order.external_id == f"order-{row}"))
         assert order is not None

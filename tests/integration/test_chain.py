@@ -19,13 +19,14 @@ from widget.actions.answer_check_in import answer_check_in, check_in_token
 from widget.actions.change_consent import choose, confirm_consent, erase, unsubscribe
 from widget.actions.change_product import change_product
 from widget.actions.forget_old import forget_old
+from widget.actions.handle_hooks import handle_hooks
 from widget.actions.receive_hook import receive_hook
-from widget.actions.record_order import record_orders
 from widget.actions.request_letter import request_letter
 from widget.actions.rescue_letters import rescue_letters
 from widget.actions.send_again import NotAgain, send_again
 from widget.actions.send_letter import send_due_letters, send_letter
 from widget.actions.submit_answers import record_response, submit_answers
+from widget.domain.delivery import BadSignature
 from widget.mail.carrier import Later, MemoryCarrier, Never, Unclear
 from widget.parts import Parts
 from widget.storage.contacts import Consent, Contact
@@ -35,7 +36,7 @@ from widget.storage.migrate import drift
 from widget.storage.orders import Order
 from widget.storage.responses import Response
 from widget.storage.shops import shop_by_slug
-from widget.stores.standard import BadSignature, sign
+from widget.stores.standard import sign
 
 EMAIL = "runner@shop.example"
 
@@ -114,7 +115,7 @@ def test_tables_and_migrations_agree(parts: Parts) -> None:
 
 def test_an_order_becomes_dated_letters_and_they_go_when_due(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     planned = letters(parts)
 
     assert set(planned) == {"how-to-use", "check-in", "review", "replenish"}
@@ -134,7 +135,7 @@ def test_a_repeated_hook_has_no_second_effect(parts: Parts) -> None:
     assert hook(parts, event_id="same") is True
     assert hook(parts, event_id="same") is False
     hook(parts, event_id="other")  # The same order, told again under another id.
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert len(rows(parts, Order)) == 1
     assert len(rows(parts, Letter)) == 4
@@ -159,7 +160,7 @@ def test_fifty_copies_at_once_are_one(parts: Parts) -> None:
 def test_a_cancelled_or_refunded_order_gets_no_letter_whatever_came_first(parts: Parts, kinds: tuple[str, str]) -> None:
     for kind in kinds:
         hook(parts, f"order.{kind}", days=0 if kind == "placed" else 0.01)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
     row = letters(parts)["how-to-use"]
@@ -170,17 +171,17 @@ def test_a_cancelled_or_refunded_order_gets_no_letter_whatever_came_first(parts:
 
 def test_due_dates_follow_later_events_until_a_letter_is_queued(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     before = letters(parts)["how-to-use"].due_at
     hook(parts, "order.delivered", days=1)
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert letters(parts)["how-to-use"].due_at < before
 
 
 def test_consent_is_asked_again_at_send_time(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     contact = rows(parts, Contact)[0]
     unsubscribe(parts, "u", parts.seals.token("u", contact.id))
     go_to(parts, "how-to-use")
@@ -195,7 +196,7 @@ def test_consent_is_asked_again_at_send_time(parts: Parts) -> None:
 )
 def test_without_a_yes_nothing_goes(parts: Parts, fields: dict, reason: str) -> None:
     hook(parts, **fields)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
 
@@ -206,7 +207,7 @@ def test_test_orders_and_orders_without_address_get_no_letters(parts: Parts) -> 
     hook(parts, test=True)
     hook(parts, order="2", email=None)
     hook(parts, order="3", email="not an address")
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert letters(parts) == {}
     assert len(rows(parts, Order)) == 3
@@ -216,7 +217,7 @@ def test_contradictory_consent_is_a_no(parts: Parts) -> None:
     hook(parts, accepts_marketing=True)
     hook(parts, accepts_marketing=False)
     hook(parts, accepts_marketing=True)
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert rows(parts, Order)[0].accepts_marketing is False
 
@@ -227,7 +228,7 @@ def test_a_red_flag_leaves_only_not_eligible_with_the_order(parts: Parts) -> Non
     visit = record_response(parts, served, known, None)
     parts.recorder.flush()
     hook(parts, attributes={"recovery_quiz": visit})
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
 
@@ -251,7 +252,7 @@ def _flag(parts: Parts) -> str:
 
 def test_a_withheld_product_is_in_no_letter(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     change_product(parts, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
     go_to(parts, "how-to-use")
     send_due_letters(parts)
@@ -261,7 +262,7 @@ def test_a_withheld_product_is_in_no_letter(parts: Parts) -> None:
 
 def test_worse_ends_the_product_letters_of_the_order(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     answer_check_in(parts, check_in_token(parts, letters(parts)["check-in"].id, "worse"))
     go_to(parts, "how-to-use")
     send_due_letters(parts)
@@ -275,7 +276,7 @@ def test_worse_ends_the_product_letters_of_the_order(parts: Parts) -> None:
 )
 def test_a_carriers_answer_decides(parts: Parts, error: Exception, state: str) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(with_carrier(parts, Refusing(error)))
     row = letters(parts)["how-to-use"]
@@ -286,7 +287,7 @@ def test_a_carriers_answer_decides(parts: Parts, error: Exception, state: str) -
 
 def test_an_unconfirmed_letter_is_sent_again_only_by_hand(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(with_carrier(parts, Refusing(Unclear("cut"))))
     row = letters(parts)["how-to-use"]
@@ -302,7 +303,7 @@ def test_an_unconfirmed_letter_is_sent_again_only_by_hand(parts: Parts) -> None:
 
 def test_a_worker_that_died_while_sending_doubles_nothing(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     died = type("Killed", (BaseException,), {})
     with pytest.raises(died):
@@ -318,7 +319,7 @@ def test_a_worker_that_died_while_sending_doubles_nothing(parts: Parts) -> None:
 
 def test_a_worker_that_died_before_sending_loses_nothing(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     with parts.sessions.begin() as session:
         assert len(claim_due(session, parts.now(), 10)) == 1
@@ -332,7 +333,7 @@ def test_a_worker_that_died_before_sending_loses_nothing(parts: Parts) -> None:
 def test_many_workers_claim_each_letter_once(parts: Parts) -> None:
     for number in range(12):
         hook(parts, order=str(number), email=f"runner{number}@shop.example")
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     threads = [threading.Thread(target=send_due_letters, args=(parts,)) for _ in range(6)]
     for thread in threads:
@@ -347,7 +348,7 @@ def test_many_workers_claim_each_letter_once(parts: Parts) -> None:
 
 def test_a_letter_that_was_sent_is_never_sent_twice(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
     send_letter(parts, letters(parts)["how-to-use"].id)
@@ -358,7 +359,7 @@ def test_a_letter_that_was_sent_is_never_sent_twice(parts: Parts) -> None:
 def test_an_unreadable_signed_hook_is_kept_and_shown(parts: Parts) -> None:
     hook(parts, body=b"{}")
     hook(parts, body=b"not json")
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert {row.state for row in rows(parts, Hook)} == {FAILED}
     assert all(row.error for row in rows(parts, Hook))
@@ -396,7 +397,7 @@ def test_a_requested_result_comes_by_letter_and_consent_counts_once_confirmed(pa
 
 def test_choices_can_be_taken_back(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     token = parts.seals.token("p", rows(parts, Contact)[0].id)
 
     assert choose(parts, "p", token, {"marketing"}).consents["marketing"] == "granted"
@@ -405,7 +406,7 @@ def test_choices_can_be_taken_back(parts: Parts) -> None:
 
 def test_erasure_leaves_the_address_in_no_table(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     contact = rows(parts, Contact)[0]
     erase(parts, "p", parts.seals.token("p", contact.id))
 

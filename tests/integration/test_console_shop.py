@@ -21,11 +21,12 @@ from widget.actions.add_person import BadMember, add_person, change_member
 from widget.actions.add_shop import add_shop
 from widget.actions.change_shop import change_shop
 from widget.actions.disable_person import disable_person
+from widget.actions.handle_hooks import handle_hooks
 from widget.actions.receive_hook import receive_hook
-from widget.actions.record_order import record_orders
 from widget.actions.request_letter import request_letter
 from widget.actions.send_letter import send_due_letters
 from widget.actions.submit_answers import submit_answers
+from widget.domain.delivery import BadSignature
 from widget.domain.roles import OWNER
 from widget.mail.carrier import Later, MemoryCarrier
 from widget.parts import Parts
@@ -36,7 +37,7 @@ from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.people import Membership, Person, person_by_email
 from widget.storage.shops import Shop, shop_by_slug
-from widget.stores.standard import BadSignature, sign
+from widget.stores.standard import sign
 from widget.web.console.told import ENTRIES, KINDS
 
 HERE = "/console/shops/demo"
@@ -263,8 +264,8 @@ def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_parts: Parts
 def test_a_failed_delivery_is_replayed_once_and_has_one_effect(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     hook(parts)
     with monkeypatch.context() as broken:
-        broken.setattr("widget.actions.record_order.parse", lambda body: 1 / 0)
-        record_orders(parts)
+        broken.setattr("widget.stores.standard.parse", lambda *_, **__: 1 / 0)
+        handle_hooks(parts)
     client = client_in(parts, "publisher")
     (row,) = rows(parts, Hook)
     assert row.state == FAILED
@@ -274,10 +275,10 @@ def test_a_failed_delivery_is_replayed_once_and_has_one_effect(parts: Parts, mon
     for _ in range(2):
         assert post(client, f"{page}/replay").status_code == 303
     assert [each.state for each in rows(parts, Hook)] == [WAITING]
-    record_orders(parts)
+    handle_hooks(parts)
     after = text_of(client.get(f"{page}"))
     post(client, f"{page}/replay")
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert "Worked through" in after
     assert [each.state for each in rows(parts, Hook)] == [DONE]
@@ -293,7 +294,7 @@ def test_no_address_is_shown_unmasked(sqlite_parts: Parts) -> None:
         "data": {"order": {"email": "anna.smith@shop.example", "name": "Anna Smith", "note": "x"}},
     }
     hook(parts, body=json.dumps(body).encode())
-    record_orders(parts)
+    handle_hooks(parts)
     client = client_in(parts, "publisher")
     failed = next(row.id for row in rows(parts, Hook) if row.state == FAILED)
     paths = (
@@ -315,7 +316,7 @@ def test_no_address_is_shown_unmasked(sqlite_parts: Parts) -> None:
 def test_only_a_letter_of_this_shop_is_sent_again(sqlite_parts: Parts) -> None:
     parts = sqlite_parts
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
     number = letters(parts)["check-in"].id
     with parts.sessions.begin() as session:
@@ -358,7 +359,7 @@ def limited(parts: Parts, **values: Any) -> None:
 def test_quiet_hours_hold_a_letter_until_they_end_on_the_clocks_of_the_shop(parts: Parts) -> None:
     limited(parts, quiet_from="21:00", quiet_to="08:00", timezone="America/New_York")
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     due = letters(parts)["how-to-use"].due_at
     night = (due + timedelta(days=1)).replace(hour=4, minute=30)  # Half past midnight or eleven at night there.
     parts.clock.move_to(night)
@@ -377,7 +378,7 @@ def test_letters_over_the_daily_limit_go_the_next_morning(parts: Parts) -> None:
     limited(parts, letters_a_day=1)
     for order in ("1", "2"):
         hook(parts, order=order, email=f"runner{order}@shop.example")
-    record_orders(parts)
+    handle_hooks(parts)
     first = [row for row in rows(parts, Letter) if row.letter == "how-to-use"]
     parts.clock.move_to(max(row.due_at for row in first).replace(hour=23, minute=0) + timedelta(seconds=1))
     send_due_letters(parts)
@@ -407,7 +408,7 @@ def test_a_letter_somebody_has_just_asked_for_goes_at_once(sqlite_parts: Parts) 
 def test_a_shop_without_limits_sends_as_before(sqlite_parts: Parts) -> None:
     assert (shop(sqlite_parts).quiet_from, shop(sqlite_parts).letters_a_day) == ("", 0)
     hook(sqlite_parts)
-    record_orders(sqlite_parts)
+    handle_hooks(sqlite_parts)
     sqlite_parts.clock.move_to(letters(sqlite_parts)["how-to-use"].due_at.replace(hour=23))
     send_due_letters(sqlite_parts)
 
@@ -530,7 +531,7 @@ def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_parts: Part
 def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_parts: Parts) -> None:
     client = client_in(sqlite_parts)
     hook(sqlite_parts)
-    record_orders(sqlite_parts)
+    handle_hooks(sqlite_parts)
     for path in (
         "people",
         "people/1",
@@ -552,7 +553,7 @@ def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_parts: Parts) -
 def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_parts: Parts) -> None:
     limited(sqlite_parts, timezone="Asia/Tokyo")
     hook(sqlite_parts)
-    record_orders(sqlite_parts)
+    handle_hooks(sqlite_parts)
     placed = rows(sqlite_parts, Order)[0].placed_at
     assert isinstance(placed, datetime)
     there = placed + timedelta(hours=9)

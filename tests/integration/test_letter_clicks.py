@@ -23,8 +23,8 @@ from widget.actions.add_shop import BadShop, add_shop
 from widget.actions.change_consent import unsubscribe
 from widget.actions.change_product import change_product
 from widget.actions.follow_link import PRODUCT, QUIZ, RESULT, Link, follow_link, link_url
+from widget.actions.handle_hooks import handle_hooks
 from widget.actions.load_demo import load_demo
-from widget.actions.record_order import record_orders
 from widget.actions.request_letter import request_letter
 from widget.actions.send_letter import send_due_letters
 from widget.actions.submit_answers import submit_answers
@@ -65,7 +65,7 @@ def one_link(body: str) -> str:
 
 def test_a_letter_after_an_order_leads_to_the_product_and_is_counted(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
     [(plain, html)] = mailed(parts)
@@ -104,7 +104,7 @@ def test_a_requested_result_is_found_behind_its_link(parts: Parts) -> None:
 def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_parts: Parts) -> None:
     for order, email in (("1", EMAIL), ("2", "walker@shop.example")):
         hook(sqlite_parts, order=order, email=email)
-    record_orders(sqlite_parts)
+    handle_hooks(sqlite_parts)
     go_to(sqlite_parts, "how-to-use")
     send_due_letters(sqlite_parts)
     found = {one_link(plain) for plain, _ in mailed(sqlite_parts)}
@@ -250,7 +250,7 @@ def test_a_red_flag_gets_no_letter_and_so_no_link(sqlite_parts: Parts) -> None:
     )
     sqlite_parts.recorder.flush()
     hook(sqlite_parts, attributes={"recovery_quiz": flagged.json["visit"]})
-    record_orders(sqlite_parts)
+    handle_hooks(sqlite_parts)
     for letter in ("how-to-use", "check-in", "review", "replenish"):
         go_to(sqlite_parts, letter)
         send_due_letters(sqlite_parts)
@@ -291,7 +291,7 @@ def test_the_card_tells_sent_clicked_and_unsubscribed_by_letter(parts: Parts) ->
     visit(parts)
     client_of(parts).post(ANSWERS, json={"answers": GOOD, "locale": "es"})
     hook(parts, locale="en-US")
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
     client_of(parts).get(door(parts))

@@ -13,7 +13,7 @@ from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.integration.test_chain import EMAIL, go_to, hook, letters, rows, sent
 from widget.actions.change_consent import choose, confirm_consent, erase
 from widget.actions.forget_old import forget_old
-from widget.actions.record_order import record_orders
+from widget.actions.handle_hooks import handle_hooks
 from widget.actions.request_letter import request_letter
 from widget.actions.send_letter import send_due_letters
 from widget.actions.submit_answers import record_response, submit_answers
@@ -49,11 +49,11 @@ def with_rule(when: str) -> dict[str, str]:
 
 def test_erased_stays_erased(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     erase(parts, "p", parts.seals.token("p", rows(parts, Contact)[0].id))
     hook(parts, "order.delivered", days=1)
     hook(parts, order="later")
-    record_orders(parts)
+    handle_hooks(parts)
     ask(parts, marketing=True)
 
     assert rows(parts, Contact)[0].email == ""
@@ -65,7 +65,7 @@ def test_erased_stays_erased(parts: Parts) -> None:
 def test_an_address_no_carrier_takes_holds_up_nobody(parts: Parts) -> None:
     hook(parts, order="1", email="josé@shop.example")
     hook(parts, order="2")
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
 
@@ -79,7 +79,7 @@ def test_a_letter_that_cannot_be_written_is_told_and_holds_up_nobody(
 
     hook(parts, order="1")
     hook(parts, order="2", email="other@shop.example")
-    record_orders(parts)
+    handle_hooks(parts)
     go_to(parts, "how-to-use")
     write = sending.write_letter
     broken = min(row.id for row in rows(parts, Letter) if row.letter == "how-to-use")
@@ -102,7 +102,7 @@ def test_one_odd_order_holds_up_no_other(parts: Parts) -> None:
     hook(parts, order="字" * 1000)
     hook(parts, order="3", total=10**12 * 100)
     hook(parts, order="4")
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert {row.external_id for row in rows(parts, Order)} == {"1", "4"}
     assert sorted(row.state for row in rows(parts, Hook)) == ["done", "done", "failed", "failed"]
@@ -110,7 +110,7 @@ def test_one_odd_order_holds_up_no_other(parts: Parts) -> None:
 
 def test_saving_no_on_the_preference_page_counts_against_the_order(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     choose(parts, "p", parts.seals.token("p", rows(parts, Contact)[0].id), set())
     go_to(parts, "how-to-use")
     send_due_letters(parts)
@@ -120,7 +120,7 @@ def test_saving_no_on_the_preference_page_counts_against_the_order(parts: Parts)
 
 def test_a_strangers_tick_takes_nothing_from_a_customer(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     ask(parts, marketing=True)
     go_to(parts, "how-to-use")
     send_due_letters(parts)
@@ -130,7 +130,7 @@ def test_a_strangers_tick_takes_nothing_from_a_customer(parts: Parts) -> None:
 
 def test_a_visit_nobody_knows_may_have_been_a_red_flag(parts: Parts) -> None:
     hook(parts, attributes={"recovery_quiz": "unknown-visit"})
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert rows(parts, Order)[0].eligible is False
 
@@ -139,7 +139,7 @@ def test_todays_safety_counts_for_answers_of_yesterday(parts: Parts) -> None:
     token = visit(parts)
     publish_files(parts, with_rule("area = calves"))
     hook(parts, attributes={"recovery_quiz": token})
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert rows(parts, Order)[0].eligible is False
 
@@ -149,7 +149,7 @@ def test_a_waiting_letter_written_from_answers_obeys_a_new_rule(parts: Parts) ->
     ask(parts, health_data=True, marketing=True)
     confirm_consent(parts, "c", parts.seals.token("c", rows(parts, Contact)[0].id))
     hook(parts, attributes={"recovery_quiz": token})
-    record_orders(parts)
+    handle_hooks(parts)
     assert letters(parts)["how-to-use"].result_code
     publish_files(parts, with_rule("area = calves"))
     go_to(parts, "how-to-use")
@@ -160,7 +160,7 @@ def test_a_waiting_letter_written_from_answers_obeys_a_new_rule(parts: Parts) ->
 
 def test_without_consent_no_answers_are_kept_with_an_order(parts: Parts) -> None:
     hook(parts, attributes={"recovery_quiz": visit(parts)})
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert {row.result_code for row in rows(parts, Letter)} == {""}
     assert [row.body for row in rows(parts, Hook)] == [b""]
@@ -168,7 +168,7 @@ def test_without_consent_no_answers_are_kept_with_an_order(parts: Parts) -> None
 
 def test_a_product_gone_from_the_live_pack_is_in_no_letter(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     files = {name: text.replace("ROLL-75", "ROLL-76") for name, text in leg_day_files().items()}
     publish_files(parts, files)
     go_to(parts, "how-to-use")
@@ -180,7 +180,7 @@ def test_a_product_gone_from_the_live_pack_is_in_no_letter(parts: Parts) -> None
 def test_a_person_gets_one_promoting_letter_at_a_time(parts: Parts) -> None:
     for number in range(4):
         hook(parts, order=str(number))
-    record_orders(parts)
+    handle_hooks(parts)
     parts.clock.move_to(max(row.due_at for row in rows(parts, Letter) if row.letter == "how-to-use"))
     threads = [threading.Thread(target=send_due_letters, args=(parts,)) for _ in range(4)]
     for thread in threads:
@@ -227,26 +227,26 @@ def test_health_data_alone_is_asked_to_be_confirmed_too(parts: Parts) -> None:
 
 def test_later_hooks_keep_to_the_content_an_order_began_with(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     files = leg_day_files()
     renamed = files["letters/sequences.yaml"].replace("id: after-purchase", "id: after-buying")
     publish_files(parts, {**files, "letters/sequences.yaml": renamed})
     hook(parts, "order.delivered", days=1)
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert len(rows(parts, Letter)) == 4
 
 
 def test_a_paid_order_whose_placing_was_never_told_gets_its_letters(parts: Parts) -> None:
     hook(parts, "order.paid")
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert "how-to-use" in letters(parts)
 
 
 def test_old_failed_hooks_are_forgotten_too(parts: Parts) -> None:
     hook(parts, body=b"{}")
-    record_orders(parts)
+    handle_hooks(parts)
     parts.clock.move_to(parts.now() + timedelta(days=31))
     forget_old(parts)
 
@@ -256,7 +256,7 @@ def test_old_failed_hooks_are_forgotten_too(parts: Parts) -> None:
 def test_an_escaped_address_in_a_failed_hook_is_erased_with_the_rest(parts: Parts) -> None:
     hook(parts)
     hook(parts, body=b'{"email": "runner\\u0040shop.example"}')
-    record_orders(parts)
+    handle_hooks(parts)
     erase(parts, "p", parts.seals.token("p", rows(parts, Contact)[0].id))
 
     assert [row.body for row in rows(parts, Hook)] == [b"", b""]
@@ -271,7 +271,7 @@ def test_withholding_a_product_nobody_has_is_an_error(parts: Parts) -> None:
 
 def test_links_of_someone_erased_lead_nowhere(parts: Parts) -> None:
     hook(parts)
-    record_orders(parts)
+    handle_hooks(parts)
     contact = rows(parts, Contact)[0].id
     erase(parts, "p", parts.seals.token("p", contact))
     web = client_of(parts)

@@ -19,8 +19,8 @@ from tests.conftest import GOOD, client_of
 from tests.console import signed_in
 from tests.integration.test_chain import hook, rows
 from tests.integration.test_promises import visit
+from widget.actions.handle_hooks import handle_hooks
 from widget.actions.load_demo import CannotLoad, load_demo
-from widget.actions.record_order import record_orders
 from widget.cli import main
 from widget.parts import Parts
 from widget.storage.orders import Order
@@ -144,7 +144,7 @@ def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(parts: Parts, days:
     bought = {"attributes": {"recovery_quiz": token}, "lines": [{"sku": sku, "quantity": 1, "price": 1900}]}
     for kind in ("order.placed", "order.paid"):
         hook(parts, kind, days=days, **bought)
-    record_orders(parts)
+    handle_hooks(parts)
 
     (order,) = rows(parts, Order)
     assert (order.quiz, order.quiz_version, order.quiz_locale, order.strict) == ("leg-day", 1, "en", strict)
@@ -156,7 +156,7 @@ def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(parts: Parts, days:
 def test_an_order_without_a_known_visit_is_nobodys_doing(parts: Parts) -> None:
     hook(parts, attributes={"recovery_quiz": "never-seen"})
     hook(parts, order="other")
-    record_orders(parts)
+    handle_hooks(parts)
 
     assert [row.quiz for row in rows(parts, Order)] == [None, None]
     assert tallied(parts, BOUGHT) == {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -32,6 +34,7 @@ from widget.storage.contacts import (
 )
 from widget.storage.hooks import FAILED, Hook
 from widget.storage.letters import Letter
+from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
@@ -102,19 +105,32 @@ def erase(parts: Parts, purpose: str, token: str) -> None:
     """Forget a person: only the keyed hash stays, so that nobody writes to them again."""
     with parts.sessions.begin() as session:
         contact = contact_of(parts, session, purpose, token)
-        address = contact.email
-        now = parts.now()
-        suppress(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED, at=now)
-        for letter in session.scalars(select(Letter).where(Letter.contact_id == contact.id)):
-            letter.result_code, letter.answer, letter.locale = "", "", ""
-            if letter.state == PLANNED:
-                settle(parts, letter, SKIPPED, "erased")
-        session.execute(delete(Consent).where(Consent.contact_id == contact.id))
-        session.execute(
-            update(Order).where(Order.contact_id == contact.id).values(contact_id=None, lines=[], number="")
-        )
-        contact.email, contact.locale, contact.confirmed_at = "", "", None
-        _redact_hooks(session, contact.shop_id, address)
+        erase_contact(parts, session, contact)
+
+
+def erase_contact(parts: Parts, session: Session, contact: Contact) -> None:
+    """Forget a person in the caller's transaction."""
+    address = contact.email
+    now = parts.now()
+    suppress(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED, at=now)
+    for letter in session.scalars(select(Letter).where(Letter.contact_id == contact.id)):
+        letter.result_code, letter.answer, letter.locale = "", "", ""
+        if letter.state == PLANNED:
+            settle(parts, letter, SKIPPED, "erased")
+    session.execute(delete(Consent).where(Consent.contact_id == contact.id))
+    reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
+    session.execute(reports.where(MailReport.address_hash == contact.address_hash))
+    forget_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))
+    contact.email, contact.locale, contact.timezone, contact.confirmed_at = "", "", "", None
+    _redact_hooks(session, contact.shop_id, address)
+
+
+def forget_orders(session: Session, order_ids: Iterable[int]) -> None:
+    """What an order tells of its buyer; its moments and its total stay, for the sums."""
+    listed = list(order_ids)
+    for at in range(0, len(listed), 500):
+        gone: dict[str, Any] = {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": ""}
+        session.execute(update(Order).where(Order.id.in_(listed[at : at + 500])).values(**gone))
 
 
 def _redact_hooks(session: Session, shop_id: int, address: str) -> None:

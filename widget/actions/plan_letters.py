@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
@@ -24,10 +27,11 @@ from widget.domain.letter import (
     Sequence,
     Step,
 )
-from widget.domain.schedule import Bought, LetterFacts, condition_holds, due_at
+from widget.domain.order import kept_lines
+from widget.domain.schedule import Bought, LetterFacts, answered_uses, condition_holds, due_at, known_zone
 from widget.live import Served
 from widget.parts import Parts
-from widget.storage.contacts import GRANTED, HEALTH_DATA, MARKETING, consent_state
+from widget.storage.contacts import GRANTED, HEALTH_DATA, MARKETING, Contact, consent_state
 from widget.storage.content import live_quizzes
 from widget.storage.letters import Letter, add_letter, letters_of_order
 from widget.storage.orders import Order
@@ -51,16 +55,19 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
     served = _content_for(parts, session, shop, visit, list(planned.values()))
     if served is None:
         return
-    bought = bought_products(served, order.lines)
+    bought = bought_products(served, order.lines, order.refunds)
+    zone = zone_of(session, shop, order.contact_id, order)
+    uses = _answered_uses(parts, session, served, order.contact_id, visit, list(planned.values()))
     events = {name: getattr(order, f"{name}_at") for name in ("placed", "fulfilled", "delivered")}
     for sequence in served.engine.rules.pack.sequences:
         if sequence.trigger not in _EVENT_OF or getattr(order, _EVENT_OF[sequence.trigger]) is None:
             continue
         for step in sequence.steps:
-            moment = due_at(step, events, bought, shop.timezone)
+            moment = due_at(step, events, bought, zone, uses_a_week=uses)
             known = planned.get((sequence.id, step.id))
             if known and known.state == PLANNED and moment and known.attempts == 0:
                 known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
+                known.contact_id = order.contact_id  # Its address may have been set right since.
             elif known is None and moment and _concerns(step, bought):
                 code = _agreed_code(parts, session, served, order.contact_id, visit)
                 row = _row(parts, shop, served, sequence, step, moment)
@@ -68,6 +75,7 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
                 # The language it will be written in, so that the results page counts it where its clicks are.
                 locale = locale_for(served.engine.rules.pack, order.locale)
                 row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
+                row["variant"] = variant_of(step, order.external_id)
                 add_letter(session, row)
 
 
@@ -117,14 +125,16 @@ def _plan_now(
     code: str = "",
 ) -> int:
     made = 0
+    zone = zone_of(session, served.shop, contact_id)
     for sequence in served.engine.rules.pack.sequences:
         for step in sequence.steps if sequence.trigger == trigger else ():
-            moment = due_at(step, {"placed": parts.now()}, (), served.shop.timezone)
+            moment = due_at(step, {"placed": parts.now()}, (), zone)
             if moment and condition_holds(step.when, facts):
                 row = _row(parts, served.shop, served, sequence, step, moment)
                 spoken = locale_for(served.engine.rules.pack, locale)
                 row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
                 row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
+                row["variant"] = variant_of(step, trigger_id)
                 made += add_letter(session, row)
     return made
 
@@ -156,8 +166,35 @@ def outcome_of(parts: Parts, served: Served, answers: dict[str, list[str]]) -> s
     return evaluate(served.engine.rules, served.engine.shelf, answers, screening).outcome
 
 
-def bought_products(served: Served, lines: list[dict[str, Any]]) -> tuple[Bought, ...]:
-    """The order's lines that are products of the pack, by SKU, else by variant id."""
+def variant_of(step: Step, trigger_id: str) -> str:
+    """Which of two subjects this letter has: half have each, and one trigger always the same. Empty: there is one."""
+    if not step.subject_b:
+        return ""
+    drawn = hashlib.blake2b(f"{step.letter}\n{step.id}\n{trigger_id}".encode(), digest_size=1).digest()[0]
+    return "b" if drawn & 1 else "a"
+
+
+def zone_of(session: Session, shop: Shop, contact_id: int, order: Order | None = None) -> str:
+    """The clocks of the recipient: those of the order, else of the browser that asked, else the shop's."""
+    contact = session.get(Contact, contact_id)
+    return known_zone(order.timezone if order else "", contact.timezone if contact else "", shop.timezone)
+
+
+def _answered_uses(
+    parts: Parts, session: Session, served: Served, contact_id: int, visit: str, planned: list[Letter]
+) -> Decimal | None:
+    """What the answers say of how often it is used, where they may be used; those sealed with a letter count on."""
+    code = next((each.result_code for each in planned if each.result_code), "")
+    code = code or _agreed_code(parts, session, served, contact_id, visit)
+    answers = _opened(parts, served, code) if code else None
+    return answered_uses(served.engine.rules.pack.quiz.questions, answers) if answers else None
+
+
+def bought_products(
+    served: Served, lines: list[dict[str, Any]], refunds: Mapping[str, Any] | None = None
+) -> tuple[Bought, ...]:
+    """The order's lines that are products of the pack, by SKU, else by variant id; without what came back."""
+    lines = kept_lines(lines, refunds or {})
     by_variant = {each.variant_id: each for each in served.engine.shelf.products if each.variant_id}
     by_sku = {each.sku: each for each in served.engine.shelf.products}
     found = []
@@ -210,6 +247,7 @@ def _row(parts: Parts, shop: Shop, served: Served, sequence: Sequence, step: Ste
         "changed_at": parts.now(),
         "attempts": 0,
         "message_id": "",
+        "variant": "",
         "answer": "",
         "decisions": [{"at": parts.now().isoformat(), "state": PLANNED, "reason": "planned"}],
     }

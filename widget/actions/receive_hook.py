@@ -5,29 +5,73 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
+
 from widget.actions.errors import UnknownShop
+from widget.domain.delivery import Delivery
+from widget.mail.reports.carriers import CARRIERS, Fetch
 from widget.parts import Parts
+from widget.seals import Forged
+from widget.storage.connections import connection_of
 from widget.storage.hooks import add_hook
-from widget.storage.shops import good_secrets, shop_by_slug
-from widget.stores.standard import verify
+from widget.storage.shops import Shop, good_secrets, shop_by_slug
+from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.telemetry import HOOKS
 
-ORDERS = "orders"
+MAIL = "mail/"
+"""Doors of mail carriers are called ``mail/ses`` and so on."""
 
 
-def receive_hook(parts: Parts, *, shop: str, headers: Mapping[str, str], body: bytes) -> bool:
-    """Store a signed order hook; False when it is a repeat. Raises UnknownShop, BadSignature.
+def receive_hook(parts: Parts, *, shop: str, headers: Mapping[str, str], body: bytes, door: str = ORDERS) -> bool:
+    """Store a store's signed delivery; False when it is a repeat. Raises UnknownShop, BadSignature.
 
     The real clock counts for the signature, not the movable one: the sender has signed by it.
     """
+    owner, known = _secrets(parts, shop, door)
+    return _store(parts, owner, door, PLATFORMS[door].verify(headers, body, known_secrets=known, now=datetime.now(UTC)))
+
+
+def receive_report(
+    parts: Parts, *, shop: str, headers: Mapping[str, str], body: bytes, carrier: str, fetch: Fetch | None = None
+) -> bool:
+    """Store a mail carrier's report likewise. ``fetch`` gets a certificate; it is for tests. Raises as above."""
+    door = MAIL + carrier
+    owner, known = _secrets(parts, shop, door)
+    return _store(parts, owner, door, CARRIERS[carrier].verify(headers, body, known=known, fetch=fetch))
+
+
+def _secrets(parts: Parts, shop: str, door: str) -> tuple[Shop, list[str]]:
     with parts.reads() as session:
         owner = shop_by_slug(session, shop)
-        sealed = good_secrets(owner, parts.now()) if owner else []
-    if owner is None:
-        raise UnknownShop("there is no such shop")
-    known = [parts.seals.unseal(each) for each in sealed]
-    delivery = verify(headers, body, known_secrets=known, now=datetime.now(UTC))
+        if owner is None:
+            raise UnknownShop("there is no such shop")
+        sealed = _sealed(parts, session, owner, door)
+    known = []
+    for each in sealed:
+        try:
+            known.append(parts.seals.unseal(each))
+        except Forged:
+            continue  # Sealed with a key that is gone: as if it had not been given.
+    return owner, known
+
+
+def _sealed(parts: Parts, session: Session, owner: Shop, door: str) -> list[str]:
+    if door == ORDERS:
+        return good_secrets(owner, parts.now())
+    connection = connection_of(session, owner.id, door.removeprefix(MAIL))
+    return connection.good_secrets(parts.now()) if connection else []
+
+
+def _store(parts: Parts, owner: Shop, door: str, delivery: Delivery) -> bool:
     with parts.sessions.begin() as session:
-        fresh = add_hook(session, shop_id=owner.id, door=ORDERS, event_id=delivery.event_id, body=body, at=parts.now())
-    HOOKS.labels(ORDERS, "stored" if fresh else "repeat").inc()
+        fresh = add_hook(
+            session,
+            shop_id=owner.id,
+            door=door,
+            event_id=delivery.event_id,
+            topic=delivery.topic,
+            body=delivery.body,
+            at=parts.now(),
+        )
+    HOOKS.labels(door, "stored" if fresh else "repeat").inc()
     return fresh

@@ -1,92 +1,44 @@
-"""Turn stored hooks into orders and planned letters."""
+"""Fold what a store says of an order into its row, and plan its letters."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from widget.actions.plan_letters import plan_order_letters
 from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import ERASED
-from widget.domain.order import CANCELLED, REFUNDED, OrderEvent, agreed, earliest
+from widget.domain.order import REFUNDED, OrderEvent, agreed, earliest, kept_lines
 from widget.domain.pack import ENDS_EARLY
 from widget.mail.message import BadAddress, checked_address
 from widget.parts import Parts
-from widget.storage.contacts import contact_for, suppressed
-from widget.storage.hooks import DONE, FAILED, WAITING, Hook, waiting_hooks
+from widget.storage.contacts import Contact, contact_for, suppressed
 from widget.storage.orders import Order, order_by_external_id
 from widget.storage.responses import Response, response_by_visit
 from widget.storage.shops import Shop
 from widget.storage.tallies import BOUGHT, TallyKey, add_tallies
-from widget.stores.standard import Unreadable, parse
-from widget.telemetry import HOOKS, log
-
-BATCH = 100
 
 
-def record_orders(parts: Parts) -> int:
-    """Work through waiting hooks, each in a transaction of its own; how many were done or given up."""
-    with parts.reads() as session:
-        waiting = waiting_hooks(session, BATCH)
-    for hook_id in waiting:
-        try:
-            record_order(parts, hook_id)
-        except SQLAlchemyError:
-            log("orders").warning("hook_waits", hook_id=hook_id, exc_info=True)  # The others go on meanwhile.
-    return len(waiting)
-
-
-def record_order(parts: Parts, hook_id: int) -> None:
-    """Fold one hook into its order and plan letters: all of it or nothing. Twice is as good as once.
-
-    A signed body that cannot be read is kept as failed, with the reason, for people to see.
-    """
-    try:
-        with parts.sessions.begin() as session:
-            hook = session.get(Hook, hook_id, with_for_update=True)
-            if hook is None or hook.state != WAITING:
-                return
-            _fold_hook(parts, session, hook)
-            # What was understood stands in tables now; address and visit in one body would tie answers to a person.
-            hook.state, hook.done_at, hook.body = DONE, parts.now(), b""
-    except DataError as error:
-        _give_up(parts, hook_id, type(error).__name__)  # Values that no table takes: waiting would change nothing.
-    except SQLAlchemyError:
-        raise  # The database's trouble, not the hook's: it stays waiting and is tried again.
-    except Unreadable as error:
-        _give_up(parts, hook_id, str(error))
-    except Exception as error:  # One odd body must not stop the others; it is kept and shown.
-        log("orders").error("hook_failed", hook_id=hook_id, exc_info=True)
-        _give_up(parts, hook_id, type(error).__name__)
-
-
-def _give_up(parts: Parts, hook_id: int, reason: str) -> None:
-    HOOKS.labels("orders", FAILED).inc()
-    with parts.sessions.begin() as session:
-        hook = session.get_one(Hook, hook_id, with_for_update=True)
-        hook.state, hook.error, hook.done_at = FAILED, reason[:500], parts.now()
-
-
-def _fold_hook(parts: Parts, session: Session, hook: Hook) -> None:
-    event = parse(hook.body)
-    shop = session.get_one(Shop, hook.shop_id)
+def record_order(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> Order:
+    """Fold one event into its order and plan letters, in the caller's transaction."""
     if _erased(parts, session, shop, event):
-        event = replace(event, email="", lines=(), number="", visit="")  # Forgotten means forgotten.
+        event = replace(event, email="", customer_id="", lines=(), number="", visit="")  # Forgotten means forgotten.
     order = order_by_external_id(session, shop.id, event.external_id, lock=True)
     if order is None:
-        order = Order(
-            shop_id=shop.id, external_id=event.external_id, updated_at=event.at, eligible=True, attributed=False
-        )
+        order = new_order(shop.id, event)
         session.add(order)
-    fold(order, event)
-    _link_contact(parts, session, shop, order, event)
+    contact = session.get(Contact, order.contact_id) if order.contact_id else None
+    if fold(order, event, email_now=contact.email if contact else ""):
+        _link_contact(parts, session, shop, order, event)
     _note_red_flag(parts, session, shop, order, event)
     session.flush()  # The letters below need the order's id.
     plan_order_letters(parts, session, shop, order, visit=event.visit)
+    return order
 
 
 def _erased(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> bool:
@@ -95,37 +47,90 @@ def _erased(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> bo
     return known is not None and known.reason == ERASED
 
 
-def fold(order: Order, event: OrderEvent) -> None:
-    """Add an event to an order, whatever order they arrive in: moments are the earliest told, words the newest."""
-    name = f"{event.kind}_at"
-    setattr(order, name, earliest(getattr(order, name), event.at))
-    if event.kind not in (CANCELLED, REFUNDED):
-        # An event of any other kind says that the order was placed, also when that hook never came.
-        order.placed_at = earliest(order.placed_at, event.placed_at or event.at)
+def new_order(shop_id: int, event: OrderEvent) -> Order:
+    """An order of which nothing is known yet."""
+    return Order(
+        shop_id=shop_id,
+        external_id=event.external_id,
+        updated_at=event.at,
+        eligible=True,
+        attributed=False,
+        test=False,
+        number="",
+        locale="",
+        currency="",
+        customer_id="",
+        timezone="",
+        lines=[],
+        refunds={},
+        told={},
+    )
+
+
+def fold(order: Order, event: OrderEvent, *, email_now: str = "") -> bool:
+    """Add an event to an order: whatever order they arrive in, and however often, the same comes out.
+
+    Moments are the earliest told, each word is the newest told (of two told of one moment, the greater as text),
+    refunds are a set. Whether the address is the newest told.
+    """
+    for name, moment in event.moments.items():
+        if name == REFUNDED:
+            known = order.told.get(REFUNDED)
+            first = moment.timestamp() if known is None else min(known, moment.timestamp())
+            order.told = {**order.told, REFUNDED: first}
+        else:
+            setattr(order, f"{name}_at", earliest(getattr(order, f"{name}_at"), moment))
     order.accepts_marketing = agreed(order.accepts_marketing, event.accepts_marketing)
     order.test = bool(order.test) or event.test
-    if event.at >= order.updated_at:
-        order.updated_at = event.at
-        for field, value in _words(event).items():
-            if value not in ("", None, []):
-                setattr(order, field, value)
-    elif not order.lines:
-        order.lines = [asdict(line) for line in event.lines]
+    order.updated_at = max(order.updated_at, event.at)
+    for field, value in _words(event).items():
+        if value not in ("", None, []) and _newer(order, event, field, value, getattr(order, field)):
+            setattr(order, field, value)
+    _fold_refunds(order, event)
+    return bool(event.email) and _newer(order, event, "email", event.email, email_now)
 
 
 def _words(event: OrderEvent) -> dict[str, Any]:
     return {
         "number": event.number,
+        "customer_id": event.customer_id,
         "locale": event.locale,
+        "timezone": event.timezone,
         "currency": event.currency,
         "total": event.total,
         "lines": [asdict(line) for line in event.lines],
     }
 
 
+def _newer(order: Order, event: OrderEvent, field: str, value: Any, now: Any) -> bool:
+    """Whether this is told of a later moment than what stands there; noted if so."""
+    at, known = event.at.timestamp(), order.told.get(field)
+    if known is not None and (known, _as_text(now)) >= (at, _as_text(value)):
+        return False
+    order.told = {**order.told, field: at}
+    return True
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _fold_refunds(order: Order, event: OrderEvent) -> None:
+    """Refunds are a set by their id; an order of which every line came back is refunded."""
+    refunds = dict(order.refunds or {})
+    for each in event.refunds:
+        row = {"at": each.at.timestamp(), "lines": dict(each.lines), "amount": each.amount}
+        known = refunds.get(each.refund_id)
+        refunds[each.refund_id] = row if known is None else max(known, row, key=_as_text)
+    order.refunds = refunds
+    moments = [order.told[REFUNDED]] if REFUNDED in order.told else []
+    if refunds and order.lines and not kept_lines(order.lines, refunds):
+        moments.append(max(row["at"] for row in refunds.values()))
+    order.refunded_at = datetime.fromtimestamp(min(moments), UTC) if moments else None
+
+
 def _link_contact(parts: Parts, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
-    if order.contact_id is not None or not event.email:
-        return
+    """The address may be set right later: the newest told counts, for letters that have not gone."""
     try:
         email = checked_address(event.email)
     except BadAddress:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ConsentNeeded
 from widget.actions.plan_letters import plan_result_letters
 from widget.domain.gatekeeper import ERASED
+from widget.domain.schedule import known_zone
 from widget.live import Served
 from widget.mail.message import checked_address
 from widget.parts import Parts
@@ -33,11 +34,13 @@ def request_letter(
     consents: dict[str, bool],
     text_version: str,
     locale: str | None = None,
+    timezone: str = "",
     ended: bool = False,
 ) -> None:
     """Note the consents (as pending, until the address says so itself) and plan the letters asked for.
 
-    ``ended``: the result is a red flag, after which nothing is promoted. Raises BadAddress, ConsentNeeded.
+    ``timezone``: of the browser that asks, such as ``Europe/Madrid``. ``ended``: the result is a red flag, after which
+    nothing is promoted. Raises BadAddress, ConsentNeeded.
     Nothing here tells whether the address is known.
     """
     address = checked_address(email)
@@ -58,6 +61,8 @@ def request_letter(
             locale=locale,
             at=parts.now(),
         )
+        if timezone and known_zone(timezone) == timezone:
+            contact.timezone = timezone
         for kind in KINDS:
             if consents.get(kind) and consent_state(session, contact.id, kind) != GRANTED:
                 note_consent(parts, session, served.shop.id, contact.id, kind, PENDING, text_version, "result page")

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from widget.actions.plan_letters import RESULT, bought_products, outcome_of, usable_answers
+from widget.actions.plan_letters import RESULT, bought_products, outcome_of, usable_answers, zone_of
 from widget.actions.write_letter import letter_products, write_letter
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import DEFER, Decision, Facts, decide
@@ -33,6 +33,7 @@ from widget.domain.letter import (
     SKIPPED,
     TRANSACTIONAL,
     UNCONFIRMED,
+    Step,
     moved,
 )
 from widget.domain.schedule import LetterFacts, condition_holds, next_morning, quiet_until, start_of_day
@@ -43,7 +44,7 @@ from widget.parts import Parts
 from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, Contact, consent_state, suppressed
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
 from widget.storage.letters import Letter, claim_due, letters_gone
-from widget.storage.orders import Order, count_orders
+from widget.storage.orders import Order, count_orders, later_orders
 from widget.storage.shops import Shop
 from widget.telemetry import LETTERS, log
 
@@ -143,6 +144,9 @@ def _facts(parts: Parts, session: Session, served: Served, letter: Letter, conta
     now = parts.now()
     # Somebody waits for a letter they have just asked for: quiet hours are not meant for it.
     asked = letter.trigger_kind == RESULT and letter.kind == TRANSACTIONAL
+    step = step_of(served, letter)
+    reminds = step is not None and step.after.uses is not None
+    zone = zone_of(session, shop, contact.id, order)
     return Facts(
         now=now,
         valid_until=letter.valid_until,
@@ -158,9 +162,12 @@ def _facts(parts: Parts, session: Session, served: Served, letter: Letter, conta
         eligible=(order is None or order.eligible) and not _ruled_out(parts, served, letter, order),
         felt_worse=order is not None and _felt_worse(session, order),
         product_withheld=_withheld(parts, served, order),
+        product_returned=_returned(served, order),
+        reordered=reminds and _reordered(session, served, order),
+        out_of_stock=reminds and _out_of_stock(parts, served, order),
         condition_holds=_condition(parts, session, served, letter, order, agreed),
         last_marketing_at=_last_marketing(session, contact.id),
-        quiet_until=None if asked else quiet_until(now, shop.quiet_from, shop.quiet_to, shop.timezone),
+        quiet_until=None if asked else quiet_until(now, shop.quiet_from, shop.quiet_to, zone),
         full_until=_full_until(session, shop, now),
     )
 
@@ -177,8 +184,7 @@ def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
 def _condition(
     parts: Parts, session: Session, served: Served, letter: Letter, order: Order | None, agreed: str | None
 ) -> bool:
-    sequence = served.engine.rules.pack.sequence_by_id.get(letter.sequence)
-    step = next((each for each in sequence.steps if each.id == letter.step), None) if sequence else None
+    step = step_of(served, letter)
     if step is None:
         return False
     sent = select(Letter.letter).where(Letter.contact_id == letter.contact_id, Letter.sent_at.is_not(None))
@@ -191,7 +197,7 @@ def _condition(
         granted.add(HEALTH_DATA)
     answers = usable_answers(parts, served, letter) if HEALTH_DATA in granted or order is None else None
     facts = LetterFacts(
-        bought=bought_products(served, order.lines) if order else (),
+        bought=bought_products(served, order.lines, order.refunds) if order else (),
         outcome=outcome_of(parts, served, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
         order_count=count_orders(session, letter.shop_id, letter.contact_id),
@@ -201,8 +207,34 @@ def _condition(
     return condition_holds(step.when, facts)
 
 
-def _said_yes(order: Order | None) -> bool:
-    return order is not None and order.accepts_marketing is True
+def step_of(served: Served, letter: Letter) -> Step | None:
+    """The step of its sequence that a letter was planned by."""
+    sequence = served.engine.rules.pack.sequence_by_id.get(letter.sequence)
+    return next((each for each in sequence.steps if each.id == letter.step), None) if sequence else None
+
+
+def _returned(served: Served, order: Order | None) -> bool:
+    """Whether products were bought and nothing of them is kept."""
+    if order is None or not order.lines:
+        return False
+    return bool(bought_products(served, order.lines)) and not bought_products(served, order.lines, order.refunds)
+
+
+def _reordered(session: Session, served: Served, order: Order | None) -> bool:
+    """Whether a later order of the same person holds one of the same products."""
+    if order is None or order.contact_id is None or order.placed_at is None:
+        return False
+    mine = {each.sku for each in letter_products(served, order)}
+    later = later_orders(session, order)
+    return any(mine & {each.sku for each in letter_products(served, other)} for other in later)
+
+
+def _out_of_stock(parts: Parts, served: Served, order: Order | None) -> bool:
+    """Whether nothing of what was bought can be bought again today."""
+    shelf = (parts.live.live(served.shop.slug, served.quiz) or served).engine.shelf
+    bought = {each.sku for each in letter_products(served, order)}
+    now = [place for place, each in enumerate(shelf.products) if each.sku in bought]
+    return bool(now) and not any(shelf.in_stock >> place & 1 for place in now)
 
 
 def _withheld(parts: Parts, served: Served, order: Order | None) -> bool:

@@ -57,9 +57,15 @@ def compose_letter(
     if text is None:
         raise NoContent(f"version {letter.version} has no letter '{letter.letter}'")
     context = _context(parts, served, letter, order, answers)
-    frame = _frame(parts, served, letter, order, context, text.subject, text.preview)
+    frame = _frame(parts, served, letter, order, context, _subject(served, letter) or text.subject, text.preview)
     blocks: list[Block] = letter_blocks(text.body, context)
     return Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks)), frame
+
+
+def _subject(served: Served, letter: Letter) -> str | None:
+    """The second subject, for the half that gets it."""
+    sequence = _pack(served, letter).sequence_by_id.get(letter.sequence) if letter.variant == "b" else None
+    return next((step.subject_b for step in sequence.steps if step.id == letter.step), None) if sequence else None
 
 
 def content_of(parts: Parts, session: Session, letter: Letter) -> Served:
@@ -73,7 +79,7 @@ def content_of(parts: Parts, session: Session, letter: Letter) -> Served:
 
 def letter_products(served: Served, order: Order | None) -> list[Product]:
     """What was bought, each product once."""
-    bought = bought_products(served, order.lines) if order else ()
+    bought = bought_products(served, order.lines, order.refunds) if order else ()
     return list({each.product.sku: each.product for each in bought}.values())
 
 

@@ -62,6 +62,7 @@ class OptionSchema(Record):
     image = Link()
     only = Flag()  # type: ignore[assignment]  # A key of the format; marshmallow takes fields out of the class.
     short = Prose()
+    uses_per_week = Amount()
 
 
 class QuestionSchema(Record):

@@ -9,7 +9,9 @@ from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED
 
 MARKETING_GAP = timedelta(hours=20)
 DEFER = "defer"
+STOCK_AGAIN = timedelta(days=1)
 PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_letter_at_a_time", "quiet_hours", "daily_limit"
+OUT_OF_STOCK = "out_of_stock"
 UNSUBSCRIBED, ERASED = "unsubscribed", "erased"
 SAID_NO = frozenset({UNSUBSCRIBED})
 """Reasons of suppression that concern marketing only: what someone asks for anew may be sent."""
@@ -32,6 +34,12 @@ class Facts:
     eligible: bool = True
     felt_worse: bool = False
     product_withheld: bool = False
+    product_returned: bool = False
+    """Nothing of what was bought is kept any more."""
+    reordered: bool = False
+    """What it would remind of was bought again since."""
+    out_of_stock: bool = False
+    """What it would remind of cannot be bought today."""
     condition_holds: bool = True
     last_marketing_at: datetime | None = None
     quiet_until: datetime | None = None
@@ -80,6 +88,8 @@ def _stops(facts: Facts) -> str | None:
         (not facts.eligible, "not_eligible"),
         (facts.felt_worse, "felt_worse"),
         (facts.product_withheld, "product_withheld"),
+        (facts.product_returned, "product_returned"),
+        (facts.reordered, "reordered"),
         (not facts.condition_holds, "condition"),
     )
     return next((reason for stopped, reason in checks if stopped), None)
@@ -96,4 +106,10 @@ def _wait_until(facts: Facts) -> tuple[datetime, str] | None:
 def _moments(facts: Facts) -> tuple[tuple[datetime | None, str], ...]:
     marketing = facts.kind == MARKETING and facts.last_marketing_at is not None
     free_at = facts.last_marketing_at + MARKETING_GAP if marketing and facts.last_marketing_at else None
-    return ((free_at, ONE_AT_A_TIME), (facts.quiet_until, QUIET_HOURS), (facts.full_until, DAILY_LIMIT))
+    stocked_at = facts.now + STOCK_AGAIN if facts.out_of_stock else None
+    return (
+        (free_at, ONE_AT_A_TIME),
+        (stocked_at, OUT_OF_STOCK),
+        (facts.quiet_until, QUIET_HOURS),
+        (facts.full_until, DAILY_LIMIT),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
 from widget.domain.condition import ALWAYS, Condition
@@ -13,7 +14,10 @@ KINDS = (SINGLE, MULTI, SCALE)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One answer to choose. ``only`` stands alone ("none of these"); ``short`` is for chips and tables."""
+    """One answer to choose. ``only`` stands alone ("none of these"); ``short`` is for chips and tables.
+
+    ``uses_per_week``: how often someone who answers so uses a product, for the letter that comes before it is empty.
+    """
 
     id: str
     text: str
@@ -21,6 +25,7 @@ class Option:
     image: str | None = None
     only: bool = False
     short: str | None = None
+    uses_per_week: Decimal | None = None
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from widget.domain.condition import Chosen, Condition, Term
 from widget.domain.letter import ANCHORS, Step
 from widget.domain.product import Product
+from widget.domain.quiz import Question
 from widget.domain.target import TargetError, parse_targets
 
 MORNING = time(8)
+LONGEST_WEEKS = 260
 USES_A_WEEK = 7
 """Assumed when the shopper's own answer is not known: once a day."""
 
@@ -35,19 +38,28 @@ class LetterFacts:
     answers: Mapping[str, Chosen] | None = None
 
 
-def due_at(step: Step, events: Mapping[str, datetime | None], bought: Iterable[Bought], zone: str) -> datetime | None:
+def due_at(
+    step: Step,
+    events: Mapping[str, datetime | None],
+    bought: Iterable[Bought],
+    zone: str,
+    *,
+    uses_a_week: Decimal | None = None,
+) -> datetime | None:
     """The moment a step is due, after the best known event; None while none is known.
 
     ``events`` gives the moments of placed, fulfilled, delivered. With ``after.uses`` = 0.8: uses per pack ×
-    quantity ÷ uses per week × 0.8 weeks.
+    quantity ÷ uses per week × 0.8 weeks, where each product has its own packs: the one used up first counts.
+    ``uses_a_week`` is what was answered (None: not known, or not to be used).
     """
     start = _anchor(step, events)
     if start is None:
         return None
     start += timedelta(days=step.after.days, hours=step.after.hours)
     if step.after.uses is not None:
-        uses = sum((each.product.uses or 0) * each.quantity for each in bought)
-        start += timedelta(weeks=uses / USES_A_WEEK * float(step.after.uses))
+        lasting = [uses * each.quantity for each in bought if (uses := each.product.uses)]
+        weeks = min(lasting, default=0) / float(uses_a_week or USES_A_WEEK)
+        start += timedelta(weeks=min(weeks * float(step.after.uses), LONGEST_WEEKS))
     return _at_local_time(start, step.after.at, zone)
 
 
@@ -99,6 +111,28 @@ def _at_local_time(moment: datetime, at: str | None, zone: str) -> datetime:
     local = _local(moment, zone)
     wanted = datetime.combine(local.date(), time.fromisoformat(at), local.tzinfo)
     return (wanted if wanted >= local else wanted + timedelta(days=1)).astimezone(moment.tzinfo)
+
+
+def answered_uses(questions: Iterable[Question], answers: Mapping[str, Sequence[str]]) -> Decimal | None:
+    """How many uses a week the answers stand for, by ``uses_per_week`` of the options chosen; None: none says it."""
+    chosen = [
+        option.uses_per_week
+        for question in questions
+        for option in question.options
+        if option.uses_per_week and option.id in answers.get(question.id, ())
+    ]
+    return max(chosen, default=None)
+
+
+def known_zone(*zones: str) -> str:
+    """The first of these that is a time zone; UTC where none is."""
+    for zone in zones:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            continue
+        return zone
+    return "UTC"
 
 
 def condition_holds(condition: Condition, facts: LetterFacts) -> bool:

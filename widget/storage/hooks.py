@@ -14,7 +14,7 @@ WAITING, DONE, FAILED = "waiting", "done", "failed"
 
 
 class Hook(Table):
-    """A verified delivery. ``event_id`` is the sender's id of it: a repeat finds its row."""
+    """A verified delivery about ``topic``. ``event_id`` is the sender's id of it: a repeat finds its row."""
 
     __tablename__ = "hooks"
     __table_args__ = (
@@ -26,6 +26,7 @@ class Hook(Table):
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
     door: Mapped[str] = mapped_column(Text)
     event_id: Mapped[str] = mapped_column(Text)
+    topic: Mapped[str] = mapped_column(Text, default="", server_default="")
     body: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(Text, default=WAITING)
     error: Mapped[str] = mapped_column(Text, default="")
@@ -33,11 +34,13 @@ class Hook(Table):
     done_at: Mapped[datetime | None] = mapped_column(Utc)
 
 
-def add_hook(session: Session, *, shop_id: int, door: str, event_id: str, body: bytes, at: datetime) -> bool:
+def add_hook(
+    session: Session, *, shop_id: int, door: str, event_id: str, body: bytes, at: datetime, topic: str = ""
+) -> bool:
     """Store a delivery; False when it was there already. Safe when fifty copies arrive at once."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = make(Hook).values(
-        shop_id=shop_id, door=door, event_id=event_id, body=body, state=WAITING, error="", received_at=at
+        shop_id=shop_id, door=door, event_id=event_id, topic=topic, body=body, state=WAITING, error="", received_at=at
     )
     once = statement.on_conflict_do_nothing(index_elements=["shop_id", "door", "event_id"]).returning(Hook.id)
     # What came back says whether a row was made; row counts differ from one database driver to the next.

@@ -18,7 +18,8 @@ class Letter(Table):
     """One letter of one sequence to one contact.
 
     ``decisions`` is its life, oldest first: [{at, state, reason}]. ``result_code`` is the sealed result it speaks
-    of; ``answer`` is what was said to a check-in (better, same, worse).
+    of; ``answer`` is what was said to a check-in (better, same, worse). ``variant``: which of two subjects
+    it has (a, b), empty where there is one.
     """
 
     __tablename__ = "letters"
@@ -29,6 +30,8 @@ class Letter(Table):
         Index("ix_letters_order_id", "order_id"),
         Index("ix_letters_shop_id_sent_at", "shop_id", "sent_at"),
         Index("ix_letters_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at"),
+        Index("ix_letters_shop_id_state_due_at", "shop_id", "state", "due_at"),
+        Index("ix_letters_message_id", "message_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -53,6 +56,7 @@ class Letter(Table):
     sent_at: Mapped[datetime | None] = mapped_column(Utc)
     attempts: Mapped[int] = mapped_column(default=0)
     message_id: Mapped[str] = mapped_column(Text, default="")
+    variant: Mapped[str] = mapped_column(Text, default="", server_default="")
     answer: Mapped[str] = mapped_column(Text, default="")
     decisions: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
 

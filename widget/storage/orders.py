@@ -16,13 +16,15 @@ class Order(Table):
 
     ``eligible`` False: a red flag was given, so no product letter follows. No answers are kept here.
     ``quiz`` to ``strict``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
-    ``completed_at`` is its day alone.
+    ``completed_at`` is its day alone. ``customer_id`` is the store's own id of the buyer. ``refunds``: refund id
+    to {at, lines: {line id: quantity}, amount}. ``told``: column to the moment (s since 1970) of its value.
     """
 
     __tablename__ = "orders"
     __table_args__ = (
         UniqueConstraint("shop_id", "external_id"),
         Index("ix_orders_contact_id", "contact_id"),
+        Index("ix_orders_shop_id_customer_id", "shop_id", "customer_id"),
         Index("ix_orders_shop_id_quiz_placed_at", "shop_id", "quiz", "placed_at"),
     )
 
@@ -31,6 +33,8 @@ class Order(Table):
     external_id: Mapped[str] = mapped_column(Text)
     number: Mapped[str] = mapped_column(Text, default="")
     contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    customer_id: Mapped[str] = mapped_column(Text, default="", server_default="")
+    timezone: Mapped[str] = mapped_column(Text, default="", server_default="")
     locale: Mapped[str] = mapped_column(Text, default="")
     currency: Mapped[str] = mapped_column(Text, default="")
     total: Mapped[int | None] = mapped_column(BigInteger)
@@ -39,6 +43,8 @@ class Order(Table):
     eligible: Mapped[bool] = mapped_column(default=True)
     attributed: Mapped[bool] = mapped_column(default=False)
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    refunds: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    told: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     placed_at: Mapped[datetime | None] = mapped_column(Utc)
     paid_at: Mapped[datetime | None] = mapped_column(Utc)
     fulfilled_at: Mapped[datetime | None] = mapped_column(Utc)
@@ -67,6 +73,13 @@ def count_orders(session: Session, shop_id: int, contact_id: int) -> int:
         .where(Order.shop_id == shop_id, Order.contact_id == contact_id, Order.cancelled_at.is_(None))
     )
     return int(session.scalar(query) or 0)
+
+
+def later_orders(session: Session, order: Order, limit: int = 50) -> list[Order]:
+    """Orders of the same contact placed after this one, that stand."""
+    query = select(Order).where(Order.shop_id == order.shop_id, Order.contact_id == order.contact_id)
+    query = query.where(Order.id != order.id, Order.placed_at > order.placed_at, Order.cancelled_at.is_(None))
+    return list(session.scalars(query.where(Order.refunded_at.is_(None)).limit(limit)))
 
 
 def orders_of(

@@ -2,6 +2,7 @@
 
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import StoredProduct
+from widget.storage.connections import Connection
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.content import ContentVersion, Publication
 from widget.storage.database import Table
@@ -9,9 +10,12 @@ from widget.storage.drafts import Draft, DraftChange, DraftReport, PlannedPublis
 from widget.storage.feeds import Feed
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
+from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.people import Membership, Person, SignIn, SignInLink
+from widget.storage.privacy import PrivacyRequest
 from widget.storage.responses import Count, Response
+from widget.storage.send_limits import SendLimit
 from widget.storage.shops import Shop
 from widget.storage.tallies import Tally
 
@@ -30,6 +34,10 @@ TABLES = (
     Consent,
     Suppression,
     Letter,
+    Connection,
+    PrivacyRequest,
+    MailReport,
+    SendLimit,
     Person,
     Membership,
     SignIn,

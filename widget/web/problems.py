@@ -12,10 +12,10 @@ from widget.actions.add_shop import BadShop
 from widget.actions.errors import ActionError
 from widget.actions.publish_content import UnknownVersion
 from widget.content.words import FALLBACK, words_for
+from widget.domain.delivery import BadSignature
 from widget.domain.engine.answers import Refused
 from widget.domain.result import direction
 from widget.mail.message import BadAddress
-from widget.stores.standard import BadSignature
 from widget.telemetry import log
 from widget.web.requests import wished_language
 

@@ -72,6 +72,7 @@ class LetterRequestSchema(Strict):
     consents = fields.Nested(ConsentsSchema, required=True)
     text_version = fields.String(required=True, validate=[validate.Length(min=1, max=40), _no_nul])
     locale = fields.String(load_default=None, allow_none=True, validate=[validate.Length(max=35), _no_nul])
+    timezone = fields.String(load_default="", validate=[validate.Length(max=64), _no_nul])
 
 
 class EventSchema(Strict):

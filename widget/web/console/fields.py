@@ -109,6 +109,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
                 Field("help", "Help", wide=6),
                 Field("image", "Picture", wide=6),
                 Field("only", "Stands alone (none of these)", FLAG, wide=6),
+                Field("uses_per_week", "Uses a week it stands for", wide=6, help="For the letter before it is empty"),
             ),
         ),
     ),

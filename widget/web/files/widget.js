@@ -357,7 +357,7 @@ class RecoveryQuiz extends HTMLElement {
     const email = form.elements.email;
     if (!email.checkValidity() || !on("result")) { told.textContent = w.mail_need; return email.focus(); }
     const consents = { result: true, marketing: on("marketing"), health_data: on("health_data") };
-    const body = JSON.stringify({ email: email.value, consents, text_version: `widget ${this.#quiz.version}`, locale: this.#quiz.locale });
+    const body = JSON.stringify({ email: email.value, consents, text_version: `widget ${this.#quiz.version}`, locale: this.#quiz.locale, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || "" });
     try {
       const answer = await fetch(form.action, { method: "POST", headers: { "content-type": "text/plain" }, body });
       told.textContent = answer.ok ? w.mail_done : (await answer.json()).detail;

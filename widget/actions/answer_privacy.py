@@ -1,0 +1,170 @@
+"""Do what a person asked of the store: show what is kept of them, or forget it. The receipt is a row.
+
+Source: shopify.dev, "Privacy law compliance": customers/data_request, customers/redact (by id, by address, by orders:
+any of them may be all we get), shop/redact; to be done within 30 days. Here it is done at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from widget.actions.change_consent import erase_contact, forget_orders
+from widget.domain.gatekeeper import ERASED
+from widget.domain.order import DATA_REQUEST, SHOP_REDACT, PrivacyEvent
+from widget.mail.message import BadAddress, checked_address
+from widget.parts import Parts
+from widget.storage.contacts import Consent, Contact, suppress
+from widget.storage.hooks import Hook
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.privacy import PrivacyRequest
+from widget.storage.shops import Shop
+
+COPY_FOR = timedelta(days=30)
+MOST_IN = 500
+"""Ids in one statement: databases take only so many."""
+
+
+def answer_privacy(
+    parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
+) -> PrivacyRequest:
+    """Answer one request within the caller's transaction. The same request twice has one receipt."""
+    again = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop.id, PrivacyRequest.event_id == event_id)
+    if known := session.scalar(again):
+        return known
+    everything = event.kind == SHOP_REDACT
+    address_hash = _address_hash(parts, shop, event)
+    orders = _orders(session, shop, event, everything=everything)
+    contacts = _contacts(session, shop, address_hash, orders, everything=everything)
+    theirs = {each.id for each in contacts}
+    orders += [each for each in _orders_of(session, theirs) if each.id not in {one.id for one in orders}]
+    letters = _letters(session, theirs, {each.id for each in orders})
+    consents = _consents(session, theirs)
+    row = PrivacyRequest(
+        shop_id=shop.id,
+        event_id=event_id,
+        kind=event.kind,
+        received_at=received_at,
+        done_at=parts.now(),
+        found={
+            "contacts": len(contacts),
+            "orders": len(orders),
+            "letters": len(letters),
+            "consents": len(consents),
+        },
+    )
+    session.add(row)
+    if event.kind == DATA_REQUEST:
+        row.sealed_copy = parts.seals.seal(json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False))
+        row.copy_until = parts.now() + COPY_FOR
+    else:
+        _forget(parts, session, shop, contacts, orders, address_hash)
+        if everything:
+            session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
+    return row
+
+
+def _address_hash(parts: Parts, shop: Shop, event: PrivacyEvent) -> str:
+    try:
+        return parts.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
+    except BadAddress:
+        return ""
+
+
+def _orders(session: Session, shop: Shop, event: PrivacyEvent, *, everything: bool) -> list[Order]:
+    """Those named, and those of the store's own id of the buyer."""
+    query = select(Order).where(Order.shop_id == shop.id)
+    if everything:
+        return list(session.scalars(query))
+    found: dict[int, Order] = {}
+    for some in _chunks(event.order_ids):
+        found |= {each.id: each for each in session.scalars(query.where(Order.external_id.in_(some)))}
+    if event.customer_id:
+        found |= {each.id: each for each in session.scalars(query.where(Order.customer_id == event.customer_id))}
+    return list(found.values())
+
+
+def _contacts(
+    session: Session, shop: Shop, address_hash: str, orders: list[Order], *, everything: bool
+) -> list[Contact]:
+    query = select(Contact).where(Contact.shop_id == shop.id)
+    if everything:
+        return list(session.scalars(query))
+    found: dict[int, Contact] = {}
+    for some in _chunks({each.contact_id for each in orders if each.contact_id}):
+        found |= {each.id: each for each in session.scalars(query.where(Contact.id.in_(some)))}
+    if address_hash:
+        found |= {each.id: each for each in session.scalars(query.where(Contact.address_hash == address_hash))}
+    return list(found.values())
+
+
+def _orders_of(session: Session, contacts: set[int]) -> list[Order]:
+    found: list[Order] = []
+    for some in _chunks(contacts):
+        found += session.scalars(select(Order).where(Order.contact_id.in_(some)))
+    return found
+
+
+def _letters(session: Session, contacts: set[int], orders: set[int]) -> list[Letter]:
+    found: dict[int, Letter] = {}
+    for column, ids in ((Letter.contact_id, contacts), (Letter.order_id, orders)):
+        for some in _chunks(ids):
+            found |= {each.id: each for each in session.scalars(select(Letter).where(or_(column.in_(some))))}
+    return list(found.values())
+
+
+def _consents(session: Session, contacts: set[int]) -> list[Consent]:
+    found: list[Consent] = []
+    for some in _chunks(contacts):
+        found += session.scalars(select(Consent).where(Consent.contact_id.in_(some)).order_by(Consent.id))
+    return found
+
+
+def _chunks(ids: Iterable[Any]) -> list[list[Any]]:
+    listed = list(ids)
+    return [listed[at : at + MOST_IN] for at in range(0, len(listed), MOST_IN)]
+
+
+def _forget(
+    parts: Parts, session: Session, shop: Shop, contacts: list[Contact], orders: list[Order], address_hash: str
+) -> None:
+    for contact in contacts:
+        erase_contact(parts, session, contact)
+    forget_orders(session, [each.id for each in orders])
+    if address_hash:  # Also of somebody we never met: a late delivery must not make them known.
+        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=parts.now())
+
+
+def _copy(
+    contacts: list[Contact], orders: list[Order], letters: list[Letter], consents: list[Consent]
+) -> dict[str, Any]:
+    """What is kept of a person, for the shop to pass on. Answers are not in it: none are kept with a person."""
+    return {
+        "contacts": [
+            {"email": each.email, "language": each.locale, "known_since": each.created_at.isoformat()}
+            for each in contacts
+        ],
+        "consents": [
+            {"at": each.at.isoformat(), "kind": each.kind, "state": each.state, "source": each.source}
+            for each in consents
+        ],
+        "orders": [
+            {
+                "id": each.external_id,
+                "number": each.number,
+                "placed_at": each.placed_at.isoformat() if each.placed_at else None,
+                "lines": [{"title": line["title"], "sku": line["sku"]} for line in each.lines],
+            }
+            for each in orders
+        ],
+        "letters": [
+            {"letter": each.letter, "state": each.state, "due_at": each.due_at.isoformat(), "answer": each.answer}
+            for each in letters
+        ],
+    }

@@ -1,0 +1,122 @@
+"""Work through stored deliveries: orders, consents, privacy requests, reports of letters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.exc import DataError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from widget.actions.answer_privacy import answer_privacy
+from widget.actions.receive_hook import MAIL
+from widget.actions.record_consent import record_consent
+from widget.actions.record_order import record_order
+from widget.actions.record_report import record_reports
+from widget.domain.delivery import Unreadable
+from widget.domain.order import (
+    CatalogueEvent,
+    ConsentEvent,
+    OrderEvent,
+    PrivacyEvent,
+    StoreEvent,
+    UninstalledEvent,
+)
+from widget.mail.reports.carriers import CARRIERS
+from widget.parts import Parts
+from widget.storage.audit import note
+from widget.storage.connections import connection_of
+from widget.storage.feeds import IDLE, WAITING, feed_of
+from widget.storage.hooks import DONE, FAILED, Hook, waiting_hooks
+from widget.storage.hooks import WAITING as HOOK_WAITING
+from widget.storage.shops import Shop
+from widget.stores.platforms import PLATFORMS
+from widget.telemetry import HOOKS, log
+
+BATCH = 100
+CATALOGUE_SOON = timedelta(seconds=20)
+"""Changes of a catalogue come in bunches: its feed is read once for all of them."""
+
+
+def handle_hooks(parts: Parts) -> int:
+    """Work through waiting deliveries, each in a transaction of its own; how many were done or given up."""
+    with parts.reads() as session:
+        waiting = waiting_hooks(session, BATCH)
+    for hook_id in waiting:
+        try:
+            handle_hook(parts, hook_id)
+        except SQLAlchemyError:
+            log("hooks").warning("hook_waits", hook_id=hook_id, exc_info=True)  # The others go on meanwhile.
+    return len(waiting)
+
+
+def handle_hook(parts: Parts, hook_id: int) -> None:
+    """Do what one delivery says: all of it or nothing. Twice is as good as once.
+
+    A signed body that cannot be read is kept as failed, with the reason, for people to see.
+    """
+    try:
+        with parts.sessions.begin() as session:
+            hook = session.get(Hook, hook_id, with_for_update=True)
+            if hook is None or hook.state != HOOK_WAITING:
+                return
+            _do(parts, session, hook)
+            # What was understood stands in tables now; address and visit in one body would tie answers to a person.
+            hook.state, hook.done_at, hook.body = DONE, parts.now(), b""
+    except DataError as error:
+        _give_up(parts, hook_id, type(error).__name__)  # Values that no table takes: waiting would change nothing.
+    except SQLAlchemyError:
+        raise  # The database's trouble, not the hook's: it stays waiting and is tried again.
+    except Unreadable as error:
+        _give_up(parts, hook_id, str(error))
+    except Exception as error:  # One odd body must not stop the others; it is kept and shown.
+        log("hooks").error("hook_failed", hook_id=hook_id, exc_info=True)
+        _give_up(parts, hook_id, type(error).__name__)
+
+
+def _give_up(parts: Parts, hook_id: int, reason: str) -> None:
+    with parts.sessions.begin() as session:
+        hook = session.get_one(Hook, hook_id, with_for_update=True)
+        HOOKS.labels(hook.door, FAILED).inc()
+        hook.state, hook.error, hook.done_at = FAILED, reason[:500], parts.now()
+
+
+def _do(parts: Parts, session: Session, hook: Hook) -> None:
+    shop = session.get_one(Shop, hook.shop_id)
+    if hook.door.startswith(MAIL):
+        record_reports(parts, session, shop, CARRIERS[hook.door.removeprefix(MAIL)].parse(hook.body))
+        return
+    for event in PLATFORMS[hook.door].parse(hook.topic, hook.body, received_at=hook.received_at):
+        _apply(parts, session, shop, hook, event)
+
+
+def _apply(parts: Parts, session: Session, shop: Shop, hook: Hook, event: StoreEvent) -> None:
+    match event:
+        case OrderEvent():
+            record_order(parts, session, shop, event)
+        case ConsentEvent():
+            record_consent(parts, session, shop, event)
+        case PrivacyEvent():
+            answer_privacy(parts, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
+        case CatalogueEvent():
+            _read_feed_soon(parts, session, shop)
+        case UninstalledEvent():
+            _uninstalled(parts, session, shop, hook)
+
+
+def _read_feed_soon(parts: Parts, session: Session, shop: Shop) -> None:
+    feed = feed_of(session, shop.id, lock=True)
+    if feed is None or not feed.sealed_address or feed.state != IDLE:
+        return
+    soon = parts.now() + CATALOGUE_SOON
+    if feed.due_at is None or feed.due_at > soon:
+        feed.state, feed.due_at = WAITING, soon
+
+
+def _uninstalled(parts: Parts, session: Session, shop: Shop, hook: Hook) -> None:
+    """Pause the shop's letters and take its keys away. A late copy of an earlier farewell must not do it again."""
+    connection = connection_of(session, shop.id, hook.door, lock=True)
+    if connection is None or connection.uninstalled_at is not None:
+        return
+    connection.uninstalled_at, connection.due_at, connection.sealed_key = parts.now(), None, ""
+    shop.paused = True
+    note(session, shop_id=shop.id, at=parts.now(), person_id=None, who=hook.door, what="store_uninstalled")

@@ -1,0 +1,60 @@
+"""Values in carriers' reports, read without trust."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+MOST_TEXT = 4000
+
+
+class NotReadable(ValueError):
+    """A report that is none, or is not signed as it should be; the text repeats nothing of it."""
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Raises NotReadable."""
+    data = json_value(body)
+    if not isinstance(data, dict):
+        raise NotReadable("the body is no object")
+    return data
+
+
+def json_value(body: bytes) -> Any:
+    """Raises NotReadable. Numbers stay text."""
+    try:
+        return json.loads(body, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise NotReadable("the body is no JSON") from error
+
+
+def parts_of(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value[:1000] if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def text(value: Any, *, most: int = MOST_TEXT) -> str:
+    plain = value if isinstance(value, str) else ""
+    return plain[:most].replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def moment(value: str) -> datetime | None:
+    """ISO 8601 or seconds since 1970; None for anything else: the moment of our receiving it does as well."""
+    try:
+        if value.isascii() and value.isdigit() and len(value) < 12:
+            return datetime.fromtimestamp(int(value), UTC)
+        found = datetime.fromisoformat(value)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if 1990 <= found.year < 9000 else None
+
+
+def same(given: str, known: Sequence[str]) -> bool:
+    """Whether it is one of these, each compared in constant time."""
+    good = False
+    for each in known:
+        good |= hmac.compare_digest(given.encode(), each.encode())
+    return good and bool(given)

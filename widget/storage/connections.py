@@ -1,0 +1,65 @@
+"""What a shop is connected to: its platform's secrets and API key, and its mail carrier's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+from widget.storage.shops import BOTH_GOOD_FOR
+
+GIVEN_UP_AFTER = timedelta(minutes=10)
+"""A look that has not ended by then died with its worker: another may take it."""
+
+
+class Connection(Table):
+    """One a shop and platform. ``sealed_secrets``: what its deliveries are signed with, newest first.
+
+    ``address`` is the store's own, ``sealed_key`` the key of its API; both are needed to look for orders that no hook
+    brought. ``looked_until``: every order that changed before that has been seen. ``due_at``: when to look next.
+    ``found`` and ``error`` are of the last look.
+    """
+
+    __tablename__ = "connections"
+    __table_args__ = (UniqueConstraint("shop_id", "platform"), Index("ix_connections_due_at", "due_at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    platform: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text, default="", server_default="")
+    sealed_secrets: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    rotated_at: Mapped[datetime | None] = mapped_column(Utc)
+    sealed_key: Mapped[str] = mapped_column(Text, default="", server_default="")
+    looked_until: Mapped[datetime | None] = mapped_column(Utc)
+    due_at: Mapped[datetime | None] = mapped_column(Utc)
+    started_at: Mapped[datetime | None] = mapped_column(Utc)
+    last_look_at: Mapped[datetime | None] = mapped_column(Utc)
+    found: Mapped[int] = mapped_column(default=0, server_default="0")
+    error: Mapped[str] = mapped_column(Text, default="", server_default="")
+    uninstalled_at: Mapped[datetime | None] = mapped_column(Utc)
+    changed_at: Mapped[datetime] = mapped_column(Utc)
+
+    def good_secrets(self, now: datetime) -> list[str]:
+        """The sealed secrets that a delivery may be signed with now, newest first."""
+        over = self.rotated_at is not None and now - self.rotated_at >= BOTH_GOOD_FOR
+        return list(self.sealed_secrets[:1] if over else self.sealed_secrets)
+
+
+def connection_of(session: Session, shop_id: int, platform: str, *, lock: bool = False) -> Connection | None:
+    query = select(Connection).where(Connection.shop_id == shop_id, Connection.platform == platform)
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def connections_of(session: Session, shop_id: int) -> dict[str, Connection]:
+    """By platform."""
+    rows = session.scalars(select(Connection).where(Connection.shop_id == shop_id))
+    return {row.platform: row for row in rows}
+
+
+def due_connections(session: Session, now: datetime, limit: int = 20) -> list[int]:
+    """Those to look at whose time has come and that nobody is at."""
+    free = or_(Connection.started_at.is_(None), Connection.started_at < now - GIVEN_UP_AFTER)
+    wanted = (Connection.due_at.is_not(None), Connection.due_at <= now, free)
+    return list(session.scalars(select(Connection.id).where(*wanted).order_by(Connection.due_at).limit(limit)))

@@ -1,0 +1,43 @@
+"""What carriers report of our letters, by the keyed hash of the address: enough to know when to stop writing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+
+class MailReport(Table):
+    """One report of one address. ``kind``: delivered, soft, hard, complaint. ``event_id``: a replay finds its row."""
+
+    __tablename__ = "mail_reports"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "event_id"),
+        Index("ix_mail_reports_shop_id_address_hash_at", "shop_id", "address_hash", "at"),
+        Index("ix_mail_reports_at", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    address_hash: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(Utc)
+
+
+def add_report(session: Session, row: dict[str, Any]) -> bool:
+    """Note a report; False for one that is known already."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    once = make(MailReport).values(**row).on_conflict_do_nothing(index_elements=["shop_id", "event_id"])
+    return session.scalar(once.returning(MailReport.id)) is not None
+
+
+def last_reports(session: Session, shop_id: int, address_hash: str, many: int) -> list[str]:
+    """The kinds of the latest reports of an address, the newest first."""
+    query = select(MailReport.kind).where(MailReport.shop_id == shop_id, MailReport.address_hash == address_hash)
+    return list(session.scalars(query.order_by(MailReport.at.desc(), MailReport.id.desc()).limit(many)))

@@ -1,0 +1,41 @@
+"""Requests to see or lose what is kept, as stores pass them on, and the receipts of what was done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+
+class PrivacyRequest(Table):
+    """Done in the moment it is written: the row is its receipt. No address is in it.
+
+    ``found`` counts what there was: {contacts, orders, letters, consents}. ``sealed_copy``: of a data request, the copy
+    for the shop to hand over, until ``copy_until``.
+    """
+
+    __tablename__ = "privacy_requests"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "event_id"),
+        Index("ix_privacy_requests_copy_until", "copy_until"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    event_id: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime] = mapped_column(Utc)
+    done_at: Mapped[datetime] = mapped_column(Utc)
+    found: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    sealed_copy: Mapped[str] = mapped_column(Text, default="", server_default="")
+    copy_until: Mapped[datetime | None] = mapped_column(Utc)
+
+
+def privacy_requests_of(session: Session, shop_id: int, limit: int = 50) -> list[PrivacyRequest]:
+    """The newest first."""
+    query = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop_id)
+    return list(session.scalars(query.order_by(PrivacyRequest.id.desc()).limit(limit)))

@@ -1,0 +1,35 @@
+"""How fast letters may go, as the carrier has it: one row a limit, which a restart does not forget.
+
+Source: the generic cell rate algorithm (ITU-T I.371): the row holds the moment up to which the limit is used.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Text, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.storage.database import Table, Utc
+
+
+class SendLimit(Table):
+    """``free_at``: what was let through so far is paid for up to then."""
+
+    __tablename__ = "send_limits"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    free_at: Mapped[datetime] = mapped_column(Utc)
+
+
+def take_leave(session: Session, name: str, *, wanted: int, most: int, seconds: float, now: datetime) -> int:
+    """How many of ``wanted`` may go now, where ``most`` may in ``seconds``; they count as gone."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(make(SendLimit).values(name=name, free_at=now).on_conflict_do_nothing(index_elements=["name"]))
+    row = session.scalars(select(SendLimit).where(SendLimit.name == name).with_for_update()).one()
+    each = seconds / most
+    used = max(0.0, (row.free_at - now).total_seconds())
+    granted = max(0, min(wanted, int((seconds - used) / each + 1e-9)))
+    row.free_at = max(row.free_at, now) + timedelta(seconds=granted * each)
+    return granted

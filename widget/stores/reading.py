@@ -1,0 +1,143 @@
+"""Values as stores send them, read without trust: ids as text, money as decimal text, moments with or without zone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from babel.numbers import get_currency_precision
+
+from widget.domain.delivery import MOST_ID, Unreadable
+
+VISIT = "recovery_quiz"
+MOST_TEXT = 1000
+MOST_LINES = 1000
+_NEVER = datetime(9990, 1, 1, tzinfo=UTC)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Whatever is wrong with the shape of a body comes out as Unreadable."""
+    try:
+        yield
+    except Unreadable:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise Unreadable(f"the body is no {what} ({type(error).__name__})") from error
+
+
+def json_of(body: bytes) -> dict[str, Any]:
+    """The object in a body. Numbers stay text: ids exceed 2^53, and money is no float."""
+    data = json.loads(body, parse_int=str, parse_float=str)
+    if not isinstance(data, dict):
+        raise Unreadable("the body is no object")
+    return data
+
+
+def part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A part that is an object; nothing or null is an empty one."""
+    value = data.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Unreadable(f"{name} is no object")
+    return value
+
+
+def parts_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A list of objects; nothing or null is an empty one."""
+    value = data.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise Unreadable(f"{name} is no list of objects")
+    if len(value) > MOST_LINES:
+        raise Unreadable(f"{name} has more than {MOST_LINES:,} entries")
+    return value
+
+
+def text(value: Any) -> str:
+    if isinstance(value, dict | list):
+        raise Unreadable("a text is none")
+    plain = "" if value is None or isinstance(value, bool) else str(value)
+    if "\x00" in plain:
+        raise Unreadable("a text holds a NUL character")
+    if len(plain) > MOST_TEXT:
+        plain = plain[:MOST_TEXT]
+    return plain.encode("utf-8", "replace").decode().strip()  # A lone surrogate is no text that a table takes.
+
+
+def id_of(value: Any, whose: str) -> str:
+    """An id, which cannot be left out."""
+    found = text(value)
+    if not found:
+        raise Unreadable(f"{whose} has no id")
+    if len(found.encode()) > MOST_ID:
+        raise Unreadable(f"{whose} has an id over {MOST_ID} bytes")
+    return found
+
+
+def flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def moment(value: Any) -> datetime | None:
+    """ISO 8601, or seconds since 1970. Without a zone it is UTC."""
+    if not isinstance(value, str) or not value:
+        return None
+    if value.isascii() and value.isdigit() and len(value) < 12:
+        return datetime.fromtimestamp(int(value), UTC)
+    found = datetime.fromisoformat(value)
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    if found > _NEVER or found.year < 1990:
+        raise Unreadable("a moment lies too far away")
+    return found
+
+
+def quantity(value: Any, *, missing: int = 1) -> int:
+    plain = text(value)
+    if not plain:
+        return missing
+    if not (plain.isascii() and plain.isdigit()) or len(plain) > 6:
+        raise Unreadable("a quantity is no whole number")
+    return int(plain)
+
+
+def minor_units(value: Any) -> int | None:
+    """Minor units from minor units (``2400``) or from a decimal text (``"24.00"``)."""
+    return None if (amount := _amount(value)) is None else int(amount * 100) if "." in str(value) else int(amount)
+
+
+def money(value: Any, currency: str) -> int | None:
+    """Minor units from an amount in whole units (``"24.00"``, ``"24"``, ``24``), as currencies count (ISO 4217)."""
+    amount = _amount(value)
+    return None if amount is None else round(amount.scaleb(get_currency_precision(currency or "USD")))
+
+
+def _amount(value: Any) -> Decimal | None:
+    if value is None or isinstance(value, bool) or value == "":
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation as error:
+        raise Unreadable("an amount is no number") from error
+    if not amount.is_finite() or abs(amount) > 10**12:
+        raise Unreadable("an amount is no number")
+    return amount
+
+
+def named_values(value: Any, name: str = "name") -> dict[str, Any]:
+    """``{name: value}``, from that or from a list of ``{name, value}``."""
+    if isinstance(value, list):
+        return {str(each.get(name)): each.get("value") for each in value if isinstance(each, dict)}
+    return value if isinstance(value, dict) else {}
+
+
+def visit_in(attributes: Mapping[str, Any]) -> str:
+    """The visit that the widget gave the cart."""
+    value = attributes.get(VISIT)
+    return text(value)[:64] if isinstance(value, str) else ""

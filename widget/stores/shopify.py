@@ -1,0 +1,212 @@
+"""Shopify: how it signs, and how its orders, consents and privacy requests read.
+
+Sources: shopify.dev, "Verify webhook deliveries" (base64 of HMAC-SHA256 over the raw body, keyed with the client
+secret), "Ignore duplicate webhooks" (event id), "Privacy law compliance" (customers/data_request, customers/redact,
+shop/redact; 401 for a bad signature).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from widget.domain.delivery import MOST_ID, BadSignature, Delivery, Unreadable, digest_id, signed_by
+from widget.domain.order import (
+    CANCELLED,
+    CUSTOMER_REDACT,
+    DATA_REQUEST,
+    DELIVERED,
+    FULFILLED,
+    PAID,
+    PLACED,
+    REFUNDED,
+    SHOP_REDACT,
+    CatalogueEvent,
+    ConsentEvent,
+    OrderEvent,
+    OrderLine,
+    PrivacyEvent,
+    Refund,
+    StoreEvent,
+    UninstalledEvent,
+)
+from widget.stores.reading import (
+    flag,
+    id_of,
+    json_of,
+    moment,
+    money,
+    named_values,
+    part,
+    parts_of,
+    quantity,
+    reading,
+    text,
+    visit_in,
+)
+
+PAID_STATES = frozenset({"paid", "partially_refunded", "refunded"})
+PRIVACY = {
+    "customers/data_request": DATA_REQUEST,
+    "customers/redact": CUSTOMER_REDACT,
+    "shop/redact": SHOP_REDACT,
+}
+CONSENT_TOPICS = ("customers_email_marketing_consent/update", "customers/email_marketing_consent_update")
+
+
+def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> Delivery:
+    """The delivery, if one of the client secrets signed it: both are good in a rotation. Raises BadSignature."""
+    given = _header(headers, "hmac-sha256")
+    if not given or not signed_by((each.encode() for each in known_secrets), body, given):
+        raise BadSignature("the signature does not fit")
+    topic = _header(headers, "topic").lower()[:80]
+    event = _header(headers, "event-id") or _header(headers, "webhook-id")
+    return Delivery(f"{event}:{topic}"[:MOST_ID] if event else digest_id(topic, body), body, topic)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    """A header under its usual name, or as the newer events spell it."""
+    return headers.get(f"x-shopify-{name}") or headers.get(f"shopify-{name}", "")
+
+
+def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
+    """What a signed body says, by its topic. Raises Unreadable. A topic that does not concern us says nothing."""
+    with reading("Shopify event"):
+        data = json_of(body)
+        if topic in PRIVACY:
+            return [_privacy(PRIVACY[topic], data)]
+        if topic in CONSENT_TOPICS:
+            return [_consent(data, received_at)]
+        if topic == "refunds/create":
+            return [_refund_event(data)]
+        if topic == "orders/delete":
+            return [_deleted(data, received_at)]
+        if topic.startswith("orders/"):
+            return [order_event(data)]
+        if topic.startswith("products/"):
+            return [CatalogueEvent()]
+        if topic == "app/uninstalled":
+            return [UninstalledEvent()]
+        return []
+
+
+def order_event(order: dict[str, Any]) -> OrderEvent:
+    """An order as Shopify shows it, in hooks and in its Admin API alike."""
+    external_id = id_of(order.get("id"), "the order")
+    created, updated = moment(order.get("created_at")), moment(order.get("updated_at"))
+    at = updated or created
+    if at is None:
+        raise Unreadable("the order has no moment")
+    currency = text(order.get("currency"))[:3]
+    refunds = tuple(_refund(each, currency) for each in parts_of(order, "refunds"))
+    customer = part(order, "customer")
+    return OrderEvent(
+        at=at,
+        external_id=external_id,
+        moments=_moments(order, created or at, at, refunds),
+        number=text(order.get("name")) or text(order.get("order_number")) or external_id,
+        email=text(order.get("email")) or text(order.get("contact_email")) or text(customer.get("email")),
+        customer_id=text(customer.get("id"))[:MOST_ID],
+        locale=text(order.get("customer_locale"))[:35],
+        currency=currency,
+        total=money(order.get("total_price"), currency),
+        accepts_marketing=_accepts(order, customer),
+        test=flag(order.get("test")) is True,
+        lines=tuple(_line(each, currency) for each in parts_of(order, "line_items")),
+        refunds=refunds,
+        visit=visit_in(named_values(order.get("note_attributes"))),
+    )
+
+
+def _moments(order: dict[str, Any], created: datetime, at: datetime, refunds: Sequence[Refund]) -> dict[str, datetime]:
+    moments = {PLACED: created}
+    money_state, parcel_state = text(order.get("financial_status")), text(order.get("fulfillment_status"))
+    if money_state in PAID_STATES:
+        moments[PAID] = moment(order.get("processed_at")) or at
+    parcels = parts_of(order, "fulfillments")
+    if parcel_state == "fulfilled":
+        told = [each for each in (moment(one.get("created_at")) for one in parcels) if each]
+        moments[FULFILLED] = max(told, default=at)
+    if parcels and all(text(each.get("shipment_status")) == "delivered" for each in parcels):
+        moments[DELIVERED] = max(moment(each.get("updated_at")) or at for each in parcels)
+    if cancelled := moment(order.get("cancelled_at")):
+        moments[CANCELLED] = cancelled
+    elif money_state == "voided":
+        moments[CANCELLED] = at
+    if money_state == "refunded":
+        moments[REFUNDED] = max((each.at for each in refunds), default=at)
+    return moments
+
+
+def _accepts(order: dict[str, Any], customer: dict[str, Any]) -> bool | None:
+    """The order's flag and the customer's own state; where they contradict each other it is a no."""
+    told = flag(order.get("buyer_accepts_marketing"))
+    state = text(part(customer, "email_marketing_consent").get("state"))
+    return told if not state else (told is not False and state == "subscribed")
+
+
+def _line(line: dict[str, Any], currency: str) -> OrderLine:
+    bought = quantity(line.get("quantity"))
+    return OrderLine(
+        line_id=text(line.get("id")),
+        sku=text(line.get("sku")),
+        product_id=text(line.get("product_id")),
+        variant_id=text(line.get("variant_id")),
+        title=text(line.get("title"))[:300],
+        quantity=bought,
+        price=money(line.get("price"), currency),
+        returned=max(0, bought - quantity(line.get("current_quantity"), missing=bought)),
+    )
+
+
+def _refund(refund: dict[str, Any], currency: str) -> Refund:
+    lines: dict[str, int] = {}
+    for each in parts_of(refund, "refund_line_items"):
+        line_id = text(each.get("line_item_id"))
+        lines[line_id] = lines.get(line_id, 0) + quantity(each.get("quantity"), missing=0)
+    paid_back = [
+        money(each.get("amount"), text(each.get("currency")) or currency) or 0
+        for each in parts_of(refund, "transactions")
+        if text(each.get("kind")) == "refund" and text(each.get("status")) == "success"
+    ]
+    at = moment(refund.get("created_at")) or moment(refund.get("processed_at"))
+    if at is None:
+        raise Unreadable("a refund has no moment")
+    return Refund(id_of(refund.get("id"), "a refund"), at, lines, sum(paid_back) if paid_back else None)
+
+
+def _refund_event(data: dict[str, Any]) -> OrderEvent:
+    refund = _refund(data, "")
+    return OrderEvent(at=refund.at, external_id=id_of(data.get("order_id"), "the order"), refunds=(refund,))
+
+
+def _deleted(data: dict[str, Any], received_at: datetime) -> OrderEvent:
+    """Its body is the id alone: gone is at least cancelled."""
+    return OrderEvent(at=received_at, external_id=id_of(data.get("id"), "the order"), moments={CANCELLED: received_at})
+
+
+def _consent(data: dict[str, Any], received_at: datetime) -> ConsentEvent:
+    told = part(data, "email_marketing_consent")
+    state = text(told.get("state"))
+    email = text(data.get("email_address"))
+    if not state or not (email or data.get("customer_id")):
+        raise Unreadable("the consent names no state, or nobody")
+    at = moment(told.get("consent_updated_at")) or received_at
+    return ConsentEvent(at, email, granted=state == "subscribed", customer_id=text(data.get("customer_id"))[:MOST_ID])
+
+
+def _privacy(kind: str, data: dict[str, Any]) -> PrivacyEvent:
+    customer = part(data, "customer")
+    listed = data.get("orders_requested" if kind == DATA_REQUEST else "orders_to_redact") or ()
+    if not isinstance(listed, list | tuple):
+        raise Unreadable("the orders are no list")
+    found = PrivacyEvent(
+        kind,
+        email=text(customer.get("email")),
+        customer_id=text(customer.get("id"))[:MOST_ID],
+        order_ids=tuple(filter(None, (text(each)[:MOST_ID] for each in listed[:10_000]))),
+    )
+    if kind != SHOP_REDACT and not (found.email or found.customer_id or found.order_ids):
+        raise Unreadable("the request names nobody")
+    return found

@@ -1,0 +1,154 @@
+"""WooCommerce: how it signs, its unsigned ping, and how its orders read.
+
+Sources: WooCommerce ``class-wc-webhook.php`` (signature: base64 of HMAC-SHA256 over the body; the key is the secret
+with the HTML entities of quotes decoded; the ping is the form ``webhook_id=N``; ``deleted`` holds the id alone;
+deliveries within a second share their id) and the REST API v3 documentation (orders; ``_gmt`` moments have no zone).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from widget.domain.delivery import MOST_ID, BadSignature, Delivery, Unreadable, digest_id, signed_by
+from widget.domain.order import (
+    CANCELLED,
+    FULFILLED,
+    PAID,
+    PLACED,
+    REFUNDED,
+    CatalogueEvent,
+    OrderEvent,
+    OrderLine,
+    Refund,
+    StoreEvent,
+)
+from widget.stores.reading import (
+    flag,
+    id_of,
+    json_of,
+    moment,
+    money,
+    named_values,
+    part,
+    parts_of,
+    quantity,
+    reading,
+    text,
+    visit_in,
+)
+
+_PING = re.compile(rb"webhook_id=\d{1,20}\Z")
+_ENTITIES = (("&quot;", '"'), ("&#034;", '"'), ("&#039;", "'"), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"))
+BOUGHT = frozenset({"processing", "completed", "on-hold", "refunded"})
+"""States of an order that stands. ``pending``, ``failed`` and drafts are carts that nobody has paid for yet."""
+OFF = frozenset({"cancelled", "trash"})
+
+
+def is_ping(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether this is what WooCommerce sends, unsigned, when a webhook is saved: it wants 200 and nothing more."""
+    form = headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+    return form and _PING.match(body) is not None
+
+
+def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> Delivery:
+    """The delivery, if one of the secrets signed it. Raises BadSignature."""
+    given = headers.get("x-wc-webhook-signature", "")
+    keys = [key.encode() for each in known_secrets for key in dict.fromkeys((each, _decoded(each)))]
+    if not given or not signed_by(keys, body, given):
+        raise BadSignature("the signature does not fit")
+    topic = headers.get("x-wc-webhook-topic", "").lower()[:80]
+    # Its delivery id is the same for two events in one second: the body tells repeats apart.
+    return Delivery(digest_id(topic, body), body, topic)
+
+
+def _decoded(secret: str) -> str:
+    for entity, character in _ENTITIES:
+        secret = secret.replace(entity, character)
+    return secret.replace("&amp;", "&")
+
+
+def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
+    """What a signed body says, by its topic. Raises Unreadable. A topic that does not concern us says nothing."""
+    with reading("WooCommerce event"):
+        data = json_of(body)
+        if topic == "order.deleted":
+            external_id = id_of(data.get("id"), "the order")
+            return [OrderEvent(at=received_at, external_id=external_id, moments={CANCELLED: received_at})]
+        if topic.startswith("order."):
+            return [order_event(data)]
+        if topic.startswith("product."):
+            return [CatalogueEvent()]
+        return []
+
+
+def order_event(order: dict[str, Any]) -> OrderEvent:
+    """An order of the REST API v3, in hooks and in its answers alike."""
+    external_id = id_of(order.get("id"), "the order")
+    created = moment(order.get("date_created_gmt"))
+    at = moment(order.get("date_modified_gmt")) or created
+    if at is None:
+        raise Unreadable("the order has no moment")
+    currency = text(order.get("currency"))[:3]
+    customer = text(order.get("customer_id"))[:MOST_ID]
+    attributes = named_values(order.get("meta_data"), "key")
+    return OrderEvent(
+        at=at,
+        external_id=external_id,
+        moments=_moments(order, created or at, at),
+        number=text(order.get("number")) or external_id,
+        email=text(part(order, "billing").get("email")),
+        customer_id="" if customer == "0" else customer,  # 0 is a guest.
+        locale="",
+        currency=currency,
+        total=money(order.get("total"), currency),
+        accepts_marketing=_accepts(attributes),
+        lines=tuple(_line(each, currency) for each in parts_of(order, "line_items")),
+        refunds=tuple(_refund(each, at, currency) for each in parts_of(order, "refunds")),
+        visit=visit_in(attributes),
+    )
+
+
+def _moments(order: dict[str, Any], created: datetime, at: datetime) -> dict[str, datetime]:
+    status = text(order.get("status"))
+    moments: dict[str, datetime] = {}
+    if paid := moment(order.get("date_paid_gmt")):
+        moments[PAID] = paid
+    if status in BOUGHT or paid:
+        moments[PLACED] = created
+    if status == "completed":
+        moments[FULFILLED] = moment(order.get("date_completed_gmt")) or at
+    if status in OFF:
+        moments[CANCELLED] = at
+    if status == "refunded":
+        moments[REFUNDED] = at
+    return moments
+
+
+def _accepts(attributes: Mapping[str, Any]) -> bool | None:
+    """WooCommerce knows no consent; the snippet of ours (infra/stores) notes it with the order."""
+    value = attributes.get("recovery_quiz_accepts_marketing")
+    if isinstance(value, str) and value in ("yes", "no"):
+        return value == "yes"
+    return flag(value)
+
+
+def _line(line: dict[str, Any], currency: str) -> OrderLine:
+    variation = text(line.get("variation_id"))
+    return OrderLine(
+        line_id=text(line.get("id")),
+        sku=text(line.get("sku")),
+        product_id=text(line.get("product_id")),
+        variant_id="" if variation == "0" else variation,
+        title=text(line.get("name"))[:300],
+        quantity=quantity(line.get("quantity")),
+        price=money(line.get("price"), currency),
+    )
+
+
+def _refund(refund: dict[str, Any], at: datetime, currency: str) -> Refund:
+    """Within an order a refund is its id and its (negative) total; its goods are in a resource of their own."""
+    amount = money(refund.get("total"), currency)
+    return Refund(id_of(refund.get("id"), "a refund"), at, {}, abs(amount) if amount is not None else None)

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine as Database
@@ -15,9 +16,10 @@ from widget.cache.shared import SharedCache
 from widget.clock import Clock
 from widget.live import LiveQuizzes, Served
 from widget.mail.carrier import Carrier, SmtpCarrier
+from widget.mail.dkim import DkimSigner
 from widget.recorder import Recorder
 from widget.seals import Seals
-from widget.settings import Settings
+from widget.settings import Settings, SettingsError
 from widget.storage.database import Sessions, open_database, open_sessions
 
 if TYPE_CHECKING:
@@ -74,7 +76,20 @@ class Parts:
     def close(self) -> None:
         self.recorder.close()
         self.shared.close()
+        if isinstance(self.carrier, SmtpCarrier):
+            self.carrier.close()
         self.database.dispose()
+
+
+def signer_of(settings: Settings) -> DkimSigner | None:
+    """Signs letters, where a key was given. Raises SettingsError for one that cannot be used."""
+    if not settings.dkim_key_file:
+        return None
+    try:
+        key = Path(settings.dkim_key_file).read_bytes()
+        return DkimSigner(key, domain=settings.mail_from.rsplit("@", 1)[-1], selector=settings.dkim_selector)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"RECOVERY_DKIM_KEY_FILE cannot be used ({type(error).__name__})") from error
 
 
 def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: bool = False) -> Parts:
@@ -98,7 +113,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         live=live,
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),
-        carrier=carrier or SmtpCarrier(settings.smtp_url, settings.mail_from),
+        carrier=carrier or SmtpCarrier(settings.smtp_url, settings.mail_from, signer_of(settings)),
         clock=Clock(settings.home / "clock.json" if settings.embedded else None),
     )
     if listen:

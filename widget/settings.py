@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,7 +26,11 @@ _SCHEMES = {
     "BROKER_URL": ("redis", "rediss", "unix", "amqp", "amqps"),
     "SMTP_URL": ("smtp", "smtps"),
     "PUBLIC_URL": ("https", "http"),
+    "IMAP_URL": ("imaps", "imap"),
 }
+MAIL = ("MAIL_RATE", "IMAP_URL", "DKIM_KEY_FILE", "DKIM_SELECTOR")
+_RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour|day)")
+_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 _OIDC_PACKAGES = ("authlib", "requests")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -76,6 +81,10 @@ DESCRIBED = (
     Described("SWEEP_SECONDS", "how often the workers look for due work", "2"),
     Described("LOG_LEVEL", "debug, info (each request), warning or error", "info in production, else warning"),
     Described("TRUSTED_PROXIES", "how many proxies stand in front and may tell the client's address", "0"),
+    Described("MAIL_RATE", "as many letters as the carrier takes: 14/second, 600/minute, 50000/day", "no limit"),
+    Described("IMAP_URL", "imaps://user:password@host/INBOX: where reports of undelivered mail come in", "none", True),
+    Described("DKIM_KEY_FILE", "a PEM file with the RSA key that signs letters, where the carrier does not", "none"),
+    Described("DKIM_SELECTOR", "the name under which DNS has its public half: SELECTOR._domainkey.DOMAIN", "none"),
     Described("OIDC_ISSUER", "people may sign in by this OpenID Connect provider, too: its https address", "none"),
     Described("OIDC_CLIENT_ID", "what this service is called at that provider", "none"),
     Described("OIDC_CLIENT_SECRET", "the secret that goes with it", "none", secret=True),
@@ -104,6 +113,10 @@ class Settings:
     sweep_seconds: float
     log_level: str
     trusted_proxies: int
+    mail_rate: str = ""
+    imap_url: str = ""
+    dkim_key_file: str = ""
+    dkim_selector: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: str = ""
@@ -111,6 +124,12 @@ class Settings:
     @property
     def embedded(self) -> bool:
         return self.env == EMBEDDED
+
+    @property
+    def most_letters(self) -> tuple[int, float] | None:
+        """(how many letters, in how many seconds) the carrier takes; None: as many as there are."""
+        found = _RATE.fullmatch(self.mail_rate)
+        return (int(found[1]), _SECONDS[found[2]]) if found else None
 
     @property
     def mailbox(self) -> Path:
@@ -165,7 +184,7 @@ def _read(env: Env) -> Settings:
         sweep_seconds=env.float("SWEEP_SECONDS", 2.0),
         log_level=env.str("LOG_LEVEL", "info" if mode == PRODUCTION else "warning").lower(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
-        **{name.lower(): env.str(name, "").strip() for name in OIDC},
+        **{name.lower(): env.str(name, "").strip() for name in (*MAIL, *OIDC)},
     )
     _refuse_unusable(settings)
     _refuse_half_a_provider(settings)
@@ -198,6 +217,15 @@ def _refuse_unusable(settings: Settings) -> None:
         (settings.sweep_seconds < LEAST_SWEEP, f"SWEEP_SECONDS: use {LEAST_SWEEP} or more"),
         (settings.web_workers < 1, "WEB_WORKERS: use 1 or more"),
         (settings.trusted_proxies < 0, "TRUSTED_PROXIES: use 0 or more"),
+        (bool(settings.mail_rate) and not _RATE.fullmatch(settings.mail_rate), "MAIL_RATE: use such as 14/second"),
+        (
+            bool(settings.dkim_key_file) != bool(settings.dkim_selector),
+            "DKIM_KEY_FILE and DKIM_SELECTOR: give both or none",
+        ),
+        (
+            bool(settings.dkim_key_file) and not Path(settings.dkim_key_file).is_file(),
+            "DKIM_KEY_FILE: there is no such file",
+        ),
         ("@" not in settings.mail_from.strip("@"), "MAIL_FROM: give an e-mail address"),
         (len(ports) < len(("PORT", "METRICS_PORT", "MAILBOX_PORT")), "PORT, METRICS_PORT and MAILBOX_PORT must differ"),
     ):

@@ -8,6 +8,8 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_shutdown
 
 from widget.actions.check_draft import check_waiting_drafts
+from widget.actions.collect_reports import collect_reports
+from widget.actions.find_missed_orders import find_missed_orders
 from widget.actions.forget_old import forget_old
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_due_feeds import import_due_feeds
@@ -50,6 +52,8 @@ def configure(settings: Settings) -> None:
             "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
             "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
             "import-feeds": {"task": "import_feeds", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "find-missed-orders": {"task": "find_missed_orders", "schedule": 60.0, "options": {"expires": 60}},
+            "collect-reports": {"task": "collect_reports", "schedule": 60.0, "options": {"expires": 60}},
             "rescue-letters": {"task": "rescue_letters", "schedule": 60.0, "options": {"expires": 60}},
             "forget-old": {"task": "forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
         },
@@ -127,3 +131,13 @@ def publish_due_task() -> int:
 @app.task(name="import_feeds")  # type: ignore[untyped-decorator]
 def import_feeds_task() -> int:
     return import_due_feeds(parts())
+
+
+@app.task(name="find_missed_orders")  # type: ignore[untyped-decorator]
+def find_missed_orders_task() -> int:
+    return find_missed_orders(parts())
+
+
+@app.task(name="collect_reports")  # type: ignore[untyped-decorator]
+def collect_reports_task() -> int:
+    return collect_reports(parts())

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from widget.actions.answer_privacy import answer_privacy
+from widget.actions.fetch_certificate import fetch_confirmation
 from widget.actions.receive_hook import MAIL
 from widget.actions.record_consent import record_consent
 from widget.actions.record_order import record_order
@@ -21,7 +22,9 @@ from widget.domain.order import (
     StoreEvent,
     UninstalledEvent,
 )
-from widget.mail.reports.carriers import CARRIERS
+from widget.mail.reports.carriers import CARRIERS, SES
+from widget.mail.reports.reading import NotReadable
+from widget.mail.reports.ses import subscribe_address
 from widget.parts import Parts
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
@@ -29,6 +32,7 @@ from widget.storage.feeds import IDLE, WAITING, feed_of
 from widget.storage.hooks import DONE, FAILED, Hook, waiting_hooks
 from widget.storage.hooks import WAITING as HOOK_WAITING
 from widget.storage.shops import Shop
+from widget.stores.fetching import NotFetched
 from widget.stores.platforms import PLATFORMS
 from widget.telemetry import HOOKS, log
 
@@ -55,6 +59,7 @@ def handle_hook(parts: Parts, hook_id: int) -> None:
     A signed body that cannot be read is kept as failed, with the reason, for people to see.
     """
     try:
+        _confirm_subscription(parts, hook_id)
         with parts.sessions.begin() as session:
             hook = session.get(Hook, hook_id, with_for_update=True)
             if hook is None or hook.state != HOOK_WAITING:
@@ -71,6 +76,20 @@ def handle_hook(parts: Parts, hook_id: int) -> None:
     except Exception as error:  # One odd body must not stop the others; it is kept and shown.
         log("hooks").error("hook_failed", hook_id=hook_id, exc_info=True)
         _give_up(parts, hook_id, type(error).__name__)
+
+
+def _confirm_subscription(parts: Parts, hook_id: int) -> None:
+    """Amazon wants its first message answered by a visit; no database is held meanwhile. Raises Unreadable."""
+    with parts.reads() as session:
+        hook = session.get(Hook, hook_id)
+    if hook is None or hook.state != HOOK_WAITING or hook.door != f"{MAIL}{SES}":
+        return
+    try:
+        address = subscribe_address(hook.body)
+        if address:
+            fetch_confirmation(address)
+    except (NotReadable, NotFetched) as error:
+        raise Unreadable(f"the subscription could not be confirmed: {error}") from error
 
 
 def _give_up(parts: Parts, hook_id: int, reason: str) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownShop
+from widget.actions.fetch_certificate import fetch_certificate
 from widget.domain.delivery import Delivery
 from widget.mail.reports.carriers import CARRIERS, Fetch
 from widget.parts import Parts
@@ -37,7 +38,9 @@ def receive_report(
     """Store a mail carrier's report likewise. ``fetch`` gets a certificate; it is for tests. Raises as above."""
     door = MAIL + carrier
     owner, known = _secrets(parts, shop, door)
-    return _store(parts, owner, door, CARRIERS[carrier].verify(headers, body, known=known, fetch=fetch))
+    return _store(
+        parts, owner, door, CARRIERS[carrier].verify(headers, body, known=known, fetch=fetch or fetch_certificate)
+    )
 
 
 def _secrets(parts: Parts, shop: str, door: str) -> tuple[Shop, list[str]]:

@@ -13,13 +13,13 @@ QUEUED_FOR = timedelta(minutes=5)
 SENDING_FOR = timedelta(minutes=15)
 
 
-def rescue_letters(parts: Parts) -> int:
+def rescue_letters(parts: Parts, *, queued_for: timedelta = QUEUED_FOR, sending_for: timedelta = SENDING_FOR) -> int:
     """Put claimed letters back that nobody sends; tell those that were being sent as unconfirmed. The number."""
     now = parts.now()
     rescued = 0
     for state, age, to, reason in (
-        (QUEUED, QUEUED_FOR, PLANNED, "its worker is gone"),
-        (SENDING, SENDING_FOR, UNCONFIRMED, "its worker died before the carrier's answer was noted"),
+        (QUEUED, queued_for, PLANNED, "its worker is gone"),
+        (SENDING, sending_for, UNCONFIRMED, "its worker died before the carrier's answer was noted"),
     ):
         with parts.sessions.begin() as session:
             for letter_id in stuck_letters(session, state, now - age):

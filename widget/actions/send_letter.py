@@ -8,6 +8,7 @@ never repeated by itself.
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -45,25 +46,45 @@ from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, Contact, cons
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
 from widget.storage.letters import Letter, claim_due, letters_gone
 from widget.storage.orders import Order, count_orders, later_orders
+from widget.storage.send_limits import give_back, take_leave
 from widget.storage.shops import Shop
 from widget.telemetry import LETTERS, log
 
 BATCH = 50
+SECONDS = 20.0
+"""How long one look goes on while letters are due."""
 MOST_ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=2)
 LONGEST_RETRY = timedelta(hours=6)
 
 
-def send_due_letters(parts: Parts) -> int:
-    """Claim what is due and send it, letter by letter; how many were claimed."""
+def send_due_letters(parts: Parts, *, seconds: float = SECONDS) -> int:
+    """Claim what is due and send it, letter by letter, until nothing is left or so much time is over; how many."""
+    sent, end = 0, time.monotonic() + seconds
+    while claimed := _claimed(parts):
+        for letter_id in claimed:
+            try:
+                send_letter(parts, letter_id)
+            except Exception:  # One letter must not hold up the others; rescue finds what it left.
+                log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
+        sent += len(claimed)
+        if time.monotonic() >= end:
+            break
+    return sent
+
+
+def _claimed(parts: Parts) -> list[int]:
+    """The next letters, as many as the carrier takes now."""
+    now, limit = parts.now(), parts.settings.most_letters
     with parts.sessions.begin() as session:
-        claimed = claim_due(session, parts.now(), BATCH)
-    for letter_id in claimed:
-        try:
-            send_letter(parts, letter_id)
-        except Exception:  # One letter must not hold up the others; rescue finds what it left.
-            log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
-    return len(claimed)
+        if limit is None:
+            return claim_due(session, now, BATCH)
+        most, per = limit
+        # By the real clock: the carrier knows no other.
+        leave = take_leave(session, "mail", wanted=BATCH, most=most, seconds=per, now=datetime.now(UTC))
+        claimed = claim_due(session, now, leave) if leave else []
+        give_back(session, "mail", leave - len(claimed), most=most, seconds=per)
+        return claimed
 
 
 def send_letter(parts: Parts, letter_id: int) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 TIMEOUT = 20
-_UNTIL_DATA = (smtplib.SMTPConnectError, smtplib.SMTPHeloError, smtplib.SMTPAuthenticationError)
+KEPT_SECONDS, MOST_OVER_ONE, MOST_IDLE = 20.0, 100, 8
+"""A connection is kept so long when nothing is sent, for so many messages, and so many of them."""
 
 
 class Later(Exception):
@@ -24,30 +29,86 @@ class Unclear(Exception):
     """The line broke before the carrier's answer: it may have the message, or not."""
 
 
+class _Stale(Exception):
+    """The line was gone before the message: whether it was old decides what that means."""
+
+
 class Carrier(Protocol):
     """Takes one message to one recipient over. Raises Later, Never or Unclear."""
 
     def send(self, message: EmailMessage, recipient: str) -> None: ...
 
 
-class SmtpCarrier:
-    """Any SMTP server, by ``smtp://user:password@host:port`` (STARTTLS when offered) or ``smtps://``."""
+@dataclass(slots=True)
+class _Line:
+    """An open connection, what went over it, and when it was last used (monotonic seconds)."""
 
-    def __init__(self, url: str, sender: str) -> None:
+    smtp: smtplib.SMTP
+    sent: int = 0
+    used_at: float = 0.0
+
+
+class SmtpCarrier:
+    """Any SMTP server, by ``smtp://user:password@host:port`` (STARTTLS when offered) or ``smtps://``.
+
+    Connections are kept for the next message, for a while and for so many; safe between threads. ``sign`` gets the
+    bytes of a message and gives what goes over the line (DKIM).
+    """
+
+    def __init__(self, url: str, sender: str, sign: Callable[[bytes], bytes] | None = None) -> None:
         parts = urlsplit(url)
         self._tls = parts.scheme == "smtps"
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (465 if self._tls else 587)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
-        self._sender = sender
+        self._sender, self._sign = sender, sign
+        self._idle: list[_Line] = []
+        self._lock = threading.Lock()
 
     def send(self, message: EmailMessage, recipient: str) -> None:
+        body = message.as_bytes()
+        if self._sign is not None:
+            body = self._sign(body)
+        line = self._kept_line()
+        if line is not None:
+            try:
+                self._hand_over(line, body, recipient)
+                return
+            except _Stale:
+                line.smtp.close()  # The server hung up while nothing was said: a new line, and no harm done.
         try:
-            connection = self._connect()
+            line = _Line(self._connect())
         except (OSError, smtplib.SMTPException) as error:
             raise Later(f"no connection ({type(error).__name__})") from error
-        with connection:
-            self._hand_over(connection, message, recipient)
+        try:
+            self._hand_over(line, body, recipient)
+        except _Stale as error:
+            line.smtp.close()
+            raise Later(f"the line broke before the message ({error})") from error
+
+    def close(self) -> None:
+        """Hang up what is kept."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for line in idle:
+            line.smtp.close()
+
+    def _kept_line(self) -> _Line | None:
+        with self._lock:
+            while self._idle:
+                line = self._idle.pop()
+                if time.monotonic() - line.used_at < KEPT_SECONDS:
+                    return line
+                line.smtp.close()
+        return None
+
+    def _keep(self, line: _Line) -> None:
+        line.used_at = time.monotonic()
+        with self._lock:
+            if line.sent < MOST_OVER_ONE and len(self._idle) < MOST_IDLE:
+                self._idle.append(line)
+                return
+        line.smtp.close()
 
     def _connect(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -67,20 +128,28 @@ class SmtpCarrier:
             raise
         return connection
 
-    def _hand_over(self, connection: smtplib.SMTP, message: EmailMessage, recipient: str) -> None:
+    def _hand_over(self, line: _Line, body: bytes, recipient: str) -> None:
+        """Raises Later, Never, Unclear; _Stale when the line broke before anything of the message was said."""
         try:
-            code, text = connection.mail(self._sender)
+            code, text = line.smtp.mail(self._sender)
             if code == 250:
-                code, text = connection.rcpt(recipient)
+                code, text = line.smtp.rcpt(recipient)
+            if code not in (250, 251):
+                line.smtp.rset()
         except (OSError, smtplib.SMTPException) as error:
-            raise Later(f"the line broke before the message ({type(error).__name__})") from error
-        _refuse(code, text, good=(250, 251))
+            raise _Stale(type(error).__name__) from error
+        if code not in (250, 251):
+            self._keep(line)
+            _refuse(code, text, good=())
         try:
-            code, text = connection.data(message.as_bytes())
+            code, text = line.smtp.data(body)
         except smtplib.SMTPDataError as error:
             code, text = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
         except (OSError, smtplib.SMTPException) as error:
+            line.smtp.close()
             raise Unclear(f"the line broke before the answer ({type(error).__name__})") from error
+        line.sent += 1
+        self._keep(line)
         _refuse(code, text, good=(250,))
 
 

@@ -12,7 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from widget.mail.letter import Written
 
-_POLICY = SMTP.clone(max_line_length=998)  # List-Unsubscribe must not be folded: signatures break on it.
+POLICY = SMTP.clone(max_line_length=998)  # List-Unsubscribe must not be folded: signatures break on it.
 
 
 class BadAddress(ValueError):
@@ -44,7 +44,7 @@ def letter_message(
 
     Sources: RFC 5322 (Date, From, Message-ID), RFC 2919 (List-Id), RFC 2369 and RFC 8058 (one-click unsubscribe).
     """
-    message = EmailMessage(policy=_POLICY)
+    message = EmailMessage(policy=POLICY)
     message["From"] = Address(_one_line(sender_name), addr_spec=sender)
     message["To"] = Address(addr_spec=recipient)
     message["Subject"] = _one_line(written.subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
 from widget.storage.database import Table, Utc
+from widget.storage.shops import Shop
 
 
 class Letter(Table):
@@ -72,9 +74,26 @@ def add_letter(session: Session, row: dict[str, Any]) -> bool:
 def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
     """Take due letters, at most once each across all workers: planned becomes queued. Their ids.
 
+    Each shop that has some gets the same share, so that one shop's hundred thousand do not hold up another's one.
     PostgreSQL skips rows another worker is just taking; SQLite has one writer, and the update is one statement.
     """
-    due = select(Letter.id).where(Letter.state == PLANNED, Letter.due_at <= now).order_by(Letter.due_at).limit(limit)
+    shops = _shops_with_due(session, now)
+    random.shuffle(shops)
+    claimed: list[int] = []
+    for left, shop_id in zip(range(min(len(shops), limit), 0, -1), shops, strict=False):
+        claimed += _claim_of(session, shop_id, now, (limit - len(claimed)) // left)
+    return claimed
+
+
+def _shops_with_due(session: Session, now: datetime) -> list[int]:
+    """One look into the index for each shop, however many letters wait."""
+    due = select(Letter.id).where(Letter.shop_id == Shop.id, Letter.state == PLANNED, Letter.due_at <= now)
+    return list(session.scalars(select(Shop.id).where(due.exists())))
+
+
+def _claim_of(session: Session, shop_id: int, now: datetime, limit: int) -> list[int]:
+    due = select(Letter.id).where(Letter.shop_id == shop_id, Letter.state == PLANNED, Letter.due_at <= now)
+    due = due.order_by(Letter.due_at).limit(limit)
     if session.get_bind().dialect.name == "postgresql":
         due = due.with_for_update(skip_locked=True)
     taken = (

@@ -33,3 +33,10 @@ def take_leave(session: Session, name: str, *, wanted: int, most: int, seconds: 
     granted = max(0, min(wanted, int((seconds - used) / each + 1e-9)))
     row.free_at = max(row.free_at, now) + timedelta(seconds=granted * each)
     return granted
+
+
+def give_back(session: Session, name: str, many: int, *, most: int, seconds: float) -> None:
+    """Leave that was taken and not used."""
+    if many > 0:
+        row = session.scalars(select(SendLimit).where(SendLimit.name == name).with_for_update()).one()
+        row.free_at -= timedelta(seconds=many * seconds / most)

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -153,17 +153,47 @@ def fetch(
 ) -> int:
     """Write what stands at an address into a file; the number of bytes. Raises NotFetched."""
     limits = limits or Limits()
-    deadline = Deadline(limits.seconds)
-    try:
+    with _in_time(limits) as deadline:
         for _ in range(MOST_REDIRECTS + 1):
             with _answer(checked_target(url, limits, resolver), deadline, limits) as answer:
                 if answer.status not in _REDIRECTS:
+                    if answer.status != 200:
+                        raise NotFetched(f"the store answered {answer.status}")
                     return _take(answer, into, limits, deadline, progress)
                 onwards = urljoin(url, answer.headers.get("Location", ""))
             if urlsplit(url).scheme == "https" and urlsplit(onwards).scheme != "https":
                 raise NotFetched("the store sends us on to an address without https")
             url = onwards
         raise NotFetched(f"the store sends us on more than {MOST_REDIRECTS} times")
+
+
+def answered(
+    url: str,
+    into: BinaryIO,
+    *,
+    headers: Mapping[str, str],
+    limits: Limits | None = None,
+    resolver: Resolver = resolve,
+) -> tuple[int, dict[str, str]]:
+    """(status, headers by lower-case name) of one answer, whatever it is; its body in ``into``. Raises NotFetched.
+
+    ``headers`` go along, and may hold a key: redirects are not followed.
+    """
+    limits = limits or Limits()
+    with (
+        _in_time(limits) as deadline,
+        _answer(checked_target(url, limits, resolver), deadline, limits, headers) as answer,
+    ):
+        _take(answer, into, limits, deadline, None)
+        return answer.status, {name.lower(): value for name, value in answer.headers.items()}
+
+
+@contextmanager
+def _in_time(limits: Limits) -> Iterator[Deadline]:
+    """Whatever goes wrong on the line comes out as NotFetched."""
+    deadline = Deadline(limits.seconds)
+    try:
+        yield deadline
     except ssl.SSLError as error:
         raise NotFetched("the certificate of the store cannot be trusted, or its https failed") from error
     except TimeoutError as error:
@@ -177,11 +207,14 @@ def fetch(
 
 
 @contextmanager
-def _answer(target: Target, deadline: Deadline, limits: Limits) -> Iterator[HTTPResponse]:
+def _answer(
+    target: Target, deadline: Deadline, limits: Limits, more: Mapping[str, str] | None = None
+) -> Iterator[HTTPResponse]:
     tls = ssl.create_default_context() if target.scheme == "https" else None
     line = _Line(target, deadline, limits, tls)
     try:
-        headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": "RecoveryQuiz/1 (product feed)"}
+        headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": "RecoveryQuiz/1"}
+        headers |= dict(more or {})
         usual = target.port == (443 if tls else 80)
         name = f"[{target.host}]" if ":" in target.host else target.host
         headers["Host"] = name if usual else f"{name}:{target.port}"
@@ -195,8 +228,6 @@ def _answer(target: Target, deadline: Deadline, limits: Limits) -> Iterator[HTTP
 def _take(
     answer: HTTPResponse, into: BinaryIO, limits: Limits, deadline: Deadline, progress: Callable[[int], None] | None
 ) -> int:
-    if answer.status != 200:
-        raise NotFetched(f"the store answered {answer.status}")
     if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise NotFetched("the store answered in a packed form that we did not ask for")
     promised, size = answer.length, 0

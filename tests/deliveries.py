@@ -1,0 +1,115 @@
+"""Deliveries as stores send them: signed, in their shapes, with what a test wants to be different."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from widget.actions.connect_store import connect_store
+from widget.actions.receive_hook import receive_hook
+from widget.parts import Parts
+
+PAYLOADS = Path(__file__).parent / "payloads"
+SHOPIFY_SECRET = "shpss_constructed_test_secret"
+WOO_SECRET = "woo-test-secret & <quote>"
+BUYER = "buyer@shop.example"
+
+
+def signature(secret: str, body: bytes) -> str:
+    return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+
+
+def connected(parts: Parts, shop: str = "demo") -> Parts:
+    connect_store(parts, shop=shop, platform="shopify", secret=SHOPIFY_SECRET)
+    connect_store(parts, shop=shop, platform="woocommerce", secret=WOO_SECRET)
+    return parts
+
+
+def shopify_headers(topic: str, body: bytes, *, secret: str = SHOPIFY_SECRET, event: str = "") -> dict[str, str]:
+    headers = {"x-shopify-topic": topic, "x-shopify-hmac-sha256": signature(secret, body)}
+    return {**headers, "x-shopify-event-id": event} if event else headers
+
+
+def shopify(parts: Parts, topic: str, data: Any, *, event: str = "") -> bool:
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    headers = shopify_headers(topic, body, event=event)
+    return receive_hook(parts, shop="demo", headers=headers, body=body, door="shopify")
+
+
+def woo_headers(topic: str, body: bytes, *, secret: str = WOO_SECRET) -> dict[str, str]:
+    return {
+        "content-type": "application/json",
+        "x-wc-webhook-topic": topic,
+        "x-wc-webhook-signature": signature(secret, body),
+        "x-wc-webhook-delivery-id": "7a1e3b5c9d0f2a4b6c8e0d1f3a5b7c9d",
+    }
+
+
+def woo(parts: Parts, topic: str, data: Any) -> bool:
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return receive_hook(parts, shop="demo", headers=woo_headers(topic, body), body=body, door="woocommerce")
+
+
+def shopify_order(number: int = 5820982911946154508, **change: Any) -> dict[str, Any]:
+    """An order of a roll-on, in the shape of Shopify's."""
+    now = datetime.now(UTC).isoformat()
+    return {
+        "id": number,
+        "name": "#1042",
+        "email": BUYER,
+        "created_at": now,
+        "updated_at": now,
+        "cancelled_at": None,
+        "financial_status": "paid",
+        "fulfillment_status": None,
+        "test": False,
+        "currency": "USD",
+        "total_price": "28.00",
+        "buyer_accepts_marketing": True,
+        "customer_locale": "en-US",
+        "customer": {"id": 7115310627314723954, "email": BUYER, "email_marketing_consent": {"state": "subscribed"}},
+        "line_items": [
+            {"id": 14698001154508, "sku": "ROLL-75", "title": "Roll-On", "quantity": 1, "price": "28.00"},
+        ],
+        "fulfillments": [],
+        "refunds": [],
+        "note_attributes": [],
+        **change,
+    }
+
+
+def shopify_refund(order: int, line: int = 14698001154508, *, quantity: int = 1, number: int = 77) -> dict[str, Any]:
+    return {
+        "id": number,
+        "order_id": order,
+        "created_at": datetime.now(UTC).isoformat(),
+        "refund_line_items": [{"line_item_id": line, "quantity": quantity, "subtotal": 28.0}],
+        "transactions": [{"kind": "refund", "status": "success", "amount": "28.00", "currency": "USD"}],
+    }
+
+
+def woo_order(number: int = 727, **change: Any) -> dict[str, Any]:
+    """Likewise in the shape of WooCommerce's."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {
+        "id": number,
+        "number": str(number),
+        "status": "processing",
+        "currency": "USD",
+        "total": "28.00",
+        "date_created_gmt": now,
+        "date_modified_gmt": now,
+        "date_paid_gmt": now,
+        "date_completed_gmt": None,
+        "customer_id": 0,
+        "billing": {"first_name": "Sam", "email": BUYER},
+        "line_items": [{"id": 315, "name": "Roll-On", "sku": "ROLL-75", "variation_id": 0, "quantity": 1, "price": 28}],
+        "meta_data": [{"id": 1, "key": "recovery_quiz_accepts_marketing", "value": "yes"}],
+        "refunds": [],
+        **change,
+    }

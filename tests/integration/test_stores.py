@@ -1,0 +1,458 @@
+"""Shopify and WooCommerce at the door, on both databases: verified, stored, folded, never mailed by mistake."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.conftest import client_of
+from tests.deliveries import (
+    BUYER,
+    PAYLOADS,
+    SHOPIFY_SECRET,
+    connected,
+    shopify,
+    shopify_headers,
+    shopify_order,
+    shopify_refund,
+    signature,
+    woo,
+    woo_headers,
+    woo_order,
+)
+from tests.integration.test_chain import go_to, letters, rows, sent
+from widget.actions.connect_store import BadConnection, connect_store
+from widget.actions.handle_hooks import handle_hooks
+from widget.actions.receive_hook import receive_hook
+from widget.actions.send_letter import send_due_letters
+from widget.domain.delivery import BadSignature
+from widget.mail.carrier import MemoryCarrier
+from widget.parts import Parts
+from widget.storage.contacts import Consent, Contact, Suppression
+from widget.storage.hooks import Hook
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.privacy import PrivacyRequest
+from widget.storage.shops import Shop
+
+ORDER = 5820982911946154508
+LATER = timedelta(minutes=5)
+
+
+def only_order(parts: Parts) -> Order:
+    (order,) = rows(parts, Order)
+    return order
+
+
+# Signatures ------------------------------------------------------------------------------------------
+
+
+def test_the_signed_sample_is_taken_over_its_exact_bytes(parts: Parts) -> None:
+    connected(parts)
+    body = (PAYLOADS / "shopify" / "orders.paid.constructed.body.json").read_bytes()
+    headers = {
+        "x-shopify-topic": "orders/paid",
+        "x-shopify-hmac-sha256": "eUYWMj8otuDxn+PzIZYsMzy6F3xgTRlQPX9O6Q5neZI=",
+        "x-shopify-event-id": "98880550-7158-44d4-b7cd-2c97c8a091b5",
+    }
+    assert receive_hook(parts, shop="demo", headers=headers, body=body, door="shopify")
+    handle_hooks(parts)
+    order = only_order(parts)
+
+    assert (order.external_id, order.number, order.total) == ("5820982911946154508", "#10482", 9155)
+    assert order.customer_id == "7115310627314723954"
+    assert order.accepts_marketing is False
+    assert order.paid_at is not None
+    for change in (body + b" ", json.dumps(json.loads(body)).encode(), body.replace(b"\n", b"\r\n")):
+        with pytest.raises(BadSignature):
+            receive_hook(parts, shop="demo", headers=headers, body=change, door="shopify")
+
+
+@pytest.mark.parametrize("given", ["", "AAAA", "not base64 €", signature("another secret", b"{}")])
+def test_a_bad_signature_is_401_and_nothing_is_stored(sqlite_parts: Parts, given: str) -> None:
+    connected(sqlite_parts)
+    client = client_of(sqlite_parts)
+    for door, header in (("shopify", "X-Shopify-Hmac-Sha256"), ("woocommerce", "X-WC-Webhook-Signature")):
+        answer = client.post(f"/hooks/demo/{door}", data=b"{}", headers={header: given.encode().decode("latin-1")})
+        assert answer.status_code == 401
+        assert answer.get_json()["code"] == "bad_signature"
+    assert rows(sqlite_parts, Hook) == []
+
+
+def test_without_a_connection_nothing_is_taken(sqlite_parts: Parts) -> None:
+    with pytest.raises(BadSignature):
+        shopify(sqlite_parts, "orders/create", shopify_order())
+
+
+def test_both_secrets_are_good_for_a_day_after_a_change(sqlite_parts: Parts) -> None:
+    parts = connected(sqlite_parts)
+    connect_store(parts, shop="demo", platform="shopify", secret="shpss_the_next_secret_of_it")
+    body = json.dumps(shopify_order()).encode()
+
+    def taken(secret: str) -> bool:
+        headers = shopify_headers("orders/create", body, secret=secret)
+        try:
+            receive_hook(parts, shop="demo", headers=headers, body=body, door="shopify")
+        except BadSignature:
+            return False
+        return True
+
+    assert taken(SHOPIFY_SECRET)
+    assert taken("shpss_the_next_secret_of_it")
+    parts.clock.move_to(parts.now() + timedelta(hours=25))
+    assert not taken(SHOPIFY_SECRET)
+    assert taken("shpss_the_next_secret_of_it")
+
+
+def test_woos_unsigned_ping_is_heard_and_ignored(sqlite_parts: Parts) -> None:
+    client = client_of(connected(sqlite_parts))
+    ping = {"data": "webhook_id=9", "content_type": "application/x-www-form-urlencoded"}
+
+    assert client.post("/hooks/demo/woocommerce", **ping).status_code == 200
+    assert client.post("/hooks/demo/woocommerce", **{**ping, "data": "webhook_id=9&x=1"}).status_code == 401
+    assert client.post("/hooks/demo/shopify", **ping).status_code == 401
+    assert rows(sqlite_parts, Hook) == []
+
+
+def test_woos_secret_counts_with_and_without_its_entities(sqlite_parts: Parts) -> None:
+    connect_store(sqlite_parts, shop="demo", platform="woocommerce", secret="it&#039;s &quot;secret&quot; &amp; long")
+    body = json.dumps(woo_order()).encode()
+    headers = woo_headers("order.created", body, secret='it\'s "secret" & long')
+
+    assert receive_hook(sqlite_parts, shop="demo", headers=headers, body=body, door="woocommerce")
+
+
+def test_an_unknown_platform_is_404(sqlite_parts: Parts) -> None:
+    client = client_of(sqlite_parts)
+    assert client.post("/hooks/demo/magento", data=b"{}").status_code == 404
+    assert client.post("/hooks/demo/mail/message", data=b"{}").status_code == 404
+
+
+# Repeats and order of arrival --------------------------------------------------------------------------
+
+
+def test_fifty_at_once_have_one_effect(parts: Parts) -> None:
+    connected(parts)
+    order, fresh = shopify_order(), []
+    threads = [
+        threading.Thread(target=lambda: fresh.append(shopify(parts, "orders/create", order, event="e1")))
+        for _ in range(50)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    handle_hooks(parts)
+
+    assert fresh.count(True) == 1
+    assert len(rows(parts, Hook)) == len(rows(parts, Order)) == 1
+    assert len({(each.sequence, each.step) for each in rows(parts, Letter)}) == len(rows(parts, Letter))
+
+
+def test_one_event_on_two_topics_has_one_effect(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(), event="e1")
+    shopify(parts, "orders/paid", shopify_order(), event="e1")
+    handle_hooks(parts)
+
+    assert len(rows(parts, Order)) == 1
+    assert len(rows(parts, Letter)) == 4
+
+
+def test_a_late_create_after_a_cancel_starts_nothing(parts: Parts) -> None:
+    connected(parts)
+    now = datetime.now(UTC)
+    cancelled = shopify_order(cancelled_at=now.isoformat(), updated_at=(now + LATER).isoformat())
+    shopify(parts, "orders/cancelled", cancelled)
+    handle_hooks(parts)
+    shopify(parts, "orders/create", shopify_order())
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert letters(parts)["how-to-use"].reason == "order_cancelled"
+    assert sent(parts) == []
+
+
+@pytest.mark.parametrize("first", ["create", "delete"])
+def test_an_order_that_was_deleted_gets_no_letter(parts: Parts, first: str) -> None:
+    connected(parts)
+    told = [("order.created", woo_order()), ("order.deleted", {"id": 727})]
+    for topic, body in told if first == "create" else told[::-1]:
+        woo(parts, topic, body)
+        handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert only_order(parts).cancelled_at is not None
+    assert sent(parts) == []
+
+
+def test_test_orders_never_mail(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    shopify(parts, "orders/updated", shopify_order(test=True))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert letters(parts)["how-to-use"].reason == "test_order"
+
+
+@pytest.mark.parametrize(
+    ("flag", "state", "expected"),
+    [
+        (True, "subscribed", True),
+        (True, "not_subscribed", False),
+        (True, "unsubscribed", False),
+        (False, "subscribed", False),
+        (True, "", True),
+        (None, "subscribed", True),
+        (None, "pending", False),
+        (None, "", None),
+    ],
+)
+def test_contradictory_consent_is_a_no(parts: Parts, flag: bool | None, state: str, expected: bool | None) -> None:
+    connected(parts)
+    customer = {"id": 1, "email_marketing_consent": {"state": state} if state else None}
+    shopify(parts, "orders/create", shopify_order(buyer_accepts_marketing=flag, customer=customer))
+    handle_hooks(parts)
+
+    assert only_order(parts).accepts_marketing is expected
+
+
+def test_a_cart_nobody_paid_for_plans_nothing(parts: Parts) -> None:
+    connected(parts)
+    woo(parts, "order.created", woo_order(status="pending", date_paid_gmt=None))
+    handle_hooks(parts)
+    assert (only_order(parts).placed_at, rows(parts, Letter)) == (None, [])
+
+    woo(parts, "order.updated", woo_order(status="processing"))
+    handle_hooks(parts)
+    assert only_order(parts).placed_at is not None
+    assert len(rows(parts, Letter)) == 4
+
+
+def test_what_came_back_is_not_written_about(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    handle_hooks(parts)
+    shopify(parts, "refunds/create", shopify_refund(ORDER))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert only_order(parts).refunded_at is not None
+    assert letters(parts)["how-to-use"].reason == "order_refunded"
+
+
+def test_a_refund_that_comes_before_its_order_is_not_forgotten(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "refunds/create", shopify_refund(ORDER))
+    shopify(parts, "orders/create", shopify_order())
+    handle_hooks(parts)
+
+    assert only_order(parts).refunded_at is not None
+    assert "how-to-use" not in letters(parts)
+
+
+def test_when_the_product_came_back_and_something_else_stays(parts: Parts) -> None:
+    connected(parts)
+    lines = [*shopify_order()["line_items"], {"id": 9, "sku": "SOCKS", "title": "Socks", "quantity": 1}]
+    shopify(parts, "orders/create", shopify_order(line_items=lines))
+    shopify(parts, "refunds/create", shopify_refund(ORDER))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert only_order(parts).refunded_at is None
+    assert letters(parts)["how-to-use"].reason == "product_returned"
+
+
+def test_letters_follow_an_address_that_was_set_right(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(email="typo@shop.example"))
+    handle_hooks(parts)
+    later = (datetime.now(UTC) + LATER).isoformat()
+    shopify(parts, "orders/updated", shopify_order(updated_at=later))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert isinstance(parts.carrier, MemoryCarrier)
+    assert [to for to, _ in parts.carrier.sent] == [BUYER]
+
+
+def test_nobody_is_reminded_of_what_they_bought_again(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(1))
+    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    shopify(parts, "orders/create", shopify_order(2, created_at=later, updated_at=later))
+    handle_hooks(parts)
+    first = min(each.id for each in rows(parts, Order))
+    reminder = next(each for each in rows(parts, Letter) if each.letter == "replenish" and each.order_id == first)
+    parts.clock.move_to(reminder.due_at + timedelta(minutes=1))
+    send_due_letters(parts)
+
+    with parts.reads() as session:
+        assert session.get_one(Letter, reminder.id).reason == "reordered"
+
+
+# Consent of the moment ---------------------------------------------------------------------------------
+
+
+def consent(state: str, at: datetime, **change: Any) -> dict[str, Any]:
+    told = {"state": state, "opt_in_level": "single_opt_in", "consent_updated_at": at.isoformat()}
+    return {"customer_id": 7115310627314723954, "email_address": BUYER, "email_marketing_consent": told, **change}
+
+
+CONSENT = "customers_email_marketing_consent/update"
+
+
+def test_a_no_of_the_moment_stops_what_waits(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    handle_hooks(parts)
+    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC)))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert letters(parts)["how-to-use"].reason == "unsubscribed"
+
+
+def test_a_yes_of_the_store_does_not_undo_a_no_to_us(parts: Parts) -> None:
+    connected(parts)
+    now = datetime.now(UTC)
+    shopify(parts, "orders/create", shopify_order())
+    shopify(parts, CONSENT, consent("unsubscribed", now - LATER))
+    shopify(parts, CONSENT, consent("subscribed", now))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert sent(parts) == []
+
+
+def test_a_no_by_the_stores_id_alone_reaches_the_person(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address=None))
+    handle_hooks(parts)
+
+    assert [each.reason for each in rows(parts, Suppression)] == ["unsubscribed"]
+
+
+def test_a_no_of_somebody_we_do_not_know_leaves_a_hash_and_no_more(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC)))
+    handle_hooks(parts)
+
+    assert rows(parts, Contact) == []
+    assert len(rows(parts, Suppression)) == 1
+
+
+# Privacy -----------------------------------------------------------------------------------------------
+
+
+def known_person(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    shopify(parts, CONSENT, consent("subscribed", datetime.now(UTC)))
+    handle_hooks(parts)
+
+
+@pytest.mark.parametrize(
+    "customer",
+    [{"email": "Buyer@Shop.Example"}, {"id": 7115310627314723954}, {"id": 7115310627314723954, "email": BUYER}, {}],
+)
+def test_a_person_is_forgotten_by_id_by_address_or_by_orders(parts: Parts, customer: dict[str, Any]) -> None:
+    known_person(parts)
+    listed = [] if customer else [ORDER]
+    shopify(parts, "customers/redact", {"shop_id": 954889, "customer": customer, "orders_to_redact": listed})
+    handle_hooks(parts)
+    (receipt,) = rows(parts, PrivacyRequest)
+
+    assert (receipt.kind, receipt.found["contacts"], receipt.found["orders"]) == ("customer_redact", 1, 1)
+    assert [each.email for each in rows(parts, Contact)] == [""]
+    assert rows(parts, Consent) == []
+    assert (only_order(parts).customer_id, only_order(parts).lines, only_order(parts).contact_id) == ("", [], None)
+    assert all(each.body == b"" for each in rows(parts, Hook))
+    go_to(parts, "how-to-use")
+    assert send_due_letters(parts) == 0
+
+
+def test_the_sample_with_an_address_only_is_understood(parts: Parts) -> None:
+    known_person(parts)
+    body = (PAYLOADS / "shopify" / "customers_redact.email-only.constructed.json").read_bytes()
+    shopify(parts, "customers/redact", body.replace(b"john@example.com", BUYER.encode()))
+    handle_hooks(parts)
+
+    assert rows(parts, PrivacyRequest)[0].found["contacts"] == 1
+
+
+def test_a_request_to_see_leaves_a_sealed_copy_for_the_shop(parts: Parts) -> None:
+    known_person(parts)
+    request = {"customer": {"id": 7115310627314723954}, "orders_requested": [ORDER], "data_request": {"id": 9999}}
+    shopify(parts, "customers/data_request", request, event="d1")
+    shopify(parts, "customers/data_request", request, event="d1")
+    handle_hooks(parts)
+    (receipt,) = rows(parts, PrivacyRequest)
+    copy = json.loads(parts.seals.unseal(receipt.sealed_copy))
+
+    assert BUYER not in receipt.sealed_copy
+    assert copy["contacts"][0]["email"] == BUYER
+    assert copy["orders"][0]["id"] == str(ORDER)
+    assert copy["consents"][0]["state"] == "granted"
+    assert rows(parts, Contact)[0].email == BUYER
+
+
+def test_a_whole_shop_is_forgotten_and_no_other(parts: Parts) -> None:
+    from widget.actions.add_shop import add_shop
+
+    add_shop(parts, "other", name="Other")
+    known_person(parts)
+    connect_store(parts, shop="other", platform="shopify", secret=SHOPIFY_SECRET)
+    body = json.dumps(shopify_order(1)).encode()
+    receive_hook(parts, shop="other", headers=shopify_headers("orders/create", body), body=body, door="shopify")
+    handle_hooks(parts)
+    shopify(parts, "shop/redact", {"shop_id": 954889, "shop_domain": "x.myshopify.com"})
+    handle_hooks(parts)
+
+    assert sorted(each.email for each in rows(parts, Contact)) == ["", BUYER]
+
+
+def test_uninstalling_pauses_the_shop(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "app/uninstalled", {"id": 954889})
+    handle_hooks(parts)
+
+    with parts.reads() as session:
+        assert session.scalars(select(Shop).where(Shop.slug == "demo")).one().paused
+
+
+# Connecting --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"platform": "magento"}, "platform"),
+        ({"platform": "shopify", "secret": "short"}, "secret"),
+        ({"platform": "shopify", "address": "http://10.0.0.1"}, "address"),
+        ({"platform": "woocommerce", "key": "no-colon"}, "key"),
+        ({"platform": "ses", "secret": "not-an-arn-but-long-enough"}, "secret"),
+        ({"platform": "postmark", "secret": "passwordonly"}, "secret"),
+    ],
+)
+def test_a_connection_that_cannot_work_is_refused_by_field(
+    sqlite_parts: Parts, given: dict[str, str], field: str
+) -> None:
+    with pytest.raises(BadConnection) as refused:
+        connect_store(sqlite_parts, shop="demo", **given)  # type: ignore[arg-type]
+    assert set(refused.value.fields) == {field}

@@ -1,0 +1,198 @@
+"""The carrier against a real SMTP server of the test: what is kept, refused, cut, and signed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import socket
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.conftest import free_port
+from widget.mail.carrier import Later, Never, SmtpCarrier, Unclear
+from widget.mail.dkim import DkimSigner, relaxed_body, relaxed_field
+from widget.mail.message import POLICY
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+class Sink:
+    """Keeps messages; ``says`` answers DATA, ``to`` answers RCPT."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+        self.sessions: set[int] = set()
+        self.says: Callable[[str], str] = lambda recipient: "250 OK"
+        self.to: Callable[[str], str] = lambda recipient: "250 OK"
+
+    async def handle_RCPT(  # noqa: N802  # The name aiosmtpd looks for.
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        answer = self.to(address)
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # Likewise.
+        answer = self.says(envelope.rcpt_tos[0])
+        if answer == "cut":
+            server.transport.abort()
+            return "250 never heard"
+        self.sessions.add(id(session))
+        if answer.startswith("250"):
+            self.taken.append((envelope.rcpt_tos[0], envelope.original_content))
+        return answer
+
+
+@pytest.fixture
+def sink() -> Iterator[tuple[Sink, Controller]]:
+    handler = Sink()
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield handler, controller
+    while OPENED:
+        OPENED.pop().close()
+    if controller.server is not None:
+        controller.stop()
+
+
+OPENED: list[SmtpCarrier] = []
+
+
+def carrier_to(controller: Controller, sign: Any = None) -> SmtpCarrier:
+    OPENED.append(SmtpCarrier(f"smtp://127.0.0.1:{controller.port}", "hello@shop.example", sign))
+    return OPENED[-1]
+
+
+def message(text: str = "Walk a little.\n\n  Then rest.  \n\n\n") -> EmailMessage:
+    letter = EmailMessage(policy=POLICY)
+    letter["From"], letter["To"], letter["Subject"] = "hello@shop.example", "a@shop.example", "Für  die Beine"
+    letter["Message-ID"], letter["List-Unsubscribe"] = "<1@shop.example>", "<https://quiz.example/u/x>"
+    letter.set_content(text, cte="quoted-printable")
+    return letter
+
+
+def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> None:
+    carrier = carrier_to(sink[1])
+    for _ in range(5):
+        carrier.send(message(), "a@shop.example")
+
+    assert len(sink[0].taken) == 5
+    assert len(sink[0].sessions) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "told"),
+    [
+        ("421 4.7.0 try again later", Later, "421 4.7.0"),
+        ("452 4.2.2 a@shop.example is over quota", Later, "452 4.2.2"),
+        ("550 5.1.1 a@shop.example unknown", Never, "550 5.1.1"),
+        ("554 5.7.1 spam", Never, "554 5.7.1"),
+    ],
+)
+@pytest.mark.parametrize("step", ["to", "says"])
+def test_a_refusal_says_whether_to_come_back_and_names_nobody(
+    sink: tuple[Sink, Controller], step: str, answer: str, error: type[Exception], told: str
+) -> None:
+    setattr(sink[0], step, lambda recipient: answer)
+
+    with pytest.raises(error) as raised:
+        carrier_to(sink[1]).send(message(), "a@shop.example")
+
+    assert str(raised.value) == told
+
+
+def test_after_a_refusal_the_same_connection_goes_on(sink: tuple[Sink, Controller]) -> None:
+    sink[0].to = lambda recipient: "550 5.1.1 unknown" if recipient.startswith("gone") else "250 OK"
+    carrier = carrier_to(sink[1])
+    carrier.send(message(), "a@shop.example")
+    with pytest.raises(Never):
+        carrier.send(message(), "gone@shop.example")
+    carrier.send(message(), "b@shop.example")
+
+    assert [to for to, _ in sink[0].taken] == ["a@shop.example", "b@shop.example"]
+    assert len(sink[0].sessions) == 1
+
+
+def test_a_line_cut_after_the_message_is_unclear(sink: tuple[Sink, Controller]) -> None:
+    sink[0].says = lambda recipient: "cut"
+
+    with pytest.raises(Unclear):
+        carrier_to(sink[1]).send(message(), "a@shop.example")
+
+
+def test_a_kept_line_that_went_dead_costs_nothing(sink: tuple[Sink, Controller]) -> None:
+    handler, controller = sink
+    carrier = carrier_to(controller)
+    carrier.send(message(), "a@shop.example")
+    carrier._idle[0].smtp.sock.shutdown(socket.SHUT_RDWR)
+    carrier.send(message(), "b@shop.example")
+
+    assert [to for to, _ in handler.taken] == ["a@shop.example", "b@shop.example"]
+
+
+def test_nobody_there_means_later() -> None:
+    with pytest.raises(Later):
+        SmtpCarrier(f"smtp://127.0.0.1:{free_port()}", "hello@shop.example").send(message(), "a@shop.example")
+
+
+# DKIM, checked as a receiver does (RFC 6376, 6.1) -------------------------------------------------------
+
+
+def checked_signature(raw: bytes) -> dict[str, str]:
+    """The tags of the signature, after verifying it. Raises InvalidSignature."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    fields = re.sub(rb"\r\n(?=[ \t])", b"", head).split(b"\r\n")
+    signature = next(each for each in fields if each.lower().startswith(b"dkim-signature:"))
+    plain = signature.partition(b":")[2].decode()
+    tags = {name.strip(): re.sub(r"\s", "", value) for name, _, value in (t.partition("=") for t in plain.split(";"))}
+    if base64.b64decode(tags["bh"]) != hashlib.sha256(relaxed_body(body)).digest():
+        raise InvalidSignature
+    left, lines = list(fields), []
+    for name in tags["h"].split(":"):
+        found = next(each for each in reversed(left) if each.partition(b":")[0].decode().strip().lower() == name)
+        left.remove(found)
+        lines.append(relaxed_field(found) + b"\r\n")
+    emptied = re.sub(rb"(;\s*b=).*$", rb"\1", signature, flags=re.DOTALL)
+    KEY.public_key().verify(base64.b64decode(tags["b"]), b"".join(lines) + relaxed_field(emptied), PKCS1v15(), SHA256())
+    return tags
+
+
+def test_what_arrives_carries_a_good_signature(sink: tuple[Sink, Controller]) -> None:
+    signer = DkimSigner(PEM, domain="shop.example", selector="rq1")
+    carrier_to(sink[1], signer).send(message(), "a@shop.example")
+    tags = checked_signature(sink[0].taken[0][1])
+
+    assert (tags["d"], tags["s"], tags["a"], tags["c"]) == ("shop.example", "rq1", "rsa-sha256", "relaxed/relaxed")
+    assert {"from", "subject", "message-id", "list-unsubscribe"} <= set(tags["h"].split(":"))
+
+
+def test_a_changed_word_breaks_it() -> None:
+    raw = DkimSigner(PEM, domain="shop.example", selector="rq1")(message().as_bytes())
+    with pytest.raises(InvalidSignature):
+        checked_signature(raw.replace(b"Walk", b"Talk"))
+    with pytest.raises(InvalidSignature):
+        checked_signature(raw.replace(b"/u/x>", b"/u/y>"))
+
+
+def test_the_examples_of_the_specification() -> None:
+    """RFC 6376, 3.4.5."""
+    assert relaxed_field(b"A: X") == b"a:X"
+    assert relaxed_field(b"B : Y\t\r\n\tZ  ") == b"b:Y Z"
+    assert relaxed_body(b" C \r\nD \t E\r\n\r\n\r\n") == b" C\r\nD E\r\n"
+
+
+def test_a_key_that_cannot_be_used_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"PEM|deserialize|Unable|key"):
+        DkimSigner(b"no key", domain="shop.example", selector="rq1")

@@ -1,0 +1,145 @@
+"""Whatever order a store's events arrive in, and however often, the same order comes out of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import inspect
+
+from tests.deliveries import shopify_order, shopify_refund, woo_order
+from widget.actions.record_order import fold, new_order
+from widget.domain.delivery import Unreadable
+from widget.domain.order import OrderEvent, kept_lines
+from widget.storage.orders import Order
+from widget.stores import shopify, woocommerce
+
+START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+LINES = [{"id": 1, "sku": "A", "quantity": 2, "price": "4.00"}, {"id": 2, "sku": "B", "quantity": 1, "price": "9.00"}]
+
+
+def at(minutes: int) -> str:
+    return (START + timedelta(minutes=minutes)).isoformat()
+
+
+@st.composite
+def shopify_histories(draw: st.DrawFn) -> list[OrderEvent]:
+    """What happened to one order, as the events Shopify would send, oldest first."""
+    state: dict[str, Any] = {"line_items": LINES, "financial_status": "pending", "created_at": at(0)}
+    told: list[tuple[str, dict[str, Any]]] = [("orders/create", dict(state, updated_at=at(0)))]
+    for minute in range(1, draw(st.integers(2, 8))):
+        step = draw(st.sampled_from(["pay", "fulfil", "deliver", "cancel", "refund", "edit", "delete", "same moment"]))
+        updated = at(minute - 1 if step == "same moment" else minute)
+        if step == "pay":
+            state |= {"financial_status": "paid", "processed_at": updated}
+        elif step == "fulfil":
+            state |= {"fulfillment_status": "fulfilled", "fulfillments": [{"created_at": updated}]}
+        elif step == "deliver":
+            state["fulfillments"] = [{"created_at": updated, "updated_at": updated, "shipment_status": "delivered"}]
+        elif step == "cancel":
+            state["cancelled_at"] = updated
+        elif step == "refund":
+            refund = shopify_refund(1, draw(st.sampled_from([1, 2])), quantity=1, number=minute)
+            refund["created_at"] = updated
+            told.append(("refunds/create", refund))
+            continue
+        elif step == "delete":
+            told.append(("orders/delete", {"id": 1}))
+            continue
+        else:
+            state |= {"email": f"{draw(st.sampled_from('abc'))}@shop.example", "total_price": f"{minute}.00"}
+            state["buyer_accepts_marketing"] = draw(st.sampled_from([True, False, None]))
+        told.append(("orders/updated", dict(state, updated_at=updated)))
+    return [_event(topic, body) for topic, body in told]
+
+
+def _event(topic: str, body: dict[str, Any]) -> OrderEvent:
+    whole = shopify_order(1, **body) if topic not in ("refunds/create", "orders/delete") else body
+    (event,) = shopify.parse(topic, json.dumps(whole).encode(), received_at=START + timedelta(hours=9))
+    assert isinstance(event, OrderEvent)
+    return event
+
+
+def folded(events: list[OrderEvent]) -> dict[str, Any]:
+    order, email = new_order(1, events[0]), ""
+    for event in events:
+        if fold(order, event, email_now=email):
+            email = event.email
+    return {**{column.key: getattr(order, column.key) for column in inspect(Order).columns}, "email": email}
+
+
+@settings(max_examples=1000)
+@given(shopify_histories(), st.randoms(use_true_random=False))
+def test_shuffled_and_doubled_histories_come_out_the_same(events: list[OrderEvent], dice: random.Random) -> None:
+    shuffled = [*events, *dice.choices(events, k=len(events))]
+    dice.shuffle(shuffled)
+
+    assert folded(shuffled) == folded(events)
+
+
+def test_refunds_add_up_to_what_stays() -> None:
+    lines = [{"line_id": "1", "quantity": 3, "returned": 1}, {"line_id": "2", "quantity": 1}]
+    refunds = {"a": {"lines": {"1": 1}}, "b": {"lines": {"1": 1, "2": 1}}}
+
+    assert kept_lines(lines, refunds) == [{"line_id": "1", "quantity": 1, "returned": 1}]
+    assert kept_lines(lines, {}) == [{"line_id": "1", "quantity": 2, "returned": 1}, {"line_id": "2", "quantity": 1}]
+
+
+@pytest.mark.parametrize(
+    ("status", "known"),
+    [
+        ("pending", set()),
+        ("failed", set()),
+        ("checkout-draft", set()),
+        ("on-hold", {"placed"}),
+        ("processing", {"placed"}),
+        ("completed", {"placed", "fulfilled"}),
+        ("cancelled", {"cancelled"}),
+        ("trash", {"cancelled"}),
+        ("refunded", {"placed", "refunded"}),
+        ("a-status-of-a-plugin", set()),
+    ],
+)
+def test_what_woos_states_mean(status: str, known: set[str]) -> None:
+    event = woocommerce.order_event(woo_order(status=status, date_paid_gmt=None))
+
+    assert set(event.moments) == known
+
+
+def test_money_is_counted_as_the_currency_counts() -> None:
+    def total(amount: object, currency: str) -> int | None:
+        return shopify.order_event(shopify_order(total_price=amount, currency=currency)).total
+
+    assert total("398.00", "USD") == 39800
+    assert total("398", "USD") == 39800
+    assert total("1500", "JPY") == 1500
+    assert total("1500.00", "JPY") == 1500
+    assert total("1.234", "KWD") == 1234
+    assert total(None, "USD") is None
+
+
+def test_ids_beyond_2_to_the_53_stay_as_they_are() -> None:
+    body = json.dumps(shopify_order(820982911946154508)).encode()
+    (event,) = shopify.parse("orders/create", body, received_at=START)
+
+    assert isinstance(event, OrderEvent)
+    assert (event.external_id, event.customer_id) == ("820982911946154508", "7115310627314723954")
+
+
+def test_texts_and_ids_that_may_be_null() -> None:
+    lines = [{"id": 1, "sku": None, "product_id": None, "variant_id": None, "title": "By hand", "quantity": 1}]
+    event = shopify.order_event(shopify_order(email=None, customer=None, line_items=lines, note_attributes=None))
+
+    assert (event.email, event.customer_id, event.lines[0].sku) == ("", "", "")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"id": {}}', b'{"id": 1}', b"\xff\xfe", b'{"a":' * 3000])
+@pytest.mark.parametrize("topic", ["orders/create", "refunds/create", "customers/redact"])
+def test_a_signed_body_that_says_nothing_is_unreadable(topic: str, body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        shopify.parse(topic, body, received_at=START)

@@ -1,0 +1,108 @@
+"""Connect a shop with its platform or its mail carrier: what its deliveries are known by, and the key of its API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from widget.actions.errors import ActionError, UnknownShop
+from widget.mail.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
+from widget.parts import Parts
+from widget.storage.audit import note
+from widget.storage.connections import Connection, connection_of
+from widget.storage.people import Person
+from widget.storage.shops import shop_by_slug
+from widget.stores.fetching import Limits, NotFetched, checked_form
+from widget.stores.platforms import SHOPIFY, WOOCOMMERCE
+
+PLATFORMS = (SHOPIFY, WOOCOMMERCE)
+MAIL = (SES, SENDGRID, POSTMARK)
+MOST_SECRET = 4000
+LEAST_SECRET = {SHOPIFY: 16, WOOCOMMERCE: 8, SES: 20, SENDGRID: 60, POSTMARK: 9}
+FIRST_LOOK_BACK = timedelta(days=1)
+
+
+class BadConnection(ActionError):
+    """``fields``: what is wrong, by the name of the field."""
+
+    code = "bad_connection"
+
+    def __init__(self, wrong: dict[str, str]) -> None:
+        super().__init__(" ".join(wrong.values()))
+        self.fields = wrong
+
+
+def connect_store(
+    parts: Parts,
+    *,
+    shop: str,
+    platform: str,
+    by: Person | None = None,
+    address: str = "",
+    secret: str = "",
+    key: str = "",
+    limits: Limits | None = None,
+) -> None:
+    """Set what is given and leave the rest as it is. Raises UnknownShop, BadConnection.
+
+    A new ``secret`` counts beside the one before for a day, so that nothing is lost while the store changes over. With
+    ``address`` and ``key`` orders that no hook brought are looked for.
+    """
+    address, secret, key = address.strip().rstrip("/"), secret.strip(), key.strip()
+    _refuse(platform, address, secret, key, limits or Limits())
+    with parts.sessions.begin() as session:
+        owner = shop_by_slug(session, shop, lock=True)
+        if owner is None:
+            raise UnknownShop(f"there is no shop '{shop}'")
+        row, now = connection_of(session, owner.id, platform, lock=True), parts.now()
+        if row is None:
+            row = Connection(shop_id=owner.id, platform=platform, address="", sealed_secrets=[], sealed_key="")
+            session.add(row)
+        changed = _take_secret(parts, row, secret)
+        if address and address != row.address:
+            row.address = address
+            changed.append("address")
+        if key:
+            row.sealed_key = parts.seals.seal(key)
+            changed.append("key")
+        row.changed_at = now
+        if changed and row.uninstalled_at is not None:
+            row.uninstalled_at = None
+        if row.address and row.sealed_key and platform in PLATFORMS:
+            row.due_at, row.error = now, ""
+            row.looked_until = row.looked_until or now - FIRST_LOOK_BACK
+        about = f"{platform}: {', '.join(changed) or 'nothing new'}"
+        who, person = (by.told, by.id) if by else ("command line", None)
+        note(session, shop_id=owner.id, at=now, person_id=person, who=who, what="store_connected", about=about)
+
+
+def _take_secret(parts: Parts, row: Connection, secret: str) -> list[str]:
+    if not secret or (row.sealed_secrets and parts.seals.unseal(row.sealed_secrets[0]) == secret):
+        return []
+    row.rotated_at = parts.now() if row.sealed_secrets else None
+    row.sealed_secrets = [parts.seals.seal(secret), *row.sealed_secrets[:1]]
+    return ["secret"]
+
+
+def _refuse(platform: str, address: str, secret: str, key: str, limits: Limits) -> None:
+    wrong: dict[str, str] = {}
+    if platform not in (*PLATFORMS, *MAIL, MESSAGE):
+        wrong["platform"] = f"Choose one of {', '.join((*PLATFORMS, *MAIL))}."
+    if address:
+        try:
+            checked_form(address, limits)
+        except NotFetched as error:
+            wrong["address"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+    for name, value in (("secret", secret), ("key", key)):
+        if len(value) > MOST_SECRET or "\x00" in value or "\n" in value:
+            wrong[name] = f"Use at most {MOST_SECRET:,} characters, on one line."
+    least = LEAST_SECRET.get(platform, 0)
+    if secret and len(secret) < least and "secret" not in wrong:
+        wrong["secret"] = f"This is too short: copy all of it (at least {least} characters)."
+    if platform == SES and secret and not secret.startswith("arn:aws"):
+        wrong["secret"] = "Give the topic's ARN: it begins with arn:aws."  # noqa: S105  # What to say of one.
+    if platform == POSTMARK and secret and ":" not in secret:
+        wrong["secret"] = "Give name and password as name:password."  # noqa: S105  # What to say of one.
+    if platform == WOOCOMMERCE and key and ":" not in key:
+        wrong["key"] = "Give consumer key and secret as ck_…:cs_…."
+    if wrong:
+        raise BadConnection(wrong)

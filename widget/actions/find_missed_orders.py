@@ -1,0 +1,147 @@
+"""For workers: look in each store for orders that no hook brought, and hand them in like hooks.
+
+What is found goes through the same door as a delivery: stored raw, worked through later, folded into its order. An
+order that is known already folds into itself, so looking twice, or at what came meanwhile, changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from widget.domain.delivery import Unreadable
+from widget.parts import Parts
+from widget.seals import Forged
+from widget.storage.connections import GIVEN_UP_AFTER, Connection, due_connections
+from widget.storage.hooks import add_hook
+from widget.storage.orders import order_by_external_id
+from widget.stores.addresses import Resolver, resolve
+from widget.stores.api_call import Throttled, call
+from widget.stores.fetching import Limits, NotFetched
+from widget.stores.reading import reading
+from widget.stores.reconciling import READERS, SOURCES, TOPICS
+from widget.telemetry import log
+
+EVERY = timedelta(minutes=10)
+"""A missing hook is noticed within that, and the time the look takes: a quarter of an hour at most."""
+OVERLAP = timedelta(minutes=10)
+"""Each look begins that much before the end of the last: clocks differ, and APIs show changes late."""
+AFTER_TROUBLE = timedelta(minutes=2)
+MOST_WAITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    connection_id: int
+    shop_id: int
+    platform: str
+    address: str
+    key: str
+    since: datetime
+    started_at: datetime
+
+
+def find_missed_orders(
+    parts: Parts,
+    *,
+    limits: Limits | None = None,
+    resolver: Resolver = resolve,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """How many orders were handed in, over all stores whose time has come. The last three are for tests."""
+    with parts.reads() as session:
+        due = due_connections(session, parts.now())
+    return sum(_look(parts, each, limits, resolver, sleep) for each in due)
+
+
+def _look(
+    parts: Parts, connection_id: int, limits: Limits | None, resolver: Resolver, sleep: Callable[[float], None]
+) -> int:
+    look = _claimed(parts, connection_id)
+    if look is None:
+        return 0
+    found, error = 0, ""
+
+    def ask(url: str, headers: Any) -> Any:
+        for _ in range(MOST_WAITS):
+            try:
+                return call(url, headers, limits=limits, resolver=resolver)
+            except Throttled as wait:
+                sleep(wait.seconds)
+        raise NotFetched("the store asked us to wait too many times")
+
+    try:
+        if not look.key:
+            raise NotFetched("its key was sealed with another key of ours: set it again")
+        for orders in SOURCES[look.platform](look.address, look.key, look.since, ask):
+            found += _hand_in(parts, look, orders)
+    except NotFetched as trouble:
+        error = f"{str(trouble)[:1].upper()}{str(trouble)[1:]}."
+    except Exception as trouble:
+        log("orders").error("look_failed", connection_id=connection_id, exc_info=True)
+        error = f"Something went wrong on our side ({type(trouble).__name__}). It is tried again."
+    _done(parts, look, found, error)
+    return found
+
+
+def _claimed(parts: Parts, connection_id: int) -> _Look | None:
+    """Take a store; None when another worker was first."""
+    with parts.sessions.begin() as session:
+        row = session.get(Connection, connection_id, with_for_update=True)
+        now = parts.now()
+        if row is None or row.due_at is None or row.due_at > now:
+            return None
+        if row.started_at is not None and row.started_at > now - GIVEN_UP_AFTER:
+            return None
+        row.started_at = now
+        try:
+            key = parts.seals.unseal(row.sealed_key) if row.sealed_key else ""
+        except Forged:
+            key = ""
+        since = (row.looked_until or now) - OVERLAP
+        return _Look(row.id, row.shop_id, row.platform, row.address, key, since, now)
+
+
+def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> int:
+    """A page of orders as deliveries; how many of them tell something new."""
+    found = 0
+    with parts.sessions.begin() as session:
+        for order in orders:
+            try:
+                with reading("order"):
+                    event = READERS[look.platform](order)
+                    event_id, changed = event.external_id, event.at
+            except Unreadable:
+                event_id, changed = str(order.get("id", ""))[:200], look.started_at
+            known = order_by_external_id(session, look.shop_id, event_id)
+            if known is not None and known.updated_at >= changed:
+                continue
+            found += add_hook(
+                session,
+                shop_id=look.shop_id,
+                door=look.platform,
+                event_id=f"look:{event_id}:{changed.isoformat()}",
+                topic=TOPICS[look.platform],
+                body=orjson.dumps(order),
+                at=parts.now(),
+            )
+    return found
+
+
+def _done(parts: Parts, look: _Look, found: int, error: str) -> None:
+    """After trouble the next look begins where this one began: what was missed meanwhile is found then."""
+    with parts.sessions.begin() as session:
+        row = session.get_one(Connection, look.connection_id, with_for_update=True)
+        if row.started_at != look.started_at:
+            return
+        now = parts.now()
+        row.started_at, row.last_look_at, row.found, row.error = None, now, found, error[:300]
+        if not error:
+            row.looked_until = look.started_at
+        if row.due_at is not None:
+            row.due_at = now + (AFTER_TROUBLE if error else EVERY)

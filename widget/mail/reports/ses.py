@@ -102,7 +102,7 @@ def reports(body: bytes) -> list[Report]:
     found = []
     for place, (each, report_kind) in enumerate(_recipients(data, kind)):
         at = moment(text(envelope.get("Timestamp")))
-        found.append(Report(report_kind, f"ses:{event_id}:{place}", each, at, message_id))
+        found.append(Report(report_kind, f"ses:{event_id[:200]}:{place}", each, at, message_id))
     return found
 
 

@@ -1,0 +1,218 @@
+"""Every delivery cut short, with each field removed, nulled, enormous or of another type: told or taken, never lost.
+
+Nothing here may raise anything but Unreadable, store half a thing, or write to somebody who is not in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.conftest import client_of
+from tests.deliveries import (
+    BUYER,
+    PAYLOADS,
+    connected,
+    shopify_headers,
+    shopify_order,
+    shopify_refund,
+    woo_headers,
+    woo_order,
+)
+from tests.integration.test_chain import rows
+from tests.integration.test_mail_reports import bounce, event
+from widget.actions.handle_hooks import handle_hooks
+from widget.domain.delivery import Unreadable
+from widget.domain.feedback import Report
+from widget.mail.reports.carriers import CARRIERS
+from widget.parts import Parts
+from widget.storage.contacts import Contact
+from widget.storage.hooks import DONE, FAILED, Hook
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.stores.platforms import PLATFORMS
+
+NOW = datetime.now(UTC)
+MARKS = [
+    None,
+    "",
+    0,
+    -1,
+    10**30,
+    True,
+    [],
+    {},
+    [None],
+    [[]],
+    {"a": 1},
+    "x" * 70_000,
+    "\x00",
+    "\ud800",
+    "NaN",
+    "9999-99-99",
+]
+GENERIC = {
+    "type": "order.placed",
+    "timestamp": NOW.isoformat(),
+    "data": {
+        "order": {
+            "id": "1",
+            "number": "1",
+            "email": BUYER,
+            "currency": "USD",
+            "total": 2400,
+            "placed_at": NOW.isoformat(),
+            "accepts_marketing": True,
+            "lines": [{"line_id": "1", "sku": "ROLL-75", "quantity": 1, "price": 2400}],
+            "attributes": {"recovery_quiz": "v"},
+        }
+    },
+}
+CONSENT = {
+    "customer_id": 1,
+    "email_address": BUYER,
+    "email_marketing_consent": {"state": "subscribed", "consent_updated_at": NOW.isoformat()},
+}
+REDACT = {"shop_id": 1, "customer": {"id": 191167, "email": BUYER}, "orders_to_redact": [1, 2]}
+STORES: dict[str, tuple[str, str, Any]] = {
+    "generic": ("orders", "", GENERIC),
+    "shopify order": (
+        "shopify",
+        "orders/updated",
+        shopify_order(
+            refunds=[shopify_refund(1)],
+            fulfillments=[
+                {"created_at": NOW.isoformat(), "updated_at": NOW.isoformat(), "shipment_status": "delivered"}
+            ],
+            fulfillment_status="fulfilled",
+            note_attributes=[{"name": "recovery_quiz", "value": "v"}],
+        ),
+    ),
+    "shopify sample": (
+        "shopify",
+        "orders/paid",
+        json.loads((PAYLOADS / "shopify" / "orders.paid.constructed.body.json").read_text()),
+    ),
+    "shopify refund": ("shopify", "refunds/create", shopify_refund(1)),
+    "shopify consent": ("shopify", "customers_email_marketing_consent/update", CONSENT),
+    "shopify redact": ("shopify", "customers/redact", REDACT),
+    "shopify request": (
+        "shopify",
+        "customers/data_request",
+        {**REDACT, "orders_requested": [1], "data_request": {"id": 9}},
+    ),
+    "shopify delete": ("shopify", "orders/delete", {"id": 1}),
+    "woo order": ("woocommerce", "order.updated", woo_order(refunds=[{"id": 3, "reason": "", "total": "-28.00"}])),
+    "woo delete": ("woocommerce", "order.deleted", {"id": 727}),
+}
+SNS = {"Type": "Notification", "MessageId": "m", "Timestamp": NOW.isoformat(), "Message": json.dumps(bounce())}
+REPORTS: dict[str, tuple[str, Any]] = {
+    "ses": ("ses", SNS),
+    "ses bounce": ("ses message", bounce(message_id="<x@y>")),
+    "sendgrid": ("sendgrid", [event("bounce", type="bounce", **{"smtp-id": "<x@y>"})]),
+    "postmark": (
+        "postmark",
+        {"RecordType": "Bounce", "TypeCode": 1, "ID": 7, "Email": BUYER, "BouncedAt": NOW.isoformat()},
+    ),
+}
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every field and entry."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield (*way, key)
+        yield from places(each, (*way, key))
+
+
+def changed(data: Any, way: tuple[Any, ...], mark: Any, *, gone: bool = False) -> bytes:
+    copy = deepcopy(data)
+    at = copy
+    for key in way[:-1]:
+        at = at[key]
+    if gone:
+        del at[way[-1]]
+    else:
+        at[way[-1]] = mark
+    return json.dumps(copy).encode()
+
+
+def odd_bodies(data: Any) -> Iterator[bytes]:
+    whole = json.dumps(data, indent=1).encode()
+    yield from (whole[:cut] for cut in range(0, len(whole), 10))
+    for way in places(data):
+        yield changed(data, way, None, gone=True)
+        for mark in MARKS:
+            yield changed(data, way, mark)
+    yield b"[" * 100_000
+    yield whole.replace(b'"', b"\xff", 1)
+
+
+def refusal(read: Callable[[], object]) -> str:
+    """Why it could not be read; empty where it could."""
+    try:
+        read()
+    except Unreadable as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_stores_body_is_read_or_said_to_be_unreadable(name: str) -> None:
+    door, topic, data = STORES[name]
+    for body in odd_bodies(data):
+        told = refusal(lambda body=body: PLATFORMS[door].parse(topic, body, received_at=NOW))
+        assert len(told) < 200
+        assert BUYER not in told
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_carriers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
+    carrier, data = REPORTS[name]
+    for body in odd_bodies(data):
+        whole = json.dumps({**SNS, "Message": body.decode("utf-8", "replace")}).encode()
+        given = whole if carrier == "ses message" else body
+        found: list[Report] = []
+        told = refusal(lambda given=given, found=found: found.extend(CARRIERS[carrier.split()[0]].parse(given)))
+        assert BUYER not in told
+        assert all(len(each.event_id) <= 255 for each in found)
+
+
+@pytest.mark.parametrize("name", ["dsn-failed-5.1.1", "dsn-delayed-4.4.1", "arf-abuse"])
+def test_a_report_as_mail_that_was_cut_harms_nobody(name: str) -> None:
+    raw = (PAYLOADS / "mail" / f"{name}.constructed.eml").read_bytes()
+    for cut in range(0, len(raw), 10):
+        for body in (raw[:cut], raw[:cut] + b"\xff\x00" + raw[cut + 2 :]):
+            CARRIERS["message"].reports(body)
+
+
+@pytest.mark.parametrize("name", ["shopify order", "woo order", "shopify redact", "shopify consent"])
+def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_parts: Parts, name: str) -> None:
+    """One in seven of them, by HTTP, to the end."""
+    parts = connected(sqlite_parts)
+    client, (door, topic, data) = client_of(parts), STORES[name]
+    bodies = list(dict.fromkeys(odd_bodies(data)))[::7]
+    for number, body in enumerate(bodies):
+        headers = woo_headers(topic, body) if door == "woocommerce" else shopify_headers(topic, body, event=str(number))
+        answer = client.post(f"/hooks/demo/{door}", data=body, headers=headers)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+    while handle_hooks(parts):
+        pass
+
+    with parts.reads() as session:
+        assert session.scalar(select(func.count()).select_from(Hook)) == len(bodies)
+        states = set(session.scalars(select(Hook.state)))
+        failed = list(session.scalars(select(Hook).where(Hook.state == FAILED)))
+    assert states <= {DONE, FAILED}
+    assert {each.body for each in failed} <= set(bodies)  # What could not be read is kept as it came.
+    assert not {each.error for each in failed if each.error.endswith("Error")}  # Nothing broke: it was told.
+    assert {each.email for each in rows(parts, Contact)} <= {BUYER, ""}
+    contacts = {each.id for each in rows(parts, Contact)}
+    assert all(each.contact_id in contacts for each in rows(parts, Letter))
+    assert all(each.external_id for each in rows(parts, Order))

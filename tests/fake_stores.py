@@ -1,0 +1,92 @@
+"""Fake stores that speak paging, throttling and errors as Shopify's and WooCommerce's APIs do."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.store import Store, gives
+
+
+class _AnyPath(dict[str, Any]):
+    """Answers every path by one function."""
+
+    def __init__(self, say: Any) -> None:
+        super().__init__()
+        self.say = say
+
+    def __getitem__(self, path: str) -> Any:
+        return self.say
+
+
+class FakeStore:
+    """``orders`` is what the store has; ``trouble``: answers to give first; ``page``: how many on one."""
+
+    key = ""
+
+    def __init__(self, page: int = 2) -> None:
+        self.orders: list[dict[str, Any]] = []
+        self.trouble: list[Any] = []
+        self.page = page
+        self.store = Store()
+        self.store.says = _AnyPath(self._say)
+
+    @property
+    def root(self) -> str:
+        return self.store.root
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _say(self, handler: Any) -> None:
+        if self.trouble:
+            self.trouble.pop(0)(handler)
+            return
+        if not self.lets_in(handler.headers):
+            gives(b'{"errors": "unauthorized"}', 401)(handler)
+            return
+        asked = {name: values[-1] for name, values in parse_qs(urlsplit(handler.path).query).items()}
+        self.answer(handler, urlsplit(handler.path).path, asked)
+
+    def lets_in(self, headers: Any) -> bool:
+        raise NotImplementedError
+
+    def answer(self, handler: Any, path: str, asked: dict[str, str]) -> None:
+        raise NotImplementedError
+
+
+class FakeShopify(FakeStore):
+    key = "shpat_a_token_of_the_test"
+
+    def lets_in(self, headers: Any) -> bool:
+        return bool(headers["X-Shopify-Access-Token"] == self.key)
+
+    def answer(self, handler: Any, path: str, asked: dict[str, str]) -> None:
+        assert path == "/admin/api/2026-10/orders.json"
+        start = int(asked.get("page_info", "0"))
+        if "page_info" not in asked:
+            assert asked["status"] == "any"
+            since = datetime.fromisoformat(asked["updated_at_min"])
+            self.listed = [each for each in self.orders if datetime.fromisoformat(each["updated_at"]) >= since]
+        more = start + self.page < len(self.listed)
+        link = f'<{self.root}{path}?page_info={start + self.page}&limit=250>; rel="next"' if more else ""
+        gives(json.dumps({"orders": self.listed[start : start + self.page]}).encode(), Link=link)(handler)
+
+
+class FakeWoo(FakeStore):
+    key = "ck_of_the_test:cs_of_the_test"
+
+    def lets_in(self, headers: Any) -> bool:
+        return bool(headers["Authorization"] == f"Basic {base64.b64encode(self.key.encode()).decode()}")
+
+    def answer(self, handler: Any, path: str, asked: dict[str, str]) -> None:
+        assert path == "/wp-json/wc/v3/orders"
+        assert asked["dates_are_gmt"] == "true"
+        since = datetime.fromisoformat(asked["modified_after"]).replace(tzinfo=None)
+        listed = [each for each in self.orders if datetime.fromisoformat(each["date_modified_gmt"]) > since]
+        start = (int(asked["page"]) - 1) * self.page
+        pages = str(-(-len(listed) // self.page))
+        gives(json.dumps(listed[start : start + self.page]).encode(), X_WP_TotalPages=pages)(handler)

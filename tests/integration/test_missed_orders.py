@@ -1,0 +1,201 @@
+"""Orders that no hook brought are found, whatever the store's API does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.deliveries import BUYER, SHOPIFY_SECRET, shopify, shopify_order, woo_order
+from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
+from tests.integration.test_chain import go_to, letters, rows, sent
+from tests.store import HERE, gives
+from widget.actions.connect_store import connect_store
+from widget.actions.find_missed_orders import EVERY, find_missed_orders
+from widget.actions.handle_hooks import handle_hooks
+from widget.actions.send_letter import send_due_letters
+from widget.parts import Parts
+from widget.storage.connections import Connection
+from widget.storage.hooks import Hook
+from widget.storage.orders import Order
+
+
+@pytest.fixture(params=[FakeShopify, FakeWoo])
+def store(request: pytest.FixtureRequest) -> Iterator[FakeStore]:
+    made: FakeStore = request.param()
+    yield made
+    made.close()
+
+
+def connected(parts: Parts, store: FakeStore, key: str = "") -> None:
+    platform = "shopify" if isinstance(store, FakeShopify) else "woocommerce"
+    connect_store(
+        parts,
+        shop="demo",
+        platform=platform,
+        secret=SHOPIFY_SECRET,
+        address=store.root,
+        key=key or store.key,
+        limits=HERE,
+    )
+
+
+def order(store: FakeStore, number: int, *, minutes_ago: float = 1, **change: Any) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    if isinstance(store, FakeShopify):
+        store.orders.append(shopify_order(number, created_at=at.isoformat(), updated_at=at.isoformat(), **change))
+    else:
+        told = at.strftime("%Y-%m-%dT%H:%M:%S")
+        store.orders.append(woo_order(number, date_created_gmt=told, date_modified_gmt=told, **change))
+
+
+def look(parts: Parts, waited: list[float] | None = None) -> int:
+    found = find_missed_orders(parts, limits=HERE, sleep=(waited if waited is not None else []).append)
+    while handle_hooks(parts):
+        pass
+    return found
+
+
+def known(parts: Parts) -> list[str]:
+    return sorted(each.external_id for each in rows(parts, Order))
+
+
+def connection(parts: Parts) -> Connection:
+    return rows(parts, Connection)[0]
+
+
+def test_pages_are_followed_and_letters_planned(parts: Parts, store: FakeStore) -> None:
+    for number in range(1, 6):
+        order(store, number)
+    connected(parts, store)
+
+    assert look(parts) == 5
+    assert known(parts) == ["1", "2", "3", "4", "5"]
+    assert connection(parts).error == ""
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+    assert len(sent(parts)) == 1  # One person, one letter at a time.
+
+
+def test_what_a_hook_brought_is_not_brought_again(parts: Parts, store: FakeStore) -> None:
+    if isinstance(store, FakeWoo):
+        store.close()
+        store = FakeShopify()
+    order(store, 7)
+    connected(parts, store)
+    shopify(parts, "orders/create", store.orders[0])
+    handle_hooks(parts)
+
+    assert look(parts) == 0
+    assert len(rows(parts, Hook)) == len(rows(parts, Order)) == 1
+
+
+def test_the_next_look_comes_within_a_quarter_of_an_hour(parts: Parts, store: FakeStore) -> None:
+    connected(parts, store)
+    look(parts)
+    order(store, 1, minutes_ago=0)
+
+    assert look(parts) == 0
+    assert timedelta(minutes=15) > EVERY
+    parts.clock.move_to(parts.now() + EVERY)
+    assert look(parts) == 1
+
+
+def test_throttling_is_waited_out(parts: Parts, store: FakeStore) -> None:
+    order(store, 1)
+    store.trouble = [gives(b"{}", 429, Retry_After="3.0"), gives(b"{}", 503), gives(b"{}", 429, Retry_After="soon")]
+    connected(parts, store)
+    waited: list[float] = []
+
+    assert look(parts, waited) == 1
+    assert waited == [3.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        gives(b"{}", 500),
+        gives(b"<html>maintenance</html>"),
+        gives(b'{"orders": "none"}'),
+        gives(b"", 302, Location="http://169.254.169.254/"),
+    ],
+)
+def test_an_outage_of_four_hours_loses_nothing(parts: Parts, store: FakeStore, answer: Any) -> None:
+    connected(parts, store)
+    look(parts)
+    order(store, 1, minutes_ago=0)
+    for _ in range(4):
+        parts.clock.move_to(parts.now() + timedelta(hours=1))
+        store.trouble = [answer]
+        assert look(parts) == 0
+        assert connection(parts).error
+    parts.clock.move_to(parts.now() + timedelta(hours=1))
+
+    assert look(parts) == 1
+    assert connection(parts).error == ""
+    assert known(parts) == ["1"]
+
+
+def test_our_own_outage_loses_nothing(parts: Parts, store: FakeStore) -> None:
+    connected(parts, store)
+    look(parts)
+    for number in range(1, 6):
+        order(store, number, minutes_ago=0)
+    parts.clock.move_to(parts.now() + timedelta(hours=4))  # No worker looked meanwhile.
+
+    assert look(parts) == 5
+
+
+def test_a_page_lost_in_the_middle_is_found_at_the_next_look(parts: Parts, store: FakeStore) -> None:
+    for number in range(1, 6):
+        order(store, number)
+    connected(parts, store)
+    say, asked = store.store.says.say, []  # type: ignore[attr-defined]
+
+    def once_broken(handler: Any) -> None:
+        asked.append(handler.path)
+        gives(b"{}", 500)(handler) if len(asked) == 2 else say(handler)
+
+    store.store.says.say = once_broken  # type: ignore[attr-defined]
+    assert look(parts) == 2
+    parts.clock.move_to(parts.now() + timedelta(minutes=5))
+
+    assert look(parts) == 3
+    assert known(parts) == ["1", "2", "3", "4", "5"]
+
+
+def test_a_wrong_key_is_told_in_words(parts: Parts, store: FakeStore) -> None:
+    connected(parts, store, key="ck_wrong:cs_wrong")
+    look(parts)
+
+    assert "the key is not good" in connection(parts).error
+    assert "wrong" not in connection(parts).error
+
+
+def test_an_odd_order_holds_up_no_other(parts: Parts, store: FakeStore) -> None:
+    order(store, 1)
+    order(store, 2, line_items="none")
+    order(store, 3, currency="?" * 500, total_price="x", total="x")
+    order(store, 4, email=None, customer=None, billing=None)
+    connected(parts, store)
+    look(parts)
+
+    assert {"1", "4"} <= set(known(parts))
+    assert {each.state for each in rows(parts, Hook)} == {"done", "failed"}
+
+
+def test_a_refund_that_no_hook_brought_stops_the_letter(parts: Parts, store: FakeStore) -> None:
+    order(store, 1, minutes_ago=3)
+    connected(parts, store)
+    look(parts)
+    store.orders.clear()
+    order(store, 1, minutes_ago=0, financial_status="refunded", status="refunded")
+    parts.clock.move_to(parts.now() + EVERY)
+    look(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert letters(parts)["how-to-use"].reason == "order_refunded"
+    assert BUYER not in str(sent(parts))

@@ -81,15 +81,15 @@ def test_a_letter_that_cannot_be_written_is_told_and_holds_up_nobody(
     hook(parts, order="2", email="other@shop.example")
     handle_hooks(parts)
     go_to(parts, "how-to-use")
-    write = sending.write_letter
+    write = sending.compose_letter
     broken = min(row.id for row in rows(parts, Letter) if row.letter == "how-to-use")
 
-    def sometimes(parts: Parts, session: Any, letter: Letter) -> Any:
+    def sometimes(parts: Parts, served: Any, letter: Letter, order: Any) -> Any:
         if letter.id == broken:
             raise ZeroDivisionError
-        return write(parts, session, letter)
+        return write(parts, served, letter, order)
 
-    monkeypatch.setattr(sending, "write_letter", sometimes)
+    monkeypatch.setattr(sending, "compose_letter", sometimes)
     send_due_letters(parts)
     states = {row.id: (row.state, row.reason) for row in rows(parts, Letter) if row.letter == "how-to-use"}
 

@@ -1,32 +1,32 @@
 """Send what is due: claim, check everything again, hand over, note what came of it.
 
 Two short transactions with the carrier's answer between them: no connection to the database is held while a
-stranger answers. A process that dies in between leaves a letter in ``sending``; it is told as unconfirmed and
-never repeated by itself.
+stranger answers. What came of a letter is noted together with the marking of the next one, so that one letter at most
+is on its way in a process at any time. A process that dies leaves that one in ``sending``; it is told as unconfirmed
+and never repeated by itself.
 """
 
 from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from widget.actions.plan_letters import RESULT, bought_products, outcome_of, usable_answers, zone_of
-from widget.actions.write_letter import letter_products, write_letter
+from widget.actions.plan_letters import RESULT, bought_products, outcome_of, usable_answers
+from widget.actions.write_letter import compose_letter, content_of, letter_products
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import DEFER, Decision, Facts, decide
 from widget.domain.letter import (
-    BOUNCED,
-    COMPLAINED,
-    DELIVERED,
     EXPIRED,
     FAILED,
-    MARKETING,
     PLANNED,
     QUEUED,
     SENDING,
@@ -37,13 +37,14 @@ from widget.domain.letter import (
     Step,
     moved,
 )
-from widget.domain.schedule import LetterFacts, condition_holds, next_morning, quiet_until, start_of_day
+from widget.domain.schedule import LetterFacts, condition_holds, known_zone, next_morning, quiet_until, start_of_day
 from widget.live import Served
 from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.message import letter_message
 from widget.parts import Parts
-from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, Contact, consent_state, suppressed
+from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
+from widget.storage.letter_facts import Known, known_of_letter
 from widget.storage.letters import Letter, claim_due, letters_gone
 from widget.storage.orders import Order, count_orders, later_orders
 from widget.storage.send_limits import give_back, take_leave
@@ -60,17 +61,22 @@ LONGEST_RETRY = timedelta(hours=6)
 
 def send_due_letters(parts: Parts, *, seconds: float = SECONDS) -> int:
     """Claim what is due and send it, letter by letter, until nothing is left or so much time is over; how many."""
-    sent, end = 0, time.monotonic() + seconds
+    done, end = 0, time.monotonic() + seconds
     while claimed := _claimed(parts):
+        before: Outcome | None = None
         for letter_id in claimed:
+            previous, before = before, None
             try:
-                send_letter(parts, letter_id)
+                before = _send(parts, letter_id, previous)
             except Exception:  # One letter must not hold up the others; rescue finds what it left.
                 log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
-        sent += len(claimed)
+                with suppress(SQLAlchemyError):
+                    _note(parts, previous)
+        _note(parts, before)
+        done += len(claimed)
         if time.monotonic() >= end:
             break
-    return sent
+    return done
 
 
 def _claimed(parts: Parts) -> list[int]:
@@ -87,107 +93,121 @@ def _claimed(parts: Parts) -> list[int]:
         return claimed
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the carrier said of a letter, not noted yet; ``decisions`` up to then, ``attempts`` with this one."""
+
+    letter_id: int
+    decisions: list[dict[str, Any]]
+    attempts: int
+    asked_for: bool
+    state: str
+    reason: str
+
+
 def send_letter(parts: Parts, letter_id: int) -> None:
     """Send one claimed letter, or note why it does not go. Any other state: nothing happens."""
-    ready = _prepare(parts, letter_id)
+    _note(parts, _send(parts, letter_id, None))
+
+
+def _send(parts: Parts, letter_id: int, before: Outcome | None) -> Outcome | None:
+    """Note what came of the one before, then send this one."""
+    ready = _prepare(parts, letter_id, before)
     if ready is None:
-        return
-    message, recipient = ready
+        return None
+    letter, message, recipient = ready
+    state, reason = _handed_over(parts, message, recipient)
+    asked_for = letter.trigger_kind == RESULT
+    return Outcome(letter_id, letter.decisions, letter.attempts, asked_for, state, reason)
+
+
+def _handed_over(parts: Parts, message: EmailMessage, recipient: str) -> tuple[str, str]:
+    """(the state it comes to, why)"""
     try:
         parts.carrier.send(message, recipient)
     except Later as error:
-        _come_back(parts, letter_id, str(error))
+        return PLANNED, str(error)
     except Never as error:
-        _note(parts, letter_id, FAILED, str(error))
+        return FAILED, str(error)
     except Unclear as error:
-        _note(parts, letter_id, UNCONFIRMED, str(error))
-    else:
-        _note(parts, letter_id, SENT, "taken_by_carrier")
+        return UNCONFIRMED, str(error)
+    return SENT, "taken_by_carrier"
 
 
-def _prepare(parts: Parts, letter_id: int) -> tuple[EmailMessage, str] | None:
-    """Write the letter, then, in one transaction over the latest state, decide and mark it as sending.
-
-    Writing costs milliseconds and needs no lock; whether it may go is decided afterwards, on fresh rows.
-    """
-    try:
-        served, message, recipient, code = _written(parts, letter_id)
-    except Exception as error:  # Whatever keeps a letter from being written is told with the letter.
-        reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
-        log("letters").warning("cannot_write", letter_id=letter_id, exc_info=True)
-        _note(parts, letter_id, SKIPPED, reason, only_from=QUEUED)
-        return None
+def _prepare(parts: Parts, letter_id: int, before: Outcome | None) -> tuple[Letter, EmailMessage, str] | None:
+    """In one transaction over the latest state: decide, write, and mark as sending."""
     with parts.sessions.begin() as session:
-        letter = session.get_one(Letter, letter_id, with_for_update=True)
-        if letter.state != QUEUED:
-            return None
+        if before is not None:
+            _note_in(parts, session, before)
         # The lock on the contact keeps two workers from sending one person two letters at once.
-        contact = session.get_one(Contact, letter.contact_id, with_for_update=True)
-        if letter.result_code != code or contact.email != recipient:
-            settle(parts, letter, PLANNED, "what it is written from has just changed")
+        known = known_of_letter(session, letter_id, lock=True)
+        if known is None or known.letter.state != QUEUED:
             return None
-        decision = decide(_facts(parts, session, served, letter, contact))
-        if decision.verdict != SENDING:
+        letter = known.letter
+        try:
+            served = content_of(parts, known.shop, letter)
+            decision = decide(_facts(parts, session, served, known))
+            message = _message(parts, served, known) if decision.verdict == SENDING else None
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # Whatever keeps a letter from being written is told with the letter.
+            reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
+            log("letters").warning("cannot_write", letter_id=letter_id, exc_info=True)
+            settle(parts, letter, SKIPPED, reason)
+            return None
+        if message is None:
             _keep_back(parts, letter, decision)
             return None
         letter.message_id = str(message["Message-ID"])
         letter.attempts += 1
         settle(parts, letter, SENDING, decision.reason)
-        return message, recipient
+        return letter, message, known.contact.email
 
 
-def _written(parts: Parts, letter_id: int) -> tuple[Served, EmailMessage, str, str]:
-    """(content, message, recipient, the result code it was written from)."""
-    with parts.reads() as session:
-        letter = session.get_one(Letter, letter_id)
-        contact = session.get_one(Contact, letter.contact_id)
-        served, written, frame = write_letter(parts, session, letter)
-        shop = session.get_one(Shop, letter.shop_id)
+def _message(parts: Parts, served: Served, known: Known) -> EmailMessage:
+    letter, shop = known.letter, known.shop
+    written, frame = compose_letter(parts, served, letter, known.order)
     domain = parts.settings.mail_from.rsplit("@", 1)[-1]
-    message = letter_message(
+    return letter_message(
         written,
         sender_name=shop.name,
         sender=parts.settings.mail_from,
-        recipient=contact.email or "erased@invalid.example",  # The gatekeeper stops it for the right reason.
+        recipient=known.contact.email,
         message_id=letter.message_id or f"<{parts.seals.token('m', letter.id)}@{domain}>",
         list_id=f"{shop.name} <letters.{domain}>".replace('"', ""),
         unsubscribe_url=frame.unsubscribe_url,
         date=parts.now(),
     )
-    return served, message, contact.email, letter.result_code
 
 
-def _facts(parts: Parts, session: Session, served: Served, letter: Letter, contact: Contact) -> Facts:
-    shop = session.get_one(Shop, letter.shop_id)
-    order = session.get(Order, letter.order_id) if letter.order_id else None
-    barred = suppressed(session, shop.id, contact.address_hash)
-    agreed = consent_state(session, contact.id, MARKETING_CONSENT)
+def _facts(parts: Parts, session: Session, served: Served, known: Known) -> Facts:
+    letter, shop, order, agreed = known.letter, known.shop, known.order, known.marketing
     now = parts.now()
     # Somebody waits for a letter they have just asked for: quiet hours are not meant for it.
     asked = letter.trigger_kind == RESULT and letter.kind == TRANSACTIONAL
     step = step_of(served, letter)
     reminds = step is not None and step.after.uses is not None
-    zone = zone_of(session, shop, contact.id, order)
+    zone = known_zone(order.timezone if order else "", known.contact.timezone, shop.timezone)
+    said_yes = order is not None and order.accepts_marketing is True
     return Facts(
         now=now,
         valid_until=letter.valid_until,
         kind=letter.kind,
         shop_paused=shop.paused,
-        has_address=bool(contact.email),
-        suppressed=barred.reason if barred else None,
-        consent=agreed == GRANTED
-        or (agreed in (None, PENDING) and order is not None and order.accepts_marketing is True),
+        has_address=bool(known.contact.email),
+        suppressed=known.suppressed,
+        consent=agreed == GRANTED or (agreed in (None, PENDING) and said_yes),
         order_cancelled=order is not None and order.cancelled_at is not None,
         order_refunded=order is not None and order.refunded_at is not None,
         order_test=order is not None and order.test,
         eligible=(order is None or order.eligible) and not _ruled_out(parts, served, letter, order),
-        felt_worse=order is not None and _felt_worse(session, order),
+        felt_worse=known.felt_worse,
         product_withheld=_withheld(parts, served, order),
         product_returned=_returned(served, order),
         reordered=reminds and _reordered(session, served, order),
         out_of_stock=reminds and _out_of_stock(parts, served, order),
-        condition_holds=_condition(parts, session, served, letter, order, agreed),
-        last_marketing_at=_last_marketing(session, contact.id),
+        condition_holds=step is not None and _condition(parts, session, served, known, step),
+        last_marketing_at=known.last_marketing_at,
         quiet_until=None if asked else quiet_until(now, shop.quiet_from, shop.quiet_to, zone),
         full_until=_full_until(session, shop, now),
     )
@@ -202,30 +222,31 @@ def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
     return next_morning(now, shop.timezone) if went >= shop.letters_a_day else None
 
 
-def _condition(
-    parts: Parts, session: Session, served: Served, letter: Letter, order: Order | None, agreed: str | None
-) -> bool:
-    step = step_of(served, letter)
-    if step is None:
-        return False
-    sent = select(Letter.letter).where(Letter.contact_id == letter.contact_id, Letter.sent_at.is_not(None))
-    if order is not None:
-        sent = sent.where(Letter.order_id == order.id)
+def _condition(parts: Parts, session: Session, served: Served, known: Known, step: Step) -> bool:
+    letter, order = known.letter, known.order
+    looked_at = {term.field for clause in step.when.clauses for term in clause}
     # What was ticked with a request counts for the letter that asks to confirm it, before it is confirmed.
     enough = (GRANTED,) if order is not None else (GRANTED, PENDING)
-    granted = {MARKETING_CONSENT} if agreed in enough else set()
-    if consent_state(session, letter.contact_id, HEALTH_DATA) in enough:
+    granted = {MARKETING_CONSENT} if known.marketing in enough else set()
+    if known.health_data in enough:
         granted.add(HEALTH_DATA)
     answers = usable_answers(parts, served, letter) if HEALTH_DATA in granted or order is None else None
     facts = LetterFacts(
         bought=bought_products(served, order.lines, order.refunds) if order else (),
         outcome=outcome_of(parts, served, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
-        order_count=count_orders(session, letter.shop_id, letter.contact_id),
-        letters_sent=frozenset(session.scalars(sent)),
+        order_count=count_orders(session, letter.shop_id, letter.contact_id) if "order.count" in looked_at else 0,
+        letters_sent=_sent_before(session, letter) if "letter.sent" in looked_at else frozenset(),
         consents=frozenset(granted),
     )
     return condition_holds(step.when, facts)
+
+
+def _sent_before(session: Session, letter: Letter) -> frozenset[str]:
+    sent = select(Letter.letter).where(Letter.contact_id == letter.contact_id, Letter.sent_at.is_not(None))
+    if letter.order_id is not None:
+        sent = sent.where(Letter.order_id == letter.order_id)
+    return frozenset(session.scalars(sent))
 
 
 def step_of(served: Served, letter: Letter) -> Step | None:
@@ -278,22 +299,6 @@ def _ruled_out(parts: Parts, served: Served, letter: Letter, order: Order | None
     return screening.triage is not None or bool(bought & screening.without_products)
 
 
-def _felt_worse(session: Session, order: Order) -> bool:
-    query = select(func.count()).select_from(Letter).where(Letter.order_id == order.id, Letter.answer == "worse")
-    return bool(session.scalar(query))
-
-
-def _last_marketing(session: Session, contact_id: int) -> Any:
-    """The latest of all that went or may have gone."""
-    gone = (SENDING, SENT, UNCONFIRMED, DELIVERED, BOUNCED, COMPLAINED)
-    moment = func.coalesce(Letter.sent_at, Letter.changed_at)
-    query = select(func.max(moment)).where(
-        Letter.contact_id == contact_id, Letter.kind == MARKETING, Letter.state.in_(gone)
-    )
-    found = session.scalar(query)
-    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
-
-
 def _keep_back(parts: Parts, letter: Letter, decision: Decision) -> None:
     if decision.verdict == DEFER and decision.until:
         letter.due_at = decision.until
@@ -302,25 +307,38 @@ def _keep_back(parts: Parts, letter: Letter, decision: Decision) -> None:
         settle(parts, letter, decision.verdict, decision.reason)
 
 
-def _come_back(parts: Parts, letter_id: int, reason: str) -> None:
-    """Later: wait longer each time, with some chance in it; past the end of its use it is given up, visibly."""
-    with parts.sessions.begin() as session:
-        letter = session.get_one(Letter, letter_id, with_for_update=True)
-        if letter.state != SENDING:
-            return
-        if letter.attempts >= MOST_ATTEMPTS:
-            settle(parts, letter, FAILED, f"gave up after {letter.attempts} attempts: {reason}")
-            return
-        wait = min(FIRST_RETRY * 2 ** (letter.attempts - 1), LONGEST_RETRY)
-        letter.due_at = parts.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter, no secret.
-        settle(parts, letter, PLANNED, f"later: {reason}")
+def _note(parts: Parts, outcome: Outcome | None) -> None:
+    """Write down what came of a letter."""
+    if outcome is not None:
+        with parts.sessions.begin() as session:
+            _note_in(parts, session, outcome)
 
 
-def _note(parts: Parts, letter_id: int, state: str, reason: str, only_from: str = SENDING) -> None:
-    with parts.sessions.begin() as session:
-        letter = session.get_one(Letter, letter_id, with_for_update=True)
-        if letter.state == only_from:
-            settle(parts, letter, state, reason)
+def _note_in(parts: Parts, session: Session, outcome: Outcome) -> None:
+    """One statement: a letter that is not in ``sending`` any more was told as unconfirmed meanwhile, and stays so."""
+    now, state, reason = parts.now(), outcome.state, outcome.reason
+    values: dict[str, Any] = {"changed_at": now}
+    if state == PLANNED:
+        state, reason, due = _come_back(outcome, now)
+        values |= {"due_at": due} if due else {}
+    if state == SENT:
+        values["sent_at"] = now
+    if outcome.asked_for and state in (SENT, FAILED):
+        values["result_code"] = ""  # It held the answers; nothing needs them any more.
+    values |= {"state": moved(SENDING, state), "reason": reason}
+    values["decisions"] = [*outcome.decisions, {"at": now.isoformat(), "state": state, "reason": reason}]
+    mine = update(Letter).where(Letter.id == outcome.letter_id, Letter.state == SENDING)
+    session.execute(mine.values(**values).execution_options(synchronize_session=False))
+    LETTERS.labels(state).inc()
+    log("letters").info("letter", letter_id=outcome.letter_id, state=state, reason=reason.split(":")[0])
+
+
+def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | None]:
+    """(state, reason, when): wait longer each time, with some chance in it; in the end it is given up, visibly."""
+    if outcome.attempts >= MOST_ATTEMPTS:
+        return FAILED, f"gave up after {outcome.attempts} attempts: {outcome.reason}", None
+    wait = min(FIRST_RETRY * 2 ** (outcome.attempts - 1), LONGEST_RETRY)
+    return PLANNED, f"later: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
 
 
 def settle(parts: Parts, letter: Letter, state: str, reason: str) -> None:

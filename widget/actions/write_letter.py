@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from widget.actions.answer_check_in import ANSWERS, check_in_token
 from widget.actions.errors import ActionError, UnknownResult
 from widget.actions.follow_link import PRODUCT, QUIZ, RESULT, Link, link_url
@@ -39,13 +37,6 @@ class NoContent(ActionError):
     code = "content_gone"
 
 
-def write_letter(parts: Parts, session: Session, letter: Letter) -> tuple[Served, Written, LetterFrame]:
-    """The letter, with what it was written from. Raises NoContent, CannotWrite, TooLarge."""
-    served = content_of(parts, session, letter)
-    order = session.get(Order, letter.order_id) if letter.order_id else None
-    return served, *compose_letter(parts, served, letter, order)
-
-
 def compose_letter(
     parts: Parts, served: Served, letter: Letter, order: Order | None, answers: Answers | None = None
 ) -> tuple[Written, LetterFrame]:
@@ -68,9 +59,8 @@ def _subject(served: Served, letter: Letter) -> str | None:
     return next((step.subject_b for step in sequence.steps if step.id == letter.step), None) if sequence else None
 
 
-def content_of(parts: Parts, session: Session, letter: Letter) -> Served:
+def content_of(parts: Parts, shop: Shop, letter: Letter) -> Served:
     """The version that a letter was planned with. Raises NoContent."""
-    shop = session.get_one(Shop, letter.shop_id)
     served = parts.live.version(shop.slug, letter.quiz, letter.version)
     if served is None:
         raise NoContent(f"there is no version {letter.version} of quiz '{letter.quiz}'")

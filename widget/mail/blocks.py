@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -21,6 +22,7 @@ _TEMPLATES = ImmutableSandboxedEnvironment(
 )
 _BLOCK = re.compile(r'^\[\[\s*(?P<name>[a-z-]+)(?:\s+"(?P<label>[^"]*)"\s+(?P<link>[a-z_]+))?\s*\]\]$')
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
+KEPT = 512
 NAMES = ("product-picture", "button", "check-in", "tips", "warnings")
 
 
@@ -102,10 +104,16 @@ class Warnings:
 Block = Heading | Paragraph | Steps | Points | Button | Picture | CheckIn | TipBlock | Warnings
 
 
+@lru_cache(maxsize=KEPT)
+def _compiled(template: str) -> Template:
+    """Texts of published versions never change, and come again for every letter."""
+    return _TEMPLATES.from_string(template)
+
+
 def fill(template: str, context: dict[str, Any]) -> str:
     """A template with its fields filled in. Raises CannotWrite when one is missing."""
     try:
-        return _TEMPLATES.from_string(template).render(context)
+        return _compiled(template).render(context)
     except TemplateError as error:
         raise CannotWrite(str(error)) from error
 
@@ -113,15 +121,24 @@ def fill(template: str, context: dict[str, Any]) -> str:
 def letter_blocks(body: str, context: dict[str, Any]) -> list[Block]:
     """The blocks of a Markdown body. Raises CannotWrite."""
     blocks: list[Block] = []
+    for part in _parsed(fill(body, context)):
+        blocks += _placed(part, context) if isinstance(part, str) else [part]
+    return blocks
+
+
+@lru_cache(maxsize=KEPT)
+def _parsed(filled: str) -> tuple[Block | str, ...]:
+    """Prose as blocks; lines that stand for a block of the program as they are."""
+    parts: list[Block | str] = []
     prose: list[str] = []
-    for line in fill(body, context).split("\n"):
+    for line in filled.split("\n"):
         if line.strip().startswith("[["):
-            blocks += _prose("\n".join(prose))
+            parts += _prose("\n".join(prose))
             prose = []
-            blocks += _placed(line.strip(), context)
+            parts.append(line.strip())
         else:
             prose.append(line)
-    return blocks + list(_prose("\n".join(prose)))
+    return (*parts, *_prose("\n".join(prose)))
 
 
 def _placed(line: str, context: dict[str, Any]) -> list[Block]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
+from functools import lru_cache
 from html import escape
 from importlib.resources import files
 
@@ -28,6 +30,8 @@ from widget.mail.letter import LetterFrame
 MOST_BYTES = 80_000
 ACCENT, INK = "#0f5c4d", "#1b2a28"
 _BUTTON = 'background-color="{0}" color="{1}" border="1px solid {2}" css-class="{3}"'
+KEPT = 256
+_MARK, _MARKS = "https://own.invalid/{}/own", re.compile(r"https://own\.invalid/(\d+)/own")
 _inliner = threading.local()
 _LTR, _LEFT = re.compile(r"direction:\s*ltr"), re.compile(r"text-align:\s*left")
 
@@ -39,7 +43,52 @@ class TooLarge(ValueError):
 
 
 def html_part(frame: LetterFrame, blocks: list[Block]) -> str:
-    """The letter as HTML. Raises TooLarge."""
+    """The letter as HTML. Raises TooLarge.
+
+    What differs from one reader to the next (links, and the sentence that says why they get it) is put into a letter
+    that is compiled once for all who get the same.
+    """
+    own = _Own()
+    html = _compiled(own.frame(frame), tuple(own.block(each) for each in blocks))
+    html = own.put_into(html)
+    if len(html.encode()) > MOST_BYTES:
+        raise TooLarge(f"the letter is {len(html.encode())} bytes, over {MOST_BYTES}")
+    return html
+
+
+class _Own:
+    """Takes what is one reader's own out of a letter, and puts it into the compiled one."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+
+    def _mark(self, value: str) -> str:
+        self.values.append(value)
+        return _MARK.format(len(self.values) - 1)
+
+    def frame(self, frame: LetterFrame) -> LetterFrame:
+        return replace(
+            frame,
+            unsubscribe_url=self._mark(frame.unsubscribe_url) if frame.unsubscribe_url else "",
+            preferences_url=self._mark(frame.preferences_url) if frame.preferences_url else "",
+            because=self._mark(frame.because) if frame.because else "",
+        )
+
+    def block(self, block: Block) -> Block:
+        match block:
+            case Button(label, url):
+                return Button(label, self._mark(url))
+            case CheckIn(better, same, worse):
+                return CheckIn(self._mark(better), self._mark(same), self._mark(worse))
+        return block
+
+    def put_into(self, html: str) -> str:
+        return _MARKS.sub(lambda match: escape(self.values[int(match[1])]), html)
+
+
+@lru_cache(maxsize=KEPT)
+def _compiled(frame: LetterFrame, blocks: tuple[Block, ...]) -> str:
+    """A letter without what is one reader's own."""
     styles = (files("widget.mail") / "letter.css").read_text(encoding="utf-8")
     body = "".join(_block(block, frame) for block in blocks)
     mjml = (
@@ -56,10 +105,7 @@ def html_part(frame: LetterFrame, blocks: list[Block]) -> str:
         f'</mj-attributes><mj-style>{styles}</mj-style></mj-head><mj-body width="600px" background-color="#fbf9f5" '
         f'css-class="page">{_head(frame)}{body}{_foot(frame)}</mj-body></mjml>'
     )
-    html = _turned(_inlined(mjml2html(mjml)), frame)
-    if len(html.encode()) > MOST_BYTES:
-        raise TooLarge(f"the letter is {len(html.encode())} bytes, over {MOST_BYTES}")
-    return html
+    return _turned(_inlined(mjml2html(mjml)), frame)
 
 
 def _turned(html: str, frame: LetterFrame) -> str:

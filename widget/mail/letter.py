@@ -21,7 +21,7 @@ class LetterFrame:
     preferences_url: str
     unsubscribe_url: str
     mark_url: str
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The program's own words in the language of the letter, by key."""
 
     @property

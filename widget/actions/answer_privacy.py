@@ -19,10 +19,12 @@ from widget.domain.gatekeeper import ERASED
 from widget.domain.order import DATA_REQUEST, SHOP_REDACT, PrivacyEvent
 from widget.mail.message import BadAddress, checked_address
 from widget.parts import Parts
+from widget.storage.audit import note
 from widget.storage.contacts import Consent, Contact, suppress
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
+from widget.storage.people import Person
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
 
@@ -68,6 +70,18 @@ def answer_privacy(
         if everything:
             session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
     return row
+
+
+def copy_of(parts: Parts, shop_id: int, number: int, *, by: Person) -> str | None:
+    """The copy of a data request as JSON text, while it is kept; None for any other. Noted in the log."""
+    with parts.sessions.begin() as session:
+        row = session.get(PrivacyRequest, number)
+        now = parts.now()
+        if row is None or row.shop_id != shop_id or not row.sealed_copy or (row.copy_until or now) <= now:
+            return None
+        about = f"request {number}"
+        note(session, shop_id=shop_id, at=now, person_id=by.id, who=by.told, what="privacy_copy_taken", about=about)
+        return parts.seals.unseal(row.sealed_copy)
 
 
 def _address_hash(parts: Parts, shop: Shop, event: PrivacyEvent) -> str:

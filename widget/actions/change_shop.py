@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from widget.actions.errors import ActionError, UnknownShop
+from widget.domain.cart import EVENT, FORM, SHOPIFY, WOOCOMMERCE
 from widget.parts import Parts
 from widget.storage.audit import note
 from widget.storage.catalogue import move_revision
 from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
 
-FORM, EVENT = "form", "event"
-CARTS = (FORM, EVENT)
-"""How a product gets into the cart: a form of the result posts to the store, or its page listens to an event."""
+CARTS = (FORM, EVENT, SHOPIFY, WOOCOMMERCE)
+"""How a product gets into the cart: by a form, an event on the store's page, or as its platform has it."""
 MOST_A_DAY = 1_000_000
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 COLUMNS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy.orm import Session
+
 from widget.actions.errors import ActionError, UnknownShop
 from widget.mail.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.parts import Parts
@@ -73,6 +75,34 @@ def connect_store(
         about = f"{platform}: {', '.join(changed) or 'nothing new'}"
         who, person = (by.told, by.id) if by else ("command line", None)
         note(session, shop_id=owner.id, at=now, person_id=person, who=who, what="store_connected", about=about)
+
+
+def ask_for_look(parts: Parts, *, shop: str, platform: str) -> None:
+    """Have a worker look for missed orders at once. Raises UnknownShop, BadConnection."""
+    with parts.sessions.begin() as session:
+        row = _connection(session, shop, platform)
+        if row.due_at is None:
+            raise BadConnection({"key": "Give the store's address and a key first."})
+        row.due_at = parts.now()
+
+
+def disconnect_store(parts: Parts, *, shop: str, platform: str, by: Person) -> None:
+    """Take its secrets and keys away: nothing it sends counts any more. Raises UnknownShop, BadConnection."""
+    with parts.sessions.begin() as session:
+        row, now = _connection(session, shop, platform), parts.now()
+        session.delete(row)
+        what, about = "store_disconnected", platform
+        note(session, shop_id=row.shop_id, at=now, person_id=by.id, who=by.told, what=what, about=about)
+
+
+def _connection(session: Session, shop: str, platform: str) -> Connection:
+    owner = shop_by_slug(session, shop)
+    if owner is None:
+        raise UnknownShop(f"there is no shop '{shop}'")
+    row = connection_of(session, owner.id, platform, lock=True)
+    if row is None:
+        raise BadConnection({"secret": "It is not connected."})
+    return row
 
 
 def _take_secret(parts: Parts, row: Connection, secret: str) -> list[str]:

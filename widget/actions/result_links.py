@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 
 from widget.actions.errors import UnknownResult
 from widget.content.money import money_text
+from widget.domain.cart import EVENT, cart_of
 from widget.domain.code import BadCode, pack_answers, unpack_answers
 from widget.domain.product import Product
 from widget.domain.result import Setting
@@ -56,14 +57,7 @@ def result_setting(parts: Parts, served: Served, locale: str) -> Setting:
         return urljoin((served.shop.url or parts.settings.public_url) + "/", path)
 
     def cart(product: Product) -> dict[str, Any]:
-        rule = served.shop.cart or {"kind": "event"}
-        if rule["kind"] != "form":
-            return dict(rule)
-        return {
-            "kind": "form",
-            "action": address(rule["action"]),
-            "fields": {"sku": product.sku, "quantity": "1"},
-        }
+        return cart_of(served.shop.cart or {"kind": EVENT}, product, address)
 
     return Setting(
         shop=served.shop.slug,

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 import orjson
+from rich.progress import track
 from sqlalchemy import select
 
+from widget.actions.collect_reports import take_message
 from widget.actions.send_again import send_again
 from widget.commands.opening import opened_parts
+from widget.commands.simulate import simulate
 from widget.domain.letter import PLANNED
 from widget.storage.letters import Letter
 
 
 @click.group()
 def letters() -> None:
-    """Look at letters, and send one again."""
+    """Look at letters, play them forward, send one again, take in reports."""
+
+
+letters.add_command(simulate)
 
 
 @letters.command()
@@ -51,6 +58,15 @@ def send_again_command(number: int) -> None:
     with opened_parts() as parts:
         send_again(parts, number)
     click.echo(f"Letter {number} is planned again.")
+
+
+@letters.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def reports(files: tuple[Path, ...]) -> None:
+    """Take in reports of undelivered mail (DSN, ARF) from message files."""
+    with opened_parts() as parts:
+        taken = sum(take_message(parts, file.read_bytes()) for file in track(files, "Reading …", transient=True))
+    click.echo(f"{len(files)} read, {taken} taken in. The worker does the rest within seconds.")
 
 
 def _tell(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None:

@@ -9,6 +9,7 @@ import orjson
 
 from widget.actions.add_shop import add_shop
 from widget.actions.change_product import change_product
+from widget.actions.connect_store import MAIL, PLATFORMS, BadConnection, connect_store
 from widget.actions.errors import UnknownShop
 from widget.commands.feeds import import_feed_command
 from widget.commands.opening import opened_parts
@@ -74,7 +75,11 @@ def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
         "name": owner.name,
         "quizzes": quizzes,
         "withheld": sorted(withheld),
-        "hooks": {"orders": f"{base}/hooks/{slug}/orders"},
+        "hooks": {
+            "orders": f"{base}/hooks/{slug}/orders",
+            **{name: f"{base}/hooks/{slug}/{name}" for name in PLATFORMS},
+            **{f"mail/{name}": f"{base}/hooks/{slug}/mail/{name}" for name in MAIL},
+        },
         "embed": f'<script type="module" src="{base}/embed.js"></script>\n'
         f'<recovery-quiz shop="{slug}" quiz="{quiz}"><a href="{base}/{slug}/quiz/{quiz}">Find your recovery match</a>'
         "</recovery-quiz>",
@@ -82,6 +87,26 @@ def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
     if secrets:
         data["secrets"] = [parts.seals.unseal(each) for each in good_secrets(owner, parts.now())]
     return data
+
+
+@shop.command()
+@click.argument("slug")
+@click.argument("platform", type=click.Choice([*PLATFORMS, *MAIL]))
+@click.option("--address", default="", help="The store's own address, to look for missed orders.")
+@click.option("--secret", envvar="RECOVERY_CONNECT_SECRET", default="", help="What its deliveries are known by.")
+@click.option("--key", envvar="RECOVERY_CONNECT_KEY", default="", help="The key of its API.")
+def connect(slug: str, platform: str, address: str, secret: str, key: str) -> None:
+    """Connect a shop with its platform or mail carrier.
+
+    Secrets are better given by RECOVERY_CONNECT_SECRET and RECOVERY_CONNECT_KEY than on the command line.
+    """
+    with opened_parts() as parts:
+        try:
+            connect_store(parts, shop=slug, platform=platform, address=address, secret=secret, key=key)
+        except BadConnection as error:
+            raise click.UsageError(str(error)) from error
+        path = platform if platform in PLATFORMS else f"mail/{platform}"
+        click.echo(f"Connected. Deliveries go to {parts.settings.public_url}/hooks/{slug}/{path}")
 
 
 @shop.command()

@@ -11,13 +11,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.change_shop import (
     COLUMNS,
-    EVENT,
-    FORM,
     BadSettings,
     ChangedMeanwhile,
     change_shop,
     settings_mark,
 )
+from widget.domain.cart import EVENT, FORM
 from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, last_entry
 from widget.storage.shops import Shop

@@ -73,11 +73,16 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Drafts": ("draft_changed", "draft_reset"),
     "Publishing": ("published", "rolled_back", "publish_planned", "publish_dropped", "publish_failed"),
     "Letters and orders": ("letter_sent_again", "hook_replayed"),
+    "Store and carrier": ("store_connected", "store_disconnected", "store_uninstalled", "privacy_copy_taken"),
     "Settings": ("settings_changed", "secret_rotated", "product_withheld", "product_released"),
     "Product feed": ("feed_changed", "feed_imported", "feed_refused"),
 }
 """Kinds of entries of the log, each with its codes."""
 ENTRIES = {
+    "store_connected": "changed a connection",
+    "store_disconnected": "took a connection off",
+    "store_uninstalled": "took our application off: letters are paused",
+    "privacy_copy_taken": "downloaded the copy of a data request",
     "signed_in": "signed in",
     "sign_in_refused": "was refused at sign-in",
     "signed_out": "signed out",

@@ -337,9 +337,15 @@ class RecoveryQuiz extends HTMLElement {
 
   #add(event, sku) {
     this.#count("added_to_cart", { sku });
-    if (!this.#tell("add-to-cart", { sku, visit: this.#visit })) {
+    const { dataset, elements } = event.target.closest("form") ?? event.target;
+    const field = [...(elements ?? [])].find((each) => "visit" in each.dataset);
+    if (field) field.value = this.#visit ?? "";
+    let put; // What the page makes of it; a promise that fails says in words why.
+    const until = (promise) => { put = promise; };
+    if (!this.#tell("add-to-cart", { sku, visit: this.#visit, variant: dataset.variant, until })) {
       event.preventDefault();
-      this.#told.textContent = this.#quiz.words.added;
+      Promise.resolve(put).then(() => this.#quiz.words.added, (error) => error.message)
+        .then((text) => { this.#told.textContent = text; });
     }
   }
 

@@ -1,0 +1,118 @@
+"""Playing letters forward: when each would go, and why one would not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.conftest import GOOD
+from tests.deliveries import shopify_order, woo_order
+from widget.actions.simulate_letters import NoSuchOrder, order_in, simulate_letters
+from widget.domain.engine.live import Engine
+from widget.domain.letter import SENDING
+from widget.domain.order import OrderEvent, OrderLine, Refund
+from widget.domain.simulation import NOT_YET, Simulated
+
+PLACED = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
+LINE = OrderLine(line_id="1", sku="ROLL-75", quantity=1)
+ORDER = OrderEvent(at=PLACED, external_id="1", moments={"placed": PLACED}, accepts_marketing=True, lines=(LINE,))
+RED = {"area": ["calves"], "trained": ["yesterday"], "signs": ["breathing"]}
+
+
+def played(engine: Engine, order: OrderEvent = ORDER, **more: Any) -> dict[str, Simulated]:
+    return {each.letter: each for each in simulate_letters(engine, order, PLACED, **more)}
+
+
+def after(days: float, **moments: datetime) -> OrderEvent:
+    at = PLACED + timedelta(days=days)
+    return replace(ORDER, moments={"placed": PLACED, **dict.fromkeys(moments, at)})
+
+
+def test_each_letter_has_its_moment_at_a_decent_hour(leg_day: Engine) -> None:
+    found = played(leg_day, zone="America/New_York")
+
+    assert list(found) == ["how-to-use", "check-in", "review", "replenish"]
+    assert {each.verdict for each in found.values()} == {SENDING}
+    assert found["how-to-use"].at == datetime(2026, 11, 26, 14, 0, tzinfo=UTC)  # 9 o'clock there, five days on.
+
+
+def test_delivery_is_known_better_than_the_order(leg_day: Engine) -> None:
+    found = played(leg_day, replace(ORDER, moments={"placed": PLACED, "delivered": PLACED + timedelta(days=8)}))
+
+    assert found["how-to-use"].at == datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"accepts_marketing": False}, "no_consent"),
+        ({"accepts_marketing": None}, "no_consent"),
+        ({"test": True}, "test_order"),
+        ({"moments": {"placed": PLACED, "cancelled": PLACED + timedelta(days=1)}}, "order_cancelled"),
+        ({"moments": {"placed": PLACED, "refunded": PLACED + timedelta(days=1)}}, "order_refunded"),
+        ({"refunds": (Refund("r", PLACED, {"1": 1}),)}, "product_returned"),
+        ({"lines": (OrderLine(sku="SOCKS"),)}, "condition"),
+    ],
+)
+def test_why_a_letter_would_not_go(leg_day: Engine, change: dict[str, Any], reason: str) -> None:
+    assert played(leg_day, replace(ORDER, **change))["how-to-use"].reason == reason
+
+
+def test_a_red_flag_ends_product_letters_and_nothing_else(leg_day: Engine) -> None:
+    found = played(leg_day, answers=RED)
+
+    assert found["how-to-use"].reason == "not_eligible"
+    assert found["result"].verdict == SENDING
+
+
+def test_a_review_waits_for_the_letter_before_it(leg_day: Engine) -> None:
+    assert played(leg_day, replace(ORDER, accepts_marketing=False))["review"].reason == "no_consent"
+    found = {each.letter: each for each in simulate_letters(leg_day, ORDER, PLACED + timedelta(days=12))}
+
+    assert found["how-to-use"].reason == "too_late_to_be_of_use"
+    assert found["review"].reason == "condition"  # Nobody is asked about what they were never told to use.
+
+
+def test_how_often_it_is_used_moves_the_reminder_only_where_it_may_be_known(leg_day: Engine) -> None:
+    daily = {**GOOD, "often": ["daily"]}
+    without = played(leg_day, answers=daily)["replenish"].at
+    once = played(leg_day, answers={**GOOD, "often": ["once"]}, health_data=True)["replenish"].at
+    often = played(leg_day, answers=daily, health_data=True)["replenish"].at
+
+    assert without == played(leg_day)["replenish"].at
+    assert without is not None
+    assert once is not None
+    assert often is not None
+    assert once > often
+
+
+def test_quiet_hours_put_a_letter_off_to_their_end(leg_day: Engine) -> None:
+    found = played(leg_day, quiet=("17:00", "19:30"))
+
+    assert found["check-in"].at is not None
+    assert (found["check-in"].at.hour, found["check-in"].at.minute) == (19, 30)
+    assert found["check-in"].deferred == ("quiet_hours",)
+
+
+def test_what_waits_for_an_event_says_for_which(leg_day: Engine) -> None:
+    sequences = tuple(
+        replace(each, trigger="order.delivered") if each.id == "after-purchase" else each
+        for each in leg_day.rules.pack.sequences
+    )
+    engine = Engine.of(replace(leg_day.rules.pack, sequences=sequences))
+    found = played(engine)["how-to-use"]
+
+    assert (found.verdict, found.reason, found.at) == (NOT_YET, "no order.delivered yet", None)
+
+
+def test_orders_of_every_platform_are_understood() -> None:
+    import json
+
+    assert order_in(json.dumps(shopify_order(1)).encode()).external_id == "1"
+    assert order_in(json.dumps(woo_order(2)).encode()).external_id == "2"
+    for body in (b"", b"[]", b"{}", b'{"type": "order.placed"}'):
+        with pytest.raises(NoSuchOrder):
+            order_in(body)

@@ -1,0 +1,119 @@
+"""recovery-quiz letters simulate: which letters an order would lead to, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import orjson
+
+from widget.actions.errors import ActionError
+from widget.actions.simulate_letters import order_in, simulate_letters
+from widget.commands.opening import opened_parts
+from widget.commands.reading import read_or_refuse, sound_pack
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.live import Engine
+from widget.domain.letter import SENDING
+from widget.domain.schedule import known_zone
+from widget.domain.simulation import Simulated
+from widget.storage.content import live_quizzes
+from widget.storage.shops import shop_by_slug
+
+
+@click.command()
+@click.option("--order", "order_file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@click.option("--answers", help="The answers before it as JSON: question ids to lists of option ids.")
+@click.option("--from", "start", help="From when on, such as 2026-11-28T09:00; now, if left out.")
+@click.option("--pack", type=click.Path(path_type=Path), help="Content as it stands in files.")
+@click.option("--shop", help="Or the live content of a shop, with its quiet hours.")
+@click.option("--quiz", help="Which quiz of the shop; its first, if left out.")
+@click.option("--zone", help="The recipient's time zone, where the order names none.")
+@click.option("--marketing/--no-marketing", default=None, help="Whether they want letters; as the order says.")
+@click.option("--health-data", is_flag=True, help="They agreed to have their answers used.")
+@click.option("--json", "as_json", is_flag=True)
+def simulate(
+    order_file: Path,
+    answers: str | None,
+    start: str | None,
+    pack: Path | None,
+    shop: str | None,
+    quiz: str | None,
+    zone: str | None,
+    marketing: bool | None,
+    health_data: bool,
+    as_json: bool,
+) -> None:
+    """List each letter with its local time, or the reason it would not go. Nothing is sent or stored."""
+    if (pack is None) == (shop is None):
+        raise click.UsageError("give --pack FOLDER or --shop SHOP")
+    engine, shop_zone, quiet = _from_files(pack) if pack else _from_shop(shop or "", quiz)
+    zone = known_zone(zone or "", shop_zone)
+    try:
+        order = order_in(order_file.read_bytes())
+        found = simulate_letters(
+            engine,
+            order,
+            _moment(start, zone),
+            answers=orjson.loads(answers) if answers else None,
+            health_data=health_data,
+            marketing=marketing,
+            zone=zone,
+            quiet=quiet,
+        )
+    except (ActionError, Refused, orjson.JSONDecodeError) as error:
+        raise click.UsageError(getattr(error, "detail", "") or str(error)) from error
+    local = ZoneInfo(known_zone(order.timezone, zone))
+    rows = [_row(each, local) for each in found]
+    if as_json:
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+        return
+    click.echo(f"Times on the clocks of {local.key}.")
+    for row in rows:
+        click.echo(f"{row['local'] or '–':<22} {row['letter']:<14} {row['said']}")
+    if not rows:
+        click.echo("No sequence concerns this order.")
+
+
+def _from_files(pack: Path) -> tuple[Engine, str, tuple[str, str]]:
+    return Engine.of(sound_pack(pack, read_or_refuse(pack))), "UTC", ("", "")
+
+
+def _from_shop(shop: str, quiz: str | None) -> tuple[Engine, str, tuple[str, str]]:
+    with opened_parts() as parts:
+        with parts.reads() as session:
+            owner = shop_by_slug(session, shop)
+            quizzes = live_quizzes(session, owner.id) if owner else []
+        served = parts.live.live(shop, quiz or quizzes[0]) if quizzes else None
+        if owner is None or served is None:
+            raise click.UsageError(f"shop '{shop}' has no live quiz" + (f" '{quiz}'" if quiz else ""))
+        return served.engine, owner.timezone, (owner.quiet_from, owner.quiet_to)
+
+
+def _moment(text: str | None, zone: str) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError("--from: give a moment such as 2026-11-28T09:00") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+def _row(each: Simulated, zone: ZoneInfo) -> dict[str, Any]:
+    put_off = f" (put off: {', '.join(each.deferred)})" if each.deferred else ""
+    said = "goes" if each.verdict == SENDING else f"{each.verdict}: {each.reason}"
+    return {
+        "letter": each.letter,
+        "sequence": each.sequence,
+        "step": each.step,
+        "kind": each.kind,
+        "verdict": each.verdict,
+        "reason": each.reason,
+        "at": each.at.isoformat() if each.at else None,
+        "local": each.at.astimezone(zone).strftime("%a %d %b %Y %H:%M") if each.at else "",
+        "deferred": list(each.deferred),
+        "said": said + put_off,
+    }

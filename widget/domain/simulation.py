@@ -1,0 +1,157 @@
+"""What letters an order would lead to, and when: the same rules as for real ones, played forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from widget.domain.condition import Chosen
+from widget.domain.gatekeeper import DEFER, Facts, decide
+from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIONAL, Sequence, Step
+from widget.domain.schedule import Bought, LetterFacts, condition_holds, due_at, quiet_until
+
+MOST_WAITS = 60
+EVENT_OF = {
+    "order.placed": "placed",
+    "order.paid": "paid",
+    "order.fulfilled": "fulfilled",
+    "order.delivered": "delivered",
+}
+NOT_YET = "waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An order as it is known, with what its buyer said. ``moments``: names of order events to when they happened.
+
+    ``answers`` only where they may be used (consent to health data). ``zone``: the clocks of the recipient.
+    """
+
+    moments: Mapping[str, datetime]
+    bought: tuple[Bought, ...]
+    returned: bool = False
+    test: bool = False
+    marketing: bool = False
+    health_data: bool = False
+    asked_for_result: bool = False
+    eligible: bool = True
+    outcome: str | None = None
+    answers: Mapping[str, Chosen] = field(default_factory=dict)
+    uses_a_week: Decimal | None = None
+    order_count: int = 1
+    zone: str = "UTC"
+    quiet_from: str = ""
+    quiet_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """``verdict``: sending, skipped, expired, or waits (for an event that has not happened); ``at``: when (UTC).
+
+    ``deferred``: the reasons it was put off for on the way.
+    """
+
+    sequence: str
+    step: str
+    letter: str
+    kind: str
+    verdict: str
+    reason: str
+    at: datetime | None = None
+    deferred: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    sequence: Sequence
+    step: Step
+    due: datetime
+
+
+def simulate(sequences: tuple[Sequence, ...], case: Case, start: datetime) -> list[Simulated]:
+    """Each letter of each sequence that this case concerns, in the order they would go; what waits stands last."""
+    planned, waiting = [], []
+    for sequence, step in _steps(sequences, case):
+        moment = _due(sequence, step, case, start)
+        if moment is None:
+            reason = f"no {sequence.trigger} yet"
+            waiting.append(Simulated(sequence.id, step.id, step.letter, sequence.kind, NOT_YET, reason))
+        else:
+            planned.append(_Planned(sequence, step, moment))
+    found: list[Simulated] = []
+    for each in sorted(planned, key=lambda one: one.due):
+        found.append(_play(each, case, start, found))
+    return sorted(found, key=lambda one: one.at or start) + waiting
+
+
+def _steps(sequences: tuple[Sequence, ...], case: Case) -> Iterator[tuple[Sequence, Step]]:
+    for sequence in sequences:
+        if sequence.trigger == "consent.confirmed" and not case.marketing:
+            continue
+        if sequence.trigger == "result.requested" and not case.asked_for_result:
+            continue
+        for step in sequence.steps:
+            yield sequence, step
+
+
+def _due(sequence: Sequence, step: Step, case: Case, start: datetime) -> datetime | None:
+    if sequence.trigger not in EVENT_OF:
+        return due_at(step, {"placed": start}, (), case.zone)
+    if EVENT_OF[sequence.trigger] not in case.moments:
+        return None
+    return due_at(step, case.moments, case.bought, case.zone, uses_a_week=case.uses_a_week)
+
+
+def _play(each: _Planned, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
+    """One letter, from its due moment until it goes, or does not."""
+    sequence, step = each.sequence, each.step
+    told = Simulated(sequence.id, step.id, step.letter, sequence.kind, SKIPPED, "")
+    ordered = sequence.trigger in EVENT_OF
+    now = max(each.due, start)
+    deferred: list[str] = []
+    valid_until = each.due + timedelta(days=step.valid_days)
+    for _ in range(MOST_WAITS):
+        decision = decide(_facts(each, case, now, valid_until, before, ordered=ordered))
+        if decision.verdict != DEFER or decision.until is None:
+            return replace(told, verdict=decision.verdict, reason=decision.reason, at=now, deferred=tuple(deferred))
+        now = decision.until
+        deferred.append(decision.reason)
+    return replace(told, verdict=EXPIRED, reason="put off too often", at=now, deferred=tuple(deferred))
+
+
+def _facts(
+    each: _Planned, case: Case, now: datetime, valid_until: datetime, before: list[Simulated], *, ordered: bool
+) -> Facts:
+    sent = [one for one in before if one.verdict == SENDING and one.at is not None and one.at <= now]
+    promoted = [one.at for one in before if one.verdict == SENDING and one.kind == MARKETING and one.at is not None]
+    asked = each.sequence.trigger == "result.requested" and each.sequence.kind == TRANSACTIONAL
+    consents = {"marketing"} if case.marketing else set()
+    consents |= {"health_data"} if case.health_data else set()
+    holds = condition_holds(
+        each.step.when,
+        LetterFacts(
+            bought=case.bought if ordered else (),
+            order_count=case.order_count,
+            letters_sent=frozenset(one.letter for one in sent),
+            consents=frozenset(consents),
+            outcome=case.outcome,
+            answers=case.answers,
+        ),
+    )
+    happened = {name for name, moment in case.moments.items() if moment <= now}
+    return Facts(
+        now=now,
+        valid_until=valid_until,
+        kind=each.sequence.kind,
+        consent=case.marketing,
+        order_cancelled=ordered and "cancelled" in happened,
+        order_refunded=ordered and "refunded" in happened,
+        order_test=ordered and case.test,
+        eligible=case.eligible or not ordered,
+        product_returned=ordered and case.returned,
+        condition_holds=holds,
+        last_marketing_at=max(promoted, default=None),
+        quiet_until=None if asked else quiet_until(now, case.quiet_from, case.quiet_to, case.zone),
+    )

@@ -1,0 +1,151 @@
+"""What the shop is connected to: its platform and its mail carrier, each with its address, its state and its keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, flash, make_response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.connect_store import MAIL, PLATFORMS, BadConnection, ask_for_look, connect_store, disconnect_store
+from widget.domain.roles import MANAGE
+from widget.storage.connections import Connection, connections_of
+from widget.web.console.guard import me, permitted
+from widget.web.console.place import Place, page, shop_place
+from widget.web.console.settings_page import last_change
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("connections_page", __name__, url_prefix="/shops/<shop>/settings/connections")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a platform or carrier calls what we need of it. ``address`` and ``key`` empty: it has none."""
+
+    id: str
+    name: str
+    what: str
+    secret: str
+    secret_help: str
+    address: str = ""
+    key: str = ""
+    key_help: str = ""
+
+
+KINDS = (
+    Kind(
+        "shopify",
+        "Shopify",
+        "Orders, refunds, consents and privacy requests.",
+        "Client secret of the app",
+        "It signs each delivery. During a change the one before stays good for a day.",
+        "Address of the store, such as https://name.myshopify.com",
+        "Admin API access token",
+        "With read_orders: to look for orders that no delivery brought.",
+    ),
+    Kind(
+        "woocommerce",
+        "WooCommerce",
+        "Orders, as created, updated and deleted.",
+        "Secret of the webhooks",
+        "The same in each of the three webhooks.",
+        "Address of the store",
+        "REST API key, as ck_…:cs_…",
+        "With read permission: WooCommerce never repeats a delivery that failed.",
+    ),
+    Kind(
+        "ses",
+        "Amazon SES",
+        "Bounces and complaints, through an SNS topic.",
+        "ARN of the topic",
+        "Subscribe the address below to it over HTTPS: the subscription confirms itself.",
+    ),
+    Kind(
+        "sendgrid",
+        "Twilio SendGrid",
+        "Its event webhook, signed.",
+        "Verification key of the signed event webhook",
+        "As SendGrid shows it, in one line.",
+    ),
+    Kind(
+        "postmark",
+        "Postmark",
+        "Bounces and complaints.",
+        "Name and password, as name:password",
+        "Put the same into the webhook's basic authentication.",
+    ),
+)
+BY_ID = {kind.id: kind for kind in KINDS}
+
+
+@blueprint.get("")
+@permitted(MANAGE)
+def show(shop: str) -> str:
+    """All of them, the connected ones first."""
+    return _page(shop_place(shop))
+
+
+@blueprint.post("/<platform>")
+@permitted(MANAGE)
+def change(shop: str, platform: str) -> AnyResponse:
+    """Set what was typed, look now, or disconnect."""
+    if platform not in BY_ID:
+        abort(404)
+    place, parts, form = shop_place(shop), current_parts(), request.form
+    do, name = form.get("do", ""), BY_ID[platform].name
+    try:
+        if do == "set":
+            typed = {each: form.get(each, "")[:5000] for each in ("address", "secret", "key")}
+            if not any(value.strip() for value in typed.values()):
+                raise BadConnection({"secret": "Fill in at least one of the fields."})
+            address, secret, key = typed["address"], typed["secret"], typed["key"]
+            connect_store(parts, shop=shop, platform=platform, by=me(), address=address, secret=secret, key=key)
+            flash(f"{name} is connected. Deliveries count from now on.", "good")
+        elif do == "look":
+            ask_for_look(parts, shop=shop, platform=platform)
+            flash("A worker looks for missed orders within a minute.", "good")
+        elif do == "disconnect":
+            disconnect_store(parts, shop=shop, platform=platform, by=me())
+            flash(f"{name} is disconnected. What came by it stays.", "good")
+        else:
+            abort(400)
+    except BadConnection as error:
+        return make_response(_page(place, wrong={platform: error.fields}, typed=form.get("address", "")[:500]), 422)
+    return redirect(f"{place.shop_root}/settings/connections#{platform}", 303)
+
+
+def _page(place: Place, *, wrong: dict[str, dict[str, str]] | None = None, typed: str = "") -> str:
+    parts = current_parts()
+    with parts.reads() as session:
+        rows = connections_of(session, place.shop.id)
+    base = f"{parts.settings.public_url}/hooks/{place.shop.slug}"
+    shown = [_shown(kind, rows.get(kind.id), base) for kind in KINDS]
+    return page(
+        "console/settings_connections.html",
+        place,
+        title="Settings",
+        lead="Where orders come from, and where the carrier tells what became of letters.",
+        page="settings",
+        stores=[each for each in shown if each["kind"].id in PLATFORMS],
+        carriers=[each for each in shown if each["kind"].id in MAIL],
+        wrong=wrong or {},
+        typed=typed,
+        last=last_change(place),
+    )
+
+
+def _shown(kind: Kind, row: Connection | None, base: str) -> dict[str, Any]:
+    path = kind.id if kind.id in PLATFORMS else f"mail/{kind.id}"
+    return {"kind": kind, "row": row, "hook": f"{base}/{path}", "state": _state(row)}
+
+
+def _state(row: Connection | None) -> tuple[str, str, str]:
+    """(words, icon, class)"""
+    if row is None or not row.sealed_secrets:
+        return "not connected", "minus", "soft"
+    if row.uninstalled_at is not None:
+        return "taken off by the store", "warning", "warn"
+    if row.error:
+        return "trouble", "error", "bad"
+    return "connected", "ok", "good"

@@ -20,7 +20,7 @@ from widget.actions.change_draft import open_draft, reset_draft
 from widget.parts import build_parts
 from widget.settings import read_settings
 
-TABS = ("hooks", "products", "embed")
+TABS = ("connections", "hooks", "products", "embed", "privacy")
 pytestmark = [pytest.mark.xdist_group("marketing"), pytest.mark.timeout(240)]
 SHOP_PAGES = ("people", "log", "orders", "orders/deliveries", "settings", *(f"settings/{tab}" for tab in TABS))
 PAGES = (
@@ -30,6 +30,7 @@ PAGES = (
         "/letters",
         "/records/sequence/after-purchase",
         "/letters/check-in/preview",
+        "/letters/when",
         "/languages",
         "/languages/ar?show=all",
     ),

@@ -33,6 +33,7 @@ from widget.web.console import (
     results,
     settings_page,
     sheets,
+    simulation_page,
     translations,
     trials,
 )
@@ -50,6 +51,7 @@ PARTS = (
     records,
     impact,
     trials,
+    simulation_page,
     results,
     translations,
     people,

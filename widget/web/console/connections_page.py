@@ -59,7 +59,7 @@ KINDS = (
         "Amazon SES",
         "Bounces and complaints, through an SNS topic.",
         "ARN of the topic",
-        "Subscribe the address below to it over HTTPS: the subscription confirms itself.",
+        "Subscribe the address above to it over HTTPS: the subscription confirms itself.",
     ),
     Kind(
         "sendgrid",

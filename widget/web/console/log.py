@@ -27,6 +27,7 @@ SIGNS = {
     "Letters and orders": "letter",
     "Settings": "settings",
     "Product feed": "in",
+    "Store and carrier": "orders",
 }
 
 

@@ -91,7 +91,7 @@ def _form(place: Place, fields: dict[str, Any], seen: str, **more: Any) -> str:
 def last_change(place: Place) -> AuditEntry | None:
     """The newest change of anything on these pages."""
     with current_parts().reads() as session:
-        return last_entry(session, place.shop.id, KINDS["Settings"])
+        return last_entry(session, place.shop.id, (*KINDS["Settings"], *KINDS["Store and carrier"]))
 
 
 def _fields(shop: Shop) -> dict[str, Any]:

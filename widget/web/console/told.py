@@ -35,6 +35,12 @@ STATES = {
     COMPLAINED: ("called spam", "error", "bad"),
 }
 """By the state of a letter: (word, icon, class of the colour)."""
+OUTCOMES = (
+    ("products", "Products"),
+    ("tips_only", "Tips only"),
+    ("see_doctor", "See a doctor"),
+    ("emergency", "Emergency"),
+)
 REASONS = {
     "planned": "planned when the order came in",
     "all_checks_passed": "every check passed",
@@ -52,6 +58,13 @@ REASONS = {
     "condition": "its condition does not hold",
     "too_late_to_be_of_use": "too late to be of use",
     "shop_paused": "all letters of this shop are paused",
+    "product_returned": "what was bought came back",
+    "reordered": "it was bought again since",
+    "out_of_stock": "it cannot be bought today",
+    "told by the carrier": "the mail carrier said so",
+    "bounced": "the address does not exist",
+    "complained": "the person called a letter spam",
+    "unreachable": "three of the last five letters came back",
     "one_letter_at_a_time": "the person had another letter within 20 hours",
     "quiet_hours": "quiet hours",
     "daily_limit": "as many letters went that day as the shop allows",

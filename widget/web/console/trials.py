@@ -25,18 +25,13 @@ from widget.storage.responses import Response as Recorded
 from widget.web.console.filters import TRIED, sealed_answers
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
 from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.told import OUTCOMES
 from widget.web.limits import sign_in_limited
 from widget.web.render import result_fragment
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("trials", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 MOST_RECORDED = 25
-OUTCOMES = (
-    ("products", "Products"),
-    ("tips_only", "Tips only"),
-    ("see_doctor", "See a doctor"),
-    ("emergency", "Emergency"),
-)
 LETTER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox"

@@ -1,0 +1,127 @@
+"""Connecting stores and carriers in the console, the receipts of privacy requests, and letters played forward."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.console_forms import client_in, post
+from tests.deliveries import BUYER, SHOPIFY_SECRET, connected, shopify, shopify_order
+from tests.integration.test_chain import rows
+from widget.actions.forget_old import forget_old
+from widget.actions.handle_hooks import handle_hooks
+from widget.parts import Parts
+from widget.storage.audit import AuditEntry
+from widget.storage.connections import Connection
+from widget.storage.privacy import PrivacyRequest
+
+HERE = "/console/shops/demo/settings/connections"
+PRIVACY = "/console/shops/demo/settings/privacy"
+WHEN = "/console/shops/demo/quizzes/leg-day/letters/when"
+
+
+def test_a_store_is_connected_looked_at_and_taken_off(parts: Parts) -> None:
+    client = client_in(parts)
+    assert "not connected" in client.get(HERE).text
+
+    fields = {"secret": SHOPIFY_SECRET, "address": "https://legs.myshopify.com/", "key": "shpat_a_token_of_the_test"}
+    assert post(client, f"{HERE}/shopify", do="set", **fields).status_code == 303
+    page = client.get(HERE).text
+    assert "https://legs.myshopify.com" in page
+    assert "every ten minutes" in page
+    assert SHOPIFY_SECRET not in page
+    assert fields["key"] not in page
+    assert shopify(parts, "orders/create", shopify_order())
+
+    post(client, f"{HERE}/shopify", do="look")
+    (row,) = rows(parts, Connection)
+    assert row.due_at is not None
+    assert row.due_at <= parts.now()
+    assert SHOPIFY_SECRET not in json.dumps(row.sealed_secrets)
+
+    post(client, f"{HERE}/shopify", do="disconnect")
+    assert rows(parts, Connection) == []
+    entries = [(each.what, each.about) for each in rows(parts, AuditEntry) if each.what.startswith("store")]
+    assert entries == [("store_connected", "shopify: secret, address, key"), ("store_disconnected", "shopify")]
+
+
+@pytest.mark.parametrize(
+    ("platform", "fields", "told"),
+    [
+        ("shopify", {}, "Fill in at least one"),
+        ("shopify", {"secret": "short"}, "too short"),
+        ("shopify", {"address": "http://localhost:8000"}, "https://"),
+        ("woocommerce", {"key": "ck_without_secret"}, "ck_…:cs_…"),
+        ("ses", {"secret": "my-topic-with-a-long-name"}, "arn:aws"),
+        ("postmark", {"secret": "only-a-password"}, "name:password"),
+    ],
+)
+def test_what_cannot_work_is_said_beside_its_field(
+    sqlite_parts: Parts, platform: str, fields: dict[str, str], told: str
+) -> None:
+    client = client_in(sqlite_parts)
+    answer = post(client, f"{HERE}/{platform}", do="set", **fields)
+
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert rows(sqlite_parts, Connection) == []
+
+
+def test_an_unknown_platform_or_deed_is_refused(sqlite_parts: Parts) -> None:
+    client = client_in(sqlite_parts)
+
+    assert post(client, f"{HERE}/magento", do="set").status_code == 404
+    assert post(client, f"{HERE}/shopify", do="explode").status_code == 400
+    assert post(client, f"{HERE}/shopify", do="look").status_code == 422
+
+
+def asked(parts: Parts) -> PrivacyRequest:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    handle_hooks(parts)
+    shopify(parts, "customers/data_request", {"customer": {"email": BUYER}, "data_request": {"id": 9}}, event="d")
+    handle_hooks(parts)
+    return rows(parts, PrivacyRequest)[0]
+
+
+def test_the_copy_of_a_data_request_is_for_the_shops_owners(parts: Parts) -> None:
+    receipt = asked(parts)
+    owner = client_in(parts)
+    page = owner.get(PRIVACY).text
+    copy = owner.get(f"{PRIVACY}/{receipt.id}.json")
+
+    assert "Somebody asked what is kept" in page
+    assert BUYER not in page
+    assert copy.get_json()["contacts"][0]["email"] == BUYER
+    assert copy.headers["Cache-Control"] == "no-store"
+    assert "privacy_copy_taken" in [each.what for each in rows(parts, AuditEntry)]
+    assert client_in(parts, "publisher").get(f"{PRIVACY}/{receipt.id}.json").status_code == 403
+    assert owner.get(f"{PRIVACY}/999.json").status_code == 404
+
+
+def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(parts: Parts) -> None:
+    receipt = asked(parts)
+    parts.clock.move_to(parts.now() + timedelta(days=31))
+    forget_old(parts)
+
+    assert client_in(parts).get(f"{PRIVACY}/{receipt.id}.json").status_code == 404
+    assert [(each.sealed_copy, each.found["orders"]) for each in rows(parts, PrivacyRequest)] == [("", 1)]
+
+
+def test_letters_played_forward_follow_what_is_asked(sqlite_parts: Parts) -> None:
+    client = client_in(sqlite_parts, "viewer")
+
+    def shown(query: str = "") -> str:
+        answer = client.get(f"{WHEN}?{query}")
+        assert answer.status_code == 200
+        return str(answer.text)
+
+    assert shown().count(">goes<") == 4
+    assert "no consent to letters like this" in shown("told=1")
+    assert "the order was refunded" in shown("told=1&marketing=yes&refunded=1")
+    assert "warning sign" in shown("told=1&marketing=yes&outcome=emergency")
+    assert datetime.now(UTC).strftime("%Y") in shown("sku=CREAM-60&quantity=2&delivered=")
+    assert shown("sku=%00&quantity=x&delivered=99999999&refunded=-1&outcome=boo&marketing=%F0%9F%92%A9")

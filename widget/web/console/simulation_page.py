@@ -1,0 +1,97 @@
+"""When letters come: an order played forward over the draft's sequences, before anybody gets one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, request
+
+from widget.actions.simulate_letters import simulate_letters
+from widget.actions.try_draft import NotReadable, sample_answers, tried_draft
+from widget.domain.letter import EXPIRED, SENDING, SKIPPED
+from widget.domain.order import OrderEvent, OrderLine
+from widget.domain.roles import VIEW
+from widget.domain.simulation import NOT_YET, Simulated
+from widget.web.console.guard import permitted
+from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.told import OUTCOMES
+from widget.web.requests import current_parts
+
+blueprint = Blueprint("simulation_page", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
+MOST_DAYS = 120
+VERDICTS = {
+    SENDING: ("goes", "ok", "good"),
+    SKIPPED: ("does not go", "minus", "warn"),
+    EXPIRED: ("comes too late", "clock", "warn"),
+    NOT_YET: ("waits", "clock", "soft"),
+}
+
+
+@blueprint.get("/letters/when")
+@permitted(VIEW)
+def show(shop: str, quiz: str) -> str:
+    """Each letter with its moment, or why it would not go, for an order placed now."""
+    place = quiz_place(shop, quiz)
+    asked = _asked(place)
+    found, told = [], ""
+    try:
+        found = _played(place, asked)
+    except NotReadable as error:
+        told = str(error)
+    return page(
+        "console/letters_when.html",
+        place,
+        title="When letters come",
+        lead="An order placed now, played forward over the draft. Nothing is sent.",
+        page="letters",
+        asked=asked,
+        found=found,
+        told=told,
+        verdicts=VERDICTS,
+        outcomes=OUTCOMES,
+        products={each["sku"]: each.get("name") or each["sku"] for each in place.records("product").values()},
+    )
+
+
+def _asked(place: Place) -> dict[str, Any]:
+    args = request.args
+    products = list(place.records("product"))
+    sku = args.get("sku", "")
+    return {
+        "sku": sku if sku in products else (products[0] if products else ""),
+        "quantity": min(99, max(1, _number("quantity", 1))),
+        "delivered": min(MOST_DAYS, _number("delivered", 3)) if args.get("delivered", "3") != "" else None,
+        "refunded": min(MOST_DAYS, _number("refunded", 0)) if args.get("refunded") else None,
+        "outcome": args.get("outcome", ""),
+        "marketing": "told" not in args or args.get("marketing") == "yes",
+        "health_data": args.get("health_data") == "yes",
+    }
+
+
+def _number(name: str, default: int) -> int:
+    given = request.args.get(name, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 5 else default
+
+
+def _played(place: Place, asked: dict[str, Any]) -> list[Simulated]:
+    parts, now = current_parts(), datetime.now(UTC).replace(microsecond=0)
+    served = tried_draft(parts, place.shop, place.draft)
+    moments = {"placed": now, "paid": now}
+    if asked["delivered"] is not None:
+        moments["fulfilled"] = now + timedelta(days=max(0, asked["delivered"] - 2))
+        moments["delivered"] = now + timedelta(days=asked["delivered"])
+    if asked["refunded"] is not None:
+        moments["refunded"] = now + timedelta(days=asked["refunded"])
+    line = OrderLine(line_id="1", sku=asked["sku"], quantity=asked["quantity"])
+    order = OrderEvent(at=now, external_id="1", moments=moments, lines=(line,))
+    return simulate_letters(
+        served.engine,
+        order,
+        now,
+        answers=sample_answers(served).get(asked["outcome"]) if asked["outcome"] else None,
+        health_data=asked["health_data"],
+        marketing=asked["marketing"],
+        zone=place.shop.timezone,
+        quiet=(place.shop.quiet_from, place.shop.quiet_to),
+    )

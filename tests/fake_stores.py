@@ -29,6 +29,7 @@ class FakeStore:
 
     def __init__(self, page: int = 2) -> None:
         self.orders: list[dict[str, Any]] = []
+        self.products: list[dict[str, Any]] = []
         self.trouble: list[Any] = []
         self.page = page
         self.store = Store()
@@ -65,6 +66,12 @@ class FakeShopify(FakeStore):
         return bool(headers["X-Shopify-Access-Token"] == self.key)
 
     def answer(self, handler: Any, path: str, asked: dict[str, str]) -> None:
+        if path.endswith("/products.json"):
+            start = int(asked.get("page_info", "0"))
+            more = start + self.page < len(self.products)
+            link = f'<{self.root}{path}?page_info={start + self.page}>; rel="next"' if more else ""
+            gives(json.dumps({"products": self.products[start : start + self.page]}).encode(), Link=link)(handler)
+            return
         assert path == "/admin/api/2026-10/orders.json"
         start = int(asked.get("page_info", "0"))
         if "page_info" not in asked:
@@ -83,10 +90,21 @@ class FakeWoo(FakeStore):
         return bool(headers["Authorization"] == f"Basic {base64.b64encode(self.key.encode()).decode()}")
 
     def answer(self, handler: Any, path: str, asked: dict[str, str]) -> None:
+        if "/products" in path:
+            self._products(handler, path, int(asked["page"]))
+            return
         assert path == "/wp-json/wc/v3/orders"
         assert asked["dates_are_gmt"] == "true"
         since = datetime.fromisoformat(asked["modified_after"]).replace(tzinfo=None)
         listed = [each for each in self.orders if datetime.fromisoformat(each["date_modified_gmt"]) > since]
         start = (int(asked["page"]) - 1) * self.page
         pages = str(-(-len(listed) // self.page))
+        gives(json.dumps(listed[start : start + self.page]).encode(), X_WP_TotalPages=pages)(handler)
+
+    def _products(self, handler: Any, path: str, page: int) -> None:
+        listed = self.products
+        if path.endswith("/variations"):
+            wanted = int(path.split("/")[-2])
+            listed = next(each["of_variations"] for each in self.products if each["id"] == wanted)
+        start, pages = (page - 1) * self.page, str(-(-len(listed) // self.page))
         gives(json.dumps(listed[start : start + self.page]).encode(), X_WP_TotalPages=pages)(handler)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.fetch_catalogue import API, NoKey, api_of
 from widget.actions.import_feed import STOPPED
 from widget.parts import Parts
 from widget.seals import Forged
@@ -37,9 +38,15 @@ def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Li
     if len(address) > MOST_ADDRESS:
         raise BadAddress(f"Use at most {MOST_ADDRESS:,} characters.")
     try:
-        if address:
+        if address.startswith(API):
+            with parts.reads() as session:
+                owner = shop_by_slug(session, shop)
+            if owner is None:
+                raise UnknownShop(f"there is no shop '{shop}'")
+            api_of(parts, owner.id, address.removeprefix(API))
+        elif address:
             checked_form(address, limits or Limits())
-    except NotFetched as error:
+    except (NotFetched, NoKey) as error:
         told = str(error)
         raise BadAddress(f"{told[:1].upper()}{told[1:]}.") from error
     with parts.sessions.begin() as session:
@@ -53,7 +60,8 @@ def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Li
         row.started_at, row.progress, row.anyway = None, 0, 0  # A run under way does not count any more.
         row.asked_by = by.id if address else None
         row.seen_digest = ""
-        about = f"at {urlsplit(address).hostname}" if address else "removed"
+        named = address.removeprefix(API) if address.startswith(API) else urlsplit(address).hostname
+        about = f"at {named}" if address else "removed"
         note(session, shop_id=owner.id, at=now, person_id=by.id, who=by.told, what="feed_changed", about=about)
 
 
@@ -88,6 +96,9 @@ def shown_address(parts: Parts, row: Feed | None) -> str:
     if row is None or not row.sealed_address:
         return ""
     try:
-        return f"https://{urlsplit(parts.seals.unseal(row.sealed_address)).hostname}/…"
+        address = parts.seals.unseal(row.sealed_address)
+        if address.startswith(API):
+            return f"the API of {address.removeprefix(API).title()}"
+        return f"https://{urlsplit(address).hostname}/…"
     except (Forged, ValueError):
         return "sealed with another key: set it again"

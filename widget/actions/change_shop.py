@@ -32,6 +32,7 @@ COLUMNS = (
     "quiet_from",
     "quiet_to",
     "letters_a_day",
+    "soft_opt_in",
     "approval",
 )
 _SHOWN = ("name", "url", "cart")

@@ -12,6 +12,7 @@ from widget.actions.write_letter import letter_products
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import Facts
 from widget.domain.letter import TRANSACTIONAL, Step
+from widget.domain.markets import softly_agreed
 from widget.domain.schedule import LetterFacts, condition_holds, known_zone, next_morning, quiet_until, start_of_day
 from widget.live import Served
 from widget.parts import Parts
@@ -33,6 +34,13 @@ def facts_of(parts: Parts, session: Session, served: Served, known: Known) -> Fa
     reminds = step is not None and step.after.uses is not None
     zone = known_zone(order.timezone if order else "", known.contact.timezone, shop.timezone)
     said_yes = order is not None and order.accepts_marketing is True
+    softly = order is not None and softly_agreed(
+        served.engine.rules.pack.market,
+        allowed=shop.soft_opt_in,
+        asked=order.accepts_marketing,
+        bought_at=order.placed_at,
+        now=now,
+    )
     return Facts(
         now=now,
         valid_until=letter.valid_until,
@@ -40,7 +48,7 @@ def facts_of(parts: Parts, session: Session, served: Served, known: Known) -> Fa
         shop_paused=shop.paused,
         has_address=bool(known.contact.email),
         suppressed=known.suppressed,
-        consent=agreed == GRANTED or (agreed in (None, PENDING) and said_yes),
+        consent=agreed == GRANTED or (agreed in (None, PENDING) and (said_yes or softly)),
         order_cancelled=order is not None and order.cancelled_at is not None,
         order_refunded=order is not None and order.refunded_at is not None,
         order_test=order is not None and order.test,

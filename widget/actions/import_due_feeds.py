@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import BinaryIO
 
+from widget.actions.fetch_catalogue import API, NoKey, api_of, fetched_catalogue
 from widget.actions.fetch_feed import fetched_feed
 from widget.actions.import_feed import FAILED, Asked, FeedReport, import_feed, keep_report
 from widget.parts import Parts
@@ -44,17 +47,29 @@ def _run(parts: Parts, feed_id: int, limits: Limits | None, resolver: Resolver) 
         return False
     try:
         address = parts.seals.unseal(claim.sealed)
-        with fetched_feed(address, limits=limits, resolver=resolver) as files:
-            asked = _asked(claim, base=address)
+        base, fetched = _source(parts, claim, address, limits, resolver)
+        with fetched as files:
+            asked = _asked(claim, base=base)
             import_feed(parts, shop=claim.shop.slug, files=files, asked=asked, progress=_teller(parts, claim))
     except Forged:
         _failed(parts, claim, "Its address was sealed with another key: set it again.")
-    except (NotFetched, BadFeed) as error:
+    except (NotFetched, BadFeed, NoKey) as error:
         _failed(parts, claim, f"Nothing was changed: {error}.")
     except Exception:
         _failed(parts, claim, "Nothing was changed: something went wrong on our side. It is tried again.")
         raise
     return True
+
+
+def _source(
+    parts: Parts, claim: _Claim, address: str, limits: Limits | None, resolver: Resolver
+) -> tuple[str, AbstractContextManager[list[BinaryIO]]]:
+    """(the address that paths stand under, the files): a feed's address, or the API of a connection. Raises NoKey."""
+    if not address.startswith(API):
+        return address, fetched_feed(address, limits=limits, resolver=resolver)
+    platform = address.removeprefix(API)
+    store, key = api_of(parts, claim.shop.id, platform)
+    return claim.shop.url or store, fetched_catalogue(platform, store, key, limits=limits, resolver=resolver)
 
 
 def _asked(claim: _Claim, *, base: str = "") -> Asked:

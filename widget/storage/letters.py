@@ -75,13 +75,21 @@ def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
     """Take due letters, at most once each across all workers: planned becomes queued. Their ids.
 
     Each shop that has some gets the same share, so that one shop's hundred thousand do not hold up another's one.
-    PostgreSQL skips rows another worker is just taking; SQLite has one writer, and the update is one statement.
+    PostgreSQL skips rows another worker is just taking; SQLite has one writer, who holds it from the start.
     """
     shops = _shops_with_due(session, now)
     random.shuffle(shops)
     claimed: list[int] = []
-    for left, shop_id in zip(range(min(len(shops), limit), 0, -1), shops, strict=False):
-        claimed += _claim_of(session, shop_id, now, (limit - len(claimed)) // left)
+    while shops and len(claimed) < limit:
+        share, having_more = max(1, (limit - len(claimed)) // len(shops)), []
+        for shop_id in shops:
+            mine = _claim_of(session, shop_id, now, min(share, limit - len(claimed)))
+            claimed += mine
+            if len(mine) == share:
+                having_more.append(shop_id)
+            if len(claimed) == limit:
+                break
+        shops = having_more
     return claimed
 
 
@@ -92,18 +100,14 @@ def _shops_with_due(session: Session, now: datetime) -> list[int]:
 
 
 def _claim_of(session: Session, shop_id: int, now: datetime, limit: int) -> list[int]:
+    """Locked first, changed then: in one statement PostgreSQL may run the inner query twice, past its limit."""
     due = select(Letter.id).where(Letter.shop_id == shop_id, Letter.state == PLANNED, Letter.due_at <= now)
     due = due.order_by(Letter.due_at).limit(limit)
-    if session.get_bind().dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
-    taken = (
-        update(Letter)
-        .where(Letter.id.in_(due.scalar_subquery()), Letter.state == PLANNED)
-        .values(state=QUEUED, changed_at=now)
-        .returning(Letter.id)
-        .execution_options(synchronize_session=False)
-    )
-    return list(session.scalars(taken))
+    claimed = list(session.scalars(due.with_for_update(skip_locked=True)))
+    if claimed:
+        taken = update(Letter).where(Letter.id.in_(claimed), Letter.state == PLANNED)
+        session.execute(taken.values(state=QUEUED, changed_at=now), execution_options={"synchronize_session": False})
+    return claimed
 
 
 def letters_gone(session: Session, shop_id: int, since: datetime) -> int:

@@ -39,6 +39,8 @@ class Shop(Table):
     quiet_from: Mapped[str] = mapped_column(Text, default="", server_default="")
     quiet_to: Mapped[str] = mapped_column(Text, default="", server_default="")
     letters_a_day: Mapped[int] = mapped_column(default=0, server_default="0")
+    soft_opt_in: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether buyers who were never asked get letters on similar products, where their market's law allows that."""
     approval: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a second person must publish."""
     catalogue_revision: Mapped[int] = mapped_column(default=0)

@@ -163,6 +163,7 @@ def _shopify_item(
     notes: list[str] = []
     handle = _text(product.get("handle"))
     link = f"/products/{handle}" + (f"?variant={variant_id}" if variant_id else "") if handle else ""
+    link = _text(product.get("url")) or link
     url = _address({"link": link}, "link", given, notes) if given.base else ""
     try:
         price, currency = amount_of(_text(variant.get("price")), given.currency)

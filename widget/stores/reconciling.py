@@ -24,7 +24,7 @@ SHOPIFY_VERSION = "2026-10"
 SHOPIFY_PAGE, WOO_PAGE = 250, 100
 MOST_PAGES = 1000
 Caller = Callable[[str, Mapping[str, str]], Answered]
-_NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
+NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
 
 
 def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
@@ -34,7 +34,7 @@ def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Ite
     for _ in range(MOST_PAGES):
         answer = call(url, {"X-Shopify-Access-Token": key})
         yield _listed(answer.data.get("orders") if isinstance(answer.data, dict) else None)
-        found = _NEXT.search(answer.headers.get("link", ""))
+        found = NEXT.search(answer.headers.get("link", ""))
         if not found:
             return
         url = found.group(1)
@@ -44,7 +44,6 @@ def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Ite
 
 def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
     """Likewise."""
-    login = {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"}
     for page in range(1, MOST_PAGES + 1):
         asked = {
             "modified_after": _iso(since),
@@ -54,12 +53,17 @@ def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) ->
             "per_page": str(WOO_PAGE),
             "page": str(page),
         }
-        answer = call(f"{address}/wp-json/wc/v3/orders?{urlencode(asked)}", login)
+        answer = call(f"{address}/wp-json/wc/v3/orders?{urlencode(asked)}", woo_login(key))
         orders = _listed(answer.data)
         yield orders
         pages = answer.headers.get("x-wp-totalpages", "")
         if len(orders) < WOO_PAGE and not (pages.isdigit() and page < int(pages)):
             return
+
+
+def woo_login(key: str) -> dict[str, str]:
+    """Consumer key and secret (``ck_…:cs_…``) by HTTP Basic, as WooCommerce takes them over https."""
+    return {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"}
 
 
 def _iso(moment: datetime) -> str:

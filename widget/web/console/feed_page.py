@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.change_feed import BadAddress, NotNow, ask_for_import, change_feed
+from widget.actions.fetch_catalogue import API
 from widget.actions.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
 from widget.domain.roles import MANAGE
 from widget.web.console.catalogue_page import products_page
@@ -31,6 +32,9 @@ def change(shop: str) -> AnyResponse:
                 raise BadAddress("Give the address of the feed.")
             change_feed(parts, shop=shop, address=address, by=me())
             flash("The address is kept. The first import starts within seconds.", "good")
+        elif do == "api":
+            change_feed(parts, shop=shop, address=f"{API}{request.form.get('platform', '')[:40]}", by=me())
+            flash("It is read from the store's API from now on; the first time within seconds.", "good")
         elif do == "remove":
             change_feed(parts, shop=shop, address="", by=me())
             flash("The address is gone. What was imported stays as it is.", "good")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from widget.actions.change_feed import shown_address
 from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
 from widget.parts import Parts
+from widget.storage.connections import connections_of
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed, feed_of
 from widget.storage.shops import Shop
+from widget.stores.catalogues import CATALOGUES
 from widget.stores.feeds import KINDS
 
 LOOKS = {
@@ -30,6 +32,8 @@ class FeedView:
     busy: bool
     wrong: str = ""
     wrong_file: str = ""
+    apis: tuple[str, ...] = ()
+    """Platforms whose API can be read instead of a file."""
     minutes: int = int(EVERY.total_seconds()) // 60
     most_shown: int = MOST_SHOWN
 
@@ -49,9 +53,11 @@ class FeedView:
 def feed_view(parts: Parts, shop: Shop, *, wrong: str = "", wrong_file: str = "") -> FeedView:
     with parts.reads() as session:
         row = feed_of(session, shop.id)
+        known = connections_of(session, shop.id)
     started = row.started_at if row else None
     running = row is not None and row.state == RUNNING and started is not None
     if running and started is not None and started < parts.now() - GIVEN_UP_AFTER:
         running = False  # Its worker died; the next one takes it.
     busy = running or (row is not None and row.state == WAITING)
-    return FeedView(row, shown_address(parts, row), busy, wrong, wrong_file)
+    apis = tuple(name for name in CATALOGUES if name in known and known[name].address and known[name].sealed_key)
+    return FeedView(row, shown_address(parts, row), busy, wrong, wrong_file, apis)

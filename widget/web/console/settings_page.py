@@ -37,6 +37,7 @@ LABELS = {
     "quiet_from": "Quiet from",
     "quiet_to": "Quiet until",
     "letters_a_day": "Letters a day",
+    "soft_opt_in": "Soft opt-in",
     "approval": "Second person",
 }
 
@@ -107,7 +108,7 @@ def _typed(form: Mapping[str, str]) -> dict[str, Any]:
     lines = form.get("postal_address", "")[:MOST_TEXT].splitlines()
     fields["postal_address"] = ", ".join(line.strip().rstrip(",") for line in lines if line.strip())
     fields["url"] = fields["url"].rstrip("/")
-    return fields | {name: form.get(name) == "yes" for name in ("paused", "approval")}
+    return fields | {name: form.get(name) == "yes" for name in ("paused", "soft_opt_in", "approval")}
 
 
 def _values(typed: Mapping[str, Any]) -> dict[str, Any]:

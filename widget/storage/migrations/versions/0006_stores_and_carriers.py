@@ -89,6 +89,7 @@ def _more_columns() -> None:
     for name in ("refunds", "told"):
         op.add_column("orders", sa.Column(name, sa.JSON(), server_default="{}", nullable=False))
     op.create_index("ix_orders_shop_id_customer_id", "orders", ["shop_id", "customer_id"], unique=False)
+    op.add_column("shops", sa.Column("soft_opt_in", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("contacts", sa.Column("timezone", sa.Text(), server_default="", nullable=False))
     op.add_column("letters", sa.Column("variant", sa.Text(), server_default="", nullable=False))
     op.create_index("ix_letters_shop_id_state_due_at", "letters", ["shop_id", "state", "due_at"], unique=False)

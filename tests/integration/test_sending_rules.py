@@ -1,0 +1,184 @@
+"""How letters go: fairly between shops, no faster than the carrier takes them, on the reader's clocks, in two subjects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.conftest import leg_day_files, publish_files
+from tests.integration.test_chain import EMAIL, go_to, hook, letters, rows, sent
+from tests.load.letters import plan_letters
+from widget.actions.add_shop import add_shop
+from widget.actions.handle_hooks import handle_hooks
+from widget.actions.send_letter import send_due_letters
+from widget.domain.markets import softly_agreed
+from widget.mail.carrier import MemoryCarrier
+from widget.parts import Parts
+from widget.storage.letters import Letter, claim_due
+from widget.storage.send_limits import give_back, take_leave
+from widget.storage.shops import Shop, shop_by_slug
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def test_one_shops_thousands_do_not_hold_up_anothers_one(parts: Parts) -> None:
+    add_shop(parts, "small", name="Small", postal_address="1 Lane")
+    publish_files(parts, leg_day_files(), shop="small")
+    plan_letters(parts, 300)
+    plan_letters(parts, 1, shop="small", first=1000)
+    with parts.sessions.begin() as session:
+        first = claim_due(session, parts.now(), 50)
+        shops = {session.get_one(Letter, each).shop_id for each in first}
+
+    assert len(first) == 50
+    assert len(shops) == 2
+
+
+def test_a_share_that_a_shop_does_not_need_goes_to_the_others(parts: Parts) -> None:
+    add_shop(parts, "small", name="Small", postal_address="1 Lane")
+    publish_files(parts, leg_day_files(), shop="small")
+    plan_letters(parts, 100)
+    plan_letters(parts, 2, shop="small", first=1000)
+    claims = []
+    while True:
+        with parts.sessions.begin() as session:
+            claimed = claim_due(session, parts.now(), 50)
+        if not claimed:
+            break
+        claims.append(len(claimed))
+
+    assert sum(claims) == 102
+    assert len(claims) <= 4
+
+
+def test_the_carriers_rate_is_kept_over_restarts(parts: Parts) -> None:
+    def leave(wanted: int, at: datetime) -> int:
+        with parts.sessions.begin() as session:
+            return take_leave(session, "mail", wanted=wanted, most=10, seconds=60, now=at)
+
+    assert leave(50, NOW) == 10
+    assert leave(50, NOW + timedelta(seconds=1)) == 0  # Another process, or this one again: the row remembers.
+    assert leave(50, NOW + timedelta(seconds=12)) == 2
+    assert leave(1, NOW + timedelta(seconds=19)) == 1
+    assert leave(50, NOW + timedelta(hours=1)) == 10
+
+
+def test_leave_that_was_not_used_is_given_back(parts: Parts) -> None:
+    with parts.sessions.begin() as session:
+        assert take_leave(session, "mail", wanted=10, most=10, seconds=60, now=NOW) == 10
+        give_back(session, "mail", 4, most=10, seconds=60)
+        assert take_leave(session, "mail", wanted=10, most=10, seconds=60, now=NOW) == 4
+
+
+def test_no_more_letters_go_than_the_carrier_takes(parts: Parts) -> None:
+    plan_letters(parts, 12)
+    slow = replace(parts, settings=replace(parts.settings, mail_rate="5/hour"))
+
+    assert send_due_letters(slow) == 5
+    assert send_due_letters(slow) == 0
+    assert len(sent(parts)) == 5
+
+
+def with_subject_b(parts: Parts) -> None:
+    files = leg_day_files()
+    name = "letters/sequences.yaml"
+    text = files[name].replace(
+        "        letter: how-to-use\n",
+        "        letter: how-to-use\n        subject_b: Two minutes for {{ product.name }}\n",
+    )
+    publish_files(parts, {**files, name: text})
+
+
+def test_half_get_the_second_subject_and_each_order_always_the_same(parts: Parts) -> None:
+    with_subject_b(parts)
+    for number in range(40):
+        hook(parts, order=str(number), email=f"person{number}@shop.example")
+    while handle_hooks(parts):
+        pass
+    planned = [each for each in rows(parts, Letter) if each.letter == "how-to-use"]
+    variants = [each.variant for each in planned]
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+    subjects = set(sent(parts))
+
+    assert set(variants) == {"a", "b"}
+    assert 8 <= variants.count("b") <= 32
+    assert {each.variant for each in rows(parts, Letter) if each.letter == "review"} == {""}
+    assert len(subjects) == 2
+    assert any(each.startswith("Two minutes for") for each in subjects)
+
+
+def test_a_letter_comes_on_the_clocks_of_its_order(parts: Parts) -> None:
+    hook(parts, timezone="Pacific/Auckland")
+    hook(parts, order="2", timezone="No/Such_Place", email="other@shop.example")
+    handle_hooks(parts)
+    due = {each.trigger_id: each.due_at for each in rows(parts, Letter) if each.letter == "how-to-use"}
+
+    assert (due["1042"] + timedelta(hours=13)).hour == 9
+    assert due["2"].hour == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"allowed": False}, False),
+        ({"asked": False}, False),
+        ({"asked": True}, False),  # A yes counts by itself.
+        ({"market": "de"}, False),
+        ({"market": None}, False),
+        ({"bought_at": NOW - timedelta(days=731)}, False),
+        ({"bought_at": None}, False),
+    ],
+)
+def test_when_a_purchase_stands_for_consent(change: dict[str, Any], expected: bool) -> None:
+    case: dict[str, Any] = {"market": "uk", "allowed": True, "asked": None, "bought_at": NOW - timedelta(days=6)}
+    case |= change
+    market = case.pop("market")
+
+    assert softly_agreed(market, **case, now=NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "state"), [(False, None, "skipped"), (True, None, "sent"), (True, False, "skipped")]
+)
+def test_soft_opt_in_is_off_until_the_shop_says_so(parts: Parts, allowed: bool, asked: bool | None, state: str) -> None:
+    with parts.sessions.begin() as session:
+        shop = shop_by_slug(session, "demo")
+        assert isinstance(shop, Shop)
+        shop.soft_opt_in = allowed
+    hook(parts, accepts_marketing=asked)
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert letters(parts)["how-to-use"].state == state
+
+
+def test_what_one_reader_gets_holds_nothing_of_another(parts: Parts) -> None:
+    """Letters are compiled once for all who get the same: links and reasons stay each reader's own."""
+    for number in (1, 2):
+        hook(parts, order=f"77{number}", email=f"reader{number}@shop.example")
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+    assert isinstance(parts.carrier, MemoryCarrier)
+    bodies = {to: message.as_bytes() for to, message in parts.carrier.sent}
+    links = {to: str(message["List-Unsubscribe"]).strip("<>") for to, message in parts.carrier.sent}
+
+    assert len(bodies) == 2
+    for to, body in bodies.items():
+        other = next(each for each in bodies if each != to)
+        html = next(message for who, message in parts.carrier.sent if who == to).get_body(("html",))
+        assert html is not None
+        text = html.get_content()
+        number = {"reader1@shop.example": "771", "reader2@shop.example": "772"}
+        assert links[to] in text
+        assert links[other] not in text
+        assert number[to] in text
+        assert number[other] not in text
+        assert b"own.invalid" not in body
+    assert EMAIL not in bodies

@@ -1,0 +1,127 @@
+"""The catalogue from a store's own API: every variant with price and stock, page by page, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.deliveries import shopify, shopify_order
+from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
+from tests.integration.test_chain import rows
+from tests.store import HERE, gives
+from widget.actions.add_person import add_person
+from widget.actions.change_feed import BadAddress, change_feed
+from widget.actions.connect_store import connect_store
+from widget.actions.handle_hooks import handle_hooks
+from widget.actions.import_due_feeds import import_due_feeds
+from widget.domain.roles import OWNER
+from widget.parts import Parts
+from widget.storage.catalogue import StoredProduct
+from widget.storage.feeds import Feed
+
+
+@pytest.fixture(params=[FakeShopify, FakeWoo])
+def store(request: pytest.FixtureRequest) -> Iterator[FakeStore]:
+    made: FakeStore = request.param(page=1)
+    yield made
+    made.close()
+
+
+def platform(store: FakeStore) -> str:
+    return "shopify" if isinstance(store, FakeShopify) else "woocommerce"
+
+
+def connected(parts: Parts, store: FakeStore) -> None:
+    secret = "a secret of the test store"
+    connect_store(
+        parts, shop="demo", platform=platform(store), secret=secret, address=store.root, key=store.key, limits=HERE
+    )
+    by, _ = add_person(parts, shop="demo", email="owner@demo.example", role=OWNER)
+    change_feed(parts, shop="demo", address=f"api:{platform(store)}", by=by)
+
+
+def put(store: FakeStore, sku: str, price: str, stock: int, number: int) -> None:
+    if isinstance(store, FakeShopify):
+        variant = {"id": number * 10, "sku": sku, "price": price, "title": "Default Title"}
+        counted = {"inventory_management": "shopify", "inventory_policy": "deny", "inventory_quantity": stock}
+        product = {"id": number, "title": f"Store {sku}", "handle": sku.lower(), "variants": [{**variant, **counted}]}
+    else:
+        state = "instock" if stock else "outofstock"
+        simple = {"id": number, "name": f"Store {sku}", "sku": sku, "price": price, "stock_status": state}
+        product = {**simple, "type": "simple", "permalink": f"https://legs.example/{sku.lower()}/", "images": []}
+    store.products.append(product)
+
+
+def run(parts: Parts) -> Feed:
+    import_due_feeds(parts, limits=HERE)
+    return rows(parts, Feed)[0]
+
+
+def stored(parts: Parts) -> dict[str, dict[str, Any]]:
+    return {each.sku: each.feed for each in rows(parts, StoredProduct) if each.feed}
+
+
+def test_price_and_stock_of_every_page_reach_the_catalogue(parts: Parts, store: FakeStore) -> None:
+    put(store, "CREAM-60", "31.50", 4, 1)
+    put(store, "ROLL-75", "28.00", 0, 2)
+    connected(parts, store)
+    report = run(parts)
+
+    assert (report.outcome, report.matched, report.error) == ("done", 2, "")
+    assert (stored(parts)["CREAM-60"]["price"], stored(parts)["ROLL-75"]["stock"]) == (3150, 0)
+    assert stored(parts)["CREAM-60"]["product_id"] == "1"
+
+
+def test_woos_variations_are_products_of_their_own(parts: Parts) -> None:
+    store = FakeWoo(page=1)
+    variation = {"id": 91, "sku": "CREAM-60", "price": "30.00", "stock_status": "instock", "image": None}
+    other = {"id": 92, "sku": "ROLL-75", "price": "20.00", "stock_status": "onbackorder"}
+    product = {"id": 9, "name": "Both", "type": "variable", "sku": "", "of_variations": [variation, other]}
+    store.products.append(product)
+    connected(parts, store)
+    run(parts)
+    store.close()
+
+    assert stored(parts)["CREAM-60"]["variant_id"] == "91"
+    assert stored(parts)["ROLL-75"].get("stock") is None
+
+
+@pytest.mark.parametrize(
+    "answer", [gives(b"{}", 500), gives(b'{"products": 1}'), gives(b"<html>", 200), gives(b"", 401)]
+)
+def test_a_page_that_fails_changes_nothing(parts: Parts, store: FakeStore, answer: Any) -> None:
+    put(store, "CREAM-60", "31.50", 4, 1)
+    connected(parts, store)
+    store.trouble = [answer]
+    report = run(parts)
+
+    assert report.outcome == "failed"
+    assert report.error.startswith("Nothing was changed")
+    assert stored(parts) == {}
+
+
+def test_a_changed_product_has_the_catalogue_read_soon(parts: Parts) -> None:
+    store = FakeShopify(page=5)
+    put(store, "CREAM-60", "31.50", 4, 1)
+    connected(parts, store)
+    before = run(parts)
+    connect_store(parts, shop="demo", platform="shopify", secret="shpss_constructed_test_secret")
+    shopify(parts, "products/update", {"id": 1})
+    handle_hooks(parts)
+    after = rows(parts, Feed)[0]
+    store.close()
+
+    assert before.due_at is not None
+    assert after.due_at is not None
+    assert after.due_at < before.due_at
+    assert after.state == "waiting"
+
+
+def test_without_a_key_there_is_nothing_to_read(sqlite_parts: Parts) -> None:
+    by, _ = add_person(sqlite_parts, shop="demo", email="owner@demo.example", role=OWNER)
+    for address in ("api:shopify", "api:magento", "api:"):
+        with pytest.raises(BadAddress):
+            change_feed(sqlite_parts, shop="demo", address=address, by=by)
+    assert shopify_order()

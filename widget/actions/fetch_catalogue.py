@@ -1,0 +1,71 @@
+"""Fetch a store's catalogue from its API into files of products.json. No database is held meanwhile."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO
+
+import orjson
+
+from widget.actions.errors import ActionError
+from widget.parts import Parts
+from widget.seals import Forged
+from widget.storage.connections import connection_of
+from widget.stores.addresses import Resolver, resolve
+from widget.stores.api_call import Answered, Throttled, call
+from widget.stores.catalogues import CATALOGUES
+from widget.stores.fetching import Limits, NotFetched
+
+API = "api:"
+"""A feed whose address begins so is read from the API of that connection: ``api:shopify``."""
+MOST_WAITS = 20
+
+
+class NoKey(ActionError):
+    code = "no_key"
+
+
+def api_of(parts: Parts, shop_id: int, platform: str) -> tuple[str, str]:
+    """(address, key) of a connection. Raises NoKey."""
+    with parts.reads() as session:
+        row = connection_of(session, shop_id, platform)
+    if platform not in CATALOGUES or row is None or not row.address or not row.sealed_key:
+        raise NoKey("connect the store with its address and the key of its API first")
+    try:
+        return row.address, parts.seals.unseal(row.sealed_key)
+    except Forged as error:
+        raise NoKey("its key was sealed with another key of ours: set it again") from error
+
+
+@contextmanager
+def fetched_catalogue(
+    platform: str,
+    address: str,
+    key: str,
+    *,
+    limits: Limits | None = None,
+    resolver: Resolver = resolve,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[list[BinaryIO]]:
+    """The pages as files, each at its start; gone with the context. Raises NotFetched, BadFeed."""
+
+    def ask(url: str, headers: Mapping[str, str]) -> Answered:
+        for _ in range(MOST_WAITS):
+            try:
+                return call(url, headers, limits=limits, resolver=resolver)
+            except Throttled as wait:
+                sleep(wait.seconds)
+        raise NotFetched("the store asked us to wait too many times")
+
+    with ExitStack() as stack:
+        files: list[BinaryIO] = []
+        for products in CATALOGUES[platform](address, key, ask):
+            file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
+            file.write(orjson.dumps({"products": products}))
+            file.seek(0)
+            if products or not files:
+                files.append(file)
+        yield files

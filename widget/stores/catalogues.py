@@ -1,0 +1,111 @@
+"""A store's catalogue from its API, in the form of products.json, so that it is read like any other feed.
+
+Sources: Shopify Admin REST API, "Product" (``inventory_management``, ``inventory_policy``, ``inventory_quantity``; the
+next page in ``Link``); WooCommerce REST API v3, "Products" and "Product variations" (``stock_status``, ``permalink``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from widget.stores.api_call import Answered
+from widget.stores.feed_item import BadFeed
+from widget.stores.fetching import NotFetched
+from widget.stores.platforms import SHOPIFY, WOOCOMMERCE
+from widget.stores.reconciling import MOST_PAGES, NEXT, SHOPIFY_VERSION, woo_login
+
+A_PAGE, WOO_PAGE = 250, 100
+MOST_ITEMS = 250_000
+Caller = Callable[[str, Mapping[str, str]], Answered]
+Product = dict[str, Any]
+
+
+def shopify_catalogue(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
+    """Pages of active products. Raises NotFetched, Throttled."""
+    url = f"{address}/admin/api/{SHOPIFY_VERSION}/products.json?{urlencode({'status': 'active', 'limit': A_PAGE})}"
+    for _ in range(MOST_PAGES):
+        answer = call(url, {"X-Shopify-Access-Token": key})
+        yield [_shopify_product(each) for each in _listed(answer.data, "products")]
+        found = NEXT.search(answer.headers.get("link", ""))
+        if not found:
+            return
+        url = found.group(1)
+        if urlsplit(url)[:2] != urlsplit(address)[:2]:
+            raise NotFetched("the store's next page is at another address")
+    raise BadFeed(f"the store has more than {MOST_PAGES * A_PAGE:,} products")
+
+
+def _shopify_product(product: Product) -> Product:
+    variants = [{**each, "available": _sold(each)} for each in product.get("variants") or () if isinstance(each, dict)]
+    return {**product, "variants": variants}
+
+
+def _sold(variant: Product) -> bool:
+    """Whether Shopify sells it now: not counted, or some are left, or more may be ordered than there are."""
+    if not variant.get("inventory_management") or variant.get("inventory_policy") == "continue":
+        return True
+    many = str(variant.get("inventory_quantity", "0"))
+    return many.lstrip("-").isdigit() and int(many) > 0
+
+
+def woocommerce_catalogue(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
+    """Pages of published products, each variable one with its variations. Raises NotFetched, Throttled."""
+    for listed in _woo_pages(f"{address}/wp-json/wc/v3/products", key, call, {"status": "publish"}):
+        yield [_woo_product(each, _variations(address, key, call, each)) for each in listed]
+
+
+def _variations(address: str, key: str, call: Caller, product: Product) -> list[Product]:
+    number = str(product.get("id", ""))
+    if product.get("type") != "variable" or not number.isdigit():
+        return []
+    pages = _woo_pages(f"{address}/wp-json/wc/v3/products/{number}/variations", key, call, {})
+    return [each for page in pages for each in page]
+
+
+def _woo_pages(url: str, key: str, call: Caller, more: Mapping[str, str]) -> Iterator[list[Product]]:
+    for page in range(1, MOST_PAGES + 1):
+        asked = {**more, "per_page": str(WOO_PAGE), "page": str(page)}
+        answer = call(f"{url}?{urlencode(asked)}", woo_login(key))
+        listed = _listed(answer.data, "")
+        yield listed
+        pages = answer.headers.get("x-wp-totalpages", "")
+        if len(listed) < WOO_PAGE and not (pages.isdigit() and page < int(pages)):
+            return
+    raise BadFeed(f"the store has more than {MOST_PAGES * WOO_PAGE:,} products")
+
+
+def _woo_product(product: Product, variations: list[Product]) -> Product:
+    own = variations or [product]
+    pictures = product.get("images") if isinstance(product.get("images"), list) else []
+    return {
+        "id": product.get("id"),
+        "title": product.get("name"),
+        "url": product.get("permalink"),
+        "images": [{"src": each.get("src")} for each in pictures or () if isinstance(each, dict)],
+        "variants": [_woo_variant(each, simple=not variations) for each in own],
+    }
+
+
+def _woo_variant(item: Product, *, simple: bool) -> Product:
+    """A simple product has no variant id of its own in WooCommerce."""
+    image = item.get("image") if isinstance(item.get("image"), dict) else None
+    return {
+        "id": "" if simple else item.get("id"),
+        "sku": item.get("sku"),
+        "title": "",
+        "price": item.get("price"),
+        "available": item.get("stock_status") in ("instock", "onbackorder"),
+        **({"featured_image": {"src": image.get("src")}} if image else {}),
+    }
+
+
+def _listed(data: Any, name: str) -> list[Product]:
+    found = data.get(name) if name and isinstance(data, dict) else data
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise NotFetched("the store's answer holds no list of products")
+    return found
+
+
+CATALOGUES = {SHOPIFY: shopify_catalogue, WOOCOMMERCE: woocommerce_catalogue}

@@ -125,7 +125,7 @@ def postgres_model(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
     with admin.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
     admin.dispose()
-    _with_demo_shop(tmp_path_factory.mktemp("model"), _named(postgres_url, name))
+    demo_shop(tmp_path_factory.mktemp("model"), _named(postgres_url, name))
     return name
 
 
@@ -133,11 +133,12 @@ def postgres_model(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
 def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as a file."""
     folder = tmp_path_factory.mktemp("model")
-    _with_demo_shop(folder, f"sqlite:///{folder / 'model.db'}")
+    demo_shop(folder, f"sqlite:///{folder / 'model.db'}")
     return folder / "model.db"
 
 
-def _with_demo_shop(folder: Path, url: str) -> None:
+def demo_shop(folder: Path, url: str) -> None:
+    """Tables, a shop and the shipped pack in a fresh database."""
     settings = settings_for(folder, url)
     settings.home.mkdir(parents=True, exist_ok=True)
     parts = build_parts(settings, carrier=MemoryCarrier())

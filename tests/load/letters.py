@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from widget.domain.letter import PLANNED
 from widget.parts import Parts
@@ -142,6 +142,21 @@ def plan_letters(parts: Parts, many: int, *, due: bool = True, shop: str = "demo
                 for number in numbers
             ]
             session.execute(insert(Letter), rows)
+
+
+def plan_waiting(parts: Parts, many: int) -> None:
+    """So many letters that are not due for a month, as copies of one: the database makes them itself."""
+    names = [column.name for column in Letter.__table__.columns if column.name not in ("id", "trigger_id", "due_at")]
+    later = datetime.now(UTC) + timedelta(days=30)
+    copied = ", ".join(names)
+    statement = text(
+        f"INSERT INTO letters (trigger_id, due_at, {copied}) "  # Names of our own columns.
+        f"SELECT 'later-' || number, :later, {copied.replace('state', chr(39) + PLANNED + chr(39), 1)} "
+        "FROM (SELECT * FROM letters ORDER BY id LIMIT 1) AS one, generate_series(1, :many) AS number"
+    )
+    with parts.sessions.begin() as session:
+        session.execute(statement, {"later": later, "many": many})
+        session.execute(text("ANALYZE letters"))
 
 
 def _contact(shop_id: int, number: int, now: datetime) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownShop
 from widget.actions.fetch_certificate import fetch_certificate
-from widget.domain.delivery import Delivery
+from widget.domain.delivery import BadSignature, Delivery
 from widget.mail.reports.carriers import CARRIERS, Fetch
 from widget.parts import Parts
 from widget.seals import Forged
@@ -28,8 +28,11 @@ def receive_hook(parts: Parts, *, shop: str, headers: Mapping[str, str], body: b
 
     The real clock counts for the signature, not the movable one: the sender has signed by it.
     """
-    owner, known = _secrets(parts, shop, door)
-    return _store(parts, owner, door, PLATFORMS[door].verify(headers, body, known_secrets=known, now=datetime.now(UTC)))
+
+    def verified(known: list[str]) -> Delivery:
+        return PLATFORMS[door].verify(headers, body, known_secrets=known, now=datetime.now(UTC))
+
+    return _taken(parts, shop, door, verified)
 
 
 def receive_report(
@@ -37,13 +40,29 @@ def receive_report(
 ) -> bool:
     """Store a mail carrier's report likewise. ``fetch`` gets a certificate; it is for tests. Raises as above."""
     door = MAIL + carrier
-    owner, known = _secrets(parts, shop, door)
-    return _store(
-        parts, owner, door, CARRIERS[carrier].verify(headers, body, known=known, fetch=fetch or fetch_certificate)
-    )
+
+    def verified(known: list[str]) -> Delivery:
+        return CARRIERS[carrier].verify(headers, body, known=known, fetch=fetch or fetch_certificate)
+
+    return _taken(parts, shop, door, verified)
 
 
-def _secrets(parts: Parts, shop: str, door: str) -> tuple[Shop, list[str]]:
+def _taken(parts: Parts, shop: str, door: str, verified: Callable[[list[str]], Delivery]) -> bool:
+    """What is known of a shop's secrets is kept for a second; who does not fit them gets a second, fresh look."""
+    key = (shop, door, int(parts.now().timestamp()))
+    kept = parts.hook_secrets.get(key)
+    if kept is not None:
+        try:
+            return _store(parts, kept[0], door, verified(kept[1]))
+        except BadSignature:
+            pass
+    shop_id, known = _secrets(parts, shop, door)
+    delivery = verified(known)
+    parts.hook_secrets.put(key, (shop_id, known))
+    return _store(parts, shop_id, door, delivery)
+
+
+def _secrets(parts: Parts, shop: str, door: str) -> tuple[int, list[str]]:
     with parts.reads() as session:
         owner = shop_by_slug(session, shop)
         if owner is None:
@@ -55,7 +74,7 @@ def _secrets(parts: Parts, shop: str, door: str) -> tuple[Shop, list[str]]:
             known.append(parts.seals.unseal(each))
         except Forged:
             continue  # Sealed with a key that is gone: as if it had not been given.
-    return owner, known
+    return owner.id, known
 
 
 def _sealed(parts: Parts, session: Session, owner: Shop, door: str) -> list[str]:
@@ -65,11 +84,11 @@ def _sealed(parts: Parts, session: Session, owner: Shop, door: str) -> list[str]
     return connection.good_secrets(parts.now()) if connection else []
 
 
-def _store(parts: Parts, owner: Shop, door: str, delivery: Delivery) -> bool:
+def _store(parts: Parts, shop_id: int, door: str, delivery: Delivery) -> bool:
     with parts.sessions.begin() as session:
         fresh = add_hook(
             session,
-            shop_id=owner.id,
+            shop_id=shop_id,
             door=door,
             event_id=delivery.event_id,
             topic=delivery.topic,

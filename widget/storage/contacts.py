@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
+from widget.storage.once import add_once
 
 RESULT, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
 KINDS = (RESULT, MARKETING, HEALTH_DATA)
@@ -62,15 +63,8 @@ class Suppression(Table):
 
 def contact_for(session: Session, *, shop_id: int, address_hash: str, email: str, locale: str, at: datetime) -> Contact:
     """The contact of this address, made if new; an erased one that comes back gets its address again."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    row = {
-        "shop_id": shop_id,
-        "address_hash": address_hash,
-        "email": email,
-        "locale": locale,
-        "created_at": at,
-    }
-    session.execute(make(Contact).values(**row).on_conflict_do_nothing(index_elements=["shop_id", "address_hash"]))
+    row = {"shop_id": shop_id, "address_hash": address_hash, "email": email, "locale": locale, "created_at": at}
+    add_once(session, Contact, row, ("shop_id", "address_hash"))
     contact = session.scalars(
         select(Contact).where(Contact.shop_id == shop_id, Contact.address_hash == address_hash)
     ).one()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 BUSY_MS = 5000
+LOOK_SECONDS = 0.0007
 Sessions = sessionmaker[Session]
 
 
@@ -74,5 +77,28 @@ def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
 
 def _begin_immediate(connection: Any) -> None:
     # A reader that later writes could find the database moved on under it; taking the lock at once cannot fail so.
-    mode = "DEFERRED" if connection.get_execution_options().get("reads_only") else "IMMEDIATE"
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    raw = connection.connection.dbapi_connection
+    if connection.get_execution_options().get("reads_only"):
+        raw.execute("BEGIN DEFERRED")
+        return
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        _take_the_lock(raw)
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
+
+def _take_the_lock(raw: Any) -> None:
+    """Wait for the writer before us, looking often: SQLite's own wait sleeps longer and longer, and whoever writes all
+    the time (a worker with much to do) keeps a web server out for seconds. Raises OperationalError after BUSY_MS.
+    """
+    end = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(LOOK_SECONDS)
+        else:
+            return

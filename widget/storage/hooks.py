@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from widget.storage.database import Table, Utc
+from widget.storage.once import add_once
 
 WAITING, DONE, FAILED = "waiting", "done", "failed"
 
@@ -38,13 +38,8 @@ def add_hook(
     session: Session, *, shop_id: int, door: str, event_id: str, body: bytes, at: datetime, topic: str = ""
 ) -> bool:
     """Store a delivery; False when it was there already. Safe when fifty copies arrive at once."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = make(Hook).values(
-        shop_id=shop_id, door=door, event_id=event_id, topic=topic, body=body, state=WAITING, error="", received_at=at
-    )
-    once = statement.on_conflict_do_nothing(index_elements=["shop_id", "door", "event_id"]).returning(Hook.id)
-    # What came back says whether a row was made; row counts differ from one database driver to the next.
-    return session.scalar(once) is not None
+    row = {"shop_id": shop_id, "door": door, "event_id": event_id, "topic": topic, "body": body, "received_at": at}
+    return add_once(session, Hook, row, ("shop_id", "door", "event_id"))
 
 
 def waiting_hooks(session: Session, limit: int) -> list[int]:

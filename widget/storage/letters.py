@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
 from widget.storage.database import Table, Utc
+from widget.storage.once import add_once
 from widget.storage.shops import Shop
 
 
@@ -65,10 +65,7 @@ class Letter(Table):
 
 def add_letter(session: Session, row: dict[str, Any]) -> bool:
     """Plan a letter; False when this step of this sequence is planned for this trigger already."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    keys = ["shop_id", "trigger_kind", "trigger_id", "sequence", "step"]
-    statement = make(Letter).values(**row).on_conflict_do_nothing(index_elements=keys).returning(Letter.id)
-    return session.scalar(statement) is not None
+    return add_once(session, Letter, row, ("shop_id", "trigger_kind", "trigger_id", "sequence", "step"))
 
 
 def claim_due(session: Session, now: datetime, limit: int) -> list[int]:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
+from widget.storage.once import add_once
 
 
 class MailReport(Table):
@@ -32,9 +32,7 @@ class MailReport(Table):
 
 def add_report(session: Session, row: dict[str, Any]) -> bool:
     """Note a report; False for one that is known already."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    once = make(MailReport).values(**row).on_conflict_do_nothing(index_elements=["shop_id", "event_id"])
-    return session.scalar(once.returning(MailReport.id)) is not None
+    return add_once(session, MailReport, row, ("shop_id", "event_id"))
 
 
 def last_reports(session: Session, shop_id: int, address_hash: str, many: int) -> list[str]:

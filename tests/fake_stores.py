@@ -97,6 +97,7 @@ class FakeWoo(FakeStore):
         assert asked["dates_are_gmt"] == "true"
         since = datetime.fromisoformat(asked["modified_after"]).replace(tzinfo=None)
         listed = [each for each in self.orders if datetime.fromisoformat(each["date_modified_gmt"]) > since]
+        listed.sort(key=lambda each: str(each["date_modified_gmt"]))
         start = (int(asked["page"]) - 1) * self.page
         pages = str(-(-len(listed) // self.page))
         gives(json.dumps(listed[start : start + self.page]).encode(), X_WP_TotalPages=pages)(handler)

@@ -289,12 +289,19 @@ def test_reports_as_mail(mailing: Parts, name: str, expected: list[str]) -> None
     assert reasons(mailing) == expected
 
 
-def test_a_report_without_our_message_is_known_by_its_address(mailing: Parts) -> None:
+def test_a_report_that_names_no_letter_of_ours_may_be_forged(mailing: Parts) -> None:
     raw = sample("dsn-failed-5.1.1", mailing).replace(b"Message-ID: <", b"X-Other: <")
-    assert take_message(mailing, raw) == 1
+    assert take_message(mailing, raw) == 0
     handle_hooks(mailing)
 
-    assert reasons(mailing) == ["bounced"]
+    assert reasons(mailing) == []
+
+
+def test_a_report_with_bytes_no_table_takes_stops_no_other(mailing: Parts) -> None:
+    raw = sample("dsn-failed-5.1.1", mailing)
+    mine = letters(mailing)["how-to-use"].message_id.encode()
+    assert take_message(mailing, raw.replace(mine, b"<a\x00b@x>")) == 0
+    assert take_message(mailing, raw) == 1
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,52 @@ def test_a_refund_that_no_hook_brought_stops_the_letter(parts: Parts, store: Fak
 
     assert letters(parts)["how-to-use"].reason == "order_refunded"
     assert BUYER not in str(sent(parts))
+
+
+def test_a_store_that_asks_for_a_long_wait_is_left_alone_meanwhile(parts: Parts, store: FakeStore) -> None:
+    order(store, 1)
+    store.trouble = [gives(b"{}", 503, Retry_After="600")]
+    connected(parts, store)
+    waited: list[float] = []
+
+    assert look(parts, waited) == 0
+    assert waited == []
+    due = connection(parts).due_at
+    assert due is not None
+    assert due - parts.now() > timedelta(minutes=9)
+    parts.clock.move_to(due)
+    assert look(parts) == 1
+
+
+def test_an_order_that_changes_while_pages_turn_hides_no_other(parts: Parts) -> None:
+    store = FakeWoo()
+    for number in range(1, 8):
+        order(store, number, minutes_ago=10 - number)
+    connected(parts, store)
+    say, asked = store.store.says.say, []  # type: ignore[attr-defined]
+
+    def moving(handler: Any) -> None:
+        asked.append(handler.path)
+        if len(asked) == 2:
+            store.orders[0]["date_modified_gmt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        say(handler)
+
+    store.store.says.say = moving  # type: ignore[attr-defined]
+    look(parts)
+    store.close()
+
+    assert known(parts) == [str(number) for number in range(1, 8)]
+
+
+def test_more_orders_of_one_moment_than_a_page_holds(parts: Parts) -> None:
+    store = FakeWoo()
+    for number in range(1, 6):
+        order(store, number, minutes_ago=3)
+    order(store, 6, minutes_ago=1)
+    for each in store.orders[:5]:
+        each["date_modified_gmt"] = store.orders[0]["date_modified_gmt"]
+    connected(parts, store)
+    look(parts)
+    store.close()
+
+    assert known(parts) == ["1", "2", "3", "4", "5", "6"]

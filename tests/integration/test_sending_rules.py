@@ -54,32 +54,53 @@ def test_a_share_that_a_shop_does_not_need_goes_to_the_others(parts: Parts) -> N
     assert len(claims) <= 4
 
 
-def test_the_carriers_rate_is_kept_over_restarts(parts: Parts) -> None:
-    def leave(wanted: int, at: datetime) -> int:
-        with parts.sessions.begin() as session:
-            return take_leave(session, "mail", wanted=wanted, most=10, seconds=60, now=at)
+def leave(parts: Parts, wanted: int, at: datetime, most: int = 100, seconds: float = 90) -> int:
+    with parts.sessions.begin() as session:
+        return take_leave(session, "mail", wanted=wanted, most=most, seconds=seconds, now=at)
 
-    assert leave(50, NOW) == 10
-    assert leave(50, NOW + timedelta(seconds=1)) == 0  # Another process, or this one again: the row remembers.
-    assert leave(50, NOW + timedelta(seconds=12)) == 2
-    assert leave(1, NOW + timedelta(seconds=19)) == 1
-    assert leave(50, NOW + timedelta(hours=1)) == 10
+
+def test_the_carriers_rate_is_kept_over_restarts(parts: Parts) -> None:
+    assert leave(parts, 50, NOW) == 10
+    assert leave(parts, 50, NOW) == 0  # Another process, or this one again: the row remembers.
+    assert leave(parts, 50, NOW + timedelta(seconds=3)) == 3
+    assert leave(parts, 1, NOW + timedelta(seconds=6)) == 1
+    assert leave(parts, 50, NOW + timedelta(hours=1)) == 10
+
+
+@pytest.mark.parametrize(("most", "seconds"), [(14, 1), (100, 60), (500, 86_400)])
+def test_in_no_window_of_its_length_more_goes(sqlite_parts: Parts, most: int, seconds: float) -> None:
+    gone: list[float] = []
+    step = seconds / 100
+    for tick in range(250):
+        gone += [tick * step] * leave(sqlite_parts, 50, NOW + timedelta(seconds=tick * step), most, seconds)
+    windows = [sum(start <= each < start + seconds for each in gone) for start in gone]
+
+    assert max(windows) <= most
+    assert max(windows) >= most * 0.8
 
 
 def test_leave_that_was_not_used_is_given_back(parts: Parts) -> None:
+    assert leave(parts, 10, NOW) == 10
     with parts.sessions.begin() as session:
-        assert take_leave(session, "mail", wanted=10, most=10, seconds=60, now=NOW) == 10
-        give_back(session, "mail", 4, most=10, seconds=60)
-        assert take_leave(session, "mail", wanted=10, most=10, seconds=60, now=NOW) == 4
+        give_back(session, "mail", 4, most=100, seconds=90)
+
+    assert leave(parts, 10, NOW) == 4
 
 
 def test_no_more_letters_go_than_the_carrier_takes(parts: Parts) -> None:
     plan_letters(parts, 12)
-    slow = replace(parts, settings=replace(parts.settings, mail_rate="5/hour"))
+    slow = replace(parts, settings=replace(parts.settings, mail_rate="50/hour"))
 
-    assert send_due_letters(slow) == 5
-    assert send_due_letters(slow) == 0
+    assert send_due_letters(slow, seconds=0.2) == 5
+    assert send_due_letters(slow, seconds=0.2) == 0
     assert len(sent(parts)) == 5
+
+
+def test_a_short_wait_for_leave_is_waited_out(sqlite_parts: Parts) -> None:
+    plan_letters(sqlite_parts, 8)
+    brisk = replace(sqlite_parts, settings=replace(sqlite_parts.settings, mail_rate="50/second"))
+
+    assert send_due_letters(brisk, seconds=5) == 8
 
 
 def with_subject_b(parts: Parts) -> None:

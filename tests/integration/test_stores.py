@@ -456,3 +456,130 @@ def test_a_connection_that_cannot_work_is_refused_by_field(
     with pytest.raises(BadConnection) as refused:
         connect_store(sqlite_parts, shop="demo", **given)  # type: ignore[arg-type]
     assert set(refused.value.fields) == {field}
+
+
+# What a careful reader found ---------------------------------------------------------------------------
+
+
+def test_a_refund_known_from_before_stays_known(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    handle_hooks(parts)
+    with parts.sessions.begin() as session:
+        row = session.scalars(select(Order)).one()
+        row.refunded_at, row.told, row.refunds = parts.now(), {}, {}  # As an order of an older version stands there.
+    later = (datetime.now(UTC) - LATER).isoformat()
+    shopify(parts, "orders/fulfilled", shopify_order(updated_at=later, name="#old"))
+    handle_hooks(parts)
+
+    assert only_order(parts).refunded_at is not None
+    assert only_order(parts).number == "#1042"
+
+
+@pytest.mark.parametrize("email", [BUYER, "Jon@Bücher.example", "jon@xn--bcher-kva.example"])
+def test_erased_stays_erased_whatever_comes_later(parts: Parts, email: str) -> None:
+    from widget.actions.record_report import record_reports
+    from widget.domain.feedback import HARD, Report
+
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(email=email))
+    handle_hooks(parts)
+    shopify(parts, "customers/redact", {"customer": {"email": email}})
+    handle_hooks(parts)
+    with parts.sessions.begin() as session:
+        shop = session.scalars(select(Shop).where(Shop.slug == "demo")).one()
+        record_reports(parts, session, shop, [Report(HARD, "late", email)])
+    shopify(parts, "orders/updated", shopify_order(email=email))
+    handle_hooks(parts)
+
+    assert [each.email for each in rows(parts, Contact)] == [""]
+    assert {each.reason for each in rows(parts, Suppression)} == {"erased"}
+    assert only_order(parts).lines == []
+
+
+def test_a_no_reaches_every_address_of_a_buyer(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(1, email="jon@shop.example"))
+    shopify(parts, "orders/create", shopify_order(2, email="other@shop.example"))
+    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address="john@shop.example"))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+
+    assert sent(parts) == []
+    assert len(rows(parts, Suppression)) == 3
+
+
+def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_along(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(email="typo@shop.example"))
+    handle_hooks(parts)
+    with parts.sessions.begin() as session:
+        for letter in session.scalars(select(Letter)):
+            letter.attempts, letter.result_code = 1, "sealed"
+    later = (datetime.now(UTC) + LATER).isoformat()
+    shopify(parts, "orders/updated", shopify_order(updated_at=later))
+    handle_hooks(parts)
+    right = next(each.id for each in rows(parts, Contact) if each.email == BUYER)
+
+    assert {(each.contact_id, each.result_code) for each in rows(parts, Letter)} == {(right, "")}
+
+
+@pytest.mark.parametrize("first", ["good", "bad"])
+def test_an_address_that_is_none_is_as_good_as_not_told(parts: Parts, first: str) -> None:
+    connected(parts)
+    later = (datetime.now(UTC) + LATER).isoformat()
+    told = [shopify_order(), shopify_order(email="not an address", updated_at=later)]
+    for body in told if first == "good" else told[::-1]:
+        shopify(parts, "orders/updated", body)
+        handle_hooks(parts)
+
+    assert [each.email for each in rows(parts, Contact)] == [BUYER]
+    assert len(rows(parts, Letter)) == 4
+
+
+def test_forgetting_somebody_takes_the_copy_of_their_request_along(parts: Parts) -> None:
+    known_person(parts)
+    shopify(parts, "customers/data_request", {"customer": {"email": BUYER}}, event="d")
+    handle_hooks(parts)
+    shopify(parts, "customers/redact", {"customer": {"email": BUYER}}, event="r")
+    handle_hooks(parts)
+
+    assert {each.sealed_copy for each in rows(parts, PrivacyRequest)} == {""}
+
+
+def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(parts: Parts) -> None:
+    known_person(parts)
+    shopify(parts, "customers/redact", {"customer": {"email": BUYER}}, event="r")
+    handle_hooks(parts)
+    shopify(parts, "orders/create", {"id": 9, "email": "else@shop.example", "line_items": "odd"})
+    handle_hooks(parts)
+    shopify(parts, "customers/redact", {"customer": {"email": BUYER}}, event="r2")
+    handle_hooks(parts)
+
+    (failed,) = [each for each in rows(parts, Hook) if each.state == "failed"]
+    assert b"else@shop.example" in failed.body
+
+
+def test_buyers_with_domains_of_other_letters_get_their_mail(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(email="jon@bücher.example"))
+    handle_hooks(parts)
+    go_to(parts, "how-to-use")
+    send_due_letters(parts)
+    assert isinstance(parts.carrier, MemoryCarrier)
+    (_, message) = parts.carrier.sent[0]
+
+    assert message["To"] == "jon@xn--bcher-kva.example"
+    assert b"To: jon@xn--bcher-kva.example\r\n" in message.as_bytes()
+
+
+def test_of_a_results_code_nothing_stays_with_a_letter(parts: Parts) -> None:
+    from tests.integration.test_promises import ask
+
+    code = ask(parts, health_data=True)
+    send_due_letters(parts)
+
+    for letter in rows(parts, Letter):
+        assert code[-24:] not in letter.trigger_id
+        assert code[-8:] not in letter.trigger_id

@@ -196,3 +196,33 @@ def test_the_examples_of_the_specification() -> None:
 def test_a_key_that_cannot_be_used_is_refused() -> None:
     with pytest.raises(ValueError, match=r"PEM|deserialize|Unable|key"):
         DkimSigner(b"no key", domain="shop.example", selector="rq1")
+
+
+@pytest.mark.parametrize(
+    "subject", ["تدليك الساقين بعد يوم طويل من التمارين الشاقة على السلالم", "Ein " * 40, "x" * 200]
+)
+def test_words_of_other_letters_keep_within_what_mail_allows(subject: str) -> None:
+    letter = message()
+    del letter["Subject"]
+    letter["Subject"] = subject.strip()
+    head = letter.as_bytes().split(b"\r\n\r\n")[0]
+
+    assert all(len(each) <= 75 for each in re.findall(rb"=\?[^ ]+\?=", head))
+    assert all(len(line) <= 998 for line in head.split(b"\r\n"))
+    assert b"List-Unsubscribe: <https://quiz.example/u/x>" in head
+
+
+def test_a_long_way_to_unsubscribe_stays_on_one_line() -> None:
+    letter = message()
+    del letter["List-Unsubscribe"]
+    letter["List-Unsubscribe"] = f"<https://quiz.example/u/{'x' * 120}>"
+
+    assert f"List-Unsubscribe: <https://quiz.example/u/{'x' * 120}>\r\n".encode() in letter.as_bytes()
+
+
+def test_an_address_that_cannot_be_put_on_the_wire_is_refused_for_good(sink: tuple[Sink, Controller]) -> None:
+    with pytest.raises(Never):
+        carrier_to(sink[1]).send(message(), "jösé@shop.example")
+    carrier_to(sink[1]).send(message(), "jon@bücher.example")
+
+    assert sink[0].taken[0][0] == "jon@xn--bcher-kva.example"

@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from widget.actions.change_consent import erase_contact, forget_orders
+from widget.actions.change_consent import erase_contact, forget_orders, redact_hooks
+from widget.actions.forget_shop import forget_shop
 from widget.domain.gatekeeper import ERASED
 from widget.domain.order import DATA_REQUEST, SHOP_REDACT, PrivacyEvent
 from widget.mail.message import BadAddress, checked_address
 from widget.parts import Parts
 from widget.storage.audit import note
 from widget.storage.contacts import Consent, Contact, suppress
-from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.people import Person
@@ -40,36 +40,41 @@ def answer_privacy(
     again = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop.id, PrivacyRequest.event_id == event_id)
     if known := session.scalar(again):
         return known
-    everything = event.kind == SHOP_REDACT
+    if event.kind == SHOP_REDACT:
+        row = _receipt(parts, shop, event, event_id, received_at, forget_shop(parts, session, shop))
+        session.add(row)
+        return row
     address_hash = _address_hash(parts, shop, event)
-    orders = _orders(session, shop, event, everything=everything)
-    contacts = _contacts(session, shop, address_hash, orders, everything=everything)
+    orders = _orders(session, shop, event)
+    contacts = _contacts(session, shop, address_hash, orders)
     theirs = {each.id for each in contacts}
     orders += [each for each in _orders_of(session, theirs) if each.id not in {one.id for one in orders}]
     letters = _letters(session, theirs, {each.id for each in orders})
     consents = _consents(session, theirs)
-    row = PrivacyRequest(
+    found = {"contacts": len(contacts), "orders": len(orders), "letters": len(letters), "consents": len(consents)}
+    row = _receipt(parts, shop, event, event_id, received_at, found)
+    session.add(row)
+    if event.kind == DATA_REQUEST:
+        row.sealed_copy = parts.seals.seal(json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False))
+        row.copy_until, row.contact_ids = parts.now() + COPY_FOR, sorted(theirs)
+    else:
+        _forget(parts, session, shop, contacts, orders, address_hash)
+        redact_hooks(session, shop.id, event.email)
+    return row
+
+
+def _receipt(
+    parts: Parts, shop: Shop, event: PrivacyEvent, event_id: str, received_at: datetime, found: dict[str, int]
+) -> PrivacyRequest:
+    return PrivacyRequest(
         shop_id=shop.id,
         event_id=event_id,
         kind=event.kind,
         received_at=received_at,
         done_at=parts.now(),
-        found={
-            "contacts": len(contacts),
-            "orders": len(orders),
-            "letters": len(letters),
-            "consents": len(consents),
-        },
+        found=found,
+        contact_ids=[],
     )
-    session.add(row)
-    if event.kind == DATA_REQUEST:
-        row.sealed_copy = parts.seals.seal(json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False))
-        row.copy_until = parts.now() + COPY_FOR
-    else:
-        _forget(parts, session, shop, contacts, orders, address_hash)
-        if everything:
-            session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
-    return row
 
 
 def copy_of(parts: Parts, shop_id: int, number: int, *, by: Person) -> str | None:
@@ -91,11 +96,9 @@ def _address_hash(parts: Parts, shop: Shop, event: PrivacyEvent) -> str:
         return ""
 
 
-def _orders(session: Session, shop: Shop, event: PrivacyEvent, *, everything: bool) -> list[Order]:
+def _orders(session: Session, shop: Shop, event: PrivacyEvent) -> list[Order]:
     """Those named, and those of the store's own id of the buyer."""
     query = select(Order).where(Order.shop_id == shop.id)
-    if everything:
-        return list(session.scalars(query))
     found: dict[int, Order] = {}
     for some in _chunks(event.order_ids):
         found |= {each.id: each for each in session.scalars(query.where(Order.external_id.in_(some)))}
@@ -104,12 +107,8 @@ def _orders(session: Session, shop: Shop, event: PrivacyEvent, *, everything: bo
     return list(found.values())
 
 
-def _contacts(
-    session: Session, shop: Shop, address_hash: str, orders: list[Order], *, everything: bool
-) -> list[Contact]:
+def _contacts(session: Session, shop: Shop, address_hash: str, orders: list[Order]) -> list[Contact]:
     query = select(Contact).where(Contact.shop_id == shop.id)
-    if everything:
-        return list(session.scalars(query))
     found: dict[int, Contact] = {}
     for some in _chunks({each.contact_id for each in orders if each.contact_id}):
         found |= {each.id: each for each in session.scalars(query.where(Contact.id.in_(some)))}

@@ -36,6 +36,7 @@ from widget.storage.hooks import FAILED, Hook
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
+from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
 
 
@@ -121,8 +122,9 @@ def erase_contact(parts: Parts, session: Session, contact: Contact) -> None:
     reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
     session.execute(reports.where(MailReport.address_hash == contact.address_hash))
     forget_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))
+    drop_copies(session, contact.shop_id, contact.id)
     contact.email, contact.locale, contact.timezone, contact.confirmed_at = "", "", "", None
-    _redact_hooks(session, contact.shop_id, address)
+    redact_hooks(session, contact.shop_id, address)
 
 
 def forget_orders(session: Session, order_ids: Iterable[int]) -> None:
@@ -133,11 +135,13 @@ def forget_orders(session: Session, order_ids: Iterable[int]) -> None:
         session.execute(update(Order).where(Order.id.in_(listed[at : at + 500])).values(**gone))
 
 
-def _redact_hooks(session: Session, shop_id: int, address: str) -> None:
+def redact_hooks(session: Session, shop_id: int, address: str) -> None:
     """Bodies that could not be read and name the address are emptied (those read are empty already)."""
+    if not address:
+        return
     wanted = address.casefold()
     rows = select(Hook.id, Hook.body).where(Hook.shop_id == shop_id, Hook.state == FAILED)
-    named = [hook_id for hook_id, body in session.execute(rows) if not wanted or wanted in _plain(body)]
+    named = [hook_id for hook_id, body in session.execute(rows) if wanted in _plain(body)]
     for hook_id in named:
         session.execute(update(Hook).where(Hook.id == hook_id).values(body=b""))
 

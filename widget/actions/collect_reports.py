@@ -6,20 +6,18 @@ import hashlib
 from collections.abc import Callable
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from widget.actions.receive_hook import MAIL
 from widget.domain.feedback import Report
-from widget.mail.message import BadAddress, checked_address
 from widget.mail.reports.carriers import MESSAGE
 from widget.mail.reports.mailbox import Mailbox
 from widget.mail.reports.messages import reports
 from widget.mail.reports.reading import NotReadable
 from widget.parts import Parts
-from widget.storage.contacts import Contact
 from widget.storage.hooks import add_hook
 from widget.storage.letters import Letter
-from widget.storage.shops import Shop
 from widget.telemetry import log
 
 MOST_AT_ONCE = 200
@@ -36,7 +34,10 @@ def collect_reports(parts: Parts, *, open_mailbox: Callable[[str], Mailbox] = Ma
     try:
         with open_mailbox(parts.settings.imap_url) as mailbox:
             for number, raw in mailbox.unread(MOST_AT_ONCE):
-                taken += take_message(parts, raw)
+                try:
+                    taken += take_message(parts, raw)
+                except DataError:  # One odd message must not stop the others: it stays in the mailbox, as read.
+                    log("reports").warning("report_not_taken")
                 mailbox.mark_read(number)
     except OSError as error:  # Also what imaplib raises; the next look tries again.
         log("reports").warning("mailbox_not_read", error=type(error).__name__)
@@ -44,32 +45,23 @@ def collect_reports(parts: Parts, *, open_mailbox: Callable[[str], Mailbox] = Ma
 
 
 def take_message(parts: Parts, raw: bytes) -> int:
-    """Store one message for each shop it concerns; how many that were. Mail that is no report concerns nobody."""
+    """Store one message for the shop it concerns; 1 if it did. Mail that is no report of ours concerns nobody."""
     try:
         found = reports(raw)
     except NotReadable:
         return 0
     event_id = f"message:{hashlib.sha256(raw).hexdigest()}"
     with parts.sessions.begin() as session:
-        shops = {shop for each in found for shop in _shops(parts, session, each)}
+        shops = {shop for each in found for shop in _shops(session, each)}
         return sum(
             add_hook(session, shop_id=shop, door=MAIL + MESSAGE, event_id=event_id, body=raw, at=parts.now())
             for shop in sorted(shops)
         )
 
 
-def _shops(parts: Parts, session: Session, report: Report) -> set[int]:
-    """The shop whose letter it was; where that is not told, every shop that knows the address."""
-    if report.message_id:
-        wanted = {report.message_id, f"<{report.message_id.strip('<>')}>"}
-        shop_id = session.scalar(select(Letter.shop_id).where(Letter.message_id.in_(wanted)).limit(1))
-        if shop_id is not None:
-            return {shop_id}
-    try:
-        email = checked_address(report.email) if report.email else ""
-    except BadAddress:
-        email = ""
-    if not email:
+def _shops(session: Session, report: Report) -> set[int]:
+    """The shop whose letter it was. Mail can be forged: only who had the letter can name its Message-ID."""
+    if not report.message_id:
         return set()
-    hashes = {parts.seals.address_hash(slug, email) for slug in session.scalars(select(Shop.slug))}
-    return set(session.scalars(select(Contact.shop_id).where(Contact.address_hash.in_(hashes))))
+    wanted = {report.message_id, f"<{report.message_id.strip('<>')}>"}
+    return set(session.scalars(select(Letter.shop_id).where(Letter.message_id.in_(wanted)).limit(1)))

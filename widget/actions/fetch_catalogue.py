@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import BinaryIO
 
 import orjson
@@ -15,13 +16,12 @@ from widget.parts import Parts
 from widget.seals import Forged
 from widget.storage.connections import connection_of
 from widget.stores.addresses import Resolver, resolve
-from widget.stores.api_call import Answered, Throttled, call
+from widget.stores.api_call import Throttled, call, patient
 from widget.stores.catalogues import CATALOGUES
 from widget.stores.fetching import Limits, NotFetched
 
 API = "api:"
 """A feed whose address begins so is read from the API of that connection: ``api:shopify``."""
-MOST_WAITS = 20
 
 
 class NoKey(ActionError):
@@ -51,21 +51,16 @@ def fetched_catalogue(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[BinaryIO]]:
     """The pages as files, each at its start; gone with the context. Raises NotFetched, BadFeed."""
-
-    def ask(url: str, headers: Mapping[str, str]) -> Answered:
-        for _ in range(MOST_WAITS):
-            try:
-                return call(url, headers, limits=limits, resolver=resolver)
-            except Throttled as wait:
-                sleep(wait.seconds)
-        raise NotFetched("the store asked us to wait too many times")
-
+    ask = patient(partial(call, limits=limits, resolver=resolver), sleep)
     with ExitStack() as stack:
         files: list[BinaryIO] = []
-        for products in CATALOGUES[platform](address, key, ask):
-            file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
-            file.write(orjson.dumps({"products": products}))
-            file.seek(0)
-            if products or not files:
-                files.append(file)
+        try:
+            for products in CATALOGUES[platform](address, key, ask):
+                file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
+                file.write(orjson.dumps({"products": products}))
+                file.seek(0)
+                if products or not files:
+                    files.append(file)
+        except Throttled as wait:
+            raise NotFetched("the store asks us to wait; the next time comes by itself") from wait
         yield files

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ from widget.storage.connections import GIVEN_UP_AFTER, Connection, due_connectio
 from widget.storage.hooks import add_hook
 from widget.storage.orders import order_by_external_id
 from widget.stores.addresses import Resolver, resolve
-from widget.stores.api_call import Throttled, call
+from widget.stores.api_call import Throttled, call, patient
 from widget.stores.fetching import Limits, NotFetched
 from widget.stores.reading import reading
 from widget.stores.reconciling import READERS, SOURCES, TOPICS
@@ -32,7 +33,6 @@ EVERY = timedelta(minutes=10)
 OVERLAP = timedelta(minutes=10)
 """Each look begins that much before the end of the last: clocks differ, and APIs show changes late."""
 AFTER_TROUBLE = timedelta(minutes=2)
-MOST_WAITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +65,21 @@ def _look(
     look = _claimed(parts, connection_id)
     if look is None:
         return 0
-    found, error = 0, ""
-
-    def ask(url: str, headers: Any) -> Any:
-        for _ in range(MOST_WAITS):
-            try:
-                return call(url, headers, limits=limits, resolver=resolver)
-            except Throttled as wait:
-                sleep(wait.seconds)
-        raise NotFetched("the store asked us to wait too many times")
-
+    found, error, again = 0, "", AFTER_TROUBLE
+    ask = patient(partial(call, limits=limits, resolver=resolver), sleep)
     try:
         if not look.key:
             raise NotFetched("its key was sealed with another key of ours: set it again")
         for orders in SOURCES[look.platform](look.address, look.key, look.since, ask):
             found += _hand_in(parts, look, orders)
+    except Throttled as wait:
+        error, again = "The store asks us to wait.", max(AFTER_TROUBLE, timedelta(seconds=wait.seconds))
     except NotFetched as trouble:
         error = f"{str(trouble)[:1].upper()}{str(trouble)[1:]}."
     except Exception as trouble:
         log("orders").error("look_failed", connection_id=connection_id, exc_info=True)
         error = f"Something went wrong on our side ({type(trouble).__name__}). It is tried again."
-    _done(parts, look, found, error)
+    _done(parts, look, found, error, again)
     return found
 
 
@@ -133,7 +127,7 @@ def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> int:
     return found
 
 
-def _done(parts: Parts, look: _Look, found: int, error: str) -> None:
+def _done(parts: Parts, look: _Look, found: int, error: str, again: timedelta) -> None:
     """After trouble the next look begins where this one began: what was missed meanwhile is found then."""
     with parts.sessions.begin() as session:
         row = session.get_one(Connection, look.connection_id, with_for_update=True)
@@ -144,4 +138,4 @@ def _done(parts: Parts, look: _Look, found: int, error: str) -> None:
         if not error:
             row.looked_until = look.started_at
         if row.due_at is not None:
-            row.due_at = now + (AFTER_TROUBLE if error else EVERY)
+            row.due_at = now + (again if error else EVERY)

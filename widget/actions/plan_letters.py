@@ -65,9 +65,10 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
         for step in sequence.steps:
             moment = due_at(step, events, bought, zone, uses_a_week=uses)
             known = planned.get((sequence.id, step.id))
-            if known and known.state == PLANNED and moment and known.attempts == 0:
-                known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
-                known.contact_id = order.contact_id  # Its address may have been set right since.
+            if known and known.state == PLANNED:
+                _hand_over(session, known, order.contact_id)
+                if moment and known.attempts == 0:
+                    known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
             elif known is None and moment and _concerns(step, bought):
                 code = _agreed_code(parts, session, served, order.contact_id, visit)
                 row = _row(parts, shop, served, sequence, step, moment)
@@ -77,6 +78,14 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
                 row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
                 row["variant"] = variant_of(step, order.external_id)
                 add_letter(session, row)
+
+
+def _hand_over(session: Session, letter: Letter, contact_id: int) -> None:
+    """The order's address was set right: the letter goes there, without answers that somebody else agreed to."""
+    if letter.contact_id != contact_id:
+        letter.contact_id = contact_id
+        if consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
+            letter.result_code = ""
 
 
 def plan_result_letters(
@@ -92,7 +101,8 @@ def plan_result_letters(
         outcome=outcome_of(parts, served, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
     )
-    about = f"{contact_id}:{code[-24:]}"
+    # A code is the same for the same answers: a piece of it would tell them to whoever asks for all results.
+    about = f"{contact_id}:{parts.seals.mark(code)}"
     trigger_id = f"{about}:{_finished(session, served.shop.id, about)}"
     return _plan_now(
         parts, session, served, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code

@@ -27,22 +27,40 @@ SOURCE = "store"
 
 
 def record_consent(parts: Parts, session: Session, shop: Shop, event: ConsentEvent) -> None:
-    """A no counts at once, for letters that wait as well. A yes counts unless the person said no to us.
+    """A no counts at once, for letters that wait as well, under every address of the person that we know of. A yes
+    counts for the address it names, unless the person said no to us.
 
     Told late or twice: the newest by the store's own clock counts.
     """
-    contact = _contact(parts, session, shop, event)
-    if contact is None or _told_later(session, contact, event):
+    address_hash = _address_hash(parts, shop, event)
+    if event.granted:
+        _granted(parts, session, shop, event, address_hash)
         return
-    known = consent_state(session, contact.id, MARKETING)
-    if event.granted and (known == WITHDRAWN or suppressed(session, shop.id, contact.address_hash)):
+    contacts = _contacts(session, shop, event, address_hash)
+    for contact in contacts:
+        if not _told_later(session, contact, event):
+            _note(session, shop, contact, event, WITHDRAWN)
+            _stop(parts, session, shop, contact.address_hash)
+    if address_hash and address_hash not in {each.address_hash for each in contacts}:
+        _stop(parts, session, shop, address_hash)  # Nobody is made known to us by a no, but by the hash.
+
+
+def _granted(parts: Parts, session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> None:
+    if not address_hash or suppressed(session, shop.id, address_hash):
         return  # Contradictory consent is a no; who wants letters again says so on our own page.
-    state = GRANTED if event.granted else WITHDRAWN
-    row = Consent(shop_id=shop.id, contact_id=contact.id, kind=MARKETING, state=state, source=SOURCE, at=event.at)
-    session.add(row)
-    if not event.granted:
-        at, address_hash = parts.now(), contact.address_hash
-        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=UNSUBSCRIBED, at=at)
+    email, at = checked_address(event.email), parts.now()
+    contact = contact_for(session, shop_id=shop.id, address_hash=address_hash, email=email, locale="", at=at)
+    if consent_state(session, contact.id, MARKETING) != WITHDRAWN and not _told_later(session, contact, event):
+        _note(session, shop, contact, event, GRANTED)
+
+
+def _note(session: Session, shop: Shop, contact: Contact, event: ConsentEvent, state: str) -> None:
+    entry = {"kind": MARKETING, "state": state, "source": SOURCE, "at": event.at}
+    session.add(Consent(shop_id=shop.id, contact_id=contact.id, **entry))
+
+
+def _stop(parts: Parts, session: Session, shop: Shop, address_hash: str) -> None:
+    suppress(session, shop_id=shop.id, address_hash=address_hash, reason=UNSUBSCRIBED, at=parts.now())
 
 
 def _told_later(session: Session, contact: Contact, event: ConsentEvent) -> bool:
@@ -50,23 +68,18 @@ def _told_later(session: Session, contact: Contact, event: ConsentEvent) -> bool
     return session.scalar(query.where(Consent.source == SOURCE, Consent.at >= event.at).limit(1)) is not None
 
 
-def _contact(parts: Parts, session: Session, shop: Shop, event: ConsentEvent) -> Contact | None:
-    """By address; else by the store's id of the buyer. Nobody is made known to us by a no alone but by its hash."""
-    if event.email:
-        try:
-            email = checked_address(event.email)
-        except BadAddress:
-            return None
-        address_hash = parts.seals.address_hash(shop.slug, email)
-        barred = suppressed(session, shop.id, address_hash)
-        known = session.scalar(select(Contact).where(Contact.shop_id == shop.id, Contact.address_hash == address_hash))
-        if known is not None or barred is not None:
-            return known
-        if not event.granted:
-            at = parts.now()
-            suppress(session, shop_id=shop.id, address_hash=address_hash, reason=UNSUBSCRIBED, at=at)
-            return None
-        return contact_for(session, shop_id=shop.id, address_hash=address_hash, email=email, locale="", at=parts.now())
-    query = select(Contact).join(Order, Order.contact_id == Contact.id)
-    query = query.where(Order.shop_id == shop.id, Order.customer_id == event.customer_id)
-    return session.scalar(query.limit(1))
+def _address_hash(parts: Parts, shop: Shop, event: ConsentEvent) -> str:
+    try:
+        return parts.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
+    except BadAddress:
+        return ""
+
+
+def _contacts(session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> list[Contact]:
+    """Of the address, and of every order under the store's id of the buyer."""
+    mine = select(Contact).where(Contact.shop_id == shop.id)
+    found = list(session.scalars(mine.where(Contact.address_hash == address_hash))) if address_hash else []
+    if event.customer_id:
+        orders = select(Order.contact_id).where(Order.shop_id == shop.id, Order.customer_id == event.customer_id)
+        found += session.scalars(mine.where(Contact.id.in_(orders)))
+    return list({each.id: each for each in found}.values())

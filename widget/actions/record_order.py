@@ -26,6 +26,7 @@ from widget.storage.tallies import BOUGHT, TallyKey, add_tallies
 
 def record_order(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> Order:
     """Fold one event into its order and plan letters, in the caller's transaction."""
+    event = replace(event, email=_usable(event.email))
     if _erased(parts, session, shop, event):
         event = replace(event, email="", customer_id="", lines=(), number="", visit="")  # Forgotten means forgotten.
     order = order_by_external_id(session, shop.id, event.external_id, lock=True)
@@ -39,6 +40,14 @@ def record_order(parts: Parts, session: Session, shop: Shop, event: OrderEvent) 
     session.flush()  # The letters below need the order's id.
     plan_order_letters(parts, session, shop, order, visit=event.visit)
     return order
+
+
+def _usable(email: str) -> str:
+    """The address in one spelling; one that no mail can be sent to is as good as none told."""
+    try:
+        return checked_address(email) if email else ""
+    except BadAddress:
+        return ""
 
 
 def _erased(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> bool:
@@ -73,6 +82,9 @@ def fold(order: Order, event: OrderEvent, *, email_now: str = "") -> bool:
     Moments are the earliest told, each word is the newest told (of two told of one moment, the greater as text),
     refunds are a set. Whether the address is the newest told.
     """
+    if order.refunded_at is not None and REFUNDED not in order.told and not order.refunds:
+        order.told = {**order.told, REFUNDED: order.refunded_at.timestamp()}  # Known from before refunds were a set.
+    since = order.updated_at.timestamp()
     for name, moment in event.moments.items():
         if name == REFUNDED:
             known = order.told.get(REFUNDED)
@@ -84,10 +96,10 @@ def fold(order: Order, event: OrderEvent, *, email_now: str = "") -> bool:
     order.test = bool(order.test) or event.test
     order.updated_at = max(order.updated_at, event.at)
     for field, value in _words(event).items():
-        if value not in ("", None, []) and _newer(order, event, field, value, getattr(order, field)):
+        if value not in ("", None, []) and _newer(order, event, field, value, getattr(order, field), since):
             setattr(order, field, value)
     _fold_refunds(order, event)
-    return bool(event.email) and _newer(order, event, "email", event.email, email_now)
+    return bool(event.email) and _newer(order, event, "email", event.email, email_now, since)
 
 
 def _words(event: OrderEvent) -> dict[str, Any]:
@@ -102,9 +114,10 @@ def _words(event: OrderEvent) -> dict[str, Any]:
     }
 
 
-def _newer(order: Order, event: OrderEvent, field: str, value: Any, now: Any) -> bool:
-    """Whether this is told of a later moment than what stands there; noted if so."""
-    at, known = event.at.timestamp(), order.told.get(field)
+def _newer(order: Order, event: OrderEvent, field: str, value: Any, now: Any, since: float) -> bool:
+    """Whether this is told of a later moment than what stands there; noted if so. ``since``: of when what stands there
+    is, where that was not noted."""
+    at, known = event.at.timestamp(), order.told.get(field, since if now not in ("", None, []) else None)
     if known is not None and (known, _as_text(now)) >= (at, _as_text(value)):
         return False
     order.told = {**order.told, field: at}
@@ -131,10 +144,7 @@ def _fold_refunds(order: Order, event: OrderEvent) -> None:
 
 def _link_contact(parts: Parts, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
     """The address may be set right later: the newest told counts, for letters that have not gone."""
-    try:
-        email = checked_address(event.email)
-    except BadAddress:
-        return
+    email = event.email
     contact = contact_for(
         session,
         shop_id=shop.id,

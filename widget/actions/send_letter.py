@@ -41,7 +41,7 @@ from widget.mail.message import letter_message
 from widget.parts import Parts
 from widget.storage.letter_facts import Known, known_of_letter
 from widget.storage.letters import Letter, claim_due
-from widget.storage.send_limits import give_back, take_leave
+from widget.storage.send_limits import give_back, next_leave, take_leave
 from widget.telemetry import LETTERS, log
 
 BATCH = 50
@@ -55,35 +55,44 @@ LONGEST_RETRY = timedelta(hours=6)
 def send_due_letters(parts: Parts, *, seconds: float = SECONDS) -> int:
     """Claim what is due and send it, letter by letter, until nothing is left or so much time is over; how many."""
     done, end = 0, time.monotonic() + seconds
-    while claimed := _claimed(parts):
-        before: Outcome | None = None
-        for letter_id in claimed:
-            previous, before = before, None
-            try:
-                before = _send(parts, letter_id, previous)
-            except Exception:  # One letter must not hold up the others; rescue finds what it left.
-                log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
-                with suppress(SQLAlchemyError):
-                    _note(parts, previous)
-        _note(parts, before)
-        done += len(claimed)
-        if time.monotonic() >= end:
+    while time.monotonic() < end or not done:
+        claimed, wait = _claimed(parts)
+        if not claimed and not wait:
             break
+        if not claimed:
+            if time.monotonic() + wait > end:
+                break
+            time.sleep(wait)
+        _send_all(parts, claimed)
+        done += len(claimed)
     return done
 
 
-def _claimed(parts: Parts) -> list[int]:
-    """The next letters, as many as the carrier takes now."""
+def _send_all(parts: Parts, claimed: list[int]) -> None:
+    before: Outcome | None = None
+    for letter_id in claimed:
+        previous, before = before, None
+        try:
+            before = _send(parts, letter_id, previous)
+        except Exception:  # One letter must not hold up the others; rescue finds what it left.
+            log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
+            with suppress(SQLAlchemyError):
+                _note(parts, previous)
+    _note(parts, before)
+
+
+def _claimed(parts: Parts) -> tuple[list[int], float]:
+    """(the next letters, as many as the carrier takes now; how long to wait for its leave where it gives none)"""
     now, limit = parts.now(), parts.settings.most_letters
     with parts.sessions.begin() as session:
         if limit is None:
-            return claim_due(session, now, BATCH)
+            return claim_due(session, now, BATCH), 0.0
         most, per = limit
         # By the real clock: the carrier knows no other.
         leave = take_leave(session, "mail", wanted=BATCH, most=most, seconds=per, now=datetime.now(UTC))
         claimed = claim_due(session, now, leave) if leave else []
         give_back(session, "mail", leave - len(claimed), most=most, seconds=per)
-        return claimed
+        return claimed, 0.0 if leave else next_leave(most, per)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from email.message import EmailMessage
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from widget.mail.message import wire_address
+
 TIMEOUT = 20
 KEPT_SECONDS, MOST_OVER_ONE, MOST_IDLE = 20.0, 100, 8
 """A connection is kept so long when nothing is sent, for so many messages, and so many of them."""
@@ -66,9 +68,11 @@ class SmtpCarrier:
         self._lock = threading.Lock()
 
     def send(self, message: EmailMessage, recipient: str) -> None:
-        body = message.as_bytes()
-        if self._sign is not None:
-            body = self._sign(body)
+        try:
+            body, recipient = message.as_bytes(), wire_address(recipient)
+            body = self._sign(body) if self._sign is not None else body
+        except ValueError as error:  # Nothing was said to the carrier yet, and nothing will change.
+            raise Never(f"it cannot be put on the wire ({type(error).__name__})") from error
         line = self._kept_line()
         if line is not None:
             try:

@@ -6,14 +6,51 @@ from binascii import b2a_qp
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
 from widget.mail.letter import Written
 
-POLICY = SMTP.clone(max_line_length=998)  # List-Unsubscribe must not be folded: signatures break on it.
+
+class _Unfolded(EmailPolicy):
+    """List-… headers stay on one line, whatever their length: signatures break on folded ones. All else is folded at 76
+    characters, so that encoded words keep within their 75 (RFC 2047).
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        return self._whole(name, value) if name.lower().startswith("list-") else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name.lower().startswith("list-"):
+            return self._whole(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+    def _whole(self, name: str, value: Any) -> str:
+        return f"{name}: {value}{self.linesep}" if str(value).isascii() else super().fold(name, value)
+
+
+POLICY = _Unfolded(linesep=SMTP.linesep, max_line_length=76)
+
+
+def wire_address(email: str) -> str:
+    """The address as mail servers of every kind take it: a domain of other letters in its ASCII form (RFC 5891).
+
+    Raises BadAddress.
+    """
+    if email.isascii():
+        return email
+    local, _, domain = email.rpartition("@")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}" if local.isascii() else _refused()
+    except UnicodeError:
+        return _refused()
+
+
+def _refused() -> str:
+    raise BadAddress("no mail server would take this address")
 
 
 class BadAddress(ValueError):
@@ -47,7 +84,7 @@ def letter_message(
     """
     message = EmailMessage(policy=POLICY)
     message["From"] = Address(_one_line(sender_name), addr_spec=sender)
-    message["To"] = Address(addr_spec=recipient)
+    message["To"] = Address(addr_spec=wire_address(recipient))
     message["Subject"] = _one_line(written.subject)
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id

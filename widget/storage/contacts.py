@@ -93,4 +93,6 @@ def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, 
     if reason == "unsubscribed":
         session.execute(once.on_conflict_do_nothing(index_elements=keys))
     else:
-        session.execute(once.on_conflict_do_update(index_elements=keys, set_={"reason": reason, "at": at}))
+        # Who had everything deleted stays deleted: no later reason takes that place.
+        stays = Suppression.reason != "erased"
+        session.execute(once.on_conflict_do_update(index_elements=keys, set_={"reason": reason, "at": at}, where=stays))

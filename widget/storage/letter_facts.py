@@ -69,14 +69,19 @@ def _query() -> Select[Any]:
 
 
 @cache
-def _statement(*, lock: bool) -> Select[Any]:
-    """Made once: putting it together takes longer than asking it."""
-    return _query().with_for_update(of=[Letter, Contact]) if lock else _query()
+def _statements() -> tuple[Select[int, int], Select[Any]]:
+    """(what locks, what asks). Made once: putting them together takes longer than asking."""
+    both = select(Letter.id, Contact.id).join(Contact, Contact.id == Letter.contact_id)
+    return both.where(Letter.id == bindparam("letter_id")).with_for_update(of=[Letter, Contact]), _query()
 
 
 def known_of_letter(session: Session, letter_id: int, *, lock: bool = False) -> Known | None:
     """The latest state; with ``lock``, the letter and its contact are held, so that nobody writes to them meanwhile."""
-    row = session.execute(_statement(lock=lock), {"letter_id": letter_id}).one_or_none()
+    locks, asks = _statements()
+    if lock:
+        # In a statement of its own: one that waits for a lock sees the other tables as they were before it waited.
+        session.execute(locks, {"letter_id": letter_id})
+    row = session.execute(asks, {"letter_id": letter_id}).one_or_none()
     if row is None:
         return None
     letter, contact, shop, order, reason, marketing, health, last, felt_worse = row

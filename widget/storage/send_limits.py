@@ -23,20 +23,35 @@ class SendLimit(Table):
     free_at: Mapped[datetime] = mapped_column(Utc)
 
 
+BURST = 0.1
+"""So much of the limit may go at once; the rest evenly. In no window of its length more goes than it allows."""
+
+
 def take_leave(session: Session, name: str, *, wanted: int, most: int, seconds: float, now: datetime) -> int:
     """How many of ``wanted`` may go now, where ``most`` may in ``seconds``; they count as gone."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     session.execute(make(SendLimit).values(name=name, free_at=now).on_conflict_do_nothing(index_elements=["name"]))
     row = session.scalars(select(SendLimit).where(SendLimit.name == name).with_for_update()).one()
-    each = seconds / most
+    each, burst = _pace(most, seconds)
     used = max(0.0, (row.free_at - now).total_seconds())
-    granted = max(0, min(wanted, int((seconds - used) / each + 1e-9)))
+    granted = max(0, min(wanted, int(burst - used / each + 1e-9)))
     row.free_at = max(row.free_at, now) + timedelta(seconds=granted * each)
     return granted
+
+
+def _pace(most: int, seconds: float) -> tuple[float, int]:
+    """(seconds for one, how many at once)"""
+    burst = max(1, int(most * BURST))
+    return seconds / max(1, most - burst), burst
 
 
 def give_back(session: Session, name: str, many: int, *, most: int, seconds: float) -> None:
     """Leave that was taken and not used."""
     if many > 0:
         row = session.scalars(select(SendLimit).where(SendLimit.name == name).with_for_update()).one()
-        row.free_at -= timedelta(seconds=many * seconds / most)
+        row.free_at -= timedelta(seconds=many * _pace(most, seconds)[0])
+
+
+def next_leave(most: int, seconds: float) -> float:
+    """How many seconds to wait for leave for one more."""
+    return _pace(most, seconds)[0]

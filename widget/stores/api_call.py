@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,10 @@ from widget.stores.addresses import Resolver, resolve
 from widget.stores.fetching import Limits, NotFetched, answered
 
 API_LIMITS = Limits(size=20 * 1024 * 1024, seconds=30.0)
+
+
+MOST_WAITING = 20.0
+"""Seconds of waiting within one look, all its pages together."""
 
 
 class Throttled(Exception):
@@ -58,3 +63,23 @@ def _seconds(text: str) -> float:
         return min(max(float(text), 1.0), 600.0)
     except ValueError:
         return 2.0
+
+
+def patient(
+    ask: Callable[[str, Mapping[str, str]], Answered], sleep: Callable[[float], None] = time.sleep
+) -> Callable[[str, Mapping[str, str]], Answered]:
+    """Waits as the store asks, for a few seconds in all: a worker has other stores to look after. Raises Throttled."""
+    waited = 0.0
+
+    def one(url: str, headers: Mapping[str, str]) -> Answered:
+        nonlocal waited
+        while True:
+            try:
+                return ask(url, headers)
+            except Throttled as wait:
+                if waited + wait.seconds > MOST_WAITING:
+                    raise
+                waited += wait.seconds
+                sleep(wait.seconds)
+
+    return one

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -43,8 +43,11 @@ def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Ite
 
 
 def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
-    """Likewise."""
-    for page in range(1, MOST_PAGES + 1):
+    """Likewise. Every page is asked for anew from the last change on: by number, an order that changes meanwhile would
+    move all others up, and the first of the next page would be missed.
+    """
+    page = 1
+    for _ in range(MOST_PAGES):
         asked = {
             "modified_after": _iso(since),
             "dates_are_gmt": "true",
@@ -57,8 +60,18 @@ def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) ->
         orders = _listed(answer.data)
         yield orders
         pages = answer.headers.get("x-wp-totalpages", "")
-        if len(orders) < WOO_PAGE and not (pages.isdigit() and page < int(pages)):
+        if not orders or (len(orders) < WOO_PAGE and not (pages.isdigit() and page < int(pages))):
             return
+        last = _changed(orders[-1]) - timedelta(seconds=1)
+        since, page = (last, 1) if last > since else (since, page + 1)  # More of one moment than a page holds.
+
+
+def _changed(order: dict[str, Any]) -> datetime:
+    try:
+        found = datetime.fromisoformat(str(order.get("date_modified_gmt")))
+    except ValueError as error:
+        raise NotFetched("the store's answer does not say when its orders changed") from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def woo_login(key: str) -> dict[str, str]:

@@ -60,7 +60,8 @@ def _kind(action: str, status: str) -> str:
 
 
 def _word(block: object, name: str) -> str:
-    return str(block.get(name, "")).strip() if isinstance(block, Message) else ""
+    found = str(block.get(name, "")) if isinstance(block, Message) else ""
+    return found.replace("\x00", "").encode("utf-8", "replace").decode().strip()
 
 
 def _abuse(message: Message) -> Iterator[tuple[str, str]]:

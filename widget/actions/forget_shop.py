@@ -1,0 +1,57 @@
+"""Forget every person of a shop at once, however many there are: sums, moments and keyed hashes are what stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from widget.domain.gatekeeper import ERASED
+from widget.domain.letter import PLANNED, SKIPPED
+from widget.parts import Parts
+from widget.storage.contacts import Consent, Contact, Suppression
+from widget.storage.hooks import Hook
+from widget.storage.letters import Letter
+from widget.storage.mail_reports import MailReport
+from widget.storage.orders import Order
+from widget.storage.privacy import drop_copies
+from widget.storage.shops import Shop
+
+
+def forget_shop(parts: Parts, session: Session, shop: Shop) -> dict[str, int]:
+    """How many of each kind there were. A handful of statements in the caller's transaction."""
+    found = {
+        "contacts": _count(session, Contact, shop),
+        "orders": _count(session, Order, shop),
+        "letters": _count(session, Letter, shop),
+        "consents": _count(session, Consent, shop),
+    }
+    now, mine = parts.now(), Letter.shop_id == shop.id
+    session.execute(update(Letter).where(mine).values(result_code="", answer="", locale=""))
+    told = [{"at": now.isoformat(), "state": SKIPPED, "reason": ERASED}]
+    stopped = {"state": SKIPPED, "reason": ERASED, "changed_at": now, "decisions": told}
+    session.execute(update(Letter).where(mine, Letter.state == PLANNED).values(**stopped))
+    session.execute(delete(Consent).where(Consent.shop_id == shop.id))
+    session.execute(delete(MailReport).where(MailReport.shop_id == shop.id))
+    gone: dict[str, Any] = {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": ""}
+    session.execute(update(Order).where(Order.shop_id == shop.id).values(**gone))
+    _suppress_all(parts, session, shop)
+    nobody = {"email": "", "locale": "", "timezone": "", "confirmed_at": None}
+    session.execute(update(Contact).where(Contact.shop_id == shop.id).values(**nobody))
+    session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
+    drop_copies(session, shop.id)
+    return found
+
+
+def _count(session: Session, table: type[Contact | Order | Letter | Consent], shop: Shop) -> int:
+    return session.scalar(select(func.count()).select_from(table).where(table.shop_id == shop.id)) or 0
+
+
+def _suppress_all(parts: Parts, session: Session, shop: Shop) -> None:
+    """Everybody we knew, by the keyed hash of their address: a late delivery must not make them known again."""
+    session.execute(update(Suppression).where(Suppression.shop_id == shop.id).values(reason=ERASED))
+    known = select(Suppression.address_hash).where(Suppression.shop_id == shop.id)
+    rest = select(Contact.shop_id, Contact.address_hash, literal(ERASED), literal(parts.now(), Suppression.at.type))
+    rest = rest.where(Contact.shop_id == shop.id, Contact.address_hash.not_in(known))
+    session.execute(insert(Suppression).from_select(["shop_id", "address_hash", "reason", "at"], rest))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import ANSWERS, check_accessible, take_quiz
+from tests.conftest import ROOT
 from tests.integration.test_running import Running
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(120)]
@@ -216,6 +217,36 @@ def test_from_the_result_to_the_cart_the_checkout_and_the_letter(page: Page, ser
     page.goto(link)
     page.get_by_role("button", name="Unsubscribe").click()
     expect(page.get_by_role("heading", name=re.compile("No more letters"))).to_be_visible()
+
+
+def test_what_the_stores_cart_refuses_is_told_to_the_shopper(page: Page) -> None:
+    """The theme block for Shopify, with the page's own handler: sold out is said in the store's words."""
+    asked: list[str] = []
+
+    def cart(route: Route) -> None:
+        asked.append(route.request.url)
+        sold_out = len(asked) == 1
+        told = {"status": 422, "description": "The roll-on is sold out."} if sold_out else {"items": []}
+        route.fulfill(status=422 if sold_out else 200, json=told)
+
+    page.route("**/es/cart/*.js", cart)
+    page.goto(PRODUCT)
+    page.evaluate("window.Shopify = { routes: { root: '/es/' } }")
+    page.evaluate((ROOT / "infra" / "stores" / "shopify" / "assets" / "recovery-quiz-cart.js").read_text())
+    take_quiz(page)
+    page.locator("recovery-quiz [data-add]").first.evaluate("form => { form.dataset.variant = '48039284711'; }")
+    button = page.locator("recovery-quiz [data-add] button").first
+    button.click()
+    refused = page.locator("recovery-quiz .buy [role=alert]")
+    expect(refused).to_have_text("The roll-on is sold out.")
+    assert no_sideways_scroll(page)
+    button.click()
+
+    expect(refused).to_have_count(0)
+    expect(page.locator("recovery-quiz p.sr[role=status]")).to_contain_text("Added")
+    assert [each.rsplit("/", 1)[-1] for each in asked] == ["add.js", "add.js", "update.js"]
+    assert ["422" in each for each in page.complaints] == [True]  # type: ignore[attr-defined]
+    page.complaints.clear()  # type: ignore[attr-defined]  # The browser tells of the 422 itself.
 
 
 def test_asking_for_the_result_by_letter(page: Page, service: Running) -> None:

@@ -17,11 +17,15 @@ from widget.seals import Forged
 from widget.storage.connections import connection_of
 from widget.stores.addresses import Resolver, resolve
 from widget.stores.api_call import Throttled, call, patient
-from widget.stores.catalogues import CATALOGUES
 from widget.stores.fetching import Limits, NotFetched
+from widget.stores.platforms import PLATFORMS
+from widget.stores.platforms import api_of as platform_api
 
 API = "api:"
 """A feed whose address begins so is read from the API of that connection: ``api:shopify``."""
+
+
+WITH_API = tuple(name for name, platform in PLATFORMS.items() if platform.api)
 
 
 class NoKey(ActionError):
@@ -32,7 +36,7 @@ def api_of(parts: Parts, shop_id: int, platform: str) -> tuple[str, str]:
     """(address, key) of a connection. Raises NoKey."""
     with parts.reads() as session:
         row = connection_of(session, shop_id, platform)
-    if platform not in CATALOGUES or row is None or not row.address or not row.sealed_key:
+    if platform not in WITH_API or row is None or not row.address or not row.sealed_key:
         raise NoKey("connect the store with its address and the key of its API first")
     try:
         return row.address, parts.seals.unseal(row.sealed_key)
@@ -55,7 +59,7 @@ def fetched_catalogue(
     with ExitStack() as stack:
         files: list[BinaryIO] = []
         try:
-            for products in CATALOGUES[platform](address, key, ask):
+            for products in platform_api(platform).catalogue(address, key, ask):
                 file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
                 file.write(orjson.dumps({"products": products}))
                 file.seek(0)

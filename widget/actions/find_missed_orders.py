@@ -24,8 +24,8 @@ from widget.storage.orders import order_by_external_id
 from widget.stores.addresses import Resolver, resolve
 from widget.stores.api_call import Throttled, call, patient
 from widget.stores.fetching import Limits, NotFetched
+from widget.stores.platforms import api_of
 from widget.stores.reading import reading
-from widget.stores.reconciling import READERS, SOURCES, TOPICS
 from widget.telemetry import log
 
 EVERY = timedelta(minutes=10)
@@ -70,7 +70,7 @@ def _look(
     try:
         if not look.key:
             raise NotFetched("its key was sealed with another key of ours: set it again")
-        for orders in SOURCES[look.platform](look.address, look.key, look.since, ask):
+        for orders in api_of(look.platform).reconcile(look.address, look.key, look.since, ask):
             found += _hand_in(parts, look, orders)
     except Throttled as wait:
         error, again = "The store asks us to wait.", max(AFTER_TROUBLE, timedelta(seconds=wait.seconds))
@@ -103,12 +103,12 @@ def _claimed(parts: Parts, connection_id: int) -> _Look | None:
 
 def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> int:
     """A page of orders as deliveries; how many of them tell something new."""
-    found = 0
+    found, api = 0, api_of(look.platform)
     with parts.sessions.begin() as session:
         for order in orders:
             try:
                 with reading("order"):
-                    event = READERS[look.platform](order)
+                    event = api.order(order)
                     event_id, changed = event.external_id, event.at
             except Unreadable:
                 event_id, changed = str(order.get("id", ""))[:200], look.started_at
@@ -120,7 +120,7 @@ def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> int:
                 shop_id=look.shop_id,
                 door=look.platform,
                 event_id=f"look:{event_id}:{changed.isoformat()}",
-                topic=TOPICS[look.platform],
+                topic=api.topic,
                 body=orjson.dumps(order),
                 at=parts.now(),
             )

@@ -1,4 +1,8 @@
-"""How a product gets into a store's cart."""
+"""How a product gets into a store's cart: by a form that works without scripts, an event, or no more than its link.
+
+Sources: Shopify, "Cart permalinks" (``/cart/{variant}:{quantity}?attributes[key]=value``); WooCommerce, "Add to cart by
+URL" (``?add-to-cart=ID&quantity=n&variation_id=ID``).
+"""
 
 from __future__ import annotations
 
@@ -9,29 +13,44 @@ from widget.domain.product import Product
 
 FORM, EVENT, LINK = "form", "event", "link"
 SHOPIFY, WOOCOMMERCE = "shopify", "woocommerce"
+Address = Callable[[str], str]
+"""Makes a whole address of a path of the store."""
+Cart = dict[str, Any]
 
 
-def cart_of(rule: Mapping[str, Any], product: Product, address: Callable[[str], str]) -> dict[str, Any]:
-    """How this product gets into the cart: a form that works without scripts, an event, or no more than its link.
+def form_cart(product: Product, action: str) -> Cart:
+    """A form with ``sku`` and ``quantity`` to an address of the store."""
+    return {"kind": FORM, "action": action, "fields": {"sku": product.sku, "quantity": "1"}}
 
-    Sources: Shopify, "Cart permalinks" (``/cart/{variant}:{quantity}?attributes[key]=value``); WooCommerce, "Add to
-    cart by URL" (``?add-to-cart=ID&quantity=n&variation_id=ID``). ``visit``: the name of the field for the visit.
-    """
+
+def event_cart(product: Product, address: Address) -> Cart:
+    """The store's own page listens."""
+    return {"kind": EVENT}
+
+
+def shopify_cart(product: Product, address: Address) -> Cart:
+    """A cart permalink as a form, so that the visit can go along as a cart attribute (``visit`` names its field)."""
+    if not product.variant_id:
+        return {"kind": LINK}
+    found: Cart = {"kind": FORM, "method": "get", "action": address(f"/cart/{product.variant_id}:1"), "fields": {}}
+    return {**found, "visit": "attributes[recovery_quiz]", "platform": SHOPIFY, "variant": product.variant_id}
+
+
+def woocommerce_cart(product: Product, address: Address) -> Cart:
+    """Likewise; the visit is kept by the plugin of infra/stores."""
+    if not product.product_id:
+        return {"kind": LINK}
+    fields = {"add-to-cart": product.product_id, "quantity": "1"}
+    if product.variant_id:
+        fields["variation_id"] = product.variant_id
+    found: Cart = {"kind": FORM, "method": "get", "action": address("/cart/"), "fields": fields}
+    return {**found, "visit": "recovery_quiz", "platform": WOOCOMMERCE}
+
+
+def cart_of(rule: Mapping[str, Any], product: Product, address: Address) -> Cart:
+    """As the shop has it: ``rule`` is its setting."""
     kind = rule["kind"]
     if kind == FORM:
-        fields = {"sku": product.sku, "quantity": "1"}
-        return {"kind": FORM, "action": address(rule["action"]), "fields": fields}
-    if kind == SHOPIFY:
-        if not product.variant_id:
-            return {"kind": LINK}
-        found = {"kind": FORM, "method": "get", "action": address(f"/cart/{product.variant_id}:1"), "fields": {}}
-        return {**found, "visit": "attributes[recovery_quiz]", "platform": SHOPIFY, "variant": product.variant_id}
-    if kind == WOOCOMMERCE:
-        if not product.product_id:
-            return {"kind": LINK}
-        fields = {"add-to-cart": product.product_id, "quantity": "1"}
-        if product.variant_id:
-            fields["variation_id"] = product.variant_id
-        found = {"kind": FORM, "method": "get", "action": address("/cart/"), "fields": fields}
-        return {**found, "visit": "recovery_quiz", "platform": WOOCOMMERCE}
-    return dict(rule)
+        return form_cart(product, address(rule["action"]))
+    by_platform = {SHOPIFY: shopify_cart, WOOCOMMERCE: woocommerce_cart}
+    return by_platform.get(kind, event_cart)(product, address)

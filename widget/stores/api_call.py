@@ -39,6 +39,10 @@ class Answered:
     headers: Mapping[str, str]
 
 
+Caller = Callable[[str, Mapping[str, str]], Answered]
+"""Asks for an address with these headers. Raises NotFetched, NotAllowed, Throttled."""
+
+
 def call(
     url: str, headers: Mapping[str, str], *, limits: Limits | None = None, resolver: Resolver = resolve
 ) -> Answered:
@@ -65,9 +69,7 @@ def _seconds(text: str) -> float:
         return 2.0
 
 
-def patient(
-    ask: Callable[[str, Mapping[str, str]], Answered], sleep: Callable[[float], None] = time.sleep
-) -> Callable[[str, Mapping[str, str]], Answered]:
+def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep) -> Caller:
     """Waits as the store asks, for a few seconds in all: a worker has other stores to look after. Raises Throttled."""
     waited = 0.0
 

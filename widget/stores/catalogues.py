@@ -6,19 +6,17 @@ next page in ``Link``); WooCommerce REST API v3, "Products" and "Product variati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from widget.stores.api_call import Answered
+from widget.stores.api_call import Caller
 from widget.stores.feed_item import BadFeed
 from widget.stores.fetching import NotFetched
-from widget.stores.platforms import SHOPIFY, WOOCOMMERCE
 from widget.stores.reconciling import MOST_PAGES, NEXT, SHOPIFY_VERSION, woo_login
 
 A_PAGE, WOO_PAGE = 250, 100
 MOST_ITEMS = 250_000
-Caller = Callable[[str, Mapping[str, str]], Answered]
 Product = dict[str, Any]
 
 
@@ -106,6 +104,3 @@ def _listed(data: Any, name: str) -> list[Product]:
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise NotFetched("the store's answer holds no list of products")
     return found
-
-
-CATALOGUES = {SHOPIFY: shopify_catalogue, WOOCOMMERCE: woocommerce_catalogue}

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from widget.domain.order import OrderEvent
-from widget.stores import shopify, woocommerce
-from widget.stores.api_call import Answered
+from widget.stores.api_call import Caller
 from widget.stores.fetching import NotFetched
-from widget.stores.platforms import SHOPIFY, WOOCOMMERCE
 
 SHOPIFY_VERSION = "2026-10"
 SHOPIFY_PAGE, WOO_PAGE = 250, 100
 MOST_PAGES = 1000
-Caller = Callable[[str, Mapping[str, str]], Answered]
 NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
 
 
@@ -87,11 +83,3 @@ def _listed(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise NotFetched("the store's answer holds no list of orders")
     return value
-
-
-SOURCES = {SHOPIFY: shopify_orders, WOOCOMMERCE: woocommerce_orders}
-TOPICS = {SHOPIFY: "orders/updated", WOOCOMMERCE: "order.updated"}
-READERS: dict[str, Callable[[dict[str, Any]], OrderEvent]] = {
-    SHOPIFY: shopify.order_event,
-    WOOCOMMERCE: woocommerce.order_event,
-}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from widget.actions.change_feed import shown_address
+from widget.actions.fetch_catalogue import WITH_API
 from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
 from widget.parts import Parts
 from widget.storage.connections import connections_of
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed, feed_of
 from widget.storage.shops import Shop
-from widget.stores.catalogues import CATALOGUES
 from widget.stores.feeds import KINDS
 
 LOOKS = {
@@ -59,5 +59,5 @@ def feed_view(parts: Parts, shop: Shop, *, wrong: str = "", wrong_file: str = ""
     if running and started is not None and started < parts.now() - GIVEN_UP_AFTER:
         running = False  # Its worker died; the next one takes it.
     busy = running or (row is not None and row.state == WAITING)
-    apis = tuple(name for name in CATALOGUES if name in known and known[name].address and known[name].sealed_key)
+    apis = tuple(name for name in WITH_API if name in known and known[name].address and known[name].sealed_key)
     return FeedView(row, shown_address(parts, row), busy, wrong, wrong_file, apis)

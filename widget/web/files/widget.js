@@ -344,8 +344,10 @@ class RecoveryQuiz extends HTMLElement {
     const until = (promise) => { put = promise; };
     if (!this.#tell("add-to-cart", { sku, visit: this.#visit, variant: dataset.variant, until })) {
       event.preventDefault();
-      Promise.resolve(put).then(() => this.#quiz.words.added, (error) => error.message)
-        .then((text) => { this.#told.textContent = text; });
+      const buy = event.target.closest(".buy");
+      buy.querySelector(".err")?.remove();
+      Promise.resolve(put).then(() => { this.#told.textContent = this.#quiz.words.added; },
+        (error) => buy.insertAdjacentHTML("beforeend", `<p class="err" role="alert">${esc(error.message)}</p>`));
     }
   }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from widget.actions.receive_hook import receive_report
 from widget.actions.send_letter import send_due_letters
 from widget.domain.delivery import BadSignature
 from widget.domain.feedback import HARD, SOFT
+from widget.mail.reports.ses import string_to_sign
 from widget.parts import Parts
 from widget.storage.contacts import Suppression
 from widget.storage.hooks import Hook
@@ -176,6 +178,19 @@ def test_a_changed_word_or_a_strange_certificate_is_refused(mailing: Parts) -> N
     sample = json.loads((PAYLOADS / "mail" / "sns-notification.constructed.json").read_text())
     with pytest.raises(BadSignature):
         ses(mailing, sample)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("sns-notification", "d49cf3d707b8461c0744e1514d3abbc3b8bde9409280c4f8c2526d6538e74dbd"),
+        ("sns-subscription-confirmation", "e977f6971ea712097cad4ac1dd2ba495c83e0195fc3db0611de71ca7db9f2fe2"),
+    ],
+)
+def test_the_text_that_amazon_signs(name: str, digest: str) -> None:
+    data = json.loads((PAYLOADS / "mail" / f"{name}.constructed.json").read_text())
+
+    assert hashlib.sha256(string_to_sign(data, data["Type"])).hexdigest() == digest
 
 
 def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def verified(body: bytes, *, topics: Sequence[str], fetch: Any) -> tuple[str, st
 
 
 def _check(data: Mapping[str, Any], kind: str, certificate: bytes) -> None:
-    signed = "".join(f"{key}\n{data[key]}\n" for key in KEYS[kind] if isinstance(data.get(key), str)).encode()
+    signed = string_to_sign(data, kind)
     algorithm = {"1": SHA1(), "2": SHA256()}.get(text(data.get("SignatureVersion")))  # noqa: S303  # Amazon's version 1.
     if algorithm is None:
         raise NotReadable("the version of the signature is not known")
@@ -65,6 +65,11 @@ def _check(data: Mapping[str, Any], kind: str, certificate: bytes) -> None:
         )
     except (InvalidSignature, ValueError, binascii.Error) as error:
         raise NotReadable("the signature does not fit") from error
+
+
+def string_to_sign(data: Mapping[str, Any], kind: str) -> bytes:
+    """Each key that is there, in their order, with its value: one a line."""
+    return "".join(f"{key}\n{data[key]}\n" for key in KEYS[kind] if isinstance(data.get(key), str)).encode()
 
 
 @lru_cache(maxsize=CERTIFICATES)

@@ -89,3 +89,29 @@ def test_versions_in_another_order_are_compared_by_drawn_paths(tmp_path: Path) -
         assert not told.exact
         assert told.changed / told.paths == pytest.approx(changed / len(one | other), abs=0.06), seed
     assert looked > 3
+
+
+def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without the short way the same changes are told, and the short way is taken often."""
+    from widget.coverage import compare as comparing
+
+    short, taken = comparing.paired, []
+
+    def noted(one: object, other: object) -> object:
+        found = short(one, other)  # type: ignore[arg-type]
+        taken.append(found is not None)
+        return found
+
+    for seed in range(9000, 9040):
+        pack = random_pack(seed, tmp_path)
+        rows = [replace(row, weight=row.weight + 3 or 1) if row.effect == "boost" else row for row in pack.mappings]
+        before, after = Engine.of(pack), Engine.of(replace(pack, mappings=tuple(rows)))
+        monkeypatch.setattr(comparing, "paired", noted)
+        one = compare(before, after)
+        monkeypatch.setattr(comparing, "paired", lambda *runs: None)
+        other = compare(before, after)
+        if one.exact:
+            assert (one.paths, one.changed, one.products) == (other.paths, other.changed, other.products), seed
+            assert [each["paths"] for each in one.examples] == [each["paths"] for each in other.examples], seed
+
+    assert sum(taken) > len(taken) // 4

@@ -16,6 +16,7 @@ from widget.coverage.drawn import Drawn
 from widget.coverage.frame import OrderDiffers
 from widget.coverage.items import GOODS, TIPS, side_of
 from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
+from widget.coverage.paired import paired
 from widget.coverage.report import Coverage, Finding
 from widget.coverage.run import Answers, Kind, Run
 from widget.coverage.sample import pair_answers
@@ -92,12 +93,13 @@ def compare(
     first = first or check_paths(before.rules.pack, before.shelf, most=most, progress=progress)
     told = [first, check_paths(after.rules.pack, after.shelf, before=first, most=most, progress=progress)]
     try:
-        runs = [_side_by_side(before, after, group, most, progress) for group in (GOODS, TIPS)]
+        runs = [_side_by_side(before, after, told, group, most, progress) for group in (GOODS, TIPS)]
         common = runs[0].paths
-        changed_common = _changed(runs, before.rules, after.rules)
+        names = [_Names(before.rules, after.rules, group) for group in (GOODS, TIPS)]
+        changed_common = _changed(runs, names)
         paths = told[0].paths + told[1].paths - common
         changed = changed_common + (told[0].paths - common) + (told[1].paths - common)
-        candidates, exact = list(_changed_answers(runs, before, after)), all(each.exact for each in told)
+        candidates, exact = list(_changed_answers(runs, names, before, after)), all(each.exact for each in told)
     except (TooMany, TooManyClasses, OrderDiffers):
         paths, changed, candidates = _by_sample(before, after)
         exact = False
@@ -134,9 +136,18 @@ def _before_after(one: dict[str, int], other: dict[str, int]) -> dict[str, dict[
 # Paths -----------------------------------------------------------------------------------------------
 
 
-def _side_by_side(before: Engine, after: Engine, group: str, most: int, progress: Progress | None) -> Run:
+def _side_by_side(
+    before: Engine, after: Engine, told: list[Coverage], group: str, most: int, progress: Progress | None
+) -> Run:
+    known = paired(*(_run_of(each, group) for each in told))
+    if known is not None:
+        return known
     sides = [side_of(each.rules, each.shelf, group) for each in (before, after)]
     return Run(sides, most=most, progress=progress)
+
+
+def _run_of(told: Coverage, group: str) -> Run | Drawn:
+    return next(each.run for each in told.gone if each.run.frame.sides[0].group == group)
 
 
 def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
@@ -150,16 +161,31 @@ def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
     return (PRODUCTS if kind.shown else TIPS_ONLY, advice, *(rules.products[place].sku for place in kind.shown))
 
 
-def _differs(before: Rules, after: Rules, group: str) -> Callable[[tuple[Kind, ...]], bool]:
-    def differs(kinds: tuple[Kind, ...]) -> bool:
-        return shown_names(before, group, kinds[0]) != shown_names(after, group, kinds[1])
+class _Names:
+    """What shoppers see of the kinds of a group, each worked out once: thousands of pairs share few kinds."""
 
-    return differs
+    def __init__(self, before: Rules, after: Rules, group: str) -> None:
+        self._rules, self._group = (before, after), group
+        self._known: tuple[dict[int, tuple[Kind, tuple[Any, ...]]], ...] = ({}, {})
+
+    def pair(self, kinds: tuple[Kind, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return self._name(0, kinds[0]), self._name(1, kinds[1])
+
+    def differs(self, kinds: tuple[Kind, ...]) -> bool:
+        one, other = self.pair(kinds)
+        return one != other
+
+    def _name(self, side: int, kind: Kind) -> tuple[Any, ...]:
+        # By identity, since to hash a kind costs more than to name it; each is held here, so that none takes its place.
+        known = self._known[side].get(id(kind))
+        if known is None:
+            known = self._known[side][id(kind)] = kind, shown_names(self._rules[side], self._group, kind)
+        return known[1]
 
 
-def _changed(runs: list[Run], before: Rules, after: Rules) -> int:
+def _changed(runs: list[Run], names: list[_Names]) -> int:
     """On how many common paths products, order, outcome or tips change."""
-    differs = [_differs(before, after, group) for group in (GOODS, TIPS)]
+    differs = [each.differs for each in names]
     by_group = [_changed_paths(run, each) for run, each in zip(runs, differs, strict=True)]
     if not by_group[0] or not by_group[1]:
         return sum(by_group)
@@ -187,21 +213,22 @@ def _joint_ways(runs: list[Run], at: int) -> tuple[list[int], Any, Any]:
 _ways = lru_cache(maxsize=64)(ways_of)
 
 
-def _changed_answers(runs: list[Run], before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
+def _changed_answers(
+    runs: list[Run], names: list[_Names], before: Engine, after: Engine
+) -> Iterator[tuple[Answers, int]]:
     """(answers, paths) of the changes that most paths share, one for each pair of results."""
     found: list[tuple[int, Answers]] = []
-    for group, run in zip((GOODS, TIPS), runs, strict=True):
-        differs = _differs(before.rules, after.rules, group)
+    for told, run in zip(names, runs, strict=True):
         best: dict[tuple[Any, ...], tuple[int, int]] = {}
         for at, kinds in enumerate(run.kinds):
-            if differs(kinds):
-                pair = tuple(shown_names(e.rules, group, kind) for e, kind in zip((before, after), kinds, strict=True))
+            pair = told.pair(kinds)
+            if pair[0] != pair[1]:
                 total, first = best.get(pair, (0, at))
                 best[pair] = (total + run.totals[at], first)
         most = sorted(best.values(), reverse=True)[:MOST_EXAMPLES]
         found += [(total, run.example_of_kind(at)) for total, at in most]
         for end, rows in enumerate(run.walked.ends):
-            if differs(tuple(Kind(row, None, (), (), ()) for row in rows)):
+            if told.differs(tuple(Kind(row, None, (), (), ()) for row in rows)):
                 found.append((run.walked.ended[end], run.example_of_end(end)))
     found.sort(key=lambda each: -each[0])
     yield from ((answers, total) for total, answers in found)

@@ -583,3 +583,14 @@ def test_of_a_results_code_nothing_stays_with_a_letter(parts: Parts) -> None:
     for letter in rows(parts, Letter):
         assert code[-24:] not in letter.trigger_id
         assert code[-8:] not in letter.trigger_id
+
+
+def test_a_part_that_was_paid_back_comes_off_what_was_earned(parts: Parts) -> None:
+    connected(parts)
+    lines = [*shopify_order()["line_items"], {"id": 9, "sku": "SOCKS", "title": "Socks", "quantity": 1}]
+    shopify(parts, "orders/create", shopify_order(line_items=lines, total_price="40.00"))
+    shopify(parts, "refunds/create", shopify_refund(ORDER))
+    shopify(parts, "refunds/create", shopify_refund(ORDER))
+    handle_hooks(parts)
+
+    assert (only_order(parts).total, only_order(parts).refunded, only_order(parts).refunded_at) == (4000, 2800, None)

@@ -71,6 +71,7 @@ def new_order(shop_id: int, event: OrderEvent) -> Order:
         customer_id="",
         timezone="",
         lines=[],
+        refunded=0,
         refunds={},
         told={},
     )
@@ -136,6 +137,7 @@ def _fold_refunds(order: Order, event: OrderEvent) -> None:
         known = refunds.get(each.refund_id)
         refunds[each.refund_id] = row if known is None else max(known, row, key=_as_text)
     order.refunds = refunds
+    order.refunded = sum(row["amount"] or 0 for row in refunds.values())
     moments = [order.told[REFUNDED]] if REFUNDED in order.told else []
     if refunds and order.lines and not kept_lines(order.lines, refunds):
         moments.append(max(row["at"] for row in refunds.values()))

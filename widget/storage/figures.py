@@ -46,13 +46,15 @@ class Completed(NamedTuple):
 
 
 class Ordered(NamedTuple):
-    """Orders that have something in common. ``total`` in minor units, ``gone``: refunded or cancelled since."""
+    """Orders that have something in common. ``total`` in minor units, ``gone``: refunded as a whole or cancelled since;
+    ``refunded``: what was paid back of the others."""
 
     currency: str
     strict: bool
     gone: bool
     number: int
     total: int
+    refunded: int = 0
 
 
 def tallied(session: Session, span: Span) -> dict[str, dict[str, int]]:
@@ -92,9 +94,9 @@ def ordered(session: Session, span: Span) -> list[Ordered]:
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
     groups: list[ColumnElement[Any]] = [Order.currency.expression, _flag(Order.strict.is_(True)), _flag(gone)]
     keys = [each.label(f"k{at}") for at, each in enumerate(groups)]
-    query = select(*keys, func.count(), func.coalesce(func.sum(Order.total), 0))
+    query = select(*keys, func.count(), *(func.coalesce(func.sum(each), 0) for each in (Order.total, Order.refunded)))
     rows: Iterable[Any] = session.execute(_with_quiz(query, span, span.first, span.last).group_by(*keys))
-    return [Ordered(currency, bool(strict), bool(gone), int(k), int(t)) for currency, strict, gone, k, t in rows]
+    return [Ordered(row[0], bool(row[1]), bool(row[2]), *map(int, row[3:])) for row in rows]
 
 
 def ordered_before(session: Session, span: Span) -> int:
@@ -221,14 +223,14 @@ def _letter_rows(session: Session, span: Span) -> Iterable[tuple[str | int | Non
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
     """Orders by day; whichever way of counting takes them in."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
-    told = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.strict, Order.total, gone)
-    orders = session.execute(_with_quiz(select(*told), span, span.first, span.last))
+    told = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.strict, Order.total)
+    orders = session.execute(_with_quiz(select(*told, Order.refunded, gone), span, span.first, span.last))
     sums: dict[tuple[str, int, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for placed_at, version, locale, currency, strict, total, lost in orders:
+    for placed_at, version, locale, currency, strict, total, refunded, lost in orders:
         for name in ("generous", "strict") if strict else ("generous",):
             row = sums[(str(placed_at.date()), version or 0, locale or "", name, currency)]
             row[0] += 1
             row[1] += total or 0
-            row[2] += (total or 0) if lost else 0
+            row[2] += (total or 0) if lost else min(refunded, total or 0)
     for (day, version, locale, name, currency), (number, total, refunded) in sorted(sums.items()):
         yield day, version, locale, "orders", name, number, currency, total, refunded

@@ -43,6 +43,8 @@ class Order(Table):
     eligible: Mapped[bool] = mapped_column(default=True)
     attributed: Mapped[bool] = mapped_column(default=False)
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    refunded: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """What was paid back of ``total``, as far as refunds told their amounts."""
     refunds: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     told: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     placed_at: Mapped[datetime | None] = mapped_column(Utc)

@@ -68,5 +68,5 @@ def _count(rows: Iterable[Ordered]) -> Count:
     return Count(
         sum(row.number for row in listed),
         sum(row.total for row in listed),
-        sum(row.total for row in listed if row.gone),
+        sum(row.total if row.gone else row.refunded for row in listed),
     )

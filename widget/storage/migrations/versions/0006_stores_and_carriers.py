@@ -89,6 +89,7 @@ def _more_columns() -> None:
         op.add_column("orders", sa.Column(name, sa.Text(), server_default="", nullable=False))
     for name in ("refunds", "told"):
         op.add_column("orders", sa.Column(name, sa.JSON(), server_default="{}", nullable=False))
+    op.add_column("orders", sa.Column("refunded", sa.BigInteger(), server_default="0", nullable=False))
     op.create_index("ix_orders_shop_id_customer_id", "orders", ["shop_id", "customer_id"], unique=False)
     op.add_column("shops", sa.Column("soft_opt_in", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("contacts", sa.Column("timezone", sa.Text(), server_default="", nullable=False))

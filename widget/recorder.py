@@ -67,7 +67,10 @@ class Recorder:
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # What comes next must be stored all the same.
+                self._log.error("recorder_failed", exc_info=True)
 
     def flush(self) -> None:
         """Store what waits, in one transaction; on failure it waits for the next time."""

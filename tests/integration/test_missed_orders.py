@@ -248,3 +248,43 @@ def test_more_orders_of_one_moment_than_a_page_holds(parts: Parts) -> None:
     store.close()
 
     assert known(parts) == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_store_that_gives_few_pages_at_a_time_is_seen_to_its_end(parts: Parts) -> None:
+    store = FakeWoo()
+    for number in range(1, 9):
+        order(store, number, minutes_ago=400 - number * 30)
+    connected(parts, store)
+    say, left = store.store.says.say, [0]  # type: ignore[attr-defined]
+
+    def stingy(handler: Any) -> None:
+        left[0] -= 1
+        say(handler) if left[0] >= 0 else gives(b"{}", 429, Retry_After="60")(handler)
+
+    store.store.says.say = stingy  # type: ignore[attr-defined]
+    for _ in range(8):
+        left[0] = 2
+        look(parts)
+        parts.clock.move_to(parts.now() + timedelta(minutes=3))
+    store.close()
+
+    assert known(parts) == [str(number) for number in range(1, 9)]
+
+
+def test_a_store_that_does_not_heed_the_moment_is_told_of(parts: Parts) -> None:
+    store = FakeWoo()
+    for number in range(1, 6):
+        order(store, number, minutes_ago=60 * 24 * 30 + number)
+    connected(parts, store)
+    answer, asked = store.answer, []  # type: ignore[var-annotated]
+
+    def heedless(handler: Any, path: str, wanted: dict[str, str]) -> None:
+        asked.append(path)
+        answer(handler, path, {**wanted, "modified_after": "2000-01-01T00:00:00Z"})
+
+    store.answer = heedless  # type: ignore[method-assign]
+    look(parts)
+    store.close()
+
+    assert "modified_after" in connection(parts).error
+    assert len(asked) == 1

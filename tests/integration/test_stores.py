@@ -33,7 +33,7 @@ from widget.actions.send_letter import send_due_letters
 from widget.domain.delivery import BadSignature
 from widget.mail.carrier import MemoryCarrier
 from widget.parts import Parts
-from widget.storage.contacts import Consent, Contact, Suppression
+from widget.storage.contacts import Consent, Contact, Suppression, contact_for
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
@@ -594,3 +594,59 @@ def test_a_part_that_was_paid_back_comes_off_what_was_earned(parts: Parts) -> No
     handle_hooks(parts)
 
     assert (only_order(parts).total, only_order(parts).refunded, only_order(parts).refunded_at) == (4000, 2800, None)
+
+
+def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(parts: Parts) -> None:
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order(email=None, customer={"id": 77}))  # Bought at a till.
+    handle_hooks(parts)
+    shopify(parts, "customers/data_request", {"customer": {"id": 77}}, event="d")
+    handle_hooks(parts)
+    shopify(parts, "customers/redact", {"customer": {"id": 77}}, event="r")
+    handle_hooks(parts)
+    later = (datetime.now(UTC) + LATER).isoformat()
+    shopify(parts, "orders/updated", shopify_order(email=None, customer={"id": 77}, updated_at=later))
+    handle_hooks(parts)
+    order = only_order(parts)
+
+    assert (order.customer_id, order.lines, order.number, order.contact_id) == ("", [], "", None)
+    assert {each.sealed_copy for each in rows(parts, PrivacyRequest)} == {""}
+
+
+def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(parts: Parts) -> None:
+    from tests.integration.test_promises import visit
+
+    connected(parts)
+    token = visit(parts)
+    told = {"note_attributes": [{"name": "recovery_quiz", "value": token}]}
+    shopify(parts, "orders/create", shopify_order(email="typo@shop.example", **told))
+    handle_hooks(parts)
+    with parts.sessions.begin() as session:
+        right = contact_for(
+            session,
+            shop_id=1,
+            address_hash=parts.seals.address_hash("demo", BUYER),
+            email=BUYER,
+            locale="",
+            at=parts.now(),
+        )
+        entry = {"kind": "health_data", "state": "granted", "source": "test", "at": parts.now()}
+        session.add(Consent(shop_id=1, contact_id=right.id, **entry))
+        session.query(Letter).delete()  # As if none had been planned: they are planned anew for the right address.
+    later = (datetime.now(UTC) + LATER).isoformat()
+    shopify(parts, "orders/updated", shopify_order(updated_at=later, **told))
+    handle_hooks(parts)
+
+    assert {each.result_code for each in rows(parts, Letter)} == {""}
+
+
+def test_two_people_with_the_same_answers_leave_no_common_mark(parts: Parts) -> None:
+    from tests.integration.test_promises import ask
+
+    ask(parts)
+    with parts.sessions.begin() as session:
+        session.query(Contact).update({"email": "", "address_hash": "somebody-else"})
+    ask(parts)
+    marks = [each.trigger_id.split(":")[1] for each in rows(parts, Letter) if each.letter == "result"]
+
+    assert len(marks) == len(set(marks)) == 2

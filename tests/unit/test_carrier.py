@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.conftest import free_port
 from widget.mail.carrier import Later, Never, SmtpCarrier, Unclear
 from widget.mail.dkim import DkimSigner, relaxed_body, relaxed_field
-from widget.mail.message import POLICY
+from widget.mail.message import POLICY, wire_address
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -226,3 +226,18 @@ def test_an_address_that_cannot_be_put_on_the_wire_is_refused_for_good(sink: tup
     carrier_to(sink[1]).send(message(), "jon@bücher.example")
 
     assert sink[0].taken[0][0] == "jon@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("email", "wire"),
+    [
+        ("x@straße.example", "x@xn--strae-oqa.example"),
+        ("x@faß.example", "x@xn--fa-hia.example"),
+        ("x@βόλος.example", "x@xn--nxasmm1c.example"),
+        ("jon@bücher.example", "jon@xn--bcher-kva.example"),
+        ("plain@shop.example", "plain@shop.example"),
+    ],
+)
+def test_a_domain_of_other_letters_is_that_domain_and_no_other(email: str, wire: str) -> None:
+    """IDNA 2008 (RFC 5891): the older rules sent what was meant for straße to strasse."""
+    assert wire_address(email) == wire

@@ -25,7 +25,7 @@ from widget.storage.contacts import Consent, Contact, suppress
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.people import Person
-from widget.storage.privacy import PrivacyRequest
+from widget.storage.privacy import PrivacyRequest, drop_copies
 from widget.storage.shops import Shop
 
 COPY_FOR = timedelta(days=30)
@@ -57,6 +57,7 @@ def answer_privacy(
     if event.kind == DATA_REQUEST:
         row.sealed_copy = parts.seals.seal(json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False))
         row.copy_until, row.contact_ids = parts.now() + COPY_FOR, sorted(theirs)
+        row.order_ids = sorted(each.id for each in orders)
     else:
         _forget(parts, session, shop, contacts, orders, address_hash)
         redact_hooks(session, shop.id, event.email)
@@ -74,6 +75,7 @@ def _receipt(
         done_at=parts.now(),
         found=found,
         contact_ids=[],
+        order_ids=[],
     )
 
 
@@ -150,6 +152,7 @@ def _forget(
     for contact in contacts:
         erase_contact(parts, session, contact)
     forget_orders(session, [each.id for each in orders])
+    drop_copies(session, shop.id, orders=[each.id for each in orders])
     if address_hash:  # Also of somebody we never met: a late delivery must not make them known.
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=parts.now())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -35,7 +34,7 @@ from widget.storage.contacts import (
 from widget.storage.hooks import FAILED, Hook
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
-from widget.storage.orders import Order
+from widget.storage.orders import Order, without_buyer
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
 
@@ -122,7 +121,7 @@ def erase_contact(parts: Parts, session: Session, contact: Contact) -> None:
     reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
     session.execute(reports.where(MailReport.address_hash == contact.address_hash))
     forget_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))
-    drop_copies(session, contact.shop_id, contact.id)
+    drop_copies(session, contact.shop_id, contacts=[contact.id])
     contact.email, contact.locale, contact.timezone, contact.confirmed_at = "", "", "", None
     redact_hooks(session, contact.shop_id, address)
 
@@ -131,8 +130,7 @@ def forget_orders(session: Session, order_ids: Iterable[int]) -> None:
     """What an order tells of its buyer; its moments and its total stay, for the sums."""
     listed = list(order_ids)
     for at in range(0, len(listed), 500):
-        gone: dict[str, Any] = {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": ""}
-        session.execute(update(Order).where(Order.id.in_(listed[at : at + 500])).values(**gone))
+        session.execute(update(Order).where(Order.id.in_(listed[at : at + 500])).values(**without_buyer()))
 
 
 def redact_hooks(session: Session, shop_id: int, address: str) -> None:

@@ -65,13 +65,14 @@ def _look(
     look = _claimed(parts, connection_id)
     if look is None:
         return 0
-    found, error, again = 0, "", AFTER_TROUBLE
+    found, error, again, seen = 0, "", AFTER_TROUBLE, look.since
     ask = patient(partial(call, limits=limits, resolver=resolver), sleep)
     try:
         if not look.key:
             raise NotFetched("its key was sealed with another key of ours: set it again")
         for orders in api_of(look.platform).reconcile(look.address, look.key, look.since, ask):
             found += _hand_in(parts, look, orders)
+            seen = max([seen, *(each for each in map(_changed(look), orders) if each)])
     except Throttled as wait:
         error, again = "The store asks us to wait.", max(AFTER_TROUBLE, timedelta(seconds=wait.seconds))
     except NotFetched as trouble:
@@ -79,8 +80,21 @@ def _look(
     except Exception as trouble:
         log("orders").error("look_failed", connection_id=connection_id, exc_info=True)
         error = f"Something went wrong on our side ({type(trouble).__name__}). It is tried again."
-    _done(parts, look, found, error, again)
+    _done(parts, look, found, error, again, seen)
     return found
+
+
+def _changed(look: _Look) -> Callable[[dict[str, Any]], datetime | None]:
+    """When an order changed, as far as it can be read."""
+
+    def changed(order: dict[str, Any]) -> datetime | None:
+        try:
+            with reading("order"):
+                return api_of(look.platform).order(order).at
+        except Unreadable:
+            return None
+
+    return changed
 
 
 def _claimed(parts: Parts, connection_id: int) -> _Look | None:
@@ -127,15 +141,16 @@ def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> int:
     return found
 
 
-def _done(parts: Parts, look: _Look, found: int, error: str, again: timedelta) -> None:
-    """After trouble the next look begins where this one began: what was missed meanwhile is found then."""
+def _done(parts: Parts, look: _Look, found: int, error: str, again: timedelta, seen: datetime) -> None:
+    """After trouble the next look begins at the last change that was seen: pages come by change, so nothing before it
+    is missed, and a store that lets us have a few pages at a time is still seen to its end."""
     with parts.sessions.begin() as session:
         row = session.get_one(Connection, look.connection_id, with_for_update=True)
         if row.started_at != look.started_at:
             return
         now = parts.now()
         row.started_at, row.last_look_at, row.found, row.error = None, now, found, error[:300]
-        if not error:
-            row.looked_until = look.started_at
+        reached = look.started_at if not error else min(seen, look.started_at)
+        row.looked_until = max(row.looked_until or reached, reached)
         if row.due_at is not None:
             row.due_at = now + (again if error else EVERY)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
@@ -14,7 +12,7 @@ from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
-from widget.storage.orders import Order
+from widget.storage.orders import Order, without_buyer
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
 
@@ -34,13 +32,12 @@ def forget_shop(parts: Parts, session: Session, shop: Shop) -> dict[str, int]:
     session.execute(update(Letter).where(mine, Letter.state == PLANNED).values(**stopped))
     session.execute(delete(Consent).where(Consent.shop_id == shop.id))
     session.execute(delete(MailReport).where(MailReport.shop_id == shop.id))
-    gone: dict[str, Any] = {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": ""}
-    session.execute(update(Order).where(Order.shop_id == shop.id).values(**gone))
+    session.execute(update(Order).where(Order.shop_id == shop.id).values(**without_buyer()))
     _suppress_all(parts, session, shop)
     nobody = {"email": "", "locale": "", "timezone": "", "confirmed_at": None}
     session.execute(update(Contact).where(Contact.shop_id == shop.id).values(**nobody))
     session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
-    drop_copies(session, shop.id)
+    drop_copies(session, shop.id, everybody=True)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -39,6 +39,8 @@ from widget.storage.responses import response_by_visit
 from widget.storage.shops import Shop
 
 ORDER, RESULT = "order", "result"
+VISIT_OF = "visit_of"
+"""In what is told of an order: the contact whose answers its visit leads to."""
 _EVENT_OF = {
     "order.placed": "placed_at",
     "order.paid": "paid_at",
@@ -55,6 +57,9 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
     served = _content_for(parts, session, shop, visit, list(planned.values()))
     if served is None:
         return
+    _hand_over(planned.values(), order.contact_id)
+    if order.told.get(VISIT_OF, order.contact_id) != order.contact_id:
+        visit = ""  # Whoever took the quiz is not who gets the letters: their answers are not used.
     bought = bought_products(served, order.lines, order.refunds)
     zone = zone_of(session, shop, order.contact_id, order)
     uses = _answered_uses(parts, session, served, order.contact_id, visit, list(planned.values()))
@@ -66,7 +71,6 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
             moment = due_at(step, events, bought, zone, uses_a_week=uses)
             known = planned.get((sequence.id, step.id))
             if known and known.state == PLANNED:
-                _hand_over(session, known, order.contact_id)
                 if moment and known.attempts == 0:
                     known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
             elif known is None and moment and _concerns(step, bought):
@@ -80,12 +84,11 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
                 add_letter(session, row)
 
 
-def _hand_over(session: Session, letter: Letter, contact_id: int) -> None:
-    """The order's address was set right: the letter goes there, without answers that somebody else agreed to."""
-    if letter.contact_id != contact_id:
-        letter.contact_id = contact_id
-        if consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
-            letter.result_code = ""
+def _hand_over(letters: Iterable[Letter], contact_id: int) -> None:
+    """The order's address was set right: its letters go there, without the answers of somebody else."""
+    for letter in letters:
+        if letter.state == PLANNED and letter.contact_id != contact_id:
+            letter.contact_id, letter.result_code = contact_id, ""
 
 
 def plan_result_letters(
@@ -101,8 +104,9 @@ def plan_result_letters(
         outcome=outcome_of(parts, served, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
     )
-    # A code is the same for the same answers: a piece of it would tell them to whoever asks for all results.
-    about = f"{contact_id}:{parts.seals.mark(code)}"
+    # A code is the same for the same answers: a piece of it, or the same mark for two people, would tell them to
+    # whoever asks for all results.
+    about = f"{contact_id}:{parts.seals.mark(f'{contact_id} {code}')}"
     trigger_id = f"{about}:{_finished(session, served.shop.id, about)}"
     return _plan_now(
         parts, session, served, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code

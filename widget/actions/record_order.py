@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from widget.actions.plan_letters import plan_order_letters
+from widget.actions.plan_letters import VISIT_OF, plan_order_letters
 from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import ERASED
@@ -18,7 +18,7 @@ from widget.domain.pack import ENDS_EARLY
 from widget.mail.message import BadAddress, checked_address
 from widget.parts import Parts
 from widget.storage.contacts import Contact, contact_for, suppressed
-from widget.storage.orders import Order, order_by_external_id
+from widget.storage.orders import FORGOTTEN, Order, order_by_external_id
 from widget.storage.responses import Response, response_by_visit
 from widget.storage.shops import Shop
 from widget.storage.tallies import BOUGHT, TallyKey, add_tallies
@@ -28,11 +28,13 @@ def record_order(parts: Parts, session: Session, shop: Shop, event: OrderEvent) 
     """Fold one event into its order and plan letters, in the caller's transaction."""
     event = replace(event, email=_usable(event.email))
     if _erased(parts, session, shop, event):
-        event = replace(event, email="", customer_id="", lines=(), number="", visit="")  # Forgotten means forgotten.
+        event = _without_person(event)
     order = order_by_external_id(session, shop.id, event.external_id, lock=True)
     if order is None:
         order = new_order(shop.id, event)
         session.add(order)
+    if order.told.get(FORGOTTEN):
+        event = _without_person(event)
     contact = session.get(Contact, order.contact_id) if order.contact_id else None
     if fold(order, event, email_now=contact.email if contact else ""):
         _link_contact(parts, session, shop, order, event)
@@ -40,6 +42,11 @@ def record_order(parts: Parts, session: Session, shop: Shop, event: OrderEvent) 
     session.flush()  # The letters below need the order's id.
     plan_order_letters(parts, session, shop, order, visit=event.visit)
     return order
+
+
+def _without_person(event: OrderEvent) -> OrderEvent:
+    """Forgotten means forgotten, whatever the store tells of it later."""
+    return replace(event, email="", customer_id="", timezone="", lines=(), number="", visit="")
 
 
 def _usable(email: str) -> str:
@@ -83,7 +90,7 @@ def fold(order: Order, event: OrderEvent, *, email_now: str = "") -> bool:
     Moments are the earliest told, each word is the newest told (of two told of one moment, the greater as text),
     refunds are a set. Whether the address is the newest told.
     """
-    if order.refunded_at is not None and REFUNDED not in order.told and not order.refunds:
+    if order.refunded_at is not None and REFUNDED not in order.told and (not order.refunds or FORGOTTEN in order.told):
         order.told = {**order.told, REFUNDED: order.refunded_at.timestamp()}  # Known from before refunds were a set.
     since = order.updated_at.timestamp()
     for name, moment in event.moments.items():
@@ -166,6 +173,8 @@ def _note_red_flag(parts: Parts, session: Session, shop: Shop, order: Order, eve
     if not event.visit or order.attributed:
         return
     order.attributed = True
+    if order.contact_id is not None:
+        order.told = {**order.told, VISIT_OF: order.contact_id}
     response = response_by_visit(session, shop.id, event.visit)
     live = parts.live.live(shop.slug, response.quiz) if response else None
     flagged = live is not None and response is not None and screen(live.engine.rules, response.answers).triage

@@ -42,15 +42,13 @@ def wire_address(email: str) -> str:
     """
     if email.isascii():
         return email
-    local, _, domain = email.rpartition("@")
     try:
-        return f"{local}@{domain.encode('idna').decode()}" if local.isascii() else _refused()
-    except UnicodeError:
-        return _refused()
-
-
-def _refused() -> str:
-    raise BadAddress("no mail server would take this address")
+        found = validate_email(email, check_deliverability=False, test_environment=True, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise BadAddress("no mail server would take this address") from error
+    if found.ascii_email is None:
+        raise BadAddress("no mail server would take this address")
+    return found.ascii_email
 
 
 class BadAddress(ValueError):

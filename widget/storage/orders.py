@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
 
+FORGOTTEN = "forgotten"
+"""In ``told``: the buyer was forgotten, and nothing of them is taken in again."""
+
 
 class Order(Table):
     """An order with the moment of each event known of it. ``total`` in minor units.
@@ -59,6 +62,12 @@ class Order(Table):
     quiz_locale: Mapped[str | None] = mapped_column(Text)
     completed_at: Mapped[datetime | None] = mapped_column(Utc)
     strict: Mapped[bool | None]
+
+
+def without_buyer() -> dict[str, Any]:
+    """The columns of an order whose buyer is forgotten: its moments and sums stay."""
+    told = {FORGOTTEN: True}
+    return {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": "", "told": told}
 
 
 def order_by_external_id(session: Session, shop_id: int, external_id: str, *, lock: bool = False) -> Order | None:

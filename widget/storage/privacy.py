@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,8 @@ class PrivacyRequest(Table):
     """Done in the moment it is written: the row is its receipt. No address is in it.
 
     ``found`` counts what there was: {contacts, orders, letters, consents}. ``sealed_copy``: of a data request, the copy
-    for the shop to hand over, until ``copy_until`` or until one of those it is about (``contact_ids``) is forgotten.
+    for the shop to hand over, until ``copy_until`` or until one of those it is about (``contact_ids``, ``order_ids``)
+    is forgotten.
     """
 
     __tablename__ = "privacy_requests"
@@ -32,15 +34,19 @@ class PrivacyRequest(Table):
     done_at: Mapped[datetime] = mapped_column(Utc)
     found: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     contact_ids: Mapped[list[int]] = mapped_column(JSON, default=list, server_default="[]")
+    order_ids: Mapped[list[int]] = mapped_column(JSON, default=list, server_default="[]")
     sealed_copy: Mapped[str] = mapped_column(Text, default="", server_default="")
     copy_until: Mapped[datetime | None] = mapped_column(Utc)
 
 
-def drop_copies(session: Session, shop_id: int, contact_id: int | None = None) -> None:
-    """Forget the copies that are about this contact; about anybody, if None."""
+def drop_copies(
+    session: Session, shop_id: int, *, contacts: Iterable[int] = (), orders: Iterable[int] = (), everybody: bool = False
+) -> None:
+    """Forget the copies that are about any of these."""
+    theirs, them = set(orders), set(contacts)
     kept = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop_id, PrivacyRequest.sealed_copy != "")
     for row in session.scalars(kept):
-        if contact_id is None or contact_id in row.contact_ids:
+        if everybody or them & set(row.contact_ids) or theirs & set(row.order_ids):
             row.sealed_copy, row.copy_until = "", None
 
 

@@ -69,8 +69,8 @@ def _seconds(text: str) -> float:
         return 2.0
 
 
-def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep) -> Caller:
-    """Waits as the store asks, for a few seconds in all: a worker has other stores to look after. Raises Throttled."""
+def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep, most: float = MOST_WAITING) -> Caller:
+    """Waits as the store asks, ``most`` seconds in all: a worker has other stores to look after. Raises Throttled."""
     waited = 0.0
 
     def one(url: str, headers: Mapping[str, str]) -> Answered:
@@ -79,7 +79,7 @@ def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep) -> Caller:
             try:
                 return ask(url, headers)
             except Throttled as wait:
-                if waited + wait.seconds > MOST_WAITING:
+                if waited + wait.seconds > most:
                     raise
                 waited += wait.seconds
                 sleep(wait.seconds)

@@ -36,6 +36,7 @@ def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Ite
         url = found.group(1)
         if urlsplit(url)[:2] != urlsplit(address)[:2]:
             raise NotFetched("the store's next page is at another address")
+    raise NotFetched("the store has more changed orders than one look goes through")
 
 
 def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
@@ -59,7 +60,10 @@ def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) ->
         if not orders or (len(orders) < WOO_PAGE and not (pages.isdigit() and page < int(pages))):
             return
         last = _changed(orders[-1]) - timedelta(seconds=1)
+        if last + timedelta(seconds=1) < since - timedelta(seconds=1):
+            raise NotFetched("the store's API does not heed modified_after: WooCommerce 5.8 or newer is needed")
         since, page = (last, 1) if last > since else (since, page + 1)  # More of one moment than a page holds.
+    raise NotFetched("the store has more changed orders than one look goes through")
 
 
 def _changed(order: dict[str, Any]) -> datetime:

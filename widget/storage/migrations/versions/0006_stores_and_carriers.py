@@ -56,6 +56,7 @@ def _privacy_requests() -> None:
         sa.Column("done_at", _at(), nullable=False),
         sa.Column("found", sa.JSON(), nullable=False),
         sa.Column("contact_ids", sa.JSON(), server_default="[]", nullable=False),
+        sa.Column("order_ids", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("sealed_copy", sa.Text(), server_default="", nullable=False),
         sa.Column("copy_until", _at(), nullable=True),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_privacy_requests_shop_id")),

@@ -1,0 +1,61 @@
+"""A database that somebody else holds: what comes meanwhile waits, and nothing is given up for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+import widget.storage.database
+from tests.integration.test_chain import hook, rows
+from tests.integration.test_promises import visit
+from widget.actions.handle_hooks import handle_hooks
+from widget.parts import Parts
+from widget.storage.hooks import Hook
+from widget.storage.responses import Response
+
+
+@contextmanager
+def held(parts: Parts) -> Iterator[None]:
+    line = sqlite3.connect(parts.database.url.database or "", isolation_level=None)
+    line.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        line.execute("ROLLBACK")
+        line.close()
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widget.storage.database, "BUSY_MS", 50)
+
+
+def test_the_error_is_one_that_everybody_knows(sqlite_parts: Parts) -> None:
+    with held(sqlite_parts), pytest.raises(OperationalError), sqlite_parts.sessions.begin() as session:
+        session.execute(text("SELECT 1"))
+    with sqlite_parts.sessions.begin() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_delivery_waits_and_is_not_given_up(sqlite_parts: Parts) -> None:
+    hook(sqlite_parts)
+    with held(sqlite_parts):
+        handle_hooks(sqlite_parts)
+    assert [each.state for each in rows(sqlite_parts, Hook)] == ["waiting"]
+    handle_hooks(sqlite_parts)
+
+    assert [each.state for each in rows(sqlite_parts, Hook)] == ["done"]
+
+
+def test_anonymous_answers_wait_in_memory(sqlite_parts: Parts) -> None:
+    with held(sqlite_parts):
+        visit(sqlite_parts)
+    assert rows(sqlite_parts, Response) == []
+    sqlite_parts.recorder.flush()
+
+    assert len(rows(sqlite_parts, Response)) == 1

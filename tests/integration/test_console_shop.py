@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
@@ -37,6 +38,7 @@ from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.people import Membership, Person, person_by_email
 from widget.storage.shops import Shop, shop_by_slug
+from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.stores.standard import sign
 from widget.web.console.told import ENTRIES, KINDS
 
@@ -264,7 +266,7 @@ def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_parts: Parts
 def test_a_failed_delivery_is_replayed_once_and_has_one_effect(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     hook(parts)
     with monkeypatch.context() as broken:
-        broken.setattr("widget.stores.standard.parse", lambda *_, **__: 1 / 0)
+        broken.setitem(PLATFORMS, ORDERS, replace(PLATFORMS[ORDERS], parse=lambda *_, **__: 1 / 0))
         handle_hooks(parts)
     client = client_in(parts, "publisher")
     (row,) = rows(parts, Hook)

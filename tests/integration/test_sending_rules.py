@@ -177,6 +177,9 @@ def test_soft_opt_in_is_off_until_the_shop_says_so(parts: Parts, allowed: bool, 
     send_due_letters(parts)
 
     assert letters(parts)["how-to-use"].state == state
+    assert isinstance(parts.carrier, MemoryCarrier)
+    for _, message in parts.carrier.sent:
+        assert b"said yes" not in message.as_bytes()  # Nobody asked, so nobody said so.
 
 
 def test_what_one_reader_gets_holds_nothing_of_another(parts: Parts) -> None:

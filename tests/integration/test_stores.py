@@ -458,7 +458,7 @@ def test_a_connection_that_cannot_work_is_refused_by_field(
     assert set(refused.value.fields) == {field}
 
 
-# What a careful reader found ---------------------------------------------------------------------------
+# Corners ----------------------------------------------------------------------------------------------
 
 
 def test_a_refund_known_from_before_stays_known(parts: Parts) -> None:

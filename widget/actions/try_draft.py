@@ -98,7 +98,7 @@ def preview_letter(
     kind = use[0].kind if use else TRANSACTIONAL
     products = served.engine.rules.products
     sku = sku if sku in served.engine.rules.place else products[0].sku if products else ""
-    order = Order(number="1042", lines=[{"sku": sku, "quantity": 1}]) if ordered else None
+    order = Order(number="1042", lines=[{"sku": sku, "quantity": 1}], accepts_marketing=True) if ordered else None
     row = Letter(
         id=0,
         contact_id=0,

@@ -189,9 +189,10 @@ def _frame(
 def _because(order: Order | None, context: dict[str, Any], words: Words) -> str:
     if order is None:
         return words["because_asked"]
+    only = "" if order.accepts_marketing is True else "_only"  # Who was never asked has not said yes.
     if "product" not in context:
-        return words.say("because_order", order=order.number)
-    return words.say("because_bought", product=context["product"]["name"], order=order.number)
+        return words.say(f"because_order{only}", order=order.number)
+    return words.say(f"because_bought{only}", product=context["product"]["name"], order=order.number)
 
 
 def spoken_in(served: Served, letter: Letter) -> str:

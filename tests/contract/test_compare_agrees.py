@@ -98,7 +98,7 @@ def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, mo
     short, taken = comparing.paired, []
 
     def noted(one: object, other: object) -> object:
-        found = short(one, other)  # type: ignore[arg-type]
+        found = short(one, other)  # type: ignore[arg-type]  # Whatever runs are given.
         taken.append(found is not None)
         return found
 

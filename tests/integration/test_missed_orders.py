@@ -152,13 +152,13 @@ def test_a_page_lost_in_the_middle_is_found_at_the_next_look(parts: Parts, store
     for number in range(1, 6):
         order(store, number)
     connected(parts, store)
-    say, asked = store.store.says.say, []  # type: ignore[attr-defined]
+    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # Of the fake store.
 
     def once_broken(handler: Any) -> None:
         asked.append(handler.path)
         gives(b"{}", 500)(handler) if len(asked) == 2 else say(handler)
 
-    store.store.says.say = once_broken  # type: ignore[attr-defined]
+    store.store.says.say = once_broken  # type: ignore[attr-defined]  # Of the fake store.
     assert look(parts) == 2
     parts.clock.move_to(parts.now() + timedelta(minutes=5))
 
@@ -221,7 +221,7 @@ def test_an_order_that_changes_while_pages_turn_hides_no_other(parts: Parts) -> 
     for number in range(1, 8):
         order(store, number, minutes_ago=10 - number)
     connected(parts, store)
-    say, asked = store.store.says.say, []  # type: ignore[attr-defined]
+    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # Of the fake store.
 
     def moving(handler: Any) -> None:
         asked.append(handler.path)
@@ -229,7 +229,7 @@ def test_an_order_that_changes_while_pages_turn_hides_no_other(parts: Parts) -> 
             store.orders[0]["date_modified_gmt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         say(handler)
 
-    store.store.says.say = moving  # type: ignore[attr-defined]
+    store.store.says.say = moving  # type: ignore[attr-defined]  # Of the fake store.
     look(parts)
     store.close()
 
@@ -255,13 +255,13 @@ def test_a_store_that_gives_few_pages_at_a_time_is_seen_to_its_end(parts: Parts)
     for number in range(1, 9):
         order(store, number, minutes_ago=400 - number * 30)
     connected(parts, store)
-    say, left = store.store.says.say, [0]  # type: ignore[attr-defined]
+    say, left = store.store.says.say, [0]  # type: ignore[attr-defined]  # Of the fake store.
 
     def stingy(handler: Any) -> None:
         left[0] -= 1
         say(handler) if left[0] >= 0 else gives(b"{}", 429, Retry_After="60")(handler)
 
-    store.store.says.say = stingy  # type: ignore[attr-defined]
+    store.store.says.say = stingy  # type: ignore[attr-defined]  # Of the fake store.
     for _ in range(8):
         left[0] = 2
         look(parts)
@@ -276,13 +276,13 @@ def test_a_store_that_does_not_heed_the_moment_is_told_of(parts: Parts) -> None:
     for number in range(1, 6):
         order(store, number, minutes_ago=60 * 24 * 30 + number)
     connected(parts, store)
-    answer, asked = store.answer, []  # type: ignore[var-annotated]
+    answer, asked = store.answer, []  # type: ignore[var-annotated]  # Paths.
 
     def heedless(handler: Any, path: str, wanted: dict[str, str]) -> None:
         asked.append(path)
         answer(handler, path, {**wanted, "modified_after": "2000-01-01T00:00:00Z"})
 
-    store.answer = heedless  # type: ignore[method-assign]
+    store.answer = heedless  # type: ignore[method-assign]  # A store of another mind.
     look(parts)
     store.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.deliveries import shopify, shopify_order
+from tests.deliveries import shopify
 from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
 from tests.integration.test_chain import rows
 from tests.store import HERE, gives
@@ -124,4 +124,4 @@ def test_without_a_key_there_is_nothing_to_read(sqlite_parts: Parts) -> None:
     for address in ("api:shopify", "api:magento", "api:"):
         with pytest.raises(BadAddress):
             change_feed(sqlite_parts, shop="demo", address=address, by=by)
-    assert shopify_order()
+    assert rows(sqlite_parts, Feed) == []

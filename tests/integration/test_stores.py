@@ -454,7 +454,7 @@ def test_a_connection_that_cannot_work_is_refused_by_field(
     sqlite_parts: Parts, given: dict[str, str], field: str
 ) -> None:
     with pytest.raises(BadConnection) as refused:
-        connect_store(sqlite_parts, shop="demo", **given)  # type: ignore[arg-type]
+        connect_store(sqlite_parts, shop="demo", **given)  # type: ignore[arg-type]  # Texts by name.
     assert set(refused.value.fields) == {field}
 
 

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from typing import Any
 
 from sqlalchemy import insert, select, text
@@ -186,12 +185,6 @@ def raw_speed(url_port: int, body: bytes, many: int) -> float:
         for _ in range(many):
             line.sendmail("hello@shop.example", ["person@shop.example"], body)
         return many / (time.perf_counter() - started)
-
-
-def as_message(body: bytes) -> EmailMessage:
-    message = EmailMessage()
-    message.set_content(body.decode("utf-8", "replace"))
-    return message
 
 
 def _serve(pipe: Any, options: dict[str, Any]) -> None:

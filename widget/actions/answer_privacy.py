@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.change_consent import erase_contact, forget_orders, redact_hooks
@@ -130,7 +130,7 @@ def _letters(session: Session, contacts: set[int], orders: set[int]) -> list[Let
     found: dict[int, Letter] = {}
     for column, ids in ((Letter.contact_id, contacts), (Letter.order_id, orders)):
         for some in _chunks(ids):
-            found |= {each.id: each for each in session.scalars(select(Letter).where(or_(column.in_(some))))}
+            found |= {each.id: each for each in session.scalars(select(Letter).where(column.in_(some)))}
     return list(found.values())
 
 

@@ -71,8 +71,8 @@ def _look(
         if not look.key:
             raise NotFetched("its key was sealed with another key of ours: set it again")
         for orders in api_of(look.platform).reconcile(look.address, look.key, look.since, ask):
-            found += _hand_in(parts, look, orders)
-            seen = max([seen, *(each for each in map(_changed(look), orders) if each)])
+            fresh, newest = _hand_in(parts, look, orders)
+            found, seen = found + fresh, max(seen, newest)
     except Throttled as wait:
         error, again = "The store asks us to wait.", max(AFTER_TROUBLE, timedelta(seconds=wait.seconds))
     except NotFetched as trouble:
@@ -82,19 +82,6 @@ def _look(
         error = f"Something went wrong on our side ({type(trouble).__name__}). It is tried again."
     _done(parts, look, found, error, again, seen)
     return found
-
-
-def _changed(look: _Look) -> Callable[[dict[str, Any]], datetime | None]:
-    """When an order changed, as far as it can be read."""
-
-    def changed(order: dict[str, Any]) -> datetime | None:
-        try:
-            with reading("order"):
-                return api_of(look.platform).order(order).at
-        except Unreadable:
-            return None
-
-    return changed
 
 
 def _claimed(parts: Parts, connection_id: int) -> _Look | None:
@@ -115,15 +102,16 @@ def _claimed(parts: Parts, connection_id: int) -> _Look | None:
         return _Look(row.id, row.shop_id, row.platform, row.address, key, since, now)
 
 
-def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> int:
-    """A page of orders as deliveries; how many of them tell something new."""
-    found, api = 0, api_of(look.platform)
+def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> tuple[int, datetime]:
+    """A page of orders as deliveries; (how many of them tell something new, when the last of them changed)."""
+    found, newest, api = 0, look.since, api_of(look.platform)
     with parts.sessions.begin() as session:
         for order in orders:
             try:
                 with reading("order"):
                     event = api.order(order)
                     event_id, changed = event.external_id, event.at
+                newest = max(newest, changed)
             except Unreadable:
                 event_id, changed = str(order.get("id", ""))[:200], look.started_at
             known = order_by_external_id(session, look.shop_id, event_id)
@@ -138,7 +126,7 @@ def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> int:
                 body=orjson.dumps(order),
                 at=parts.now(),
             )
-    return found
+    return found, newest
 
 
 def _done(parts: Parts, look: _Look, found: int, error: str, again: timedelta, seen: datetime) -> None:

@@ -7,13 +7,14 @@ from urllib.parse import urljoin
 
 from widget.actions.errors import UnknownResult
 from widget.content.money import money_text
-from widget.domain.cart import EVENT, cart_of
+from widget.domain.cart import EVENT, FORM, form_cart
 from widget.domain.code import BadCode, pack_answers, unpack_answers
 from widget.domain.product import Product
 from widget.domain.result import Setting
 from widget.live import Served
 from widget.parts import Parts
 from widget.seals import Forged
+from widget.stores.platforms import ORDERS, PLATFORMS
 
 _MOST_VERSION = 1 << 31
 
@@ -57,7 +58,10 @@ def result_setting(parts: Parts, served: Served, locale: str) -> Setting:
         return urljoin((served.shop.url or parts.settings.public_url) + "/", path)
 
     def cart(product: Product) -> dict[str, Any]:
-        return cart_of(served.shop.cart or {"kind": EVENT}, product, address)
+        rule = served.shop.cart or {"kind": EVENT}
+        if rule["kind"] == FORM:
+            return form_cart(product, address(rule["action"]))
+        return PLATFORMS.get(rule["kind"], PLATFORMS[ORDERS]).cart(product, address)
 
     return Setting(
         shop=served.shop.slug,

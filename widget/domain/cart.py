@@ -6,7 +6,7 @@ URL" (``?add-to-cart=ID&quantity=n&variation_id=ID``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from widget.domain.product import Product
@@ -45,12 +45,3 @@ def woocommerce_cart(product: Product, address: Address) -> Cart:
         fields["variation_id"] = product.variant_id
     found: Cart = {"kind": FORM, "method": "get", "action": address("/cart/"), "fields": fields}
     return {**found, "visit": "recovery_quiz", "platform": WOOCOMMERCE}
-
-
-def cart_of(rule: Mapping[str, Any], product: Product, address: Address) -> Cart:
-    """As the shop has it: ``rule`` is its setting."""
-    kind = rule["kind"]
-    if kind == FORM:
-        return form_cart(product, address(rule["action"]))
-    by_platform = {SHOPIFY: shopify_cart, WOOCOMMERCE: woocommerce_cart}
-    return by_platform.get(kind, event_cart)(product, address)

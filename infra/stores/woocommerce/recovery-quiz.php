@@ -38,7 +38,7 @@ function recovery_quiz_shortcode(): string {
 }
 add_shortcode( 'recovery_quiz', 'recovery_quiz_shortcode' );
 
-/** The quiz adds its visit to the cart link; it is kept for this session and goes along with the order. */
+/** The quiz adds its visit to the cart link; it is kept with the cart and goes along with the order. */
 function recovery_quiz_remember(): void {
 	if ( empty( $_GET['recovery_quiz'] ) || ! function_exists( 'WC' ) || ! WC()->session ) { // phpcs:ignore WordPress.Security.NonceVerification.Recommended
 		return;

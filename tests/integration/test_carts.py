@@ -1,0 +1,67 @@
+"""How each platform's cart is filled from a result: links that work without scripts, and the visit that goes along."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.conftest import GOOD, client_of, leg_day_files, publish_files
+from widget.parts import Parts
+from widget.storage.shops import shop_by_slug
+
+FORMS = {
+    "shopify": ("https://legs.example/cart/4803:1", {}, "attributes[recovery_quiz]"),
+    "woocommerce": (
+        "https://legs.example/cart/",
+        {"add-to-cart": "93", "quantity": "1", "variation_id": "4803"},
+        "recovery_quiz",
+    ),
+}
+
+
+def with_cart(parts: Parts, kind: str, *, ids: bool = True) -> dict[str, Any]:
+    """The answer of the API for a shop with this cart, markup included."""
+    with parts.sessions.begin() as session:
+        shop = shop_by_slug(session, "demo")
+        assert shop is not None
+        shop.cart, shop.url = {"kind": kind}, "https://legs.example"
+    files = leg_day_files()
+    text = re.sub(r'product_id: "\d+"', 'product_id: "93"', files["products.yaml"])
+    text = re.sub(r'variant_id: "\d+"', 'variant_id: "4803"', text)
+    if not ids:
+        text = re.sub(r'\n  (product|variant)_id: "\d+"', "", text)
+    files = {**files, "products.yaml": text}
+    publish_files(parts, files)
+    answer = client_of(parts).post("/v1/shops/demo/quizzes/leg-day/responses?html=1", json={"answers": GOOD})
+    assert answer.status_code == 201
+    told: dict[str, Any] = json.loads(answer.get_data())
+    return told
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_parts: Parts, kind: str) -> None:
+    told = with_cart(sqlite_parts, kind)
+    action, fields, visit = FORMS[kind]
+    cart = told["result"]["products"][0]["cart"]
+
+    assert (cart["action"], cart["fields"], cart["visit"], cart["method"]) == (action, fields, visit, "get")
+    assert f'<form method="get" action="{action}"' in told["html"]
+    assert f'name="{visit}"' in told["html"]
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_a_product_without_the_stores_id_has_its_link_alone(sqlite_parts: Parts, kind: str) -> None:
+    told = with_cart(sqlite_parts, kind, ids=False)
+
+    assert {each["cart"]["kind"] for each in told["result"]["products"]} == {"link"}
+    assert "data-add" not in told["html"]
+
+
+def test_a_page_that_listens_gets_an_event(sqlite_parts: Parts) -> None:
+    told = with_cart(sqlite_parts, "event")
+
+    assert {each["cart"]["kind"] for each in told["result"]["products"]} == {"event"}
+    assert "data-add" in told["html"]

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.contract.test_coverage_agrees import MOST_PATHS, every_path, random_pack
+from widget.coverage.alike import touched_classes
 from widget.coverage.compare import compare, same_for_shoppers
+from widget.coverage.items import GOODS, TIPS, side_of
+from widget.coverage.run import Run
 from widget.domain.engine.live import Engine
 from widget.domain.pack import Pack
 
@@ -115,3 +118,25 @@ def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, mo
             assert [each["paths"] for each in one.examples] == [each["paths"] for each in other.examples], seed
 
     assert sum(taken) > len(taken) // 4
+
+
+def test_what_an_edit_does_not_touch_is_taken_over_and_the_rest_comes_out_as_from_nothing(tmp_path: Path) -> None:
+    taken = 0
+    for seed in range(11_000, 11_150):
+        pack, chance = random_pack(seed, tmp_path), random.Random(seed)
+        at = chance.randrange(len(pack.mappings) or 1)
+        if not pack.mappings or pack.mappings[at].effect != "boost":
+            continue
+        row = pack.mappings[at]
+        when = chance.choice([row.when, chance.choice(pack.mappings).when])
+        rows = (*pack.mappings[:at], replace(row, weight=row.weight + 7, when=when), *pack.mappings[at + 1 :])
+        before, after = Engine.of(pack), Engine.of(replace(pack, mappings=rows))
+        for group in (GOODS, TIPS):
+            one, other = (side_of(each.rules, each.shelf, group) for each in (before, after))
+            first = Run([one])
+            again, anew = Run([other], before=first), Run([other])
+            touched = touched_classes(first.walked, again.walked)
+            taken += touched is not None and bool(touched.any()) and not touched.all()
+            assert [again.kinds[kind] for kind in again.kind_of] == [anew.kinds[kind] for kind in anew.kind_of], seed
+            assert sorted(again.totals) == sorted(anew.totals), seed
+    assert taken > 10

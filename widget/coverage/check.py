@@ -8,7 +8,7 @@ from widget.coverage.drawn import Drawn
 from widget.coverage.findings import Teller, answer_findings, shown_findings, triage_findings
 from widget.coverage.items import GOODS, TIPS, Side, side_of
 from widget.coverage.layers import MOST_CLASSES, Progress
-from widget.coverage.report import Coverage, Finding, Gone, counted, go_through, touched_rows, what_decides
+from widget.coverage.report import Coverage, Finding, Gone, counted, go_through, touched_rows
 from widget.coverage.row_findings import row_findings
 from widget.coverage.run import Run
 from widget.coverage.sample import pair_answers
@@ -59,11 +59,10 @@ def check_paths(
 
 
 def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | None) -> Gone:
-    decides = what_decides(side)
-    for each in before.gone if before else ():
-        if each.run.frame.sides[0].group == side.group and each.made_of == decides:
-            return each
-    return go_through(side, most, progress)
+    known = next((each for each in before.gone if each.side.group == side.group), None) if before else None
+    if known and known.side.made_of == side.made_of:
+        return known
+    return go_through(side, most, progress, before=known.run if known and isinstance(known.run, Run) else None)
 
 
 def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Finding]:

@@ -29,10 +29,14 @@ def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def hashed(columns: Sequence[Column], seed: int = _SEED) -> NDArray[np.uint64]:
-    """A 64-bit hash of each row."""
+    """A 64-bit hash of each row. Columns that lie side by side may be given as one block."""
     total = np.zeros(len(columns[0]), dtype=np.uint64)
-    for column, odd in zip(columns, odd_numbers(len(columns), seed), strict=True):
-        total += column.astype(np.uint64) * odd
+    sizes = [1 if column.ndim == 1 else column.shape[1] for column in columns]
+    odd = iter(np.split(odd_numbers(sum(sizes), seed), np.cumsum(sizes)[:-1]))
+    for column in columns:
+        factors = next(odd)
+        words = column.astype(np.uint64, copy=False)
+        total += words * factors[0] if column.ndim == 1 else np.einsum("ij,j->i", words, factors)
     return mixed(total)
 
 
@@ -45,11 +49,25 @@ def equal_rows(columns: Sequence[Column]) -> tuple[Column, Column]:
         if (ordered[1:] != ordered[:-1]).all():
             everyone = np.arange(len(hashes))
             return everyone, everyone
-        _, first, which = np.unique(hashes, return_index=True, return_inverse=True)
-        which = which.reshape(-1)
+        first, which = distinct(hashes)
         if all(np.array_equal(column[first][which], column) for column in columns):
             return first, which
         seed += 1  # Two different rows had one hash: once in some billions of packs.
+
+
+def distinct(values: Column) -> tuple[Column, Column]:
+    """(where each distinct value first stands, for each value which of them it is), lowest first.
+
+    What numpy.unique gives, which sorts stably for it and takes three times as long.
+    """
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.ones(len(values), dtype=bool)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    which = np.empty(len(values), dtype=np.int64)
+    which[order] = np.cumsum(starts) - 1
+    first = np.minimum.reduceat(order, np.flatnonzero(starts)) if len(order) else order
+    return first, which
 
 
 def sum_by(which: Column, values: Column, size: int) -> Column:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from widget.domain.condition import Condition
 from widget.domain.engine.rules import Rules
@@ -49,6 +50,18 @@ class Side:
     @property
     def questions(self) -> tuple[str, ...]:
         return tuple(question.id for question in self.rules.pack.quiz.questions)
+
+    @property
+    def setting(self) -> tuple[Any, ...]:
+        """All that its results follow from beside its items."""
+        pack = self.rules.pack
+        triage = tuple((row.id, row.when, row.outcome) for row in pack.triage)
+        return self.pins, self.places, self.shelf.products, pack.quiz.questions, pack.result, triage
+
+    @property
+    def made_of(self) -> tuple[Any, ...]:
+        """All that its results follow from: equal, and nothing needs to be gone through again."""
+        return self.items, *self.setting
 
 
 def side_of(rules: Rules, shelf: Shelf, group: str) -> Side:

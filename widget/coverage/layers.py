@@ -43,7 +43,7 @@ class States:
         return len(self.count)
 
     def columns(self) -> list[Column]:
-        return [*self.words, *self.scores.view(np.uint64).T, *self.triage, *self.ended]
+        return [*self.words, self.scores.view(np.uint64), *self.triage, *self.ended]
 
     def take(self, which: Column) -> States:
         return States(
@@ -217,14 +217,18 @@ def made_states(frame: Frame, states: States, layer: Layer, edges: Column) -> St
     return States(words, joined_scores(frame, states, table, parent, entry), triage, ended, states.count[:0])
 
 
-def blocks(walked: Walked) -> Iterator[tuple[int, States]]:
-    """(place of the first, states) of the last states, some at a time: they need not all be in memory at once."""
+def blocks(walked: Walked, places: Column | None = None) -> Iterator[tuple[int, States]]:
+    """(place of the first, states) of the last states, some at a time: they need not all be in memory at once.
+
+    ``places``: only these of them.
+    """
     if not walked.layers:
         yield 0, walked.before
         return
     layer = walked.layers[-1]
-    for at in range(0, len(layer.made_by), BLOCK):
-        yield at, made_states(walked.frame, walked.before, layer, layer.made_by[at : at + BLOCK])
+    edges = layer.made_by if places is None else layer.made_by[places]
+    for at in range(0, len(edges), BLOCK):
+        yield at, made_states(walked.frame, walked.before, layer, edges[at : at + BLOCK])
 
 
 def joined_scores(frame: Frame, states: States, table: Table, parent: Column, entry: Column) -> NDArray[Any]:

@@ -76,21 +76,19 @@ class Gone:
         return isinstance(self.run, Run)
 
     @property
-    def made_of(self) -> tuple[Any, ...]:
-        """All that this group's results follow from: equal, and nothing needs to be gone through again."""
-        return what_decides(self.run.frame.sides[0])
+    def side(self) -> Side:
+        return self.run.frame.sides[0]
 
 
-def what_decides(side: Side) -> tuple[Any, ...]:
-    pack = side.rules.pack
-    triage = tuple((row.id, row.when, row.outcome) for row in pack.triage)
-    return side.items, side.pins, side.places, side.shelf.products, pack.quiz.questions, pack.result, triage
+def go_through(
+    side: Side, most: int = MOST_CLASSES, progress: Progress | None = None, *, before: Run | None = None
+) -> Gone:
+    """All classes of a group; paths drawn at random, with a fixed seed, where there are too many.
 
-
-def go_through(side: Side, most: int = MOST_CLASSES, progress: Progress | None = None) -> Gone:
-    """All classes of a group; paths drawn at random, with a fixed seed, where there are too many."""
+    ``before``: the run of an earlier state, as for Run.
+    """
     try:
-        run = Run([side], most=most, progress=progress)
+        run = Run([side], most=most, progress=progress, before=before)
     except (TooMany, TooManyClasses):
         drawn = Drawn(side)
         return Gone(drawn, drawn)

@@ -11,11 +11,12 @@ import numpy as np
 from widget.coverage.back import Back
 from widget.coverage.drawn import Drawn
 from widget.coverage.findings import Place, Teller, share
-from widget.coverage.items import END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
+from widget.coverage.items import ADD, END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
 from widget.coverage.layers import TooManyClasses, blocks
 from widget.coverage.report import Coverage, Finding, Gone
 from widget.coverage.run import Answers, Run
 from widget.coverage.table import NO_ROW
+from widget.coverage.through import paths_through
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.removal import same_result, without_row
@@ -25,6 +26,7 @@ from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
 from widget.domain.paths import TooMany
 from widget.domain.target import names_tips
 
+AT_ONCE = (64, 512)
 FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 200, 40
 EXACT_CLASSES = 4_000_000
 MOST_TRIES, MOST_WORK = 12_000, 6_000_000
@@ -80,8 +82,12 @@ def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index
     met: list[Evaluation] = []
     known = told.witnesses.pop(row, None)
     tries = [iter([known] if known else ())]
-    for seed, most in enumerate((FIRST_TRIES, MORE_TRIES)):
-        tries.append(back.answers_through(item, most=most, seed=seed))
+    adding = back if isinstance(back, Back) and _adds(back, item) else None
+    if adding:
+        tries.append(_apart(adding, item))
+    tries.append(back.answers_through(item, most=FIRST_TRIES))
+    if not adding or rules.picks or rules.exclusion_bits:  # With these, it may stand in another's shadow.
+        tries.append(back.answers_through(item, most=MORE_TRIES, seed=1))
     for answers in chain.from_iterable(tries):
         try:
             found = evaluate(rules, shelf, answers)
@@ -92,6 +98,27 @@ def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index
             return met, True
         met.append(found)
     return met, False
+
+
+def _adds(back: Back, number: int) -> bool:
+    """Whether a row adds to scores where it holds: the state at the end of a path says what it did."""
+    item = back.frame.items[number][1]
+    return item.kind == ADD and not item.when.always
+
+
+def _apart(back: Back, number: int) -> Iterator[Answers]:
+    """Answers on which a row that adds to scores makes a difference, looked for on some paths at once."""
+    item = back.frame.items[number][1]
+    ranking, columns = back.run.rankings[0], list(item.columns)
+    for seed, most in enumerate(AT_ONCE):
+        for paths in paths_through(back, number, most=most, seed=seed):
+            states = back.run.states(paths.classes)
+            less = replace(states, scores=states.scores.copy())
+            less.scores[:, columns] -= np.where(states.scores[:, columns] > back.frame.out_below, item.weight, 0)
+            differs = (ranking.rank(states).winners != ranking.rank(less).winners).any(axis=0)
+            if differs.any():
+                yield paths.answers(int(np.argmax(differs)))
+                return
 
 
 def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answers | None:

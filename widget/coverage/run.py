@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from widget.coverage.exact import Column, equal_rows, sum_by
+from widget.coverage.alike import touched_classes
+from widget.coverage.exact import Column, distinct, sum_by
 from widget.coverage.frame import Frame
 from widget.coverage.items import Side
-from widget.coverage.layers import MOST_CLASSES, Layer, Progress, States, Walked, blocks, walk
+from widget.coverage.layers import MOST_CLASSES, Layer, Progress, States, Walked, blocks, made_states, walk
 from widget.coverage.ranking import NOBODY, Ranked, Ranking
 from widget.coverage.table import HIDDEN, NO_ROW
 from widget.domain.condition import Term
@@ -42,40 +44,70 @@ class Kind(NamedTuple):
         return bool(self.slots) and self.slots[0] == NOBODY
 
 
+class _Numbers(dict[Any, int]):
+    """Things numbered as they are first asked for."""
+
+    def __missing__(self, key: Any) -> int:
+        number = self[key] = len(self)
+        return number
+
+
 class KindBook:
     """The kinds of result met so far, numbered as they come."""
 
     def __init__(self, rankings: Sequence[Ranking]) -> None:
         self.rankings = rankings
         self.kinds: list[tuple[Kind, ...]] = []
-        self._known: dict[bytes, int] = {}
+        self._known = _Numbers()
+
+    def copy(self, rankings: Sequence[Ranking]) -> KindBook:
+        """To go on with, for rankings that pick from the same columns."""
+        book = KindBook(rankings)
+        book.kinds, book._known = self.kinds[:], _Numbers(self._known)
+        return book
+
+    def keep(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Forget all kinds but these; gives their new numbers."""
+        there = np.bincount(numbers, minlength=len(self.kinds)) > 0
+        place = (np.cumsum(there) - 1).astype(np.int32)
+        self.kinds = list(compress(self.kinds, there))
+        self._known = _Numbers({key: int(place[at]) for key, at in self._known.items() if there[at]})
+        return place[numbers]
 
     def numbers(self, states: States) -> NDArray[np.int32]:
         """For each state, the number of its kind."""
         ranked = [ranking.rank(states) for ranking in self.rankings]
-        columns: list[Column] = [*states.triage, *states.ended]
-        for each in ranked:
-            columns += [*each.winners, *each.tied, each.fallback]
-        packed = _packed(columns)
-        first, which = equal_rows(packed)
-        keys = _keys(packed, first)
-        fresh = [place for place, key in enumerate(keys) if key not in self._known]
-        self._note([keys[place] for place in fresh], states, ranked, first[fresh])
-        numbers = np.fromiter(map(self._known.__getitem__, keys), dtype=np.int32, count=len(keys))
+        met = len(self.kinds)
+        keys = self._keys(states, ranked)
+        first, which = distinct(keys)
+        numbers = np.array([self._known[key] for key in keys[first].tolist()], dtype=np.int32)
+        fresh = first[numbers >= met]
+        if len(fresh):
+            sides = [_kinds(self.rankings[at].side, at, states, each, fresh) for at, each in enumerate(ranked)]
+            self.kinds += zip(*sides, strict=True)
         return numbers[which]
 
-    def _note(self, keys: list[bytes], states: States, ranked: list[Ranked], columns: Column) -> None:
-        """Results that were not met before, in plain Python."""
-        sides = [_kinds(self.rankings[at].side, at, states, each, columns) for at, each in enumerate(ranked)]
-        start = len(self.kinds)
-        self.kinds += zip(*sides, strict=True)
-        self._known.update(zip(keys, range(start, len(self.kinds)), strict=True))
+    def _keys(self, states: States, ranked: list[Ranked]) -> NDArray[Any]:
+        """For each state all that makes its kind, as one number, or as bytes where 64 bits do not hold it."""
+        columns: list[tuple[Column, int]] = []
+        for at, (ranking, picks) in enumerate(zip(self.rankings, ranked, strict=True)):
+            rows = len(ranking.side.rules.pack.triage)
+            steering = (states.triage[at], states.ended[at])
+            columns += [(np.minimum(each, rows), rows.bit_length()) for each in steering]
+            columns += [(winners + 1, ranking.count.bit_length()) for winners in picks.winners]
+            columns += [(flags, 1) for flags in (*picks.tied, picks.fallback)]
+        words = _packed(columns, len(states.triage[0]))
+        if len(words) == 1:
+            return words[0]
+        side_by_side = np.column_stack(words)
+        return side_by_side.view(f"V{side_by_side.shape[1] * 8}").reshape(-1)
 
 
 class Run:
     """All classes of one group, for one version or two side by side.
 
-    ``within``: only those on which these terms all hold.
+    ``within``: only those on which these terms all hold. ``before``: the run of an earlier state of the same version:
+    what an edit did not touch is taken over from it.
     Raises TooManyClasses, TooMany, OrderDiffers.
     """
 
@@ -86,24 +118,35 @@ class Run:
         most: int = MOST_CLASSES,
         within: Sequence[Term] = (),
         progress: Progress | None = None,
+        before: Run | None = None,
     ) -> None:
         self.frame = Frame(sides, within=within)
         self.walked: Walked = walk(self.frame, most=most, progress=progress)
+        self._before = before
 
     @cached_property
-    def _told(self) -> tuple[list[tuple[Kind, ...]], NDArray[np.int32]]:
-        book = KindBook(self._rankings)
-        parts = [book.numbers(states) for _, states in blocks(self.walked)]
-        return book.kinds, np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+    def _told(self) -> tuple[KindBook, NDArray[np.int32]]:
+        before, self._before = self._before, None
+        touched = touched_classes(before.walked, self.walked) if before else None
+        if before is None or touched is None:
+            book = KindBook(self.rankings)
+            parts = [book.numbers(states) for _, states in blocks(self.walked)]
+            return book, np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+        book = before._told[0].copy(self.rankings)
+        numbers = before.kind_of.copy()
+        places = np.flatnonzero(touched)
+        for at, states in blocks(self.walked, places):
+            numbers[places[at : at + len(states.triage[0])]] = book.numbers(states)
+        return book, book.keep(numbers)
 
-    @property
-    def _rankings(self) -> list[Ranking]:
+    @cached_property
+    def rankings(self) -> list[Ranking]:
         return [Ranking(self.frame, at) for at in range(len(self.frame.sides))]
 
     @property
     def kinds(self) -> list[tuple[Kind, ...]]:
         """The kinds of result, what each side shows."""
-        return self._told[0]
+        return self._told[0].kinds
 
     @property
     def kind_of(self) -> NDArray[np.int32]:
@@ -121,10 +164,9 @@ class Run:
 
         Looks no further than to the first, and at kinds only where the picks differ at all.
         """
-        rankings = self._rankings
-        book = KindBook(rankings)
+        book = KindBook(self.rankings)
         for at, states in blocks(self.walked):
-            one, other = (ranking.rank(states).winners for ranking in rankings)
+            one, other = (ranking.rank(states).winners for ranking in self.rankings)
             alike = np.array_equal(*states.triage) and np.array_equal(*states.ended) and np.array_equal(one, other)
             met, numbers = len(book.kinds), None if alike else book.numbers(states)
             for number, (first, second) in enumerate(book.kinds[met:], start=met):
@@ -148,6 +190,11 @@ class Run:
         at = np.arange(len(self.kind_of) - 1, -1, -1)
         first[self.kind_of[at]] = at
         return [int(each) for each in first]
+
+    def states(self, classes: Column) -> States:
+        """The last states of these classes, in their order, not counted."""
+        layers = self.walked.layers
+        return made_states(self.frame, self.walked.before, layers[-1], layers[-1].made_by[classes])
 
     # Ways back ---------------------------------------------------------------------------------------
 
@@ -223,22 +270,15 @@ def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column)
         )
 
 
-def _keys(words: Sequence[NDArray[np.uint64]], rows: Column) -> list[bytes]:
-    """These rows, each as bytes: what a dictionary takes at the least cost."""
-    side_by_side = np.column_stack([word[rows] for word in words])
-    return side_by_side.view(f"V{side_by_side.shape[1] * 8}").reshape(-1).tolist()
-
-
-def _packed(columns: Sequence[Column]) -> list[NDArray[np.uint64]]:
-    """Small columns side by side in few wide ones: 16 bits each, flags one."""
-    words: list[NDArray[np.uint64]] = []
-    used = 64
-    for column in columns:
-        size = 1 if column.dtype == bool else 16
-        if used + size > 64:
-            words.append(np.zeros(len(column), dtype=np.uint64))
+def _packed(columns: Sequence[tuple[Column, int]], size: int) -> list[NDArray[np.uint64]]:
+    """Columns of whole numbers from 0, each with the bits it needs, side by side in as few words as they fit in."""
+    words = [np.zeros(size, dtype=np.uint64)]
+    used = 0
+    for column, bits in columns:
+        if used + bits > 64:
+            words.append(np.zeros(size, dtype=np.uint64))
             used = 0
-        value = column if size == 1 else column.view(np.uint16)
-        words[-1] |= value.astype(np.uint64) << np.uint64(used)
-        used += size
+        if bits:
+            words[-1] |= column.astype(np.uint64) << np.uint64(used)
+        used += bits
     return words

@@ -116,17 +116,13 @@ class _Maker:
             terms = [self.ask.ways.terms.index(term) for term in clause.terms_on(names)]
             everyone[:, place] = self.ask.ways.truth[:, terms].all(axis=1)
         allowed = self._allowed()
-        pattern, way, truth = [], [], []
-        for u in range(self.patterns):
-            asking = self.asked[:, u]
-            if asking.all():
-                pattern.append(np.full(len(allowed), u))
-                way.append(allowed)
-                truth.append(everyone[allowed])
-                continue
+        asked = np.flatnonzero(self.asked.all(axis=0))
+        pattern, way = [np.repeat(asked, len(allowed))], [np.tile(allowed, len(asked))]
+        truth = [np.tile(everyone[allowed], (len(asked), 1))]
+        for u in np.flatnonzero(~self.asked.all(axis=0)).tolist():
             if len(allowed) < full:
-                continue  # Only paths on which certain terms hold are wanted, and here nobody is asked.
-            askers = [side for side in range(len(asking)) if asking[side]]
+                break  # Only paths on which certain terms hold are wanted, and here nobody is asked.
+            askers = np.flatnonzero(self.asked[:, u]).tolist()
             homes = [self.frame.sides[side].rules.pack.quiz.by_id[names] for side in askers]
             if not all(home.optional for home in homes):
                 continue
@@ -134,9 +130,6 @@ class _Maker:
             pattern.append(np.full(1, u))
             way.append(np.full(1, full + (not askers)))
             truth.append(np.array([row], dtype=bool).reshape(1, len(self.clauses)))
-        if not pattern:
-            empty = np.zeros(0, dtype=np.int64)
-            return empty, empty, np.zeros((0, len(self.clauses)), dtype=bool)
         way_column = np.concatenate(way)
         return np.concatenate(pattern), np.where(way_column == full + 1, HIDDEN, way_column), np.concatenate(truth)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from widget.coverage.exact import Column
 from widget.coverage.run import Answers, Run
@@ -13,47 +15,102 @@ from widget.coverage.run import Answers, Run
 if TYPE_CHECKING:
     from widget.coverage.back import Back
 
+ROUNDS = 6
+"""How often edges are drawn blindly before all are looked at."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths that go through one layer by certain edges and ways of answering, and on to the last layer.
+
+    ``edges``: for that layer and each after it, the edge of each path.
+    """
+
+    run: Run
+    at: int
+    ways: Column
+    edges: list[Column]
+
+    def __len__(self) -> int:
+        return len(self.ways)
+
+    @property
+    def classes(self) -> Column:
+        """The class that each path comes to."""
+        return self.run.walked.layers[-1].child[self.edges[-1]]
+
+    def answers(self, number: int) -> Answers:
+        layers = self.run.walked.layers
+        ways = self.run.ways_back(self.at, int(self.edges[0][number]))
+        full = layers[self.at].table.raw.shape[1] - 1
+        ways[layers[self.at].at] = -1 if self.ways[number] == full else int(self.ways[number])
+        for layer, edges in zip(layers[self.at + 1 :], self.edges[1:], strict=True):
+            ways[layer.at] = int(layer.table.way[layer.entry[edges[number]]])
+        return self.run.answers(ways)
+
 
 def answers_through(back: Back, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
     """Up to ``most`` answer sets on which the item holds and rows are in play, spread over the states it is met in."""
     run = back.run
-    chance = np.random.default_rng(seed)
     if run.frame.items[item][1].when.always:
         playing = np.flatnonzero(np.array([back.in_play(kind[0]) for kind in run.kinds])[run.kind_of])
-        for number in chance.permutation(playing)[:most]:
+        for number in np.random.default_rng(seed).permutation(playing)[:most]:
             yield run.example(int(number))
         return
-    for at, layer in enumerate(run.walked.layers):
+    for paths in paths_through(back, item, most=most, seed=seed):
+        for number in range(len(paths)):
+            yield paths.answers(number)
+
+
+def paths_through(back: Back, item: int, *, most: int, seed: int = 0) -> Iterator[Paths]:
+    """For each layer in which the item comes to hold, up to ``most`` paths on which it does and rows are in play."""
+    chance = np.random.default_rng(seed)
+    for at, layer in enumerate(back.walked.layers):
         if item not in layer.table.items:
             continue
         table = layer.table
         holds = table.matched[:, :, table.items.index(item)] & (table.raw >= 0)
         held = np.zeros(len(table.counts), dtype=bool)
         held[table.raw[holds]] = True
-        edges = np.flatnonzero(held.take(layer.entry) & back.leads_on[at])
-        for edge in chance.permutation(edges)[:most]:
-            pattern, entry = layer.pattern[layer.parent[edge]], layer.entry[edge]
-            ways = np.flatnonzero(holds[pattern] & (table.raw[pattern] == entry))
-            if len(ways):
-                yield _completed(back, at, int(edge), _any(chance, ways), chance)
+        edges = _some(back, at, held, most, chance)
+        if len(edges):
+            yield Paths(back.run, at, _held_ways(back.run, at, holds, edges, chance), _onward(back, at, edges, chance))
 
 
-def _completed(back: Back, at: int, edge: int, way: int, chance: np.random.Generator) -> Answers:
-    """The way there, this way of answering, and any way on that keeps rows in play."""
-    run: Run = back.run
-    layers = run.walked.layers
-    ways = run.ways_back(at, edge)
-    full = layers[at].table.raw.shape[1] - 1
-    ways[layers[at].at] = -1 if way == full else way
-    while layers[at].child[edge] >= 0 and at + 1 < len(layers):
-        state = int(layers[at].child[edge])
-        at += 1
-        first, last = layers[at].first_edge[state], layers[at].first_edge[state + 1]
-        edge = int(first + _any(chance, np.flatnonzero(back.leads_on[at][first:last])))
-        ways[layers[at].at] = int(layers[at].table.way[layers[at].entry[edge]])
-    return run.answers(ways)
+def _some(back: Back, at: int, held: NDArray[np.bool_], most: int, chance: np.random.Generator) -> Column:
+    """Up to ``most`` edges of a layer by an entry that is ``held``: drawn blindly while that finds enough."""
+    entry, leads_on = back.walked.layers[at].entry, back.leads_on[at]
+    if len(entry) > most << ROUNDS:
+        drawn = chance.integers(len(entry), size=most << ROUNDS)
+        found = drawn[held[entry[drawn]] & leads_on[drawn]]
+        first = np.sort(np.unique(found, return_index=True)[1])
+        if len(first) >= most:
+            return np.asarray(found[first[:most]])
+    return chance.permutation(np.flatnonzero(held.take(entry) & leads_on))[:most]
 
 
-def _any(chance: np.random.Generator, values: Column) -> int:
-    """One of these, drawn as ``chance.choice`` draws it, at a fraction of its cost."""
-    return int(values[chance.integers(len(values))])
+def _held_ways(run: Run, at: int, holds: NDArray[np.bool_], edges: Column, chance: np.random.Generator) -> Column:
+    """For each edge a way of answering by which the item holds: an entry may stand for others, too."""
+    layer = run.walked.layers[at]
+    patterns = layer.pattern[layer.parent[edges]]
+    fits = holds[patterns] & (layer.table.raw[patterns] == layer.entry[edges, None])
+    return np.asarray(np.argmax(fits * chance.random(fits.shape), axis=1))
+
+
+def _onward(back: Back, at: int, edges: Column, chance: np.random.Generator) -> list[Column]:
+    """These edges, and any way on from there that keeps rows in play."""
+    layers = back.walked.layers
+    found = [edges]
+    for number in range(at + 1, len(layers)):
+        states = layers[number - 1].child[found[-1]]
+        first, last = (layers[number].first_edge[states + more] for more in (0, 1))
+        leads_on = back.leads_on[number]
+        drawn = chance.integers(first, last)
+        for _ in range(ROUNDS):
+            if leads_on[drawn].all():
+                break
+            drawn = np.where(leads_on[drawn], drawn, chance.integers(first, last))
+        for path in np.flatnonzero(~leads_on[drawn]):
+            drawn[path] = chance.choice(first[path] + np.flatnonzero(leads_on[first[path] : last[path]]))
+        found.append(drawn)
+    return found

@@ -128,5 +128,9 @@ def _pins(rules: Rules, shelf: Shelf, places: tuple[int, ...]) -> Iterator[tuple
 
 
 def boost_total(side: Side) -> int:
-    """No score can be further from 0 than this."""
-    return sum(abs(item.weight) for item in side.items if item.kind == ADD)
+    """No score of a column can be further from 0 than this."""
+    totals = [0] * len(side.places)
+    for item in side.items:
+        for column in item.columns if item.kind == ADD else ():
+            totals[column] += abs(item.weight)
+    return max(totals, default=0)

@@ -128,15 +128,15 @@ class Ranking:
         keys += self.back[:, None].astype(self.type)
         if self.offset.any():
             keys += self.offset[:, None]
-        shown = scores >= max(self.least, self.frame.out_below + 1)
+        hidden = scores < max(self.least, self.frame.out_below + 1)
         if self.side.pins:
-            self._pin(states, scores, keys, shown)
-        np.putmask(keys, ~shown, self.nothing)
+            self._pin(states, scores, keys, hidden)
+        np.copyto(keys, self.nothing, where=hidden)
         return keys
 
-    def _pin(self, states: States, scores: NDArray[Any], keys: NDArray[Any], shown: NDArray[Any]) -> None:
+    def _pin(self, states: States, scores: NDArray[Any], keys: NDArray[Any], hidden: NDArray[Any]) -> None:
         """Earlier rows stand higher; a product that two rows put first counts for the earlier."""
-        done = np.zeros(shown.shape, dtype=bool)
+        done = np.zeros(hidden.shape, dtype=bool)
         for index, columns in enumerate(self.side.pins):
             bit = self.frame.pin_bits[self.at, index]
             held = (states.words[bit // WORD] >> np.uint64(bit % WORD) & np.uint64(1)).astype(bool)
@@ -144,7 +144,7 @@ class Ranking:
                 first = held & (scores[column] > self.frame.out_below) & ~done[column]
                 keys[column] += first * self.type((len(self.side.pins) - index) * self.step)
                 done[column] |= first
-                shown[column] |= first
+                hidden[column] &= ~first
 
     def _pick(
         self, keys: NDArray[Any], fits: list[int], row: int, winners: Any, tied: Any, *, best: NDArray[Any] | None

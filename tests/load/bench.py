@@ -190,9 +190,10 @@ class Bench:
         for count in (10, 100, 1_000, 10_000):
             pack, sets = engines.rules_of(count), engines.answer_sets(3)
             listed = [{name: [given] for name, given in each.items()} for each in sets]
-            mine, all_of_it = engines.ours(pack), engines.whole(pack)
-            expected = [mine(each) for each in listed]
-            if [all_of_it(each) for each in listed] != expected:
+            engine = Engine.of(pack)
+            mine, all_of_it = engines.ours(engine), engines.whole(engine)
+            expected = [engines.named(engine, mine(each)) for each in listed]
+            if [engines.named(engine, all_of_it(each)) for each in listed] != expected:
                 raise RuntimeError("the whole result has other scores")
             micros = _each(mine, listed, 20_000 // count + 3)
             result = _each(all_of_it, listed, 20_000 // count + 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import rule_engine
@@ -18,7 +18,6 @@ from json_logic import jsonLogic
 from widget.domain.condition import parse_condition
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.engine.scores import product_scores
 from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
@@ -28,6 +27,7 @@ QUESTIONS, OPTIONS, PRODUCTS = 10, 5, 40
 Scores = dict[str, int]
 Answers = dict[str, Any]
 Runner = Callable[[Answers], Scores]
+OurRunner = Callable[[Answers], Sequence[int]]
 
 
 def rules_of(count: int, seed: int = 3) -> Pack:
@@ -75,22 +75,20 @@ def answer_sets(many: int, seed: int = 4) -> list[Answers]:
     return [{f"q{at}": f"o{chance.randrange(OPTIONS)}" for at in range(QUESTIONS)} for _ in range(many)]
 
 
-def ours(pack: Pack) -> Runner:
-    """The same job as the others do: which rows hold, and the scores they add up to."""
-    engine = Engine.of(pack)
-    return lambda answers: product_scores(engine.rules, answers)
+def ours(engine: Engine) -> OurRunner:
+    """The same job as the others do: which rows hold, and the score of each product that they add up to."""
+    return lambda answers: engine.rules.scores(engine.rules.walk(answers))
 
 
-def whole(pack: Pack) -> Runner:
+def whole(engine: Engine) -> OurRunner:
     """The whole result, with products ranked and tips chosen; told beside the scores."""
-    engine = Engine.of(pack)
-    skus = [each.sku for each in engine.rules.products]
+    return lambda answers: evaluate(engine.rules, engine.shelf, answers).scores
 
-    def run(answers: Answers) -> Scores:
-        found = evaluate(engine.rules, engine.shelf, answers)
-        return {sku: score for sku, score in zip(skus, found.scores, strict=False) if score}
 
-    return run
+def named(engine: Engine, scores: Sequence[int]) -> Scores:
+    """Our scores as the others tell theirs: of products with a score other than 0."""
+    skus = (each.sku for each in engine.rules.products)
+    return {sku: score for sku, score in zip(skus, scores, strict=False) if score}
 
 
 def _summed(pack: Pack, rows: Any) -> Scores:

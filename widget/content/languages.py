@@ -21,6 +21,8 @@ from widget.domain.quiz import Option, Question, Quiz
 Turn = Callable[[str, str], str]
 """(key, text) to the text to stand there."""
 _LOCALE_PLACE = "locales/{}.yaml"
+MOST_HINTS = 12
+"""For how many unknown keys of a language the nearest valid one is looked for: it takes longer than all else."""
 
 
 def text_hash(text: str) -> str:
@@ -92,8 +94,8 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
                     f"{key}: the text was changed since it was translated{until}. It is {text_hash(text)}: {text[:60]}"
                 )
                 yield Problem(WARNING, (file, key), "stale_translation", message)
-        for key in known.keys() - texts.keys():
-            hint = nearest(key, texts)
+        for at, key in enumerate(sorted(known.keys() - texts.keys())):
+            hint = nearest(key, texts) if at < MOST_HINTS else None
             message = f"nothing in the pack has the key '{key}'" + (f", did you mean '{hint}'?" if hint else "")
             yield Problem(WARNING, (file, key), "unknown_translation", message, hint)
     for locale in sorted(pack.translations.keys() - set(pack.locales)):

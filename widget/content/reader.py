@@ -62,7 +62,8 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     """Read, check and report everything at once."""
     reader = _Reader(files, list(problems))
     pack = reader.pack()
-    for problem in (*naming_problems(pack), *language_problems(pack)):
+    spoken = () if reader.lost else language_problems(pack)  # Else half of the texts would seem to be missing.
+    for problem in (*naming_problems(pack), *spoken):
         if not reader.already_told(problem) and not reader.follows(problem):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
     told = [each for each in (weighed(problem, pack.checks) for problem in reader.problems) if each]
@@ -265,12 +266,15 @@ class _Reader:
             f"'{name}'" in problem.message for name in self.unsure if name
         )
 
+    @property
+    def lost(self) -> set[str]:
+        """The files that could not be read at all."""
+        return {str(each.place[0]) for each in self.problems if each.code in _UNREAD}
+
     def follows(self, problem: Problem) -> bool:
         """Whether a problem only follows from a file that could not be read at all."""
-        lost = {str(each.place[0]) for each in self.problems if each.code in _UNREAD}
+        lost = self.lost
         about_quiz = problem.code in _ABOUT_QUIZ and "quiz.yaml" in lost
-        if lost and problem.code.endswith("_translation"):
-            return True
         about_products = problem.code.startswith(("unknown_sku", "unused_")) and "products.yaml" in lost
         return about_quiz or about_products or (problem.code == "no_slots" and "pack.yaml" in lost)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from widget.domain.phrases import NONE, Patterns, Word, found, matches, words_of
+from widget.domain.phrases import NONE, Patterns, Starts, Word, found, matches, words_of
 
 DENIED_WITHIN = 10
 _SENTENCE = re.compile(r"(?<=[.!?؟])\s+|\n+|[•;؛]")
@@ -80,6 +80,13 @@ class Market:
     """A sentence with one of each ("if it hurts, stop using it") is advice, no claim."""
     referred: dict[str, Patterns] = field(default_factory=dict)
     """Words that send to a doctor or pharmacist; a sentence with them is advice, too."""
+    _starts: dict[str, Starts] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def starts(self, language: str) -> Starts:
+        """Which rules, by number, can match a sentence of these words at all."""
+        if language not in self._starts:
+            self._starts[language] = Starts([rule.says.get(language, NONE) for rule in self.rules])
+        return self._starts[language]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +122,22 @@ class Claim:
 def claims_in(said: Said, market: Market) -> Iterator[Claim]:
     """What the text must not say, each rule at most once a sentence."""
     language = said.language.split("-")[0]
+    rules = [(number, rule) for number, rule in enumerate(market.rules) if _concerns(rule, said)]
     for start, end in _sentences(said.text):
         words = words_of(said.text, start, end)
+        possible = market.starts(language).of(words)
+        if not possible:
+            continue
         about = said.product or found(words, market.about.get(language, NONE)) is not None
         about = about and not said.quiet and not _is_advice(words, market, language)
-        for rule in market.rules:
+        for number, rule in rules:
             held = rule.quiet if said.quiet and not rule.everywhere else rule.everywhere or about
-            if rule.whole or not held or not _concerns(rule, said):
-                continue
-            yield from _claim(rule, said, market, language, words)
-    words = words_of(said.text, 0, len(said.text))
-    for rule in market.rules:
-        if rule.whole and _concerns(rule, said):
-            yield from _claim(rule, said, market, language, words)
+            if number in possible and held and not rule.whole:
+                yield from _claim(rule, said, market, language, words)
+    whole = [rule for _, rule in rules if rule.whole]
+    words = words_of(said.text, 0, len(said.text)) if whole else []
+    for rule in whole:
+        yield from _claim(rule, said, market, language, words)
 
 
 def _is_advice(words: list[Word], market: Market, language: str) -> bool:
@@ -141,8 +151,10 @@ def _concerns(rule: Rule, said: Said) -> bool:
 
 
 def _claim(rule: Rule, said: Said, market: Market, language: str, words: list[Word]) -> Iterator[Claim]:
-    hidden = _covered(words, [market.innocent.get(language, NONE), *_permitted(said, market, language)])
+    hidden: set[int] | None = None
     for first, last in matches(words, rule.says.get(language, NONE)):
+        if hidden is None:
+            hidden = _covered(words, [market.innocent.get(language, NONE), *_permitted(said, market, language)])
         if any(at in hidden for at in (first, last)) or (
             not said.name and _denied(said.text, words, first, last, market, language)
         ):

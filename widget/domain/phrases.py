@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -12,8 +12,10 @@ from itertools import pairwise
 GAP = "…"
 MOST_BETWEEN = 6
 INDEXED = 3
+MOST_WORDS = 16_384
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|\{\{[^}]*\}\}|\{%[^%]*%\}")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\u0640]")
+_MARKS = re.compile(r"[*_~`]")
 _LEET = str.maketrans({"1": "i", "3": "e", "0": "o", "@": "a", "$": "s", "4": "a", "5": "s"})
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
@@ -61,6 +63,27 @@ class Patterns(tuple[Pattern, ...]):
 NONE = Patterns()
 
 
+class Starts:
+    """Several lists of patterns at once: which of them can have a pattern that starts at one of these words."""
+
+    def __init__(self, lists: Sequence[Patterns]) -> None:
+        self._lists = lists
+        self._met: dict[frozenset[str], frozenset[int]] = {}
+
+    def of(self, words: Iterable[Word]) -> set[int]:
+        """The numbers of these lists."""
+        return set().union(*map(self._of, words))
+
+    def _of(self, word: Word) -> frozenset[int]:
+        known = self._met.get(word.forms)
+        if known is None:
+            if len(self._met) >= MOST_WORDS:
+                self._met.clear()
+            known = frozenset(number for number, each in enumerate(self._lists) if each.starting(word))
+            self._met[word.forms] = known
+        return known
+
+
 def plain(text: str) -> str:
     """As compared: no case, accents or invisible characters; Arabic letters in one form each."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
@@ -99,15 +122,19 @@ def _humps(found: re.Match[str]) -> Iterator[tuple[int, int]]:
         yield found.start() + one, found.start() + other
 
 
-def _without_invisible(text: str, start: int, end: int) -> tuple[str, list[int]]:
+def _without_invisible(text: str, start: int, end: int) -> tuple[str, Sequence[int]]:
     """The part without invisible characters, and where each character stood."""
+    part = text[start:end]
+    if part.isascii() and not _MARKS.search(part):
+        return part, range(start, end)
     kept = [at for at in range(start, end) if not _unseen(text[at])]
     return "".join(text[at] for at in kept), kept
 
 
+@lru_cache(maxsize=4096)
 def _unseen(character: str) -> bool:
     """Invisible, an accent of its own, or a mark of Markdown."""
-    return character in "*_~`" or bool(_INVISIBLE.match(character)) or bool(unicodedata.combining(character))
+    return bool(_MARKS.match(character)) or bool(_INVISIBLE.match(character)) or bool(unicodedata.combining(character))
 
 
 def mixes_scripts(text: str) -> bool:
@@ -119,6 +146,7 @@ def mixes_scripts(text: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=16_384)
 def _forms(piece: str) -> frozenset[str]:
     if piece.startswith("{"):
         return frozenset({piece.strip("{} %")})

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(120)]
 PAGE = "/console/shops/demo/quizzes/leg-day/results"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def owner(service: Running, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sample traffic, and the cookies of somebody who may see all of it."""
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import flask
 import hypothesis
+import jinja2
 import pytest
 import redis
 import structlog
@@ -274,6 +276,22 @@ def leg_day() -> Engine:
     assert pack is not None
     return Engine.of(pack)
 
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates compiled once for all applications that tests build."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        if bucket.key in self._known:
+            bucket.bytecode_from_string(self._known[bucket.key])
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self._known[bucket.key] = bucket.bytecode_to_string()
+
+
+flask.Flask.jinja_options = {**flask.Flask.jinja_options, "bytecode_cache": _Compiled()}
 
 # Cheap to try, for tests alone: hundreds of sign-ins at the real price would take minutes.
 widget.passwords.METHOD = "scrypt:1024:8:1"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -38,6 +39,7 @@ QUIZ = "/v1/shops/demo/quizzes/leg-day"
 Answers = dict[str, list[str]]
 
 
+@cache
 def shipped() -> Pack:
     pack = read_files(leg_day_files(), []).pack
     assert pack is not None

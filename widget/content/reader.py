@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,16 @@ def read_pack(folder: Path) -> Reading:
 
 
 def load_pack(files: PackFiles) -> Pack:
-    """The pack of files known to be sound, as stored with a content version. Raises Broken."""
-    reading = read_files(files, [])
+    """The pack of files known to be sound, as stored with a content version. Raises Broken.
+
+    The last few are remembered: shops often share a pack, and a version that is taken back was read before.
+    """
+    return _loaded(tuple(sorted(files.items())))
+
+
+@lru_cache(maxsize=8)
+def _loaded(files: tuple[tuple[str, str], ...]) -> Pack:
+    reading = read_files(dict(files), [])
     if reading.pack is None:
         raise Broken(reading.errors)
     return reading.pack
@@ -250,11 +259,10 @@ class _Reader:
             yield LetterText(letter, lines[0], lines[1] if len(lines) > 1 else "", (body or "").strip("\n"), markup)
 
     def _translations(self) -> Iterator[tuple[str, dict[str, Translation]]]:
+        schema = TranslationSchema()
         for name in sorted(self.files):
             if name.startswith("locales/"):
-                read = {
-                    key: self.record(TranslationSchema(), value, (name, key)) for key, value in self.table(name).items()
-                }
+                read = {key: self.record(schema, value, (name, key)) for key, value in self.table(name).items()}
                 texts = {key: each for key, each in read.items() if each is not None}
                 yield name.removeprefix("locales/").removesuffix(".yaml"), texts
 

@@ -293,6 +293,18 @@ class _Compiled(jinja2.BytecodeCache):
 
 flask.Flask.jinja_options = {**flask.Flask.jinja_options, "bytecode_cache": _Compiled()}
 
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What must stay together on one process comes first, in random order within: given out late, all wait for it."""
+
+    def group(item: pytest.Item) -> tuple[bool, str]:
+        marker = item.get_closest_marker("xdist_group")
+        return marker is None, str(marker.args[0]) if marker else ""
+
+    items.sort(key=group)
+
+
 # Cheap to try, for tests alone: hundreds of sign-ins at the real price would take minutes.
 widget.passwords.METHOD = "scrypt:1024:8:1"
 

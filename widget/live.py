@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from widget.cache.local import LocalCache
 from widget.content.claim_check import name_is_allowed
 from widget.content.languages import localised
-from widget.content.reader import load_pack
+from widget.content.stored import load_pack
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.live import Engine
 from widget.domain.engine.rules import Rules

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,22 +48,6 @@ def read_pack(folder: Path) -> Reading:
     """Read a pack folder. Raises NoPack when there is no such folder."""
     files, problems = read_folder(folder)
     return read_files(files, problems)
-
-
-def load_pack(files: PackFiles) -> Pack:
-    """The pack of files known to be sound, as stored with a content version. Raises Broken.
-
-    The last few are remembered: shops often share a pack, and a version that is taken back was read before.
-    """
-    return _loaded(tuple(sorted(files.items())))
-
-
-@lru_cache(maxsize=8)
-def _loaded(files: tuple[tuple[str, str], ...]) -> Pack:
-    reading = read_files(dict(files), [])
-    if reading.pack is None:
-        raise Broken(reading.errors)
-    return reading.pack
 
 
 def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
@@ -339,4 +322,4 @@ def _number(value: Any) -> int | None:
     return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,4}", value) else None
 
 
-__all__ = ["Broken", "Located", "Reading", "load_pack", "read_files", "read_pack"]
+__all__ = ["Broken", "Located", "Reading", "read_files", "read_pack"]

@@ -1,0 +1,28 @@
+"""Packs as they are stored with a content version: known to be sound, and never changed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from widget.content.files import PackFiles
+from widget.content.reader import read_files
+from widget.content.reading import Broken
+from widget.domain.pack import Pack
+
+MOST_KEPT = 8
+
+
+def load_pack(files: PackFiles) -> Pack:
+    """The pack of the files of a content version. Raises Broken.
+
+    The last few are remembered: shops often share a pack, and a version that is taken back was read before.
+    """
+    return _loaded(tuple(sorted(files.items())))
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _loaded(files: tuple[tuple[str, str], ...]) -> Pack:
+    reading = read_files(dict(files), [])
+    if reading.pack is None:
+        raise Broken(reading.errors)
+    return reading.pack

@@ -49,11 +49,13 @@ def rules_of(count: int, seed: int = 3) -> Pack:
     return Pack("b", "b", quiz=Quiz(questions), result=rules, mappings=tuple(rows), products=products)
 
 
-def paths_pack() -> Pack:
-    """Ten questions of four options (a million classes), 200 rows, 40 products in four forms."""
+def paths_pack(last: int = 4) -> Pack:
+    """Ten questions of four options (a million classes; the last may have more), 200 rows, 40 products in four forms."""
     chance = random.Random(1)
+    sizes = [4] * 9 + [last]
     questions = tuple(
-        Question(f"q{at}", SINGLE, "?", options=tuple(Option(f"o{n}", "x") for n in range(4))) for at in range(10)
+        Question(f"q{at}", SINGLE, "?", options=tuple(Option(f"o{n}", "x") for n in range(size)))
+        for at, size in enumerate(sizes)
     )
     products = tuple(
         Product(f"SKU-{at:03}", "p", form=f"f{chance.randrange(4)}", tags=(f"t{at % 8}",)) for at in range(40)

@@ -142,10 +142,10 @@ def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict
     """One table on the rest of the scope: the most that the given tables add up to over the ways of this question."""
     rest = tuple(each for each in scope if each != name)
     rows = [_by_rest(name, rest, table, sizes[name]) for table in tables]
-    best: dict[tuple[int, ...], int] = {}
-    for places in product(*(range(sizes[each]) for each in rest)):
-        best[places] = max(map(sum, zip(*[row[pick(places)] for pick, row in rows], strict=True)))
-    return rest, best
+    every = list(product(*(range(sizes[each]) for each in rest)))
+    columns = [map(row.__getitem__, map(pick, every)) for pick, row in rows]
+    cells = zip(*columns, strict=True)
+    return rest, {at: max(map(sum, zip(*each, strict=True))) for at, each in zip(every, cells, strict=True)}
 
 
 def _by_rest(name: str, rest: tuple[str, ...], table: Table, size: int) -> tuple[Callable[[Any], Any], Any]:

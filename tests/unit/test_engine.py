@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import MINI
 from widget.content.files import read_folder
-from widget.content.reader import load_pack
+from widget.content.stored import load_pack
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.engine.live import Engine

@@ -295,7 +295,7 @@ flask.Flask.jinja_options = {**flask.Flask.jinja_options, "bytecode_cache": _Com
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What must stay together on one process comes first, in random order within: given out late, all wait for it."""
 
     def group(item: pytest.Item) -> tuple[bool, str]:
@@ -303,6 +303,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return marker is None, str(marker.args[0]) if marker else ""
 
     items.sort(key=group)
+    apart = [each for each in items if getattr(config.option, "loadgroup", False) and not group(each)[0]]
+    if any("@" not in each.nodeid for each in apart):
+        raise pytest.UsageError("this pytest-xdist does not keep groups together: which pytest does it go with?")
 
 
 # Cheap to try, for tests alone: hundreds of sign-ins at the real price would take minutes.

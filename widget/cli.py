@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from widget.commands.lazy import LazyGroup
 
 COMMANDS = {
     "run": ("widget.commands.serve", "run", "Start everything on this machine."),
@@ -26,23 +26,7 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[name]
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
-
-
-@click.command(cls=_Commands)
+@click.group(cls=LazyGroup, places=COMMANDS)
 @click.version_option(package_name="recovery-quiz")
 def main() -> None:
     """Recovery Quiz: a quiz for a store's pages, its results, and the letters that follow."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import orjson
 
-from widget.actions.load_version import load_responses, load_version
-from widget.commands.opening import opened_parts
 from widget.commands.reading import read_or_refuse, sound_pack
 from widget.commands.reports import as_json, print_comparison, print_coverage, progress_bar
 from widget.coverage.check import check_paths
 from widget.coverage.compare import compare
 from widget.coverage.run import Answers
 from widget.domain.engine.live import Engine
-from widget.parts import Parts
+
+if TYPE_CHECKING:
+    from widget.parts import Parts
 
 
 @click.command()
@@ -56,10 +57,12 @@ def compare_command(
         raise click.UsageError("give --responses or --shop, not both")
     with ExitStack() as stack:
         numbered = [name for name in (before, after) if _is_version(name)]
-        parts = stack.enter_context(opened_parts()) if shop or numbered else None
+        parts = stack.enter_context(_opened()) if shop or numbered else None
         engines = [_engine(parts, shop or "demo", quiz, name) for name in (before, after)]
         real = list(_lines(responses)) if responses else None
         if shop and parts:
+            from widget.actions.load_version import load_responses
+
             real = load_responses(parts, shop=shop, quiz=engines[1].rules.pack.id, days=days)
     with progress_bar("Comparing all answer paths") as bar:
         told = compare(engines[0], engines[1], real, progress=bar)
@@ -69,12 +72,20 @@ def compare_command(
         print_comparison(told)
 
 
+def _opened() -> AbstractContextManager[Parts]:
+    from widget.commands.opening import opened_parts  # With all that a database needs: folders alone need none of it.
+
+    return opened_parts()
+
+
 def _is_version(name: str) -> bool:
     return name == "live" or name.isdigit()
 
 
 def _engine(parts: Parts | None, shop: str, quiz: str, name: str) -> Engine:
     if parts and _is_version(name):
+        from widget.actions.load_version import load_version
+
         return load_version(parts, shop=shop, quiz=quiz, number=None if name == "live" else int(name))
     folder = Path(name)
     return Engine.of(sound_pack(folder, read_or_refuse(folder)))

@@ -1,0 +1,84 @@
+"""recovery-quiz content check, format and accept: what needs the files of a pack alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from widget.actions.check_content import check_content
+from widget.commands.reading import read_or_refuse, sound_pack
+from widget.commands.reports import as_json, print_problems, progress_bar
+from widget.content.claim_check import CannotAccept, accept_claim
+from widget.content.files import write_folder
+from widget.content.formatting import formatted_files
+from widget.content.writer import canonical_files
+
+
+class Days(click.ParamType[timedelta]):
+    """A number of days, as 60d or 60."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        text = str(value).removesuffix("d")
+        if not text.isdigit() or int(text) > 3660:
+            self.fail(f"{value!r} is no number of days such as 60d", param, ctx)
+        return timedelta(days=int(text))
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+@click.command()
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--soon", type=Days(), default=None, help="Also what falls due within this time, such as 60d.")
+@click.option("--json", "json_wanted", is_flag=True, help="Problems as JSON.")
+def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
+    """All problems of a PACK folder, with file, line and the nearest valid name. Exit 1 when one is an error."""
+    reading = read_or_refuse(pack)
+    with progress_bar("Going through all answer paths") as bar:
+        check_content(reading, today=today(), soon=soon, progress=bar)
+    if json_wanted:
+        as_json({"problems": [each.data() for each in reading.problems]})
+    else:
+        print_problems(pack, reading)
+    if reading.errors:
+        raise SystemExit(1)
+
+
+@click.command("format")
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 when something would change.")
+def format_command(pack: Path, check_only: bool) -> None:
+    """Write the conditions and targets of a PACK in their plain form. All else stays as it is."""
+    changed = formatted_files(read_or_refuse(pack).files)
+    for name in changed:
+        click.echo(f"{pack / name}{' would change' if check_only else ''}")
+    if check_only and changed:
+        raise SystemExit(1)
+    write_folder(pack, changed)
+    click.echo(f"{len(changed)} files {'to format' if check_only else 'formatted'}.")
+
+
+@click.command("accept")
+@click.argument("pack", type=click.Path(path_type=Path))
+@click.option("--key", required=True, help="The text, as the finding names it.")
+@click.option("--rule", required=True, help="The rule, as the finding names it.")
+@click.option("--locale", default=None, help="The language of the text; the pack's own by default.")
+@click.option("--by", required=True, help="The name of the person who accepts it.")
+@click.option("--reason", required=True, help="Why it may be said.")
+def accept_command(pack: Path, key: str, rule: str, locale: str | None, by: str, reason: str) -> None:
+    """Accept a warning of the claims lint in a PACK. Errors cannot be accepted; another wording needs another look."""
+    checked = sound_pack(pack, read_or_refuse(pack))
+    try:
+        accepted = accept_claim(checked, key=key, rule=rule, locale=locale, by=by, reason=reason, on=today())
+    except CannotAccept as error:
+        raise click.UsageError(str(error)) from error
+    files = canonical_files(replace(checked, accepted=accepted), {})
+    write_folder(pack, {"claims.yaml": files["claims.yaml"]})
+    click.echo(f"Kept in {pack / 'claims.yaml'}.")

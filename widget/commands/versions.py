@@ -1,0 +1,119 @@
+"""recovery-quiz content import, publish and export: content versions of a shop."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from widget.actions.check_content import check_content
+from widget.actions.export_content import export_content
+from widget.actions.import_content import import_content
+from widget.actions.publish_content import publish_content
+from widget.commands.opening import opened_parts
+from widget.commands.packs import today
+from widget.commands.reading import read_or_refuse, sound_pack
+from widget.commands.reports import print_problems
+from widget.commands.sheets import preview, with_sheet, write_mappings
+from widget.content.files import PackFiles, write_folder
+from widget.content.reader import read_files
+
+AUTHOR = "command line"
+
+
+@click.command("import")
+@click.argument("pack", type=click.Path(path_type=Path), required=False)
+@click.option("--shop", default="demo", show_default=True, help="The shop that gets it.")
+@click.option("--quiz", default="leg-day", show_default=True, help="The quiz, where no PACK is given.")
+@click.option("--publish/--no-publish", default=False, help="Make it the live version at once.")
+@click.option("--note", default="", help="What changed, for the history.")
+@click.option("--mappings", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A .csv or .xlsx.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+def import_command(
+    pack: Path | None, shop: str, quiz: str, publish: bool, note: str, mappings: Path | None, yes: bool
+) -> None:
+    """Import a PACK folder as a new content version of a shop. With errors, nothing is stored.
+
+    With --mappings FILE, the rows of a spreadsheet take the place of the mappings: of the PACK folder, or without one
+    of the shop's live version. What changes is shown first.
+    """
+    if mappings is not None:
+        _import_sheet(pack, shop, quiz, mappings, publish=publish, yes=yes)
+        return
+    if pack is None:
+        raise click.UsageError("give the folder of a pack, or --mappings FILE")
+    reading = read_or_refuse(pack)
+    check_content(reading, today=today())
+    if reading.errors:
+        print_problems(pack, reading)
+        raise SystemExit(1)
+    _store(shop, reading.files, note, publish=publish, checked=True)
+
+
+def _store(shop: str, files: PackFiles, note: str, *, publish: bool, checked: bool = False) -> None:
+    with opened_parts() as parts:
+        version = import_content(parts, shop=shop, files=files, note=note, author=AUTHOR)
+        click.echo(f"{version.quiz}: version {version.number} of shop {shop}.")
+        if publish:
+            moved = publish_content(
+                parts, shop=shop, quiz=version.quiz, number=version.number, author=AUTHOR, checked=checked
+            )
+            click.echo("It is live now." if moved else "It was live already.")
+
+
+def _import_sheet(pack: Path | None, shop: str, quiz: str, sheet: Path, *, publish: bool, yes: bool) -> None:
+    """Show what a sheet changes; then, if that is wanted, change the folder, or make a new version."""
+    files = read_or_refuse(pack).files if pack else _exported(shop, quiz, None)
+    fresh, told = with_sheet(files, sound_pack(pack or Path(quiz), read_files(files, [])), sheet)
+    preview(told)
+    if not told.changes and not told.moved:
+        return
+    if not yes and not (sys.stdin.isatty() and click.confirm("Take these rows over?")):
+        click.echo("Nothing was changed. Repeat with --yes to take the rows over.")
+        return
+    if pack:
+        write_folder(pack, {"mappings.csv": fresh["mappings.csv"]})
+        click.echo(f"{pack / 'mappings.csv'} was written.")
+    else:
+        _store(shop, fresh, f"mappings from {sheet.name}", publish=publish)
+
+
+@click.command("publish")
+@click.argument("number", type=int)
+@click.option("--shop", default="demo", show_default=True)
+@click.option("--quiz", default="leg-day", show_default=True)
+def publish_command(number: int, shop: str, quiz: str) -> None:
+    """Make version NUMBER the live one; an older one is the way back."""
+    with opened_parts() as parts:
+        moved = publish_content(parts, shop=shop, quiz=quiz, number=number, author=AUTHOR)
+    click.echo(f"{quiz}: version {number} is live now." if moved else f"{quiz}: version {number} was live already.")
+
+
+@click.command("export")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--shop", default="demo", show_default=True)
+@click.option("--quiz", default="leg-day", show_default=True)
+@click.option("--version", "number", type=int, default=None, help="A version; the live one by default.")
+@click.option(
+    "--mappings", type=click.Path(path_type=Path, dir_okay=False), help="Only the mappings, as .csv or .xlsx."
+)
+def export_command(folder: Path | None, shop: str, quiz: str, number: int | None, mappings: Path | None) -> None:
+    """Write a content version as a pack FOLDER.
+
+    With --mappings FILE, only its mappings as a spreadsheet: of the pack in FOLDER, or without one of the version.
+    """
+    if mappings is not None:
+        reading = read_or_refuse(folder) if folder else read_files(_exported(shop, quiz, number), [])
+        write_mappings(sound_pack(folder or Path(quiz), reading), mappings)
+        return
+    if folder is None:
+        raise click.UsageError("give a folder to write to, or --mappings FILE")
+    files = _exported(shop, quiz, number)
+    write_folder(folder, files)
+    click.echo(f"{len(files)} files written to {folder}.")
+
+
+def _exported(shop: str, quiz: str, number: int | None) -> PackFiles:
+    with opened_parts() as parts:
+        return export_content(parts, shop=shop, quiz=quiz, number=number)

@@ -16,6 +16,7 @@ from widget.coverage.items import GOODS, TIPS, side_of
 from widget.coverage.run import Run
 from widget.domain.engine.live import Engine
 from widget.domain.pack import Pack
+from widget.domain.target import names_tips
 
 
 def edited(pack: Pack, chance: random.Random) -> Pack:
@@ -40,6 +41,29 @@ def edited(pack: Pack, chance: random.Random) -> Pack:
         elif not questions[at].optional:
             questions[at] = replace(questions[at], optional=True)
     return replace(pack, quiz=replace(pack.quiz, questions=tuple(questions)))
+
+
+def one_edit(pack: Pack, chance: random.Random) -> Pack:
+    """Mostly a row's weight or condition; else its target or place, what safety takes out, stock, or the least score."""
+    at = chance.randrange(len(pack.mappings))
+    row, other = pack.mappings[at], chance.choice(pack.mappings)
+    rows = list(pack.mappings)
+    kind = chance.choice([*["weight"] * 6, "when", "when", "target", "place", "safety", "stock", "least"])
+    if kind == "weight" and row.effect == "boost":
+        rows[at] = replace(row, weight=row.weight + 7)
+    elif kind == "when":
+        rows[at] = replace(row, when=other.when)
+    elif kind == "target" and names_tips(row.target) == names_tips(other.target):
+        rows[at] = replace(row, target=other.target)
+    elif kind == "place":
+        rows.insert(chance.randrange(len(rows)), rows.pop(at))
+    elif kind == "safety":
+        return replace(pack, exclusions=pack.exclusions[1:])
+    elif kind == "stock":
+        return replace(pack, products=(replace(pack.products[0], stock=0), *pack.products[1:]))
+    elif kind == "least":
+        return replace(pack, result=replace(pack.result, min_score=pack.result.min_score + 20))
+    return replace(pack, mappings=tuple(rows))
 
 
 def paths_of(engine: Engine) -> set[str] | None:
@@ -122,15 +146,11 @@ def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, mo
 
 def test_what_an_edit_does_not_touch_is_taken_over_and_the_rest_comes_out_as_from_nothing(tmp_path: Path) -> None:
     taken = 0
-    for seed in range(11_000, 11_150):
-        pack, chance = random_pack(seed, tmp_path), random.Random(seed)
-        at = chance.randrange(len(pack.mappings) or 1)
-        if not pack.mappings or pack.mappings[at].effect != "boost":
+    for seed in range(11_000, 11_200):
+        pack = random_pack(seed, tmp_path)
+        if not pack.mappings:
             continue
-        row = pack.mappings[at]
-        when = chance.choice([row.when, chance.choice(pack.mappings).when])
-        rows = (*pack.mappings[:at], replace(row, weight=row.weight + 7, when=when), *pack.mappings[at + 1 :])
-        before, after = Engine.of(pack), Engine.of(replace(pack, mappings=rows))
+        before, after = Engine.of(pack), Engine.of(one_edit(pack, random.Random(seed)))
         for group in (GOODS, TIPS):
             one, other = (side_of(each.rules, each.shelf, group) for each in (before, after))
             first = Run([one])
@@ -139,4 +159,4 @@ def test_what_an_edit_does_not_touch_is_taken_over_and_the_rest_comes_out_as_fro
             taken += touched is not None and bool(touched.any()) and not touched.all()
             assert [again.kinds[kind] for kind in again.kind_of] == [anew.kinds[kind] for kind in anew.kind_of], seed
             assert sorted(again.totals) == sorted(anew.totals), seed
-    assert taken > 10
+    assert taken > 5

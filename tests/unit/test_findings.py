@@ -18,9 +18,12 @@ from widget.domain.condition import parse_condition
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.removal import same_result, without_row
-from widget.domain.pack import ENDS_EARLY, PRODUCTS, TIPS_ONLY, Mapping, Pack, Slot
+from widget.domain.pack import ENDS_EARLY, PRODUCTS, TIPS_ONLY, Mapping, Pack, ResultRules, Slot
+from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
-from widget.domain.target import names_tips, parse_targets
+from widget.domain.target import Target, names_tips, parse_targets
+
+IDLE = ("row_changes_nothing", "row_gives_reasons_only", "row_shadowed")
 
 
 def mini() -> Pack:
@@ -72,6 +75,31 @@ def test_a_row_that_changes_nothing_and_one_that_only_gives_a_reason_are_told_ap
     assert codes(told, "'words'") == {"row_gives_reasons_only"}
     told = with_rows(row("strong", when, "exclude", "sku:SALVE-50"))
     assert not codes(told, "'strong'")
+
+
+def test_another_place_on_the_page_is_no_difference_and_hides_none() -> None:
+    """Each ``r`` row takes the salve out of the fallback into a slot of its own: alone on the page either way. Only where
+    the cream is shown, on one path in 64, is there a fallback no more, and the row makes the difference.
+    """
+    many = 90
+    questions = [
+        Question(f"q{at}", SINGLE, "?", options=tuple(Option(f"o{n}", "x") for n in range(4))) for at in range(4)
+    ]
+    questions.append(Question("which", SINGLE, "?", options=tuple(Option(f"o{n}", "x") for n in range(many))))
+    slots = (Slot("creams", 1, (Target("form", ("cream",)),)), Slot("salves", 1, (Target("form", ("salve",)),)))
+    rows = [row("first", "q0 = o0 & q1 = o0 & q2 = o0", "boost", "sku:CREAM", 99)]
+    rows += [row(f"d{at}{n}", f"q{at} = o{n}", "boost", "sku:SALVE", n * 4**at) for at in range(3) for n in (1, 2, 3)]
+    rows += [row(f"r{n}", f"which = o{n}", "boost", "sku:SALVE", 95) for n in range(many)]
+    pack = Pack(
+        "slots",
+        "Slots",
+        quiz=Quiz(tuple(questions)),
+        result=ResultRules(slots=slots, fallback=("SALVE",), min_score=90),
+        mappings=tuple(rows),
+        products=(Product("CREAM", "Cream", form="cream"), Product("SALVE", "Salve", form="salve")),
+    )
+    idle = [each.message for each in check_paths(pack).findings if each.code in IDLE]
+    assert not [each for each in idle if each.startswith("row 'r")]
 
 
 def test_a_row_in_the_shadow_of_another_names_it() -> None:

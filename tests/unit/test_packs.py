@@ -34,6 +34,12 @@ def test_the_shipped_packs_have_no_error() -> None:
     assert read_pack(LEG_DAY).errors == []
 
 
+def test_a_file_that_cannot_be_read_hides_no_problem_that_does_not_follow_from_it() -> None:
+    files, _ = read_folder(LEG_DAY)
+    told = read_files({**files, "safety.yaml": "- [", "locales/fr.yaml": "{}"}, [])
+    assert {each.problem.code for each in told.problems} == {"unreadable", "unused_locale"}
+
+
 def test_text_stays_text() -> None:
     files, _ = read_folder(MINI)
     renamed = {**files, "products.yaml": files["products.yaml"].replace("STICK-40", "00123")}

@@ -98,6 +98,10 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
             hint = nearest(key, texts) if at < MOST_HINTS else None
             message = f"nothing in the pack has the key '{key}'" + (f", did you mean '{hint}'?" if hint else "")
             yield Problem(WARNING, (file, key), "unknown_translation", message, hint)
+
+
+def unused_locales(pack: Pack) -> Iterator[Problem]:
+    """Files of languages that the pack does not list."""
     for locale in sorted(pack.translations.keys() - set(pack.locales)):
         message = f"'{locale}' is not among the locales of pack.yaml, so nobody reads this file"
         yield Problem(WARNING, (_LOCALE_PLACE.format(locale),), "unused_locale", message)

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 
 from widget.content.fields import Record
 from widget.content.files import PackFiles, read_folder
-from widget.content.languages import language_problems
+from widget.content.languages import language_problems, unused_locales
 from widget.content.located import Rows, Table, Text, Unreadable, line_of, parse_yaml
 from widget.content.mapping_table import mapping_rows
 from widget.content.prose import markdown_html
@@ -54,9 +54,11 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     """Read, check and report everything at once."""
     reader = _Reader(files, list(problems))
     pack = reader.pack()
-    spoken = () if reader.lost else language_problems(pack)  # Else half of the texts would seem to be missing.
-    for problem in (*naming_problems(pack), *spoken):
-        if not reader.already_told(problem) and not reader.follows(problem):
+    lost = reader.lost()
+    spoken = [] if lost else language_problems(pack)  # Else half of the texts would seem to be missing.
+    unused = [] if "pack.yaml" in lost else unused_locales(pack)
+    for problem in (*naming_problems(pack), *spoken, *unused):
+        if not reader.already_told(problem) and not _follows(problem, lost):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
     told = [each for each in (weighed(problem, pack.checks) for problem in reader.problems) if each]
     located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in told]
@@ -67,6 +69,14 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
         return reader.line(reader.as_written(place))
 
     return Reading(None if failed else pack, located, files, line)
+
+
+def _follows(problem: Problem, lost: set[str]) -> bool:
+    """Whether a problem only follows from one of these files, which could not be read at all."""
+    about_quiz = problem.code in _ABOUT_QUIZ and "quiz.yaml" in lost
+    named = problem.code.startswith(("unknown_sku", "unused_")) and problem.code != "unused_locale"
+    about_products = named and "products.yaml" in lost
+    return about_quiz or about_products or (problem.code == "no_slots" and "pack.yaml" in lost)
 
 
 @dataclass
@@ -257,17 +267,9 @@ class _Reader:
             f"'{name}'" in problem.message for name in self.unsure if name
         )
 
-    @property
     def lost(self) -> set[str]:
         """The files that could not be read at all."""
         return {str(each.place[0]) for each in self.problems if each.code in _UNREAD}
-
-    def follows(self, problem: Problem) -> bool:
-        """Whether a problem only follows from a file that could not be read at all."""
-        lost = self.lost
-        about_quiz = problem.code in _ABOUT_QUIZ and "quiz.yaml" in lost
-        about_products = problem.code.startswith(("unknown_sku", "unused_")) and "products.yaml" in lost
-        return about_quiz or about_products or (problem.code == "no_slots" and "pack.yaml" in lost)
 
     def as_written(self, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
         """A place that counts the rows of the pack, as one that counts the rows of the file."""

@@ -10,9 +10,11 @@ import numpy as np
 
 from widget.coverage.back import Back
 from widget.coverage.drawn import Drawn
+from widget.coverage.exact import Column
 from widget.coverage.findings import Place, Teller, share
 from widget.coverage.items import ADD, END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
 from widget.coverage.layers import TooManyClasses, blocks
+from widget.coverage.ranking import NOBODY, Ranked
 from widget.coverage.report import Coverage, Finding, Gone
 from widget.coverage.run import Answers, Run
 from widget.coverage.table import NO_ROW
@@ -26,12 +28,14 @@ from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
 from widget.domain.paths import TooMany
 from widget.domain.target import names_tips
 
-AT_ONCE = (64, 512)
-FIRST_TRIES, MORE_TRIES, MOST_EXACT = 12, 200, 40
-EXACT_CLASSES = 4_000_000
+AT_ONCE, MOST_YIELDED = (64, 512), 4
+"""How many paths through a row that adds to scores are looked at together; how many of them are then tried."""
+FIRST_TRIES, MORE_TRIES = 12, 200
+"""How many answer sets through a row are tried one by one."""
+MOST_EXACT, EXACT_CLASSES = 40, 4_000_000
+"""How many rows, and on how many classes, are gone through again to be certain that they never matter."""
 MOST_TRIES, MOST_WORK = 12_000, 6_000_000
 MOST_PAIRS = 100
-"""How many classes are gone through again, at most, to be certain that rows never matter."""
 
 
 def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
@@ -84,7 +88,7 @@ def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index
     tries = [iter([known] if known else ())]
     adding = back if isinstance(back, Back) and _adds(back, item) else None
     if adding:
-        tries.append(_apart(adding, item))
+        tries.append(_where_it_matters(adding, item))
     tries.append(back.answers_through(item, most=FIRST_TRIES))
     if not adding or rules.picks or rules.exclusion_bits:  # With these, it may stand in another's shadow.
         tries.append(back.answers_through(item, most=MORE_TRIES, seed=1))
@@ -106,7 +110,7 @@ def _adds(back: Back, number: int) -> bool:
     return item.kind == ADD and not item.when.always
 
 
-def _apart(back: Back, number: int) -> Iterator[Answers]:
+def _where_it_matters(back: Back, number: int) -> Iterator[Answers]:
     """Answers on which a row that adds to scores makes a difference, looked for on some paths at once."""
     item = back.frame.items[number][1]
     ranking, columns = back.run.rankings[0], list(item.columns)
@@ -115,10 +119,15 @@ def _apart(back: Back, number: int) -> Iterator[Answers]:
             states = back.run.states(paths.classes)
             less = replace(states, scores=states.scores.copy())
             less.scores[:, columns] -= np.where(states.scores[:, columns] > back.frame.out_below, item.weight, 0)
-            differs = (ranking.rank(states).winners != ranking.rank(less).winners).any(axis=0)
-            if differs.any():
-                yield paths.answers(int(np.argmax(differs)))
-                return
+            differs = (_in_order(ranking.rank(states)) != _in_order(ranking.rank(less))).any(axis=0)
+            for path in np.flatnonzero(differs)[:MOST_YIELDED].tolist():
+                yield paths.answers(path)
+
+
+def _in_order(ranked: Ranked) -> Column:
+    """What is shown, without regard to the slot: picks first, then those that nobody won."""
+    gone = np.argsort(ranked.winners == NOBODY, axis=0, kind="stable")
+    return np.take_along_axis(ranked.winners, gone, axis=0)
 
 
 def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answers | None:

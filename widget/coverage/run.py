@@ -88,7 +88,7 @@ class KindBook:
         return numbers[which]
 
     def _keys(self, states: States, ranked: list[Ranked]) -> NDArray[Any]:
-        """For each state all that makes its kind, as one number, or as bytes where 64 bits do not hold it."""
+        """For each state all that makes its kind: uint64, or bytes (dtype V) where 64 bits do not hold it."""
         columns: list[tuple[Column, int]] = []
         for at, (ranking, picks) in enumerate(zip(self.rankings, ranked, strict=True)):
             rows = len(ranking.side.rules.pack.triage)
@@ -122,16 +122,20 @@ class Run:
     ) -> None:
         self.frame = Frame(sides, within=within)
         self.walked: Walked = walk(self.frame, most=most, progress=progress)
-        self._before = before
+        self._taken = self._taken_over(before) if before else None
 
     @cached_property
     def _told(self) -> tuple[KindBook, NDArray[np.int32]]:
-        before, self._before = self._before, None
-        touched = touched_classes(before.walked, self.walked) if before else None
-        if before is None or touched is None:
-            book = KindBook(self.rankings)
-            parts = [book.numbers(states) for _, states in blocks(self.walked)]
-            return book, np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+        if self._taken:
+            return self._taken
+        book = KindBook(self.rankings)
+        parts = [book.numbers(states) for _, states in blocks(self.walked)]
+        return book, np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+
+    def _taken_over(self, before: Run) -> tuple[KindBook, NDArray[np.int32]] | None:
+        touched = touched_classes(before.walked, self.walked)
+        if touched is None:
+            return None
         book = before._told[0].copy(self.rankings)
         numbers = before.kind_of.copy()
         places = np.flatnonzero(touched)
@@ -192,7 +196,7 @@ class Run:
         return [int(each) for each in first]
 
     def states(self, classes: Column) -> States:
-        """The last states of these classes, in their order, not counted."""
+        """The last states of these classes, in their order, not counted; only where there are layers."""
         layers = self.walked.layers
         return made_states(self.frame, self.walked.before, layers[-1], layers[-1].made_by[classes])
 
@@ -271,7 +275,7 @@ def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column)
 
 
 def _packed(columns: Sequence[tuple[Column, int]], size: int) -> list[NDArray[np.uint64]]:
-    """Columns of whole numbers from 0, each with the bits it needs, side by side in as few words as they fit in."""
+    """Columns of whole numbers from 0, each with the bits it needs (64 at most), side by side in few words."""
     words = [np.zeros(size, dtype=np.uint64)]
     used = 0
     for column, bits in columns:

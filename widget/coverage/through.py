@@ -10,20 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from widget.coverage.exact import Column
+from widget.coverage.layers import Layer
 from widget.coverage.run import Answers, Run
 
 if TYPE_CHECKING:
     from widget.coverage.back import Back
 
+DRAWN_FOR_ONE = 64
+"""How many edges are drawn blindly for each that is wanted, before all are looked at."""
 ROUNDS = 6
-"""How often edges are drawn blindly before all are looked at."""
+"""How often a way on is drawn blindly before all are looked at."""
 
 
 @dataclass(frozen=True)
 class Paths:
     """Paths that go through one layer by certain edges and ways of answering, and on to the last layer.
 
-    ``edges``: for that layer and each after it, the edge of each path.
+    ``ways``: for each path, the way at that layer; ``edges``: for that layer and each after it, the edge of each path.
+    Arrays of whole numbers, one entry a path.
     """
 
     run: Run
@@ -72,16 +76,17 @@ def paths_through(back: Back, item: int, *, most: int, seed: int = 0) -> Iterato
         holds = table.matched[:, :, table.items.index(item)] & (table.raw >= 0)
         held = np.zeros(len(table.counts), dtype=bool)
         held[table.raw[holds]] = True
-        edges = _some(back, at, held, most, chance)
+        edges = _edges_by(held, back, at, most=most, chance=chance)
         if len(edges):
-            yield Paths(back.run, at, _held_ways(back.run, at, holds, edges, chance), _onward(back, at, edges, chance))
+            ways = _held_ways(holds, layer, edges=edges, chance=chance)
+            yield Paths(back.run, at, ways, _onward(back, at, edges=edges, chance=chance))
 
 
-def _some(back: Back, at: int, held: NDArray[np.bool_], most: int, chance: np.random.Generator) -> Column:
+def _edges_by(held: NDArray[np.bool_], back: Back, at: int, *, most: int, chance: np.random.Generator) -> Column:
     """Up to ``most`` edges of a layer by an entry that is ``held``: drawn blindly while that finds enough."""
     entry, leads_on = back.walked.layers[at].entry, back.leads_on[at]
-    if len(entry) > most << ROUNDS:
-        drawn = chance.integers(len(entry), size=most << ROUNDS)
+    if len(entry) > most * DRAWN_FOR_ONE:
+        drawn = chance.integers(len(entry), size=most * DRAWN_FOR_ONE)
         found = drawn[held[entry[drawn]] & leads_on[drawn]]
         first = np.sort(np.unique(found, return_index=True)[1])
         if len(first) >= most:
@@ -89,15 +94,14 @@ def _some(back: Back, at: int, held: NDArray[np.bool_], most: int, chance: np.ra
     return chance.permutation(np.flatnonzero(held.take(entry) & leads_on))[:most]
 
 
-def _held_ways(run: Run, at: int, holds: NDArray[np.bool_], edges: Column, chance: np.random.Generator) -> Column:
+def _held_ways(holds: NDArray[np.bool_], layer: Layer, *, edges: Column, chance: np.random.Generator) -> Column:
     """For each edge a way of answering by which the item holds: an entry may stand for others, too."""
-    layer = run.walked.layers[at]
     patterns = layer.pattern[layer.parent[edges]]
     fits = holds[patterns] & (layer.table.raw[patterns] == layer.entry[edges, None])
     return np.asarray(np.argmax(fits * chance.random(fits.shape), axis=1))
 
 
-def _onward(back: Back, at: int, edges: Column, chance: np.random.Generator) -> list[Column]:
+def _onward(back: Back, at: int, *, edges: Column, chance: np.random.Generator) -> list[Column]:
     """These edges, and any way on from there that keeps rows in play."""
     layers = back.walked.layers
     found = [edges]

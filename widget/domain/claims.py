@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from widget.domain.phrases import NONE, Patterns, Starts, Word, found, matches, words_of
+from widget.domain.phrases import NONE, NOTHING, Patterns, Starts, Word, found, matches, words_of
 
 DENIED_WITHIN = 10
 _SENTENCE = re.compile(r"(?<=[.!?؟])\s+|\n+|[•;؛]")
@@ -84,9 +84,13 @@ class Market:
 
     def starts(self, language: str) -> Starts:
         """Which rules, by number, can match a sentence of these words at all."""
-        if language not in self._starts:
-            self._starts[language] = Starts([rule.says.get(language, NONE) for rule in self.rules])
-        return self._starts[language]
+        known = self._starts.get(language)
+        if known is None:
+            lists = [rule.says.get(language, NONE) for rule in self.rules]
+            if not any(lists):
+                return NOTHING
+            known = self._starts[language] = Starts(lists)
+        return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from itertools import pairwise
 GAP = "…"
 MOST_BETWEEN = 6
 INDEXED = 3
-MOST_WORDS = 16_384
+MOST_WORDS, LONG = 16_384, 64
+"""How many words are remembered, and up to how many characters."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|\{\{[^}]*\}\}|\{%[^%]*%\}")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\u0640]")
 _MARKS = re.compile(r"[*_~`]")
@@ -77,11 +78,15 @@ class Starts:
     def _of(self, word: Word) -> frozenset[int]:
         known = self._met.get(word.forms)
         if known is None:
+            known = frozenset(number for number, each in enumerate(self._lists) if each.starting(word))
             if len(self._met) >= MOST_WORDS:
                 self._met.clear()
-            known = frozenset(number for number, each in enumerate(self._lists) if each.starting(word))
-            self._met[word.forms] = known
+            if word.end - word.start <= LONG:
+                self._met[word.forms] = known
         return known
+
+
+NOTHING = Starts([])
 
 
 def plain(text: str) -> str:
@@ -146,8 +151,11 @@ def mixes_scripts(text: str) -> bool:
     return False
 
 
-@lru_cache(maxsize=16_384)
 def _forms(piece: str) -> frozenset[str]:
+    return _known_forms(piece) if len(piece) <= LONG else _made_forms(piece)
+
+
+def _made_forms(piece: str) -> frozenset[str]:
     if piece.startswith("{"):
         return frozenset({piece.strip("{} %")})
     word = plain(piece)
@@ -159,6 +167,9 @@ def _forms(piece: str) -> frozenset[str]:
         forms |= {word.removeprefix(prefix) for prefix in prefixes}
         forms |= {form.removeprefix("ال") for form in list(forms)}
     return frozenset(forms)
+
+
+_known_forms = lru_cache(maxsize=MOST_WORDS)(_made_forms)
 
 
 def found(words: Sequence[Word], patterns: Patterns) -> tuple[int, int] | None:

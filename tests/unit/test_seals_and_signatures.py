@@ -135,6 +135,10 @@ def test_ids_beyond_2_to_the_53_survive_also_as_numbers() -> None:
         order(placed_at="soon"),
         b'{"a":' * 5000,
     ],
+    ids=[
+        *("empty", "list", "no-text", "no-data", "unknown-type", "no-id", "lines-text", "quantity-word"),
+        *("total-nan", "nul", "time-word", "deep"),
+    ],  # Bodies hold the time, and would be called by it.
 )
 def test_a_signed_body_that_is_no_order_is_told_so(body: bytes) -> None:
     with pytest.raises(Unreadable):

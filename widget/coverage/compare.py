@@ -161,17 +161,27 @@ def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
     return (PRODUCTS if kind.shown else TIPS_ONLY, advice, *(rules.products[place].sku for place in kind.shown))
 
 
+def _words(rules: Rules) -> tuple[Any, ...]:
+    """What numbers in a kind stand for: products, tips, and what triage rows say."""
+    pack = rules.pack
+    triage = [(row.outcome, row.advice) for row in pack.triage]
+    return [each.sku for each in rules.products], [each.id for each in rules.tips], triage
+
+
 class _Names:
     """What shoppers see of the kinds of a group, each worked out once: thousands of pairs share few kinds."""
 
     def __init__(self, before: Rules, after: Rules, group: str) -> None:
         self._rules, self._group = (before, after), group
+        self._alike = _words(before) == _words(after)
         self._known: tuple[dict[int, tuple[Kind, tuple[Any, ...]]], ...] = ({}, {})
 
     def pair(self, kinds: tuple[Kind, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         return self._name(0, kinds[0]), self._name(1, kinds[1])
 
     def differs(self, kinds: tuple[Kind, ...]) -> bool:
+        if self._alike and (kinds[0] is kinds[1] or kinds[0].same == kinds[1].same):
+            return False
         one, other = self.pair(kinds)
         return one != other
 
@@ -221,8 +231,8 @@ def _changed_answers(
     for told, run in zip(names, runs, strict=True):
         best: dict[tuple[Any, ...], tuple[int, int]] = {}
         for at, kinds in enumerate(run.kinds):
-            pair = told.pair(kinds)
-            if pair[0] != pair[1]:
+            if told.differs(kinds):
+                pair = told.pair(kinds)
                 total, first = best.get(pair, (0, at))
                 best[pair] = (total + run.totals[at], first)
         most = sorted(best.values(), reverse=True)[:MOST_EXAMPLES]

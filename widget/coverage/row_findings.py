@@ -10,15 +10,13 @@ import numpy as np
 
 from widget.coverage.back import Back
 from widget.coverage.drawn import Drawn
-from widget.coverage.exact import Column
 from widget.coverage.findings import Place, Teller, share
-from widget.coverage.items import ADD, END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
+from widget.coverage.items import END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
 from widget.coverage.layers import TooManyClasses, blocks
-from widget.coverage.ranking import NOBODY, Ranked
 from widget.coverage.report import Coverage, Finding, Gone
 from widget.coverage.run import Answers, Run
 from widget.coverage.table import NO_ROW
-from widget.coverage.through import paths_through
+from widget.coverage.trying import adds, first_witnesses, where_it_matters
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.removal import same_result, without_row
@@ -28,8 +26,6 @@ from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
 from widget.domain.paths import TooMany
 from widget.domain.target import names_tips
 
-AT_ONCE, MOST_YIELDED = (64, 512), 4
-"""How many paths through a row that adds to scores are looked at together; how many of them are then tried."""
 FIRST_TRIES, MORE_TRIES = 12, 200
 """How many answer sets through a row are tried one by one."""
 MOST_EXACT, EXACT_CLASSES = 40, 4_000_000
@@ -43,6 +39,7 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
     groups = {each.run.frame.sides[0].group: each for each in gone}
     tries, unjudged = min(MOST_TRIES, MOST_WORK // max(1, len(told.pack.mappings))), 0
     exact_left = min(MOST_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
+    _look_at_all(told, gone, tries)
     for index, row in enumerate(told.pack.mappings):
         where: Place = ("mappings.csv", index)
         each = groups[TIPS if names_tips(row.target) else GOODS]
@@ -71,6 +68,18 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
     yield from contradictions(told, rules, shelf)
 
 
+def _look_at_all(told: Coverage, gone: list[Gone], most: int) -> None:
+    """Witnesses for rows that have none yet, as far as some paths through each tell; of so many rows a group."""
+    rows = told.pack.mappings
+    for each in gone:
+        if not isinstance(each.back, Back):
+            continue
+        items = [(number, item.row) for number, (_, item) in enumerate(each.back.frame.items) if item.row >= 0]
+        wanted = {number: rows[row].id for number, row in items if rows[row].id not in told.witnesses}
+        for number, answers in first_witnesses(each.back, list(wanted)[:most]).items():
+            told.witnesses[wanted[number]] = answers
+
+
 def _alone(rules: Rules, shelf: Shelf, index: int) -> int:
     """On how many paths a row holds, when nothing but it is looked at."""
     try:
@@ -86,9 +95,9 @@ def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index
     met: list[Evaluation] = []
     known = told.witnesses.pop(row, None)
     tries = [iter([known] if known else ())]
-    adding = back if isinstance(back, Back) and _adds(back, item) else None
+    adding = back if isinstance(back, Back) and adds(back, item) else None
     if adding:
-        tries.append(_where_it_matters(adding, item))
+        tries.append(where_it_matters(adding, item))
     tries.append(back.answers_through(item, most=FIRST_TRIES))
     if not adding or rules.picks or rules.exclusion_bits:  # With these, it may stand in another's shadow.
         tries.append(back.answers_through(item, most=MORE_TRIES, seed=1))
@@ -102,32 +111,6 @@ def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index
             return met, True
         met.append(found)
     return met, False
-
-
-def _adds(back: Back, number: int) -> bool:
-    """Whether a row adds to scores where it holds: the state at the end of a path says what it did."""
-    item = back.frame.items[number][1]
-    return item.kind == ADD and not item.when.always
-
-
-def _where_it_matters(back: Back, number: int) -> Iterator[Answers]:
-    """Answers on which a row that adds to scores makes a difference, looked for on some paths at once."""
-    item = back.frame.items[number][1]
-    ranking, columns = back.run.rankings[0], list(item.columns)
-    for seed, most in enumerate(AT_ONCE):
-        for paths in paths_through(back, number, most=most, seed=seed):
-            states = back.run.states(paths.classes)
-            less = replace(states, scores=states.scores.copy())
-            less.scores[:, columns] -= np.where(states.scores[:, columns] > back.frame.out_below, item.weight, 0)
-            differs = (_in_order(ranking.rank(states)) != _in_order(ranking.rank(less))).any(axis=0)
-            for path in np.flatnonzero(differs)[:MOST_YIELDED].tolist():
-                yield paths.answers(path)
-
-
-def _in_order(ranked: Ranked) -> Column:
-    """What is shown, without regard to the slot: picks first, then those that nobody won."""
-    gone = np.argsort(ranked.winners == NOBODY, axis=0, kind="stable")
-    return np.take_along_axis(ranked.winners, gone, axis=0)
 
 
 def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answers | None:

@@ -1,0 +1,17 @@
+"""The memory of a whole path check, in a process of its own: prints (classes, the most memory ever held, in MB)."""
+
+from __future__ import annotations
+
+import resource
+
+from tests.load.engines import paths_pack
+from widget.coverage.check import check_paths
+
+
+def main() -> None:
+    told = check_paths(paths_pack(last=7))
+    print(told.classes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import LEG_DAY, MINI
 from widget.content.files import NoPack, PackFiles, read_folder
 from widget.content.reader import Reading, read_files, read_pack
+from widget.content.stored import load_pack
 from widget.content.writer import canonical_files
 
 
@@ -38,6 +39,12 @@ def test_a_file_that_cannot_be_read_hides_no_problem_that_does_not_follow_from_i
     files, _ = read_folder(LEG_DAY)
     told = read_files({**files, "safety.yaml": "- [", "locales/fr.yaml": "{}"}, [])
     assert {each.problem.code for each in told.problems} == {"unreadable", "unused_locale"}
+
+
+def test_a_stored_pack_is_read_once_for_all_that_hold_the_same() -> None:
+    files, _ = read_folder(MINI)
+    assert load_pack(files) is load_pack(dict(reversed(files.items())))
+    assert load_pack({**files, "tips/more.md": files["tips/massage.md"]}) is not load_pack(files)
 
 
 def test_text_stays_text() -> None:

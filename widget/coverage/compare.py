@@ -147,7 +147,7 @@ def _side_by_side(
 
 
 def _run_of(told: Coverage, group: str) -> Run | Drawn:
-    return next(each.run for each in told.gone if each.run.frame.sides[0].group == group)
+    return next(each.run for each in told.gone if each.side.group == group)
 
 
 def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:

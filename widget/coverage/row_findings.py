@@ -36,7 +36,7 @@ MOST_PAIRS = 100
 
 def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
     tell = Teller(told.pack)
-    groups = {each.run.frame.sides[0].group: each for each in gone}
+    groups = {each.side.group: each for each in gone}
     tries, unjudged = min(MOST_TRIES, MOST_WORK // max(1, len(told.pack.mappings))), 0
     exact_left = min(MOST_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
     _look_at_all(told, gone, tries)
@@ -57,7 +57,7 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
         certain = exact_left > 0 and each.exact
         if certain:
             exact_left -= 1
-            witness = _never_matters(rules, shelf, each.run.frame.sides[0], index)
+            witness = _never_matters(rules, shelf, each.side, index)
             if witness:
                 told.witnesses[row.id] = witness
                 continue

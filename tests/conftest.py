@@ -185,12 +185,13 @@ def sqlite_url(tmp_path: Path) -> str:
 
 def settings_for(tmp_path: Path, database_url: str, redis_url: str = "") -> Settings:
     environment = {
+        "RECOVERY_ENV": "local",
         "RECOVERY_HOME": str(tmp_path / "home"),
         "RECOVERY_DATABASE_URL": database_url,
         "RECOVERY_REDIS_URL": redis_url,
         "RECOVERY_SECRET_KEYS": "test-key-one-0123456789-abcdefghij",
         "RECOVERY_SUPPRESSION_KEY": "test-suppression-0123456789-abcdef",
-        "RECOVERY_PUBLIC_URL": "http://quiz.example",
+        "RECOVERY_PUBLIC_URL": "http://quiz.localhost",
     }
     return read_settings(environment)
 

@@ -33,7 +33,7 @@ def create_app(parts: Parts) -> Flask:
     webhooks.hang(app)
     pages.hang(app)
     console.hang(app)
-    if parts.settings.embedded:
+    if parts.settings.local:
         demo.hang(app)
     return app
 

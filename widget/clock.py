@@ -1,4 +1,4 @@
-"""The clock. In the embedded default it can be moved forward, to see the letters of the coming weeks today."""
+"""The clock. In local mode it can be moved forward, to see the letters of the coming weeks today."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Clock:
     def move_to(self, moment: datetime) -> None:
         """Move forward to a moment. Raises RuntimeError where the clock is the real one."""
         if self._path is None:
-            raise RuntimeError("only the clock of the embedded default can be moved")
+            raise RuntimeError("only the clock of local mode can be moved")
         ahead = max(self.ahead, moment - datetime.now(UTC))
         fresh = self._path.with_suffix(f".{os.getpid()}.new")
         fresh.write_text(json.dumps({"ahead_seconds": ahead.total_seconds()}))

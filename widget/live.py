@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from widget.cache.local import LocalCache
+from widget.cache.refreshing import RefreshingCache
 from widget.content.claim_check import name_is_allowed
 from widget.content.languages import localised
 from widget.content.stored import load_pack
@@ -24,9 +24,8 @@ from widget.storage.content import live_publication, superseded_at, version_by_n
 from widget.storage.database import Sessions
 from widget.storage.shops import Shop, shop_by_slug
 
-FRESH_SECONDS = 2.0
-WITHOUT_DATABASE_SECONDS = 60.0
 MOST_VERSIONS = 256
+MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,70 +56,53 @@ class Served:
 
     @property
     def state(self) -> str:
-        """What a cached result depends on: versions and stock."""
+        """What a cached result depends on: versions, stock, and the shop's settings."""
         made = int(self.shop.created_at.timestamp())  # Another database's shop of this name is another shop.
-        return f"{made}.{self.version}.{self.live_version}.{self.engine.shelf.revision}"
+        return f"{made}.{self.shop.revision}.{self.version}.{self.live_version}.{self.engine.shelf.revision}"
 
 
 class LiveQuizzes:
-    """Looks at most every FRESH_SECONDS whether something moved; a word on the bus makes it look at once."""
+    """What is live, looked up in the background: nobody waits for a database while a recent answer is known."""
 
     def __init__(self, reads: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
         self._reads = reads
-        self._clock = clock
-        self._lock = threading.Lock()
         self._rules: LocalCache[tuple[Rules, Highest]] = LocalCache(size=MOST_VERSIONS, seconds=3600)
-        self._live: dict[tuple[str, str], tuple[float, Served | None]] = {}
-        self._older: LocalCache[Served] = LocalCache(size=MOST_VERSIONS, seconds=FRESH_SECONDS)
-        self.generation = 0
+        failures: tuple[type[Exception], ...] = (SQLAlchemyError,)
+        self._live = RefreshingCache(self._look, size=MOST_NAMES, failures=failures, clock=clock)
+        self._older = RefreshingCache(self._look_older, size=MOST_VERSIONS, failures=failures, clock=clock)
 
     def moved(self, what: str = "") -> None:
         """Something was published or the catalogue moved: look again at the next request."""
-        self.generation += 1
-        self._live = {}
-        self._older.clear()
+        self._live.invalidate()
+        self._older.invalidate()
 
     def live(self, shop: str, quiz: str) -> Served | None:
         """The live version, or None when there is no such shop or quiz."""
-        entry = self._live.get((shop, quiz))
-        if entry and self._clock() - entry[0] < FRESH_SECONDS:
-            return entry[1]
-        with self._lock:
-            entry = self._live.get((shop, quiz))
-            if entry and self._clock() - entry[0] < FRESH_SECONDS:
-                return entry[1]
-            try:
-                return self._look(shop, quiz, entry[1] if entry else None)
-            except SQLAlchemyError:
-                # Nothing can be published while the database is gone, so the last look still tells the truth.
-                if entry is None or self._clock() - entry[0] > WITHOUT_DATABASE_SECONDS:
-                    raise
-                return entry[1]
+        return self._live.get((shop, quiz))
 
-    def _look(self, shop: str, quiz: str, before: Served | None) -> Served | None:
-        looked_at, generation = self._clock(), self.generation
-        served = self._load(shop, quiz, None)
-        if before and served and before.state == served.state and _same_shop(before.shop, served.shop):
-            served = before
-        if len(self._live) > 10_000:
-            self._live = {}  # Unknown names are remembered too; strangers must not fill the memory.
-        if generation == self.generation:
-            self._live[(shop, quiz)] = (looked_at, served)
-        return served
+    def peek(self, shop: str, quiz: str) -> Served | None:
+        """The live version if it is known without waiting."""
+        return self._live.peek((shop, quiz))
 
     def version(self, shop: str, quiz: str, number: int) -> Served | None:
         """An older (or the live) version by its number; None when there is none of that number."""
         live = self.live(shop, quiz)
         if live is None or live.version == number:
             return live
-        key = (shop, quiz, number, live.state)
-        served = self._older.get(key)
-        if served is None:
-            with self._lock:
-                served = self._load(shop, quiz, number)
-            if served:
-                self._older.put(key, served)
-        return served
+        return self._older.get((shop, quiz, number, live.state))
+
+    def close(self) -> None:
+        self._live.close()
+        self._older.close()
+
+    def _look(self, key: tuple[str, str], before: Served | None) -> Served | None:
+        served = self._load(*key, None)
+        # The same object as long as nothing changed: caches compare it by identity.
+        return before if before and served and before.state == served.state else served
+
+    def _look_older(self, key: tuple[str, str, int, str], before: Served | None) -> Served | None:
+        shop, quiz, number, _ = key
+        return self._load(shop, quiz, number)
 
     def _load(self, shop_slug: str, quiz: str, number: int | None) -> Served | None:
         with self._reads() as session:
@@ -164,7 +146,3 @@ def offending(rules: Rules, feed: Mapping[str, Mapping[str, Any]]) -> set[str]:
         and not name_is_allowed(str(name), product.contains_set, pack.market, pack.default_locale)
     }
 
-
-def _same_shop(one: Shop, other: Shop) -> bool:
-    names = ("name", "url", "cart", "paused", "catalogue_revision", "postal_address", "currency")
-    return all(getattr(one, name) == getattr(other, name) for name in names)

@@ -78,6 +78,7 @@ class Parts:
     def close(self) -> None:
         self.recorder.close()
         self.shared.close()
+        self.live.close()
         if isinstance(self.carrier, SmtpCarrier):
             self.carrier.close()
         self.database.dispose()
@@ -117,7 +118,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),
         carrier=carrier or SmtpCarrier(settings.smtp_url, settings.mail_from, signer_of(settings)),
-        clock=Clock(settings.home / "clock.json" if settings.embedded else None),
+        clock=Clock(settings.home / "clock.json" if settings.local else None),
     )
     if listen:
         shared.listen(live.moved)

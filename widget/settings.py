@@ -1,4 +1,4 @@
-"""The environment, read once, typed, and refused at start with a clear message."""
+"""Settings from the environment: read once, typed, and refused at start with a clear message."""
 
 from __future__ import annotations
 
@@ -9,31 +9,17 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 from environs import Env, EnvError
 
 PREFIX = "RECOVERY_"
-PRODUCTION, EMBEDDED = "production", "embedded"
-LEAST_SECRET = 32
-LEAST_SWEEP = 0.2
-LEVELS = ("debug", "info", "warning", "error")
-_SCHEMES = {
-    "DATABASE_URL": ("sqlite", "postgresql", "postgres"),
-    "REDIS_URL": ("redis", "rediss", "unix"),
-    "BROKER_URL": ("redis", "rediss", "unix", "amqp", "amqps"),
-    "SMTP_URL": ("smtp", "smtps"),
-    "PUBLIC_URL": ("https", "http"),
-    "IMAP_URL": ("imaps", "imap"),
-}
+PRODUCTION, LOCAL = "production", "local"
 MAIL = ("MAIL_RATE", "IMAP_URL", "DKIM_KEY_FILE", "DKIM_SELECTOR")
-_RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour|day)")
+RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour|day)")
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
-_OIDC_PACKAGES = ("authlib", "requests")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MADE_ONCE = ("SECRET_KEYS", "SUPPRESSION_KEY")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -53,12 +39,22 @@ class Described:
 
 
 DESCRIBED = (
-    Described("ENV", "production refuses missing or weak settings; embedded makes its own", EMBEDDED),
+    Described(
+        "ENV",
+        "production refuses missing or weak settings; local (one machine, loopback only) makes its own",
+        "local for `run` and for commands that serve nobody, else production",
+    ),
     Described("HOME", "the data folder: database, secrets, mailbox, the private Redis", "./var"),
     Described("DATABASE_URL", "sqlite:///… or postgresql://…", "SQLite in HOME", secret=True),
     Described("REDIS_URL", "Redis for cache, limits and counts", "a private one, started by run", secret=True),
+    Described(
+        "CACHE_URL",
+        "a Redis for cached results alone, with maxmemory and allkeys-lru",
+        "REDIS_URL, with few and short-lived entries",
+        secret=True,
+    ),
     Described("BROKER_URL", "Celery's broker: Redis or RabbitMQ", "the same as REDIS_URL", secret=True),
-    Described("SMTP_URL", "smtp://user:password@host:587 or smtps://…", "the local mailbox", secret=True),
+    Described("SMTP_URL", "smtps://user:password@host, or smtp://user:password@host:587?starttls=required", "the local mailbox", secret=True),
     Described("MAIL_FROM", "the sender address of letters", "hello@localhost.localdomain"),
     Described("PUBLIC_URL", "the address browsers reach this service at", "http://127.0.0.1:PORT"),
     Described(
@@ -75,8 +71,9 @@ DESCRIBED = (
     ),
     Described("HOST", "the address the web server listens on", "127.0.0.1"),
     Described("PORT", "the web server's port", "8000"),
+    Described("METRICS_HOST", "the address metrics are served at; open it to your Prometheus only", "127.0.0.1"),
     Described("METRICS_PORT", "Prometheus metrics are served here", "9000"),
-    Described("MAILBOX_PORT", "the local mailbox takes mail here (embedded only)", "8025"),
+    Described("MAILBOX_PORT", "the local mailbox takes mail here (local mode only)", "8025"),
     Described("WEB_WORKERS", "web server processes", "1"),
     Described("SWEEP_SECONDS", "how often the workers look for due work", "2"),
     Described("LOG_LEVEL", "debug, info (each request), warning or error", "info in production, else warning"),
@@ -99,6 +96,7 @@ class Settings:
     home: Path
     database_url: str
     redis_url: str
+    cache_url: str
     broker_url: str
     smtp_url: str
     mail_from: str
@@ -107,6 +105,7 @@ class Settings:
     suppression_key: str
     host: str
     port: int
+    metrics_host: str
     metrics_port: int
     mailbox_port: int
     web_workers: int
@@ -122,13 +121,13 @@ class Settings:
     oidc_client_secret: str = ""
 
     @property
-    def embedded(self) -> bool:
-        return self.env == EMBEDDED
+    def local(self) -> bool:
+        return self.env == LOCAL
 
     @property
     def most_letters(self) -> tuple[int, float] | None:
         """(how many letters, in how many seconds) the carrier takes; None: as many as there are."""
-        found = _RATE.fullmatch(self.mail_rate)
+        found = RATE.fullmatch(self.mail_rate)
         return (int(found[1]), _SECONDS[found[2]]) if found else None
 
     @property
@@ -140,26 +139,39 @@ class Settings:
         return self.public_url.startswith("https://")
 
 
-def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from RECOVERY_… variables. Raises SettingsError that names each that cannot be used."""
+class _Reader(Env):
+    """environs over a mapping. It reads ``os.environ`` otherwise, which other threads share."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__(prefix=PREFIX, eager=True)
+        self._given = given
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._given.get(env_key, default)
+
+
+def read_settings(environment: Mapping[str, str] | None = None, *, default_env: str = PRODUCTION) -> Settings:
+    """Settings from RECOVERY_… variables. Raises SettingsError with every problem found.
+
+    ``default_env`` is the mode where RECOVERY_ENV is not set: a server never falls into local mode by accident.
+    """
     given = dict(os.environ if environment is None else environment)
-    env = Env(prefix=PREFIX, eager=True)
-    saved = os.environ.copy()
     try:
-        os.environ.clear()
-        os.environ.update(given)
-        return _read(env)
+        settings = _read(_Reader(given), default_env)
     except EnvError as error:
         raise SettingsError(str(error)) from error
-    finally:
-        os.environ.clear()
-        os.environ.update(saved)
+    from widget.settings_checks import problems_of  # It needs the names above.
+
+    found = problems_of(settings)
+    if found:
+        raise SettingsError("\n".join(found))
+    return settings
 
 
-def _read(env: Env) -> Settings:
-    mode = env.str("ENV", EMBEDDED)
-    if mode not in (EMBEDDED, PRODUCTION):
-        raise SettingsError(f"{PREFIX}ENV is '{mode}': use embedded or production")
+def _read(env: Env, default_env: str) -> Settings:
+    mode = env.str("ENV", default_env)
+    if mode not in (LOCAL, PRODUCTION):
+        raise SettingsError(f"{PREFIX}ENV is '{mode}': use local or production")
     home = Path(env.str("HOME", "./var")).resolve()
     port = _port(env, "PORT", 8000)
     made = {} if mode == PRODUCTION else _made_once(home)
@@ -170,14 +182,16 @@ def _read(env: Env) -> Settings:
         home=home,
         database_url=env.str("DATABASE_URL", "" if mode == PRODUCTION else f"sqlite:///{home / 'recovery.db'}"),
         redis_url=redis_url,
+        cache_url=env.str("CACHE_URL", ""),
         broker_url=env.str("BROKER_URL", redis_url),
         smtp_url=env.str("SMTP_URL", "" if mode == PRODUCTION else f"smtp://127.0.0.1:{mailbox_port}"),
         mail_from=env.str("MAIL_FROM", "" if mode == PRODUCTION else "hello@localhost.localdomain"),
         public_url=env.str("PUBLIC_URL", "" if mode == PRODUCTION else f"http://127.0.0.1:{port}").rstrip("/"),
-        secret_keys=tuple(each.strip() for each in env.str("SECRET_KEYS", made.get("SECRET_KEYS", "")).split(",")),
+        secret_keys=tuple(key.strip() for key in env.str("SECRET_KEYS", made.get("SECRET_KEYS", "")).split(",")),
         suppression_key=env.str("SUPPRESSION_KEY", made.get("SUPPRESSION_KEY", "")),
         host=env.str("HOST", "127.0.0.1"),
         port=port,
+        metrics_host=env.str("METRICS_HOST", "127.0.0.1"),
         metrics_port=_port(env, "METRICS_PORT", 9000),
         mailbox_port=mailbox_port,
         web_workers=env.int("WEB_WORKERS", 1),
@@ -186,8 +200,6 @@ def _read(env: Env) -> Settings:
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
         **{name.lower(): env.str(name, "").strip() for name in (*MAIL, *OIDC)},
     )
-    _refuse_unusable(settings)
-    _refuse_half_a_provider(settings)
     return settings
 
 
@@ -198,67 +210,8 @@ def _port(env: Env, name: str, default: int) -> int:
     return port
 
 
-def _refuse_unusable(settings: Settings) -> None:
-    needed = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM", "PUBLIC_URL", "SECRET_KEYS", "SUPPRESSION_KEY")
-    empty = [name for name in needed if not any(getattr(settings, name.lower()))]
-    missing = [PREFIX + name for name in empty if settings.env == PRODUCTION]
-    if missing:
-        raise SettingsError(f"in production these must be set: {', '.join(missing)}")
-    for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
-        if any(len(key) < LEAST_SECRET or len(set(key)) < 8 for key in keys):
-            raise SettingsError(f"{PREFIX}{name} is missing or weak: give at least {LEAST_SECRET} random characters")
-    for name, schemes in _SCHEMES.items():
-        value = getattr(settings, name.lower())
-        if value and urlsplit(value).scheme.split("+")[0] not in schemes:
-            raise SettingsError(f"{PREFIX}{name} must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-    ports = {settings.port, settings.metrics_port, settings.mailbox_port}
-    for wrong, text in (
-        (settings.log_level not in LEVELS, f"LOG_LEVEL: use {', '.join(LEVELS)}"),
-        (settings.sweep_seconds < LEAST_SWEEP, f"SWEEP_SECONDS: use {LEAST_SWEEP} or more"),
-        (settings.web_workers < 1, "WEB_WORKERS: use 1 or more"),
-        (settings.trusted_proxies < 0, "TRUSTED_PROXIES: use 0 or more"),
-        (bool(settings.mail_rate) and not _RATE.fullmatch(settings.mail_rate), "MAIL_RATE: use such as 14/second"),
-        (
-            bool(settings.dkim_key_file) != bool(settings.dkim_selector),
-            "DKIM_KEY_FILE and DKIM_SELECTOR: give both or none",
-        ),
-        (
-            bool(settings.dkim_key_file) and not Path(settings.dkim_key_file).is_file(),
-            "DKIM_KEY_FILE: there is no such file",
-        ),
-        ("@" not in settings.mail_from.strip("@"), "MAIL_FROM: give an e-mail address"),
-        (len(ports) < len(("PORT", "METRICS_PORT", "MAILBOX_PORT")), "PORT, METRICS_PORT and MAILBOX_PORT must differ"),
-    ):
-        if wrong:
-            raise SettingsError(PREFIX + text)
-
-
-def _refuse_half_a_provider(settings: Settings) -> None:
-    """All of OIDC or none of it; what it needs is an extra of this package, looked up and not imported."""
-    missing = [PREFIX + name for name in OIDC if not getattr(settings, name.lower())]
-    if len(missing) == len(OIDC):
-        return
-    if missing:
-        raise SettingsError(f"to sign in by a provider, these must be set as well: {', '.join(missing)}")
-    if not safe_address(settings.oidc_issuer, embedded=settings.embedded):
-        raise SettingsError(f"{PREFIX}OIDC_ISSUER must start with https:// (embedded: http://127.0.0.1 will do)")
-    if not all(find_spec(name) for name in _OIDC_PACKAGES):
-        raise SettingsError(f"{PREFIX}OIDC_… need more packages: run pip install 'recovery-quiz[oidc]'")
-
-
-def safe_address(address: str, *, embedded: bool) -> bool:
-    """Whether secrets may be sent there: https, or this very machine in the embedded default."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (embedded and parts.scheme == "http" and parts.hostname in LOOPBACK)
-    )
-
-
 def _made_once(home: Path) -> dict[str, str]:
-    """The secrets of the embedded default: made at the first start, readable by their owner only."""
+    """The secrets of local mode: made at the first start, readable by their owner only."""
     path = home / "secrets.json"
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True, mode=0o700)

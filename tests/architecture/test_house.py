@@ -32,6 +32,7 @@ def test_every_beat_entry_names_a_task_and_waits_for_none() -> None:
     configure(
         read_settings(
             {
+                "RECOVERY_ENV": "local",
                 "RECOVERY_HOME": "/tmp/rq-house",
                 "RECOVERY_SECRET_KEYS": "k" * 20 + "abcdefghijklmnop",
                 "RECOVERY_SUPPRESSION_KEY": "s" * 20 + "abcdefghijklmnop",

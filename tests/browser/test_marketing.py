@@ -94,7 +94,7 @@ def opened(
 @pytest.fixture(autouse=True)
 def fresh_draft(desk: Running) -> None:
     """Each test starts from what is live, whatever an earlier one left."""
-    parts = build_parts(read_settings({"RECOVERY_HOME": str(desk.home)}))
+    parts = build_parts(read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(desk.home)}))
     opened = open_draft(parts, shop="demo", quiz="leg-day")
     by = add_person(parts, shop="demo", email="tidy@team.example", role="editor")[0]
     reset_draft(parts, draft=opened.draft, by=by, files=opened.base, base=opened.live or 1, what="for a test")

@@ -386,8 +386,8 @@ def test_a_requested_result_comes_by_letter_and_consent_counts_once_confirmed(pa
     assert len(sent(parts)) == 2  # The result and the confirmation, each once.
     assert {row.state for row in rows(parts, Consent)} == {"pending"}
     bodies = [message.get_body(("plain",)).get_content() for _, message in parts.carrier.sent]
-    links = [link for body in bodies for link in re.findall(r"http://quiz\.example(/l/\S+)", body)]
-    assert [client_of(parts).get(link).location for link in links] == [f"http://quiz.example/demo/r/{code}"]
+    links = [link for body in bodies for link in re.findall(r"http://quiz\.localhost(/l/\S+)", body)]
+    assert [client_of(parts).get(link).location for link in links] == [f"http://quiz.localhost/demo/r/{code}"]
     assert not any("calves" in body.lower() for body in bodies)  # The first mail holds a link, no answers.
 
     confirm_consent(parts, "c", parts.seals.token("c", contact.id))

@@ -79,7 +79,7 @@ def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(parts: Parts) -
     recipient, message = parts.carrier.sent[-1]
     plain = message.get_body(("plain",)).get_content()
     html = message.get_body(("html",)).get_content()
-    link = re.search(r"http://quiz\.example(/console/come-in/\S+)", plain)
+    link = re.search(r"http://quiz\.localhost(/console/come-in/\S+)", plain)
 
     assert answer.status_code == 303
     assert recipient == "eda@store.example"

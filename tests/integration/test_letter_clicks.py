@@ -34,7 +34,7 @@ from widget.storage.tallies import LETTER_CLICKED, Tally
 from widget.telemetry import masked_path
 
 HOW_TO = Link("demo", "leg-day", 1, "en", "how-to-use", PRODUCT, "ROLL-75")
-QUIZ_PAGE = "http://quiz.example/demo/quiz/leg-day"
+QUIZ_PAGE = "http://quiz.localhost/demo/quiz/leg-day"
 
 
 def door(parts: Parts, link: Link = HOW_TO) -> str:
@@ -58,7 +58,7 @@ def mailed(parts: Parts) -> list[tuple[str, str]]:
 
 
 def one_link(body: str) -> str:
-    found = set(re.findall(r"http://quiz\.example(/l/[\w-]+)", body))
+    found = set(re.findall(r"http://quiz\.localhost(/l/[\w-]+)", body))
     assert len(found) == 1, found
     return found.pop()
 
@@ -74,7 +74,7 @@ def test_a_letter_after_an_order_leads_to_the_product_and_is_counted(parts: Part
     answer = client_of(parts).get(path, headers=PERSON)
 
     assert answer.status_code == 303
-    assert answer.location.startswith("http://quiz.example/")
+    assert answer.location.startswith("http://quiz.localhost/")
     assert "/l/" not in answer.location
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
@@ -96,7 +96,7 @@ def test_a_requested_result_is_found_behind_its_link(parts: Parts) -> None:
     client = client_of(parts)
     answer = client.get(path)
 
-    assert answer.location == f"http://quiz.example/demo/r/{code}"
+    assert answer.location == f"http://quiz.localhost/demo/r/{code}"
     assert client.get(f"/demo/r/{code}").status_code == 200
     assert clicked(parts) == {"result": 1}
 
@@ -199,7 +199,7 @@ def test_a_link_counts_for_its_own_shop_alone(sqlite_parts: Parts) -> None:
     _, known = submit_answers(parts, shop="demo", quiz="leg-day", answers=GOOD)
     crossed = replace(HOW_TO, shop="other", kind=RESULT, what=json.loads(known.body)["code"])
 
-    assert client.get(door(parts, crossed)).location == "http://quiz.example/other/quiz/leg-day"
+    assert client.get(door(parts, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
     parts.recorder.flush()
     assert {row.shop_id for row in rows(parts, Tally) if row.what == LETTER_CLICKED} == {2}
     assert client.get(door(parts, replace(HOW_TO, shop="gone"))).status_code == 404

@@ -306,7 +306,7 @@ def test_sample_traffic_is_believable_and_comes_once(parts: Parts) -> None:
     assert loaded.letters > 10
 
 
-def test_sample_traffic_is_for_the_embedded_default_alone(sqlite_parts: Parts) -> None:
+def test_sample_traffic_is_for_local_mode_alone(sqlite_parts: Parts) -> None:
     settings = replace(sqlite_parts.settings, env="production")
     with pytest.raises(CannotLoad):
         load_demo(replace(sqlite_parts, settings=settings))

@@ -108,6 +108,7 @@ def environment_of(settings: Settings, **more: str) -> dict[str, str]:
     return {
         **plain,
         "PYTHONPATH": str(ROOT),
+        "RECOVERY_ENV": "local",
         "RECOVERY_HOME": str(settings.home),
         "RECOVERY_DATABASE_URL": settings.database_url,
         "RECOVERY_SMTP_URL": settings.smtp_url,

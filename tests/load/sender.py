@@ -10,7 +10,7 @@ from widget.settings import read_settings
 
 
 def main() -> None:
-    parts = build_parts(read_settings())
+    parts = build_parts(read_settings(default_env="local"))
     while True:
         send_due_letters(parts, seconds=1.0)
         time.sleep(0.05)

@@ -8,7 +8,8 @@ import pytest
 
 from widget.settings import SettingsError, described, read_settings
 
-STRONG = "k3y-with-32-characters-or-more-abcdef"
+STRONG = "Qe7_vR2xN9-bT4kLz8Wm1YcJ6hUs3PdG"
+STRONGER = "z1Kq8-Xw5Ns_3RfLb7Vt2GmHy9CdJ4Pe"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ STRONG = "k3y-with-32-characters-or-more-abcdef"
 )
 def test_what_cannot_be_used_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
-        read_settings({"RECOVERY_HOME": str(tmp_path), f"RECOVERY_{name}": value})
+        read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), f"RECOVERY_{name}": value})
 
     assert name in str(error.value)
 
@@ -46,9 +47,9 @@ def test_production_names_everything_that_is_missing(tmp_path: Path) -> None:
         assert f"RECOVERY_{name}" in str(error.value)
 
 
-def test_the_embedded_default_makes_its_secrets_once_for_its_owner_only(tmp_path: Path) -> None:
-    first = read_settings({"RECOVERY_HOME": str(tmp_path)})
-    second = read_settings({"RECOVERY_HOME": str(tmp_path)})
+def test_local_mode_makes_its_secrets_once_for_its_owner_only(tmp_path: Path) -> None:
+    first = read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path)})
+    second = read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path)})
 
     assert (first.secret_keys, first.suppression_key) == (second.secret_keys, second.suppression_key)
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
@@ -63,7 +64,7 @@ PROVIDER = {
 
 @pytest.mark.parametrize("name", sorted(PROVIDER))
 def test_half_a_provider_is_refused_by_name(name: str, tmp_path: Path) -> None:
-    given = {"RECOVERY_HOME": str(tmp_path), **PROVIDER}
+    given = {"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER}
     assert read_settings(given).oidc_issuer == "https://accounts.example"
     with pytest.raises(SettingsError, match=name):
         read_settings({**given, name: ""})
@@ -80,7 +81,7 @@ def test_half_a_provider_is_refused_by_name(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_secrets_go_over_https_or_nowhere(issuer: str, good: bool, tmp_path: Path) -> None:
-    given = {"RECOVERY_HOME": str(tmp_path), **PROVIDER, "RECOVERY_OIDC_ISSUER": issuer}
+    given = {"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER, "RECOVERY_OIDC_ISSUER": issuer}
     if good:
         assert read_settings(given).oidc_issuer == issuer
     else:
@@ -98,7 +99,7 @@ def test_production_wants_https_of_the_provider(tmp_path: Path) -> None:
         "RECOVERY_MAIL_FROM": "hello@quiz.example",
         "RECOVERY_PUBLIC_URL": "https://quiz.example",
         "RECOVERY_SECRET_KEYS": STRONG,
-        "RECOVERY_SUPPRESSION_KEY": STRONG,
+        "RECOVERY_SUPPRESSION_KEY": STRONGER,
         **PROVIDER,
     }
     assert read_settings(given).oidc_client_id == "recovery-quiz"
@@ -107,14 +108,14 @@ def test_production_wants_https_of_the_provider(tmp_path: Path) -> None:
 
 
 def test_a_provider_without_its_packages_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("widget.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("widget.settings_checks.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"pip install 'recovery-quiz\[oidc\]'"):
-        read_settings({"RECOVERY_HOME": str(tmp_path), **PROVIDER})
-    assert read_settings({"RECOVERY_HOME": str(tmp_path)}).oidc_issuer == ""
+        read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER})
+    assert read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path)}).oidc_issuer == ""
 
 
 def test_the_secret_of_the_provider_is_not_shown(tmp_path: Path) -> None:
-    given = {"RECOVERY_HOME": str(tmp_path), **PROVIDER}
+    given = {"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER}
     rows = {row["name"]: row["value"] for row in described(read_settings(given), given)}
 
     assert rows["RECOVERY_OIDC_ISSUER"] == "https://accounts.example"

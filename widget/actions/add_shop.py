@@ -22,7 +22,7 @@ class BadShop(ActionError):
 
 def add_shop(parts: Parts, slug: str, **fields: Any) -> Shop:
     """Add a shop. Raises BadShop when its id is taken or cannot stand in an address."""
-    if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and parts.settings.embedded)):
+    if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and parts.settings.local)):
         raise BadShop(f"'{slug}' cannot be the id of a shop: use a-z, 0-9 and -, and none of our own addresses")
     with parts.sessions.begin() as session:
         if shop_by_slug(session, slug):

@@ -66,8 +66,8 @@ def load_demo(
 
     Tallies and orders go back all the way, single responses only as long as they would be kept. Raises CannotLoad.
     """
-    if not parts.settings.embedded:
-        raise CannotLoad("sample traffic is for the embedded default alone: invented figures have no place elsewhere")
+    if not parts.settings.local:
+        raise CannotLoad("sample traffic is for local mode alone: invented figures have no place elsewhere")
     with parts.reads() as session:
         shop = shop_by_slug(session, SHOP)
         quizzes = live_quizzes(session, shop.id) if shop else []

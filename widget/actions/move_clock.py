@@ -1,4 +1,4 @@
-"""Move the clock of the embedded default forward, to the next letter."""
+"""Move the clock of local mode forward, to the next letter."""
 
 from __future__ import annotations
 

@@ -10,16 +10,17 @@ from sqlalchemy.exc import OperationalError
 
 from widget.actions.errors import ActionError
 from widget.parts import Parts, build_parts
-from widget.settings import Settings, SettingsError, read_settings
+from widget.settings import LOCAL, Settings, SettingsError, read_settings
 from widget.storage.migrate import upgrade
 from widget.telemetry import start_logs
 
 WRONG_USE = 2
 
 
-def opened_settings() -> Settings:
+def opened_settings(*, default_env: str = LOCAL) -> Settings:
+    """The settings. Servers that others reach pass PRODUCTION: they never run in local mode by accident."""
     try:
-        return read_settings()
+        return read_settings(default_env=default_env)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
 
@@ -32,7 +33,7 @@ def opened_parts(*, migrate: bool = True) -> Iterator[Parts]:
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     parts = build_parts(settings)
     try:
-        if migrate and settings.embedded:
+        if migrate and settings.local:
             upgrade(parts.database)
         yield parts
     except ActionError as error:

@@ -1,4 +1,4 @@
-"""The private Redis of the embedded default: a server program of our own choice, on a local socket."""
+"""The private Redis of local mode: a server program of our own choice, on a local socket."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import click
 from widget.actions.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
 from widget.commands.opening import opened_parts, opened_settings
 from widget.commands.supervisor import Program, Supervisor
-from widget.settings import PREFIX, REPOSITORY, Settings
+from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
 
 START_SECONDS = 30
 PACK = REPOSITORY / "content" / "leg-day"
@@ -28,13 +28,13 @@ def run() -> None:
     """Start everything on this machine: web server, workers, a private Redis and a local mailbox."""
     settings = opened_settings()
     link = ""
-    _refuse_taken_ports(settings, mailbox=settings.embedded)
+    _refuse_taken_ports(settings, mailbox=settings.local)
     with opened_parts() as parts:
-        if settings.embedded:
+        if settings.local:
             set_up_demo(parts, PACK)
             link = first_owner_link(parts)
     supervisor = Supervisor(_environment(settings))
-    controller = _start_mailbox(settings) if settings.embedded and _own_mailbox(settings) else None
+    controller = _start_mailbox(settings) if settings.local and _own_mailbox(settings) else None
     with _going_down(supervisor):
         if not settings.redis_url:
             _start_redis(settings, supervisor)
@@ -51,7 +51,7 @@ def run() -> None:
 @click.command()
 def web() -> None:
     """Start the web server alone; run `recovery-quiz db upgrade` before."""
-    settings = opened_settings()
+    settings = opened_settings(default_env=PRODUCTION)
     _refuse_taken_ports(settings, mailbox=False)
     supervisor = Supervisor(_environment(settings))
     with _going_down(supervisor):
@@ -65,15 +65,15 @@ def web() -> None:
 @click.command()
 def worker() -> None:
     """Start a Celery worker alone (processes, one a core)."""
-    settings = opened_settings()
+    settings = opened_settings(default_env=PRODUCTION)
     command = worker_program(settings, with_beat=False).command
     os.execvpe(command[0], command, _environment(settings))  # noqa: S606
 
 
 @click.command()
 def beat() -> None:
-    """Start the Celery clock alone. One is enough; two do no harm."""
-    settings = opened_settings()
+    """Start Celery beat. Run one; a second is safe but does nothing useful."""
+    settings = opened_settings(default_env=PRODUCTION)
     command = [
         sys.executable,
         "-W",
@@ -164,6 +164,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         old.unlink(missing_ok=True)
     return {
         **os.environ,
+        f"{PREFIX}ENV": settings.env,
         f"{PREFIX}HOME": str(settings.home),
         "PROMETHEUS_MULTIPROC_DIR": str(folder),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])),
@@ -223,7 +224,7 @@ def _going_down(supervisor: Supervisor) -> Iterator[None]:
 def _say_where(settings: Settings, link: str) -> None:
     base = settings.public_url
     click.echo("\nRecovery Quiz is up.\n")
-    if settings.embedded:
+    if settings.local:
         click.echo(f"  Demo store  {base}/demo/\n  Console     {base}/console/\n  Mailbox     {base}/mailbox/")
     if link:
         click.echo(f"\n  Come into the console as {FIRST_OWNER}, once:\n  {link}\n")

@@ -8,13 +8,17 @@ import click
 import orjson
 
 from widget.commands.opening import opened_settings
-from widget.settings import described
+from widget.settings import PRODUCTION, SettingsError, described, read_settings
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
-def settings(as_json: bool) -> None:
-    """All settings, with meaning and source. Secrets are masked."""
+@click.option("--check", is_flag=True, help="Only check: list every problem at once; exit 1 if there is any.")
+def settings(as_json: bool, check: bool) -> None:
+    """Show all settings, with meaning and source. Secrets are masked."""
+    if check:
+        _check()
+        return
     rows = described(opened_settings(), os.environ)
     if as_json:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
@@ -23,3 +27,14 @@ def settings(as_json: bool) -> None:
         click.echo(
             f"{row['name']} = {row['value']}  ({row['source']})\n    {row['meaning']}; default: {row['default']}"
         )
+
+
+def _check() -> None:
+    """Check the settings as a server would at start."""
+    try:
+        found = read_settings(default_env=PRODUCTION)
+    except SettingsError as error:
+        for problem in str(error).split("\n"):
+            click.echo(f"✗ {problem}", err=True)
+        raise SystemExit(1) from error
+    click.echo(f"All settings can be used ({found.env} mode).")

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -15,6 +15,18 @@ from sqlalchemy.types import TypeDecorator
 
 BUSY_MS = 5000
 LOOK_SECONDS = 0.0007
+POOL_SECONDS = 3
+"""How long a request waits for one of the connections of this process."""
+STATEMENT_MS = 15_000
+POSTGRES_LIMITS: dict[str, Any] = {
+    "connect_timeout": 2,
+    "tcp_user_timeout": 3000,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "options": f"-c statement_timeout={STATEMENT_MS} -c lock_timeout=8000 -c idle_in_transaction_session_timeout=60000",
+}
 Sessions = sessionmaker[Session]
 
 
@@ -56,7 +68,22 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
-    return create_engine(_with_driver(url), pool_size=5, max_overflow=5, pool_pre_ping=True, pool_timeout=5)
+    return create_engine(
+        _with_driver(url),
+        pool_size=5,
+        max_overflow=5,
+        pool_pre_ping=True,
+        pool_timeout=POOL_SECONDS,
+        connect_args=_limits_of(url),
+    )
+
+
+def _limits_of(url: str) -> dict[str, Any]:
+    """Time limits, so that a database that stops answering cannot hold everybody; the address may set others.
+
+    Source: PostgreSQL documentation, "Parameter Key Words" (libpq) and "Client Connection Defaults".
+    """
+    return {name: value for name, value in POSTGRES_LIMITS.items() if name not in make_url(url).query}
 
 
 def _with_driver(url: str) -> str:

@@ -22,6 +22,7 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(_HERE))
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         config.attributes["connection"] = connection

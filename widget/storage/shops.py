@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Text, false, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import JSON, Text, event, false, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from widget.storage.database import Table, Utc
 
@@ -44,7 +44,16 @@ class Shop(Table):
     approval: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a second person must publish."""
     catalogue_revision: Mapped[int] = mapped_column(default=0)
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Goes up with each change of this row, so that caches need not compare columns."""
     created_at: Mapped[datetime] = mapped_column(Utc)
+
+
+@event.listens_for(Shop, "before_update")
+def _next_revision(mapper: Any, connection: Any, shop: Shop) -> None:
+    session = object_session(shop)
+    if session is not None and session.is_modified(shop):
+        shop.revision = (shop.revision or 0) + 1
 
 
 def good_secrets(shop: Shop, now: datetime) -> list[str]:

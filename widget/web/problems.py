@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, g, render_template, request
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from widget.actions.add_shop import BadShop
@@ -42,6 +44,7 @@ TITLES = {
     422: "Something in it is not right",
     429: "Too many requests",
     500: "Something went wrong on our side",
+    503: "Temporarily unavailable",
 }
 CODES = {
     404: "not_found",
@@ -50,7 +53,9 @@ CODES = {
     415: "unsupported_media_type",
     422: "invalid_fields",
     429: "too_many_requests",
+    503: "unavailable",
 }
+RETRY_SECONDS = 5
 PAGES_ONLY = ("/v1/", "/hooks/", "/metrics", "/readyz", "/healthz")
 
 
@@ -62,6 +67,8 @@ def hang_problems(app: Flask) -> None:
     app.register_error_handler(Refused, _refused)
     for kind in (BadSignature, BadAddress):
         app.register_error_handler(kind, _coded)
+    for failure in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(failure, _database_gone)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -132,6 +139,14 @@ def _plain(errors: Any) -> Any:
     if isinstance(errors, dict):
         return {str(key): _plain(value) for key, value in errors.items()}
     return errors
+
+
+def _database_gone(error: Exception) -> Response:
+    """The database does not answer, or too much waits for it: nothing was lost, and later may be better."""
+    log("web").warning("database_gone", exc_info=(type(error), error, error.__traceback__))
+    response = problem(503, "unavailable", "The service cannot answer this right now. Please try again in a moment.")
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def _unexpected(error: Exception) -> Response:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from widget.cache.local import LocalCache
-from widget.settings import Settings, safe_address
+from widget.settings import Settings
+from widget.settings_checks import safe_address
 
 BACK = "/console/oidc/back"
 SECONDS = 5
@@ -56,7 +57,7 @@ class Provider:
     """One per process. What it keeps (discovery, keys) is good for an hour."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self.issuer, self.embedded = settings.oidc_issuer, settings.embedded
+        self.issuer, self.local = settings.oidc_issuer, settings.local
         self._id, self._secret = settings.oidc_client_id, settings.oidc_client_secret
         self._back = settings.public_url + BACK
         self._known: LocalCache[dict[str, Any]] = LocalCache(size=4, seconds=KEPT_SECONDS, clock=clock)
@@ -150,7 +151,7 @@ class Provider:
 
     def _user_info(self, client: Any, address: str, subject: str) -> dict[str, Any]:
         """The address of whoever the id token names, where the token itself does not say it (Core, 5.3)."""
-        if not safe_address(address, embedded=self.embedded):
+        if not safe_address(address, local=self.local):
             raise ProviderTrouble("an address that is not safe")
         found = _json(lambda: client.get(address, allow_redirects=False))
         if found.get("sub") != subject:
@@ -162,7 +163,7 @@ class Provider:
         found = self._fetched(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
             raise ProviderTrouble("it calls itself otherwise than OIDC_ISSUER")
-        if not all(safe_address(str(found.get(name) or ""), embedded=self.embedded) for name in _ENDPOINTS):
+        if not all(safe_address(str(found.get(name) or ""), local=self.local) for name in _ENDPOINTS):
             raise ProviderTrouble("an address that is missing or not safe")
         return found
 

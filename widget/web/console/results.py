@@ -99,7 +99,7 @@ def _shown(place: Place, wanted: Wanted, *, pack: Pack | None = None, **more: An
         today=current_parts().now().date(),
         query=request.query_string.decode()[:1000],
         embed=current_parts().settings.public_url,
-        sample=current_parts().settings.embedded and place.shop.slug == SHOP,
+        sample=current_parts().settings.local and place.shop.slug == SHOP,
         **more,
     )
 

@@ -1,0 +1,143 @@
+"""Values that are loaded from the database, kept in this process, and refreshed behind its back.
+
+A slow or dead database must not make everybody wait in line: a value that is known is served at once while one
+background attempt refreshes it, and a failed attempt is remembered for a moment, so that nobody repeats it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+FRESH_SECONDS = 2.0
+"""Younger than this, a value is served without looking."""
+STALE_SECONDS = 5.0
+"""Up to this age it is served while a refresh runs: an edit is visible within this time."""
+TRUSTED_SECONDS = 60.0
+"""Up to this age it is served when a refresh fails or is late; after that only a successful load will do."""
+PATIENCE_SECONDS = 0.2
+"""How long to wait for the refresh of a value older than STALE_SECONDS before serving it all the same."""
+READ_YOUR_WRITES_SECONDS = 1.0
+"""The same after ``invalidate``: whoever published in this process expects to see it."""
+FAILURE_SECONDS = 1.0
+"""After a failed load nothing is attempted for this long."""
+LOADERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[Value]):
+    loaded_at: float
+    generation: int
+    value: Value
+
+
+class RefreshingCache(Generic[Key, Value]):
+    """Values by key. ``load(key, previous)`` runs in a background thread, once at a time for each key."""
+
+    def __init__(
+        self,
+        load: Callable[[Key, Value | None], Value],
+        *,
+        size: int,
+        failures: tuple[type[Exception], ...],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load, self._size, self._failures, self._clock = load, size, failures, clock
+        self._lock = threading.Lock()  # Around dictionaries only, never around I/O.
+        self._entries: dict[Key, _Entry[Value]] = {}
+        self._loading: dict[Key, Future[Value]] = {}
+        self._generation = 0
+        self._failed_until = 0.0
+        self._failure: Exception | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def invalidate(self) -> None:
+        """Something changed: the next ``get`` of each key loads it again."""
+        with self._lock:
+            self._generation += 1
+            self._loading = {}  # What is being loaded may be from before the change.
+            self._failed_until = 0.0
+
+    def peek(self, key: Key) -> Value | None:
+        """The value if it can be served without waiting; None otherwise. Never blocks: for the event loop."""
+        entry = self._entries.get(key)
+        if entry is None or entry.generation != self._generation:
+            return None
+        age = self._clock() - entry.loaded_at
+        if age >= STALE_SECONDS:
+            return None
+        if age >= FRESH_SECONDS:
+            self._start(key, entry)
+        return entry.value
+
+    def get(self, key: Key) -> Value:
+        """The value, loaded now where none is known or the known one is too old. Raises what ``load`` raises."""
+        entry = self._entries.get(key)
+        current = entry is not None and entry.generation == self._generation
+        age = self._clock() - entry.loaded_at if entry else TRUSTED_SECONDS
+        if entry is not None and current and age < FRESH_SECONDS:
+            return entry.value
+        loading = self._start(key, entry)
+        if entry is None or age >= TRUSTED_SECONDS:
+            if loading is None:
+                raise self._failure or RuntimeError("the last load failed")
+            return loading.result()
+        patience = 0.0 if current and age < STALE_SECONDS else PATIENCE_SECONDS if current else READ_YOUR_WRITES_SECONDS
+        if loading is not None and (patience or loading.done()):
+            with suppress(NotYet, *self._failures):
+                return loading.result(patience)
+        return entry.value
+
+    def close(self) -> None:
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self, key: Key, entry: _Entry[Value] | None) -> Future[Value] | None:
+        """The load under way for this key, started if there is none; None for a moment after a failure."""
+        loading = self._loading.get(key)
+        if loading is not None:
+            return loading
+        with self._lock:
+            if self._clock() < self._failed_until:
+                return None
+            loading = self._loading.get(key)
+            if loading is None:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(LOADERS, thread_name_prefix="refresh")
+                loading = self._loading[key] = Future()
+                self._pool.submit(self._run, key, entry, self._generation, loading)
+            return loading
+
+    def _run(self, key: Key, entry: _Entry[Value] | None, generation: int, loading: Future[Value]) -> None:
+        started = self._clock()
+        try:
+            value = self._load(key, entry.value if entry else None)
+        except Exception as error:  # Handed to whoever waits, whatever it is.
+            with self._lock:
+                if isinstance(error, self._failures):
+                    self._failed_until, self._failure = self._clock() + FAILURE_SECONDS, error
+                self._forget(key, loading)
+            loading.set_exception(error)
+            return
+        with self._lock:
+            if generation == self._generation:
+                if len(self._entries) >= self._size and key not in self._entries:
+                    self._entries = {}  # Unknown names are remembered, too; strangers must not fill the memory.
+                self._entries[key] = _Entry(started, generation, value)
+            self._forget(key, loading)
+        loading.set_result(value)
+
+    def _forget(self, key: Key, loading: Future[Value]) -> None:
+        if self._loading.get(key) is loading:
+            del self._loading[key]

@@ -1,0 +1,164 @@
+"""What is wrong with settings: every problem at once, each with the name of its setting and what to do."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from widget.settings import OIDC, PREFIX, RATE, Settings
+
+MIN_SECRET = 32
+MIN_SECRET_BITS = 96.0
+MIN_SWEEP = 0.2
+LEVELS = ("debug", "info", "warning", "error")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+STARTTLS = "starttls=required"
+_OIDC_PACKAGES = ("authlib", "requests")
+_NEEDED = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM", "PUBLIC_URL", "SECRET_KEYS", "SUPPRESSION_KEY")
+_SCHEMES = {
+    "DATABASE_URL": ("sqlite", "postgresql", "postgres"),
+    "REDIS_URL": ("redis", "rediss", "unix"),
+    "CACHE_URL": ("redis", "rediss", "unix"),
+    "BROKER_URL": ("redis", "rediss", "unix", "amqp", "amqps"),
+    "SMTP_URL": ("smtp", "smtps"),
+    "PUBLIC_URL": ("https", "http"),
+    "IMAP_URL": ("imaps", "imap"),
+}
+_CLEAR_TEXT = {"REDIS_URL": "redis", "CACHE_URL": "redis", "BROKER_URL": "redis", "IMAP_URL": "imap"}
+_WORD = re.compile(r"[a-z]{4,}|[A-Z]{4,}|[A-Z][a-z]{3,}")
+WORD_BITS = 11.0
+"""What a run of letters counts for: as much as one word of a list of two thousand."""
+
+
+def problems_of(settings: Settings) -> list[str]:
+    """Every reason not to start with these settings; empty for none."""
+    found = [*_unusable(settings), *_half_a_provider(settings)]
+    found += _not_for_production(settings) if not settings.local else _not_for_local(settings)
+    return [PREFIX + problem for problem in found]
+
+
+def is_loopback_host(host: str | None) -> bool:
+    """Whether this name means the very machine (RFC 6761: every name under .localhost does)."""
+    return bool(host) and (host in LOOPBACK or str(host).endswith(".localhost"))
+
+
+def safe_address(address: str, *, local: bool) -> bool:
+    """Whether secrets may be sent there: https, or this very machine in local mode."""
+    parts = _split(address)
+    if parts is None or not parts.hostname:
+        return False
+    return parts.scheme == "https" or (local and parts.scheme == "http" and is_loopback_host(parts.hostname))
+
+
+def strength_bits(secret: str) -> float:
+    """An estimate, from below, of the entropy of a secret in bits. 32 random hexadecimal digits come to about 120.
+
+    Repetition, ascending or descending runs and words count for little: what is left counts by the alphabet in use.
+    """
+    period = (secret + secret).find(secret, 1)
+    text = secret[:period] if 0 < period < len(secret) else secret
+    words = len(_WORD.findall(text))
+    rest = _WORD.sub("", text)
+    steps = [ord(second) - ord(first) for first, second in zip(rest, rest[1:], strict=False)]
+    free = sum(1 for before, step in zip([None, *steps], steps, strict=False) if step != before or abs(step) > 1)
+    return words * WORD_BITS + (free + bool(rest)) * math.log2(max(2, len(set(rest))))
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # A port that is no number shows only here.
+    except ValueError:
+        return None
+    return parts
+
+
+def _unusable(settings: Settings) -> Iterator[str]:
+    """What neither mode can work with."""
+    for name, schemes in _SCHEMES.items():
+        value = getattr(settings, name.lower())
+        parts = _split(value)
+        if value and (parts is None or parts.scheme.split("+")[0] not in schemes):
+            starts = " or ".join(f"{scheme}://" for scheme in schemes)
+            yield f"{name} cannot be read: it must start with {starts}"
+    for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
+        if any(key and (len(key) < MIN_SECRET or len(set(key)) < 8) for key in keys) or (settings.local and not all(keys)):
+            yield f"{name} is missing or weak: give at least {MIN_SECRET} random characters"
+    if settings.log_level not in LEVELS:
+        yield f"LOG_LEVEL: use {', '.join(LEVELS)}"
+    if settings.sweep_seconds < MIN_SWEEP:
+        yield f"SWEEP_SECONDS: use {MIN_SWEEP} or more"
+    if settings.web_workers < 1:
+        yield "WEB_WORKERS: use 1 or more"
+    if settings.trusted_proxies < 0:
+        yield "TRUSTED_PROXIES: use 0 or more"
+    if settings.mail_rate and not RATE.fullmatch(settings.mail_rate):
+        yield "MAIL_RATE: use such as 14/second"
+    if bool(settings.dkim_key_file) != bool(settings.dkim_selector):
+        yield "DKIM_KEY_FILE and DKIM_SELECTOR: give both or none"
+    if settings.dkim_key_file and not Path(settings.dkim_key_file).is_file():
+        yield "DKIM_KEY_FILE: there is no such file"
+    if settings.mail_from and "@" not in settings.mail_from.strip("@"):
+        yield "MAIL_FROM: give an email address"
+    if len({settings.port, settings.metrics_port, settings.mailbox_port}) < 3:
+        yield "PORT, METRICS_PORT and MAILBOX_PORT must differ"
+
+
+def _half_a_provider(settings: Settings) -> Iterator[str]:
+    """All of OIDC or none of it; what it needs is an extra of this package, looked up and not imported."""
+    missing = [name for name in OIDC if not getattr(settings, name.lower())]
+    if len(missing) == len(OIDC):
+        return
+    for name in missing:
+        yield f"{name} is missing: to sign in by a provider, set all of {', '.join(PREFIX + other for other in OIDC)}"
+    if settings.oidc_issuer and not safe_address(settings.oidc_issuer, local=settings.local):
+        yield "OIDC_ISSUER must start with https:// (local mode: http://127.0.0.1 will do)"
+    if not all(find_spec(name) for name in _OIDC_PACKAGES):
+        yield "OIDC_… need more packages: run pip install 'recovery-quiz[oidc]'"
+
+
+def _not_for_local(settings: Settings) -> Iterator[str]:
+    """Local mode has a demo store, a mailbox that anybody may read and a clock that anybody may move."""
+    why = "local mode is for this machine alone; set RECOVERY_ENV=production to serve others"
+    if not is_loopback_host(settings.host):
+        yield f"HOST is '{settings.host}', not a loopback address: {why}"
+    for name, url in (("PUBLIC_URL", settings.public_url), ("SMTP_URL", settings.smtp_url)):
+        parts = _split(url)
+        if parts is not None and not is_loopback_host(parts.hostname):
+            yield f"{name} does not lead to this machine: {why}"
+
+
+def _not_for_production(settings: Settings) -> Iterator[str]:
+    for name in _NEEDED:
+        if not any(getattr(settings, name.lower())):
+            yield f"{name} is missing: it must be set in production"
+    if settings.public_url.startswith("http://"):
+        yield "PUBLIC_URL must start with https:// in production: shoppers' answers and sign-ins travel there"
+    yield from _clear_text(settings)
+    yield from _weak_keys(settings)
+
+
+def _clear_text(settings: Settings) -> Iterator[str]:
+    """Passwords that would cross a network unencrypted."""
+    smtp = _split(settings.smtp_url)
+    if smtp and smtp.scheme == "smtp" and smtp.username and "required" not in parse_qs(smtp.query).get("starttls", []):
+        yield f"SMTP_URL has a password and no required TLS: use smtps://, or add ?{STARTTLS}"
+    for name, scheme in {**_CLEAR_TEXT, "BROKER_URL ": "amqp"}.items():
+        parts = _split(getattr(settings, name.strip().lower()))
+        if parts and parts.scheme == scheme and parts.password and not is_loopback_host(parts.hostname):
+            yield f"{name.strip()} sends a password unencrypted: use {scheme}s:// instead of {scheme}://"
+
+
+def _weak_keys(settings: Settings) -> Iterator[str]:
+    for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
+        if any(len(key) >= MIN_SECRET and strength_bits(key) < MIN_SECRET_BITS for key in keys):
+            yield (
+                f"{name} can be guessed: give random characters, such as the output of "
+                "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+    if settings.suppression_key and settings.suppression_key in settings.secret_keys:
+        yield "SUPPRESSION_KEY must not be one of SECRET_KEYS: those are rotated, this one never is"

@@ -38,7 +38,7 @@ setup: $(VENV)/run.stamp ## install what running needs; fast when nothing change
 setup-dev: $(VENV)/dev.stamp
 
 browser: setup-dev
-	@$(BIN)/python infra/install_tool.py chromium
+	@$(BIN)/python infra/install_tool.py chromium nginx
 
 run: setup ## start everything on this machine
 	@$(BIN)/recovery-quiz run

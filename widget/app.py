@@ -13,6 +13,7 @@ from widget.web.front import Front
 from widget.web.operations import hang_operations
 from widget.web.problems import hang_problems
 from widget.web.requests import MOST_BODY, hang_requests
+from widget.web.server import Server
 
 
 def create_app(parts: Parts) -> Flask:
@@ -46,8 +47,9 @@ def create_wsgi(parts: Parts) -> Front:
     return Front(inner, parts)
 
 
-def wsgi() -> Front:
+def server() -> Server:
     """Factory for the server's worker processes: settings from the environment, parts of their own."""
     settings = read_settings()
     start_logs(settings.log_level)
-    return create_wsgi(build_parts(settings, listen=True))
+    parts = build_parts(settings, listen=True)
+    return Server(create_wsgi(parts), parts)

@@ -177,33 +177,64 @@ def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_parts: Parts) 
     assert masked_path(f"/f/{token}") == "/f/…"
 
 
-def test_a_database_that_is_gone_for_a_moment_is_not_noticed(
-    sqlite_parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from sqlalchemy.exc import OperationalError
+def test_cached_answers_stay_within_their_bound(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(client.get(QUIZ).data)
+    monkeypatch.setattr("widget.web.response_cache.MAX_BYTES", 6 * size)
+    cache = client.application.cache
+    filled = 0
+    for number in range(20):
+        client.get(QUIZ, headers={"Accept-Language": f"en;q=0.{number}"})
+        assert cache._bytes <= 6 * size
+        filled = max(filled, len(cache._pages))
 
-    from tests.conftest import client_of
-
-    client = client_of(sqlite_parts)
-    assert (client.get(QUIZ).status_code, posted(client).status_code) == (200, 201)
-
-    def gone(*_: Any) -> None:
-        raise OperationalError("select", {}, Exception("gone"))
-
-    now = sqlite_parts.live._clock()
-    monkeypatch.setattr(sqlite_parts.live, "_load", gone)
-    monkeypatch.setattr(sqlite_parts.live, "_clock", lambda: now + 10)
-    assert (client.get(QUIZ).status_code, posted(client).status_code) == (200, 201)
-    monkeypatch.setattr(sqlite_parts.live, "_clock", lambda: now + 100)
-    assert problem_of(client.get(QUIZ))["status"] == 500
+    assert 1 < filled < 20
 
 
-def test_what_is_kept_ready_is_bounded(client: Any) -> None:
+def test_odd_addresses_are_not_kept(client: Any) -> None:
     for number in range(50):
         client.get(f"{QUIZ}?utm={number}")
 
-    assert len(client.application._pages) == 0
-    assert client.get(QUIZ, headers={"Accept-Encoding": "gzip;q=0"}).headers.get("Content-Encoding") is None
+    assert len(client.application.cache._pages) == 0
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip", True),
+        ("br, gzip;q=0.8", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, br", False),
+        ("*", True),
+        ("*;q=0", False),
+        ("identity", False),
+        ("", False),
+    ],
+)
+def test_gzip_is_used_where_it_is_accepted(client: Any, accepted: str, packed: bool) -> None:
+    for _ in range(2):  # Once from Flask, once from the response cache.
+        answer = client.get(QUIZ, headers={"Accept-Encoding": accepted})
+        assert (answer.headers.get("Content-Encoding") == "gzip") is packed
+
+
+def test_the_response_cache_tells_content_type_and_language_apart(client: Any) -> None:
+    """Two requests whose headers only look alike when they are strung together."""
+    body = json.dumps({"answers": GOOD}).encode()
+
+    def sent(kind: str, language: str) -> Any:
+        return client.post(RESPONSES, data=body, content_type=kind, headers={"Accept-Language": language})
+
+    assert sent("application/json", "es").status_code == 201
+    assert sent("application/jsones", "").status_code == 415
+    assert sent("application/json", "es").json["result"]["locale"] == "es"
+    assert sent("application/json", "ar").json["result"]["locale"] == "ar"
+    assert sent("application/jsone", "s").status_code == 415
+
+
+def test_a_long_language_header_is_not_cut_and_confused(client: Any) -> None:
+    filler = ", ".join(["xx;q=0.1"] * 30)
+    spanish, arabic = (client.get(QUIZ, headers={"Accept-Language": f"{filler}, {tag}"}) for tag in ("es", "ar"))
+
+    assert (spanish.json["locale"], arabic.json["locale"]) == ("es", "ar")
 
 
 def test_a_405_says_what_is_allowed(client: Any) -> None:

@@ -103,10 +103,12 @@ class Bench:
     # What is compared -----------------------------------------------------------------------------------
 
     def bare_flask(self, running: Running) -> str:
-        """Side (a), on the very settings of the service's own web server."""
+        """Side (a), as granian runs any Flask application."""
         port = free_port()
         command = list(web_program(_Settings(port)).command)
-        command[command.index("widget.app:wsgi")] = "tests.load.bare:app"
+        command[command.index("widget.app:server")] = "tests.load.bare:app"
+        command[command.index("rsgi")] = "wsgi"
+        command += ["--blocking-threads", "4"]
         command.remove("--factory")
         self.start(command, BENCH_FOLDER=str(self.folder))
         return _up(f"http://127.0.0.1:{port}/quiz")

@@ -93,21 +93,22 @@ def beat() -> None:
 
 
 def web_program(settings: Settings) -> Program:
-    """granian over our WSGI application, with the settings of production."""
+    """granian over our application, with the settings of production."""
     options = {
-        "--interface": "wsgi",
+        "--interface": "rsgi",
         "--host": settings.host,
         "--port": str(settings.port),
         "--workers": str(settings.web_workers),
-        "--blocking-threads": "4",
-        "--backlog": "1024",
+        "--backlog": "2048",
+        "--backpressure": "4096",
+        "--http1-header-read-timeout": "10000",
         "--log-level": "warning",
         "--workers-kill-timeout": "2",
     }
     command = [sys.executable, "-m", "granian", "--factory", "--respawn-failed-workers", "--no-ws"]
     for name, value in options.items():
         command += [name, value]
-    return Program("web server", [*command, "widget.app:wsgi"])
+    return Program("web server", [*command, "widget.app:server"])
 
 
 def worker_program(settings: Settings, *, with_beat: bool) -> Program:

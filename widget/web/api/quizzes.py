@@ -31,7 +31,7 @@ from widget.web.api.schemas import (
     ResponseSchema,
     ResultSchema,
 )
-from widget.web.front import Page, Posted, offer, page_response, public_page
+from widget.web.response_cache import CachedPage, CachedResponse, mark_cacheable, page_response, public_page
 from widget.web.limits import limited
 from widget.web.render import result_fragment
 from widget.web.requests import current_parts
@@ -98,7 +98,7 @@ def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, 
         ("X-Content-Type-Options", "nosniff"),
     ]
     if served.is_live:
-        offer(Posted(before, after, headers, served, known, response["locale"]))
+        mark_cacheable(CachedResponse(before, after, headers, served, known, response["locale"]))
     return Response(before + visit.encode() + after, status=201, headers=headers)
 
 
@@ -139,7 +139,7 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
         ("Content-Length", str(len(known.body))),
     ]
     if served.is_live:
-        offer(Page(known.body, headers, "", served))
+        mark_cacheable(CachedPage(known.body, headers, "", served))
     return Response(known.body, headers=headers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, abort
 
 from widget.web.assets import ASSETS, LOADER
-from widget.web.front import page_response, public_page
+from widget.web.response_cache import page_response, public_page
 
 FOREVER = "public, max-age=31536000, immutable"
 

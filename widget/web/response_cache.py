@@ -1,0 +1,200 @@
+"""Answers that may be given again: kept in this process and served in microseconds, without Flask.
+
+Views mark what may be answered again (``mark_cacheable``). An entry is served only as long as the very same version
+and catalog are live in this process.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+import re
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flask import Response, request
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
+
+from widget.live import Served
+from widget.parts import KnownResult, Parts
+from widget.telemetry import REQUESTS, log, masked_path
+
+CACHEABLE = "recovery.cacheable"
+MAX_BYTES = 32 * 1024 * 1024
+MAX_POST_BODY = 8 * 1024
+MAX_HEADER = 200
+"""A longer Accept-Language or Content-Type is not worth an entry."""
+LOG_EVERY = 500
+"""One cached answer in so many is logged: enough to see that they happen, too few to cost anything."""
+_QUERY = re.compile(r"(?:(?:locale=[A-Za-z-]{1,35}|html=1)(?:&(?=.)|$)){0,2}")
+_ids = itertools.count()
+_PROCESS = secrets.token_hex(5)
+Headers = list[tuple[str, str]]
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPage:
+    """A GET answer. ``served`` None: it never changes while this process lives. ``packed`` is it gzipped, if at all."""
+
+    body: bytes
+    headers: Headers
+    etag: str
+    served: Served | None
+    packed: bytes = b""
+    packed_headers: Headers = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.packed)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedResponse:
+    """A result for a request body; only the visit token differs from one answer to the next."""
+
+    before: bytes
+    after: bytes
+    headers: Headers
+    served: Served
+    known: KnownResult
+    locale: str | None
+
+    @property
+    def size(self) -> int:
+        return len(self.before) + len(self.after)
+
+    def body(self, visit: str) -> bytes:
+        return b"".join((self.before, visit.encode(), self.after))
+
+
+def public_page(
+    body: bytes, kind: str, cache: str, served: Served | None, vary: str = "Accept-Encoding"
+) -> CachedPage:
+    """A page any origin may read and any cache may keep, as it is and gzipped."""
+    etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
+    headers = [
+        ("Content-Type", kind),
+        ("Cache-Control", cache),
+        ("ETag", etag),
+        ("Vary", vary),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    packed = gzip.compress(body, 9, mtime=0)
+    packed_headers = [*headers, ("Content-Encoding", "gzip"), ("Content-Length", str(len(packed)))]
+    return CachedPage(body, [*headers, ("Content-Length", str(len(body)))], etag, served, packed, packed_headers)
+
+
+def mark_cacheable(entry: CachedPage | CachedResponse) -> None:
+    """Let the response cache answer this very request by itself from now on."""
+    request.environ[CACHEABLE] = entry
+
+
+def page_response(page: CachedPage) -> Response:
+    """A page as Flask's answer, and from now on as the cache's."""
+    mark_cacheable(page)
+    packed = page.packed and takes_gzip(request.headers.get("Accept-Encoding", ""))
+    response = Response(page.packed if packed else page.body, headers=page.packed_headers if packed else page.headers)
+    response.make_conditional(request)
+    return response
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding allows gzip (RFC 9110, 12.5.3)."""
+    if "gzip" not in accepted and "*" not in accepted:
+        return False
+    if ";" not in accepted:
+        return True
+    found = parse_accept_header(accepted, Accept)
+    return bool(found["gzip"] if "gzip" in found.values() else found["*"])
+
+
+class ResponseCache:
+    """Entries by everything of a request that may change its answer. Bounded by MAX_BYTES in all."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._peek = parts.live.peek
+        self._pages: dict[Key, CachedPage] = {}
+        self._responses: dict[tuple[Key, bytes], CachedResponse] = {}
+        self._bytes = 0
+        hsts = [("Strict-Transport-Security", "max-age=31536000")] if parts.settings.secure else []
+        self._always: Headers = [("Referrer-Policy", "no-referrer"), *hsts]
+
+    def page(self, key: Key | None) -> CachedPage | None:
+        """The entry for a GET, if it still holds. Never waits for anything."""
+        page = self._pages.get(key) if key else None
+        if page is None or page.served is None or self._is_live(page.served):
+            return page
+        self._pages.pop(key, None)  # type: ignore[arg-type]
+        return None
+
+    def response(self, key: Key | None, body: bytes) -> CachedResponse | None:
+        """The entry for a POST of answers, if it still holds. Never waits for anything."""
+        found = self._responses.get((key, body)) if key else None
+        return found if found is not None and self._is_live(found.served) else None
+
+    def keep(self, key: Key | None, body: bytes, environ: dict[str, Any]) -> None:
+        """Keep what a view marked; odd addresses are not worth the room."""
+        entry = environ.get(CACHEABLE)
+        if key is None or entry is None:
+            return
+        size = entry.size + len(body) + sum(map(len, key))
+        if self._bytes + size > MAX_BYTES:
+            self._pages, self._responses, self._bytes = {}, {}, 0
+        self._bytes += size
+        if isinstance(entry, CachedPage):
+            packed = [*entry.packed_headers, *self._missing(entry.packed_headers)] if entry.packed else []
+            headers = [*entry.headers, *self._missing(entry.headers)]
+            self._bytes -= self._pages[key].size if key in self._pages else 0
+            self._pages[key] = replace(entry, headers=headers, packed_headers=packed)
+        elif isinstance(entry, CachedResponse):
+            headers = [*entry.headers, *self._missing(entry.headers)]
+            self._responses[(key, body)] = replace(entry, headers=headers)
+
+    def _missing(self, headers: Headers) -> Headers:
+        there = {name.lower() for name, _ in headers}
+        return [(name, value) for name, value in self._always if name.lower() not in there]
+
+    def _is_live(self, served: Served) -> bool:
+        return self._peek(served.shop.slug, served.quiz) is served
+
+
+def key_of(path: str, query: str, language: str, kind: str = "") -> Key | None:
+    """What tells requests apart, each part by itself; None for what is not worth an entry."""
+    if len(language) > MAX_HEADER or len(kind) > MAX_HEADER or (query and not _QUERY.fullmatch(query)):
+        return None
+    # A language may follow from the header where the API answers; files and scripts are the same for all.
+    return (path, query, language if path.startswith("/v1/") else "", kind)
+
+
+def count_cached(door: str, status: str, method: str, path: str) -> str:
+    """Count a cached answer like any other, log one in LOG_EVERY; the request id it goes out with."""
+    number = next(_ids)
+    request_id = f"{_PROCESS}{number:06x}"
+    _counter(door, status).inc()
+    if number % LOG_EVERY == 0:
+        log("web").info(
+            "request",
+            request_id=request_id,
+            method=method,
+            path=masked_path(path)[:200],
+            status=int(status),
+            cached=True,
+            sampled=LOG_EVERY,
+        )
+    return request_id
+
+
+def _counter(door: str, status: str) -> Any:
+    counter = _COUNTERS.get((door, status))
+    if counter is None:
+        counter = _COUNTERS[(door, status)] = REQUESTS.labels(door, status)
+    return counter
+
+
+_COUNTERS: dict[tuple[str, str], Any] = {}

@@ -1,0 +1,293 @@
+"""The application as granian runs it (RSGI): an event loop takes requests in, threads work on them.
+
+A stranger never occupies a thread: a body is read here, with a deadline and a minimum rate, and only a whole request
+goes to Flask. Cached answers and /healthz need no thread at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import orjson
+
+from widget.parts import Parts
+from widget.telemetry import REQUESTS, log
+from widget.web.bodies import MAX_BODY, max_body
+from widget.web.front import Front
+from widget.web.response_cache import MAX_POST_BODY, Headers, count_cached, key_of
+
+THREADS = 4
+MAX_WAITING = 256
+"""Requests that wait for a thread; one more is refused at once with 503 rather than late by everybody."""
+BODY_SECONDS = 10.0
+"""A body of up to MAX_BODY must be here by then."""
+UPLOAD_SECONDS = 60.0
+"""A larger one by then, and after BODY_SECONDS no slower than MIN_RATE on average."""
+MIN_RATE = 16 * 1024
+CROWD, CROWDED_SECONDS = 256, 2.0
+"""While so many bodies are waited for, each has this long."""
+MAX_BUFFERED = 64 * 1024 * 1024
+TITLES = {
+    400: "This request cannot be read",
+    408: "Request timeout",
+    413: "Too large",
+    503: "Temporarily unavailable",
+}
+CODES = {400: "bad_request", 408: "body_too_slow", 413: "too_large", 503: "unavailable"}
+DETAILS = {
+    400: "Please check the request and try again.",
+    408: "The body did not arrive in time.",
+    413: "The body is larger than we take.",
+    503: "Too many requests are waiting. Please try again in a moment.",
+}
+_HEALTHY = b'{"status":"ok"}'
+_JSON = ("Content-Type", "application/json")
+
+
+class Scope(Protocol):
+    """What granian tells of a request (RSGI 1.5)."""
+
+    proto: str
+    http_version: str
+    client: str
+    server: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+
+    @property
+    def headers(self) -> Any: ...
+
+
+class Exchange(Protocol):
+    """The two directions of a request: its body, and the answer."""
+
+    async def __call__(self) -> bytes: ...
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
+
+
+class Refused(Exception):
+    """A request that is not passed on; ``status`` says why."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(TITLES[status])
+        self.status = status
+
+
+class Server:
+    """Cached answers from the event loop, everything else from a few threads."""
+
+    def __init__(self, front: Front, parts: Parts) -> None:
+        self._front, self._parts = front, parts
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
+        self._waiting = 0
+        self._reading = 0
+        self._buffered = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The server stops: finish what threads are at, and store what was acknowledged."""
+        self._threads.shutdown(wait=True)
+        self._parts.close()
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        if scope.proto != "http":
+            return
+        try:
+            await self._serve(scope, exchange)
+        except Refused as refused:
+            _refuse(exchange, refused.status)
+
+    async def _serve(self, scope: Scope, exchange: Exchange) -> None:
+        method, path, headers = scope.method, scope.path, scope.headers
+        if path == "/healthz":
+            headers_out = [_JSON, ("Cache-Control", "no-store"), ("Content-Length", str(len(_HEALTHY)))]
+            request_id = count_cached("healthz", "200", method, path)
+            exchange.response_bytes(200, [*headers_out, ("X-Request-Id", request_id)], _HEALTHY)
+            return
+        body, key = b"", None
+        language = headers.get("accept-language") or ""
+        if method == "GET":
+            key = key_of(path, scope.query_string, language)
+        elif method not in ("HEAD", "OPTIONS"):
+            body = await self._body(scope, exchange)
+            if method == "POST" and len(body) <= MAX_POST_BODY and path.endswith("/responses"):
+                key = key_of(path, scope.query_string, language, headers.get("content-type") or "")
+        if key is not None:
+            known = self._front.answer(key, method, path, body, _few(headers))
+            if known is not None:
+                exchange.response_bytes(*known)
+                return
+        await self._by_flask(scope, exchange, body, key)
+
+    async def _body(self, scope: Scope, exchange: Exchange) -> bytes:
+        """The whole body. Raises Refused for one that is too large, too slow, or cut off."""
+        headers = scope.headers
+        most = max_body(scope.path, has_session="cookie" in headers)
+        declared = headers.get("content-length")
+        length = int(declared) if declared and declared.isascii() and declared.isdigit() else None
+        if length == 0 or (length is None and "transfer-encoding" not in headers):
+            return b""
+        if length is not None and length > most:
+            raise Refused(413)
+        self._reading += 1
+        try:
+            seconds = CROWDED_SECONDS if self._reading > CROWD else BODY_SECONDS
+            if length is not None and length <= MAX_BODY:
+                async with asyncio.timeout(seconds):
+                    body = await exchange()
+            else:
+                body = await self._large_body(exchange, most, seconds)
+        except TimeoutError:
+            raise Refused(408) from None
+        except (RuntimeError, ValueError, OSError):  # granian's own errors of a broken line are RuntimeErrors.
+            raise Refused(400) from None
+        finally:
+            self._reading -= 1
+        if length is not None and len(body) != length:
+            raise Refused(400)
+        return body
+
+    async def _large_body(self, exchange: Exchange, most: int, seconds: float) -> bytes:
+        """Piece by piece, with an eye on size and pace."""
+        started, pieces, size = time.monotonic(), [], 0
+        pieces_of = exchange.__aiter__()
+        try:
+            while True:
+                passed = time.monotonic() - started
+                if passed > seconds and size / passed < MIN_RATE:
+                    raise Refused(408)
+                left = min(seconds if size == 0 else UPLOAD_SECONDS, UPLOAD_SECONDS) - passed
+                async with asyncio.timeout(max(0.0, min(left, seconds))):
+                    try:
+                        piece = await anext(pieces_of)
+                    except StopAsyncIteration:
+                        return b"".join(pieces)
+                size += len(piece)
+                self._buffered += len(piece)
+                if size > most:
+                    raise Refused(413)
+                if self._buffered > MAX_BUFFERED:
+                    raise Refused(503)
+                pieces.append(piece)
+        finally:
+            self._buffered -= size
+
+    async def _by_flask(self, scope: Scope, exchange: Exchange, body: bytes, key: tuple[str, ...] | None) -> None:
+        if self._waiting >= MAX_WAITING:
+            raise Refused(503)
+        environ = environ_of(scope, body)
+        self._waiting += 1
+        try:
+            assert self._loop is not None
+            status, headers, content = await self._loop.run_in_executor(self._threads, self._call, environ, body, key)
+        finally:
+            self._waiting -= 1
+        exchange.response_bytes(status, headers, content)
+
+    def _call(self, environ: dict[str, Any], body: bytes, key: tuple[str, ...] | None) -> tuple[int, Headers, bytes]:
+        """Run the WSGI application in this thread."""
+        started: list[tuple[str, Headers]] = []
+
+        def start(status: str, headers: Headers, exc_info: object = None) -> None:
+            started[:] = [(status, headers)]
+
+        answered = self._front.app(environ, start)
+        try:
+            content = b"".join(answered)
+        finally:
+            close = getattr(answered, "close", None)
+            if close is not None:
+                close()
+        self._front.cache.keep(key, body, environ)
+        status, headers = started[0]
+        return int(status[:3]), headers, content
+
+
+def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
+    """The WSGI environment (PEP 3333) of a request whose body is here.
+
+    Header names with an underscore are dropped: as HTTP_… they could not be told from the proxy's own. Raises Refused
+    for more than one Host (RFC 9112, 3.2).
+    """
+    client, _, client_port = scope.client.rpartition(":")
+    host, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port or "80",
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": client.strip("[]"),
+        "REMOTE_PORT": client_port,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        if "_" in name or name in ("content-length", "transfer-encoding"):
+            continue
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+            continue
+        variable = "HTTP_" + name.upper().replace("-", "_")
+        if variable not in environ:
+            environ[variable] = value
+        elif name == "host":
+            raise Refused(400)
+        else:
+            environ[variable] += ("; " if name == "cookie" else ",") + value
+    return environ
+
+
+def _few(headers: Any) -> dict[str, str]:
+    """The headers that cached answers look at."""
+    return {
+        "HTTP_IF_NONE_MATCH": headers.get("if-none-match") or "",
+        "HTTP_ACCEPT_ENCODING": headers.get("accept-encoding") or "",
+        "HTTP_USER_AGENT": headers.get("user-agent") or "",
+    }
+
+
+def _refuse(exchange: Exchange, status: int) -> None:
+    """A refusal in the shape of all problems (RFC 9457), before Flask has seen the request."""
+    REQUESTS.labels("server", status).inc()
+    log("web").info("refused", status=status, reason=CODES[status])
+    problem = {
+        "type": "about:blank",
+        "title": TITLES[status],
+        "status": status,
+        "detail": DETAILS[status],
+        "code": CODES[status],
+    }
+    body = orjson.dumps(problem)
+    headers = [
+        ("Content-Type", "application/problem+json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    if status in (400, 408, 413):
+        headers.append(("Connection", "close"))  # What is left of the body is not read.
+    if status == 503:
+        headers.append(("Retry-After", "1"))
+    exchange.response_bytes(status, headers, body)

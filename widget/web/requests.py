@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from typing import cast
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, abort, current_app, g, request
@@ -26,6 +27,7 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+SAME_ORIGIN_REFERRER = ("/console/", "/demo/", "/mailbox/")
 
 
 def current_parts() -> Parts:
@@ -51,6 +53,9 @@ def _finish(response: Response) -> Response:
     door = (request.endpoint or "none").split(".")[0]
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     response.headers["X-Request-Id"] = g.get("request_id", "")
+    if request.path.startswith(SAME_ORIGIN_REFERRER):
+        # With no-referrer a browser sends "Origin: null" with forms, and nobody can tell whose page sent them.
+        response.headers.setdefault("Referrer-Policy", "same-origin")
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
     if response.mimetype == "text/html":
@@ -68,6 +73,25 @@ def _finish(response: Response) -> Response:
         ms=round(seconds * 1000, 1),
     )
     return response
+
+
+def same_origin() -> bool:
+    """Whether a page of ours sent this request, as far as its browser tells.
+
+    Sec-Fetch-Site cannot be set by scripts and decides where it is sent (Fetch Metadata); else Origin must be ours.
+    Programs send neither: for them the form's token decides. Source: OWASP Cross-Site Request Forgery Prevention.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")
+    return origin is None or origin in (request.host_url.rstrip("/"), origin_of(current_parts().settings.public_url))
+
+
+def origin_of(url: str) -> str:
+    """The scheme, host and port of an address, as browsers write an origin."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def wished_language() -> str:

@@ -39,6 +39,7 @@ from widget.web.console import (
 )
 from widget.web.console.filters import hang_filters
 from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
+from widget.web.console.policy import page_policy
 from widget.web.requests import current_parts
 
 PARTS = (
@@ -115,4 +116,6 @@ def add(shop: str) -> AnyResponse:
 def _private(response: AnyResponse) -> AnyResponse:
     """Nothing of the console is kept by anybody in between."""
     response.headers.setdefault("Cache-Control", "no-store")
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Security-Policy", page_policy())
     return response

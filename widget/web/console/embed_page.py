@@ -9,6 +9,7 @@ from widget.domain.roles import MANAGE
 from widget.storage.content import live_quizzes
 from widget.web.console.guard import permitted
 from widget.web.console.place import page, shop_place
+from widget.web.console.policy import shows_products_of
 from widget.web.console.settings_page import last_change
 from widget.web.requests import current_parts
 
@@ -30,6 +31,9 @@ def show(shop: str) -> str:
         quizzes = live_quizzes(session, place.shop.id)
     wished = request.args.get("quiz", "")
     quiz = wished if wished in quizzes else next(iter(quizzes), "")
+    served = parts.live.live(place.shop.slug, quiz) if quiz else None
+    if served is not None:
+        shows_products_of(served)
     given = {name: request.args.get(name, "").strip()[:20] for name in TOKENS}
     wrong = {name: "Write a colour as #rrggbb." for name, text in given.items() if text and not is_colour(text)}
     usual = SIDES[LIGHT]

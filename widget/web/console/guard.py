@@ -16,7 +16,7 @@ from widget.actions.sign_in import Visitor, visitor_of
 from widget.domain.roles import may
 from widget.seals import Forged
 from widget.storage.people import Person
-from widget.web.requests import current_parts
+from widget.web.requests import current_parts, same_origin
 
 View = TypeVar("View", bound=Callable[..., Any])
 EVERYONE, SIGNED_IN = "everyone", "signed-in"
@@ -67,6 +67,8 @@ def hang_guard(app: Flask) -> None:
     app.login_manager = manager  # type: ignore[attr-defined]
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
+    # Its own check wants a Referer over https, and does not know Sec-Fetch-Site: ``_same_origin`` looks instead.
+    app.config.setdefault("WTF_CSRF_SSL_STRICT", False)
     csrf.init_app(app)
     app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # Questions come in their order.
     app.register_error_handler(CSRFError, _stale_form)
@@ -106,6 +108,8 @@ def check_door() -> AnyResponse | None:
     if needed != EVERYONE and found is None:
         return _to_sign_in()
     if request.method == "POST" and not getattr(view, "stateless", False):
+        if not same_origin():
+            raise CSRFError("This form was sent from another site.")
         csrf.protect()
     if needed in (EVERYONE, SIGNED_IN) or found is None:
         return None
@@ -142,16 +146,11 @@ def keep_fields() -> str:
 
     Only of our own pages: a form from elsewhere must not come back with a token of ours.
     """
-    origin = request.headers.get("Origin")
-    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin" or origin not in (None, _own_origin()):
+    if not same_origin():
         return ""
     fields = [[name, value] for name, value in request.form.items(multi=True) if name not in ("csrf_token", "password")]
     text = orjson.dumps([request.path, fields]).decode()
     return current_parts().seals.seal(text) if len(text) < _MOST_KEPT else ""
-
-
-def _own_origin() -> str:
-    return request.host_url.rstrip("/")
 
 
 def kept_fields(sealed: str) -> Kept | None:

@@ -25,6 +25,7 @@ from widget.storage.responses import Response as Recorded
 from widget.web.console.filters import TRIED, sealed_answers
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
 from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.policy import email_policy, shows_products_of
 from widget.web.console.told import OUTCOMES
 from widget.web.limits import sign_in_limited
 from widget.web.render import result_fragment
@@ -32,10 +33,6 @@ from widget.web.requests import current_parts
 
 blueprint = Blueprint("trials", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 MOST_RECORDED = 25
-LETTER_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; "
-    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox"
-)
 Answers = dict[str, list[str]]
 
 
@@ -89,6 +86,7 @@ def _page(place: Place, answers: Answers | None, source: str) -> str:
     tried, told, served = None, "", None
     try:
         served = tried_draft(parts, place.shop, place.draft)
+        shows_products_of(served)
         if answers is not None:
             tried = try_answers(parts, served, answers, why=request.values.get("why", "")[:200])
     except NotReadable as error:
@@ -153,7 +151,9 @@ def response_data(shop: str, quiz: str) -> Response:
 
 def _served(shop: str, quiz: str) -> Served:
     place = quiz_place(shop, quiz)
-    return tried_draft(current_parts(), place.shop, place.draft)
+    served = tried_draft(current_parts(), place.shop, place.draft)
+    shows_products_of(served)
+    return served
 
 
 @blueprint.get("/try/trace")
@@ -223,7 +223,7 @@ def letter_html(shop: str, quiz: str, letter: str) -> Response:
     body = written.html
     if request.args.get("look") == "dark":
         body = body.replace("(prefers-color-scheme: dark)", "all").replace("(prefers-color-scheme:dark)", "all")
-    headers = {"Content-Security-Policy": LETTER_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    headers = {"Content-Security-Policy": email_policy(), "X-Frame-Options": "SAMEORIGIN"}
     return Response(body, mimetype="text/html", headers=headers)
 
 

@@ -1,0 +1,124 @@
+"""Production mode behind a TLS proxy, in a real browser: the way merchants run it."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import take_quiz
+from tests.console import PASSWORD
+from tests.support.production import Production
+
+ROOT = "/console/shops/strides/quizzes/leg-day"
+pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def context(browser: Browser, production: Production) -> Iterator[BrowserContext]:
+    one = browser.new_context(ignore_https_errors=True, base_url=production.base, reduced_motion="reduce")
+    yield one
+    one.close()
+
+
+def watched(page: Page) -> list[str]:
+    """What the browser complains about: errors, refused resources, failed answers."""
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("response", lambda got: complaints.append(f"{got.status} {got.url}") if got.status >= 400 else None)
+    return complaints
+
+
+def test_an_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext, production: Production) -> None:
+    page = context.new_page()
+    complaints = watched(page)
+    page.goto(production.invitation())
+    page.get_by_label("Your name").fill("The owner")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("form").get_by_role("button").last.click()
+    page.wait_for_url(re.compile("/console/(?!come-in)"))
+    cookie = next(cookie for cookie in context.cookies() if cookie["name"] == "__Host-console")
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
+
+    page.goto(f"{ROOT}/mappings")
+    page.get_by_role("link", name="Edit row rub-in-salve").click()
+    editor = page.get_by_role("form", name="Edit row rub-in-salve")
+    editor.get_by_label("Weight").fill("95")
+    expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
+    page.goto(f"{ROOT}/impact")
+    expect(page.get_by_text("No answer moves away from")).to_be_visible(timeout=30_000)
+    page.get_by_label("What changed").fill("Salve first for who rubs it in.")
+    page.get_by_role("button", name=re.compile(r"Publish version \d+")).click()
+    expect(page.get_by_text(re.compile(r"Version \d+ is live"))).to_be_visible(timeout=30_000)
+
+    page.goto("/console/account")
+    page.get_by_role("button", name="Sign out", exact=True).first.click()
+    page.wait_for_url(re.compile("/console/sign-in"))
+    page.goto("/console/account")
+    page.wait_for_url(re.compile("/console/sign-in"))
+    page.get_by_label("Email").fill("owner@team.example")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(re.compile("/console/(?!sign-in)"))
+    assert complaints == []
+
+
+def test_nothing_typed_is_lost_when_a_session_ends_meanwhile(context: BrowserContext, production: Production) -> None:
+    page = context.new_page()
+    page.goto(production.invitation("editor@team.example"))
+    page.get_by_label("Your name").fill("The editor")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("form").get_by_role("button").last.click()
+    page.wait_for_url(re.compile("/console/(?!come-in)"))
+    page.goto("/console/shops/strides/settings")
+    page.get_by_label("Name", exact=False).first.fill("Stride and Salve, typed in full")
+    context.clear_cookies()
+    page.locator("main form").get_by_role("button").first.click()
+    expect(page.locator("body")).to_contain_text("You were signed out")
+    page.get_by_label("Email").fill("editor@team.example")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.locator("body")).to_contain_text(re.compile("Save it|Send it|again"))
+    assert "Stride and Salve, typed in full" in page.content()
+
+
+def test_a_form_from_another_site_is_refused_whatever_it_brings(production: Production) -> None:
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}):
+        request = urllib.request.Request(
+            f"{production.direct}/console/sign-in", data=b"email=a", headers=headers, method="POST"
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        assert refused.value.code == 400
+        refused.value.close()
+
+
+def test_a_shopper_takes_the_quiz_on_a_store_with_a_strict_policy(
+    context: BrowserContext, production: Production
+) -> None:
+    page = context.new_page()
+    complaints = watched(page)
+    page.goto(production.store)
+    take_quiz(page)
+
+    expect(page.locator("recovery-quiz .result")).to_be_visible()
+    assert context.cookies() == []
+    assert complaints == []
+
+
+def test_a_shopper_takes_the_quiz_without_javascript(browser: Browser, production: Production) -> None:
+    context = browser.new_context(ignore_https_errors=True, base_url=production.base, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/strides/quiz/leg-day")
+    page.locator("input[name=o]").first.check()
+    question = page.locator("input[name=question]").input_value()
+    page.get_by_role("button", name="Next").click()
+
+    expect(page.locator("input[name=question]")).not_to_have_value(question)
+    context.close()

@@ -1,0 +1,133 @@
+"""Strangers who open requests and then say nothing: shoppers do not notice."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from tests.support.production import Production
+from widget.web.server import BODY_SECONDS, THREADS
+
+pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.timeout(240)]
+DOORS = (
+    "/v1/shops/strides/quizzes/leg-day/responses",
+    "/v1/shops/strides/events",
+    "/hooks/strides/orders",
+    "/console/sign-in",
+    "/p/none",
+)
+LENGTH = b"Content-Length: 100\r\n\r\n{"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+
+
+def opened(production: Production, path: str, rest: bytes) -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", production.port), timeout=BODY_SECONDS + 10)
+    line.sendall(f"POST {path} HTTP/1.1\r\nHost: quiz.localhost\r\nContent-Type: application/json\r\n".encode() + rest)
+    return line
+
+
+@pytest.fixture
+def idle(production: Production) -> Iterator[list[socket.socket]]:
+    """2 × threads idle bodies on each door, half of them in chunks; past nginx, which would buffer them."""
+    with ExitStack() as lines:
+        yield [
+            lines.enter_context(closing(opened(production, path, LENGTH if number % 2 else CHUNKED)))
+            for path in DOORS
+            for number in range(2 * THREADS)
+        ]
+
+
+def test_idle_bodies_occupy_nobody(production: Production, idle: list[socket.socket]) -> None:
+    paths = ("/healthz", "/v1/shops/strides/quizzes/leg-day", "/strides/quiz/leg-day", "/console/sign-in")
+    took = []
+    for number in range(200):
+        started = time.monotonic()
+        production.get(paths[number % len(paths)], base=production.direct)
+        took.append(time.monotonic() - started)
+
+    assert statistics.quantiles(took, n=100)[98] < 0.2
+    answers = [line.recv(64).split(b"\r\n")[0] for line in idle]
+    assert set(answers) == {b"HTTP/1.1 408 Request Timeout"}
+
+
+def test_a_body_that_drips_is_cut_off(production: Production) -> None:
+    with closing(opened(production, DOORS[2], b"Content-Length: 500000\r\n\r\n")) as line:
+        started, answer = time.monotonic(), b""
+        line.settimeout(0.5)
+        while not answer and time.monotonic() - started < BODY_SECONDS + 8:
+            try:
+                line.sendall(b"x" * 100)
+                answer = line.recv(64)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - started >= BODY_SECONDS - 1
+
+
+@pytest.mark.parametrize(
+    ("path", "size"), [(DOORS[0], 70_000), (DOORS[3], 70_000), (DOORS[2], 1_100_000), ("/console/account", 5_000_000)]
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_is_refused_and_not_cut(
+    production: Production, path: str, size: int, chunked: bool
+) -> None:
+    """A form of nobody's session is held to 64 KiB, whatever cookie it brings."""
+    body = b"a" * size
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": "x=1"}
+    data = iter([body[:1000], body[1000:]]) if chunked else body
+    request = urllib.request.Request(production.direct + path, data=data, headers=headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            status = answer.status
+    except urllib.error.HTTPError as refused:
+        status = refused.code
+        refused.close()
+    except (urllib.error.URLError, OSError):
+        status = 413  # The line was closed while we were still sending, as HTTP allows.
+
+    assert status == 413
+
+
+def test_a_body_in_chunks_that_breaks_off_has_no_effect(production: Production) -> None:
+    before = production.get("/healthz", base=production.direct)
+    with closing(opened(production, DOORS[0], CHUNKED)) as line:
+        line.shutdown(socket.SHUT_WR)
+        answer = line.recv(64)
+
+    assert not answer or answer.startswith(b"HTTP/1.1 400")
+    assert production.get("/healthz", base=production.direct) == before
+
+
+def test_header_names_with_underscores_do_not_count(production: Production) -> None:
+    """X_Forwarded_For would read like the proxy's own X-Forwarded-For."""
+    line = socket.create_connection(("127.0.0.1", production.port), timeout=10)
+    with closing(line):
+        line.sendall(
+            b"GET /console/sign-in HTTP/1.1\r\nHost: quiz.localhost\r\nX_Forwarded_Proto: http\r\n"
+            b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: quiz.localhost\r\nX-Forwarded-For: 203.0.113.9\r\n"
+            b"X_Forwarded_Host: evil.example\r\nConnection: close\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: line.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"evil.example" not in answer
+    assert b"__Host-console" in answer  # The session was made for https.
+
+
+def test_more_than_one_host_is_refused(production: Production) -> None:
+    line = socket.create_connection(("127.0.0.1", production.port), timeout=10)
+    with closing(line):
+        line.sendall(b"GET /demo/ HTTP/1.1\r\nHost: quiz.localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        answer = line.recv(64)
+
+    assert answer.startswith(b"HTTP/1.1 400")

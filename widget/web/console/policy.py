@@ -1,0 +1,52 @@
+"""The Content-Security-Policy of console pages: our own origin, and the very hosts a page's pictures come from."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import g
+
+from widget.live import Served
+
+MAX_ORIGINS = 30
+_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{pictures}; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+_EMAIL = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'{pictures}; frame-ancestors 'self'; "
+    "base-uri 'none'; form-action 'none'; sandbox"
+)
+
+
+def shows_products_of(served: Served) -> None:
+    """This page shows products of this version: their pictures may be loaded from where the store has them."""
+    images = [product.image or "" for product in served.engine.shelf.products]
+    g.picture_origins = sorted({origin for image in images if (origin := picture_origin(image))})[:MAX_ORIGINS]
+
+
+def page_policy() -> str:
+    """The policy of the page that answers this request."""
+    return _PAGE.format(pictures=_pictures())
+
+
+def email_policy() -> str:
+    """The policy of an email that is shown in a frame: its own styles, no script."""
+    return _EMAIL.format(pictures=_pictures())
+
+
+def picture_origin(url: str) -> str:
+    """The https origin of a picture; empty for what is on our own origin, or is no address."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # UnicodeError is one, too.
+        return ""
+    if parts.scheme != "https" or not host or not all(c.isalnum() or c in ".-" for c in host):
+        return ""
+    return f"https://{host}{port}"
+
+
+def _pictures() -> str:
+    return "".join(f" {origin}" for origin in g.get("picture_origins", ()))

@@ -10,6 +10,7 @@ from widget.settings import read_settings
 from widget.telemetry import start_logs
 from widget.web import api, console, demo, embed, pages, webhooks
 from widget.web.front import Front
+from widget.web.numbers import register_numbers
 from widget.web.operations import hang_operations
 from widget.web.problems import hang_problems
 from widget.web.requests import MOST_BODY, hang_requests
@@ -26,6 +27,7 @@ def create_app(parts: Parts) -> Flask:
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     app.config["SESSION_COOKIE_SECURE"] = parts.settings.secure
     app.config["SESSION_COOKIE_NAME"] = "__Host-console" if parts.settings.secure else "console"
+    register_numbers(app)
     hang_problems(app)
     hang_requests(app)
     hang_operations(app)

@@ -145,4 +145,3 @@ def offending(rules: Rules, feed: Mapping[str, Mapping[str, Any]]) -> set[str]:
         if (name := feed.get(product.sku, {}).get("name"))
         and not name_is_allowed(str(name), product.contains_set, pack.market, pack.default_locale)
     }
-

@@ -15,6 +15,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 UNSUBSCRIBE, CONFIRM, PREFERENCES, CHECK_IN = "u", "c", "p", "f"
 MOST_TOKEN = 8000
+MAX_CIPHERS = 64
+WEBHOOK_SECRET, API_KEY, FEED_ADDRESS = "webhook-secret", "api-key", "feed-address"
+TOTP, TOTP_OFFER, OIDC, KEPT_FORM = "totp", "totp-offer", "oidc", "kept-form"
+DATA_COPY, PRIVACY_EVENT, OUTBOX, UPLOAD = "data-copy", "privacy-event", "outbox", "upload"
+"""What something is encrypted for."""
 
 
 class Forged(ValueError):
@@ -29,7 +34,8 @@ class Seals:
     def __init__(self, secret_keys: Sequence[str], suppression_key: str) -> None:
         self._codes = [AESSIV(_derived(key, b"result-code", 64)) for key in secret_keys]
         self._tokens = [AESSIV(_derived(key, b"link-token", 64)) for key in secret_keys]
-        self._sealing = MultiFernet([Fernet(_fernet_key(key)) for key in secret_keys])
+        self._secret_keys = tuple(secret_keys)
+        self._ciphers: dict[str, MultiFernet] = {}
         self._blur = _derived(secret_keys[0], b"blurred", 32)
         self._suppression = _derived(suppression_key, b"address-hash", 32)
 
@@ -50,15 +56,36 @@ class Seals:
         """The number of the row. Raises Forged."""
         return int.from_bytes(_open(self._tokens, token, [purpose.encode()]), "big")
 
-    def seal(self, secret: str) -> str:
-        return self._sealing.encrypt(secret.encode()).decode()
+    def seal(self, secret: str, purpose: str) -> str:
+        """Encrypt a text. It opens for the same ``purpose`` only: what was made for a form is good for no table."""
+        return self.seal_bytes(secret.encode(), purpose).decode()
 
-    def unseal(self, sealed: str) -> str:
-        """Raises Forged when none of SECRET_KEYS sealed it."""
+    def unseal(self, sealed: str, purpose: str) -> str:
+        """Raises Forged when none of SECRET_KEYS sealed it for this purpose."""
         try:
-            return self._sealing.decrypt(sealed.encode()).decode()
+            return self.unseal_bytes(sealed.encode(), purpose).decode()
+        except UnicodeDecodeError as error:
+            raise Forged("this secret is no text") from error
+
+    def seal_bytes(self, secret: bytes, purpose: str) -> bytes:
+        return self._cipher(purpose).encrypt(secret)
+
+    def unseal_bytes(self, sealed: bytes, purpose: str) -> bytes:
+        """Raises Forged, as ``unseal`` does."""
+        try:
+            return self._cipher(purpose).decrypt(sealed)
         except InvalidToken as error:
-            raise Forged("this secret was sealed with another key") from error
+            raise Forged("this secret was sealed with another key, or for another purpose") from error
+
+    def _cipher(self, purpose: str) -> MultiFernet:
+        cipher = self._ciphers.get(purpose)
+        if cipher is None:
+            label = f"sealing {purpose}".encode()
+            keys = [base64.urlsafe_b64encode(_derived(key, label, 32)) for key in self._secret_keys]
+            cipher = MultiFernet([Fernet(key) for key in keys])
+            if len(self._ciphers) < MAX_CIPHERS:
+                self._ciphers[purpose] = cipher
+        return cipher
 
     def mark(self, text: str) -> str:
         """A short keyed mark of a text, the same each time: to know it again, and to tell nothing of it."""
@@ -81,10 +108,6 @@ def normalised(email: str) -> str:
 
 def _derived(key: str, purpose: bytes, length: int) -> bytes:
     return HKDF(SHA256(), length=length, salt=None, info=b"recovery-quiz " + purpose).derive(key.encode())
-
-
-def _fernet_key(key: str) -> bytes:
-    return base64.urlsafe_b64encode(_derived(key, b"sealing", 32))
 
 
 def _text(sealed: bytes) -> str:

@@ -54,7 +54,12 @@ DESCRIBED = (
         secret=True,
     ),
     Described("BROKER_URL", "Celery's broker: Redis or RabbitMQ", "the same as REDIS_URL", secret=True),
-    Described("SMTP_URL", "smtps://user:password@host, or smtp://user:password@host:587?starttls=required", "the local mailbox", secret=True),
+    Described(
+        "SMTP_URL",
+        "smtps://user:password@host, or smtp://user:password@host:587?starttls=required",
+        "the local mailbox",
+        secret=True,
+    ),
     Described("MAIL_FROM", "the sender address of letters", "hello@localhost.localdomain"),
     Described("PUBLIC_URL", "the address browsers reach this service at", "http://127.0.0.1:PORT"),
     Described(

@@ -86,7 +86,9 @@ def _unusable(settings: Settings) -> Iterator[str]:
             starts = " or ".join(f"{scheme}://" for scheme in schemes)
             yield f"{name} cannot be read: it must start with {starts}"
     for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
-        if any(key and (len(key) < MIN_SECRET or len(set(key)) < 8) for key in keys) or (settings.local and not all(keys)):
+        if any(key and (len(key) < MIN_SECRET or len(set(key)) < 8) for key in keys) or (
+            settings.local and not all(keys)
+        ):
             yield f"{name} is missing or weak: give at least {MIN_SECRET} random characters"
     if settings.log_level not in LEVELS:
         yield f"LOG_LEVEL: use {', '.join(LEVELS)}"

@@ -16,6 +16,8 @@ from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.publish_draft import publish_due
 from widget.actions.rescue_letters import rescue_letters
 from widget.actions.send_letter import send_due_letters
+from widget.actions.send_outbox import send_outbox
+from widget.actions.settle_privacy import carry_out_due
 from widget.parts import Parts, build_parts
 from widget.settings import Settings, read_settings
 from widget.telemetry import start_logs
@@ -49,11 +51,13 @@ def configure(settings: Settings) -> None:
         beat_schedule={
             "handle-hooks": {"task": "handle_hooks", "schedule": sweep, "options": {"expires": sweep * 2}},
             "send-letters": {"task": "send_letters", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "send-outbox": {"task": "send_outbox", "schedule": sweep, "options": {"expires": sweep * 2}},
             "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
             "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
             "import-feeds": {"task": "import_feeds", "schedule": sweep, "options": {"expires": sweep * 2}},
             "find-missed-orders": {"task": "find_missed_orders", "schedule": 60.0, "options": {"expires": 60}},
             "collect-reports": {"task": "collect_reports", "schedule": 60.0, "options": {"expires": 60}},
+            "carry-out-privacy": {"task": "carry_out_privacy", "schedule": 60.0, "options": {"expires": 60}},
             "rescue-letters": {"task": "rescue_letters", "schedule": 60.0, "options": {"expires": 60}},
             "forget-old": {"task": "forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
         },
@@ -106,6 +110,16 @@ def handle_hooks_task() -> int:
 @app.task(name="send_letters")  # type: ignore[untyped-decorator]
 def send_letters_task() -> int:
     return send_due_letters(parts())
+
+
+@app.task(name="send_outbox")  # type: ignore[untyped-decorator]
+def send_outbox_task() -> int:
+    return send_outbox(parts())
+
+
+@app.task(name="carry_out_privacy")  # type: ignore[untyped-decorator]
+def carry_out_privacy_task() -> int:
+    return carry_out_due(parts())
 
 
 @app.task(name="rescue_letters")  # type: ignore[untyped-decorator]

@@ -18,8 +18,8 @@ from widget.actions.change_product import change_product
 from widget.actions.errors import VersionGone
 from widget.actions.submit_answers import submit_answers
 from widget.cache.local import LocalCache
-from widget.cache.shared import OPEN_SECONDS, Circuit
 from widget.cache.refreshing import FRESH_SECONDS
+from widget.cache.shared import OPEN_SECONDS, Circuit
 from widget.parts import Parts
 from widget.telemetry import REGISTRY
 

@@ -29,6 +29,7 @@ from widget.actions.submit_answers import record_response, submit_answers
 from widget.domain.delivery import BadSignature
 from widget.mail.carrier import Later, MemoryCarrier, Never, Unclear
 from widget.parts import Parts
+from widget.seals import WEBHOOK_SECRET
 from widget.storage.contacts import Consent, Contact
 from widget.storage.hooks import FAILED, Hook
 from widget.storage.letters import Letter, claim_due
@@ -67,7 +68,7 @@ def hook(
     with parts.reads() as session:
         shop = shop_by_slug(session, "demo")
         assert shop is not None
-        secret = parts.seals.unseal(shop.sealed_secrets[0])
+        secret = parts.seals.unseal(shop.sealed_secrets[0], WEBHOOK_SECRET)
     headers = {
         "webhook-id": event_id,
         "webhook-timestamp": str(stamp),

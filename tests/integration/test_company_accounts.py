@@ -22,6 +22,7 @@ from widget.actions.add_person import add_person
 from widget.actions.disable_person import disable_person
 from widget.app import create_wsgi
 from widget.parts import Parts
+from widget.seals import TOTP
 from widget.storage.audit import AuditEntry
 from widget.storage.people import SignIn, person_by_email
 
@@ -263,7 +264,7 @@ def test_codes_of_ours_are_not_asked_for_on_top(parts: Parts, provider: FakeProv
     with parts.sessions.begin() as session:
         owner = person_by_email(session, "owner@team.example")
         assert owner
-        owner.sealed_totp = parts.seals.seal("JBSWY3DPEHPK3PXP")
+        owner.sealed_totp = parts.seals.seal("JBSWY3DPEHPK3PXP", TOTP)
 
     assert come_back(client_of(parts), provider).location == "/console/"
 

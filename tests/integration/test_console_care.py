@@ -33,6 +33,7 @@ from widget.content.schemas import (
 )
 from widget.parts import Parts
 from widget.passwords import new_totp_secret
+from widget.seals import TOTP
 from widget.storage.drafts import PlannedPublish
 from widget.storage.people import Person
 from widget.web.console.fields import FIELDS, Field
@@ -221,7 +222,7 @@ def test_a_one_time_link_does_not_get_round_one_time_codes(parts: Parts) -> None
     secret = new_totp_secret()
     with parts.sessions.begin() as session:
         row = session.get_one(Person, someone.id)
-        row.sealed_totp = parts.seals.seal(secret)
+        row.sealed_totp = parts.seals.seal(secret, TOTP)
         fresh, other = make_link(parts, session, row), make_link(parts, session, row)
     with pytest.raises(WrongCode):
         come_in(parts, token=fresh, name="Kim", password=PASSWORD + "!")

@@ -31,6 +31,7 @@ from widget.domain.delivery import BadSignature
 from widget.domain.roles import OWNER
 from widget.mail.carrier import Later, MemoryCarrier
 from widget.parts import Parts
+from widget.seals import WEBHOOK_SECRET
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import stored_product
 from widget.storage.hooks import DONE, FAILED, WAITING, Hook
@@ -233,7 +234,7 @@ def rotated(parts: Parts, client: Any) -> str:
 
 def test_after_a_rotation_both_secrets_are_good_for_a_day(parts: Parts) -> None:
     client = client_in(parts)
-    first = parts.seals.unseal(shop(parts).sealed_secrets[0])
+    first = parts.seals.unseal(shop(parts).sealed_secrets[0], WEBHOOK_SECRET)
     second = rotated(parts, client)
     parts.clock.move_to(parts.now() + timedelta(hours=23))
     assert signed_with(parts, first)

@@ -183,7 +183,9 @@ def test_a_change_that_is_none_keeps_the_caches(sqlite_parts: Parts) -> None:
 def test_publishing_is_seen_at_once_by_who_published(sqlite_parts: Parts) -> None:
     sqlite_parts.live.live("demo", "leg-day")
     files = leg_day_files()
-    number = publish_files(sqlite_parts, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+    number = publish_files(
+        sqlite_parts, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")}
+    )
     served = sqlite_parts.live.live("demo", "leg-day")
 
     assert served is not None
@@ -200,4 +202,3 @@ def _until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
-

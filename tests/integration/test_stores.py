@@ -33,6 +33,7 @@ from widget.actions.send_letter import send_due_letters
 from widget.domain.delivery import BadSignature
 from widget.mail.carrier import MemoryCarrier
 from widget.parts import Parts
+from widget.seals import DATA_COPY
 from widget.storage.contacts import Consent, Contact, Suppression, contact_for
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
@@ -403,7 +404,7 @@ def test_a_request_to_see_leaves_a_sealed_copy_for_the_shop(parts: Parts) -> Non
     shopify(parts, "customers/data_request", request, event="d1")
     handle_hooks(parts)
     (receipt,) = rows(parts, PrivacyRequest)
-    copy = json.loads(parts.seals.unseal(receipt.sealed_copy))
+    copy = json.loads(parts.seals.unseal(receipt.sealed_copy, DATA_COPY))
 
     assert BUYER not in receipt.sealed_copy
     assert copy["contacts"][0]["email"] == BUYER

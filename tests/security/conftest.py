@@ -15,9 +15,7 @@ __all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")
-def production(
-    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redis_server: Any
-) -> Iterator[Production]:
+def production(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redis_server: Any) -> Iterator[Production]:
     """``recovery-quiz web``, ``worker`` and ``beat`` in production mode on PostgreSQL, behind nginx with TLS."""
     admin = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     name = f"rq_production_{tmp_path_factory.getbasetemp().name.replace('-', '_')}"

@@ -89,7 +89,11 @@ def test_nothing_typed_is_lost_when_a_session_ends_meanwhile(context: BrowserCon
 
 
 def test_a_form_from_another_site_is_refused_whatever_it_brings(production: Production) -> None:
-    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}):
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+    ):
         request = urllib.request.Request(
             f"{production.direct}/console/sign-in", data=b"email=a", headers=headers, method="POST"
         )

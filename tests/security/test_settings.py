@@ -78,7 +78,12 @@ def test_a_safe_setting_is_accepted(name: str, value: str, tmp_path: Path) -> No
 
 def test_random_secrets_of_every_usual_kind_are_strong_enough() -> None:
     for _ in range(300):
-        for made in (secrets.token_urlsafe(32), secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(48)):
+        for made in (
+            secrets.token_urlsafe(32),
+            secrets.token_hex(16),
+            secrets.token_hex(32),
+            secrets.token_urlsafe(48),
+        ):
             assert strength_bits(made) >= MIN_SECRET_BITS, made
 
 

@@ -185,7 +185,9 @@ class Production:
             )
         )
         binary = shutil.which("nginx") or "/usr/sbin/nginx"
-        self._programs.append(subprocess.Popen([binary, "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL))
+        self._programs.append(
+            subprocess.Popen([binary, "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL)
+        )
 
 
 def make_certificate(folder: Path, names: tuple[str, ...]) -> Path:
@@ -211,8 +213,6 @@ def make_certificate(folder: Path, names: tuple[str, ...]) -> Path:
     path = folder / "cert.pem"
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return path

@@ -51,7 +51,7 @@ def test_after_a_rotation_old_codes_open_and_new_ones_are_signed_anew() -> None:
 
     assert rotated.open_code(SEALS.code(b"x"), *()) == b"x"
     assert rotated.code(b"x") != SEALS.code(b"x")
-    assert rotated.unseal(SEALS.seal("whsec_x")) == "whsec_x"
+    assert rotated.unseal(SEALS.seal("whsec_x", "a"), "a") == "whsec_x"
     assert rotated.address_hash("demo", " A@B.example ") == SEALS.address_hash("demo", "a@b.example")
     assert rotated.address_hash("demo", "a@b.example") != rotated.address_hash("other", "a@b.example")
 

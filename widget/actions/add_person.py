@@ -1,10 +1,15 @@
-"""Let somebody into a shop's console: a membership, and a link that lets them in once."""
+"""Let somebody into a shop's console: a membership, and a link that makes it take effect.
+
+Whoever holds a link chooses the password of an account. A membership therefore takes effect only by a link that was
+made for this very shop and mailed to the address (or handed over by the operator), and every earlier link is void by
+then: a shop that opened an account by hand can never reach into another shop through it.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
@@ -26,38 +31,67 @@ class BadMember(ActionError):
 def add_person(
     parts: Parts, *, shop: str, email: str, role: str, name: str = "", by: Person | None = None, again: bool = False
 ) -> tuple[Person, str]:
-    """(the person, the token of a link that lets them in once; empty for who has a password, unless ``again``).
+    """(the person, the token of a link). Raises UnknownShop, BadMember, BadAddress.
 
-    Somebody who is in the shop already gets the role. Raises UnknownShop, BadMember, BadAddress.
+    From the console (``by``) the link is meant to be mailed. From the command line it is handed over; who has a
+    verified account needs none (the token is empty, unless ``again``), and is in at once. Somebody who is in the shop
+    already gets the role.
     """
     if role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
-    address, now = checked_address(email).casefold(), parts.now()
+    address = checked_address(email).casefold()
     with parts.sessions.begin() as session:
         owner = shop_by_slug(session, shop, lock=True)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        person = person_by_email(session, address)
-        if person is None:
-            person = Person(email=address, name=name[:80], password_hash="", created_at=now)
-            session.add(person)
-            session.flush()  # The membership below needs the id.
-        member = membership(session, owner.id, person.id)
-        if member is None:
-            session.add(Membership(shop_id=owner.id, person_id=person.id, role=role, created_at=now))
-        elif member.role != role:
-            keep_an_owner(session, owner, member, role)
-            member.role = role
+        person = person_in(parts, session, owner, address, role, name)
         tell(parts, session, owner, by, "person_added", f"{address} as {role}")
-        return person, make_link(parts, session, person) if again or not person.password_hash else ""
+        member = membership(session, owner.id, person.id)
+        assert member is not None  # Made above.
+        trusted = by is None and person.verified_at is not None and bool(person.password_hash)
+        if trusted and member.active_at is None:
+            member.active_at = parts.now()
+        needs_link = again or not person.password_hash or member.active_at is None
+        return person, make_link(parts, session, person, owner, mailed=by is not None) if needs_link else ""
 
 
-def make_link(parts: Parts, session: Session, person: Person, good_for: timedelta = GOOD_FOR) -> str:
-    """The token of a link that lets this person in once. Older links stay good until they expire."""
+def person_in(parts: Parts, session: Session, shop: Shop, address: str, role: str, name: str) -> Person:
+    """The person of an address with a membership in a shop, both made where there is none. Raises BadMember."""
+    now = parts.now()
+    person = person_by_email(session, address)
+    if person is None:
+        person = Person(email=address, name=name[:80], password_hash="", created_at=now)
+        session.add(person)
+        session.flush()  # The membership below needs the id.
+    member = membership(session, shop.id, person.id)
+    if member is None:
+        void_links(parts, session, person)
+        session.add(Membership(shop_id=shop.id, person_id=person.id, role=role, created_at=now))
+        session.flush()
+    elif member.role != role:
+        keep_an_owner(session, shop, member, role)
+        member.role = role
+    return person
+
+
+def void_links(parts: Parts, session: Session, person: Person) -> None:
+    """No link that was made before opens anything any more."""
+    unused = (SignInLink.person_id == person.id, SignInLink.used_at.is_(None))
+    session.execute(update(SignInLink).where(*unused).values(used_at=parts.now()))
+
+
+def make_link(parts: Parts, session: Session, person: Person, shop: Shop, *, mailed: bool) -> str:
+    """The token of a link that lets this person in once. ``mailed``: it goes to their own address and nowhere else."""
     token, now = new_token(), parts.now()
-    session.add(
-        SignInLink(person_id=person.id, token_hash=token_hash(token), created_at=now, expires_at=now + good_for)
+    row = SignInLink(
+        person_id=person.id,
+        shop_id=shop.id,
+        mailed=mailed,
+        token_hash=token_hash(token),
+        created_at=now,
+        expires_at=now + GOOD_FOR,
     )
+    session.add(row)
     return token
 
 
@@ -83,10 +117,12 @@ def change_member(parts: Parts, *, shop: str, person_id: int, role: str | None, 
 def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | None) -> None:
     """A shop without an owner could not be looked after any more. Raises BadMember.
 
-    The shop's row is locked by whoever asks: two owners must not remove each other at once.
+    The shop's row is locked by whoever asks: two owners must not remove each other at once. Somebody who was only
+    invited is no owner yet.
     """
-    owners = select(func.count()).where(Membership.shop_id == shop.id, Membership.role == OWNER)
-    if member.role == OWNER and role != OWNER and session.scalar(owners) == 1:
+    mine = (Membership.shop_id == shop.id, Membership.role == OWNER, Membership.active_at.is_not(None))
+    owners = session.scalar(select(func.count()).where(*mine))
+    if member.role == OWNER and member.active_at is not None and role != OWNER and owners == 1:
         raise BadMember("this is the only owner: make somebody else an owner first")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from widget.actions.errors import ActionError
 from widget.parts import Parts
+from widget.seals import WEBHOOK_SECRET
 from widget.storage.shops import Shop, shop_by_slug
 from widget.stores.standard import new_secret
 
@@ -27,6 +28,8 @@ def add_shop(parts: Parts, slug: str, **fields: Any) -> Shop:
     with parts.sessions.begin() as session:
         if shop_by_slug(session, slug):
             raise BadShop(f"there is a shop '{slug}' already")
-        shop = Shop(slug=slug, created_at=parts.now(), sealed_secrets=[parts.seals.seal(new_secret())], **fields)
+        shop = Shop(
+            slug=slug, created_at=parts.now(), sealed_secrets=[parts.seals.seal(new_secret(), WEBHOOK_SECRET)], **fields
+        )
         session.add(shop)
     return shop

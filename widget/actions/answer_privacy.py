@@ -1,34 +1,42 @@
 """Do what a person asked of the store: show what is kept of them, or forget it. The receipt is a row.
 
 Source: shopify.dev, "Privacy law compliance": customers/data_request, customers/redact (by id, by address, by orders:
-any of them may be all we get), shop/redact; to be done within 30 days. Here it is done at once.
+any of them may be all we get), shop/redact; to be done within 30 days. What shows data is answered at once. What
+destroys it waits for two days, as Shopify itself does after an uninstall: it is announced to the owners, and can be
+cancelled, since a signature does not tell a real wish from a captured one.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from widget.actions.announce_privacy import announce
 from widget.actions.change_consent import erase_contact, forget_orders, redact_hooks
 from widget.actions.forget_shop import forget_shop
-from widget.domain.gatekeeper import ERASED
-from widget.domain.order import DATA_REQUEST, SHOP_REDACT, PrivacyEvent
+from widget.domain.gatekeeper import ERASED, ERASURE_PENDING
+from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
 from widget.mail.message import BadAddress, checked_address
 from widget.parts import Parts
+from widget.seals import DATA_COPY, PRIVACY_EVENT
 from widget.storage.audit import note
-from widget.storage.contacts import Consent, Contact, suppress
+from widget.storage.connections import connection_of
+from widget.storage.contacts import Consent, Contact, lift, suppress, suppress_unless_known
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.people import Person
-from widget.storage.privacy import PrivacyRequest, drop_copies
+from widget.storage.privacy import DONE, WAITING, PrivacyRequest, drop_copies
 from widget.storage.shops import Shop
 
 COPY_FOR = timedelta(days=30)
+GRACE = timedelta(hours=48)
+"""Shopify's own time between an uninstall and shop/redact."""
 MOST_IN = 500
 """Ids in one statement: databases take only so many."""
 
@@ -40,10 +48,23 @@ def answer_privacy(
     again = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop.id, PrivacyRequest.event_id == event_id)
     if known := session.scalar(again):
         return known
+    if event.kind in DESTRUCTIVE:
+        return postpone(parts, session, shop, event, event_id=event_id, received_at=received_at)
+    row = _receipt(parts, shop, event, event_id, received_at)
+    session.add(row)
+    carry_out(parts, session, shop, event, row)
+    return row
+
+
+def carry_out(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, row: PrivacyRequest) -> None:
+    """Do what a request asks for, within the caller's transaction; its row says what there was."""
+    row.state, row.done_at, row.encrypted_event = DONE, parts.now(), ""
     if event.kind == SHOP_REDACT:
-        row = _receipt(parts, shop, event, event_id, received_at, forget_shop(parts, session, shop))
-        session.add(row)
-        return row
+        row.found = forget_shop(parts, session, shop)
+        return
+    if event.kind == UNINSTALL:
+        drop_key(session, shop, event.store)
+        return
     address_hash = _address_hash(parts, shop, event)
     orders = _orders(session, shop, event)
     contacts = _contacts(session, shop, address_hash, orders)
@@ -51,32 +72,75 @@ def answer_privacy(
     orders += [each for each in _orders_of(session, theirs) if each.id not in {one.id for one in orders}]
     letters = _letters(session, theirs, {each.id for each in orders})
     consents = _consents(session, theirs)
-    found = {"contacts": len(contacts), "orders": len(orders), "letters": len(letters), "consents": len(consents)}
-    row = _receipt(parts, shop, event, event_id, received_at, found)
-    session.add(row)
+    row.found = {"contacts": len(contacts), "orders": len(orders), "letters": len(letters), "consents": len(consents)}
     if event.kind == DATA_REQUEST:
-        row.sealed_copy = parts.seals.seal(json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False))
+        row.sealed_copy = parts.seals.seal(
+            json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False), DATA_COPY
+        )
         row.copy_until, row.contact_ids = parts.now() + COPY_FOR, sorted(theirs)
         row.order_ids = sorted(each.id for each in orders)
     else:
         _forget(parts, session, shop, contacts, orders, address_hash)
         redact_hooks(session, shop.id, event.email)
-    return row
 
 
-def _receipt(
-    parts: Parts, shop: Shop, event: PrivacyEvent, event_id: str, received_at: datetime, found: dict[str, int]
-) -> PrivacyRequest:
+def drop_key(session: Session, shop: Shop, platform: str) -> None:
+    """The store stays uninstalled: its API key is of no use any more."""
+    connection = connection_of(session, shop.id, platform, lock=True)
+    if connection is not None and connection.uninstalled_at is not None:
+        connection.sealed_key = ""
+
+
+def _receipt(parts: Parts, shop: Shop, event: PrivacyEvent, event_id: str, received_at: datetime) -> PrivacyRequest:
     return PrivacyRequest(
         shop_id=shop.id,
         event_id=event_id,
         kind=event.kind,
         received_at=received_at,
-        done_at=parts.now(),
-        found=found,
+        found={},
         contact_ids=[],
         order_ids=[],
     )
+
+
+def postpone(
+    parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
+) -> PrivacyRequest:
+    """Keep a request that destroys data until its time has come, tell the owners, and write to nobody it is about."""
+    row = _receipt(parts, shop, event, event_id, received_at)
+    row.state, row.due_at = WAITING, received_at + GRACE
+    row.encrypted_event = parts.seals.seal(json.dumps(asdict(event)), PRIVACY_EVENT)
+    session.add(row)
+    session.flush()  # The announcement names its number.
+    for address_hash in _hashes(parts, session, shop, event):
+        suppress_unless_known(
+            session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING, at=parts.now()
+        )
+    announce(parts, session, shop, row)
+    about = f"request {row.id}: {event.kind.replace('_', ' ')}, due {row.due_at:%Y-%m-%d %H:%M} UTC"
+    note(session, shop_id=shop.id, at=parts.now(), who="store", what="privacy_request_waits", about=about)
+    return row
+
+
+def event_of(parts: Parts, row: PrivacyRequest) -> PrivacyEvent:
+    """The event of a request that waits. Raises Forged when the key it was encrypted with is gone."""
+    data = json.loads(parts.seals.unseal(row.encrypted_event, PRIVACY_EVENT))
+    return PrivacyEvent(**{**data, "order_ids": tuple(data["order_ids"])})
+
+
+def release_hold(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent) -> None:
+    """Nobody is held back by a request any more that was cancelled."""
+    for address_hash in _hashes(parts, session, shop, event):
+        lift(session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING)
+
+
+def _hashes(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent) -> set[str]:
+    """The people that one customer's request is about."""
+    if event.kind != CUSTOMER_REDACT:
+        return set()
+    address_hash = _address_hash(parts, shop, event)
+    contacts = _contacts(session, shop, address_hash, _orders(session, shop, event))
+    return {contact.address_hash for contact in contacts} | ({address_hash} if address_hash else set())
 
 
 def copy_of(parts: Parts, shop_id: int, number: int, *, by: Person) -> str | None:
@@ -88,7 +152,7 @@ def copy_of(parts: Parts, shop_id: int, number: int, *, by: Person) -> str | Non
             return None
         about = f"request {number}"
         note(session, shop_id=shop_id, at=now, person_id=by.id, who=by.told, what="privacy_copy_taken", about=about)
-        return parts.seals.unseal(row.sealed_copy)
+        return parts.seals.unseal(row.sealed_copy, DATA_COPY)
 
 
 def _address_hash(parts: Parts, shop: Shop, event: PrivacyEvent) -> str:

@@ -10,7 +10,7 @@ from widget.actions.errors import ActionError, UnknownShop
 from widget.actions.fetch_catalogue import API, NoKey, api_of
 from widget.actions.import_feed import STOPPED
 from widget.parts import Parts
-from widget.seals import Forged
+from widget.seals import FEED_ADDRESS, Forged
 from widget.storage.audit import note
 from widget.storage.feeds import GIVEN_UP_AFTER, IDLE, RUNNING, WAITING, Feed, feed_of
 from widget.storage.people import Person
@@ -55,7 +55,7 @@ def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Li
             row = Feed(shop_id=owner.id)
             session.add(row)
         now = parts.now()
-        row.sealed_address = parts.seals.seal(address) if address else ""
+        row.sealed_address = parts.seals.seal(address, FEED_ADDRESS) if address else ""
         row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
         row.started_at, row.progress, row.anyway = None, 0, 0  # A run under way does not count any more.
         row.asked_by = by.id if address else None
@@ -96,7 +96,7 @@ def shown_address(parts: Parts, row: Feed | None) -> str:
     if row is None or not row.sealed_address:
         return ""
     try:
-        address = parts.seals.unseal(row.sealed_address)
+        address = parts.seals.unseal(row.sealed_address, FEED_ADDRESS)
         if address.startswith(API):
             return f"the API of {address.removeprefix(API).title()}"
         return f"https://{urlsplit(address).hostname}/…"

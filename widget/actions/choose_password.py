@@ -1,15 +1,19 @@
-"""Come in by a one-time link, choose a password, use one-time codes."""
+"""Accept an invitation, choose a password, use one-time codes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownToken
-from widget.actions.sign_in import begin_visit, link_person, shut_other_doors
+from widget.actions.sign_in import begin_visit, end_other_sessions, link_person, shut_other_doors
 from widget.parts import Parts
 from widget.passwords import hash_password, is_password, new_totp_secret, totp_address, totp_step
+from widget.seals import TOTP, TOTP_OFFER, Forged
 from widget.storage.audit import note
-from widget.storage.people import Person, shops_of
+from widget.storage.people import Membership, Person, SignInLink, membership, shops_of
 
 
 class WrongPassword(ActionError):
@@ -20,80 +24,160 @@ class WrongCode(ActionError):
     code = "wrong_code"
 
 
-def link_opens_for(parts: Parts, token: str) -> Person:
-    """Whom a link lets in; nothing is changed. Raises UnknownToken."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a link is for. ``accept``: the account has an owner and a password; pressing a button is all that is left."""
+
+    person: Person
+    accept: bool
+
+
+_GONE = "this link was used already, or is too old: ask for another one"
+
+
+def link_opens_for(parts: Parts, token: str) -> Opening:
+    """What a link is for; nothing is changed. Raises UnknownToken."""
     with parts.reads() as session:
-        found = link_person(session, parts, token)
-    if found is None:
-        raise UnknownToken("this link was used already, or is too old: ask for another one")
-    return found[1]
+        link, person, member = _link(parts, session, token)
+        return Opening(person, _accepts(link, person, member))
+
+
+def accept_invitation(parts: Parts, *, token: str) -> Person:
+    """Make a membership take effect. The account is its owner's: no session begins by it. Raises UnknownToken."""
+    with parts.sessions.begin() as session:
+        link, person, member = _link(parts, session, token, lock=True)
+        if not _accepts(link, person, member) or member is None:
+            raise UnknownToken(_GONE)
+        link.used_at = member.active_at = parts.now()
+        _tell(parts, session, person, "invitation_accepted")
+        return person
 
 
 def come_in(parts: Parts, *, token: str, name: str, password: str, code: str = "", browser: str = "") -> str:
-    """Use up the link and set name and password; the token for the cookie.
+    """Use up the link, set name and password, and let the membership of its shop take effect; the token for the cookie.
 
-    Whoever uses one-time codes gives one here, too; other browsers and links of theirs are shut.
-    Raises UnknownToken, Weak, WrongCode.
+    Whoever uses one-time codes gives one here, too; other browsers and links of theirs are shut. A link that was mailed
+    proves the address. Raises UnknownToken, Weak, WrongCode.
     """
-    person = link_opens_for(parts, token)
-    hashed = hash_password(password, person.email, name)
+    opening = link_opens_for(parts, token)
+    if opening.accept:
+        raise UnknownToken("this link is for accepting an invitation: sign in with your password afterwards")
+    hashed = hash_password(password, opening.person.email, name)  # Outside of any transaction: it takes its time.
     with parts.sessions.begin() as session:
-        found = link_person(session, parts, token, lock=True)
-        if found is None:
-            raise UnknownToken("this link was used already, or is too old: ask for another one")
-        link, person = found
-        _check_code(parts, person, code)
+        link, person, member = _link(parts, session, token, lock=True)
+        _check_code(parts, session, person, code)
         shut_other_doors(session, parts, person)
         link.used_at = parts.now()
         person.name, person.password_hash = name.strip()[:80] or person.name, hashed
+        if link.mailed:
+            person.verified_at = person.verified_at or parts.now()
+        if member is not None:
+            member.active_at = member.active_at or parts.now()
+            session.flush()  # The log below goes to the shops where they are in.
         _tell(parts, session, person, "password_chosen")
         return begin_visit(parts, session, person, browser)
 
 
-def _check_code(parts: Parts, person: Person, code: str) -> None:
-    if not person.sealed_totp:
-        return
-    step = totp_step(parts.seals.unseal(person.sealed_totp), code, parts.now(), person.totp_step)
-    if step is None:
+def _link(
+    parts: Parts, session: Session, token: str, *, lock: bool = False
+) -> tuple[SignInLink, Person, Membership | None]:
+    """Raises UnknownToken for a link that was used, is too old, or whose membership is gone."""
+    found = link_person(session, parts, token, lock=lock)
+    if found is None:
+        raise UnknownToken(_GONE)
+    link, person = found
+    member = membership(session, link.shop_id, person.id) if link.shop_id else None
+    if link.shop_id and member is None:
+        raise UnknownToken(_GONE)
+    return link, person, member
+
+
+def _accepts(link: SignInLink, person: Person, member: Membership | None) -> bool:
+    waits = member is not None and member.active_at is None
+    return link.mailed and waits and bool(person.password_hash) and person.verified_at is not None
+
+
+def _check_code(parts: Parts, session: Session, person: Person, code: str) -> None:
+    if person.sealed_totp and not use_step(parts, session, person, code):
         raise WrongCode("Give the six digits that your authenticator shows now.")
-    person.totp_step = step
 
 
-def change_password(parts: Parts, *, person_id: int, old: str, new: str) -> None:
-    """Raises WrongPassword, Weak."""
+def use_step(parts: Parts, session: Session, person: Person, code: str) -> bool:
+    """Whether a one-time code is right and was not used before, also by somebody else at this very moment."""
+    step = totp_step(parts.seals.unseal(person.sealed_totp, TOTP), code, parts.now(), person.totp_step)
+    if step is None:
+        return False
+    fresh = update(Person).where(Person.id == person.id, Person.totp_step < step).values(totp_step=step)
+    return bool(session.execute(fresh).rowcount)  # type: ignore[attr-defined]
+
+
+def change_password(parts: Parts, *, person_id: int, old: str, new: str, keep: int | None = None) -> None:
+    """Set another password and end all sessions but ``keep``. Raises WrongPassword, Weak."""
+    person = _with_password(parts, person_id, old)
+    hashed = hash_password(new, person.email, person.name)
     with parts.sessions.begin() as session:
-        person = session.get_one(Person, person_id)
-        if not is_password(person.password_hash, old):
-            raise WrongPassword("That is not your password of today.")
-        person.password_hash = hash_password(new, person.email, person.name)
-        _tell(parts, session, person, "password_changed")
+        fresh = _unchanged(session, person)
+        fresh.password_hash = hashed
+        end_other_sessions(parts, session, fresh, keep)
+        _tell(parts, session, fresh, "password_changed")
 
 
 def offer_codes(parts: Parts, *, person: Person) -> tuple[str, str]:
-    """(a fresh secret, sealed for the form; what an authenticator reads): nothing is kept until a code was right."""
+    """(a fresh secret, encrypted for this person's form; what an authenticator reads). Nothing is kept yet."""
     secret = new_totp_secret()
-    return parts.seals.seal(secret), totp_address(secret, person.email)
+    return parts.seals.seal(secret, f"{TOTP_OFFER} {person.id}"), totp_address(secret, person.email)
 
 
-def use_codes(parts: Parts, *, person_id: int, sealed: str, code: str) -> None:
-    """From now on a one-time code is asked for. Raises WrongCode, Forged."""
-    step = totp_step(parts.seals.unseal(sealed), code, parts.now())
+def use_codes(
+    parts: Parts, *, person_id: int, sealed: str, code: str, password: str, old_code: str = "", keep: int | None = None
+) -> None:
+    """From now on a one-time code of this secret is asked for; all sessions but ``keep`` end.
+
+    Whoever replaces one secret by another gives a code of the old one, too. Raises WrongPassword, WrongCode.
+    """
+    person = _with_password(parts, person_id, password)
+    try:
+        secret = parts.seals.unseal(sealed, f"{TOTP_OFFER} {person_id}")
+    except Forged as error:
+        raise WrongCode("This page is too old. Begin again.") from error
+    step = totp_step(secret, code, parts.now())
     if step is None:
         raise WrongCode("These six digits are not the ones of this moment. Check the clock of your phone.")
     with parts.sessions.begin() as session:
-        person = session.get_one(Person, person_id)
-        person.sealed_totp, person.totp_step = sealed, step
-        _tell(parts, session, person, "codes_on")
+        fresh = _unchanged(session, person)
+        if fresh.sealed_totp and not use_step(parts, session, fresh, old_code):
+            raise WrongCode("Give a code of the authenticator you use today as well.")
+        fresh.sealed_totp, fresh.totp_step = parts.seals.seal(secret, TOTP), step
+        end_other_sessions(parts, session, fresh, keep)
+        _tell(parts, session, fresh, "codes_on")
 
 
-def stop_codes(parts: Parts, *, person_id: int, password: str) -> None:
-    """No one-time codes any more. Raises WrongPassword."""
+def stop_codes(parts: Parts, *, person_id: int, password: str, code: str, keep: int | None = None) -> None:
+    """No one-time codes any more; all sessions but ``keep`` end. Raises WrongPassword, WrongCode."""
+    person = _with_password(parts, person_id, password)
     with parts.sessions.begin() as session:
+        fresh = _unchanged(session, person)
+        _check_code(parts, session, fresh, code)
+        fresh.sealed_totp, fresh.totp_step = "", 0
+        end_other_sessions(parts, session, fresh, keep)
+        _tell(parts, session, fresh, "codes_off")
+
+
+def _with_password(parts: Parts, person_id: int, password: str) -> Person:
+    """The person, once the password was right; compared with no transaction open. Raises WrongPassword."""
+    with parts.reads() as session:
         person = session.get_one(Person, person_id)
-        if not is_password(person.password_hash, password):
-            raise WrongPassword("That is not your password.")
-        person.sealed_totp, person.totp_step = "", 0
-        _tell(parts, session, person, "codes_off")
+    if not is_password(person.password_hash, password):
+        raise WrongPassword("That is not your current password.")
+    return person
+
+
+def _unchanged(session: Session, person: Person) -> Person:
+    """The row to change, locked, if its password is still the one that was compared. Raises WrongPassword."""
+    fresh = session.get_one(Person, person.id, with_for_update=True)
+    if fresh.password_hash != person.password_hash:
+        raise WrongPassword("Your password was changed meanwhile. Try again.")
+    return fresh
 
 
 def _tell(parts: Parts, session: Session, person: Person, what: str) -> None:

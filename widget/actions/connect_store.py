@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownShop
 from widget.mail.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.parts import Parts
+from widget.seals import API_KEY, WEBHOOK_SECRET
 from widget.storage.audit import note
 from widget.storage.connections import Connection, connection_of
 from widget.storage.people import Person
@@ -61,10 +62,14 @@ def connect_store(
             session.add(row)
         changed = _take_secret(parts, row, secret)
         if address and address != row.address:
+            if row.address and row.sealed_key and not key:
+                # The key belongs to the old address: whoever changes it must not have the key sent to theirs.
+                row.sealed_key, row.due_at = "", None
+                changed.append("key removed")
             row.address = address
             changed.append("address")
         if key:
-            row.sealed_key = parts.seals.seal(key)
+            row.sealed_key = parts.seals.seal(key, API_KEY)
             changed.append("key")
         row.changed_at = now
         if changed and row.uninstalled_at is not None:
@@ -106,10 +111,10 @@ def _connection(session: Session, shop: str, platform: str) -> Connection:
 
 
 def _take_secret(parts: Parts, row: Connection, secret: str) -> list[str]:
-    if not secret or (row.sealed_secrets and parts.seals.unseal(row.sealed_secrets[0]) == secret):
+    if not secret or (row.sealed_secrets and parts.seals.unseal(row.sealed_secrets[0], WEBHOOK_SECRET) == secret):
         return []
     row.rotated_at = parts.now() if row.sealed_secrets else None
-    row.sealed_secrets = [parts.seals.seal(secret), *row.sealed_secrets[:1]]
+    row.sealed_secrets = [parts.seals.seal(secret, WEBHOOK_SECRET), *row.sealed_secrets[:1]]
     return ["secret"]
 
 

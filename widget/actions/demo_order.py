@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 from widget.actions.errors import ActionError
 from widget.domain.product import Product
 from widget.parts import Parts
+from widget.seals import WEBHOOK_SECRET
 from widget.storage.shops import shop_by_slug
 from widget.stores.standard import sign
 
@@ -82,7 +83,7 @@ def deliver(parts: Parts, *, shop: str, body: bytes, address: str) -> None:
         owner = shop_by_slug(session, shop)
     if owner is None:
         raise OrderNotTaken("the demo shop is not set up")
-    secret = parts.seals.unseal(owner.sealed_secrets[0])
+    secret = parts.seals.unseal(owner.sealed_secrets[0], WEBHOOK_SECRET)
     event_id, now = f"msg_{secrets.token_urlsafe(18)}", int(time.time())
     headers = {
         "Content-Type": "application/json",

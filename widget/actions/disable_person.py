@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from widget.actions.add_person import BadMember
 from widget.parts import Parts
 from widget.storage.audit import note
-from widget.storage.people import Person, SignIn, has_come_in, membership, owns_all_of, shops_of
+from widget.storage.people import Person, SignIn, membership, owns_all_of, shops_of
 from widget.storage.shops import shop_by_slug
 
 
@@ -47,7 +47,7 @@ def _theirs(session: Session, shop: str, person_id: int) -> Person:
     if member is None:
         raise BadMember("this person is not in this shop")
     person = session.get_one(Person, person_id, with_for_update=True)
-    if not has_come_in(session, person, member):
+    if member.active_at is None:
         raise BadMember("this person has not come in yet: you can remove them")
     return person
 

@@ -1,19 +1,16 @@
-"""Send a person a copy of what is known of them, to their own address."""
+"""Queue a copy of what is known of a person, to their own address."""
 
 from __future__ import annotations
-
-from email.message import EmailMessage
 
 from sqlalchemy import select
 
 from widget.actions.change_consent import contact_of
+from widget.actions.queue_message import EXPORT, queue_message
 from widget.content.words import FALLBACK, words_for
 from widget.domain.result import direction
 from widget.mail.blocks import Heading, Paragraph, Points, Span
-from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.html import html_part
 from widget.mail.letter import LetterFrame, Written
-from widget.mail.message import letter_message
 from widget.mail.text import text_part
 from widget.parts import Parts
 from widget.seals import PREFERENCES
@@ -21,22 +18,16 @@ from widget.storage.contacts import Consent
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
-from widget.telemetry import log
 
 
-def request_export(parts: Parts, purpose: str, token: str) -> bool:
-    """Write and send the copy at once: it was asked for by someone who reads that mailbox. Whether it went.
-
-    Raises UnknownToken.
-    """
+def request_export(parts: Parts, purpose: str, token: str) -> None:
+    """Queue the copy: it was asked for by someone who reads that mailbox. Raises UnknownToken."""
     with parts.reads() as session:
         contact = contact_of(parts, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)
         consents = list(session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id)))
         orders = list(session.scalars(select(Order).where(Order.contact_id == contact.id).order_by(Order.id)))
         letters = list(session.scalars(select(Letter).where(Letter.contact_id == contact.id).order_by(Letter.id)))
-    if not contact.email:
-        return False
     said = [f"{each.at:%Y-%m-%d %H:%M} UTC: {each.kind} {each.state} ({each.source})" for each in consents]
     bought = [
         f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders
@@ -63,25 +54,5 @@ def request_export(parts: Parts, purpose: str, token: str) -> bool:
         words=words,
     )
     written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
-    return _send(parts, written, shop.name, contact.email, contact.id)
-
-
-def _send(parts: Parts, written: Written, shop: str, email: str, contact_id: int) -> bool:
-    domain = parts.settings.mail_from.rsplit("@", 1)[-1]
-    stamp = int(parts.now().timestamp())
-    message: EmailMessage = letter_message(
-        written,
-        sender_name=shop,
-        sender=parts.settings.mail_from,
-        recipient=email,
-        message_id=f"<{parts.seals.token('x', (contact_id << 40) + stamp)}@{domain}>",
-        list_id="",
-        unsubscribe_url="",
-        date=parts.now(),
-    )
-    try:
-        parts.carrier.send(message, email)
-    except (Later, Never, Unclear):
-        log("letters").warning("export_not_sent", contact_id=contact_id)
-        return False
-    return True
+    with parts.sessions.begin() as session:
+        queue_message(parts, session, shop, written, recipient=contact.email, kind=EXPORT, about=contact.id)

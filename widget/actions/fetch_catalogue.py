@@ -13,7 +13,7 @@ import orjson
 
 from widget.actions.errors import ActionError
 from widget.parts import Parts
-from widget.seals import Forged
+from widget.seals import API_KEY, Forged
 from widget.storage.connections import connection_of
 from widget.stores.addresses import Resolver, resolve
 from widget.stores.api_call import Throttled, call, patient
@@ -41,7 +41,7 @@ def api_of(parts: Parts, shop_id: int, platform: str) -> tuple[str, str]:
     if platform not in WITH_API or row is None or not row.address or not row.sealed_key:
         raise NoKey("connect the store with its address and the key of its API first")
     try:
-        return row.address, parts.seals.unseal(row.sealed_key)
+        return row.address, parts.seals.unseal(row.sealed_key, API_KEY)
     except Forged as error:
         raise NoKey("its key was sealed with another key of ours: set it again") from error
 

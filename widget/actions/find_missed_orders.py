@@ -17,7 +17,7 @@ import orjson
 
 from widget.domain.delivery import Unreadable
 from widget.parts import Parts
-from widget.seals import Forged
+from widget.seals import API_KEY, Forged
 from widget.storage.connections import GIVEN_UP_AFTER, Connection, due_connections
 from widget.storage.hooks import add_hook
 from widget.storage.orders import order_by_external_id
@@ -95,7 +95,7 @@ def _claimed(parts: Parts, connection_id: int) -> _Look | None:
             return None
         row.started_at = now
         try:
-            key = parts.seals.unseal(row.sealed_key) if row.sealed_key else ""
+            key = parts.seals.unseal(row.sealed_key, API_KEY) if row.sealed_key else ""
         except Forged:
             key = ""
         since = (row.looked_until or now) - OVERLAP

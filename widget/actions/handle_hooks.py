@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -15,6 +17,7 @@ from widget.actions.record_order import record_order
 from widget.actions.record_report import record_reports
 from widget.domain.delivery import Unreadable
 from widget.domain.order import (
+    UNINSTALL,
     CatalogueEvent,
     ConsentEvent,
     OrderEvent,
@@ -37,6 +40,9 @@ from widget.stores.platforms import PLATFORMS
 from widget.telemetry import HOOKS, log
 
 BATCH = 100
+PLATFORM_HOST = ".myshopify.com"
+MAX_ATTEMPTS = 12
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
 CATALOGUE_SOON = timedelta(seconds=20)
 """Changes of a catalogue come in bunches: its feed is read once for all of them."""
 
@@ -44,12 +50,14 @@ CATALOGUE_SOON = timedelta(seconds=20)
 def handle_hooks(parts: Parts) -> int:
     """Work through waiting deliveries, each in a transaction of its own; how many were done or given up."""
     with parts.reads() as session:
-        waiting = waiting_hooks(session, BATCH)
+        waiting = waiting_hooks(session, parts.now(), BATCH)
     for hook_id in waiting:
         try:
             handle_hook(parts, hook_id)
         except SQLAlchemyError:
             log("hooks").warning("hook_waits", hook_id=hook_id, exc_info=True)  # The others go on meanwhile.
+            with suppress(SQLAlchemyError):
+                _try_later(parts, hook_id)
     return len(waiting)
 
 
@@ -92,6 +100,19 @@ def _confirm_subscription(parts: Parts, hook_id: int) -> None:
         raise Unreadable(f"the subscription could not be confirmed: {error}") from error
 
 
+def _try_later(parts: Parts, hook_id: int) -> None:
+    """Wait longer each time; in the end it is given up, visibly, and a person can have it tried again."""
+    with parts.sessions.begin() as session:
+        hook = session.get_one(Hook, hook_id, with_for_update=True)
+        hook.attempts += 1
+        if hook.attempts >= MAX_ATTEMPTS:
+            hook.state, hook.done_at = FAILED, parts.now()
+            hook.error = f"gave up after {hook.attempts} attempts: the database refused it each time"
+            HOOKS.labels(hook.door, FAILED).inc()
+        else:
+            hook.retry_at = parts.now() + min(FIRST_RETRY * 2 ** (hook.attempts - 1), LONGEST_RETRY)
+
+
 def _give_up(parts: Parts, hook_id: int, reason: str) -> None:
     with parts.sessions.begin() as session:
         hook = session.get_one(Hook, hook_id, with_for_update=True)
@@ -115,11 +136,25 @@ def _apply(parts: Parts, session: Session, shop: Shop, hook: Hook, event: StoreE
         case ConsentEvent():
             record_consent(parts, session, shop, event)
         case PrivacyEvent():
+            _refuse_other_store(session, shop, hook, event.store)
             answer_privacy(parts, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
         case CatalogueEvent():
             _read_feed_soon(parts, session, shop)
         case UninstalledEvent():
+            _refuse_other_store(session, shop, hook, event.store)
             _uninstalled(parts, session, shop, hook)
+
+
+def _refuse_other_store(session: Session, shop: Shop, hook: Hook, store: str) -> None:
+    """What would stop or delete something must be about the very store that is connected. Raises Unreadable.
+
+    An address of the merchant's own cannot be told from the platform's name of the store: then the person who is
+    told, and may cancel, decides.
+    """
+    connection = connection_of(session, shop.id, hook.door)
+    ours = (urlsplit(connection.address).hostname or "") if connection else ""
+    if ours.endswith(PLATFORM_HOST) and store != ours:
+        raise Unreadable("this is about another store than the one that is connected")
 
 
 def _read_feed_soon(parts: Parts, session: Session, shop: Shop) -> None:
@@ -132,10 +167,15 @@ def _read_feed_soon(parts: Parts, session: Session, shop: Shop) -> None:
 
 
 def _uninstalled(parts: Parts, session: Session, shop: Shop, hook: Hook) -> None:
-    """Pause the shop's letters and take its keys away. A late copy of an earlier farewell must not do it again."""
+    """Pause the shop's emails at once; its key goes after the days in which a person can say that this is a mistake.
+
+    A late copy of an earlier farewell must not do it again.
+    """
     connection = connection_of(session, shop.id, hook.door, lock=True)
     if connection is None or connection.uninstalled_at is not None:
         return
-    connection.uninstalled_at, connection.due_at, connection.sealed_key = parts.now(), None, ""
+    connection.uninstalled_at, connection.due_at = parts.now(), None
     shop.paused = True
+    event = PrivacyEvent(UNINSTALL, store=hook.door)
+    answer_privacy(parts, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
     note(session, shop_id=shop.id, at=parts.now(), person_id=None, who=hook.door, what="store_uninstalled")

@@ -13,7 +13,7 @@ from widget.actions.fetch_catalogue import API, NoKey, api_of, fetched_catalogue
 from widget.actions.fetch_feed import fetched_feed
 from widget.actions.import_feed import FAILED, Asked, FeedReport, import_feed, keep_report
 from widget.parts import Parts
-from widget.seals import Forged
+from widget.seals import FEED_ADDRESS, Forged
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, Feed, due_feeds
 from widget.storage.people import Person
 from widget.storage.shops import Shop
@@ -46,7 +46,7 @@ def _run(parts: Parts, feed_id: int, limits: Limits | None, resolver: Resolver) 
     if claim is None:
         return False
     try:
-        address = parts.seals.unseal(claim.sealed)
+        address = parts.seals.unseal(claim.sealed, FEED_ADDRESS)
         base, fetched = _source(parts, claim, address, limits, resolver)
         with fetched as files:
             asked = _asked(claim, base=base)

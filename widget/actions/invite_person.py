@@ -2,116 +2,111 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sqlalchemy.orm import Session
 
-from widget.actions.add_person import BadMember, add_person, make_link, tell
+from widget.actions.add_person import BadMember, make_link, person_in, tell
+from widget.actions.errors import UnknownShop
+from widget.actions.queue_message import INVITATION, PASSWORD_LINK, queue_message
 from widget.content.words import FALLBACK, words_for
-from widget.domain.roles import MEANS
+from widget.domain.roles import MEANS, ROLES
 from widget.mail.blocks import Block, Button, Paragraph, Span
-from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.html import html_part
 from widget.mail.letter import LetterFrame, Written
-from widget.mail.message import letter_message
+from widget.mail.message import checked_address
 from widget.mail.text import text_part
 from widget.parts import Parts
 from widget.passwords import new_token
-from widget.storage.people import Person, has_come_in, membership, owns_all_of
+from widget.storage.people import Membership, Person, membership, owns_all_of
 from widget.storage.shops import Shop, shop_by_slug
-from widget.telemetry import log
-
-UNCLEAR = "the mail server broke off before it answered: the letter may arrive or not"
-NOT_NOW = "the mail server does not take letters at the moment"
-REFUSED = "the mail server refused the letter"
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
-    """What came of a letter: ``trouble`` is empty when the carrier has it.
+def invite_person(parts: Parts, *, shop: str, email: str, role: str, name: str, by: Person) -> Person:
+    """Invite somebody to a shop: the email is queued with the membership, which takes effect by its link.
 
-    ``link`` is for handing over by hand; empty where that would open others' shops.
+    What comes back is the same whether or not the address had an account. Raises UnknownShop, BadMember, BadAddress.
     """
+    if role not in ROLES:
+        raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
+    address = checked_address(email).casefold()
+    with parts.sessions.begin() as session:
+        owner = shop_by_slug(session, shop, lock=True)
+        if owner is None:
+            raise UnknownShop(f"there is no shop '{shop}'")
+        person = person_in(parts, session, owner, address, role, name)
+        tell(parts, session, owner, by, "person_added", f"{address} as {role}")
+        token = make_link(parts, session, person, owner, mailed=True)
+        written = _invitation(parts, owner, by, role, token)
+        queue_message(parts, session, owner, written, recipient=address, kind=INVITATION, about=person.id)
+        tell(parts, session, owner, by, "invitation_queued", f"to {address}")
+        return person
 
-    person: Person
-    link: str
-    trouble: str = ""
+
+def send_fresh_link(parts: Parts, *, shop: str, person_id: int, by: Person) -> Person:
+    """Mail somebody a link: to accept the invitation, or to choose a new password. Raises BadMember."""
+    with parts.sessions.begin() as session:
+        owner, person, member = _member(session, shop, person_id)
+        token = make_link(parts, session, person, owner, mailed=True)
+        if member.active_at is None:
+            written, kind = _invitation(parts, owner, by, member.role, token), INVITATION
+        else:
+            written, kind = _password_link(parts, owner, by, token), PASSWORD_LINK
+        queue_message(parts, session, owner, written, recipient=person.email, kind=kind, about=person.id)
+        tell(parts, session, owner, by, "fresh_link_queued", f"to {person.email}")
+        return person
 
 
-def invite_person(parts: Parts, *, shop: str, email: str, role: str, name: str, by: Person) -> Invitation:
-    """Add somebody to a shop and write to them. Raises UnknownShop, BadMember, BadAddress.
+def link_to_hand_over(parts: Parts, *, shop: str, person_id: int, by: Person) -> str:
+    """A link to pass on where no email arrives. Raises BadMember.
 
-    What comes back is the same whether or not the address had an account. The letter of who has a password leads to
-    the console; the others' holds a link that lets them in once.
+    It opens an account that belongs to the asking owner's shops alone, and leaves it unverified. For any other it opens
+    nothing, which must not show: a link that lets somebody in would let its bearer into those other shops as well.
     """
-    person, token = add_person(parts, shop=shop, email=email, role=role, name=name, by=by)
-    owner, mine = _shop_and_right(parts, shop, person, by)
-    base = parts.settings.public_url
-    letter = f"{base}/console/come-in/{token}" if token else f"{base}/console/"
-    subject = f"{by.told} invites you to {owner.name}: Recovery Quiz"
+    with parts.sessions.begin() as session:
+        owner, person, _ = _member(session, shop, person_id)
+        mine = owns_all_of(session, by.id, person.id)
+        token = make_link(parts, session, person, owner, mailed=False) if mine else new_token()
+        tell(parts, session, owner, by, "link_handed_over", f"for {person.email}")
+        return f"{parts.settings.public_url}/console/come-in/{token}"
+
+
+def _member(session: Session, shop: str, person_id: int) -> tuple[Shop, Person, Membership]:
+    owner = shop_by_slug(session, shop, lock=True)
+    person = session.get(Person, person_id)
+    member = membership(session, owner.id, person_id) if owner else None
+    if owner is None or person is None or member is None:
+        raise BadMember("this person is not in this shop")
+    return owner, person, member
+
+
+def _invitation(parts: Parts, shop: Shop, by: Person, role: str, token: str) -> Written:
+    because = (
+        f"You get this email because {by.told} entered your address. If that was a mistake, there is nothing to do."
+    )
     blocks: list[Block] = [
         Paragraph(
-            (Span(f"{by.told} has made you {_a(role)} of the quiz of {owner.name}: somebody who {MEANS[role]}."),)
+            (Span(f"{by.told} invites you to the quiz of {shop.name} as {_a(role)}: somebody who {MEANS[role]}."),)
         ),
-        Button("Choose a password and come in" if token else "Open the console", letter),
-        Paragraph((Span("The button works once, for three days." if token else "Sign in with your password."),)),
+        Button("Accept the invitation", f"{parts.settings.public_url}/console/come-in/{token}"),
+        Paragraph((Span("The button works once, for three days. Nothing changes until you press it."),)),
     ]
-    because = (
-        f"You get this letter because {by.told} entered your address. If that was a mistake, there is nothing to do."
-    )
-    return _written_to(parts, owner, person, by, subject, because, blocks, _by_hand(parts, token, mine), "invitation")
+    return _written(shop, f"{by.told} invites you to {shop.name}: Recovery Quiz", because, blocks)
 
 
-def send_fresh_link(parts: Parts, *, shop: str, person_id: int, by: Person) -> Invitation:
-    """Write somebody a link to choose a new password. Raises BadMember."""
-    with parts.sessions.begin() as session:
-        owner = shop_by_slug(session, shop)
-        person = session.get(Person, person_id)
-        member = membership(session, owner.id, person_id) if owner else None
-        if owner is None or person is None or member is None:
-            raise BadMember("this person is not in this shop")
-        token, mine = make_link(parts, session, person), owns_all_of(session, by.id, person.id)
-        link = "" if not mine and has_come_in(session, person, member) else _by_hand(parts, token, mine)
-    base = parts.settings.public_url
+def _password_link(parts: Parts, shop: Shop, by: Person, token: str) -> Written:
+    because = f"You get this email because {by.told} asked for it. If you need no link, do nothing."
     blocks: list[Block] = [
-        Paragraph((Span(f"{by.told} sends you a link to choose a new password for the console of {owner.name}."),)),
-        Button("Choose a password", f"{base}/console/come-in/{token}"),
-        Paragraph((Span("It works once, for three days. Until then your password of today stays good."),)),
+        Paragraph((Span(f"{by.told} sends you a link to choose a new password for the console of {shop.name}."),)),
+        Button("Choose a password", f"{parts.settings.public_url}/console/come-in/{token}"),
+        Paragraph((Span("It works once, for three days. Until then your current password stays good."),)),
     ]
-    subject = f"{by.told} sends you a fresh link to {owner.name}: Recovery Quiz"
-    because = f"You get this letter because {by.told} asked for it. If you need no link, do nothing."
-    return _written_to(parts, owner, person, by, subject, because, blocks, link, "fresh_link")
+    return _written(shop, f"{by.told} sends you a fresh link to {shop.name}: Recovery Quiz", because, blocks)
 
 
 def _a(role: str) -> str:
     return f"an {role}" if role[0] in "aeiou" else f"a {role}"
 
 
-def _shop_and_right(parts: Parts, shop: str, person: Person, by: Person) -> tuple[Shop, bool]:
-    with parts.reads() as session:
-        owner = shop_by_slug(session, shop)
-        assert owner is not None  # It was there when the person was added.
-        return owner, owns_all_of(session, by.id, person.id)
-
-
-def _by_hand(parts: Parts, token: str, mine: bool) -> str:
-    """The link to copy when no letter goes. Whoever may belong to others' shops too gets one that opens nothing:
-
-    a link that lets somebody in would let its bearer into those shops as well. Its page says to sign in instead.
-    """
-    return f"{parts.settings.public_url}/console/come-in/{token if token and mine else new_token()}"
-
-
-def _written_to(
-    parts: Parts,
-    shop: Shop,
-    person: Person,
-    by: Person,
-    subject: str,
-    because: str,
-    blocks: list[Block],
-    link: str,
-    what: str,
-) -> Invitation:
-    """Hand the letter over, with no connection to the database held meanwhile, then note what came of it."""
+def _written(shop: Shop, subject: str, because: str, blocks: list[Block]) -> Written:
     frame = LetterFrame(
         shop=shop.name,
         subject=subject,
@@ -126,29 +121,4 @@ def _written_to(
         mark_url="",
         words=words_for(FALLBACK),
     )
-    trouble = _handed_over(parts, Written(subject, html_part(frame, blocks), text_part(frame, blocks)), shop, person)
-    with parts.sessions.begin() as session:
-        about = f"to {person.email}" + (f", not sent: {trouble}" if trouble else "")
-        tell(parts, session, shop, by, f"{what}_not_sent" if trouble else f"{what}_sent", about)
-    return Invitation(person, link, trouble)
-
-
-def _handed_over(parts: Parts, written: Written, shop: Shop, person: Person) -> str:
-    """What kept the letter from going; empty when the carrier has it."""
-    domain = parts.settings.mail_from.rsplit("@", 1)[-1]
-    message = letter_message(
-        written,
-        sender_name=shop.name,
-        sender=parts.settings.mail_from,
-        recipient=person.email,
-        message_id=f"<{new_token()[:24]}@{domain}>",
-        list_id="",
-        unsubscribe_url="",
-        date=parts.now(),
-    )
-    try:
-        parts.carrier.send(message, person.email)
-    except (Later, Never, Unclear) as error:
-        log("people").warning("letter_not_sent", person_id=person.id, kind=type(error).__name__)
-        return {Later: NOT_NOW, Never: REFUSED}.get(type(error), UNCLEAR)
-    return ""
+    return Written(subject, html_part(frame, blocks), text_part(frame, blocks))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -12,13 +13,15 @@ from widget.actions.fetch_certificate import fetch_certificate
 from widget.domain.delivery import BadSignature, Delivery
 from widget.mail.reports.carriers import CARRIERS, Fetch
 from widget.parts import Parts
-from widget.seals import Forged
+from widget.seals import WEBHOOK_SECRET, Forged
 from widget.storage.connections import connection_of
-from widget.storage.hooks import add_hook
+from widget.storage.hooks import add_hook, seen_since
 from widget.storage.shops import Shop, good_secrets, shop_by_slug
 from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.telemetry import HOOKS
 
+SAME_BODY_FOR = timedelta(days=2)
+"""For so long the same bytes are a repeat, whatever topic and id come with them: neither is signed."""
 MAIL = "mail/"
 """Doors of mail carriers are called ``mail/ses`` and so on."""
 
@@ -71,7 +74,7 @@ def _secrets(parts: Parts, shop: str, door: str) -> tuple[int, list[str]]:
     known = []
     for each in sealed:
         try:
-            known.append(parts.seals.unseal(each))
+            known.append(parts.seals.unseal(each, WEBHOOK_SECRET))
         except Forged:
             continue  # Sealed with a key that is gone: as if it had not been given.
     return owner.id, known
@@ -85,15 +88,19 @@ def _sealed(parts: Parts, session: Session, owner: Shop, door: str) -> list[str]
 
 
 def _store(parts: Parts, shop_id: int, door: str, delivery: Delivery) -> bool:
+    now, digest = parts.now(), hashlib.sha256(delivery.body).hexdigest()
     with parts.sessions.begin() as session:
-        fresh = add_hook(
+        fresh = not seen_since(
+            session, shop_id=shop_id, door=door, digest=digest, since=now - SAME_BODY_FOR
+        ) and add_hook(
             session,
             shop_id=shop_id,
             door=door,
             event_id=delivery.event_id,
             topic=delivery.topic,
             body=delivery.body,
-            at=parts.now(),
+            digest=digest,
+            at=now,
         )
     HOOKS.labels(door, "stored" if fresh else "repeat").inc()
     return fresh

@@ -24,7 +24,7 @@ def replay_hook(parts: Parts, hook_id: int, *, shop_id: int, by: Person) -> bool
         if hook.state == DONE or not hook.body:
             raise NoReplay("this delivery was worked through meanwhile: there is nothing to repeat")
         assert hook.state == FAILED
-        hook.state, hook.error, hook.done_at = WAITING, "", None
+        hook.state, hook.error, hook.done_at, hook.attempts, hook.retry_at = WAITING, "", None, 0, None
         about, at = f"delivery {hook_id}", parts.now()
         note(session, shop_id=shop_id, at=at, person_id=by.id, who=by.told, what="hook_replayed", about=about)
         return True

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from widget.actions.errors import ActionError, UnknownShop
 from widget.parts import Parts
+from widget.seals import WEBHOOK_SECRET
 from widget.storage.audit import note
 from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
@@ -38,10 +39,10 @@ def rotate_secret(parts: Parts, *, shop: str, seen: str, by: Person) -> str:
         if seen != secret_mark(row):
             twice = len(known) > 1 and known[1][-16:] == seen and row.secrets_rotated_at is not None
             if twice and row.secrets_rotated_at and now - row.secrets_rotated_at < REPEAT_FOR:
-                return parts.seals.unseal(known[0])
+                return parts.seals.unseal(known[0], WEBHOOK_SECRET)
             raise Rotated("The secret was rotated meanwhile. Look at what stands here now before you do it again.")
         secret = new_secret()
-        row.sealed_secrets = [parts.seals.seal(secret), *known[:1]]
+        row.sealed_secrets = [parts.seals.seal(secret, WEBHOOK_SECRET), *known[:1]]
         row.secrets_rotated_at = now
         note(session, shop_id=row.id, at=now, person_id=by.id, who=by.told, what="secret_rotated")
         return secret

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError
 from widget.parts import Parts
 from widget.passwords import is_password, new_token, token_hash, totp_step
+from widget.seals import TOTP
 from widget.storage.audit import note
 from widget.storage.people import Person, SignIn, SignInLink, person_by_email, shops_of
 
@@ -25,7 +26,7 @@ class NotSignedIn(ActionError):
     code = "not_signed_in"
 
     def __init__(self) -> None:
-        super().__init__("This address, password and code do not go together.")
+        super().__init__("Incorrect email, password, or code.")
 
 
 class CodeNeeded(ActionError):
@@ -44,18 +45,23 @@ class Visitor:
 
 
 def sign_in(parts: Parts, *, email: str, password: str, code: str = "", browser: str = "") -> str:
-    """The token for the cookie. Raises NotSignedIn, CodeNeeded."""
-    with parts.sessions.begin() as session:
-        person = person_by_email(session, email)
-        right = is_password(person.password_hash if person else "", password)
-        if person is None or person.disabled_at or not right:
-            if person is not None:
+    """The token for the cookie. Raises NotSignedIn, CodeNeeded.
+
+    The password is compared with no transaction open: it takes its time, and SQLite has one writer.
+    """
+    with parts.reads() as session:
+        known = person_by_email(session, email)
+    right = is_password(known.password_hash if known else "", password)
+    if known is not None and right and not known.disabled_at and known.sealed_totp and not code:
+        raise CodeNeeded("Now the six digits from your authenticator.")
+    token = None
+    if known is not None:
+        with parts.sessions.begin() as session:
+            person = session.get_one(Person, known.id)
+            if not right or person.disabled_at or person.password_hash != known.password_hash:
                 note_in_shops(parts, session, person, "sign_in_refused", "wrong password, or disabled")
-            token = None
-        elif person.sealed_totp and not code:
-            raise CodeNeeded("Now the six digits from your authenticator.")
-        else:
-            token = _with_code(parts, session, person, code, browser)
+            else:
+                token = _with_code(parts, session, person, code, browser)
     if token is None:
         raise NotSignedIn
     return token
@@ -63,11 +69,12 @@ def sign_in(parts: Parts, *, email: str, password: str, code: str = "", browser:
 
 def _with_code(parts: Parts, session: Session, person: Person, code: str, browser: str) -> str | None:
     if person.sealed_totp:
-        step = totp_step(parts.seals.unseal(person.sealed_totp), code, parts.now(), person.totp_step)
-        if step is None:
+        step = totp_step(parts.seals.unseal(person.sealed_totp, TOTP), code, parts.now(), person.totp_step)
+        unused = update(Person).where(Person.id == person.id, Person.totp_step < (step or 0)).values(totp_step=step)
+        # The statement decides: of two who bring the same code at once, one is refused (RFC 6238, 5.2).
+        if step is None or not session.execute(unused).rowcount:  # type: ignore[attr-defined]
             note_in_shops(parts, session, person, "sign_in_refused", "wrong one-time code")
             return None
-        person.totp_step = step
     return begin_visit(parts, session, person, browser)
 
 
@@ -128,6 +135,14 @@ def note_in_shops(parts: Parts, session: Session, person: Person, what: str, abo
     who = person.email if what == "sign_in_refused" else person.told
     for shop, _ in shops_of(session, person.id):
         note(session, shop_id=shop.id, at=parts.now(), person_id=person.id, who=who, what=what, about=about)
+
+
+def end_other_sessions(parts: Parts, session: Session, person: Person, keep: int | None) -> None:
+    """After a change of how somebody proves who they are: whoever came in before does so again, but for ``keep``."""
+    mine = [SignIn.person_id == person.id, SignIn.ended_at.is_(None)]
+    if keep is not None:
+        mine.append(SignIn.id != keep)
+    session.execute(update(SignIn).where(*mine).values(ended_at=parts.now()))
 
 
 def shut_other_doors(session: Session, parts: Parts, person: Person) -> None:

@@ -1,6 +1,9 @@
-"""Sign somebody in whose address a provider of company accounts vouches for."""
+"""Sign somebody in whom a provider of company accounts vouches for."""
 
 from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
 from widget.actions.sign_in import begin_visit, note_in_shops
@@ -20,25 +23,38 @@ class NotInvited(ActionError):
         )
 
 
-def sign_in_by_provider(parts: Parts, *, email: str, verified: bool, browser: str = "") -> str:
+def sign_in_by_provider(parts: Parts, *, subject: str, email: str, verified: bool, browser: str = "") -> str:
     """The token for the cookie of who is in the console already. Raises NotInvited.
 
+    ``subject`` is the provider's own name for the account (issuer and ``sub``), which stays when an address is given to
+    somebody else. The address decides only once, at the first sign-in, and only where the provider has verified it.
     Our own one-time codes are not asked for on top: how people prove who they are is the provider's business then.
     """
     token = None
     with parts.sessions.begin() as session:
-        person = person_by_email(session, email) if email else None
-        refused = "" if person is None else _why_not(person, verified=verified)
+        person, refused = _known(session, subject, email, verified=verified)
         if person is not None and refused:
             note_in_shops(parts, session, person, "sign_in_refused", f"by company account: {refused}")
         elif person is not None and shops_of(session, person.id):
+            if person.oidc_subject is None:
+                person.oidc_subject, person.verified_at = subject, person.verified_at or parts.now()
             token = begin_visit(parts, session, person, browser, how=", by company account")
     if token is None:
         raise NotInvited
     return token
 
 
-def _why_not(person: Person, *, verified: bool) -> str:
-    if person.disabled_at:
-        return "disabled"
-    return "" if verified else "the provider has not verified the address"
+def _known(session: Session, subject: str, email: str, *, verified: bool) -> tuple[Person | None, str]:
+    """(who this is, why they are refused)"""
+    person = session.scalar(select(Person).where(Person.oidc_subject == subject).with_for_update())
+    if person is None and email:
+        person = person_by_email(session, email)
+        if person is not None and person.oidc_subject is not None:
+            return person, "another company account belongs to this address"
+        if person is not None and not verified:
+            return person, "the provider has not verified the address"
+        if person is not None and person.verified_at is None and person.password_hash:
+            return person, "the address was never verified here: ask for an invitation by email"
+    if person is not None and person.disabled_at:
+        return person, "disabled"
+    return person, ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from widget.actions.errors import ActionError
+from widget.actions.queue_message import TEST, queue_message
 from widget.actions.result_links import result_setting
 from widget.actions.write_letter import compose_letter
 from widget.content.languages import locale_for
@@ -21,12 +22,12 @@ from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import build_result
 from widget.live import Served
 from widget.mail.letter import LetterFrame, Written
-from widget.mail.message import letter_message
 from widget.parts import Parts
 from widget.storage.catalogue import catalogue
 from widget.storage.drafts import Draft
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
+from widget.storage.people import Person
 from widget.storage.shops import Shop
 
 
@@ -117,17 +118,8 @@ def preview_letter(
     return written, frame, told
 
 
-def send_preview(parts: Parts, written: Written, frame: LetterFrame, *, to: str) -> None:
-    """Send a preview to whoever looks at it. Raises Later, Never, Unclear."""
-    sender = parts.settings.mail_from
-    message = letter_message(
-        Written(f"[Test] {written.subject}", written.html, written.text),
-        sender_name=frame.shop,
-        sender=sender,
-        recipient=to,
-        message_id=f"<{parts.seals.token('t', int(parts.now().timestamp() * 1000))}@{sender.rsplit('@', 1)[-1]}>",
-        list_id="",
-        unsubscribe_url="",
-        date=parts.now(),
-    )
-    parts.carrier.send(message, to)
+def send_preview(parts: Parts, *, shop: Shop, written: Written, to: Person) -> None:
+    """Queue a preview to whoever looks at it."""
+    marked = Written(f"[Test] {written.subject}", written.html, written.text)
+    with parts.sessions.begin() as session:
+        queue_message(parts, session, shop, marked, recipient=to.email, kind=TEST, about=to.id)

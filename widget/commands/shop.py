@@ -14,6 +14,7 @@ from widget.actions.errors import UnknownShop
 from widget.commands.feeds import import_feed_command
 from widget.commands.opening import opened_parts
 from widget.parts import Parts
+from widget.seals import WEBHOOK_SECRET
 from widget.storage.catalogue import catalogue
 from widget.storage.content import live_quizzes
 from widget.storage.shops import good_secrets, shop_by_slug
@@ -85,7 +86,7 @@ def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
         "</recovery-quiz>",
     }
     if secrets:
-        data["secrets"] = [parts.seals.unseal(each) for each in good_secrets(owner, parts.now())]
+        data["secrets"] = [parts.seals.unseal(each, WEBHOOK_SECRET) for each in good_secrets(owner, parts.now())]
     return data
 
 

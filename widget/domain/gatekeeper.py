@@ -12,7 +12,7 @@ DEFER = "defer"
 STOCK_AGAIN = timedelta(days=1)
 PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_letter_at_a_time", "quiet_hours", "daily_limit"
 OUT_OF_STOCK = "out_of_stock"
-UNSUBSCRIBED, ERASED = "unsubscribed", "erased"
+UNSUBSCRIBED, ERASED, ERASURE_PENDING = "unsubscribed", "erased", "erasure_pending"
 SAID_NO = frozenset({UNSUBSCRIBED})
 """Reasons of suppression that concern marketing only: what someone asks for anew may be sent."""
 

@@ -72,6 +72,9 @@ class ConsentEvent:
 
 
 DATA_REQUEST, CUSTOMER_REDACT, SHOP_REDACT = "data_request", "customer_redact", "shop_redact"
+UNINSTALL = "uninstall"
+DESTRUCTIVE = frozenset({CUSTOMER_REDACT, SHOP_REDACT, UNINSTALL})
+"""What cannot be undone waits, so that a person can say no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class PrivacyEvent:
     email: str = ""
     customer_id: str = ""
     order_ids: tuple[str, ...] = ()
+    store: str = ""
+    """The store's own host, as the body names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,9 @@ class CatalogueEvent:
 
 @dataclass(frozen=True, slots=True)
 class UninstalledEvent:
-    """The store took our application off: nothing is sent in its name any more."""
+    """The store took our application off: nothing is sent in its name any more. ``store``: its host, in the body."""
+
+    store: str = ""
 
 
 StoreEvent = OrderEvent | ConsentEvent | PrivacyEvent | CatalogueEvent | UninstalledEvent

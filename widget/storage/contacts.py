@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -82,6 +82,18 @@ def consent_state(session: Session, contact_id: int, kind: str) -> str | None:
 def suppressed(session: Session, shop_id: int, address_hash: str) -> Suppression | None:
     query = select(Suppression).where(Suppression.shop_id == shop_id, Suppression.address_hash == address_hash)
     return session.scalar(query)
+
+
+def suppress_unless_known(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
+    """Hold an address back where nothing does so already."""
+    row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
+    add_once(session, Suppression, row, ("shop_id", "address_hash"))
+
+
+def lift(session: Session, *, shop_id: int, address_hash: str, reason: str) -> None:
+    """Take a suppression back, if this is its reason."""
+    mine = (Suppression.shop_id == shop_id, Suppression.address_hash == address_hash, Suppression.reason == reason)
+    session.execute(delete(Suppression).where(*mine))
 
 
 def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, or_, select
 from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -20,6 +20,8 @@ class Hook(Table):
     __table_args__ = (
         UniqueConstraint("shop_id", "door", "event_id"),
         Index("ix_hooks_state_id", "state", "id"),
+        Index("ix_hooks_shop_id_door_digest", "shop_id", "door", "digest"),
+        Index("ix_hooks_received_at", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -32,19 +34,41 @@ class Hook(Table):
     error: Mapped[str] = mapped_column(Text, default="")
     received_at: Mapped[datetime] = mapped_column(Utc)
     done_at: Mapped[datetime | None] = mapped_column(Utc)
+    digest: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Of the body alone: the same bytes under another topic or id are a repeat, too."""
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    retry_at: Mapped[datetime | None] = mapped_column(Utc)
+    """Not before; None: at once."""
 
 
 def add_hook(
-    session: Session, *, shop_id: int, door: str, event_id: str, body: bytes, at: datetime, topic: str = ""
+    session: Session,
+    *,
+    shop_id: int,
+    door: str,
+    event_id: str,
+    body: bytes,
+    at: datetime,
+    topic: str = "",
+    digest: str = "",
 ) -> bool:
     """Store a delivery; False when it was there already. Safe when fifty copies arrive at once."""
     row = {"shop_id": shop_id, "door": door, "event_id": event_id, "topic": topic, "body": body, "received_at": at}
+    row["digest"] = digest
     return add_once(session, Hook, row, ("shop_id", "door", "event_id"))
 
 
-def waiting_hooks(session: Session, limit: int) -> list[int]:
-    """Ids of deliveries that wait, oldest first."""
-    return list(session.scalars(select(Hook.id).where(Hook.state == WAITING).order_by(Hook.id).limit(limit)))
+def seen_since(session: Session, *, shop_id: int, door: str, digest: str, since: datetime) -> bool:
+    """Whether this very body came through this door since that moment."""
+    same = (Hook.shop_id == shop_id, Hook.door == door, Hook.digest == digest, Hook.received_at >= since)
+    return session.scalar(select(Hook.id).where(*same).limit(1)) is not None
+
+
+def waiting_hooks(session: Session, now: datetime, limit: int) -> list[int]:
+    """Ids of deliveries that are to be worked on now, oldest first. One that failed a while ago does not stand at the
+    head of the line: it comes again when its time has come."""
+    due = (Hook.state == WAITING, or_(Hook.retry_at.is_(None), Hook.retry_at <= now))
+    return list(session.scalars(select(Hook.id).where(*due).order_by(Hook.id).limit(limit)))
 
 
 def hooks_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.roles import OWNER
@@ -25,6 +25,10 @@ class Person(Table):
     totp_step: Mapped[int] = mapped_column(default=0)
     """The time step of the last one-time code taken: none is good twice (RFC 6238, 5.2)."""
     disabled_at: Mapped[datetime | None] = mapped_column(Utc)
+    verified_at: Mapped[datetime | None] = mapped_column(Utc)
+    """When a link mailed to this address was used: until then nobody knows whether the account is its owner's."""
+    oidc_subject: Mapped[str | None] = mapped_column(Text, unique=True)
+    """Who this is at the provider of company accounts: issuer and subject, which stay when an address changes."""
     created_at: Mapped[datetime] = mapped_column(Utc)
 
     @property
@@ -39,7 +43,7 @@ class Person(Table):
 
 
 class Membership(Table):
-    """The role of a person in a shop."""
+    """The role of a person in a shop. ``active_at`` None: invited, and it takes effect by the link that was mailed."""
 
     __tablename__ = "memberships"
     __table_args__ = (UniqueConstraint("shop_id", "person_id"), Index("ix_memberships_person_id", "person_id"))
@@ -48,6 +52,7 @@ class Membership(Table):
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     role: Mapped[str] = mapped_column(Text)
+    active_at: Mapped[datetime | None] = mapped_column(Utc)
     created_at: Mapped[datetime] = mapped_column(Utc)
 
 
@@ -67,7 +72,10 @@ class SignIn(Table):
 
 
 class SignInLink(Table):
-    """A link that lets a person in once, to choose a password: the first owner's, an invitation, a forgotten one."""
+    """A link that lets a person in once, to choose a password: the first owner's, an invitation, a forgotten one.
+
+    ``shop_id``: the shop it was made for. ``mailed``: it went to the person's own address; else it was handed over.
+    """
 
     __tablename__ = "sign_in_links"
     __table_args__ = (Index("ix_sign_in_links_person_id", "person_id"),)
@@ -77,6 +85,8 @@ class SignInLink(Table):
     token_hash: Mapped[str] = mapped_column(Text, unique=True)
     created_at: Mapped[datetime] = mapped_column(Utc)
     expires_at: Mapped[datetime] = mapped_column(Utc)
+    shop_id: Mapped[int | None] = mapped_column(ForeignKey("shops.id"))
+    mailed: Mapped[bool] = mapped_column(default=False, server_default=false())
     used_at: Mapped[datetime | None] = mapped_column(Utc)
 
 
@@ -90,9 +100,10 @@ def membership(session: Session, shop_id: int, person_id: int) -> Membership | N
 
 
 def shops_of(session: Session, person_id: int) -> list[tuple[Shop, str]]:
-    """(shop, role) of each shop a person belongs to, by name."""
+    """(shop, role) of each shop a person belongs to, by name. An invitation that was not accepted counts for nothing."""
     query = select(Shop, Membership.role).join(Membership, Membership.shop_id == Shop.id)
-    rows = session.execute(query.where(Membership.person_id == person_id).order_by(Shop.name, Shop.id))
+    mine = (Membership.person_id == person_id, Membership.active_at.is_not(None))
+    rows = session.execute(query.where(*mine).order_by(Shop.name, Shop.id))
     return [(shop, role) for shop, role in rows]
 
 
@@ -109,18 +120,8 @@ def open_sign_ins(session: Session, person_id: int, since: datetime) -> list[Sig
 
 
 def owns_all_of(session: Session, owner_id: int, person_id: int) -> bool:
-    """Whether somebody is an owner in every shop that a person belongs to."""
+    """Whether somebody is an owner in every shop that a person belongs to, or is invited to."""
     theirs = select(Membership.shop_id).where(Membership.person_id == person_id)
-    owned = select(Membership.shop_id).where(Membership.person_id == owner_id, Membership.role == OWNER)
+    mine = (Membership.person_id == owner_id, Membership.role == OWNER, Membership.active_at.is_not(None))
+    owned = select(Membership.shop_id).where(*mine)
     return session.scalar(theirs.where(Membership.shop_id.not_in(owned)).limit(1)) is None
-
-
-def has_come_in(session: Session, person: Person, member: Membership) -> bool:
-    """Whether somebody came into the console since they belong to this shop.
-
-    Until then a shop is told no more of them than it knew: an invitation must not tell who has an account elsewhere.
-    """
-    if person.created_at >= member.created_at and person.password_hash:
-        return True  # Their account was made by this shop.
-    query = select(SignIn.id).where(SignIn.person_id == person.id, SignIn.seen_at >= member.created_at)
-    return session.scalar(query.limit(1)) is not None

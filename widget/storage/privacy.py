@@ -11,9 +11,14 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
 
+WAITING, DONE, CANCELLED = "waiting", "done", "cancelled"
+
 
 class PrivacyRequest(Table):
-    """Done in the moment it is written: the row is its receipt. No address is in it.
+    """A request and its receipt. No address is in it in the clear.
+
+    ``state``: what would destroy data is ``waiting`` until ``due_at``, its event encrypted in ``encrypted_event``; then
+    it is ``done``, or ``cancelled`` by a person.
 
     ``found`` counts what there was: {contacts, orders, letters, consents}. ``sealed_copy``: of a data request, the copy
     for the shop to hand over, until ``copy_until`` or until one of those it is about (``contact_ids``, ``order_ids``)
@@ -24,6 +29,7 @@ class PrivacyRequest(Table):
     __table_args__ = (
         UniqueConstraint("shop_id", "event_id"),
         Index("ix_privacy_requests_copy_until", "copy_until"),
+        Index("ix_privacy_requests_state_due_at", "state", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -31,7 +37,10 @@ class PrivacyRequest(Table):
     event_id: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(Utc)
-    done_at: Mapped[datetime] = mapped_column(Utc)
+    done_at: Mapped[datetime | None] = mapped_column(Utc)
+    state: Mapped[str] = mapped_column(Text, default=DONE, server_default=DONE)
+    due_at: Mapped[datetime | None] = mapped_column(Utc)
+    encrypted_event: Mapped[str] = mapped_column(Text, default="", server_default="")
     found: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     contact_ids: Mapped[list[int]] = mapped_column(JSON, default=list, server_default="[]")
     order_ids: Mapped[list[int]] = mapped_column(JSON, default=list, server_default="[]")

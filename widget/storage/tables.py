@@ -12,6 +12,7 @@ from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
+from widget.storage.outbox import OutboxMessage
 from widget.storage.people import Membership, Person, SignIn, SignInLink
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.responses import Count, Response
@@ -38,6 +39,7 @@ TABLES = (
     PrivacyRequest,
     MailReport,
     SendLimit,
+    OutboxMessage,
     Person,
     Membership,
     SignIn,

@@ -52,6 +52,11 @@ PRIVACY = {
     "customers/redact": CUSTOMER_REDACT,
     "shop/redact": SHOP_REDACT,
 }
+ORDER_TOPICS = frozenset(
+    f"orders/{what}"
+    for what in ("create", "updated", "paid", "fulfilled", "partially_fulfilled", "cancelled", "edited")
+)
+_OF_ORDERS = ("line_items", "financial_status", "order_number", "total_price", "refund_line_items")
 CONSENT_TOPICS = ("customers_email_marketing_consent/update", "customers/email_marketing_consent_update")
 
 
@@ -74,6 +79,7 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
     """What a signed body says, by its topic. Raises Unreadable. A topic that does not concern us says nothing."""
     with reading("Shopify event"):
         data = json_of(body)
+        _refuse_other_shapes(topic, data)
         if topic in PRIVACY:
             return [_privacy(PRIVACY[topic], data)]
         if topic in CONSENT_TOPICS:
@@ -87,8 +93,39 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
         if topic.startswith("products/"):
             return [CatalogueEvent()]
         if topic == "app/uninstalled":
-            return [UninstalledEvent()]
+            return [UninstalledEvent(_host(data.get("myshopify_domain") or data.get("domain")))]
         return []
+
+
+def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
+    """The signature covers the body and not the topic: a body must have the shape of its topic, and of no other.
+
+    Raises Unreadable. Else a captured order could be sent again as the wish to have everything deleted.
+    """
+    if topic in PRIVACY:
+        wanted: tuple[str, ...] = ("shop_id", "shop_domain")
+        wanted += ("customer",) if topic != "shop/redact" else ()
+        alien: tuple[str, ...] = _OF_ORDERS
+    elif topic == "app/uninstalled":
+        wanted, alien = ("id", "myshopify_domain"), (*_OF_ORDERS, "customer", "orders_to_redact")
+    elif topic == "orders/delete":
+        wanted, alien = ("id",), tuple(set(data) - {"id"})
+    elif topic == "refunds/create":
+        wanted, alien = ("id", "order_id", "refund_line_items"), ("line_items",)
+    elif topic in CONSENT_TOPICS:
+        wanted, alien = ("email_marketing_consent",), _OF_ORDERS
+    elif topic.startswith("products/"):
+        wanted, alien = ("id",), _OF_ORDERS
+    elif topic in ORDER_TOPICS:
+        wanted, alien = ("id", "line_items"), ("orders_to_redact", "orders_requested")
+    else:
+        return
+    if any(name not in data for name in wanted) or any(name in data for name in alien):
+        raise Unreadable(f"the body does not have the shape of {topic}")
+
+
+def _host(value: Any) -> str:
+    return text(value)[:MOST_ID].casefold()
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:
@@ -206,6 +243,7 @@ def _privacy(kind: str, data: dict[str, Any]) -> PrivacyEvent:
         email=text(customer.get("email")),
         customer_id=text(customer.get("id"))[:MOST_ID],
         order_ids=tuple(filter(None, (text(each)[:MOST_ID] for each in listed[:10_000]))),
+        store=_host(data.get("shop_domain")),
     )
     if kind != SHOP_REDACT and not (found.email or found.customer_id or found.order_ids):
         raise Unreadable("the request names nobody")

@@ -74,6 +74,7 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
     """What a signed body says, by its topic. Raises Unreadable. A topic that does not concern us says nothing."""
     with reading("WooCommerce event"):
         data = json_of(body)
+        _refuse_other_shapes(topic, data)
         if topic == "order.deleted":
             external_id = id_of(data.get("id"), "the order")
             return [OrderEvent(at=received_at, external_id=external_id, moments={CANCELLED: received_at})]
@@ -82,6 +83,20 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
         if topic.startswith("product."):
             return [CatalogueEvent()]
         return []
+
+
+def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
+    """The signature covers the body and not the topic. Raises Unreadable for a body of another topic's shape."""
+    if topic.endswith(".deleted"):
+        fits = set(data) == {"id"}
+    elif topic.startswith("order."):
+        fits = "id" in data and "line_items" in data
+    elif topic.startswith("product."):
+        fits = "id" in data and "line_items" not in data and "billing" not in data
+    else:
+        return
+    if not fits:
+        raise Unreadable(f"the body does not have the shape of {topic}")
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:

@@ -14,6 +14,7 @@ from flask import Flask, Response, abort, current_app, g, request
 from widget.content.words import spoken
 from widget.parts import Parts
 from widget.telemetry import REQUESTS, SECONDS, log, masked_path
+from widget.web.bodies import MAX_PUBLIC_FIELDS
 
 MOST_BODY = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -27,6 +28,7 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 SAME_ORIGIN_REFERRER = ("/console/", "/demo/", "/mailbox/")
 
 
@@ -45,8 +47,25 @@ def _begin() -> None:
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
-    if "\x00" in request.path:
-        abort(404)  # No name of ours holds one, and not every database takes it as a text.
+    if any(ord(sign) < 32 or sign == "\x7f" for sign in request.path):
+        abort(404)  # No name of ours holds a control character, and not every database takes NUL as a text.
+    if any("\x00" in value for _, value in request.args.items(multi=True)):
+        abort(400)
+    if request.method == "POST" and request.path.startswith("/") and request.mimetype in FORMS:
+        _check_form()
+
+
+def _check_form() -> None:
+    """A form of a page that strangers reach: few fields, and no NUL in any of them. The console has its own limits."""
+    if not request.path.startswith("/console/"):
+        refuse_many_fields(MAX_PUBLIC_FIELDS)
+        refuse_nul()
+
+
+def refuse_nul() -> None:
+    """400 for a form with a NUL character: PostgreSQL takes none in a text."""
+    if any("\x00" in name or "\x00" in value for name, value in request.form.items(multi=True)):
+        abort(400)
 
 
 def _finish(response: Response) -> Response:
@@ -73,6 +92,12 @@ def _finish(response: Response) -> Response:
         ms=round(seconds * 1000, 1),
     )
     return response
+
+
+def refuse_many_fields(most: int) -> None:
+    """413 for a form with more fields than this, before it is parsed. Werkzeug limits the parts of multipart alone."""
+    if request.mimetype == "application/x-www-form-urlencoded" and request.get_data(cache=True).count(b"&") >= most:
+        abort(413)
 
 
 def same_origin() -> bool:

@@ -71,9 +71,7 @@ class CachedResponse:
         return b"".join((self.before, visit.encode(), self.after))
 
 
-def public_page(
-    body: bytes, kind: str, cache: str, served: Served | None, vary: str = "Accept-Encoding"
-) -> CachedPage:
+def public_page(body: bytes, kind: str, cache: str, served: Served | None, vary: str = "Accept-Encoding") -> CachedPage:
     """A page any origin may read and any cache may keep, as it is and gzipped."""
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = [

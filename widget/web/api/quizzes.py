@@ -31,10 +31,10 @@ from widget.web.api.schemas import (
     ResponseSchema,
     ResultSchema,
 )
-from widget.web.response_cache import CachedPage, CachedResponse, mark_cacheable, page_response, public_page
 from widget.web.limits import limited
 from widget.web.render import result_fragment
 from widget.web.requests import current_parts
+from widget.web.response_cache import CachedPage, CachedResponse, mark_cacheable, page_response, public_page
 
 JSON = "application/json"
 QUIZ_CACHE = "public, max-age=3, stale-if-error=600"

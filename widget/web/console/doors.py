@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 
 import segno
-from flask import Blueprint, abort, make_response, redirect, render_template, request, session
+from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.choose_password import (
     WrongCode,
     WrongPassword,
+    accept_invitation,
     change_password,
     come_in,
     link_opens_for,
@@ -34,6 +35,7 @@ from widget.web.console.guard import (
     visitor,
 )
 from widget.web.limits import sign_in_limited
+from widget.web.numbers import whole_number
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("doors", __name__)
@@ -96,10 +98,11 @@ def sign_out_post() -> AnyResponse:
 def come_in_form(token: str) -> AnyResponse:
     """A one-time link. GET changes nothing: scanners open links, too."""
     try:
-        person = link_opens_for(current_parts(), token)
+        opening = link_opens_for(current_parts(), token)
     except UnknownToken as error:
         return make_response(render_template("console/link_gone.html", told=str(error)), 404)
-    return make_response(render_template("console/come_in.html", person=person))
+    template = "console/accept.html" if opening.accept else "console/come_in.html"
+    return make_response(render_template(template, person=opening.person))
 
 
 @blueprint.post("/come-in/<token>")
@@ -109,6 +112,10 @@ def come_in_post(token: str) -> AnyResponse:
     parts, form = current_parts(), request.form
     name = form.get("name", "")
     try:
+        if form.get("do") == "accept":
+            accept_invitation(parts, token=token)
+            flash("You accepted the invitation.", "good")
+            return redirect("/console/", 303)
         cookie = come_in(
             parts,
             token=token,
@@ -118,7 +125,7 @@ def come_in_post(token: str) -> AnyResponse:
             browser=browser_name(),
         )
     except (Weak, WrongCode) as error:
-        person = link_opens_for(parts, token)
+        person = link_opens_for(parts, token).person
         return make_response(render_template("console/come_in.html", person=person, name=name, told=str(error)), 422)
     except UnknownToken as error:
         return make_response(render_template("console/link_gone.html", told=str(error)), 404)
@@ -159,8 +166,16 @@ def account_post() -> AnyResponse:
 
 def _password() -> dict[str, object]:
     form = request.form
-    change_password(current_parts(), person_id=me().id, old=form.get("old", ""), new=form.get("new", ""))
-    return {"told": "The new password is in force."}
+    change_password(
+        current_parts(), person_id=me().id, old=form.get("old", ""), new=form.get("new", ""), keep=_this_session()
+    )
+    return {"told": "Your password was changed. All other browsers are signed out."}
+
+
+def _this_session() -> int:
+    found = visitor()
+    assert found is not None
+    return found.sign_in.id
 
 
 def _codes() -> dict[str, object]:
@@ -177,16 +192,32 @@ def _code_offer(sealed: str, address: str) -> dict[str, object]:
 
 def _codes_on() -> dict[str, object]:
     form = request.form
-    use_codes(current_parts(), person_id=me().id, sealed=form.get("offer", ""), code=form.get("code", ""))
-    return {"told": "From now on we ask for six digits as well."}
+    use_codes(
+        current_parts(),
+        person_id=me().id,
+        sealed=form.get("offer", ""),
+        code=form.get("code", ""),
+        password=form.get("old", ""),
+        old_code=form.get("old_code", ""),
+        keep=_this_session(),
+    )
+    return {"told": "One-time codes are on. All other browsers are signed out."}
 
 
 def _codes_off() -> dict[str, object]:
-    stop_codes(current_parts(), person_id=me().id, password=request.form.get("old", ""))
-    return {"told": "We do not ask for codes any more."}
+    form = request.form
+    stop_codes(
+        current_parts(),
+        person_id=me().id,
+        password=form.get("old", ""),
+        code=form.get("code", ""),
+        keep=_this_session(),
+    )
+    return {"told": "One-time codes are off. All other browsers are signed out."}
 
 
 def _end() -> dict[str, object]:
     chosen = request.form.get("sign_in", "")
-    sign_out(current_parts(), person_id=me().id, sign_in_id=int(chosen) if chosen.isdigit() else None)
+    one = None if chosen == "all" else whole_number(chosen) or 0
+    sign_out(current_parts(), person_id=me().id, sign_in_id=one)
     return {"told": "Signed out there."}

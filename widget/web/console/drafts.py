@@ -17,6 +17,7 @@ from widget.domain.roles import EDIT, VIEW
 from widget.storage.drafts import changes_of
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
 from widget.web.console.place import Place, page, percent, quiz_place
+from widget.web.numbers import whole_number
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("drafts", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
@@ -133,9 +134,7 @@ def undo(shop: str, quiz: str) -> AnyResponse:
     place = quiz_place(shop, quiz)
     revision = request.form.get("revision", "")
     try:
-        what = undo_change(
-            current_parts(), draft=place.draft, by=me(), revision=int(revision) if revision.isdigit() else None
-        )
+        what = undo_change(current_parts(), draft=place.draft, by=me(), revision=whole_number(revision))
         told, kind = f"Taken back: {what}", "good"
     except NothingToUndo as error:
         told, kind = str(error), "bad"

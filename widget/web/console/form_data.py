@@ -7,6 +7,7 @@ from typing import Any
 
 from widget.content.editing import Data
 from widget.web.console.fields import FIELDS, GROUP, LINES, LONG, MARKDOWN, MOST_TEXT, PAIRS, ROWS, WORDS, Field
+from widget.web.numbers import whole_number
 
 
 def read_form(kind: str, form: Mapping[str, str], before: Data | None) -> Data:
@@ -57,11 +58,11 @@ def _rows(field: Field, form: Mapping[str, str], name: str) -> list[Data]:
     """The rows that hold anything, by their number in the order column."""
     numbers = {part for key in form if key.startswith(f"{name}.") and (part := key[len(name) + 1 :].split(".")[0])}
     rows = []
-    for number in sorted((each for each in numbers if each.isdigit() and len(each) < 5), key=int):
+    for number in sorted((each for each in numbers if whole_number(each, most=9999) is not None), key=int):
         row = _read(field.of, form, f"{name}.{number}.")
         if set(row) - {"only"}:
             order = form.get(f"{name}.{number}.~order", "")
-            rows.append((int(order) if order.isdigit() and len(order) < 5 else 9999, row))
+            rows.append((9999 if (place := whole_number(order, most=9999)) is None else place, row))
     return [row for _, row in sorted(rows, key=lambda each: each[0])]
 
 

@@ -14,13 +14,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.sign_in import Visitor, visitor_of
 from widget.domain.roles import may
-from widget.seals import Forged
+from widget.seals import KEPT_FORM, Forged
 from widget.storage.people import Person
-from widget.web.requests import current_parts, same_origin
+from widget.web.bodies import MAX_BODY, MAX_CONSOLE_FORM, MAX_FORM_FIELDS, MAX_PUBLIC_FIELDS
+from widget.web.requests import current_parts, refuse_many_fields, same_origin
 
 View = TypeVar("View", bound=Callable[..., Any])
 EVERYONE, SIGNED_IN = "everyone", "signed-in"
-MOST_FORM = 4 * 1024 * 1024
 _MOST_KEPT = 512 * 1024
 csrf = CSRFProtect()
 
@@ -99,12 +99,12 @@ def may_here(what: str) -> bool:
 
 def check_door() -> AnyResponse | None:
     """Before each request of the console."""
-    request.max_content_length = request.max_form_memory_size = MOST_FORM
     view = current_app.view_functions[request.endpoint or ""]
     needed = getattr(view, "permission", None)
     if needed is None:
         abort(403)
     found = visitor() if needed != EVERYONE else None
+    _limit_form(MAX_CONSOLE_FORM if found else MAX_BODY, MAX_FORM_FIELDS if found else MAX_PUBLIC_FIELDS)
     if needed != EVERYONE and found is None:
         return _to_sign_in()
     if request.method == "POST" and not getattr(view, "stateless", False):
@@ -119,6 +119,13 @@ def check_door() -> AnyResponse | None:
     if not may(role, needed):
         return make_response(render_template("console/forbidden.html", needed=needed, role=role), 403)
     return None
+
+
+def _limit_form(size: int, fields: int) -> None:
+    """Before the form is parsed: what nobody is signed in for is small, and nothing has fields without end."""
+    request.max_content_length = request.max_form_memory_size = size
+    request.max_form_parts = fields
+    refuse_many_fields(fields)
 
 
 def wants_json() -> bool:
@@ -150,13 +157,13 @@ def keep_fields() -> str:
         return ""
     fields = [[name, value] for name, value in request.form.items(multi=True) if name not in ("csrf_token", "password")]
     text = orjson.dumps([request.path, fields]).decode()
-    return current_parts().seals.seal(text) if len(text) < _MOST_KEPT else ""
+    return current_parts().seals.seal(text, KEPT_FORM) if len(text) < _MOST_KEPT else ""
 
 
 def kept_fields(sealed: str) -> Kept | None:
     """What ``keep_fields`` kept; None for nothing, or for what we did not make."""
     try:
-        path, fields = orjson.loads(current_parts().seals.unseal(sealed)) if sealed else (None, [])
+        path, fields = orjson.loads(current_parts().seals.unseal(sealed, KEPT_FORM)) if sealed else (None, [])
     except (Forged, ValueError):
         return None
     return Kept(path, [(name, value) for name, value in fields]) if path and path.startswith("/console/") else None

@@ -30,6 +30,7 @@ from widget.storage.people import people_of
 from widget.web.console.guard import may_here, me, permitted
 from widget.web.console.impact_view import checklist, example_view, slope, summary
 from widget.web.console.place import Place, page, product_names, quiz_place
+from widget.web.numbers import whole_number
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("impact", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
@@ -48,7 +49,7 @@ def _page(place: Place, told: str = "", typed: str = "") -> str:
     row = place.report
     report = row.report if row and row.state == DONE else None
     by = "paths" if request.args.get("by") == "paths" or not (report and report["answers"]) else "answers"
-    at = int(request.args["example"]) if request.args.get("example", "").isdigit() else 0
+    at = whole_number(request.args.get("example")) or 0
     live = place.opened.live
     with current_parts().reads() as session:
         versions = _versions(session, place)
@@ -140,7 +141,7 @@ def _words_of(error: Exception) -> str:
 
 def _do(place: Place, how: str, note: str) -> str:
     parts, form = current_parts(), request.form
-    revision = int(form.get("revision", "-1")) if form.get("revision", "").isdigit() else -1
+    revision = -1 if (given := whole_number(form.get("revision"))) is None else given
     about: dict[str, Any] = {
         "shop": place.shop.slug,
         "quiz": place.quiz,
@@ -156,7 +157,7 @@ def _do(place: Place, how: str, note: str) -> str:
         )
     if how == "ask":
         whom = form.get("whom", "")
-        number = plan_publish(parts, **about, approver_id=int(whom) if whom.isdigit() else None)
+        number = plan_publish(parts, **about, approver_id=whole_number(whom))
         return f"Version {number} waits for a second person to publish it."
     number = publish_draft(parts, **about)
     return f"Version {number} is live. Shoppers see it within 5 seconds."
@@ -187,9 +188,7 @@ def back(shop: str, quiz: str) -> AnyResponse:
     number = request.form.get("number", "")
     root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
     try:
-        moved = roll_back(
-            current_parts(), shop=shop, quiz=quiz, number=int(number) if number.isdigit() else -1, by=me()
-        )
+        moved = roll_back(current_parts(), shop=shop, quiz=quiz, number=whole_number(number) or -1, by=me())
         flash(
             f"Version {number} is live again. Shoppers see it within 5 seconds." if moved else "It is live already.",
             "good",

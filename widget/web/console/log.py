@@ -14,6 +14,7 @@ from widget.storage.audit import AuditEntry, entries, everybody
 from widget.web.console.guard import permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.told import KINDS, entry, local
+from widget.web.numbers import whole_number
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("log", __name__, url_prefix="/shops/<shop>/log")
@@ -38,7 +39,7 @@ def table(shop: str) -> str:
     place = shop_place(shop)
     who, kind = _wanted()
     before = request.args.get("before", "")
-    listed = _entries(place, int(before) if before.isdigit() and len(before) < 19 else None, A_PAGE + 1)
+    listed = _entries(place, whole_number(before), A_PAGE + 1)
     with current_parts().reads() as session:
         people = everybody(session, place.shop.id)
     wanted = {name: value for name, value in (("who", who), ("kind", kind)) if value}

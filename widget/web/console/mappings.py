@@ -26,6 +26,7 @@ from widget.web.console.mapping_rows import (
     note_others,
 )
 from widget.web.console.place import Place, page, quiz_place
+from widget.web.numbers import whole_number
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("mappings", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
@@ -90,7 +91,7 @@ def new_row(place: Place) -> RowView:
 
 
 def _first(rows: list[RowView], asked: str, opened: RowView | None) -> int:
-    at = int(asked) if asked.isdigit() and len(asked) < 7 else 0
+    at = whole_number(asked) or 0
     if opened is not None and opened.id != NEW_ID:
         at = next((place for place, row in enumerate(rows) if row.id == opened.id), 0)
     return at // A_PAGE * A_PAGE if at < max(1, len(rows)) else 0

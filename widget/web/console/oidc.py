@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, abort, current_app, redirect, request, sessi
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
-from widget.seals import Forged
+from widget.seals import OIDC, Forged
 from widget.settings import Settings
 from widget.telemetry import log
 from widget.web.console.guard import EVERYONE, browser_name, next_path, permitted, sign_in_cookie
@@ -52,7 +52,7 @@ def start() -> AnyResponse:
         return _refused(NOT_NOW, str(error))
     parts = current_parts()
     kept = [started.state, started.nonce, started.verifier, parts.now().timestamp()]
-    session[UNDER_WAY] = parts.seals.seal(orjson.dumps(kept).decode())
+    session[UNDER_WAY] = parts.seals.seal(orjson.dumps(kept).decode(), OIDC)
     return redirect(started.address, 303)
 
 
@@ -72,7 +72,11 @@ def back() -> AnyResponse:
     try:
         claimed = provider.finish(code=args["code"], nonce=nonce, verifier=verifier)
         token = sign_in_by_provider(
-            current_parts(), email=claimed.email, verified=claimed.verified, browser=browser_name()
+            current_parts(),
+            subject=claimed.subject,
+            email=claimed.email,
+            verified=claimed.verified,
+            browser=browser_name(),
         )
     except ProviderTrouble as error:
         return _refused(NOT_NOW, str(error))
@@ -87,7 +91,7 @@ def back() -> AnyResponse:
 def _under_way() -> tuple[str, str, str]:
     """(state, nonce, PKCE verifier) of the way that this browser began; good for one return, and not for long."""
     try:
-        kept: Any = orjson.loads(current_parts().seals.unseal(session.pop(UNDER_WAY, "")))
+        kept: Any = orjson.loads(current_parts().seals.unseal(session.pop(UNDER_WAY, ""), OIDC))
     except (Forged, orjson.JSONDecodeError):
         return "", "", ""
     state, nonce, verifier, begun = kept

@@ -22,6 +22,7 @@ from widget.web.console.delivery import shown_body
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import page, shop_place
 from widget.web.console.told import STATES, masked
+from widget.web.numbers import whole_number
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("orders", __name__, url_prefix="/shops/<shop>/orders")
@@ -72,7 +73,7 @@ def listing(shop: str) -> str:
 
 def _number(name: str) -> int | None:
     given = request.args.get(name, "")
-    return int(given) if given.isdigit() and len(given) < 19 else None
+    return whole_number(given)
 
 
 def _shown(order: Order, letters: list[Letter]) -> dict[str, Any]:

@@ -10,15 +10,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.add_person import BadMember, change_member
 from widget.actions.disable_person import disable_person, sign_out_person
-from widget.actions.invite_person import Invitation, invite_person, send_fresh_link
+from widget.actions.invite_person import invite_person, link_to_hand_over, send_fresh_link
+from widget.actions.queue_message import INVITATION, PASSWORD_LINK
 from widget.actions.sign_in import IDLE
 from widget.domain.roles import EDITOR, MANAGE, MEANS, OWNER, ROLES
 from widget.mail.message import BadAddress
+from widget.storage.outbox import OutboxMessage, latest_message
 from widget.storage.people import (
     Membership,
     Person,
     SignIn,
-    has_come_in,
     membership,
     open_sign_ins,
     owns_all_of,
@@ -44,6 +45,8 @@ class Colleague:
     member: Membership
     known: bool
     sign_ins: list[SignIn]
+    mail: OutboxMessage | None
+    """The last email to them, with its state."""
 
     @property
     def name(self) -> str:
@@ -55,9 +58,11 @@ class Colleague:
 
 
 def _colleague(session: Session, person: Person, member: Membership) -> Colleague:
-    known = has_come_in(session, person, member)
+    known = member.active_at is not None
     ins = open_sign_ins(session, person.id, current_parts().now() - IDLE) if known else []
-    return Colleague(person, member, known, ins)
+    found = [latest_message(session, member.shop_id, kind, person.id) for kind in (INVITATION, PASSWORD_LINK)]
+    mail = max((row for row in found if row), key=lambda row: row.id, default=None)
+    return Colleague(person, member, known, ins, mail)
 
 
 @blueprint.get("")
@@ -87,17 +92,15 @@ def _listing(place: Place, **more: object) -> str:
 @permitted(MANAGE)
 @invitation_limited
 def invite(shop: str) -> AnyResponse:
-    """Add somebody and write to them. Who has an account elsewhere is answered like who has none."""
+    """Invite somebody by email. Who has an account elsewhere is answered like who has none."""
     place = shop_place(shop)
     form = {name: request.form.get(name, "").strip()[:254] for name in ("email", "name", "role")}
     try:
-        made = invite_person(current_parts(), shop=shop, by=me(), **form)
+        invite_person(current_parts(), shop=shop, by=me(), **form)
     except BadAddress as error:
         return make_response(_listing(place, form=form, wrong={"email": _sentence(error)}), 422)
     except BadMember as error:
         return make_response(_listing(place, form=form, wrong={"role": _sentence(error)}), 422)
-    if made.trouble:
-        return make_response(_listing(place, by_hand=made))
     flash(f"The invitation to {form['email']} is on its way. Its link is good for three days.", "good")
     return redirect(f"{place.shop_root}/people", 303)
 
@@ -109,14 +112,14 @@ def one(shop: str, person: int) -> str:
     return _one(shop_place(shop), person)
 
 
-def _one(place: Place, person_id: int, by_hand: Invitation | None = None, wrong: str = "") -> str:
+def _one(place: Place, person_id: int, link: str = "", wrong: str = "") -> str:
     with current_parts().reads() as session:
         member = membership(session, place.shop.id, person_id)
         if member is None:
             abort(404)
         who = _colleague(session, session.get_one(Person, person_id), member)
         mine = owns_all_of(session, me().id, person_id)
-        owners = [each for each, its in people_of(session, place.shop.id) if its.role == OWNER]
+        owners = [each for each, its in people_of(session, place.shop.id) if its.role == OWNER and its.active_at]
     return page(
         "console/person.html",
         place,
@@ -124,11 +127,11 @@ def _one(place: Place, person_id: int, by_hand: Invitation | None = None, wrong:
         page="people",
         who=who,
         mine=mine,
-        only_owner=member.role == OWNER and len(owners) == 1,
+        only_owner=member.role == OWNER and member.active_at is not None and len(owners) == 1,
         myself=person_id == me().id,
         roles=ROLES,
         means=MEANS,
-        by_hand=by_hand,
+        link=link,
         wrong=wrong,
     )
 
@@ -159,16 +162,27 @@ def change(shop: str, person: int) -> AnyResponse:
 @permitted(MANAGE)
 @invitation_limited
 def fresh_link(shop: str, person: int) -> AnyResponse:
-    """A letter with a link to choose a new password."""
+    """An email with a link to choose a new password, or to accept the invitation."""
     place = shop_place(shop)
     try:
-        made = send_fresh_link(current_parts(), shop=shop, person_id=person, by=me())
+        who = send_fresh_link(current_parts(), shop=shop, person_id=person, by=me())
     except BadMember:
         abort(404)
-    if made.trouble:
-        return make_response(_one(place, person, by_hand=made))
-    flash(f"A fresh link is on its way to {masked(made.person.email)}.", "good")
+    flash(f"A fresh link is on its way to {masked(who.email)}.", "good")
     return redirect(f"{place.shop_root}/people/{person}", 303)
+
+
+@blueprint.post("/<int:person>/hand-over")
+@permitted(MANAGE)
+@invitation_limited
+def hand_over(shop: str, person: int) -> AnyResponse:
+    """A link to pass on by other means, shown once."""
+    place = shop_place(shop)
+    try:
+        link = link_to_hand_over(current_parts(), shop=shop, person_id=person, by=me())
+    except BadMember:
+        abort(404)
+    return make_response(_one(place, person, link=link))
 
 
 def _role(shop: str, person: int) -> str:

@@ -1,11 +1,13 @@
-"""Requests to see or lose what is kept of a person, as the store passed them on: the receipts."""
+"""Requests to see or delete what is kept of a person, as the store passed them on, and their receipts."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, flash, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.answer_privacy import copy_of
-from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, SHOP_REDACT
+from widget.actions.settle_privacy import NotWaiting, cancel_privacy_request, carry_out_now
+from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, SHOP_REDACT, UNINSTALL
 from widget.domain.roles import MANAGE
 from widget.storage.privacy import privacy_requests_of
 from widget.web.console.guard import me, permitted
@@ -14,9 +16,10 @@ from widget.web.requests import current_parts
 
 blueprint = Blueprint("privacy_page", __name__, url_prefix="/shops/<shop>/settings/privacy")
 KINDS = {
-    DATA_REQUEST: ("Somebody asked what is kept of them", "search"),
-    CUSTOMER_REDACT: ("Somebody was forgotten", "shield"),
-    SHOP_REDACT: ("The whole shop was forgotten", "shield"),
+    DATA_REQUEST: ("Copy of a customer's data", "search"),
+    CUSTOMER_REDACT: ("Delete a customer's data", "shield"),
+    SHOP_REDACT: ("Delete the data of all customers", "shield"),
+    UNINSTALL: ("App uninstalled: delete its API key", "shield"),
 }
 
 
@@ -37,6 +40,26 @@ def listing(shop: str) -> str:
         kinds=KINDS,
         now=parts.now(),
     )
+
+
+@blueprint.post("/<int:number>")
+@permitted(MANAGE)
+def settle(shop: str, number: int) -> AnyResponse:
+    """Cancel a request that waits, or carry it out at once."""
+    place, parts, do = shop_place(shop), current_parts(), request.form.get("do", "")
+    back = redirect(f"{place.shop_root}/settings/privacy", 303)
+    try:
+        if do == "cancel":
+            cancel_privacy_request(parts, shop_id=place.shop.id, number=number, by=me())
+            flash("Cancelled. Nothing was deleted.", "good")
+        elif do == "now" and request.form.get("sure") == "yes":
+            carry_out_now(parts, shop_id=place.shop.id, number=number, by=me())
+            flash("Carried out.", "good")
+        else:
+            flash("Tick the box first: this cannot be undone.", "bad")
+    except NotWaiting as error:
+        flash(str(error), "bad")
+    return back
 
 
 @blueprint.get("/<int:number>.json")

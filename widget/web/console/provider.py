@@ -49,6 +49,7 @@ class Started:
 class Claimed:
     """Whose account it is, as the provider says."""
 
+    subject: str
     email: str
     verified: bool
 
@@ -95,7 +96,8 @@ class Provider:
             claims = self._claims(discovered, token, nonce)
             if "email" not in claims and discovered.get("userinfo_endpoint"):
                 claims = self._user_info(client, discovered["userinfo_endpoint"], claims["sub"])
-        return Claimed(str(claims.get("email") or ""), claims.get("email_verified") is True)
+        subject = f"{self.issuer} {claims['sub']}"
+        return Claimed(subject, str(claims.get("email") or ""), claims.get("email_verified") is True)
 
     def _client(self, discovered: dict[str, Any]) -> Any:
         from authlib.integrations.requests_client import OAuth2Session

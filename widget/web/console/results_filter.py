@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from widget.storage.figures import Span
+from widget.web.numbers import whole_number
 
 PERIODS = ("7", "30", "90")
 OWN, USUAL = "own", "30"
@@ -46,7 +47,7 @@ class Wanted:
             # An empty box is not sent: what was shown before tells that there was a form at all.
             against=args.get("against") == "1" or "shown" not in args,
             by=args["by"] if args.get("by") in BY else "day",
-            version=int(version) if version.isdigit() and len(version) < 9 else None,
+            version=whole_number(version),
             locale=args.get("language", "")[:35],
         )
 

@@ -15,6 +15,7 @@ from widget.domain.result import direction
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
 from widget.web.console.place import Place, page, quiz_place
+from widget.web.numbers import whole_number
 from widget.web.requests import current_parts
 
 blueprint = Blueprint("translations", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/languages")
@@ -94,7 +95,7 @@ def language(shop: str, quiz: str, locale: str) -> str:
     if show != "all":
         views = [view for view in views if view.state != DONE]
     views = [v for v in views if all(word in f"{v.key} {v.source} {v.text}".casefold() for word in words)]
-    first = int(request.args["from"]) if request.args.get("from", "").isdigit() else 0
+    first = whole_number(request.args.get("from")) or 0
     first = first if first < len(views) else 0
     return page(
         "console/language.html",

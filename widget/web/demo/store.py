@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.demo_order import OrderNotTaken, demo_product_page, place_demo_order
 from widget.content.money import money_text
 from widget.domain.product import Product
+from widget.web.numbers import whole_number
 from widget.web.requests import PAGE_POLICY, current_parts, wished_language
 
 blueprint = Blueprint("demo", __name__, template_folder="templates")
@@ -126,7 +127,7 @@ def checkout() -> AnyResponse:
 @blueprint.get("/demo/thanks")
 def thanks() -> str:
     number = request.args.get("order", "")
-    return render_template("thanks.html", number=number if number.isdigit() else "", **_frame())
+    return render_template("thanks.html", number=number if whole_number(number) is not None else "", **_frame())
 
 
 def _products() -> dict[str, Product]:

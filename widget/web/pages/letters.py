@@ -92,10 +92,10 @@ def change_preferences(token: str) -> Response:
         erase(parts, PREFERENCES, token)
         return _note(_words(before), "erased", before.shop)
     if wanted == "export":
-        gone = request_export(parts, PREFERENCES, token)
+        request_export(parts, PREFERENCES, token)
         known = preferences(parts, PREFERENCES, token)
         w = _words(known)
-        return _page("preferences.html", w, known=known, told=w["pref_copy_sent" if gone else "pref_copy_failed"])
+        return _page("preferences.html", w, known=known, told=w["pref_copy_sent"])
     if wanted != "choose":
         abort(422)
     known = choose(parts, PREFERENCES, token, set(request.form.getlist("consent")))

@@ -1,0 +1,132 @@
+"""Every field of every route, with what strangers send: 4xx or an ordinary answer, never 500, on both databases."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.routing import IntegerConverter, Rule
+
+from tests.conftest import ROOT, client_of
+from tests.console import PASSWORD, Somebody, form_token
+from widget.actions.add_person import add_person
+from widget.app import create_app
+from widget.parts import Parts
+
+HOSTILE = (
+    "\x00",
+    "a\x00b",
+    "²",
+    "٣",
+    "9" * 30,
+    "2147483648",
+    "9223372036854775808",
+    "-1",
+    "1e400",
+    "a\r\nSet-Cookie: b=c",
+    "\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace"),
+    "x" * 5000,
+    "%00",
+    "[" * 500,
+    "{{7*7}}",
+    "' OR 1=1 --",
+    "../../etc/passwd",
+    "2026-13-45T99:99",
+    "=cmd()",
+)
+_FIELD = re.compile(r"""(?:form|args|values)(?:\.get(?:list)?\(|\[)\s*f?["']([a-z_]+)["']|name="([a-z_]+)\"""")
+SECONDS = 150
+SEED = 7
+
+
+def fields_in_source() -> list[str]:
+    """Every field name that a view reads or a form sends."""
+    found: set[str] = {"o", "draft", "question", "do", "sure", "seen", "revision"}
+    for path in [*ROOT.glob("widget/web/**/*.py"), *ROOT.glob("widget/web/**/*.html")]:
+        found |= {one or other for one, other in _FIELD.findall(path.read_text())}
+    return sorted(found - {"csrf_token", ""})
+
+
+def fields_of(view: Any, everything: list[str]) -> list[str]:
+    """Those of the module that the view stands in, or all of them where none is found."""
+    module = inspect.getmodule(inspect.unwrap(view))
+    source = Path(module.__file__).read_text() if module and module.__file__ else ""
+    named = {one or other for one, other in _FIELD.findall(source)} | set(re.findall(r'"([a-z_]{2,20})"', source))
+    return sorted(named & set(everything)) or everything[:20]
+
+
+def built(rule: Rule, values: dict[str, str]) -> str:
+    """An address with these values, percent-encoded, whether the converter likes them or not."""
+    from urllib.parse import quote
+
+    path = rule.rule
+    for name in rule._converters:
+        path = re.sub(rf"<(?:[a-z]+:)?{name}>", quote(values[name], safe=""), path)
+    return path
+
+
+def requests_of(parts: Parts, rng: random.Random) -> Iterator[tuple[str, str, dict[str, str], dict[str, str]]]:
+    """(method, path, query, form) over all routes: each path variable, each field alone, and all fields at once."""
+    app, everything = create_app(parts), fields_in_source()
+    known = {"shop": "demo", "quiz": "leg-day", "token": "none", "code": "none", "sku": "CREAM-60"}
+    for rule in app.url_map.iter_rules():
+        names = fields_of(app.view_functions[rule.endpoint], everything)
+        usual = {
+            name: known.get(name, "1" if isinstance(converter, IntegerConverter) else "x")
+            for name, converter in rule._converters.items()
+        }
+        for method in sorted((rule.methods or set()) & {"GET", "POST"}):
+            for name in usual:
+                for value in HOSTILE:
+                    yield method, built(rule, {**usual, name: value}), {}, {}
+            path = built(rule, usual)
+            for value in HOSTILE:
+                yield method, path, dict.fromkeys(names, value), {}
+                if method == "POST":
+                    yield method, path, {}, dict.fromkeys(names, value)
+            for name in names:
+                for value in rng.sample(HOSTILE, 4):
+                    yield method, path, {name: value}, {name: value} if method == "POST" else {}
+
+
+def owner(parts: Parts) -> Somebody:
+    """An owner of two shops; what a test does to one of them keeps the session alive."""
+    _, link = add_person(parts, shop="demo", email="owner@team.example", role="owner")
+    client = client_of(parts)
+    page = client.get(f"/console/come-in/{link}")
+    data = {"csrf_token": form_token(page), "name": "The owner", "password": PASSWORD}
+    assert client.post(f"/console/come-in/{link}", data=data).status_code == 303
+    return Somebody(parts, client)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("fuzz")
+def test_no_field_of_any_route_makes_it_fail(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("widget.web.limits.limiter.enabled", False)
+    somebody = owner(parts)
+    somebody.post("/console/account", {"do": "none"})
+    asked, failed = 0, []
+    end = time.monotonic() + SECONDS
+    wanted = list(requests_of(parts, random.Random(SEED)))
+    random.Random(SEED).shuffle(wanted)
+    for method, path, query, form in wanted:
+        if time.monotonic() > end:
+            break
+        if path.startswith("/console/sign-out") or (form.get("do") == "end"):
+            continue
+        asked += 1
+        data = {"csrf_token": somebody.token, **form} if method == "POST" else None
+        answer = somebody.client.open(path, method=method, query_string=query, data=data)
+        if answer.status_code >= 500:
+            failed.append((answer.status_code, method, path[:80], query and sorted(query)[:3], list(form)[:3]))
+        answer.close()
+
+    assert not failed, f"{len(failed)} of {asked}: {failed[:40]}"
+    assert asked > 4000
+    assert somebody.get("/console/account").status_code == 200

@@ -1,0 +1,68 @@
+"""Tell the owners of a shop that a request is about to delete something, and how to stop it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from widget.actions.queue_message import PRIVACY, queue_message
+from widget.content.words import FALLBACK, words_for
+from widget.domain.order import CUSTOMER_REDACT, SHOP_REDACT
+from widget.domain.roles import OWNER
+from widget.mail.blocks import Block, Button, Paragraph, Span
+from widget.mail.html import html_part
+from widget.mail.letter import LetterFrame, Written
+from widget.mail.text import text_part
+from widget.parts import Parts
+from widget.storage.people import Membership, Person
+from widget.storage.privacy import PrivacyRequest
+from widget.storage.shops import Shop
+
+WHAT = {
+    SHOP_REDACT: "Your store asks us to delete the data of all its customers.",
+    CUSTOMER_REDACT: "Your store asks us to delete the data of one of its customers.",
+}
+UNINSTALLED = "Your store says that our app was uninstalled. Emails are paused, and its API key will be deleted."
+
+
+def announce(parts: Parts, session: Session, shop: Shop, row: PrivacyRequest) -> None:
+    """Queue an email to each owner, in the caller's transaction."""
+    written = _written(parts, shop, row)
+    for owner in _owners(session, shop.id):
+        queue_message(parts, session, shop, written, recipient=owner.email, kind=PRIVACY, about=row.id)
+
+
+def _owners(session: Session, shop_id: int) -> list[Person]:
+    mine = (Membership.shop_id == shop_id, Membership.role == OWNER, Membership.active_at.is_not(None))
+    query = select(Person).join(Membership, Membership.person_id == Person.id).where(*mine)
+    return list(session.scalars(query.where(Person.disabled_at.is_(None)).order_by(Person.id)))
+
+
+def _written(parts: Parts, shop: Shop, row: PrivacyRequest) -> Written:
+    assert row.due_at is not None
+    page = f"{parts.settings.public_url}/console/shops/{shop.slug}/settings/privacy"
+    what = WHAT.get(row.kind, UNINSTALLED)
+    because = "You get this email because you are an owner of this shop."
+    blocks: list[Block] = [
+        Paragraph((Span(what),)),
+        Paragraph(
+            (Span(f"This happens on {row.due_at:%b %-d, %Y at %-I:%M %p} UTC, and cannot be undone afterwards."),)
+        ),
+        Paragraph((Span("If you did not expect this, cancel it before then. Otherwise there is nothing to do."),)),
+        Button("See the request", page),
+    ]
+    frame = LetterFrame(
+        shop=shop.name,
+        subject=f"Data of {shop.name} will be deleted in two days",
+        preview=what,
+        locale=FALLBACK,
+        dir="ltr",
+        because=because,
+        notice="",
+        postal_address=shop.postal_address,
+        preferences_url="",
+        unsubscribe_url="",
+        mark_url="",
+        words=words_for(FALLBACK),
+    )
+    return Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks))

@@ -1,0 +1,107 @@
+"""Send what waits in the outbox: claim, hand over with no transaction open, settle."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from typing import cast
+
+from sqlalchemy import update
+
+from widget.mail.carrier import Later, Never, Unclear
+from widget.mail.message import POLICY
+from widget.parts import Parts
+from widget.seals import OUTBOX, Forged
+from widget.storage.outbox import (
+    DELIVERY_UNKNOWN,
+    FAILED,
+    PLANNED,
+    SENDING,
+    SENT,
+    OutboxMessage,
+    due_messages,
+)
+from widget.storage.send_limits import take_leave
+from widget.telemetry import log
+
+BATCH = 20
+MAX_ATTEMPTS = 10
+FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=3)
+GIVEN_UP_AFTER = timedelta(minutes=15)
+"""A message that has been ``sending`` for so long lost its worker: nobody knows whether it went."""
+
+
+def send_outbox(parts: Parts) -> int:
+    """Send what is due; how many messages were looked at."""
+    _rescue(parts)
+    with parts.reads() as session:
+        due = due_messages(session, parts.now(), BATCH)
+    for message_id in due:
+        if not _may_send(parts):
+            break
+        send_message(parts, message_id)
+    return len(due)
+
+
+def send_message(parts: Parts, message_id: int) -> None:
+    """Send one message if it still waits. What came of it stands in its row."""
+    with parts.sessions.begin() as session:
+        row = session.get(OutboxMessage, message_id, with_for_update=True)
+        if row is None or row.state != PLANNED or row.due_at > parts.now():
+            return
+        row.state, row.attempts, row.changed_at = SENDING, row.attempts + 1, parts.now()
+        attempts, recipient, content = row.attempts, row.encrypted_recipient, row.encrypted_message
+    state, reason, due_at = _handed_over(parts, recipient, content, attempts)
+    with parts.sessions.begin() as session:
+        row = session.get_one(OutboxMessage, message_id, with_for_update=True)
+        if row.state == SENDING:
+            row.state, row.reason, row.changed_at = state, reason, parts.now()
+            row.due_at = due_at or row.due_at
+            if state != PLANNED:
+                row.encrypted_recipient, row.encrypted_message = "", b""
+    log("outbox").info("message", message_id=message_id, kind=row.kind, state=state, reason=reason)
+
+
+def _handed_over(parts: Parts, recipient: str, content: bytes, attempts: int) -> tuple[str, str, datetime | None]:
+    """(state, reason, when to try again)"""
+    try:
+        message = cast(EmailMessage, message_from_bytes(parts.seals.unseal_bytes(content, OUTBOX), policy=POLICY))
+        parts.carrier.send(message, parts.seals.unseal(recipient, OUTBOX))
+    except Forged:
+        return FAILED, "it was encrypted with a key that is gone", None
+    except Later as error:
+        if attempts >= MAX_ATTEMPTS:
+            return FAILED, f"gave up after {attempts} attempts: {error}", None
+        wait = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY)
+        return PLANNED, f"later: {error}", parts.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
+    except Never as error:
+        return FAILED, f"refused: {error}", None
+    except Unclear as error:
+        return DELIVERY_UNKNOWN, str(error), None
+    return SENT, "", None
+
+
+def _may_send(parts: Parts) -> bool:
+    """Whether the provider's rate leaves room for one more."""
+    limit = parts.settings.most_letters
+    if limit is None:
+        return True
+    most, seconds = limit
+    with parts.sessions.begin() as session:
+        return take_leave(session, "mail", wanted=1, most=most, seconds=seconds, now=datetime.now(UTC)) == 1
+
+
+def _rescue(parts: Parts) -> None:
+    stuck = update(OutboxMessage).where(
+        OutboxMessage.state == SENDING, OutboxMessage.changed_at < parts.now() - GIVEN_UP_AFTER
+    )
+    values = {
+        "state": DELIVERY_UNKNOWN,
+        "reason": "the worker died",
+        "encrypted_recipient": "",
+        "encrypted_message": b"",
+    }
+    with parts.sessions.begin() as session:
+        session.execute(stuck.values(**values, changed_at=parts.now()))

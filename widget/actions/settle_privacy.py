@@ -1,0 +1,87 @@
+"""Requests that wait: carried out when their time has come, at once, or not at all."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from widget.actions.answer_privacy import carry_out, event_of, release_hold
+from widget.actions.errors import ActionError
+from widget.domain.order import UNINSTALL
+from widget.parts import Parts
+from widget.seals import Forged
+from widget.storage.audit import note
+from widget.storage.connections import connection_of
+from widget.storage.people import Person
+from widget.storage.privacy import CANCELLED, WAITING, PrivacyRequest
+from widget.storage.shops import Shop
+from widget.telemetry import log
+
+BATCH = 20
+
+
+class NotWaiting(ActionError):
+    code = "not_waiting"
+
+    def __init__(self) -> None:
+        super().__init__("This request was carried out or cancelled already.")
+
+
+def carry_out_due(parts: Parts) -> int:
+    """Carry out what is due, each request in a transaction of its own; how many."""
+    due = (PrivacyRequest.state == WAITING, PrivacyRequest.due_at <= parts.now())
+    with parts.reads() as session:
+        waiting = list(session.scalars(select(PrivacyRequest.id).where(*due).order_by(PrivacyRequest.id).limit(BATCH)))
+    for number in waiting:
+        with parts.sessions.begin() as session:
+            row = session.get_one(PrivacyRequest, number, with_for_update=True)
+            if row.state == WAITING:
+                _carry_out(parts, session, session.get_one(Shop, row.shop_id), row)
+    return len(waiting)
+
+
+def carry_out_now(parts: Parts, *, shop_id: int, number: int, by: Person) -> None:
+    """Do not wait any longer. Raises NotWaiting."""
+    with parts.sessions.begin() as session:
+        row = _waiting(session, shop_id, number)
+        _carry_out(parts, session, session.get_one(Shop, shop_id), row)
+        _note(parts, session, row, by, "privacy_request_carried_out")
+
+
+def cancel_privacy_request(parts: Parts, *, shop_id: int, number: int, by: Person) -> None:
+    """Do not do it: nothing is deleted, and what was held back goes on. Raises NotWaiting."""
+    with parts.sessions.begin() as session:
+        row = _waiting(session, shop_id, number)
+        shop = session.get_one(Shop, shop_id, with_for_update=True)
+        event = event_of(parts, row)
+        release_hold(parts, session, shop, event)
+        if row.kind == UNINSTALL:
+            connection = connection_of(session, shop_id, event.store, lock=True)
+            if connection is not None and connection.uninstalled_at is not None:
+                connection.uninstalled_at = None
+                connection.due_at = parts.now() if connection.address and connection.sealed_key else None
+                shop.paused = False
+        row.state, row.done_at, row.encrypted_event = CANCELLED, parts.now(), ""
+        _note(parts, session, row, by, "privacy_request_cancelled")
+
+
+def _carry_out(parts: Parts, session: Session, shop: Shop, row: PrivacyRequest) -> None:
+    try:
+        event = event_of(parts, row)
+    except Forged:
+        log("privacy").error("request_unreadable", request=row.id)
+        row.state, row.done_at = CANCELLED, parts.now()
+        return
+    carry_out(parts, session, shop, event, row)
+
+
+def _waiting(session: Session, shop_id: int, number: int) -> PrivacyRequest:
+    row = session.get(PrivacyRequest, number, with_for_update=True)
+    if row is None or row.shop_id != shop_id or row.state != WAITING:
+        raise NotWaiting
+    return row
+
+
+def _note(parts: Parts, session: Session, row: PrivacyRequest, by: Person, what: str) -> None:
+    about = f"request {row.id}: {row.kind.replace('_', ' ')}"
+    note(session, shop_id=row.shop_id, at=parts.now(), person_id=by.id, who=by.told, what=what, about=about)

@@ -26,6 +26,7 @@ from widget.app import create_app
 from widget.domain.roles import LEAST, ROLES, may
 from widget.parts import Parts
 from widget.passwords import new_totp_secret
+from widget.seals import TOTP_OFFER
 from widget.storage.audit import AuditEntry, note
 from widget.storage.people import Person, SignInLink, person_by_email
 from widget.storage.tables import TABLES
@@ -150,7 +151,7 @@ def test_whoever_exists_here_is_not_told(sqlite_parts: Parts) -> None:
 
     assert wrong.status_code == nobody.status_code == 401
     assert told[0] == told[1]
-    assert "do not go together" in told[0]
+    assert "Incorrect email, password, or code." in told[0]
 
 
 def test_guesses_are_limited(sqlite_parts: Parts) -> None:
@@ -236,7 +237,8 @@ def test_a_one_time_code_is_good_once(sqlite_parts: Parts) -> None:
         made = TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(int(sqlite_parts.now().timestamp()))
         return made.decode()
 
-    use_codes(sqlite_parts, person_id=owner.id, sealed=sqlite_parts.seals.seal(secret), code=code())
+    sealed = sqlite_parts.seals.seal(secret, f"{TOTP_OFFER} {owner.id}")
+    use_codes(sqlite_parts, person_id=owner.id, sealed=sealed, code=code(), password=PASSWORD)
     sqlite_parts.clock.move_to(sqlite_parts.now() + timedelta(minutes=2))
     asked = sign_in(client_of(sqlite_parts))
     given = code()

@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
-from widget.actions.sign_in import begin_visit, note_in_shops
+from widget.actions.sign_in import begin_visit, note_in_shops, shut_other_doors
 from widget.parts import Parts
-from widget.storage.people import Person, person_by_email, shops_of
+from widget.storage.people import Person, accept_all, is_invited, person_by_email
 
 
 class NotInvited(ActionError):
@@ -28,16 +28,20 @@ def sign_in_by_provider(parts: Parts, *, subject: str, email: str, verified: boo
 
     ``subject`` is the provider's own name for the account (issuer and ``sub``), which stays when an address is given to
     somebody else. The address decides only once, at the first sign-in, and only where the provider has verified it.
-    Our own one-time codes are not asked for on top: how people prove who they are is the provider's business then.
+    What a link that was mailed proves, the provider has verified: invitations take effect. Our own one-time codes are not asked for on top: how people prove who they are is the provider's business then.
     """
     token = None
     with parts.sessions.begin() as session:
         person, refused = _known(session, subject, email, verified=verified)
         if person is not None and refused:
             note_in_shops(parts, session, person, "sign_in_refused", f"by company account: {refused}")
-        elif person is not None and shops_of(session, person.id):
+        elif person is not None and is_invited(session, person.id):
+            accept_all(session, person.id, parts.now())
             if person.oidc_subject is None:
-                person.oidc_subject, person.verified_at = subject, person.verified_at or parts.now()
+                person.oidc_subject = subject
+            if person.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
+                shut_other_doors(session, parts, person)
+                person.password_hash, person.verified_at = "", parts.now()
             token = begin_visit(parts, session, person, browser, how=", by company account")
     if token is None:
         raise NotInvited
@@ -53,8 +57,6 @@ def _known(session: Session, subject: str, email: str, *, verified: bool) -> tup
             return person, "another company account belongs to this address"
         if person is not None and not verified:
             return person, "the provider has not verified the address"
-        if person is not None and person.verified_at is None and person.password_hash:
-            return person, "the address was never verified here: ask for an invitation by email"
     if person is not None and person.disabled_at:
         return person, "disabled"
     return person, ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, false, select
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, false, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.roles import OWNER
@@ -125,3 +125,14 @@ def owns_all_of(session: Session, owner_id: int, person_id: int) -> bool:
     mine = (Membership.person_id == owner_id, Membership.role == OWNER, Membership.active_at.is_not(None))
     owned = select(Membership.shop_id).where(*mine)
     return session.scalar(theirs.where(Membership.shop_id.not_in(owned)).limit(1)) is None
+
+
+def is_invited(session: Session, person_id: int) -> bool:
+    """Whether somebody belongs to any shop, or is invited to one."""
+    return session.scalar(select(Membership.id).where(Membership.person_id == person_id).limit(1)) is not None
+
+
+def accept_all(session: Session, person_id: int, at: datetime) -> None:
+    """Let the memberships of somebody take effect that wait to be accepted."""
+    waits = (Membership.person_id == person_id, Membership.active_at.is_(None))
+    session.execute(update(Membership).where(*waits).values(active_at=at))

@@ -161,7 +161,8 @@ class Server:
 
     async def _large_body(self, exchange: Exchange, most: int, seconds: float) -> bytes:
         """Piece by piece, with an eye on size and pace."""
-        started, pieces, size = time.monotonic(), [], 0
+        started, size = time.monotonic(), 0
+        pieces: list[bytes] = []
         pieces_of = exchange.__aiter__()
         try:
             while True:

@@ -1,0 +1,387 @@
+"""Accounts: nobody gets into another's shop by an account they opened, and nothing that proves who one is works twice."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.conftest import client_of
+from tests.console import PASSWORD
+from tests.console_forms import client_in, come_in, form_token, post
+from widget.actions.add_person import add_person
+from widget.actions.add_shop import add_shop
+from widget.actions.choose_password import WrongCode, WrongPassword, change_password, offer_codes, stop_codes, use_codes
+from widget.actions.invite_person import invite_person, link_to_hand_over
+from widget.actions.send_outbox import send_outbox
+from widget.actions.sign_in import NotSignedIn, sign_in, visitor_of
+from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
+from widget.mail.carrier import MemoryCarrier
+from widget.parts import Parts
+from widget.passwords import Weak, _totp, hash_password, new_totp_secret
+from widget.storage.people import Person, membership, person_by_email, shops_of
+from widget.storage.shops import Shop, shop_by_slug
+
+VICTIM = "victim@team.example"
+
+
+def person(parts: Parts, email: str) -> Person:
+    with parts.reads() as session:
+        found = person_by_email(session, email)
+    assert found is not None
+    return found
+
+
+def shops(parts: Parts, email: str) -> list[str]:
+    with parts.reads() as session:
+        return [shop.slug for shop, _ in shops_of(session, person(parts, email).id)]
+
+
+def mailed_link(parts: Parts) -> str:
+    """The token of the newest link that went out by email."""
+    send_outbox(parts)
+    assert isinstance(parts.carrier, MemoryCarrier)
+    plain = parts.carrier.sent[-1][1].get_body(("plain",)).get_content()
+    found = re.search(r"/console/come-in/([\w-]+)", plain)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def two_shops(parts: Parts) -> Parts:
+    """Shop demo (the attacker's) and shop other, each with an owner."""
+    add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
+    client_in(parts)
+    client_in(parts, shop="other", email="owner@other.example")
+    return parts
+
+
+def test_an_account_opened_by_hand_never_reaches_another_shop(two_shops: Parts) -> None:
+    parts = two_shops
+    attacker = person(parts, "owner@demo.example")
+    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker).rpartition("/")[2]
+    hijacker = client_of(parts)
+    assert come_in(hijacker, by_hand).status_code == 303
+    assert shops(parts, VICTIM) == ["demo"]
+    assert person(parts, VICTIM).verified_at is None
+
+    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
+    assert shops(parts, VICTIM) == ["demo"]
+    assert hijacker.get("/console/shops/other/people").status_code == 404
+
+    victim = client_of(parts)
+    assert come_in(victim, mailed_link(parts)).status_code == 303  # Chooses a password of their own.
+    assert victim.get("/console/shops/other/people").status_code == 200
+    assert hijacker.get("/console/account").status_code == 303  # Signed out, and the old password opens nothing.
+    assert person(parts, VICTIM).verified_at is not None
+
+
+def test_a_link_handed_over_earlier_is_void_once_another_shop_invites(two_shops: Parts) -> None:
+    parts = two_shops
+    attacker = person(parts, "owner@demo.example")
+    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker)
+    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
+
+    assert client_of(parts).get(by_hand.removeprefix(parts.settings.public_url)).status_code == 404
+    later = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker)
+    assert client_of(parts).get(later.removeprefix(parts.settings.public_url)).status_code == 404
+
+
+def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shops: Parts) -> None:
+    parts = two_shops
+    owner = person(parts, "owner@demo.example")
+    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=owner)
+    assert come_in(client_of(parts), mailed_link(parts)).status_code == 303
+    before = person(parts, VICTIM).password_hash
+    invite_person(parts, shop="other", email=VICTIM, role="viewer", name="", by=person(parts, "owner@other.example"))
+    path = f"/console/come-in/{mailed_link(parts)}"
+    reader = client_of(parts)
+    page = reader.get(path)
+    assert "Accept the invitation?" in page.text
+    assert shops(parts, VICTIM) == ["demo"]  # Looking changes nothing: scanners open links.
+    taken = reader.post(
+        path, data={"csrf_token": form_token(reader, path), "name": "x", "password": "another otter nine"}
+    )
+    assert taken.status_code == 404
+    assert person(parts, VICTIM).password_hash == before
+    accepted = reader.post(path, data={"csrf_token": form_token(reader, path), "do": "accept"})
+
+    assert accepted.status_code == 303
+    assert sorted(shops(parts, VICTIM)) == ["demo", "other"]
+    assert reader.get("/console/account").status_code == 303
+    assert reader.get(path).status_code == 404
+
+
+def test_a_link_of_a_shop_one_was_removed_from_opens_nothing(two_shops: Parts) -> None:
+    from widget.actions.add_person import change_member
+
+    parts = two_shops
+    owner = person(parts, "owner@demo.example")
+    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=owner)
+    token = mailed_link(parts)
+    change_member(parts, shop="demo", person_id=person(parts, VICTIM).id, role=None, by=owner)
+
+    assert client_of(parts).get(f"/console/come-in/{token}").status_code == 404
+
+
+def test_an_invited_owner_is_no_owner_yet(two_shops: Parts) -> None:
+    parts = two_shops
+    owner = person(parts, "owner@demo.example")
+    invite_person(parts, shop="demo", email=VICTIM, role="owner", name="", by=owner)
+    client = client_in(parts, "owner", email="second@demo.example")
+    post(client, f"/console/shops/demo/people/{owner.id}", do="remove", sure="yes")
+    me = person(parts, "second@demo.example")
+    answer = post(client, f"/console/shops/demo/people/{me.id}", do="remove", sure="yes")
+
+    assert answer.status_code == 422
+    with parts.reads() as session:
+        shop = shop_by_slug(session, "demo")
+        assert shop is not None
+        assert membership(session, shop.id, me.id) is not None
+
+
+# Second factor and sessions --------------------------------------------------------------------------
+
+
+def code_for(parts: Parts, secret: str) -> str:
+    return _totp(secret).generate(int(parts.now().timestamp())).decode()
+
+
+def with_codes(parts: Parts, email: str = "owner@demo.example") -> str:
+    """Turn codes on; the secret."""
+    who = person(parts, email)
+    offer, address = offer_codes(parts, person=who)
+    secret = address.partition("secret=")[2].partition("&")[0]
+    use_codes(parts, person_id=who.id, sealed=offer, code=code_for(parts, secret), password=PASSWORD)
+    return secret
+
+
+def test_a_second_factor_is_turned_on_by_password_and_replaced_by_the_old_code(sqlite_parts: Parts) -> None:
+    parts = sqlite_parts
+    client_in(parts)
+    who = person(parts, "owner@demo.example")
+    offer, address = offer_codes(parts, person=who)
+    secret = address.partition("secret=")[2].partition("&")[0]
+    with pytest.raises(WrongPassword):
+        use_codes(parts, person_id=who.id, sealed=offer, code=code_for(parts, secret), password="wrong")
+    with_codes(parts)
+    with pytest.raises(WrongCode):
+        use_codes(parts, person_id=who.id, sealed=offer, code=code_for(parts, secret), password=PASSWORD)
+    with pytest.raises(WrongCode):
+        stop_codes(parts, person_id=who.id, password=PASSWORD, code="000000")
+
+
+def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_parts: Parts) -> None:
+    parts = sqlite_parts
+    client_in(parts)
+    who = person(parts, "owner@demo.example")
+    secret = new_totp_secret()
+    for purpose in ("kept-form", f"totp-offer {who.id + 1}", "totp"):
+        with pytest.raises(WrongCode, match="too old"):
+            use_codes(
+                parts,
+                person_id=who.id,
+                sealed=parts.seals.seal(secret, purpose),
+                code=code_for(parts, secret),
+                password=PASSWORD,
+            )
+
+
+@pytest.mark.parametrize("change", ["password", "codes on"])
+def test_a_change_of_how_one_proves_who_one_is_ends_all_other_sessions(sqlite_parts: Parts, change: str) -> None:
+    parts = sqlite_parts
+    client_in(parts)
+    who = person(parts, "owner@demo.example")
+    here, there = (sign_in(parts, email=who.email, password=PASSWORD) for _ in range(2))
+    kept = visitor_of(parts, here)
+    assert kept is not None
+    if change == "password":
+        change_password(parts, person_id=who.id, old=PASSWORD, new="another otter violin nine", keep=kept.sign_in.id)
+    else:
+        offer, address = offer_codes(parts, person=who)
+        code = code_for(parts, address.partition("secret=")[2].partition("&")[0])
+        use_codes(parts, person_id=who.id, sealed=offer, code=code, password=PASSWORD, keep=kept.sign_in.id)
+
+    assert visitor_of(parts, here) is not None
+    assert visitor_of(parts, there) is None
+
+
+def test_one_code_lets_one_in_however_many_bring_it_at_once(parts: Parts) -> None:
+    from datetime import timedelta
+
+    client_in(parts)
+    secret = with_codes(parts)
+    parts.clock.move_to(parts.now() + timedelta(minutes=2))
+    code, came_in = code_for(parts, secret), []
+    barrier = threading.Barrier(6)
+
+    def attempt() -> None:
+        barrier.wait()
+        try:
+            came_in.append(sign_in(parts, email="owner@demo.example", password=PASSWORD, code=code))
+        except NotSignedIn:
+            return
+
+    tries = [threading.Thread(target=attempt) for _ in range(6)]
+    for one in tries:
+        one.start()
+    for one in tries:
+        one.join()
+
+    assert len(came_in) == 1
+
+
+def test_no_transaction_is_open_while_a_password_is_compared(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    client_in(parts)
+    held: list[int] = []
+
+    def watching(password_hash: str, password: str) -> bool:
+        held.append(parts.database.pool.checkedout())  # type: ignore[attr-defined]
+        return False
+
+    monkeypatch.setattr("widget.actions.sign_in.is_password", watching)
+    monkeypatch.setattr("widget.actions.choose_password.is_password", watching)
+    with pytest.raises(NotSignedIn):
+        sign_in(parts, email="owner@demo.example", password="wrong")
+    with pytest.raises(WrongPassword):
+        change_password(parts, person_id=person(parts, "owner@demo.example").id, old="x", new="y")
+
+    assert held == [0, 0]
+
+
+# Guessing ---------------------------------------------------------------------------------------------
+
+
+def guess(client: Any, email: str, **more: str) -> int:
+    token = form_token(client, "/console/sign-in")
+    data = {"csrf_token": token, "email": email, "password": "wrong", **more}
+    return int(client.post("/console/sign-in", data=data).status_code)
+
+
+def test_the_limit_on_guesses_is_not_dodged_by_spelling(sqlite_parts: Parts) -> None:
+    client_in(sqlite_parts)
+    client = client_of(sqlite_parts)
+    spellings = (
+        "owner@demo.example",
+        " owner@demo.example",
+        "OWNER@demo.example",
+        " " * 300 + "owner@demo.example",
+        "owner+a@demo.example",
+        "owner+b@demo.example",
+        "owner@demo.example\t",
+        "own er@demo.example",
+    )
+
+    assert [guess(client, spellings[n % len(spellings)]) for n in range(14)][-3:] == [429] * 3
+
+
+def test_guesses_from_elsewhere_do_not_lock_an_owner_out(sqlite_parts: Parts) -> None:
+    client_in(sqlite_parts)
+    stranger = client_of(sqlite_parts)
+    assert [guess(stranger, "owner@demo.example") for _ in range(12)][-1] == 429
+    owner = stranger  # The same running application, another address.
+    token = form_token(owner, "/console/sign-in")
+    data = {"csrf_token": token, "email": "owner@demo.example", "password": PASSWORD}
+    answer = owner.post("/console/sign-in", data=data, environ_overrides={"REMOTE_ADDR": "203.0.113.5"})
+
+    assert answer.status_code == 303
+
+
+def test_whoever_is_signed_in_cannot_move_their_count_by_a_field(sqlite_parts: Parts) -> None:
+    client = client_in(sqlite_parts)
+    token = form_token(client)
+    answers = [
+        client.post(
+            "/console/account",
+            data={"csrf_token": token, "do": "password", "old": "x", "new": "y", "email": f"{n}@elsewhere.example"},
+        ).status_code
+        for n in range(12)
+    ]
+
+    assert answers[-1] == 429
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:203.0.113.5", "203.0.113.5", True),
+        ("203.0.113.5", "203.0.113.6", False),
+        ("fe80::1%eth0", "fe80::2", True),
+    ],
+)
+def test_an_ipv6_household_is_one_client(one: str, other: str, same: bool) -> None:
+    from widget.web.limits import client_of as client_of_address
+
+    assert (client_of_address(one) == client_of_address(other)) is same
+
+
+def test_the_api_and_the_page_share_one_count(sqlite_parts: Parts) -> None:
+    from tests.conftest import GOOD
+
+    client = client_of(sqlite_parts)
+    made = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
+    api = f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/letters"
+    body = {"email": "a+1@shop.example", "consents": {"result": True}, "text_version": "1"}
+    statuses = [client.post(api, json={**body, "email": f"a+{n}@shop.example"}).status_code for n in range(3)]
+    form = {"email": "A@shop.example", "result": "true"}
+    statuses += [client.post(f"/demo/r/{made['code']}", data=form).status_code for _ in range(3)]
+
+    assert statuses == [202, 202, 202, 200, 200, 429]
+
+
+# Passwords and the provider ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "password", ["robin.miller", "robin.miller2026", "RobinMiller!", "millerrobin1", "team.example!!"]
+)
+def test_a_password_made_of_the_address_is_refused(password: str) -> None:
+    with pytest.raises(Weak):
+        hash_password(password, "robin.miller@team.example", "Robin Miller")
+
+
+def test_the_provider_is_matched_by_subject_not_by_an_address_that_may_change_hands(parts: Parts) -> None:
+    client_in(parts)
+    email = "owner@demo.example"
+    assert sign_in_by_provider(parts, subject="https://idp 1", email=email, verified=True)
+    with pytest.raises(NotInvited):  # Somebody else got the address at the provider.
+        sign_in_by_provider(parts, subject="https://idp 2", email=email, verified=True)
+
+    assert sign_in_by_provider(parts, subject="https://idp 1", email="renamed@demo.example", verified=True)
+
+
+def test_a_password_somebody_else_chose_is_void_once_the_provider_vouches(parts: Parts) -> None:
+    client_in(parts)  # By a link that was handed over: nobody knows whose password this is.
+    sign_in_by_provider(parts, subject="https://idp 1", email="owner@demo.example", verified=True)
+
+    with pytest.raises(NotSignedIn):
+        sign_in(parts, email="owner@demo.example", password=PASSWORD)
+
+
+def test_changing_the_address_of_a_store_drops_its_key(parts: Parts) -> None:
+    from widget.actions.connect_store import connect_store
+    from widget.storage.connections import connections_of
+
+    connect_store(parts, shop="demo", platform="shopify", address="https://a.myshopify.com", key="shpat_0123456789")
+    connect_store(parts, shop="demo", platform="shopify", address="https://evil.example")
+    with parts.reads() as session:
+        shop = session.scalars(select(Shop).where(Shop.slug == "demo")).one()
+        row = connections_of(session, shop.id)["shopify"]
+
+    assert (row.address, row.sealed_key, row.due_at) == ("https://evil.example", "", None)
+
+
+def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(parts: Parts) -> None:
+    """An operator hands links over; who has a verified account needs none."""
+    _, first = add_person(parts, shop="demo", email=VICTIM, role="viewer")
+    assert first
+    assert come_in(client_of(parts), first).status_code == 303
+    _, second = add_person(parts, shop="demo", email=VICTIM, role="viewer")
+    assert second == ""

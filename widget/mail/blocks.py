@@ -8,28 +8,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-_TEMPLATES = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined,
-    autoescape=False,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+from widget.mail.templates import CannotWrite, fill, plain
+
+__all__ = ["CannotWrite", "fill"]
+
 _BLOCK = re.compile(r'^\[\[\s*(?P<name>[a-z-]+)(?:\s+"(?P<label>[^"]*)"\s+(?P<link>[a-z_]+))?\s*\]\]$')
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})
 KEPT = 512
 NAMES = ("product-picture", "button", "check-in", "tips", "warnings")
-
-
-class CannotWrite(ValueError):
-    """A letter that cannot be written: a field is missing, or a block is not known. Its text is for authors."""
-
-    code = "template_field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +93,10 @@ class Warnings:
 Block = Heading | Paragraph | Steps | Points | Button | Picture | CheckIn | TipBlock | Warnings
 
 
-@lru_cache(maxsize=KEPT)
-def _compiled(template: str) -> Template:
-    """Texts of published versions never change, and come again for every letter."""
-    return _TEMPLATES.from_string(template)
-
-
-def fill(template: str, context: dict[str, Any]) -> str:
-    """A template with its fields filled in. Raises CannotWrite when one is missing."""
-    try:
-        return _compiled(template).render(context)
-    except TemplateError as error:
-        raise CannotWrite(str(error)) from error
-
-
 def letter_blocks(body: str, context: dict[str, Any]) -> list[Block]:
     """The blocks of a Markdown body. Raises CannotWrite."""
     blocks: list[Block] = []
-    for part in _parsed(fill(body, context)):
+    for part in _parsed(fill(body, context, markdown=True)):
         blocks += _placed(part, context) if isinstance(part, str) else [part]
     return blocks
 
@@ -149,7 +124,7 @@ def _placed(line: str, context: dict[str, Any]) -> list[Block]:
     if name == "button":
         if not match["label"] or match["link"] not in context:
             raise CannotWrite(f'a button needs a label and a link, such as [[button "See it" result_url]], not {line}')
-        return [Button(match["label"], context[match["link"]])]
+        return [Button(plain(match["label"]), context[match["link"]])]
     placed: list[Block] = context["blocks"][name]
     return placed
 

@@ -75,7 +75,9 @@ def test_the_line_of_what_is_wrong_is_told() -> None:
 
 
 def test_fields_and_branches_go_on_working() -> None:
-    template = "{% if product.form == 'cream' and not missing is defined %}{{ product.name|upper }}{% else %}b{% endif %}"
+    template = (
+        "{% if product.form == 'cream' and not missing is defined %}{{ product.name|upper }}{% else %}b{% endif %}"
+    )
 
     assert fill(template, CONTEXT) == "CREAM"
 
@@ -98,7 +100,7 @@ HOSTILE = (
     "![x](https://evil.example/p.png)",
     "<https://evil.example>",
     "1042\n\n[[tips]]",
-    "[[button \"Pay\" result_url]]",
+    '[[button "Pay" result_url]]',
     "- a point",
     "`code` & &amp; \\[x\\]",
     "a\r\nb",

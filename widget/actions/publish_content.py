@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from widget.actions.check_content import check_content
 from widget.actions.errors import ActionError, UnknownShop
@@ -10,7 +10,7 @@ from widget.content.reader import read_files
 from widget.content.reading import Located
 from widget.parts import Parts
 from widget.storage.content import Publication, live_publication, version_by_number, was_live
-from widget.storage.shops import shop_by_slug
+from widget.storage.shops import Shop, shop_by_slug
 
 
 class UnknownVersion(ActionError):
@@ -38,30 +38,41 @@ def publish_content(
     Raises UnknownShop, UnknownVersion, NotPublishable.
     """
     if not checked:
-        _check(parts, shop, quiz, number)
-    try:
-        with parts.sessions.begin() as session:
-            owner = shop_by_slug(session, shop)
-            if owner is None:
-                raise UnknownShop(f"there is no shop '{shop}'")
-            if version_by_number(session, owner.id, quiz, number) is None:
-                raise UnknownVersion(f"quiz '{quiz}' has no version {number}")
-            live = live_publication(session, owner.id, quiz)
-            if live and live.number == number:
-                return False
-            sequence = live.sequence + 1 if live else 1
-            row = Publication(
-                shop_id=owner.id, quiz=quiz, sequence=sequence, number=number, author=author, at=parts.now()
-            )
-            session.add(row)
-    except IntegrityError:
-        return False  # A double click: the same move was made at the same moment.
-    parts.moved(f"{shop}/{quiz}")
+        check_version(parts, shop, quiz, number)
+    with parts.sessions.begin() as session:
+        moved = move_pointer(parts, session, locked_shop(session, shop), quiz, number, author)
+    if moved:
+        parts.moved(f"{shop}/{quiz}")
+    return moved
+
+
+def locked_shop(session: Session, shop: str) -> Shop:
+    """The shop, locked until the transaction ends: whoever moves a pointer of it comes through here, one at a time.
+
+    What is read afterwards is how things stand. Raises UnknownShop.
+    """
+    owner = shop_by_slug(session, shop, lock=True)
+    if owner is None:
+        raise UnknownShop(f"there is no shop '{shop}'")
+    return owner
+
+
+def move_pointer(parts: Parts, session: Session, shop: Shop, quiz: str, number: int, author: str) -> bool:
+    """Make a version live in the transaction that holds the shop's lock; False when it is. Raises UnknownVersion."""
+    if version_by_number(session, shop.id, quiz, number) is None:
+        raise UnknownVersion(f"quiz '{quiz}' has no version {number}")
+    live = live_publication(session, shop.id, quiz)
+    if live and live.number == number:
+        return False
+    sequence = live.sequence + 1 if live else 1
+    at = parts.now()
+    session.add(Publication(shop_id=shop.id, quiz=quiz, sequence=sequence, number=number, author=author, at=at))
     return True
 
 
-def _check(parts: Parts, shop: str, quiz: str, number: int) -> None:
-    """Errors stop a version that is new; going back to one that was live before is always possible."""
+def check_version(parts: Parts, shop: str, quiz: str, number: int) -> None:
+    """Errors stop a version that is new; going back to one that was live before is always possible. It takes its time, so
+    nothing is locked meanwhile. Raises NotPublishable."""
     with parts.sessions() as session:
         owner = shop_by_slug(session, shop)
         version = version_by_number(session, owner.id, quiz, number) if owner else None

@@ -12,13 +12,13 @@ from widget.actions.change_draft import OpenDraft, open_draft, reset_draft
 from widget.actions.check_content import check_content
 from widget.actions.errors import ActionError
 from widget.actions.import_content import import_content
-from widget.actions.publish_content import NotPublishable, publish_content
+from widget.actions.publish_content import NotPublishable, check_version, locked_shop, move_pointer
 from widget.content.editing import differences
 from widget.content.reader import read_files
 from widget.parts import Parts
 from widget.storage.audit import note as log_note
 from widget.storage.content import ContentVersion, live_publication, was_live
-from widget.storage.drafts import PlannedPublish, due_publishes
+from widget.storage.drafts import Draft, PlannedPublish, due_publishes
 from widget.storage.people import Person
 from widget.storage.shops import Shop
 
@@ -37,6 +37,12 @@ class SecondPersonNeeded(ActionError):
 
 class Overtaken(ActionError):
     code = "overtaken"
+
+
+class Settled(ActionError):
+    """A plan that was published or dropped while somebody else was at it."""
+
+    code = "settled"
 
 
 class NeverLive(ActionError):
@@ -64,10 +70,32 @@ def publish_draft(parts: Parts, *, shop: str, quiz: str, by: Person, note: str, 
     if opened.shop.approval:
         raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
     version = _import(parts, opened, by, note)
-    publish_content(parts, shop=shop, quiz=quiz, number=version.number, author=by.told, checked=True)
-    _told(parts, opened.shop.id, by, "published", f"{quiz}: version {version.number}. {note}")
-    _start_afresh(parts, opened, by, version)
+    with parts.sessions.begin() as session:
+        owner = locked_shop(session, shop)
+        if owner.approval:
+            raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
+        _refuse_if_moved(session, owner, opened, version.number)
+        moved = move_pointer(parts, session, owner, quiz, version.number, by.told)
+        if moved:
+            _note(parts, session, owner.id, by, "published", f"{quiz}: version {version.number}. {note}")
+    if moved:  # Else it was a double click, and the first one does the rest.
+        parts.moved(f"{shop}/{quiz}")
+        _start_afresh(parts, opened, by, version)
     return version.number
+
+
+def _refuse_if_moved(session: Session, shop: Shop, opened: OpenDraft, number: int) -> None:
+    """While the checks ran, somebody may have changed the draft, or published something else. Raises DraftMoved."""
+    draft = session.get_one(Draft, opened.draft.id, populate_existing=True)
+    live = live_publication(session, shop.id, opened.draft.quiz)
+    if live is not None and live.number == number:
+        return
+    if draft.revision != opened.draft.revision:
+        raise DraftMoved("Somebody changed the draft while it was checked. Look at the impact once more.")
+    if (live.number if live else None) != opened.live:
+        raise DraftMoved(
+            f"Version {live.number if live else 0} went live while this was checked. Look at the impact once more."
+        )
 
 
 def _looked_at(parts: Parts, shop: str, quiz: str, revision: int) -> OpenDraft:
@@ -138,30 +166,46 @@ def agree_to_publish(parts: Parts, *, shop: str, planned_id: int, by: Person) ->
     """Publish what somebody else asked for. Raises SecondPersonNeeded, NotPublishable, ActionError."""
     with parts.sessions.begin() as session:
         row, _ = _planned(session, shop, planned_id)
-        if row.person_id == by.id:
-            raise SecondPersonNeeded("You asked for this yourself: it takes a second person.")
+        _refuse_own(row, by)
     _publish_planned(parts, shop, row, by)
     return row.number
 
 
-def _publish_planned(parts: Parts, shop: str, row: PlannedPublish, by: Person | None) -> None:
-    """Publish, then say so: whoever dies in between publishes once more, which changes nothing. Raises ActionError."""
-    author = by.told if by else row.who
+def _refuse_own(row: PlannedPublish, by: Person | None) -> None:
+    if by is not None and row.person_id == by.id:
+        raise SecondPersonNeeded("You asked for this yourself: it takes a second person.")
+
+
+def _publish_planned(parts: Parts, shop: str, planned: PlannedPublish, by: Person | None) -> None:
+    """Check with nothing locked; then, in one transaction, look whether it still stands, publish, and say so.
+
+    Raises ActionError. Whoever dropped the plan, or published something else, while the checks ran has won.
+    """
     try:
-        _refuse_if_overtaken(parts, row)
-        publish_content(parts, shop=shop, quiz=row.quiz, number=row.number, author=author)
-    except ActionError as error:
-        about = f"{row.quiz}: version {row.number} was not published: {error}"
-        _settle(parts, row.id, FAILED, by, "publish_failed", about, reason=str(error))
+        check_version(parts, shop, planned.quiz, planned.number)
+        with parts.sessions.begin() as session:
+            owner = locked_shop(session, shop)
+            row, _ = _planned(session, shop, planned.id)
+            _refuse_own(row, by)
+            _refuse_if_overtaken(session, row)
+            author = by.told if by else row.who
+            moved = move_pointer(parts, session, owner, row.quiz, row.number, author)
+            how = f"asked for by {row.who}" if by else f"planned by {row.who}"
+            row.state, row.reason = DONE, ""
+            about = f"{row.quiz}: version {row.number}, {how}. {row.note}".strip()
+            _note(parts, session, owner.id, by, "published", about)
+    except Settled:
         raise
-    how = f"asked for by {row.who}" if by else f"planned by {row.who}"
-    _settle(parts, row.id, DONE, by, "published", f"{row.quiz}: version {row.number}, {how}. {row.note}".strip())
+    except ActionError as error:
+        _fail(parts, planned.id, by, str(error))
+        raise
+    if moved:
+        parts.moved(f"{shop}/{planned.quiz}")
 
 
-def _refuse_if_overtaken(parts: Parts, row: PlannedPublish) -> None:
+def _refuse_if_overtaken(session: Session, row: PlannedPublish) -> None:
     """What went live since the plan was made would be undone by it unseen. Raises Overtaken."""
-    with parts.reads() as session:
-        live = live_publication(session, row.shop_id, row.quiz)
+    live = live_publication(session, row.shop_id, row.quiz)
     if live is not None and live.number != row.number and live.at > row.at:
         raise Overtaken(f"version {live.number} went live since; publish anew from the draft of today")
 
@@ -169,16 +213,17 @@ def _refuse_if_overtaken(parts: Parts, row: PlannedPublish) -> None:
 def drop_plan(parts: Parts, *, shop: str, planned_id: int, by: Person) -> None:
     """Do not publish it after all. Raises ActionError."""
     with parts.sessions.begin() as session:
+        locked_shop(session, shop)  # Whoever publishes it holds this lock: one of the two is first, and the other told.
         row, owner = _planned(session, shop, planned_id)
         row.state, row.reason = DROPPED, f"dropped by {by.told}"
         _note(parts, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
 
 
 def _planned(session: Session, shop: str, planned_id: int) -> tuple[PlannedPublish, Shop]:
-    row = session.get(PlannedPublish, planned_id, with_for_update=True)
+    row = session.get(PlannedPublish, planned_id, with_for_update=True, populate_existing=True)
     owner = session.get(Shop, row.shop_id) if row else None
     if row is None or owner is None or owner.slug != shop or row.state != WAITING:
-        raise ActionError("this was settled already")
+        raise Settled("This was published or dropped meanwhile.")
     return row, owner
 
 
@@ -196,15 +241,14 @@ def publish_due(parts: Parts) -> int:
     return len(due)
 
 
-def _settle(
-    parts: Parts, planned_id: int, state: str, by: Person | None, what: str, about: str, *, reason: str = ""
-) -> None:
-    """Say what became of a plan, once: of two workers the second finds it said."""
+def _fail(parts: Parts, planned_id: int, by: Person | None, reason: str) -> None:
+    """Say why a plan was not published, once: of two workers the second finds it said."""
     with parts.sessions.begin() as session:
         row = session.get_one(PlannedPublish, planned_id, with_for_update=True)
         if row.state == WAITING:
-            row.state, row.reason = state, reason[:500]
-            _note(parts, session, row.shop_id, by, what, about)
+            row.state, row.reason = FAILED, reason[:500]
+            about = f"{row.quiz}: version {row.number} was not published: {reason}"
+            _note(parts, session, row.shop_id, by, "publish_failed", about)
 
 
 def roll_back(parts: Parts, *, shop: str, quiz: str, number: int, by: Person) -> bool:
@@ -213,15 +257,14 @@ def roll_back(parts: Parts, *, shop: str, quiz: str, number: int, by: Person) ->
     with parts.reads() as session:
         if not was_live(session, opened.shop.id, quiz, number):
             raise NeverLive("Only a version that was live before can be gone back to.")
-    moved = publish_content(parts, shop=shop, quiz=quiz, number=number, author=by.told)
-    if moved:
-        _told(parts, opened.shop.id, by, "rolled_back", f"{quiz}: version {number} is live again")
-    return moved
-
-
-def _told(parts: Parts, shop_id: int, by: Person, what: str, about: str) -> None:
     with parts.sessions.begin() as session:
-        _note(parts, session, shop_id, by, what, about)
+        owner = locked_shop(session, shop)
+        moved = move_pointer(parts, session, owner, quiz, number, by.told)
+        if moved:
+            _note(parts, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")
+    if moved:
+        parts.moved(f"{shop}/{quiz}")
+    return moved
 
 
 def _note(parts: Parts, session: Session, shop_id: int, by: Person | None, what: str, about: str) -> None:

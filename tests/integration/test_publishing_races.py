@@ -1,0 +1,254 @@
+"""Publishing against everybody else at once, on PostgreSQL with real sessions: one wins, and the loser is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+import widget.actions.publish_draft as publishing
+from tests.conftest import leg_day_files
+from widget.actions.add_person import add_person
+from widget.actions.change_draft import open_draft, reset_draft
+from widget.actions.errors import ActionError
+from widget.actions.publish_content import publish_content
+from widget.actions.publish_draft import (
+    DraftMoved,
+    SecondPersonNeeded,
+    Settled,
+    agree_to_publish,
+    drop_plan,
+    plan_publish,
+    publish_draft,
+    publish_due,
+    roll_back,
+)
+from widget.parts import Parts
+from widget.storage.audit import AuditEntry
+from widget.storage.content import live_publication
+from widget.storage.drafts import PlannedPublish
+from widget.storage.people import Person
+from widget.storage.shops import shop_by_slug
+
+
+@pytest.fixture(params=["postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    from tests.conftest import _fresh_postgres
+
+    yield from _fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
+
+
+@pytest.fixture
+def people(parts: Parts) -> tuple[Person, Person]:
+    return tuple(  # type: ignore[return-value]
+        add_person(parts, shop="demo", email=f"{name}@team.example", role="publisher", name=name)[0]
+        for name in ("ann", "bob")
+    )
+
+
+def changed(parts: Parts, by: Person, word: str) -> int:
+    """A draft with another title; its revision."""
+    files = leg_day_files()
+    files = {**files, "pack.yaml": files["pack.yaml"].replace("title: Recovery match for leg day", f"title: {word}")}
+    opened = open_draft(parts, shop="demo", quiz="leg-day")
+    reset_draft(parts, draft=opened.draft, by=by, files=files, base=opened.live or 1, what="for a test")
+    return open_draft(parts, shop="demo", quiz="leg-day").draft.revision
+
+
+def planned(parts: Parts, by: Person, word: str, **more: Any) -> int:
+    revision = changed(parts, by, word)
+    plan_publish(parts, shop="demo", quiz="leg-day", by=by, note="", revision=revision, **more)
+    with parts.reads() as session:
+        return int(session.scalars(select(PlannedPublish.id).order_by(PlannedPublish.id.desc())).first() or 0)
+
+
+def live(parts: Parts) -> int:
+    with parts.reads() as session:
+        shop = shop_by_slug(session, "demo")
+        assert shop is not None
+        found = live_publication(session, shop.id, "leg-day")
+        return found.number if found else 0
+
+
+def log(parts: Parts) -> list[str]:
+    kinds = ("published", "publish_dropped", "publish_failed", "rolled_back")
+    with parts.reads() as session:
+        entries = session.scalars(select(AuditEntry.what).order_by(AuditEntry.id))
+        return [what for what in entries if what in kinds]
+
+
+def state(parts: Parts, planned_id: int) -> str:
+    with parts.reads() as session:
+        return session.get_one(PlannedPublish, planned_id).state
+
+
+def while_checking(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> None:
+    """Something happens after the checks have passed and before the pointer moves."""
+    checked = publishing.check_version
+
+    def check_then(*args: Any) -> None:
+        monkeypatch.setattr(publishing, "check_version", checked)
+        checked(*args)
+        do()
+
+    monkeypatch.setattr(publishing, "check_version", check_then)
+
+
+def in_turn(parts: Parts, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
+    """Both at once: the second begins while the first holds the shop's lock. What each came to."""
+    holding, told = threading.Event(), [None, None]
+    original = publishing.locked_shop
+
+    def locked(session: Any, shop: str) -> Any:
+        owner = original(session, shop)
+        if threading.current_thread().name == "first":
+            holding.set()
+            threading.Event().wait(0.3)  # The other one runs into the lock meanwhile.
+        return owner
+
+    def run(place: int, do: Callable[[], Any]) -> None:
+        try:
+            told[place] = do()
+        except ActionError as error:
+            told[place] = error
+
+    publishing.locked_shop = locked  # type: ignore[assignment]
+    try:
+        threads = [
+            threading.Thread(target=run, args=(n, do), name=name)
+            for n, do, name in ((0, first, "first"), (1, second, "second"))
+        ]
+        threads[0].start()
+        assert holding.wait(20)
+        threads[1].start()
+        for thread in threads:
+            thread.join(30)
+    finally:
+        publishing.locked_shop = original
+    return told
+
+
+def test_a_plan_dropped_while_its_checks_ran_does_not_go_live(
+    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = people
+    plan = planned(parts, ann, "First", due_at=parts.now() + timedelta(minutes=5))
+    parts.clock.move_to(parts.now() + timedelta(minutes=6))
+    while_checking(monkeypatch, lambda: drop_plan(parts, shop="demo", planned_id=plan, by=bob))
+    publish_due(parts)
+
+    assert (live(parts), state(parts, plan), log(parts)) == (1, "dropped", ["publish_dropped"])
+
+
+def test_an_approval_withdrawn_while_its_checks_ran_does_not_go_live(
+    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = people
+    plan = planned(parts, ann, "First", approver_id=bob.id)
+    while_checking(monkeypatch, lambda: drop_plan(parts, shop="demo", planned_id=plan, by=ann))
+    with pytest.raises(Settled):
+        agree_to_publish(parts, shop="demo", planned_id=plan, by=bob)
+
+    assert (live(parts), log(parts)) == (1, ["publish_dropped"])
+
+
+def test_a_plan_overtaken_while_its_checks_ran_says_so(
+    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = people
+    plan = planned(parts, ann, "First", approver_id=bob.id)
+    revision = changed(parts, bob, "Second")
+    while_checking(
+        monkeypatch, lambda: publish_draft(parts, shop="demo", quiz="leg-day", by=bob, note="", revision=revision)
+    )
+    with pytest.raises(ActionError, match="went live since"):
+        agree_to_publish(parts, shop="demo", planned_id=plan, by=bob)
+
+    assert (live(parts), state(parts, plan)) == (3, "failed")
+    assert log(parts) == ["published", "publish_failed"]
+
+
+@pytest.mark.parametrize("publishes_first", [True, False])
+def test_of_a_drop_and_an_approval_at_once_one_wins(
+    parts: Parts, people: tuple[Person, Person], publishes_first: bool
+) -> None:
+    ann, bob = people
+    plan = planned(parts, ann, "First", approver_id=bob.id)
+    calls = [
+        lambda: agree_to_publish(parts, shop="demo", planned_id=plan, by=bob),
+        lambda: drop_plan(parts, shop="demo", planned_id=plan, by=ann),
+    ]
+    told = in_turn(parts, *(calls if publishes_first else calls[::-1]))
+
+    assert isinstance(told[1], Settled)
+    assert live(parts) == (2 if publishes_first else 1)
+    assert log(parts) == ["published" if publishes_first else "publish_dropped"]
+
+
+def test_two_workers_publish_a_plan_once(parts: Parts, people: tuple[Person, Person]) -> None:
+    plan = planned(parts, people[0], "First", due_at=parts.now() + timedelta(minutes=5))
+    parts.clock.move_to(parts.now() + timedelta(minutes=6))
+    in_turn(parts, lambda: publish_due(parts), lambda: publish_due(parts))
+
+    assert (live(parts), state(parts, plan), log(parts)) == (2, "done", ["published"])
+
+
+def test_two_people_publish_two_drafts_and_the_second_is_told(parts: Parts, people: tuple[Person, Person]) -> None:
+    """The second one looked at an impact against what is not live any more."""
+    ann, bob = people
+    revision = changed(parts, ann, "First")
+
+    def publish(by: Person) -> Any:
+        return publish_draft(parts, shop="demo", quiz="leg-day", by=by, note="", revision=revision)
+
+    opened = open_draft(parts, shop="demo", quiz="leg-day")
+    assert opened.draft.revision == revision
+    other = publish_content(parts, shop="demo", quiz="leg-day", number=1)
+    assert not other
+    told = in_turn(parts, lambda: publish(ann), lambda: publish(bob))
+
+    assert told[0] == 2
+    assert told[1] == 2 or isinstance(told[1], DraftMoved)
+    assert log(parts) == ["published"]
+
+
+def test_a_publish_lost_to_a_roll_back_is_no_success(
+    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = people
+    publish_draft(parts, shop="demo", quiz="leg-day", by=ann, note="", revision=changed(parts, ann, "First"))
+    revision = changed(parts, ann, "Second")
+    told = in_turn(
+        parts,
+        lambda: roll_back(parts, shop="demo", quiz="leg-day", number=1, by=bob),
+        lambda: publish_draft(parts, shop="demo", quiz="leg-day", by=ann, note="", revision=revision),
+    )
+
+    assert told[0] is True
+    assert isinstance(told[1], DraftMoved)
+    assert (live(parts), log(parts)) == (1, ["published", "rolled_back"])
+
+
+def test_approval_turned_on_while_checking_holds(
+    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision = changed(parts, people[0], "First")
+    original = publishing._import
+
+    def import_then(*args: Any) -> Any:
+        version = original(*args)
+        with parts.sessions.begin() as session:
+            shop = shop_by_slug(session, "demo", lock=True)
+            assert shop is not None
+            shop.approval = True
+        return version
+
+    monkeypatch.setattr(publishing, "_import", import_then)
+    with pytest.raises(SecondPersonNeeded):
+        publish_draft(parts, shop="demo", quiz="leg-day", by=people[0], note="", revision=revision)
+
+    assert (live(parts), log(parts)) == (1, [])

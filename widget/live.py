@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from widget.cache.local import LocalCache
@@ -20,7 +21,7 @@ from widget.domain.engine.live import Engine
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.shelf import Shelf
 from widget.storage.catalogue import catalogue
-from widget.storage.content import live_publication, superseded_at, version_by_number
+from widget.storage.content import Publication, live_publication, superseded_at, version_by_number
 from widget.storage.database import Sessions
 from widget.storage.shops import Shop, shop_by_slug
 
@@ -57,8 +58,13 @@ class Served:
     @property
     def state(self) -> str:
         """What a cached result depends on: versions, stock, and the shop's settings."""
-        made = int(self.shop.created_at.timestamp())  # Another database's shop of this name is another shop.
-        return f"{made}.{self.shop.revision}.{self.version}.{self.live_version}.{self.engine.shelf.revision}"
+        shop, shelf = self.shop, self.engine.shelf
+        return state_of(shop.created_at, shop.revision, self.version, self.live_version, shelf.revision)
+
+
+def state_of(created_at: datetime, shop: int, version: int, live: int, catalogue: int) -> str:
+    """Revisions strung together; with when the shop was made, since another database's shop of its name is another."""
+    return f"{int(created_at.timestamp())}.{shop}.{version}.{live}.{catalogue}"
 
 
 class LiveQuizzes:
@@ -96,9 +102,27 @@ class LiveQuizzes:
         self._older.close()
 
     def _look(self, key: tuple[str, str], before: Served | None) -> Served | None:
-        served = self._load(*key, None)
         # The same object as long as nothing changed: caches compare it by identity.
-        return before if before and served and before.state == served.state else served
+        if before is not None and self._state_now(*key) == before.state:
+            return before
+        return self._load(*key, None)
+
+    def _state_now(self, shop: str, quiz: str) -> str:
+        """What ``Served.state`` would be, in one small question."""
+        number = (
+            select(Publication.number)
+            .where(Publication.shop_id == Shop.id, Publication.quiz == quiz)
+            .order_by(Publication.sequence.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = select(Shop.created_at, Shop.revision, number, Shop.catalogue_revision).where(Shop.slug == shop)
+        with self._reads() as session:
+            row = session.execute(query).one_or_none()
+        if row is None or row[2] is None:
+            return ""
+        created_at, revision, live, catalogue_revision = row
+        return state_of(created_at, revision, live, live, catalogue_revision)
 
     def _look_older(self, key: tuple[str, str, int, str], before: Served | None) -> Served | None:
         shop, quiz, number, _ = key

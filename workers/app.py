@@ -10,10 +10,10 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from widget.actions.check_draft import check_waiting_drafts
 from widget.actions.collect_reports import collect_reports
 from widget.actions.find_missed_orders import find_missed_orders
-from widget.actions.forget_old import forget_old
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.publish_draft import publish_due
+from widget.actions.purge_expired import purge_expired
 from widget.actions.rescue_letters import rescue_letters
 from widget.actions.send_letter import send_due_letters
 from widget.actions.send_outbox import send_outbox
@@ -59,7 +59,7 @@ def configure(settings: Settings) -> None:
             "collect-reports": {"task": "collect_reports", "schedule": 60.0, "options": {"expires": 60}},
             "carry-out-privacy": {"task": "carry_out_privacy", "schedule": 60.0, "options": {"expires": 60}},
             "rescue-letters": {"task": "rescue_letters", "schedule": 60.0, "options": {"expires": 60}},
-            "forget-old": {"task": "forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
+            "purge-expired": {"task": "purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
         },
     )
 
@@ -127,9 +127,9 @@ def rescue_letters_task() -> int:
     return rescue_letters(parts())
 
 
-@app.task(name="forget_old")  # type: ignore[untyped-decorator]
-def forget_old_task() -> int:
-    return forget_old(parts())
+@app.task(name="purge_expired")  # type: ignore[untyped-decorator]
+def purge_expired_task() -> int:
+    return purge_expired(parts())
 
 
 @app.task(name="check_drafts")  # type: ignore[untyped-decorator]

@@ -18,8 +18,8 @@ from tests.console_forms import client_in
 from widget.actions.answer_check_in import answer_check_in, check_in_token
 from widget.actions.change_consent import choose, confirm_consent, erase, unsubscribe
 from widget.actions.change_product import change_product
-from widget.actions.forget_old import forget_old
 from widget.actions.handle_hooks import handle_hooks
+from widget.actions.purge_expired import purge_expired
 from widget.actions.receive_hook import receive_hook
 from widget.actions.request_letter import request_letter
 from widget.actions.rescue_letters import rescue_letters
@@ -434,7 +434,7 @@ def test_responses_are_stored_within_a_second_and_forgotten_after_thirty_days(pa
 
     assert [row.visit for row in rows(parts, Response)] == [visit]
     parts.clock.move_to(parts.now() + timedelta(days=31))
-    assert forget_old(parts) == 1
+    assert purge_expired(parts) == 1
     assert rows(parts, Response) == []
 
 

@@ -10,8 +10,8 @@ import pytest
 from tests.console_forms import client_in, post
 from tests.deliveries import BUYER, SHOPIFY_SECRET, connected, shopify, shopify_order
 from tests.integration.test_chain import rows
-from widget.actions.forget_old import forget_old
 from widget.actions.handle_hooks import handle_hooks
+from widget.actions.purge_expired import purge_expired
 from widget.parts import Parts
 from widget.storage.audit import AuditEntry
 from widget.storage.connections import Connection
@@ -105,7 +105,7 @@ def test_the_copy_of_a_data_request_is_for_the_shops_owners(parts: Parts) -> Non
 def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(parts: Parts) -> None:
     receipt = asked(parts)
     parts.clock.move_to(parts.now() + timedelta(days=31))
-    forget_old(parts)
+    purge_expired(parts)
 
     assert client_in(parts).get(f"{PRIVACY}/{receipt.id}.json").status_code == 404
     assert [(each.sealed_copy, each.found["orders"]) for each in rows(parts, PrivacyRequest)] == [("", 1)]

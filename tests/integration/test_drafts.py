@@ -371,7 +371,7 @@ def test_a_worker_that_dies_while_it_publishes_loses_nothing(
     plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
     parts.clock.move_to(at + timedelta(minutes=1))
     with monkeypatch.context() as patched:
-        patched.setattr("widget.actions.publish_draft._settle", lambda *args, **more: (_ for _ in ()).throw(SystemExit))
+        patched.setattr("widget.actions.publish_draft._note", lambda *args, **more: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             publish_due(parts)
     publish_due(parts)

@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.integration.test_chain import EMAIL, go_to, hook, letters, rows, sent
 from widget.actions.change_consent import choose, confirm_consent, erase
-from widget.actions.forget_old import forget_old
 from widget.actions.handle_hooks import handle_hooks
+from widget.actions.purge_expired import purge_expired
 from widget.actions.request_letter import request_letter
 from widget.actions.send_letter import send_due_letters
 from widget.actions.submit_answers import record_response, submit_answers
@@ -54,7 +54,6 @@ def test_erased_stays_erased(parts: Parts) -> None:
     hook(parts, "order.delivered", days=1)
     hook(parts, order="later")
     handle_hooks(parts)
-    ask(parts, marketing=True)
 
     assert rows(parts, Contact)[0].email == ""
     assert [row.contact_id for row in rows(parts, Order)] == [None, None]
@@ -248,7 +247,7 @@ def test_old_failed_hooks_are_forgotten_too(parts: Parts) -> None:
     hook(parts, body=b"{}")
     handle_hooks(parts)
     parts.clock.move_to(parts.now() + timedelta(days=31))
-    forget_old(parts)
+    purge_expired(parts)
 
     assert rows(parts, Hook) == []
 

@@ -29,14 +29,20 @@ from widget.storage.contacts import (
     Contact,
     Suppression,
     consent_state,
+    lift,
+    promised_emails,
     suppress,
 )
+from widget.storage.content import live_quizzes
+from widget.storage.database import scrub
 from widget.storage.hooks import FAILED, Hook
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
+
+DEFAULT_CAP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Preferences:
     email: str
     consents: dict[str, str]
     locale: str = ""
+    emails_per_month: int = 2
 
 
 def preferences(parts: Parts, purpose: str, token: str) -> Preferences:
@@ -57,7 +64,14 @@ def preferences(parts: Parts, purpose: str, token: str) -> Preferences:
         states = {kind: consent_state(session, contact.id, kind) or "" for kind in KINDS}
         if not states[MARKETING] and _said_yes_with_an_order(session, contact):
             states[MARKETING] = GRANTED
-        return Preferences(shop.name, _masked(contact.email), states, contact.locale)
+        promised = promised_emails(session, contact.id) or shop_cap(parts, session, shop)
+        return Preferences(shop.name, _masked(contact.email), states, contact.locale, promised)
+
+
+def shop_cap(parts: Parts, session: Session, shop: Shop) -> int:
+    """The least that any live quiz of a shop allows: where no quiz is in view, the strictest number is the true one."""
+    served = [parts.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
+    return min((found.engine.rules.pack.emails_per_month for found in served if found), default=DEFAULT_CAP)
 
 
 def confirm_consent(parts: Parts, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
@@ -68,6 +82,7 @@ def confirm_consent(parts: Parts, purpose: str, token: str, only: set[str] | Non
     with parts.sessions.begin() as session:
         contact = contact_of(parts, session, purpose, token)
         contact.confirmed_at = contact.confirmed_at or parts.now()
+        lift(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED)
         for kind in KINDS:
             if consent_state(session, contact.id, kind) == PENDING and (only is None or kind in only | {RESULT}):
                 note_consent(parts, session, contact.shop_id, contact.id, kind, GRANTED, "", "confirmed by link")
@@ -93,7 +108,12 @@ def choose(parts: Parts, purpose: str, token: str, wanted: set[str]) -> Preferen
         for kind in (MARKETING, HEALTH_DATA):
             state = consent_state(session, contact.id, kind)
             if kind in wanted and state != GRANTED:
-                note_consent(parts, session, contact.shop_id, contact.id, kind, GRANTED, "", "preference page")
+                promised = None
+                if kind == MARKETING:
+                    shop = session.get_one(Shop, contact.shop_id)
+                    promised = promised_emails(session, contact.id) or shop_cap(parts, session, shop)
+                source = "preference page"
+                note_consent(parts, session, contact.shop_id, contact.id, kind, GRANTED, "", source, promised=promised)
                 if kind == MARKETING:
                     _lift(session, contact)
             elif kind not in wanted and state != WITHDRAWN:
@@ -106,6 +126,7 @@ def erase(parts: Parts, purpose: str, token: str) -> None:
     with parts.sessions.begin() as session:
         contact = contact_of(parts, session, purpose, token)
         erase_contact(parts, session, contact)
+    scrub(parts.database)
 
 
 def erase_contact(parts: Parts, session: Session, contact: Contact) -> None:
@@ -185,11 +206,12 @@ def _withdraw(parts: Parts, session: Session, contact: Contact, kind: str, sourc
 
 
 def _lift(session: Session, contact: Contact) -> None:
+    """A person's own, confirmed yes is newer than the no before it, and than having had everything deleted."""
     session.execute(
         delete(Suppression).where(
             Suppression.shop_id == contact.shop_id,
             Suppression.address_hash == contact.address_hash,
-            Suppression.reason == UNSUBSCRIBED,
+            Suppression.reason.in_((UNSUBSCRIBED, ERASED)),
         )
     )
 

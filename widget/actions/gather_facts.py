@@ -11,14 +11,14 @@ from widget.actions.plan_letters import RESULT, bought_products, outcome_of, usa
 from widget.actions.write_letter import letter_products
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import Facts
-from widget.domain.letter import TRANSACTIONAL, Step
+from widget.domain.letter import MARKETING, TRANSACTIONAL, Step
 from widget.domain.markets import softly_agreed
 from widget.domain.schedule import LetterFacts, condition_holds, known_zone, next_morning, quiet_until, start_of_day
 from widget.live import Served
 from widget.parts import Parts
-from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING
+from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, promised_emails
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
-from widget.storage.letter_facts import Known
+from widget.storage.letter_facts import Known, nth_marketing_at
 from widget.storage.letters import Letter, letters_gone
 from widget.storage.orders import Order, count_orders, later_orders
 from widget.storage.shops import Shop
@@ -60,9 +60,18 @@ def facts_of(parts: Parts, session: Session, served: Served, known: Known) -> Fa
         out_of_stock=reminds and _out_of_stock(parts, served, order),
         condition_holds=step is not None and _condition(parts, session, served, known, step),
         last_marketing_at=known.last_marketing_at,
+        capped_by=_capped_by(session, served, letter) if letter.kind == MARKETING else None,
+        asked_for=asked,
         quiet_until=None if asked else quiet_until(now, shop.quiet_from, shop.quiet_to, zone),
         full_until=_full_until(session, shop, now),
     )
+
+
+def _capped_by(session: Session, served: Served, letter: Letter) -> datetime | None:
+    """When the nth latest marketing email went, n being what the person was promised, or less if the pack says so now."""
+    now = served.engine.rules.pack.emails_per_month
+    most = min(now, promised_emails(session, letter.contact_id) or now)
+    return nth_marketing_at(session, letter.contact_id, most)
 
 
 def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:

@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
-from widget.actions.forget_old import RESPONSES_FOR
+from widget.actions.purge_expired import MONTH
 from widget.actions.set_up_demo import SHOP
 from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.order import OrderLine
@@ -121,7 +121,7 @@ class _Loading:
         self.made["completed"] += 1
         row = self._response(visit)
         self.tallies.update(tallies_of([row]))
-        if self.now - visit.at < RESPONSES_FOR:
+        if self.now - visit.at < MONTH:
             self.made["responses"] += 1
             self.responses.append(row)
         if visit.bought:

@@ -6,7 +6,6 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ConsentNeeded
 from widget.actions.plan_letters import plan_result_letters
-from widget.domain.gatekeeper import ERASED
 from widget.domain.schedule import known_zone
 from widget.live import Served
 from widget.mail.message import checked_address
@@ -21,7 +20,6 @@ from widget.storage.contacts import (
     Consent,
     consent_state,
     contact_for,
-    suppressed,
 )
 
 
@@ -50,9 +48,6 @@ def request_letter(
     consents = {**consents, MARKETING: bool(consents.get(MARKETING)) and not ended}
     address_hash = parts.seals.address_hash(served.shop.slug, address)
     with parts.sessions.begin() as session:
-        known = suppressed(session, served.shop.id, address_hash)
-        if known and known.reason == ERASED:
-            return  # They had everything deleted and were promised that nobody writes again.
         contact = contact_for(
             session,
             shop_id=served.shop.id,
@@ -65,7 +60,11 @@ def request_letter(
             contact.timezone = timezone
         for kind in KINDS:
             if consents.get(kind) and consent_state(session, contact.id, kind) != GRANTED:
-                note_consent(parts, session, served.shop.id, contact.id, kind, PENDING, text_version, "result page")
+                promised = served.engine.rules.pack.emails_per_month if kind == MARKETING else None
+                shop_id, source = served.shop.id, "result page"
+                note_consent(
+                    parts, session, shop_id, contact.id, kind, PENDING, text_version, source, promised=promised
+                )
         wanted = frozenset(kind for kind in (MARKETING, HEALTH_DATA) if consents.get(kind))
         plan_result_letters(parts, session, served, contact_id=contact.id, code=code, locale=locale, consents=wanted)
 
@@ -79,8 +78,10 @@ def note_consent(
     state: str,
     text_version: str,
     source: str,
+    *,
+    promised: int | None = None,
 ) -> None:
-    """Add an entry to the ledger."""
+    """Add an entry to the ledger. ``promised``: the marketing emails in 30 days that its text named."""
     session.add(
         Consent(
             shop_id=shop_id,
@@ -89,6 +90,7 @@ def note_consent(
             state=state,
             text_version=text_version[:40],
             source=source,
+            emails_per_month=promised,
             at=parts.now(),
         )
     )

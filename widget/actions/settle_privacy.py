@@ -12,6 +12,7 @@ from widget.parts import Parts
 from widget.seals import Forged
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
+from widget.storage.database import scrub
 from widget.storage.people import Person
 from widget.storage.privacy import CANCELLED, WAITING, PrivacyRequest
 from widget.storage.shops import Shop
@@ -37,6 +38,8 @@ def carry_out_due(parts: Parts) -> int:
             row = session.get_one(PrivacyRequest, number, with_for_update=True)
             if row.state == WAITING:
                 _carry_out(parts, session, session.get_one(Shop, row.shop_id), row)
+    if waiting:
+        scrub(parts.database)
     return len(waiting)
 
 
@@ -46,6 +49,7 @@ def carry_out_now(parts: Parts, *, shop_id: int, number: int, by: Person) -> Non
         row = _waiting(session, shop_id, number)
         _carry_out(parts, session, session.get_one(Shop, shop_id), row)
         _note(parts, session, row, by, "privacy_request_carried_out")
+    scrub(parts.database)
 
 
 def cancel_privacy_request(parts: Parts, *, shop_id: int, number: int, by: Person) -> None:

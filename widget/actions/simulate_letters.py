@@ -67,6 +67,7 @@ def simulate_letters(
         zone=known_zone(order.timezone, zone),
         quiet_from=quiet[0],
         quiet_to=quiet[1],
+        emails_per_month=engine.rules.pack.emails_per_month,
     )
     refunds = {each.refund_id: {"lines": dict(each.lines)} for each in order.refunds}
     lines = [asdict(line) for line in order.lines]

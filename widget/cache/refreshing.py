@@ -24,9 +24,10 @@ STALE_SECONDS = 5.0
 """Up to this age it is served while a refresh runs: an edit is visible within this time."""
 TRUSTED_SECONDS = 60.0
 """Up to this age it is served when a refresh fails or is late; after that only a successful load will do."""
-PATIENCE_SECONDS = 0.2
-"""How long to wait for the refresh of a value older than STALE_SECONDS before serving it all the same."""
-READ_YOUR_WRITES_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
+"""How old a refresh may get before a value older than STALE_SECONDS is served without it. After a failed one nobody
+waits until one has worked again."""
+READ_YOUR_WRITES_SECONDS = 8.0
 """The same after ``invalidate``: whoever published in this process expects to see it."""
 FAILURE_SECONDS = 1.0
 """After a failed load nothing is attempted for this long."""
@@ -58,6 +59,8 @@ class RefreshingCache(Generic[Key, Value]):
         self._generation = 0
         self._failed_until = 0.0
         self._failure: Exception | None = None
+        self._works = True
+        self._begun: dict[Key, float] = {}
         self._pool: ThreadPoolExecutor | None = None
 
     def invalidate(self) -> None:
@@ -65,6 +68,7 @@ class RefreshingCache(Generic[Key, Value]):
         with self._lock:
             self._generation += 1
             self._loading = {}  # What is being loaded may be from before the change.
+            self._begun = {}
             self._failed_until = 0.0
 
     def peek(self, key: Key) -> Value | None:
@@ -92,9 +96,10 @@ class RefreshingCache(Generic[Key, Value]):
                 raise self._failure or RuntimeError("the last load failed")
             return loading.result()
         patience = 0.0 if current and age < STALE_SECONDS else PATIENCE_SECONDS if current else READ_YOUR_WRITES_SECONDS
-        if loading is not None and (patience or loading.done()):
+        left = patience - (self._clock() - self._begun.get(key, 0.0)) if self._works else 0.0
+        if loading is not None and (left > 0 or loading.done()):
             with suppress(NotYet, *self._failures):
-                return loading.result(patience)
+                return loading.result(max(0.0, left))
         return entry.value
 
     def close(self) -> None:
@@ -116,6 +121,7 @@ class RefreshingCache(Generic[Key, Value]):
                 if self._pool is None:
                     self._pool = ThreadPoolExecutor(LOADERS, thread_name_prefix="refresh")
                 loading = self._loading[key] = Future()
+                self._begun[key] = self._clock()
                 self._pool.submit(self._run, key, entry, self._generation, loading)
             return loading
 
@@ -127,10 +133,12 @@ class RefreshingCache(Generic[Key, Value]):
             with self._lock:
                 if isinstance(error, self._failures):
                     self._failed_until, self._failure = self._clock() + FAILURE_SECONDS, error
+                    self._works = False
                 self._forget(key, loading)
             loading.set_exception(error)
             return
         with self._lock:
+            self._works = True
             if generation == self._generation:
                 if len(self._entries) >= self._size and key not in self._entries:
                     self._entries = {}  # Unknown names are remembered, too; strangers must not fill the memory.
@@ -141,3 +149,4 @@ class RefreshingCache(Generic[Key, Value]):
     def _forget(self, key: Key, loading: Future[Value]) -> None:
         if self._loading.get(key) is loading:
             del self._loading[key]
+            self._begun.pop(key, None)

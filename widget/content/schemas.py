@@ -288,6 +288,7 @@ class PackFileSchema(Record):
     default_locale = Prose()
     locales = Listed(Prose())
     currency = Prose()
+    emails_per_month = Whole(least=1, most=30)
     notices = Listed(Prose(), alone=True)
     plan = Listed(fields.Nested(PlanDaySchema))
     comparison = fields.Nested(ComparisonSchema)

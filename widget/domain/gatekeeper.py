@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED
 
 MARKETING_GAP = timedelta(hours=20)
+CAP_WINDOW = timedelta(days=30)
+"""What a consent text calls a month."""
 DEFER = "defer"
 STOCK_AGAIN = timedelta(days=1)
 PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_letter_at_a_time", "quiet_hours", "daily_limit"
-OUT_OF_STOCK = "out_of_stock"
+OUT_OF_STOCK, FREQUENCY_CAP = "out_of_stock", "frequency_cap"
 UNSUBSCRIBED, ERASED, ERASURE_PENDING = "unsubscribed", "erased", "erasure_pending"
 SAID_NO = frozenset({UNSUBSCRIBED})
 """Reasons of suppression that concern marketing only: what someone asks for anew may be sent."""
@@ -42,6 +44,10 @@ class Facts:
     """What it would remind of cannot be bought today."""
     condition_holds: bool = True
     last_marketing_at: datetime | None = None
+    capped_by: datetime | None = None
+    """When the oldest of as many marketing emails went as were promised at most: until 30 days later none goes."""
+    asked_for: bool = False
+    """The person has just asked for it, by their own address."""
     quiet_until: datetime | None = None
     """The end of the shop's quiet hours, while they last."""
     full_until: datetime | None = None
@@ -78,7 +84,7 @@ def _stops(facts: Facts) -> str | None:
     checks = (
         (not facts.has_address, ERASED),
         (
-            facts.suppressed is not None and (marketing or facts.suppressed not in SAID_NO),
+            facts.suppressed is not None and not _may_pass(facts, marketing=marketing),
             facts.suppressed or "",
         ),
         (marketing and not facts.consent, "no_consent"),
@@ -95,6 +101,14 @@ def _stops(facts: Facts) -> str | None:
     return next((reason for stopped, reason in checks if stopped), None)
 
 
+def _may_pass(facts: Facts, *, marketing: bool) -> bool:
+    """Whether a suppressed address gets this all the same: a no to marketing stops nothing else, and who had everything
+    deleted may ask for something new."""
+    if facts.suppressed == ERASED:
+        return facts.asked_for
+    return not marketing and facts.suppressed in SAID_NO
+
+
 def _wait_until(facts: Facts) -> tuple[datetime, str] | None:
     """(until when, why) of what holds a letter back longest; a pause counts before all else."""
     if facts.shop_paused:
@@ -109,6 +123,7 @@ def _moments(facts: Facts) -> tuple[tuple[datetime | None, str], ...]:
     stocked_at = facts.now + STOCK_AGAIN if facts.out_of_stock else None
     return (
         (free_at, ONE_AT_A_TIME),
+        (facts.capped_by + CAP_WINDOW if facts.kind == MARKETING and facts.capped_by else None, FREQUENCY_CAP),
         (stocked_at, OUT_OF_STOCK),
         (facts.quiet_until, QUIET_HOURS),
         (facts.full_until, DAILY_LIMIT),

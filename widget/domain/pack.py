@@ -209,6 +209,8 @@ class Pack:
     default_locale: str = "en"
     locales: tuple[str, ...] = ("en",)
     currency: str = "USD"
+    emails_per_month: int = 2
+    """At most so many marketing emails in 30 days: what the consent texts say, and what the send policy keeps."""
     notices: tuple[str, ...] = ()
     plan: tuple[PlanDay, ...] = ()
     comparison: Comparison | None = None

@@ -86,6 +86,7 @@ def build_result(
         "plan": [] if ended else _plan(found),
         "comparison": _comparison(found, products) if products else None,
         "notices": list(pack.notices),
+        "emails_per_month": pack.emails_per_month,
     }
 
 

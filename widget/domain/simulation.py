@@ -44,6 +44,7 @@ class Case:
     zone: str = "UTC"
     quiet_from: str = ""
     quiet_to: str = ""
+    emails_per_month: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +154,7 @@ def _facts(
         product_returned=ordered and case.returned,
         condition_holds=holds,
         last_marketing_at=max(promoted, default=None),
+        capped_by=sorted(promoted)[-case.emails_per_month] if len(promoted) >= case.emails_per_month else None,
+        asked_for=asked,
         quiet_until=None if asked else quiet_until(now, case.quiet_from, case.quiet_to, case.zone),
     )

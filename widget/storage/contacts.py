@@ -45,6 +45,8 @@ class Consent(Table):
     state: Mapped[str] = mapped_column(Text)
     text_version: Mapped[str] = mapped_column(Text, default="")
     source: Mapped[str] = mapped_column(Text)
+    emails_per_month: Mapped[int | None]
+    """What the text of this consent promised; None: no number was named."""
     at: Mapped[datetime] = mapped_column(Utc)
 
 
@@ -77,6 +79,12 @@ def consent_state(session: Session, contact_id: int, kind: str) -> str | None:
     """What was last said of this kind of consent; None if nothing ever was."""
     query = select(Consent.state).where(Consent.contact_id == contact_id, Consent.kind == kind)
     return session.scalar(query.order_by(Consent.id.desc()).limit(1))
+
+
+def promised_emails(session: Session, contact_id: int) -> int | None:
+    """How many marketing emails in 30 days somebody was last promised; None: no number was named."""
+    mine = (Consent.contact_id == contact_id, Consent.kind == MARKETING, Consent.emails_per_month.is_not(None))
+    return session.scalar(select(Consent.emails_per_month).where(*mine).order_by(Consent.id.desc()).limit(1))
 
 
 def suppressed(session: Session, shop_id: int, address_hash: str) -> Suppression | None:

@@ -86,6 +86,20 @@ def _limits_of(url: str) -> dict[str, Any]:
     return {name: value for name, value in POSTGRES_LIMITS.items() if name not in make_url(url).query}
 
 
+def scrub(engine: Engine) -> None:
+    """After an erasure on SQLite: move what the write-ahead log holds into the database, and cut the log to nothing.
+
+    The log keeps pages as they were before. While somebody reads an older state this does nothing; the next purge does.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    raw = engine.raw_connection()
+    try:
+        raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+    finally:
+        raw.close()
+
+
 def _with_driver(url: str) -> str:
     for plain in ("postgresql://", "postgres://"):
         if url.startswith(plain):
@@ -99,7 +113,14 @@ def open_sessions(engine: Engine) -> Sessions:
 
 def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # We say BEGIN ourselves: the driver's own begin comes too late.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+    # What is deleted is overwritten: an erased address must not be found in a file.
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        f"busy_timeout={BUSY_MS}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

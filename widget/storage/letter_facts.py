@@ -88,3 +88,11 @@ def known_of_letter(session: Session, letter_id: int, *, lock: bool = False) -> 
     if last is not None and last.tzinfo is None:
         last = last.replace(tzinfo=UTC)
     return Known(letter, contact, shop, order, reason, marketing, health, last, felt_worse is not None)
+
+
+def nth_marketing_at(session: Session, contact_id: int, nth: int) -> datetime | None:
+    """When the nth latest marketing email went, or may have gone, to a contact; None for fewer."""
+    at = func.coalesce(Letter.sent_at, Letter.changed_at)
+    mine = (Letter.contact_id == contact_id, Letter.kind == MARKETING, Letter.state.in_(_GONE))
+    found = session.scalar(select(at).where(*mine).order_by(at.desc()).limit(1).offset(nth - 1))
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint, delete, insert, select, text
+from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -60,11 +60,6 @@ def add_responses(session: Session, rows: list[dict[str, Any]]) -> None:
 
 def response_by_visit(session: Session, shop_id: int, visit: str) -> Response | None:
     return session.scalar(select(Response).where(Response.shop_id == shop_id, Response.visit == visit))
-
-
-def forget_responses(session: Session, before: datetime) -> int:
-    """Delete responses older than this moment; the number deleted."""
-    return int(session.execute(delete(Response).where(Response.created_at < before)).rowcount)  # type: ignore[attr-defined]
 
 
 def add_counts(session: Session, rows: list[dict[str, Any]]) -> None:

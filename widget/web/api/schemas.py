@@ -145,6 +145,7 @@ class ResultSchema(Schema):
     plan = fields.List(fields.Dict())
     comparison = fields.Dict(allow_none=True)
     notices = fields.List(fields.String())
+    emails_per_month = fields.Integer(metadata={"description": "at most so many marketing emails in 30 days"})
 
 
 class AnsweredSchema(Schema):

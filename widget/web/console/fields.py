@@ -238,6 +238,13 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("currency", "Currency", wide=4),
         Field("notices", "Notices on every result", LINES, help="One a line"),
         Field(
+            "emails_per_month",
+            "Marketing emails per person in 30 days, at most",
+            NUMBER,
+            wide=6,
+            help="Empty: 2. Stands in every consent text, and no email goes beyond it",
+        ),
+        Field(
             "result",
             "The result",
             GROUP,

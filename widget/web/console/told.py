@@ -65,7 +65,8 @@ REASONS = {
     "bounced": "the address does not exist",
     "complained": "the person called a letter spam",
     "unreachable": "three of the last five letters came back",
-    "one_letter_at_a_time": "the person had another letter within 20 hours",
+    "one_letter_at_a_time": "the person had another email within 20 hours",
+    "frequency_cap": "the person had as many marketing emails in 30 days as the consent text allows",
     "quiet_hours": "quiet hours",
     "daily_limit": "as many letters went that day as the shop allows",
 }

@@ -87,7 +87,13 @@ def change_preferences(token: str) -> Response:
     """Save the choices, ask for a copy of the data, or have it all erased."""
     parts = current_parts()
     wanted = request.form.get("do", "")
-    if wanted == "erase":
+    if wanted == "erase":  # It cannot be undone: asked once more.
+        known = preferences(parts, PREFERENCES, token)
+        return _page("erase.html", _words(known), known=known)
+    if wanted == "keep":
+        known = preferences(parts, PREFERENCES, token)
+        return _page("preferences.html", _words(known), known=known, told="")
+    if wanted == "erase-now":
         before = preferences(parts, PREFERENCES, token)
         erase(parts, PREFERENCES, token)
         return _note(_words(before), "erased", before.shop)

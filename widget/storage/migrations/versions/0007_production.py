@@ -15,6 +15,7 @@ def _at() -> widget.storage.database.Utc:
 
 def upgrade() -> None:
     op.add_column("shops", sa.Column("revision", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("consents", sa.Column("emails_per_month", sa.Integer(), nullable=True))
     _outbox()
     _users()
     _webhooks()

@@ -1,0 +1,171 @@
+"""Delete what is past its retention, table by table. The README has the same table for people; a test compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
+from widget.parts import Parts
+from widget.storage.contacts import Consent, Contact
+from widget.storage.database import Table, scrub
+from widget.storage.drafts import DraftChange, PlannedPublish
+from widget.storage.hooks import WAITING, Hook
+from widget.storage.letters import Letter
+from widget.storage.mail_reports import MailReport
+from widget.storage.orders import Order
+from widget.storage.outbox import OPEN, OutboxMessage
+from widget.storage.people import Membership, Person, SignIn, SignInLink
+from widget.storage.privacy import WAITING as REQUEST_WAITING
+from widget.storage.privacy import PrivacyRequest
+from widget.storage.responses import Response
+
+BATCH = 2_000
+"""Rows in one transaction: nobody waits long for a lock."""
+MONTH, QUARTER, HALF_YEAR = timedelta(days=30), timedelta(days=90), timedelta(days=180)
+YEAR, TWO_YEARS, THREE_YEARS = timedelta(days=365), timedelta(days=730), timedelta(days=1095)
+OPEN_EMAILS = (PLANNED, QUEUED, SENDING, UNCONFIRMED)
+SHOP_LIFE = "as long as the shop"
+RETENTION: dict[str, str] = {
+    "responses": "30 days",
+    "hooks": "30 days after receipt; bodies only until they were read",
+    "mail_reports": "90 days",
+    "outbox": "30 days after it was sent or failed; the message only until then",
+    "privacy_requests": "3 years (the receipt); copies of data 30 days",
+    "contacts": "never confirmed and without an order: 30 days; else 2 years after the last order, email and consent",
+    "consents": "as long as the contact",
+    "suppressions": "for good: a keyed hash, so that nobody is written to again",
+    "orders": "2 years",
+    "letters": "2 years; the result they speak of 30 days",
+    "people": "90 days after they left their last shop",
+    "memberships": "until the user is removed",
+    "sign_ins": "90 days after the last use",
+    "sign_in_links": "30 days",
+    "audit_log": SHOP_LIFE,
+    "drafts": SHOP_LIFE,
+    "draft_changes": "180 days",
+    "draft_reports": "the newest of each draft",
+    "planned_publishes": "1 year after they were settled",
+    "shops": SHOP_LIFE,
+    "content_versions": SHOP_LIFE,
+    "publications": SHOP_LIFE,
+    "products": SHOP_LIFE,
+    "feeds": SHOP_LIFE,
+    "connections": "until disconnected",
+    "counts": f"{SHOP_LIFE} (sums)",
+    "tallies": f"{SHOP_LIFE} (sums)",
+    "send_limits": "one row",
+}
+"""What is kept for how long, by table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Rows of ``table`` that are past their time, by a condition on the moment of the purge."""
+
+    table: type[Table]
+    past: Callable[[datetime], ColumnElement[bool]]
+
+
+def purge_expired(parts: Parts) -> int:
+    """Delete or empty everything past its retention; the number of rows deleted."""
+    now = parts.now()
+    _empty(parts, now)
+    deleted = sum(_delete(parts, rule, now) for rule in _RULES)
+    deleted += _purge_contacts(parts, now)
+    _purge_users(parts, now)
+    scrub(parts.database)
+    return deleted
+
+
+def _empty(parts: Parts, now: datetime) -> None:
+    """What goes before its row does."""
+    with parts.sessions.begin() as session:
+        copies = update(PrivacyRequest).where(PrivacyRequest.copy_until.is_not(None), PrivacyRequest.copy_until < now)
+        session.execute(copies.values(sealed_copy="", copy_until=None))
+        settled = (Letter.result_code != "", Letter.state.not_in(OPEN_EMAILS), Letter.changed_at < now - MONTH)
+        session.execute(update(Letter).where(*settled).values(result_code=""))
+
+
+def _delete(parts: Parts, rule: _Rule, now: datetime) -> int:
+    """In batches, each a transaction of its own."""
+    key: Any = rule.table.__mapper__.primary_key[0]
+    total = 0
+    while True:
+        with parts.sessions.begin() as session:
+            some = list(session.scalars(select(key).where(rule.past(now)).limit(BATCH)))
+            if some:
+                session.execute(delete(rule.table).where(key.in_(some)))
+        total += len(some)
+        if len(some) < BATCH:
+            return total
+
+
+def _without_email(now: datetime) -> ColumnElement[bool]:
+    """Orders past their time, none of whose emails is under way."""
+    waiting = exists().where(Letter.order_id == Order.id, Letter.state.in_(OPEN_EMAILS))
+    return and_(Order.updated_at < now - TWO_YEARS, ~waiting, ~exists().where(Letter.order_id == Order.id))
+
+
+_RULES = (
+    _Rule(Response, lambda now: Response.created_at < now - MONTH),
+    _Rule(Hook, lambda now: and_(Hook.state != WAITING, Hook.received_at < now - MONTH)),
+    _Rule(MailReport, lambda now: MailReport.at < now - QUARTER),
+    _Rule(OutboxMessage, lambda now: and_(OutboxMessage.state.not_in(OPEN), OutboxMessage.changed_at < now - MONTH)),
+    _Rule(
+        PrivacyRequest,
+        lambda now: and_(PrivacyRequest.state != REQUEST_WAITING, PrivacyRequest.received_at < now - THREE_YEARS),
+    ),
+    _Rule(Letter, lambda now: and_(Letter.state.not_in(OPEN_EMAILS), Letter.changed_at < now - TWO_YEARS)),
+    _Rule(Order, _without_email),
+    _Rule(SignIn, lambda now: SignIn.seen_at < now - QUARTER),
+    _Rule(SignInLink, lambda now: SignInLink.expires_at < now - MONTH),
+    _Rule(DraftChange, lambda now: DraftChange.at < now - HALF_YEAR),
+    _Rule(PlannedPublish, lambda now: and_(PlannedPublish.state != "waiting", PlannedPublish.at < now - YEAR)),
+)
+
+
+def _purge_contacts(parts: Parts, now: datetime) -> int:
+    """People nothing leads to any more: no order, no email that matters, no consent of late. What stays of them is the
+    keyed hash of their address, where they said no."""
+    total = 0
+    while True:
+        with parts.sessions.begin() as session:
+            some = _idle_contacts(session, now)
+            if some:
+                session.execute(delete(Letter).where(Letter.contact_id.in_(some)))
+                session.execute(delete(Consent).where(Consent.contact_id.in_(some)))
+                session.execute(delete(Contact).where(Contact.id.in_(some)))
+        total += len(some)
+        if len(some) < BATCH:
+            return total
+
+
+def _idle_contacts(session: Session, now: datetime) -> list[int]:
+    open_email = exists().where(Letter.contact_id == Contact.id, Letter.state.in_(OPEN_EMAILS))
+    any_email = exists().where(Letter.contact_id == Contact.id)
+    recent = exists().where(Letter.contact_id == Contact.id, Letter.changed_at >= now - MONTH)
+    order = exists().where(Order.contact_id == Contact.id)
+    said = exists().where(Consent.contact_id == Contact.id, Consent.at >= now - TWO_YEARS)
+    said_lately = exists().where(Consent.contact_id == Contact.id, Consent.at >= now - MONTH)
+    never = and_(Contact.confirmed_at.is_(None), Contact.created_at < now - MONTH, ~recent, ~said_lately)
+    long_ago = and_(Contact.created_at < now - TWO_YEARS, ~any_email, ~said)
+    wanted = and_(~order, ~open_email, or_(never, long_ago))
+    return list(session.scalars(select(Contact.id).where(wanted).order_by(Contact.id).limit(BATCH)))
+
+
+def _purge_users(parts: Parts, now: datetime) -> None:
+    """Users who belong to no shop any more. Their row stays, since the audit log names it; it holds nothing of them."""
+    with parts.sessions.begin() as session:
+        belongs = exists().where(Membership.person_id == Person.id)
+        seen = exists().where(SignIn.person_id == Person.id)
+        gone = and_(~belongs, ~seen, Person.created_at < now - QUARTER, ~Person.email.like("deleted-%@invalid"))
+        for person in session.scalars(select(Person).where(gone).limit(BATCH)):
+            session.execute(delete(SignInLink).where(SignInLink.person_id == person.id))
+            person.email, person.name, person.password_hash = f"deleted-{person.id}@invalid", "", ""
+            person.sealed_totp, person.oidc_subject, person.disabled_at = "", None, now

@@ -101,7 +101,8 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
     sessions = open_sessions(database)
     reads = open_sessions(database.execution_options(reads_only=True))
     live = LiveQuizzes(reads)
-    shared = SharedCache(settings.redis_url, prefix=f"rq:{version('recovery-quiz')}")
+    prefix = f"rq:{version('recovery-quiz')}"
+    shared = SharedCache(settings.cache_url or settings.redis_url, prefix=prefix, shares_broker=not settings.cache_url)
     parts = Parts(
         settings=settings,
         database=database,

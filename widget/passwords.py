@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from datetime import datetime
 from functools import cache
@@ -17,6 +18,7 @@ METHOD = "scrypt:65536:8:2"
 LEAST, MOST = 10, 200
 STRONG_ENOUGH = 2
 STEP_SECONDS = 30
+MIN_PART, MIN_OTHER_LETTERS = 3, 6
 
 
 class Weak(ValueError):
@@ -33,11 +35,23 @@ def hash_password(password: str, *about: str) -> str:
         raise Weak(f"Use at least {LEAST} characters; a few words in a row are easy to remember.")
     if len(password) > MOST:
         raise Weak(f"Use at most {MOST} characters.")
+    if _made_of(password, about):
+        raise Weak("This is made of your name or address, which a guesser tries first. Use other words.")
     told = zxcvbn(password[:72], user_inputs=[word for word in about if word])
     if told["score"] < STRONG_ENOUGH:
         hint = told["feedback"]["warning"] or "This would be guessed quickly."
         raise Weak(f"{hint.rstrip('.')}. Add a word or two that do not belong together.")
     return generate_password_hash(password, METHOD)
+
+
+def _made_of(password: str, about: tuple[str, ...]) -> bool:
+    """Whether hardly anything is left of a password once the parts of a name and an address are taken out of it."""
+    rest = "".join(character for character in password.casefold() if character.isalpha())
+    parts = {part for text in about for part in re.split(r"[^a-z]+", text.casefold()) if len(part) >= MIN_PART}
+    before = rest
+    for part in sorted(parts, key=len, reverse=True):
+        rest = rest.replace(part, "").replace(part[::-1], "")
+    return rest != before and len(rest) < MIN_OTHER_LETTERS
 
 
 def is_password(password_hash: str, password: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from datetime import date
 from typing import Any
@@ -12,10 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from widget.storage.database import Sessions
 from widget.storage.responses import add_counts, add_responses
 from widget.storage.tallies import TallyKey, add_tallies, tallies_of
-from widget.telemetry import RESPONSES_LOST, log
+from widget.telemetry import RESPONSES_LOST, RESPONSES_SAMPLED, log
 
 EVERY_SECONDS = 0.5
 MOST_WAITING = 20_000
+ALL_UP_TO, ONE_OF = 500, 10
+"""Of a shop's responses in a second so many are stored by this process, and one of ten beyond."""
 CountKey = tuple[int, str, date, str, str, str, int, str]
 """(shop id, quiz, day, event, question, SKU, version, locale)"""
 _COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "locale")
@@ -36,6 +39,7 @@ class Recorder:
         self._responses: list[tuple[dict[str, Any], bool]] = []
         self._counts: Counter[CountKey] = Counter()
         self._tallies: Counter[TallyKey] = Counter()
+        self._second, self._seen = 0, Counter[int]()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = log("recorder")
@@ -43,9 +47,25 @@ class Recorder:
     def add_response(self, row: dict[str, Any], *, tally: bool = True) -> None:
         """``tally`` False: stored, since an order may follow, but counted nowhere."""
         with self._lock:
-            self._responses.append((row, tally))
+            if self._is_sampled_out(row["shop_id"]):
+                if tally:
+                    self._tallies.update(tallies_of([row]))
+            else:
+                self._responses.append((row, tally))
         if self._thread is None:
             self._start()
+
+    def _is_sampled_out(self, shop_id: int) -> bool:
+        """Above a rate only some rows of a shop are stored: a flood must not fill the table. All are counted."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._seen = second, Counter()
+        self._seen[shop_id] += 1
+        over = self._seen[shop_id] - ALL_UP_TO
+        if over <= 0 or over % ONE_OF == 0:
+            return False
+        RESPONSES_SAMPLED.inc()
+        return True
 
     def add_count(self, key: CountKey, number: int = 1) -> None:
         with self._lock:

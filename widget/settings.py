@@ -14,6 +14,8 @@ from typing import Any
 
 from environs import Env, EnvError
 
+from widget.private_files import private_folder
+
 PREFIX = "RECOVERY_"
 PRODUCTION, LOCAL = "production", "local"
 MAIL = ("MAIL_RATE", "IMAP_URL", "DKIM_KEY_FILE", "DKIM_SELECTOR")
@@ -83,6 +85,7 @@ DESCRIBED = (
     Described("SWEEP_SECONDS", "how often the workers look for due work", "2"),
     Described("LOG_LEVEL", "debug, info (each request), warning or error", "info in production, else warning"),
     Described("TRUSTED_PROXIES", "how many proxies stand in front and may tell the client's address", "0"),
+    Described("CLIENT_RATE", "responses and events one client may send in a second, on average; 0: no limit", "20"),
     Described("MAIL_RATE", "as many letters as the carrier takes: 14/second, 600/minute, 50000/day", "no limit"),
     Described("IMAP_URL", "imaps://user:password@host/INBOX: where reports of undelivered mail come in", "none", True),
     Described("DKIM_KEY_FILE", "a PEM file with the RSA key that signs letters, where the carrier does not", "none"),
@@ -117,6 +120,7 @@ class Settings:
     sweep_seconds: float
     log_level: str
     trusted_proxies: int
+    client_rate: int = 20
     mail_rate: str = ""
     imap_url: str = ""
     dkim_key_file: str = ""
@@ -182,7 +186,7 @@ def _read(env: Env, default_env: str) -> Settings:
     made = {} if mode == PRODUCTION else _made_once(home)
     redis_url = env.str("REDIS_URL", "")
     mailbox_port = _port(env, "MAILBOX_PORT", 8025)
-    settings = Settings(
+    return Settings(
         env=mode,
         home=home,
         database_url=env.str("DATABASE_URL", "" if mode == PRODUCTION else f"sqlite:///{home / 'recovery.db'}"),
@@ -203,9 +207,9 @@ def _read(env: Env, default_env: str) -> Settings:
         sweep_seconds=env.float("SWEEP_SECONDS", 2.0),
         log_level=env.str("LOG_LEVEL", "info" if mode == PRODUCTION else "warning").lower(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
+        client_rate=env.int("CLIENT_RATE", 20),
         **{name.lower(): env.str(name, "").strip() for name in (*MAIL, *OIDC)},
     )
-    return settings
 
 
 def _port(env: Env, name: str, default: int) -> int:
@@ -219,7 +223,7 @@ def _made_once(home: Path) -> dict[str, str]:
     """The secrets of local mode: made at the first start, readable by their owner only."""
     path = home / "secrets.json"
     if not path.exists():
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(home)
         fresh = path.with_name(f"secrets.{secrets.token_hex(4)}.new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({name: secrets.token_urlsafe(48) for name in MADE_ONCE}, file)

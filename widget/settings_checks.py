@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -63,7 +64,7 @@ def strength_bits(secret: str) -> float:
     text = secret[:period] if 0 < period < len(secret) else secret
     words = len(_WORD.findall(text))
     rest = _WORD.sub("", text)
-    steps = [ord(second) - ord(first) for first, second in zip(rest, rest[1:], strict=False)]
+    steps = [ord(second) - ord(first) for first, second in pairwise(rest)]
     free = sum(1 for before, step in zip([None, *steps], steps, strict=False) if step != before or abs(step) > 1)
     return words * WORD_BITS + (free + bool(rest)) * math.log2(max(2, len(set(rest))))
 
@@ -98,6 +99,8 @@ def _unusable(settings: Settings) -> Iterator[str]:
         yield "WEB_WORKERS: use 1 or more"
     if settings.trusted_proxies < 0:
         yield "TRUSTED_PROXIES: use 0 or more"
+    if settings.client_rate < 0:
+        yield "CLIENT_RATE: use 0 (no limit) or more"
     if settings.mail_rate and not RATE.fullmatch(settings.mail_rate):
         yield "MAIL_RATE: use such as 14/second"
     if bool(settings.dkim_key_file) != bool(settings.dkim_selector):

@@ -28,11 +28,16 @@ CACHE_OPEN = Gauge(
     multiprocess_mode="livemax",
 )
 RESPONSES_LOST = Counter("recovery_responses_lost", "Anonymous responses not stored", registry=REGISTRY)
+RESPONSES_SAMPLED = Counter(
+    "recovery_responses_sampled", "Responses counted and not stored, above a rate", registry=REGISTRY
+)
 HOOKS = Counter("recovery_hooks", "Hook deliveries", ["door", "outcome"], registry=REGISTRY)
 LETTERS = Counter("recovery_letters", "Letters by what became of them", ["state"], registry=REGISTRY)
 
 _TOKENS = re.compile(r"/(r|u|c|p|f|l|results|come-in)/[^/?\s]+")
-_ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;]+")
+_ADDRESS = re.compile(r"[^\s<>\"',;:@]{1,254}@[^\s<>\"',;@]{1,254}")
+MAX_VALUE = 4_000
+"""Characters of one value in a log line: what strangers send must not make a line, or its masking, long."""
 
 
 def masked_path(path: str) -> str:
@@ -44,7 +49,8 @@ def _mask(logger: Any, name: str, event: Any) -> Any:
     """The last net: no address and no link token leaves in a log line, whoever wrote it."""
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = masked_path(_ADDRESS.sub("…@…", value))
+            short = value if len(value) <= MAX_VALUE else f"{value[:MAX_VALUE]}…"
+            event[key] = masked_path(_ADDRESS.sub("…@…", short) if "@" in short else short)
     return event
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from celery import Celery
@@ -22,8 +23,10 @@ from widget.parts import Parts, build_parts
 from widget.settings import Settings, read_settings
 from widget.telemetry import start_logs
 
+SOFT_SECONDS, HARD_SECONDS = 600, 660
 app = Celery("recovery-quiz")
 _held: dict[str, Parts] = {}
+_building = threading.Lock()
 
 
 def configure(settings: Settings) -> None:
@@ -44,6 +47,9 @@ def configure(settings: Settings) -> None:
         task_serializer="json",
         accept_content=["json"],
         task_acks_late=False,
+        # A task that hangs is ended; what it was at stands in the database and is found again.
+        task_soft_time_limit=SOFT_SECONDS,
+        task_time_limit=HARD_SECONDS,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         timezone="UTC",
@@ -97,9 +103,10 @@ def _close(**_: Any) -> None:
 
 def parts() -> Parts:
     """This process's parts, built at its first task."""
-    if "parts" not in _held:
-        _held["parts"] = build_parts(read_settings())
-    return _held["parts"]
+    with _building:  # Threads of one pool share them.
+        if "parts" not in _held:
+            _held["parts"] = build_parts(read_settings())
+        return _held["parts"]
 
 
 @app.task(name="handle_hooks")  # type: ignore[untyped-decorator]

@@ -448,6 +448,7 @@ def main() -> None:
         Path(name).chmod(0o755)  # nginx reads as another user; what is private lies in HOME, which stays closed.
         bench = Bench(Path(name))
         running = Running(Path(name) / "home")
+        running.environment["RECOVERY_CLIENT_RATE"] = "0"  # Everything comes from one client here.
         running.start()
         running.stop()  # Set up once; the second start is the cold start that counts.
         cold = running.start()

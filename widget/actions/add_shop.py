@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+
 from widget.actions.errors import ActionError
 from widget.parts import Parts
 from widget.seals import WEBHOOK_SECRET
@@ -25,6 +27,13 @@ def add_shop(parts: Parts, slug: str, **fields: Any) -> Shop:
     """Add a shop. Raises BadShop when its id is taken or cannot stand in an address."""
     if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and parts.settings.local)):
         raise BadShop(f"'{slug}' cannot be the id of a shop: use a-z, 0-9 and -, and none of our own addresses")
+    try:
+        return _add(parts, slug, fields)
+    except IntegrityError as error:  # Somebody added it at the same moment.
+        raise BadShop(f"there is a shop '{slug}' already") from error
+
+
+def _add(parts: Parts, slug: str, fields: dict[str, Any]) -> Shop:
     with parts.sessions.begin() as session:
         if shop_by_slug(session, slug):
             raise BadShop(f"there is a shop '{slug}' already")

@@ -13,7 +13,7 @@ from widget.parts import Parts
 from widget.passwords import hash_password, is_password, new_totp_secret, totp_address, totp_step
 from widget.seals import TOTP, TOTP_OFFER, Forged
 from widget.storage.audit import note
-from widget.storage.people import Membership, Person, SignInLink, membership, shops_of
+from widget.storage.people import Membership, Person, SignInLink, membership, person_by_email, shops_of
 
 
 class WrongPassword(ActionError):
@@ -26,7 +26,7 @@ class WrongCode(ActionError):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a link is for. ``accept``: the account has an owner and a password; pressing a button is all that is left."""
+    """What a link is for. ``accept``: the account has an owner and a password, and a button is all that is left."""
 
     person: Person
     accept: bool
@@ -161,6 +161,18 @@ def stop_codes(parts: Parts, *, person_id: int, password: str, code: str, keep: 
         fresh.sealed_totp, fresh.totp_step = "", 0
         end_other_sessions(parts, session, fresh, keep)
         _tell(parts, session, fresh, "codes_off")
+
+
+def reset_codes_of(parts: Parts, *, email: str) -> bool:
+    """For the operator: somebody lost their authenticator. False where nobody has this address."""
+    with parts.sessions.begin() as session:
+        person = person_by_email(session, email)
+        if person is None:
+            return False
+        person.sealed_totp, person.totp_step = "", 0
+        end_other_sessions(parts, session, person, None)
+        _tell(parts, session, person, "codes_off")
+        return True
 
 
 def _with_password(parts: Parts, person_id: int, password: str) -> Person:

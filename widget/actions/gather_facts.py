@@ -68,7 +68,7 @@ def facts_of(parts: Parts, session: Session, served: Served, known: Known) -> Fa
 
 
 def _capped_by(session: Session, served: Served, letter: Letter) -> datetime | None:
-    """When the nth latest marketing email went, n being what the person was promised, or less if the pack says so now."""
+    """When the nth latest marketing email went: n is what the person was promised, or less if the pack says so now."""
     now = served.engine.rules.pack.emails_per_month
     most = min(now, promised_emails(session, letter.contact_id) or now)
     return nth_marketing_at(session, letter.contact_id, most)

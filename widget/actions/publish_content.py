@@ -71,8 +71,9 @@ def move_pointer(parts: Parts, session: Session, shop: Shop, quiz: str, number: 
 
 
 def check_version(parts: Parts, shop: str, quiz: str, number: int) -> None:
-    """Errors stop a version that is new; going back to one that was live before is always possible. It takes its time, so
-    nothing is locked meanwhile. Raises NotPublishable."""
+    """Errors stop a version that is new; going back to one that was live before is always possible. It takes its
+    time, so nothing is locked meanwhile. Raises NotPublishable.
+    """
     with parts.sessions() as session:
         owner = shop_by_slug(session, shop)
         version = version_by_number(session, owner.id, quiz, number) if owner else None

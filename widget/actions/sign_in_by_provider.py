@@ -28,7 +28,8 @@ def sign_in_by_provider(parts: Parts, *, subject: str, email: str, verified: boo
 
     ``subject`` is the provider's own name for the account (issuer and ``sub``), which stays when an address is given to
     somebody else. The address decides only once, at the first sign-in, and only where the provider has verified it.
-    What a link that was mailed proves, the provider has verified: invitations take effect. Our own one-time codes are not asked for on top: how people prove who they are is the provider's business then.
+    What a link that was mailed proves is proven then, so invitations take effect. Our own one-time codes are not asked
+    for on top: how people prove who they are is the provider's business.
     """
     token = None
     with parts.sessions.begin() as session:

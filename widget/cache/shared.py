@@ -14,6 +14,7 @@ from widget.telemetry import CACHE_FAILURES, CACHE_OPEN, log
 
 TIMEOUT = 0.1
 OPEN_SECONDS = 5.0
+PUTS_A_SECOND = 10
 CHANNEL = "moved"
 _FAILURES = (redis.RedisError, OSError)
 
@@ -52,8 +53,11 @@ class Circuit:
 class SharedCache:
     """Bytes by key in Redis, each with a time to live, under a prefix of this application version."""
 
-    def __init__(self, url: str, *, prefix: str) -> None:
+    def __init__(self, url: str, *, prefix: str, shares_broker: bool = False) -> None:
+        """``shares_broker``: Celery's queue lives in the same Redis, which must not be filled by results."""
         self.prefix = prefix
+        self._most = PUTS_A_SECOND if shares_broker else 0
+        self._window = (0, 0)
         self.circuit = Circuit()
         self._client = (
             redis.Redis.from_url(
@@ -81,12 +85,22 @@ class SharedCache:
         return value if isinstance(value, bytes) else None
 
     def put(self, key: str, value: bytes, *, seconds: int) -> None:
-        if self._client is None or not self.circuit.closed:
+        if self._client is None or not self.circuit.closed or self._is_over_budget():
             return
         try:
             self._client.set(f"{self.prefix}:{key}", value, ex=seconds)
         except _FAILURES:
             self.circuit.failed()
+
+    def _is_over_budget(self) -> bool:
+        """So many entries a second, each with a time to live: that bounds the memory that a shared Redis gives."""
+        if not self._most:
+            return False
+        second, many = self._window
+        now = int(time.monotonic())
+        many = many + 1 if now == second else 1
+        self._window = (now, many)
+        return many > self._most
 
     def ping(self) -> bool:
         """Whether Redis answers now; asks also while the circuit is open."""

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from widget.actions.errors import ActionError
 from widget.parts import Parts, build_parts
+from widget.private_files import private_folder
 from widget.settings import LOCAL, Settings, SettingsError, read_settings
 from widget.storage.migrate import upgrade
 from widget.telemetry import start_logs
@@ -30,7 +31,7 @@ def opened_parts(*, migrate: bool = True) -> Iterator[Parts]:
     """Parts on an up-to-date database, closed at the end."""
     settings = opened_settings()
     start_logs("warning")
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(settings.home)
     parts = build_parts(settings)
     try:
         if migrate and settings.local:

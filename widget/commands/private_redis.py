@@ -11,6 +11,7 @@ import click
 import redis
 
 from widget.commands.supervisor import Program
+from widget.private_files import private_folder
 from widget.settings import Settings
 
 LONGEST_SOCKET = 100
@@ -39,11 +40,11 @@ def redis_binary() -> str:
 def redis_program(settings: Settings, socket: Path) -> Program:
     """Its data in HOME, written as it comes; never evicting: every cache key has its own time to live."""
     folder = settings.home / "redis"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(folder)
     options = {
         "port": "0",
         "unixsocket": str(socket),
-        "unixsocketperm": "700",
+        "unixsocketperm": "600",
         "dir": str(folder),
         "appendonly": "yes",
         "save": "",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,18 @@ import click
 from widget.actions.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
 from widget.commands.opening import opened_parts, opened_settings
 from widget.commands.supervisor import Program, Supervisor
+from widget.private_files import own_files_only, private_folder
 from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
 
 START_SECONDS = 30
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 PACK = REPOSITORY / "content" / "leg-day"
 
 
 @click.command()
 def run() -> None:
     """Start everything on this machine: web server, workers, a private Redis and a local mailbox."""
+    own_files_only()
     settings = opened_settings()
     link = ""
     _refuse_taken_ports(settings, mailbox=settings.local)
@@ -33,7 +37,7 @@ def run() -> None:
         if settings.local:
             set_up_demo(parts, PACK)
             link = first_owner_link(parts)
-    supervisor = Supervisor(_environment(settings))
+    supervisor = Supervisor(_environment(settings, "run"))
     controller = _start_mailbox(settings) if settings.local and _own_mailbox(settings) else None
     with _going_down(supervisor):
         if not settings.redis_url:
@@ -41,7 +45,7 @@ def run() -> None:
         supervisor.start(web_program(settings))
         supervisor.start(worker_program(settings, with_beat=True))
         _wait_until_up(settings, supervisor)
-        _serve_metrics(settings)
+        _serve_metrics(settings, supervisor, settings.metrics_port)
         _say_where(settings, link)
         supervisor.watch()
     if controller:
@@ -51,29 +55,55 @@ def run() -> None:
 @click.command()
 def web() -> None:
     """Start the web server alone; run `recovery-quiz db upgrade` before."""
+    own_files_only()
     settings = opened_settings(default_env=PRODUCTION)
     _refuse_taken_ports(settings, mailbox=False)
-    supervisor = Supervisor(_environment(settings))
+    supervisor = Supervisor(_environment(settings, "web"))
     with _going_down(supervisor):
         supervisor.start(web_program(settings))
         _wait_until_up(settings, supervisor)
-        _serve_metrics(settings)
+        _serve_metrics(settings, supervisor, settings.metrics_port)
         click.echo(f"Web server on port {settings.port}, metrics on {settings.metrics_port}.")
         supervisor.watch()
 
 
 @click.command()
 def worker() -> None:
-    """Start a Celery worker alone (processes, one a core)."""
-    settings = opened_settings(default_env=PRODUCTION)
-    command = worker_program(settings, with_beat=False).command
-    os.execvpe(command[0], command, _environment(settings))  # noqa: S606
+    """Start a Celery worker alone (processes, one a core), restarted if it dies."""
+    _alone("worker", 1, lambda settings: worker_program(settings, with_beat=False))
 
 
 @click.command()
 def beat() -> None:
     """Start Celery beat. Run one; a second is safe but does nothing useful."""
+    _alone("beat", 2, beat_program)
+
+
+def _alone(role: str, above: int, program: Callable[[Settings], Program]) -> None:
+    """One program under a supervisor, with metrics of its own: METRICS_PORT + 1 for workers, + 2 for beat, or any free
+    port where that one is taken by another of its kind on this host."""
+    own_files_only()
     settings = opened_settings(default_env=PRODUCTION)
+    supervisor = Supervisor(_environment(settings, role))
+    with _going_down(supervisor):
+        supervisor.start(program(settings))
+        port = _serve_metrics(settings, supervisor, _free_port(settings.metrics_host, settings.metrics_port + above))
+        click.echo(f"Celery {role}, metrics on {port}.")
+        sys.stdout.flush()
+        supervisor.watch()
+
+
+def _free_port(host: str, wanted: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, wanted))
+        except OSError:
+            probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def beat_program(settings: Settings) -> Program:
     command = [
         sys.executable,
         "-W",
@@ -89,7 +119,7 @@ def beat() -> None:
         "-l",
         "WARNING",
     ]
-    os.execvpe(command[0], command, _environment(settings))  # noqa: S606
+    return Program("beat", command)
 
 
 def web_program(settings: Settings) -> Program:
@@ -127,6 +157,8 @@ def worker_program(settings: Settings, *, with_beat: bool) -> Program:
         "WARNING",
         "--without-gossip",
         "--without-mingle",
+        "-n",
+        f"worker-{os.getpid()}@%h",  # Two workers on one host must not share a name.
     ]
     if with_beat:
         command += ["-B", "-s", str(_beat_file(settings)), "--pool", "threads", "--concurrency", "2"]
@@ -157,29 +189,47 @@ def _start_redis(settings: Settings, supervisor: Supervisor) -> None:
     wait_for_redis(path)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """What children get: the same settings, and one folder where they all put their metrics."""
-    folder = settings.home / "metrics"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for old in folder.glob("*.db"):
-        old.unlink(missing_ok=True)
+def _environment(settings: Settings, role: str) -> dict[str, str]:
+    """What children get: the same settings, and a folder of their own where they put their metrics."""
+    folder = _metrics_folder(settings, role)
     return {
         **os.environ,
         f"{PREFIX}ENV": settings.env,
         f"{PREFIX}HOME": str(settings.home),
-        "PROMETHEUS_MULTIPROC_DIR": str(folder),
+        METRICS_FOLDER: str(folder),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])),
     }
 
 
-def _serve_metrics(settings: Settings) -> None:
-    """The metrics of all our processes together, on a port of their own."""
+def _metrics_folder(settings: Settings, role: str) -> Path:
+    """One for each start of a role: nobody deletes the files of another that runs. Those of dead processes go."""
+    everything = private_folder(settings.home / "metrics")
+    for old in everything.glob("*-*"):
+        pid = old.name.rpartition("-")[2]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(old, ignore_errors=True)
+    return private_folder(everything / f"{role}-{os.getpid()}")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _serve_metrics(settings: Settings, supervisor: Supervisor, port: int) -> int:
+    """The metrics of the programs under this supervisor, on a port of their own."""
     from prometheus_client import CollectorRegistry, start_http_server
     from prometheus_client.multiprocess import MultiProcessCollector
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(settings.home / "metrics"))  # type: ignore[no-untyped-call]
-    start_http_server(settings.metrics_port, addr=settings.host, registry=registry)
+    MultiProcessCollector(registry, path=supervisor.environment[METRICS_FOLDER])  # type: ignore[no-untyped-call]
+    start_http_server(port, addr=settings.metrics_host, registry=registry)
+    return port
 
 
 def _refuse_taken_ports(settings: Settings, *, mailbox: bool) -> None:
@@ -187,10 +237,11 @@ def _refuse_taken_ports(settings: Settings, *, mailbox: bool) -> None:
     if mailbox and _own_mailbox(settings):
         ports.append(("MAILBOX_PORT", settings.mailbox_port, "the local mailbox"))
     for name, port, what in ports:
+        host = settings.metrics_host if name == "METRICS_PORT" else settings.host
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((settings.host, port))
+                probe.bind((host, port))
             except OSError as error:
                 message = f"port {port} for {what} is taken. Is it running already? Else set {PREFIX}{name} to another."
                 raise click.ClickException(message) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from widget.actions.add_person import BadMember, add_person
+from widget.actions.choose_password import reset_codes_of
 from widget.actions.errors import UnknownShop
 from widget.commands.opening import opened_parts
 from widget.commands.reports import as_json
@@ -38,3 +39,13 @@ def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool)
         click.echo(f"{person.email} is {role} of shop {slug}. Good once, for three days:\n{address}")
     else:
         click.echo(f"{person.email} is {role} of shop {slug}, and signs in with the password they have.")
+
+
+@user.command("reset-codes")
+@click.argument("email")
+def reset_codes(email: str) -> None:
+    """Turn one-time codes off for EMAIL, who lost their authenticator; all their sessions end."""
+    with opened_parts() as parts:
+        if not reset_codes_of(parts, email=email):
+            raise click.ClickException(f"nobody here has the address {email}")
+    click.echo(f"{email} signs in with the password alone now. Ask them to set codes up again.")

@@ -20,10 +20,10 @@ import openpyxl
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 
 from widget.content.mapping_table import MAPPING_COLUMNS
+from widget.content.sheet_process import SheetTrouble, read_workbook
 
 MOST_BYTES = 20_000_000
-MOST_UNPACKED = 200_000_000
-MOST_RATIO = 200
+MOST_UNPACKED = 20_000_000
 MOST_ROWS = 10_000
 MOST_CELL = 10_000
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
@@ -192,14 +192,12 @@ def _decoded(data: bytes) -> str:
 def _xlsx_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     _refuse_bombs(data)
     try:
-        yield from _workbook_rows(data)
-    except BadSheet:
-        raise
-    except Exception as error:  # Whatever a broken file makes the library stumble over, it is one thing to the reader.
-        raise BadSheet("this is no .xlsx file that can be read") from error
+        yield from read_workbook(data)
+    except SheetTrouble as trouble:
+        raise BadSheet(str(trouble), trouble.row, trouble.column) from trouble
 
 
-def _workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
+def workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
     sheet = book["mappings"] if "mappings" in book.sheetnames else book.worksheets[0]
     sheet.reset_dimensions()  # What a file says of its size is often wrong.
@@ -231,5 +229,5 @@ def _refuse_bombs(data: bytes) -> None:
             unpacked = sum(each.file_size for each in archive.infolist())
     except zipfile.BadZipFile as error:
         raise BadSheet("this is no .xlsx file that can be read") from error
-    if unpacked > MOST_UNPACKED or unpacked > MOST_RATIO * len(data) + 10_000_000:
+    if unpacked > MOST_UNPACKED:
         raise BadSheet(f"the file unpacks to {unpacked // 1_000_000} MB: that is no sheet of mappings")

@@ -21,8 +21,9 @@ Money = Callable[[int, str, str], str]
 """(amount in minor units, ISO 4217 currency, locale) to text."""
 
 
-def plain_money(amount: int, currency: str, locale: str) -> str:
-    return f"{amount / 100:.2f} {currency}"
+def minor_money(amount: int, currency: str, locale: str) -> str:
+    """The amount as it is kept, for where nobody reads it: how many decimals a currency has is not known here."""
+    return f"{amount} {currency}"
 
 
 def no_cart(product: Product) -> dict[str, Any]:
@@ -37,7 +38,7 @@ class Setting:
     quiz: str
     version: int
     locale: str = "en"
-    money: Money = plain_money
+    money: Money = minor_money
     cart: Callable[[Product], dict[str, Any]] = no_cart
     address: Callable[[str], str] = field(default=str)
 

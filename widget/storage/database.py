@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
@@ -12,6 +14,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
+
+from widget.private_files import OWNER_ONLY_FILE
 
 BUSY_MS = 5000
 LOOK_SECONDS = 0.0007
@@ -64,6 +68,7 @@ class Table(DeclarativeBase):
 def open_database(url: str) -> Engine:
     """An engine for this address. SQLite: WAL, waits when busy, and takes the write lock at BEGIN."""
     if url.startswith("sqlite"):
+        _make_private(make_url(url).database)
         engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
@@ -84,6 +89,16 @@ def _limits_of(url: str) -> dict[str, Any]:
     Source: PostgreSQL documentation, "Parameter Key Words" (libpq) and "Client Connection Defaults".
     """
     return {name: value for name, value in POSTGRES_LIMITS.items() if name not in make_url(url).query}
+
+
+def _make_private(path: str | None) -> None:
+    """The file of a SQLite database is for its owner alone; its journals take its permissions over."""
+    if not path or path == ":memory:" or not Path(path).parent.is_dir():
+        return
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, OWNER_ONLY_FILE))
+    file = Path(path)
+    if file.stat().st_uid == os.getuid() and file.stat().st_mode & 0o077:
+        file.chmod(OWNER_ONLY_FILE)
 
 
 def scrub(engine: Engine) -> None:

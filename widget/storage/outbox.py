@@ -1,4 +1,4 @@
-"""Mail that is no part of a sequence: invitations, exports, test sends, announcements. A row each; workers send them."""
+"""Mail outside sequences: invitations, exports, test sends, announcements. A row each, which workers send."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def membership(session: Session, shop_id: int, person_id: int) -> Membership | N
 
 
 def shops_of(session: Session, person_id: int) -> list[tuple[Shop, str]]:
-    """(shop, role) of each shop a person belongs to, by name. An invitation that was not accepted counts for nothing."""
+    """(shop, role) of each shop a person belongs to, by name. An invitation counts once it was accepted."""
     query = select(Shop, Membership.role).join(Membership, Membership.shop_id == Shop.id)
     mine = (Membership.person_id == person_id, Membership.active_at.is_not(None))
     rows = session.execute(query.where(*mine).order_by(Shop.name, Shop.id))

@@ -107,9 +107,14 @@ def quantity(value: Any, *, missing: int = 1) -> int:
     return int(plain)
 
 
-def minor_units(value: Any) -> int | None:
-    """Minor units from minor units (``2400``) or from a decimal text (``"24.00"``)."""
-    return None if (amount := _amount(value)) is None else int(amount * 100) if "." in str(value) else int(amount)
+def minor_units(value: Any, currency: str) -> int | None:
+    """Minor units from minor units (``2400``), or from a decimal text in whole units (``"24.00"``).
+
+    How many decimals a currency has is for ``money`` to say: ``"1500.00"`` yen are 1500, ``"1.500"`` dinars too.
+    """
+    if "." in str(value):
+        return money(value, currency)
+    return None if (amount := _amount(value)) is None else int(amount)
 
 
 def money(value: Any, currency: str) -> int | None:

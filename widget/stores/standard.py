@@ -91,6 +91,7 @@ def _event(kind: str, data: dict[str, Any], order: dict[str, Any]) -> OrderEvent
         # An event of any other kind says that the order was placed, also when that hook never came.
         moments[PLACED] = moment(order.get("placed_at")) or at
     attributes = named_values(order.get("attributes"))
+    currency = text(order.get("currency"))[:3].upper()
     return OrderEvent(
         at=at,
         external_id=external_id,
@@ -100,16 +101,16 @@ def _event(kind: str, data: dict[str, Any], order: dict[str, Any]) -> OrderEvent
         customer_id=text(order.get("customer_id"))[:MOST_ID],
         locale=text(order.get("locale")),
         timezone=text(order.get("timezone"))[:64],
-        currency=text(order.get("currency")),
-        total=minor_units(order.get("total")),
+        currency=currency,
+        total=minor_units(order.get("total"), currency),
         accepts_marketing=flag(order.get("accepts_marketing")),
         test=flag(order.get("test")) is True,
-        lines=tuple(_line(each) for each in order.get("lines") or ()),
+        lines=tuple(_line(line, currency) for line in order.get("lines") or ()),
         visit=visit_in(attributes),
     )
 
 
-def _line(line: dict[str, Any]) -> OrderLine:
+def _line(line: dict[str, Any], currency: str) -> OrderLine:
     return OrderLine(
         line_id=text(line.get("line_id")),
         sku=text(line.get("sku")),
@@ -117,5 +118,5 @@ def _line(line: dict[str, Any]) -> OrderLine:
         variant_id=text(line.get("variant_id")),
         title=text(line.get("title"))[:300],
         quantity=quantity(line.get("quantity")),
-        price=minor_units(line.get("price")),
+        price=minor_units(line.get("price"), currency),
     )

@@ -6,11 +6,14 @@ import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import orjson
+
 from widget.actions.submit_answers import record_response
 from widget.domain.bots import is_bot
 from widget.parts import Parts
-from widget.telemetry import RESULTS
+from widget.telemetry import REQUESTS, RESULTS
 from widget.web.bodies import max_body
+from widget.web.budgets import Budgets, client_address
 from widget.web.response_cache import (
     MAX_POST_BODY,
     CachedPage,
@@ -35,11 +38,19 @@ class Front:
         self.app = app
         self.parts = parts
         self.cache = ResponseCache(parts)
+        self.budgets = Budgets(parts.settings.client_rate)
+        self.proxies = parts.settings.trusted_proxies
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         body = b""
         if method == "POST":
+            peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
+            wait = self.budgets.retry_after(path, client_address(peer, forwarded, self.proxies))
+            if wait:
+                status, headers, content = too_many(wait)
+                start("429 TOO MANY REQUESTS", headers)
+                return [content]
             _whole_body(environ)
         if method == "POST" and path.endswith("/responses"):
             body = _read_small(environ)
@@ -76,6 +87,28 @@ class Front:
         content = known.body(visit)
         request_id = count_cached("quizzes", "201", "POST", path)
         return 201, [*known.headers, ("Content-Length", str(len(content))), ("X-Request-Id", request_id)], content
+
+
+def too_many(wait: int) -> Answer:
+    """The refusal of whoever sends too much, in the shape of all problems (RFC 9457)."""
+    REQUESTS.labels("budget", 429).inc()
+    body = orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": "Too many requests",
+            "status": 429,
+            "detail": "Please wait a moment, then try again.",
+            "code": "too_many_requests",
+        }
+    )
+    headers = [
+        ("Content-Type", "application/problem+json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Retry-After", str(wait)),
+    ]
+    return 429, headers, body
 
 
 def page_answer(page: CachedPage, path: str, headers: dict[str, Any]) -> Answer:

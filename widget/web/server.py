@@ -19,7 +19,8 @@ import orjson
 from widget.parts import Parts
 from widget.telemetry import REQUESTS, log
 from widget.web.bodies import MAX_BODY, max_body
-from widget.web.front import Front
+from widget.web.budgets import client_address
+from widget.web.front import Front, too_many
 from widget.web.response_cache import MAX_POST_BODY, Headers, count_cached, key_of
 
 THREADS = 4
@@ -121,6 +122,12 @@ class Server:
         if method == "GET":
             key = key_of(path, scope.query_string, language)
         elif method not in ("HEAD", "OPTIONS"):
+            peer = scope.client.rpartition(":")[0].strip("[]")
+            client = client_address(peer, headers.get("x-forwarded-for") or "", self._front.proxies)
+            wait = self._front.budgets.retry_after(path, client)
+            if wait:
+                exchange.response_bytes(*too_many(wait))
+                return
             body = await self._body(scope, exchange)
             if method == "POST" and len(body) <= MAX_POST_BODY and path.endswith("/responses"):
                 key = key_of(path, scope.query_string, language, headers.get("content-type") or "")

@@ -93,7 +93,7 @@ def add() -> AnyResponse:
 
 @blueprint.post("/demo/checkout")
 def checkout() -> AnyResponse:
-    """Send the order as a signed hook over HTTP, as any store would; then say thank you."""
+    """Take the order in as a signed webhook delivery; then say thank you."""
     lines = _lines()
     email = request.form.get("email", "").strip()[:254]
     if not lines or "@" not in parseaddr(email)[1]:
@@ -115,11 +115,10 @@ def checkout() -> AnyResponse:
             accepts_marketing=request.form.get("tips") == "yes",
             visit=session.get("visit", ""),
             locale=wished_language(),
-            address=f"http://{parts.settings.host}:{parts.settings.port}",  # Never where a request says.
         )
     except OrderNotTaken as error:
         page = render_template("cart.html", lines=lines, error=str(error), **_frame())
-        return Response(page, status=502, mimetype="text/html")
+        return Response(page, status=503, mimetype="text/html")
     session.clear()
     return redirect(f"/demo/thanks?order={number}", 303)
 

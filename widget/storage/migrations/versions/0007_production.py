@@ -14,7 +14,10 @@ def _at() -> widget.storage.database.Utc:
 
 
 def upgrade() -> None:
-    op.add_column("shops", sa.Column("revision", sa.Integer(), server_default="0", nullable=False))
+    with op.batch_alter_table("shops") as table:
+        table.add_column(sa.Column("revision", sa.Integer(), server_default="0", nullable=False))
+        table.drop_column("locale")  # Nothing ever read these two.
+        table.drop_column("mail_from")
     op.add_column("consents", sa.Column("emails_per_month", sa.Integer(), nullable=True))
     _outbox()
     _users()

@@ -1,0 +1,63 @@
+"""How many requests one client, and one shop, may make of what costs us a row: token buckets in this process."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+
+from widget.web.limits import client_of
+
+BURST_SECONDS = 50
+"""A client that was quiet may send what it is allowed in so many seconds at once: many shoppers share an office's address."""
+SHOP_FACTOR = 100
+"""A shop may send so many times what one client may."""
+MAX_BUCKETS = 20_000
+_COUNTED = re.compile(r"/v1/shops/([^/]{1,100})/(?:quizzes/[^/]{1,100}/responses|events)")
+
+
+class Budgets:
+    """``rate``: requests in a second for one client; 0 is no limit."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._clock = rate, clock
+        self._lock = threading.Lock()
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def retry_after(self, path: str, client: str) -> int:
+        """0 where a request may go on; else the seconds to wait. Only what is posted to responses and events counts."""
+        if not self._rate or not path.startswith("/v1/"):
+            return 0
+        found = _COUNTED.fullmatch(path)
+        if found is None:
+            return 0
+        with self._lock:
+            for key, rate in (
+                (f"client {client_of(client)}", self._rate),
+                (f"shop {found[1]}", self._rate * SHOP_FACTOR),
+            ):
+                wait = self._take(key, rate)
+                if wait:
+                    return wait
+        return 0
+
+    def _take(self, key: str, rate: float) -> int:
+        now, most = self._clock(), rate * BURST_SECONDS
+        tokens, then = self._buckets.get(key, (most, now))
+        tokens = min(most, tokens + (now - then) * rate)
+        if tokens < 1:
+            self._buckets[key] = (tokens, now)
+            return max(1, round((1 - tokens) / rate))
+        if key not in self._buckets and len(self._buckets) >= MAX_BUCKETS:
+            self._buckets = dict(list(self._buckets.items())[MAX_BUCKETS // 2 :])
+        self._buckets[key] = (tokens - 1, now)
+        return 0
+
+
+def client_address(peer: str, forwarded: str, proxies: int) -> str:
+    """The client's address: the peer's, or what the outermost of our own proxies says it saw (X-Forwarded-For)."""
+    if not proxies:
+        return peer
+    seen = [part.strip() for part in forwarded.split(",") if part.strip()]
+    return seen[-proxies] if len(seen) >= proxies else peer

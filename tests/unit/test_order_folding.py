@@ -143,3 +143,40 @@ def test_texts_and_ids_that_may_be_null() -> None:
 def test_a_signed_body_that_says_nothing_is_unreadable(topic: str, body: bytes) -> None:
     with pytest.raises(Unreadable):
         shopify.parse(topic, body, received_at=START)
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "minor"),
+    [
+        ("1500.00", "JPY", 1500),
+        ("1500", "JPY", 1500),
+        ("24.00", "USD", 2400),
+        ("2400", "USD", 2400),
+        ("1.500", "KWD", 1500),
+        ("1500", "KWD", 1500),
+        (2400, "EUR", 2400),
+        (None, "USD", None),
+    ],
+)
+def test_amounts_count_in_the_minor_units_of_their_currency(value: object, currency: str, minor: int | None) -> None:
+    from widget.stores.reading import minor_units
+
+    assert minor_units(value, currency) == minor
+
+
+def test_a_standard_order_in_yen_costs_what_it_says() -> None:
+    import json
+    from datetime import UTC, datetime
+
+    from widget.stores.standard import parse
+
+    order = {
+        "id": "1",
+        "currency": "JPY",
+        "total": "1500.00",
+        "lines": [{"line_id": "1", "price": "750.00", "quantity": 2}],
+    }
+    body = json.dumps({"type": "order.placed", "timestamp": "2026-11-01T00:00:00Z", "data": {"order": order}}).encode()
+    (event,) = parse("", body, received_at=datetime.now(UTC))
+
+    assert (event.total, event.lines[0].price) == (1500, 750)  # type: ignore[union-attr]

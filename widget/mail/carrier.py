@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from widget.mail.message import wire_address
 
 TIMEOUT = 20
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KEPT_SECONDS, MOST_OVER_ONE, MOST_IDLE = 20.0, 100, 8
 """A connection is kept so long when nothing is sent, for so many messages, and so many of them."""
 
@@ -51,7 +52,9 @@ class _Line:
 
 
 class SmtpCarrier:
-    """Any SMTP server, by ``smtp://user:password@host:port`` (STARTTLS when offered) or ``smtps://``.
+    """Any SMTP server, by ``smtps://`` or ``smtp://user:password@host:port``.
+
+    STARTTLS is used when offered; with a password, or with ``?starttls=required``, nothing is sent without it.
 
     Connections are kept for the next message, for a while and for so many; safe between threads. ``sign`` gets the
     bytes of a message and gives what goes over the line (DKIM).
@@ -63,6 +66,10 @@ class SmtpCarrier:
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (465 if self._tls else 587)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
+        asked = "required" in parse_qs(parts.query).get("starttls", [])
+        # A password never goes over a line that could be read: somebody in between may hide the offer of STARTTLS.
+        self._tls_required = asked or (bool(self._user) and self._host not in LOOPBACK)
+        self._context: ssl.SSLContext | None = None
         self._sender, self._sign = sender, sign
         self._idle: list[_Line] = []
         self._lock = threading.Lock()
@@ -115,7 +122,7 @@ class SmtpCarrier:
         line.smtp.close()
 
     def _connect(self) -> smtplib.SMTP:
-        context = ssl.create_default_context()
+        context = self._context = self._context or ssl.create_default_context()
         if self._tls:
             connection: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT, context=context)
         else:
@@ -125,6 +132,8 @@ class SmtpCarrier:
             if not self._tls and connection.has_extn("starttls"):
                 connection.starttls(context=context)
                 connection.ehlo()
+            elif not self._tls and self._tls_required:
+                raise smtplib.SMTPNotSupportedError("the server offers no STARTTLS, and it is required")
             if self._user:
                 connection.login(self._user, self._password)
         except Exception:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from widget.web.limits import client_of
 
 BURST_SECONDS = 50
-"""A client that was quiet may send what it is allowed in so many seconds at once: many shoppers share an office's address."""
+"""A quiet client may send what it is allowed in so many seconds at once: many shoppers share an office's address."""
 SHOP_FACTOR = 100
 """A shop may send so many times what one client may."""
 MAX_BUCKETS = 20_000

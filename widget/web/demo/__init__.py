@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, abort, request
 
+from widget.settings_checks import is_loopback_host
 from widget.web.demo import mailbox, store
+from widget.web.requests import same_origin
+
+
+def refuse_strangers() -> None:
+    """Only this machine, under a name that means it: a page elsewhere must not reach the mailbox or move the clock.
+
+    A name of a stranger's that leads here (DNS rebinding) is refused by its Host, a form of theirs by its origin.
+    """
+    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+    if not is_loopback_host(host.strip("[]")):
+        abort(421, "This is for this machine alone.")
+    if request.method not in ("GET", "HEAD") and not same_origin():
+        abort(403)
+
+
+store.blueprint.before_request(refuse_strangers)
+mailbox.blueprint.before_request(refuse_strangers)
 
 
 def hang(app: Flask) -> None:

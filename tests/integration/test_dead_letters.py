@@ -1,0 +1,100 @@
+"""Webhook deliveries that raise for good: they do not hold up the others, are given up in the end, and can be replayed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+import widget.actions.handle_hooks as handling
+from tests.console_forms import client_in, post
+from tests.integration.test_chain import hook, rows
+from widget.actions.handle_hooks import BATCH, MAX_ATTEMPTS, handle_hooks
+from widget.parts import Parts
+from widget.storage.hooks import Hook
+from widget.storage.orders import Order
+
+
+@pytest.fixture
+def poisoned(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Parts:
+    """As many deliveries as one batch takes that raise a database error each time, and a good one behind them."""
+    for number in range(BATCH):
+        hook(parts, order=f"poison-{number}")
+    hook(parts, order="good")
+    original = handling.record_order
+
+    def record(parts: Parts, session: Any, shop: Any, event: Any) -> None:
+        if event.external_id.startswith("poison"):
+            raise OperationalError("INSERT", None, Exception("for good"))
+        original(parts, session, shop, event)
+
+    monkeypatch.setattr(handling, "record_order", record)
+    return parts
+
+
+def states(parts: Parts) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for row in rows(parts, Hook):
+        found[row.state] = found.get(row.state, 0) + 1
+    return found
+
+
+def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Parts) -> None:
+    handle_hooks(poisoned)
+    handle_hooks(poisoned)
+
+    assert [order.external_id for order in rows(poisoned, Order)] == ["good"]
+    assert states(poisoned) == {"waiting": BATCH, "done": 1}
+
+
+def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_in(parts)
+    hook(parts, order="poison-1")
+    tries: list[int] = []
+
+    def record(*_: Any) -> None:
+        tries.append(1)
+        raise OperationalError("INSERT", None, Exception("for good"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(handling, "record_order", record)
+        for _ in range(MAX_ATTEMPTS * 2):
+            handle_hooks(parts)
+            handle_hooks(parts)  # At once again: nothing happens.
+            parts.clock.move_to(parts.now() + timedelta(hours=1, minutes=1))
+    (failed,) = rows(parts, Hook)
+
+    assert len(tries) == MAX_ATTEMPTS
+    assert (failed.state, failed.attempts) == ("failed", MAX_ATTEMPTS)
+    assert "gave up after" in failed.error
+    post(client, f"/console/shops/demo/orders/deliveries/{failed.id}/replay")
+    handle_hooks(parts)
+    assert [order.external_id for order in rows(parts, Order)] == ["poison-1"]
+
+
+def test_adding_a_shop_twice_at_once_is_told(parts: Parts) -> None:
+    import threading
+
+    from widget.actions.add_shop import BadShop, add_shop
+
+    told, barrier = [], threading.Barrier(4)
+
+    def add() -> None:
+        barrier.wait()
+        try:
+            add_shop(parts, "twice", name="Twice")
+            told.append("added")
+        except BadShop as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(told) == ["added", *["there is a shop 'twice' already"] * 3]

@@ -1,0 +1,122 @@
+"""One number in the pack: what the consent texts say in every language, and what the send policy keeps."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.conftest import GOOD, client_of, leg_day_files, publish_files
+from tests.deliveries import connected, shopify, shopify_order
+from tests.integration.test_chain import rows
+from widget.actions.handle_hooks import handle_hooks
+from widget.actions.send_letter import send_due_letters
+from widget.mail.carrier import MemoryCarrier
+from widget.parts import Parts
+from widget.seals import CONFIRM, PREFERENCES
+from widget.storage.contacts import Consent, Contact
+from widget.storage.letters import Letter
+
+
+def with_cap(parts: Parts, number: int) -> None:
+    files = leg_day_files()
+    publish_files(parts, {**files, "pack.yaml": f"emails_per_month: {number}\n{files['pack.yaml']}"})
+
+
+def played(parts: Parts, days: int, step: int = 1) -> list[float]:
+    """Send for so many days; when each marketing email went, in days."""
+    start = parts.now()
+    for _ in range(0, days, step):
+        parts.clock.move_to(parts.now() + timedelta(days=step))
+        send_due_letters(parts)
+    sent = [row.sent_at for row in rows(parts, Letter) if row.sent_at is not None and row.kind == "marketing"]
+    return sorted((at - start).total_seconds() / 86400 for at in sent)
+
+
+def bought(parts: Parts, orders: int = 3) -> None:
+    connected(parts)
+    for number in range(1, orders + 1):
+        shopify(parts, "orders/create", shopify_order(number))
+    handle_hooks(parts)
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3])
+def test_no_window_of_thirty_days_holds_more_than_was_promised(parts: Parts, cap: int) -> None:
+    with_cap(parts, cap)
+    bought(parts)
+    went = played(parts, 60)
+
+    assert went
+    for first in went:
+        assert sum(first <= at < first + 30 for at in went) <= cap
+
+
+def test_what_the_cap_holds_back_waits_then_expires_and_says_why(parts: Parts) -> None:
+    bought(parts, orders=1)
+    played(parts, 45)
+    states = {row.step: (row.state, row.reason) for row in rows(parts, Letter)}
+
+    assert (states["how-to-use"][0], states["check-in"][0]) == ("sent", "sent")
+    assert states["review"] == ("expired", "frequency_cap")
+
+
+def test_a_promise_of_then_holds_when_the_pack_allows_more_now(parts: Parts) -> None:
+    with_cap(parts, 1)
+    client = client_of(parts)
+    code = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]["code"]
+    body = {"email": "buyer@shop.example", "consents": {"result": True, "marketing": True}, "text_version": "1"}
+    assert client.post(f"/v1/shops/demo/quizzes/leg-day/results/{code}/letters", json=body).status_code == 202
+    contact = rows(parts, Contact)[0].id
+    client.post(f"/c/{parts.seals.token(CONFIRM, contact)}")
+    with_cap(parts, 9)
+    bought(parts)
+
+    assert {row.emails_per_month for row in rows(parts, Consent) if row.kind == "marketing"} >= {1}
+    went = played(parts, 29)
+    assert len(went) == 1
+
+
+def test_every_text_that_promises_a_number_takes_it_from_the_pack(sqlite_parts: Parts) -> None:
+    parts = sqlite_parts
+    with_cap(parts, 7)
+    client = client_of(parts)
+    made = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
+    assert made["emails_per_month"] == 7
+    body = {"email": "a@shop.example", "consents": {"result": True, "marketing": True}, "text_version": "1"}
+    client.post(f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/letters", json=body)
+    with parts.reads() as session:
+        contact = session.scalars(select(Contact.id)).one()
+    for locale in ("en", "es", "ar"):
+        with parts.sessions.begin() as session:
+            session.get_one(Contact, contact).locale = locale
+        pages = [
+            client.get(f"/demo/r/{made['code']}?locale={locale}").text,
+            client.get(f"/c/{parts.seals.token(CONFIRM, contact)}").text,
+            client.get(f"/p/{parts.seals.token(PREFERENCES, contact)}").text,
+        ]
+        for page in pages:
+            assert re.search(r"\b7\b[^<]{0,20}30", page), (locale, page[:200])
+
+
+def test_no_program_text_names_a_number_of_its_own() -> None:
+    from importlib.resources import files
+
+    for locale in ("en", "es", "ar"):
+        words = (files("widget.content") / "words" / f"{locale}.yaml").read_text(encoding="utf-8")
+        assert not re.search(r"two a month|dos (cartas|correos)|رسالتان|رسالتين", words)
+
+
+def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(parts: Parts) -> None:
+    """A result that somebody has just asked for is no marketing."""
+    from tests.integration.test_promises import ask
+
+    bought(parts, orders=1)
+    played(parts, 10)
+    assert isinstance(parts.carrier, MemoryCarrier)
+    parts.carrier.sent.clear()
+    ask(parts)
+    send_due_letters(parts)
+
+    assert parts.carrier.sent

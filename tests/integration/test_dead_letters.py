@@ -52,7 +52,6 @@ def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Parts) -> Non
 def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = client_in(parts)
     hook(parts, order="poison-1")
     tries: list[int] = []
 
@@ -71,7 +70,7 @@ def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
     assert len(tries) == MAX_ATTEMPTS
     assert (failed.state, failed.attempts) == ("failed", MAX_ATTEMPTS)
     assert "gave up after" in failed.error
-    post(client, f"/console/shops/demo/orders/deliveries/{failed.id}/replay")
+    post(client_in(parts), f"/console/shops/demo/orders/deliveries/{failed.id}/replay")
     handle_hooks(parts)
     assert [order.external_id for order in rows(parts, Order)] == ["poison-1"]
 

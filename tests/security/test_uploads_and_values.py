@@ -40,8 +40,9 @@ def with_shared_strings(many: int, text: str) -> bytes:
     made, out = workbook(), io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(made)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for each in old.infolist():
-            data = whole.encode() if each.filename == "xl/sharedStrings.xml" else old.read(each)
-            new.writestr(each.filename, data)
+            if each.filename != "xl/sharedStrings.xml":
+                new.writestr(each.filename, old.read(each))
+        new.writestr("xl/sharedStrings.xml", whole)
     return out.getvalue()
 
 
@@ -67,7 +68,9 @@ def test_a_workbook_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPa
         sheet_rows(workbook(5000), "m.xlsx")
 
 
-@pytest.mark.parametrize("data", [b"PK\x03\x04" + b"\x00" * 100, workbook()[:-50], b"PK\x03\x04"])
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04" + b"\x00" * 100, workbook()[:-50], b"PK\x03\x04"], ids=["zeros", "cut", "head"]
+)
 def test_a_broken_workbook_is_told(data: bytes) -> None:
     with pytest.raises(BadSheet, match=r"no \.xlsx file"):
         sheet_rows(data, "m.xlsx")

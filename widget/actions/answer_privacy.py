@@ -128,10 +128,18 @@ def event_of(parts: Parts, row: PrivacyRequest) -> PrivacyEvent:
     return PrivacyEvent(**{**data, "order_ids": tuple(data["order_ids"])})
 
 
-def release_hold(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent) -> None:
-    """Nobody is held back by a request any more that was cancelled."""
-    for address_hash in _hashes(parts, session, shop, event):
+def release_hold(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, number: int) -> None:
+    """Nobody is held back by request ``number`` any more, which was cancelled; others may still wait for them."""
+    still = set().union(
+        *(_hashes(parts, session, shop, event_of(parts, row)) for row in _waiting(session, shop, number))
+    )
+    for address_hash in _hashes(parts, session, shop, event) - still:
         lift(session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING)
+
+
+def _waiting(session: Session, shop: Shop, but: int) -> list[PrivacyRequest]:
+    mine = (PrivacyRequest.shop_id == shop.id, PrivacyRequest.state == WAITING, PrivacyRequest.id != but)
+    return list(session.scalars(select(PrivacyRequest).where(*mine, PrivacyRequest.kind == CUSTOMER_REDACT)))
 
 
 def _hashes(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent) -> set[str]:

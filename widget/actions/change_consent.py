@@ -39,6 +39,7 @@ from widget.storage.hooks import FAILED, Hook
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
+from widget.storage.outbox import drop_exports
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
 
@@ -139,6 +140,7 @@ def erase_contact(parts: Parts, session: Session, contact: Contact) -> None:
         if letter.state == PLANNED:
             settle(parts, letter, SKIPPED, "erased")
     session.execute(delete(Consent).where(Consent.contact_id == contact.id))
+    drop_exports(session, contact.shop_id, contact.id)
     reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
     session.execute(reports.where(MailReport.address_hash == contact.address_hash))
     forget_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))

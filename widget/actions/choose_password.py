@@ -65,17 +65,26 @@ def come_in(parts: Parts, *, token: str, name: str, password: str, code: str = "
     hashed = hash_password(password, opening.person.email, name)  # Outside of any transaction: it takes its time.
     with parts.sessions.begin() as session:
         link, person, member = _link(parts, session, token, lock=True)
+        if link.mailed and person.verified_at is None:
+            forget_proofs(person)  # Whoever had this account before has never shown that the address is theirs.
         _check_code(parts, session, person, code)
         shut_other_doors(session, parts, person)
         link.used_at = parts.now()
         person.name, person.password_hash = name.strip()[:80] or person.name, hashed
         if link.mailed:
             person.verified_at = person.verified_at or parts.now()
+        else:  # Somebody else may have chosen this password: nobody knows any more whose account it is.
+            person.verified_at = person.oidc_subject = None
         if member is not None:
             member.active_at = member.active_at or parts.now()
             session.flush()  # The log below goes to the shops where they are in.
         _tell(parts, session, person, "password_chosen")
         return begin_visit(parts, session, person, browser)
+
+
+def forget_proofs(person: Person) -> None:
+    """A second factor and a company account that somebody else may have set up."""
+    person.sealed_totp, person.totp_step, person.oidc_subject = "", 0, None
 
 
 def _link(

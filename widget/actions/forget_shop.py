@@ -13,6 +13,7 @@ from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
+from widget.storage.outbox import drop_exports
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
 
@@ -38,6 +39,7 @@ def forget_shop(parts: Parts, session: Session, shop: Shop) -> dict[str, int]:
     session.execute(update(Contact).where(Contact.shop_id == shop.id).values(**nobody))
     session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
     drop_copies(session, shop.id, everybody=True)
+    drop_exports(session, shop.id)
     return found
 
 

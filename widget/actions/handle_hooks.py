@@ -15,6 +15,7 @@ from widget.actions.receive_hook import MAIL
 from widget.actions.record_consent import record_consent
 from widget.actions.record_order import record_order
 from widget.actions.record_report import record_reports
+from widget.deadline import is_time_limit
 from widget.domain.delivery import Unreadable
 from widget.domain.order import (
     UNINSTALL,
@@ -82,6 +83,8 @@ def handle_hook(parts: Parts, hook_id: int) -> None:
     except Unreadable as error:
         _give_up(parts, hook_id, str(error))
     except Exception as error:  # One odd body must not stop the others; it is kept and shown.
+        if is_time_limit(error):
+            raise  # It has done nothing wrong, and stays waiting.
         log("hooks").error("hook_failed", hook_id=hook_id, exc_info=True)
         _give_up(parts, hook_id, type(error).__name__)
 
@@ -171,6 +174,7 @@ def _uninstalled(parts: Parts, session: Session, shop: Shop, hook: Hook) -> None
 
     A late copy of an earlier farewell must not do it again.
     """
+    session.refresh(shop, with_for_update=True)  # The shop first, then its connection: everybody locks in this order.
     connection = connection_of(session, shop.id, hook.door, lock=True)
     if connection is None or connection.uninstalled_at is not None:
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -15,12 +14,14 @@ from widget.actions.import_content import import_content
 from widget.actions.publish_content import NotPublishable, check_version, locked_shop, move_pointer
 from widget.content.editing import differences
 from widget.content.reader import read_files
+from widget.deadline import is_time_limit
 from widget.parts import Parts
 from widget.storage.audit import note as log_note
 from widget.storage.content import ContentVersion, live_publication, was_live
 from widget.storage.drafts import Draft, PlannedPublish, due_publishes
 from widget.storage.people import Person
 from widget.storage.shops import Shop
+from widget.telemetry import log
 
 WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
 
@@ -142,6 +143,8 @@ def plan_publish(
         raise SecondPersonNeeded("In this shop a second person publishes. Ask one first.")
     version = _import(parts, opened, by, note)
     with parts.sessions.begin() as session:
+        if due_at is not None and locked_shop(session, shop).approval:
+            raise SecondPersonNeeded("In this shop a second person publishes. Ask one first.")
         session.add(
             PlannedPublish(
                 shop_id=opened.shop.id,
@@ -187,11 +190,13 @@ def _publish_planned(parts: Parts, shop: str, planned: PlannedPublish, by: Perso
             owner = locked_shop(session, shop)
             row, _ = _planned(session, shop, planned.id)
             _refuse_own(row, by)
+            if owner.approval and by is None:
+                raise SecondPersonNeeded("since this was planned, the shop asks for a second person: ask one")
             _refuse_if_overtaken(session, row)
             author = by.told if by else row.who
             moved = move_pointer(parts, session, owner, row.quiz, row.number, author)
             how = f"asked for by {row.who}" if by else f"planned by {row.who}"
-            row.state, row.reason = DONE, ""
+            row.state, row.reason = DONE, "" if moved else "it was live already"
             about = f"{row.quiz}: version {row.number}, {how}. {row.note}".strip()
             _note(parts, session, owner.id, by, "published", about)
     except Settled:
@@ -236,8 +241,14 @@ def publish_due(parts: Parts) -> int:
             row = session.get_one(PlannedPublish, planned_id)
             slug = session.get_one(Shop, row.shop_id).slug
         if row.state == WAITING:
-            with suppress(ActionError):  # Kept with the plan, for people to see.
+            try:
                 _publish_planned(parts, slug, row, None)
+            except ActionError:
+                continue  # Kept with the plan, for people to see.
+            except Exception as error:  # One plan must not hold up the others; it is tried again.
+                if is_time_limit(error):
+                    raise
+                log("publishing").error("plan_failed", planned_id=planned_id, exc_info=True)
     return len(due)
 
 

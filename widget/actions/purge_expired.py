@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
 from widget.parts import Parts
 from widget.storage.contacts import Consent, Contact
-from widget.storage.database import Table, scrub
+from widget.storage.database import Table, allow_long, scrub
 from widget.storage.drafts import DraftChange, PlannedPublish
 from widget.storage.hooks import WAITING, Hook
 from widget.storage.letters import Letter
@@ -86,6 +86,7 @@ def purge_expired(parts: Parts) -> int:
 def _empty(parts: Parts, now: datetime) -> None:
     """What goes before its row does."""
     with parts.sessions.begin() as session:
+        allow_long(session)
         copies = update(PrivacyRequest).where(PrivacyRequest.copy_until.is_not(None), PrivacyRequest.copy_until < now)
         session.execute(copies.values(sealed_copy="", copy_until=None))
         settled = (Letter.result_code != "", Letter.state.not_in(OPEN_EMAILS), Letter.changed_at < now - MONTH)
@@ -98,6 +99,7 @@ def _delete(parts: Parts, rule: _Rule, now: datetime) -> int:
     total = 0
     while True:
         with parts.sessions.begin() as session:
+            allow_long(session)
             some = list(session.scalars(select(key).where(rule.past(now)).limit(BATCH)))
             if some:
                 session.execute(delete(rule.table).where(key.in_(some)))
@@ -136,6 +138,7 @@ def _purge_contacts(parts: Parts, now: datetime) -> int:
     total = 0
     while True:
         with parts.sessions.begin() as session:
+            allow_long(session)
             some = _idle_contacts(session, now)
             if some:
                 session.execute(delete(Letter).where(Letter.contact_id.in_(some)))
@@ -156,12 +159,14 @@ def _idle_contacts(session: Session, now: datetime) -> list[int]:
     never = and_(Contact.confirmed_at.is_(None), Contact.created_at < now - MONTH, ~recent, ~said_lately)
     long_ago = and_(Contact.created_at < now - TWO_YEARS, ~any_email, ~said)
     wanted = and_(~order, ~open_email, or_(never, long_ago))
-    return list(session.scalars(select(Contact.id).where(wanted).order_by(Contact.id).limit(BATCH)))
+    idle = select(Contact.id).where(wanted).order_by(Contact.id).limit(BATCH)
+    return list(session.scalars(idle.with_for_update(skip_locked=True)))
 
 
 def _purge_users(parts: Parts, now: datetime) -> None:
     """Users who belong to no shop any more. Their row stays, since the audit log names it; it holds nothing of them."""
     with parts.sessions.begin() as session:
+        allow_long(session)
         belongs = exists().where(Membership.person_id == Person.id)
         seen = exists().where(SignIn.person_id == Person.id)
         gone = and_(~belongs, ~seen, Person.created_at < now - QUARTER, ~Person.email.like("deleted-%@invalid"))

@@ -9,10 +9,11 @@ from widget.mail.message import letter_message
 from widget.parts import Parts
 from widget.passwords import new_token
 from widget.seals import OUTBOX
-from widget.storage.outbox import PLANNED, OutboxMessage
+from widget.storage.outbox import EXPORT, PLANNED, OutboxMessage
 from widget.storage.shops import Shop
 
-INVITATION, PASSWORD_LINK, EXPORT, TEST, PRIVACY = "invitation", "password_link", "export", "test", "privacy"
+__all__ = ["EXPORT", "INVITATION", "PASSWORD_LINK", "PRIVACY", "TEST", "queue_message"]
+INVITATION, PASSWORD_LINK, TEST, PRIVACY = "invitation", "password_link", "test", "privacy"
 
 
 def queue_message(

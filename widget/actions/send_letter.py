@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from widget.actions.gather_facts import facts_of
 from widget.actions.plan_letters import RESULT
 from widget.actions.write_letter import compose_letter, content_of
+from widget.deadline import is_time_limit
 from widget.domain.gatekeeper import DEFER, Decision, decide
 from widget.domain.letter import (
     EXPIRED,
@@ -74,7 +75,9 @@ def _send_all(parts: Parts, claimed: list[int]) -> None:
         previous, before = before, None
         try:
             before = _send(parts, letter_id, previous)
-        except Exception:  # One letter must not hold up the others; rescue finds what it left.
+        except Exception as error:  # One letter must not hold up the others; rescue finds what it left.
+            if is_time_limit(error):
+                raise
             log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
             with suppress(SQLAlchemyError):
                 _note(parts, previous)

@@ -53,15 +53,16 @@ def send_message(parts: Parts, message_id: int) -> None:
             return
         row.state, row.attempts, row.changed_at = SENDING, row.attempts + 1, parts.now()
         attempts, recipient, content = row.attempts, row.encrypted_recipient, row.encrypted_message
+        kind = row.kind
     state, reason, due_at = _handed_over(parts, recipient, content, attempts)
     with parts.sessions.begin() as session:
-        row = session.get_one(OutboxMessage, message_id, with_for_update=True)
-        if row.state == SENDING:
+        row = session.get(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
+        if row is not None and row.state == SENDING:  # None: its person had everything deleted meanwhile.
             row.state, row.reason, row.changed_at = state, reason, parts.now()
             row.due_at = due_at or row.due_at
             if state != PLANNED:
                 row.encrypted_recipient, row.encrypted_message = "", b""
-    log("outbox").info("message", message_id=message_id, kind=row.kind, state=state, reason=reason)
+    log("outbox").info("message", message_id=message_id, kind=kind, state=state, reason=reason)
 
 
 def _handed_over(parts: Parts, recipient: str, content: bytes, attempts: int) -> tuple[str, str, datetime | None]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.answer_privacy import carry_out, event_of, release_hold
 from widget.actions.errors import ActionError
+from widget.deadline import is_time_limit
 from widget.domain.order import UNINSTALL
 from widget.parts import Parts
 from widget.seals import Forged
@@ -34,13 +35,22 @@ def carry_out_due(parts: Parts) -> int:
     with parts.reads() as session:
         waiting = list(session.scalars(select(PrivacyRequest.id).where(*due).order_by(PrivacyRequest.id).limit(BATCH)))
     for number in waiting:
-        with parts.sessions.begin() as session:
-            row = session.get_one(PrivacyRequest, number, with_for_update=True)
-            if row.state == WAITING:
-                _carry_out(parts, session, session.get_one(Shop, row.shop_id), row)
+        try:
+            _carry_out_one(parts, number)
+        except Exception as error:  # One request must not hold up the others; it is tried again.
+            if is_time_limit(error):
+                raise
+            log("privacy").error("request_failed", request=number, exc_info=True)
     if waiting:
         scrub(parts.database)
     return len(waiting)
+
+
+def _carry_out_one(parts: Parts, number: int) -> None:
+    with parts.sessions.begin() as session:
+        row = session.get_one(PrivacyRequest, number, with_for_update=True)
+        if row.state == WAITING:
+            _carry_out(parts, session, session.get_one(Shop, row.shop_id), row)
 
 
 def carry_out_now(parts: Parts, *, shop_id: int, number: int, by: Person) -> None:
@@ -58,7 +68,7 @@ def cancel_privacy_request(parts: Parts, *, shop_id: int, number: int, by: Perso
         row = _waiting(session, shop_id, number)
         shop = session.get_one(Shop, shop_id, with_for_update=True)
         event = event_of(parts, row)
-        release_hold(parts, session, shop, event)
+        release_hold(parts, session, shop, event, row.id)
         if row.kind == UNINSTALL:
             connection = connection_of(session, shop_id, event.store, lock=True)
             if connection is not None and connection.uninstalled_at is not None:

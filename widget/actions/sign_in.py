@@ -57,7 +57,7 @@ def sign_in(parts: Parts, *, email: str, password: str, code: str = "", browser:
     token = None
     if known is not None:
         with parts.sessions.begin() as session:
-            person = session.get_one(Person, known.id)
+            person = session.get_one(Person, known.id, with_for_update=True)
             if not right or person.disabled_at or person.password_hash != known.password_hash:
                 note_in_shops(parts, session, person, "sign_in_refused", "wrong password, or disabled")
             else:

@@ -43,6 +43,7 @@ def sign_in_by_provider(parts: Parts, *, subject: str, email: str, verified: boo
             if person.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
                 shut_other_doors(session, parts, person)
                 person.password_hash, person.verified_at = "", parts.now()
+                person.sealed_totp, person.totp_step = "", 0
             token = begin_visit(parts, session, person, browser, how=", by company account")
     if token is None:
         raise NotInvited

@@ -126,6 +126,7 @@ def web_program(settings: Settings) -> Program:
     """granian over our application, with the settings of production."""
     options = {
         "--interface": "rsgi",
+        "--http": "1",
         "--host": settings.host,
         "--port": str(settings.port),
         "--workers": str(settings.web_workers),

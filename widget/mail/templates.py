@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError, nodes
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 KEPT = 512
@@ -64,9 +64,9 @@ class CannotWrite(ValueError):
 
 def escape_markdown(value: Any) -> Any:
     """A field as text that stays text: whatever it holds is no link, no heading and no block of ours."""
-    if not isinstance(value, str):
+    if value is None or isinstance(value, (bool, int, float, Undefined)):
         return value
-    text = " ".join(value[:MAX_VALUE].split())
+    text = " ".join(str(value)[:MAX_VALUE].split())
     return _PUNCTUATION.sub(r"\\\1", text).replace('"', "&quot;")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, delete, select
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -13,6 +13,7 @@ from widget.storage.once import add_once
 
 RESULT, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
 KINDS = (RESULT, MARKETING, HEALTH_DATA)
+ERASURE_PENDING, ERASURE_PENDING_AND_NO = "erasure_pending", "erasure_pending_and_unsubscribed"
 PENDING, GRANTED, WITHDRAWN = "pending", "granted", "withdrawn"
 
 
@@ -20,7 +21,8 @@ class Contact(Table):
     """An address of a shop. After erasure ``email`` is empty and only the keyed hash stays, for suppression."""
 
     __tablename__ = "contacts"
-    __table_args__ = (UniqueConstraint("shop_id", "address_hash"),)
+    # Links name a contact by its id: none is given out twice, also after the purge.
+    __table_args__ = (UniqueConstraint("shop_id", "address_hash"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
@@ -99,9 +101,12 @@ def suppress_unless_known(session: Session, *, shop_id: int, address_hash: str, 
 
 
 def lift(session: Session, *, shop_id: int, address_hash: str, reason: str) -> None:
-    """Take a suppression back, if this is its reason."""
-    mine = (Suppression.shop_id == shop_id, Suppression.address_hash == address_hash, Suppression.reason == reason)
-    session.execute(delete(Suppression).where(*mine))
+    """Take a suppression back, if this is its reason; a no that was said meanwhile stays."""
+    mine = (Suppression.shop_id == shop_id, Suppression.address_hash == address_hash)
+    session.execute(delete(Suppression).where(*mine, Suppression.reason == reason))
+    if reason == ERASURE_PENDING:
+        said_no = update(Suppression).where(*mine, Suppression.reason == ERASURE_PENDING_AND_NO)
+        session.execute(said_no.values(reason="unsubscribed"))
 
 
 def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
@@ -111,7 +116,10 @@ def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, 
     once = make(Suppression).values(**row)
     keys = ["shop_id", "address_hash"]
     if reason == "unsubscribed":
-        session.execute(once.on_conflict_do_nothing(index_elements=keys))
+        # Said while a deletion waits: it must outlive the wait, whatever comes of that.
+        waits = Suppression.reason == ERASURE_PENDING
+        held = {"reason": ERASURE_PENDING_AND_NO, "at": at}
+        session.execute(once.on_conflict_do_update(index_elements=keys, set_=held, where=waits))
     else:
         # Who had everything deleted stays deleted: no later reason takes that place.
         stays = Suppression.reason != "erased"

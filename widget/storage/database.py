@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -99,6 +99,12 @@ def _make_private(path: str | None) -> None:
     file = Path(path)
     if file.stat().st_uid == os.getuid() and file.stat().st_mode & 0o077:
         file.chmod(OWNER_ONLY_FILE)
+
+
+def allow_long(session: Session) -> None:
+    """This transaction may take as long as it needs: a job over a whole table, not a request."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def scrub(engine: Engine) -> None:

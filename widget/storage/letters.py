@@ -34,6 +34,7 @@ class Letter(Table):
         Index("ix_letters_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at"),
         Index("ix_letters_shop_id_state_due_at", "shop_id", "state", "due_at"),
         Index("ix_letters_message_id", "message_id"),
+        {"sqlite_autoincrement": True},  # Links name one by its id: none is given out twice.
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

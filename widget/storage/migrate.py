@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from widget.storage.tables import Table
 
@@ -20,13 +22,32 @@ def upgrade(engine: Engine) -> None:
     """Run the migrations that are missing. On PostgreSQL one process at a time, and none waits long for a lock."""
     config = Config()
     config.set_main_option("script_location", str(_HERE))
-    with engine.begin() as connection:
+    with _without_foreign_keys(engine) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
+    """SQLite changes a table by making it anew: meanwhile nothing may follow its rows. Checked afterwards."""
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            yield connection
+            return
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        raw.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield connection
+            broken = raw.execute("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise RuntimeError(f"the migration left {len(broken)} rows that lead nowhere, first in {broken[0][0]}")
+        finally:
+            raw.execute("PRAGMA foreign_keys=ON")
 
 
 def drift(engine: Engine) -> list[object]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
 
 PLANNED, SENDING, SENT, FAILED, DELIVERY_UNKNOWN = "planned", "sending", "sent", "failed", "delivery_unknown"
 OPEN = (PLANNED, SENDING)
+EXPORT = "export"
 
 
 class OutboxMessage(Table):
@@ -50,3 +51,11 @@ def latest_message(session: Session, shop_id: int, kind: str, about: int) -> Out
     """The newest message of a kind for somebody, to show its state."""
     wanted = (OutboxMessage.shop_id == shop_id, OutboxMessage.kind == kind, OutboxMessage.about == about)
     return session.scalar(select(OutboxMessage).where(*wanted).order_by(OutboxMessage.id.desc()).limit(1))
+
+
+def drop_exports(session: Session, shop_id: int, contact_id: int | None = None) -> None:
+    """Copies of somebody's data that have not gone yet (None: of everybody's) are not sent after a deletion."""
+    mine = [OutboxMessage.shop_id == shop_id, OutboxMessage.kind == EXPORT]
+    if contact_id is not None:
+        mine.append(OutboxMessage.about == contact_id)
+    session.execute(delete(OutboxMessage).where(*mine))

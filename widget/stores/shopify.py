@@ -102,10 +102,14 @@ def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
 
     Raises Unreadable. Else a captured order could be sent again as the wish to have everything deleted.
     """
-    if topic in PRIVACY:
-        wanted: tuple[str, ...] = ("shop_id", "shop_domain")
-        wanted += ("customer",) if topic != "shop/redact" else ()
-        alien: tuple[str, ...] = _OF_ORDERS
+    wanted: tuple[str, ...]
+    alien: tuple[str, ...]
+    if topic == "shop/redact":
+        wanted, alien = ("shop_id", "shop_domain"), tuple(set(data) - {"shop_id", "shop_domain"})
+    elif topic == "customers/redact":
+        wanted, alien = ("shop_id", "shop_domain", "customer"), (*_OF_ORDERS, "orders_requested", "data_request")
+    elif topic == "customers/data_request":
+        wanted, alien = ("shop_id", "shop_domain", "customer"), (*_OF_ORDERS, "orders_to_redact")
     elif topic == "app/uninstalled":
         wanted, alien = ("id", "myshopify_domain"), (*_OF_ORDERS, "customer", "orders_to_redact")
     elif topic == "orders/delete":

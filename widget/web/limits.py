@@ -28,7 +28,7 @@ def client_key() -> str:
 
 def client_of(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(_without_port(address).partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(found, ipaddress.IPv6Address):
@@ -36,6 +36,13 @@ def client_of(address: str) -> str:
             return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
+
+
+def _without_port(address: str) -> str:
+    """Some proxies write the port behind the address: 203.0.113.5:4711, [2001:db8::1]:4711."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 limiter = Limiter(

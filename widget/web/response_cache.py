@@ -120,6 +120,7 @@ class ResponseCache:
         self._pages: dict[Key, CachedPage] = {}
         self._responses: dict[tuple[Key, bytes], CachedResponse] = {}
         self._bytes = 0
+        self._current: dict[tuple[str, str], Served] = {}
         hsts = [("Strict-Transport-Security", "max-age=31536000")] if parts.settings.secure else []
         self._always: Headers = [("Referrer-Policy", "no-referrer"), *hsts]
 
@@ -134,13 +135,17 @@ class ResponseCache:
     def response(self, key: Key | None, body: bytes) -> CachedResponse | None:
         """The entry for a POST of answers, if it still holds. Never waits for anything."""
         found = self._responses.get((key, body)) if key else None
-        return found if found is not None and self._is_live(found.served) else None
+        if found is None or self._is_live(found.served):
+            return found
+        self._responses.pop((key, body), None)  # type: ignore[arg-type]
+        return None
 
     def keep(self, key: Key | None, body: bytes, environ: dict[str, Any]) -> None:
         """Keep what a view marked; odd addresses are not worth the room."""
         entry = environ.get(CACHEABLE)
         if key is None or entry is None:
             return
+        self._drop_older(entry.served)
         size = entry.size + len(body) + sum(map(len, key))
         if self._bytes + size > MAX_BYTES:
             self._pages, self._responses, self._bytes = {}, {}, 0
@@ -148,11 +153,28 @@ class ResponseCache:
         if isinstance(entry, CachedPage):
             packed = [*entry.packed_headers, *self._missing(entry.packed_headers)] if entry.packed else []
             headers = [*entry.headers, *self._missing(entry.headers)]
-            self._bytes -= self._pages[key].size if key in self._pages else 0
             self._pages[key] = replace(entry, headers=headers, packed_headers=packed)
         elif isinstance(entry, CachedResponse):
             headers = [*entry.headers, *self._missing(entry.headers)]
             self._responses[(key, body)] = replace(entry, headers=headers)
+
+    def _drop_older(self, served: Served | None) -> None:
+        """Entries of what was live before hold all of it in memory: they go as soon as something newer comes."""
+        if served is None:
+            return
+        name = (served.shop.slug, served.quiz)
+        if self._current.get(name) is served:
+            return
+        self._current[name] = served
+
+        def stays(entry: CachedPage | CachedResponse) -> bool:
+            return entry.served is None or (entry.served.shop.slug, entry.served.quiz) != name
+
+        self._pages = {key: entry for key, entry in list(self._pages.items()) if stays(entry)}
+        self._responses = {key: entry for key, entry in list(self._responses.items()) if stays(entry)}
+        self._bytes = sum(entry.size + sum(map(len, key)) for key, entry in list(self._pages.items()))
+        for (key, body), entry in list(self._responses.items()):
+            self._bytes += entry.size + len(body) + sum(map(len, key))
 
     def _missing(self, headers: Headers) -> Headers:
         there = {name.lower() for name, _ in headers}

@@ -38,13 +38,15 @@ TITLES = {
     400: "This request cannot be read",
     408: "Request timeout",
     413: "Too large",
+    500: "Something went wrong on our side",
     503: "Temporarily unavailable",
 }
-CODES = {400: "bad_request", 408: "body_too_slow", 413: "too_large", 503: "unavailable"}
+CODES = {400: "bad_request", 408: "body_too_slow", 413: "too_large", 500: "internal", 503: "unavailable"}
 DETAILS = {
     400: "Please check the request and try again.",
     408: "The body did not arrive in time.",
     413: "The body is larger than we take.",
+    500: "It has been noted. Please try again in a moment.",
     503: "Too many requests are waiting. Please try again in a moment.",
 }
 _HEALTHY = b'{"status":"ok"}'
@@ -91,7 +93,7 @@ class Server:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
         self._waiting = 0
         self._reading = 0
-        self._buffered = 0
+        self._buffered = {True: 0, False: 0}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -109,38 +111,40 @@ class Server:
             await self._serve(scope, exchange)
         except Refused as refused:
             _refuse(exchange, refused.status)
+        except Exception as error:  # Flask has its own net; this one is for what happens around it.
+            log("web").error("unexpected", exc_info=(type(error), error, error.__traceback__))
+            _refuse(exchange, 500)
 
     async def _serve(self, scope: Scope, exchange: Exchange) -> None:
-        method, path, headers = scope.method, scope.path, scope.headers
+        method, path, headers = scope.method, scope.path, fields_of(scope.headers)
         if path == "/healthz":
             headers_out = [_JSON, ("Cache-Control", "no-store"), ("Content-Length", str(len(_HEALTHY)))]
             request_id = count_cached("healthz", "200", method, path)
             exchange.response_bytes(200, [*headers_out, ("X-Request-Id", request_id)], _HEALTHY)
             return
         body, key = b"", None
-        language = headers.get("accept-language") or ""
+        language = headers.get("accept-language", "")
         if method == "GET":
             key = key_of(path, scope.query_string, language)
         elif method not in ("HEAD", "OPTIONS"):
             peer = scope.client.rpartition(":")[0].strip("[]")
-            client = client_address(peer, headers.get("x-forwarded-for") or "", self._front.proxies)
+            client = client_address(peer, headers.get("x-forwarded-for", ""), self._front.proxies)
             wait = self._front.budgets.retry_after(path, client)
             if wait:
                 exchange.response_bytes(*too_many(wait))
                 return
-            body = await self._body(scope, exchange)
+            body = await self._body(scope, headers, exchange)
             if method == "POST" and len(body) <= MAX_POST_BODY and path.endswith("/responses"):
-                key = key_of(path, scope.query_string, language, headers.get("content-type") or "")
+                key = key_of(path, scope.query_string, language, headers.get("content-type", ""))
         if key is not None:
             known = self._front.answer(key, method, path, body, _few(headers))
             if known is not None:
                 exchange.response_bytes(*known)
                 return
-        await self._by_flask(scope, exchange, body, key)
+        await self._by_flask(scope, headers, exchange, body, key)
 
-    async def _body(self, scope: Scope, exchange: Exchange) -> bytes:
+    async def _body(self, scope: Scope, headers: dict[str, str], exchange: Exchange) -> bytes:
         """The whole body. Raises Refused for one that is too large, too slow, or cut off."""
-        headers = scope.headers
         most = max_body(scope.path, has_session="cookie" in headers)
         declared = headers.get("content-length")
         length = int(declared) if declared and declared.isascii() and declared.isdigit() else None
@@ -155,7 +159,7 @@ class Server:
                 async with asyncio.timeout(seconds):
                     body = await exchange()
             else:
-                body = await self._large_body(exchange, most, seconds)
+                body = await self._large_body(exchange, most, seconds, scope.path.startswith("/console/"))
         except TimeoutError:
             raise Refused(408) from None
         except (RuntimeError, ValueError, OSError):  # granian's own errors of a broken line are RuntimeErrors.
@@ -166,8 +170,8 @@ class Server:
             raise Refused(400)
         return body
 
-    async def _large_body(self, exchange: Exchange, most: int, seconds: float) -> bytes:
-        """Piece by piece, with an eye on size and pace."""
+    async def _large_body(self, exchange: Exchange, most: int, seconds: float, console: bool) -> bytes:
+        """Piece by piece, with an eye on size and pace. What the console takes in leaves room for webhooks."""
         started, size = time.monotonic(), 0
         pieces: list[bytes] = []
         pieces_of = exchange.__aiter__()
@@ -183,26 +187,28 @@ class Server:
                     except StopAsyncIteration:
                         return b"".join(pieces)
                 size += len(piece)
-                self._buffered += len(piece)
+                self._buffered[console] += len(piece)
                 if size > most:
                     raise Refused(413)
-                if self._buffered > MAX_BUFFERED:
+                if self._buffered[console] > MAX_BUFFERED:
                     raise Refused(503)
                 pieces.append(piece)
         finally:
-            self._buffered -= size
+            self._buffered[console] -= size
 
-    async def _by_flask(self, scope: Scope, exchange: Exchange, body: bytes, key: tuple[str, ...] | None) -> None:
+    async def _by_flask(
+        self, scope: Scope, headers: dict[str, str], exchange: Exchange, body: bytes, key: tuple[str, ...] | None
+    ) -> None:
         if self._waiting >= MAX_WAITING:
             raise Refused(503)
-        environ = environ_of(scope, body)
+        environ = environ_of(scope, headers, body)
         self._waiting += 1
         try:
             assert self._loop is not None
-            status, headers, content = await self._loop.run_in_executor(self._threads, self._call, environ, body, key)
+            status, answered, content = await self._loop.run_in_executor(self._threads, self._call, environ, body, key)
         finally:
             self._waiting -= 1
-        exchange.response_bytes(status, headers, content)
+        exchange.response_bytes(status, answered, content)
 
     def _call(self, environ: dict[str, Any], body: bytes, key: tuple[str, ...] | None) -> tuple[int, Headers, bytes]:
         """Run the WSGI application in this thread."""
@@ -223,19 +229,35 @@ class Server:
         return int(status[:3]), headers, content
 
 
-def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
-    """The WSGI environment (PEP 3333) of a request whose body is here.
+def fields_of(headers: Any) -> dict[str, str]:
+    """Header fields by lower-case name, one that comes several times as one line (RFC 9110, 5.3): whoever looks at a
+    field sees the same, here, in the cache's key and in Flask.
 
-    Header names with an underscore are dropped: as HTTP_… they could not be told from the proxy's own. Raises Refused
-    for more than one Host (RFC 9112, 3.2).
+    Names with an underscore are dropped: as HTTP_… they could not be told from the proxy's own. Raises Refused for more
+    than one Host (RFC 9112, 3.2) or Content-Type.
     """
+    fields: dict[str, str] = {}
+    for name, value in headers.items():
+        if "_" in name:
+            continue
+        if name not in fields:
+            fields[name] = value
+        elif name in ("host", "content-type", "content-length"):
+            raise Refused(400)
+        else:
+            fields[name] += ("; " if name == "cookie" else ",") + value
+    return fields
+
+
+def environ_of(scope: Scope, fields: dict[str, str], body: bytes) -> dict[str, Any]:
+    """The WSGI environment (PEP 3333) of a request whose body is here; texts are bytes as Latin-1 there."""
     client, _, client_port = scope.client.rpartition(":")
     host, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
+        "QUERY_STRING": scope.query_string.encode().decode("latin-1"),
         "SERVER_NAME": host,
         "SERVER_PORT": port or "80",
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
@@ -250,28 +272,20 @@ def environ_of(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for name, value in scope.headers.items():
-        if "_" in name or name in ("content-length", "transfer-encoding"):
-            continue
+    for name, value in fields.items():
         if name == "content-type":
             environ["CONTENT_TYPE"] = value
-            continue
-        variable = "HTTP_" + name.upper().replace("-", "_")
-        if variable not in environ:
-            environ[variable] = value
-        elif name == "host":
-            raise Refused(400)
-        else:
-            environ[variable] += ("; " if name == "cookie" else ",") + value
+        elif name not in ("content-length", "transfer-encoding"):
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
     return environ
 
 
-def _few(headers: Any) -> dict[str, str]:
+def _few(headers: dict[str, str]) -> dict[str, str]:
     """The headers that cached answers look at."""
     return {
-        "HTTP_IF_NONE_MATCH": headers.get("if-none-match") or "",
-        "HTTP_ACCEPT_ENCODING": headers.get("accept-encoding") or "",
-        "HTTP_USER_AGENT": headers.get("user-agent") or "",
+        "HTTP_IF_NONE_MATCH": headers.get("if-none-match", ""),
+        "HTTP_ACCEPT_ENCODING": headers.get("accept-encoding", ""),
+        "HTTP_USER_AGENT": headers.get("user-agent", ""),
     }
 
 

@@ -17,7 +17,7 @@ from widget.domain.roles import may
 from widget.seals import KEPT_FORM, Forged
 from widget.storage.people import Person
 from widget.web.bodies import MAX_BODY, MAX_CONSOLE_FORM, MAX_FORM_FIELDS, MAX_PUBLIC_FIELDS
-from widget.web.requests import current_parts, refuse_many_fields, same_origin
+from widget.web.requests import current_parts, refuse_many_fields, refuse_nul, same_origin
 
 View = TypeVar("View", bound=Callable[..., Any])
 EVERYONE, SIGNED_IN = "everyone", "signed-in"
@@ -126,6 +126,8 @@ def _limit_form(size: int, fields: int) -> None:
     request.max_content_length = request.max_form_memory_size = size
     request.max_form_parts = fields
     refuse_many_fields(fields)
+    if request.method == "POST":
+        refuse_nul()
 
 
 def wants_json() -> bool:

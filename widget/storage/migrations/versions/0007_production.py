@@ -19,6 +19,10 @@ def upgrade() -> None:
         table.drop_column("locale")  # Nothing ever read these two.
         table.drop_column("mail_from")
     op.add_column("consents", sa.Column("emails_per_month", sa.Integer(), nullable=True))
+    if op.get_bind().dialect.name == "sqlite":
+        for name in ("contacts", "letters"):
+            with op.batch_alter_table(name, recreate="always", table_kwargs={"sqlite_autoincrement": True}):
+                pass  # Made anew with ids that are never given out twice.
     _outbox()
     _users()
     _webhooks()

@@ -252,3 +252,17 @@ def test_approval_turned_on_while_checking_holds(
         publish_draft(parts, shop="demo", quiz="leg-day", by=people[0], note="", revision=revision)
 
     assert (live(parts), log(parts)) == (1, [])
+
+
+def test_a_plan_from_before_a_second_person_was_asked_for_does_not_go_live(
+    parts: Parts, people: tuple[Person, Person]
+) -> None:
+    plan = planned(parts, people[0], "First", due_at=parts.now() + timedelta(minutes=5))
+    with parts.sessions.begin() as session:
+        shop = shop_by_slug(session, "demo", lock=True)
+        assert shop is not None
+        shop.approval = True
+    parts.clock.move_to(parts.now() + timedelta(minutes=6))
+    publish_due(parts)
+
+    assert (live(parts), state(parts, plan), log(parts)) == (1, "failed", ["publish_failed"])

@@ -189,3 +189,27 @@ def test_a_deletion_still_stops_whatever_the_store_sends(parts: Parts, asked: st
     send_due_letters(parts)
 
     assert [row for row in everything(parts)["contacts"].split("\n") if EMAIL in row] == []
+
+
+def test_a_link_in_an_old_email_never_opens_another_persons_page(parts: Parts) -> None:
+    """The number of a contact that was purged is given out no second time."""
+    ask(parts)
+    with parts.reads() as session:
+        old = parts.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())
+    send_due_letters(parts)
+    for _ in range(3):
+        parts.clock.move_to(parts.now() + timedelta(days=31))
+        send_due_letters(parts)
+        purge_expired(parts)
+    assert count(parts, Contact) == 0
+    ask(parts)
+
+    assert client_of(parts).get(f"/p/{old}").status_code == 404
+
+
+def test_a_copy_that_was_asked_for_does_not_go_out_after_a_deletion(parts: Parts, asked: str) -> None:
+    client = client_of(parts)
+    client.post(asked, data={"do": "export"})
+    client.post(asked, data={"do": "erase-now"})
+
+    assert send_outbox(parts) == 0

@@ -385,3 +385,34 @@ def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(p
     assert come_in(client_of(parts), first).status_code == 303
     _, second = add_person(parts, shop="demo", email=VICTIM, role="viewer")
     assert second == ""
+
+
+def test_a_link_handed_over_takes_the_verification_along(two_shops: Parts) -> None:
+    """Else the next shop's invitation would only ask for a button, and leave the hijacker's password in force."""
+    parts = two_shops
+    attacker = person(parts, "owner@demo.example")
+    invite_person(parts, shop="demo", email=VICTIM, role="viewer", name="", by=attacker)
+    assert come_in(client_of(parts), mailed_link(parts)).status_code == 303
+    assert person(parts, VICTIM).verified_at is not None
+    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker).rpartition("/")[2]
+    hijacker = client_of(parts)
+    assert come_in(hijacker, by_hand).status_code == 303
+    assert person(parts, VICTIM).verified_at is None
+    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
+    page = client_of(parts).get(f"/console/come-in/{mailed_link(parts)}")
+
+    assert "Accept the invitation?" not in page.text
+    assert hijacker.get("/console/shops/other/people").status_code == 404
+
+
+def test_a_second_factor_of_a_hijacker_does_not_lock_the_owner_out(two_shops: Parts) -> None:
+    parts = two_shops
+    attacker = person(parts, "owner@demo.example")
+    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker).rpartition("/")[2]
+    come_in(client_of(parts), by_hand)
+    with_codes(parts, VICTIM)
+    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
+
+    assert come_in(client_of(parts), mailed_link(parts)).status_code == 303
+    assert person(parts, VICTIM).sealed_totp == ""

@@ -91,7 +91,7 @@ def requests_of(parts: Parts, rng: random.Random) -> Iterator[tuple[str, str, di
                 if method == "POST":
                     yield method, path, {}, dict.fromkeys(names, value)
             for name in names:
-                for value in rng.sample(HOSTILE, 4):
+                for value in (HOSTILE[0], *rng.sample(HOSTILE[1:], 2)):
                     yield method, path, {name: value}, {name: value} if method == "POST" else {}
 
 
@@ -128,5 +128,5 @@ def test_no_field_of_any_route_makes_it_fail(parts: Parts, monkeypatch: pytest.M
         answer.close()
 
     assert not failed, f"{len(failed)} of {asked}: {failed[:40]}"
-    assert asked > 4000
+    assert asked > 2000
     assert somebody.get("/console/account").status_code == 200

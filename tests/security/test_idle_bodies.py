@@ -127,7 +127,35 @@ def test_header_names_with_underscores_do_not_count(production: Production) -> N
 def test_more_than_one_host_is_refused(production: Production) -> None:
     line = socket.create_connection(("127.0.0.1", production.port), timeout=10)
     with closing(line):
-        line.sendall(b"GET /demo/ HTTP/1.1\r\nHost: quiz.localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        line.sendall(
+            b"GET /console/ HTTP/1.1\r\nHost: quiz.localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+        )
         answer = line.recv(64)
 
     assert answer.startswith(b"HTTP/1.1 400")
+
+
+def spoken(production: Production, head: bytes, method: bytes = b"GET") -> bytes:
+    """The whole answer to these bytes."""
+    with closing(socket.create_connection(("127.0.0.1", production.port), timeout=10)) as line:
+        line.sendall(method + b" " + head + b"\r\nHost: quiz.localhost\r\nConnection: close\r\n\r\n")
+        return b"".join(iter(lambda: line.recv(65536), b""))
+
+
+def test_a_header_that_comes_twice_poisons_no_cached_answer(production: Production) -> None:
+    path = b"/v1/shops/strides/quizzes/leg-day HTTP/1.1"
+    spoken(production, path + b"\r\nAccept-Language: de\r\nAccept-Language: ar")
+    answer = spoken(production, path + b"\r\nAccept-Language: de")
+
+    assert b'"locale":"en"' in answer
+
+
+@pytest.mark.parametrize("path", ["/console/sign-in?a=Ω", "/strides/quiz/Ω", "/console/sign-in?a=%ff%00", "/%ff"])
+def test_odd_letters_in_an_address_are_no_failure_of_ours(production: Production, path: str) -> None:
+    assert not spoken(production, path.encode() + b" HTTP/1.1").startswith(b"HTTP/1.1 5")
+
+
+@pytest.mark.parametrize("method", [b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"TRACE"])
+def test_every_method_is_answered(production: Production, method: bytes) -> None:
+    for path in (b"/v1/shops/strides/quizzes/leg-day", b"/console/sign-in", b"/healthz"):
+        assert not spoken(production, path + b" HTTP/1.1", method).startswith(b"HTTP/1.1 5")

@@ -274,3 +274,64 @@ def test_another_shops_owner_can_neither_see_nor_cancel(waiting: Parts) -> None:
     post(stranger, f"/console/shops/other/settings/privacy/{number}", do="cancel")
 
     assert rows(waiting, PrivacyRequest)[0].state == "waiting"
+
+
+def test_a_no_said_while_a_deletion_waits_outlives_it(parts: Parts) -> None:
+    from datetime import UTC, datetime
+
+    client_in(parts)
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    shopify(parts, "customers/redact", BODIES["customers/redact"])
+    handle_hooks(parts)
+    no = {
+        "customer_id": 7115310627314723954,
+        "email_address": BUYER,
+        "email_marketing_consent": {"state": "unsubscribed", "consent_updated_at": datetime.now(UTC).isoformat()},
+    }
+    shopify(parts, "customers_email_marketing_consent/update", no)
+    handle_hooks(parts)
+    with parts.reads() as session:
+        owner = person_by_email(session, "owner@demo.example")
+    assert owner is not None
+    row = rows(parts, PrivacyRequest)[0]
+    cancel_privacy_request(parts, shop_id=row.shop_id, number=row.id, by=owner)
+
+    assert [row.reason for row in rows(parts, Suppression)] == ["unsubscribed"]
+
+
+def test_of_two_requests_that_wait_cancelling_one_leaves_the_hold_of_the_other(parts: Parts) -> None:
+    client_in(parts)
+    connected(parts)
+    shopify(parts, "orders/create", shopify_order())
+    for orders in ([1], [2]):
+        shopify(parts, "customers/redact", {**BODIES["customers/redact"], "orders_to_redact": orders})
+    handle_hooks(parts)
+    with parts.reads() as session:
+        owner = person_by_email(session, "owner@demo.example")
+    assert owner is not None
+    row = rows(parts, PrivacyRequest)[0]
+    cancel_privacy_request(parts, shop_id=row.shop_id, number=row.id, by=owner)
+
+    assert [row.reason for row in rows(parts, Suppression)] == ["erasure_pending"]
+
+
+def test_one_request_that_fails_holds_up_no_other(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    import widget.actions.settle_privacy as settling
+
+    connected(parts)
+    for orders in ([1], [2]):
+        shopify(parts, "customers/redact", {**BODIES["customers/redact"], "orders_to_redact": orders})
+    handle_hooks(parts)
+    first = rows(parts, PrivacyRequest)[0].id
+    original = settling._carry_out
+
+    def carry_out(parts: Parts, session: Any, shop: Any, row: Any) -> None:
+        if row.id == first:
+            raise ValueError("for good")
+        original(parts, session, shop, row)
+
+    monkeypatch.setattr(settling, "_carry_out", carry_out)
+    settle_requests(parts)
+
+    assert [row.state for row in rows(parts, PrivacyRequest)] == ["waiting", "done"]

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import io
+import threading
+from urllib.parse import urlsplit
 
+from widget.actions.errors import ActionError
 from widget.cache.local import LocalCache
 from widget.mail.reports.reading import NotReadable
 from widget.stores.fetching import Limits, NotFetched, answered
 
+CERTIFICATE_LIMITS = Limits(size=64 * 1024, seconds=1.5, read_seconds=1.0)
+"""It is fetched while a request waits, before anybody knows who sent it: shortly, once at a time, and not again at
+once where it failed. Amazon tries again for an hour."""
 LIMITS = Limits(size=64 * 1024, seconds=5.0, read_seconds=3.0)
+_FAILED: LocalCache[bool] = LocalCache(size=64, seconds=30.0)
+_fetching = threading.Lock()
 _KEPT: LocalCache[bytes] = LocalCache(size=16, seconds=24 * 3600.0)
+
+
+class CertificateUnavailable(ActionError):
+    """The delivery cannot be verified right now; its sender should try again."""
+
+    code = "certificate_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The signature cannot be checked right now. Please try again in a moment.")
 
 
 def fetch_certificate(address: str) -> bytes:
@@ -17,11 +34,22 @@ def fetch_certificate(address: str) -> bytes:
     known = _KEPT.get(address)
     if known is not None:
         return known
+    host = urlsplit(address).hostname or ""
+    if _FAILED.get(host) or not _fetching.acquire(blocking=False):
+        raise CertificateUnavailable
+    try:
+        return _fetched(address, host)
+    finally:
+        _fetching.release()
+
+
+def _fetched(address: str, host: str) -> bytes:
     into = io.BytesIO()
     try:
-        status, _ = answered(address, into, headers={}, limits=LIMITS)
+        status, _ = answered(address, into, headers={}, limits=CERTIFICATE_LIMITS)
     except NotFetched as error:
-        raise NotReadable("the certificate cannot be fetched") from error
+        _FAILED.put(host, True)
+        raise CertificateUnavailable from error
     if status != 200:
         raise NotReadable(f"the certificate cannot be fetched ({status})")
     _KEPT.put(address, into.getvalue())

@@ -85,7 +85,7 @@ class Front:
         bot = is_bot(headers.get("HTTP_USER_AGENT", ""))
         visit = record_response(self.parts, known.served, known.known, known.locale, bot=bot)
         content = known.body(visit)
-        request_id = count_cached("quizzes", "201", "POST", path)
+        request_id = count_cached("api", "201", "POST", path)
         return 201, [*known.headers, ("Content-Length", str(len(content))), ("X-Request-Id", request_id)], content
 
 
@@ -112,7 +112,7 @@ def too_many(wait: int) -> Answer:
 
 
 def page_answer(page: CachedPage, path: str, headers: dict[str, Any]) -> Answer:
-    door = "embed_file" if page.served is None else "quizzes"
+    door = "embed_file" if page.served is None else "api"
     if page.etag and headers.get("HTTP_IF_NONE_MATCH") == page.etag:
         kept = [header for header in page.headers if header[0] != "Content-Length"]
         return 304, [*kept, ("X-Request-Id", count_cached(door, "304", "GET", path))], b""

@@ -32,6 +32,7 @@ STATUS: dict[str, int] = {
     BadAddress.code: 422,
     BadShop.code: 422,
     "consent_needed": 422,
+    "certificate_unavailable": 503,
 }
 TITLES = {
     400: "This request cannot be read",
@@ -64,6 +65,7 @@ def hang_problems(app: Flask) -> None:
     app.register_error_handler(
         ActionError, lambda error: problem(STATUS.get(error.code, 422), error.code, str(error), **error.more)
     )
+    app.after_request(_say_when_to_retry)
     app.register_error_handler(Refused, _refused)
     for kind in (BadSignature, BadAddress):
         app.register_error_handler(kind, _coded)
@@ -98,6 +100,12 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     response = Response(orjson.dumps(body), status=status, mimetype="application/problem+json")
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _say_when_to_retry(response: Response) -> Response:
+    if response.status_code == 503:
+        response.headers.setdefault("Retry-After", str(RETRY_SECONDS))
     return response
 
 

@@ -46,13 +46,14 @@ run: setup ## start everything on this machine
 test: browser ## all tests, on SQLite and PostgreSQL, with a real Redis and a real browser
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: setup-dev ## style, types, import contracts, migration drift, the shipped pack
+check: setup-dev ## style, types, import contracts, migration drift, the shipped pack, known vulnerabilities
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python infra/check_drift.py
 	@$(BIN)/recovery-quiz content check content/leg-day
 	@bash infra/check_words.sh
+	@$(BIN)/python infra/audit.py
 
 bench: $(VENV)/bench.stamp ## speed as ratios in one run, with wrk and nginx (installed where missing)
 	@$(BIN)/python infra/install_tool.py wrk nginx

@@ -54,6 +54,9 @@ def test_no_window_of_thirty_days_holds_more_than_was_promised(parts: Parts, cap
 
 
 def test_what_the_cap_holds_back_waits_then_expires_and_says_why(parts: Parts) -> None:
+    files = leg_day_files()
+    name = "letters/sequences.yaml"
+    publish_files(parts, {**files, name: files[name].replace("valid_days: 21", "valid_days: 10")})
     bought(parts, orders=1)
     played(parts, 45)
     states = {row.step: (row.state, row.reason) for row in rows(parts, Letter)}
@@ -120,3 +123,12 @@ def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(parts: Parts
     send_due_letters(parts)
 
     assert parts.carrier.sent
+
+
+def test_every_email_of_the_shipped_sequence_finds_its_time_within_the_promise(parts: Parts) -> None:
+    bought(parts, orders=1)
+    went = played(parts, 90)
+
+    assert len(went) == 4
+    assert {row.state for row in rows(parts, Letter)} == {"sent"}
+    assert all(sum(first <= at < first + 30 for at in went) <= 2 for first in went)

@@ -51,6 +51,7 @@ blueprint = Door("api", __name__, url_prefix="/v1/shops/<shop>", description="A 
 @blueprint.get("/quizzes/<quiz>")
 @blueprint.arguments(LocaleQuery, location="query")
 @blueprint.response(200, QuizSchema)
+@blueprint.alt_response(400, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
@@ -77,6 +78,7 @@ def _language(served: Served | None, asked: str | None) -> str | None:
 @blueprint.arguments(ResponseQuery, location="query")
 @blueprint.arguments(ResponseSchema)
 @blueprint.response(201, AnsweredSchema)
+@blueprint.alt_response(400, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(409, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
@@ -124,6 +126,7 @@ def _letters_path(served: Served, code: str) -> str:
 @blueprint.get("/quizzes/<quiz>/results/<code>")
 @blueprint.arguments(LocaleQuery, location="query")
 @blueprint.response(200, ResultSchema)
+@blueprint.alt_response(400, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
@@ -146,6 +149,7 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
 @blueprint.post("/quizzes/<quiz>/results/<code>/letters")
 @blueprint.arguments(LetterRequestSchema)
 @blueprint.response(202)
+@blueprint.alt_response(400, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(429, schema=ProblemSchema, content_type="application/problem+json")
@@ -165,6 +169,7 @@ def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> R
 @blueprint.post("/events")
 @blueprint.arguments(EventsSchema)
 @blueprint.response(204)
+@blueprint.alt_response(400, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def create_events(batch: dict[str, Any], shop: str) -> Response:

@@ -303,8 +303,10 @@ class RecoveryQuiz extends HTMLElement {
     this.#show(answer.html);
     this.#count("completed");
     // The page around us runs scripts of others: the link to the result and the answers are for who asks for them.
-    const { code, url, chips, headline, curve, ...result } = answer.result;
-    return this.#tell("completed", { result: this.hasAttribute("result-link") ? answer.result : result, visit: answer.visit });
+    const { shop, quiz, version, locale, outcome, products } = answer.result;
+    const shown = products.map(({ sku, name, form, slot, match, price, in_stock }) => ({ sku, name, form, slot, match, price, in_stock }));
+    const result = this.hasAttribute("result-link") ? answer.result : { shop, quiz, version, locale, outcome, products: shown };
+    return this.#tell("completed", { result, visit: answer.visit });
   }
 
   #visit;

@@ -40,8 +40,9 @@ HOSTILE = (
     "2026-13-45T99:99",
     "=cmd()",
 )
+WORST = ("\x00", "9" * 30, "²")
 _FIELD = re.compile(r"""(?:form|args|values)(?:\.get(?:list)?\(|\[)\s*f?["']([a-z_]+)["']|name="([a-z_]+)\"""")
-SECONDS = 45
+SECONDS = 60
 SEED = 7
 
 
@@ -81,8 +82,17 @@ def by_turns(wanted: Iterator[Asked], rng: random.Random) -> list[Asked]:
         routes.setdefault(each[0], []).append(each)
     for listed in routes.values():
         rng.shuffle(listed)
+        listed.sort(key=_turn)
     longest = max(map(len, routes.values()))
     return [listed[turn] for turn in range(longest) for listed in routes.values() if turn < len(listed)]
+
+
+def _turn(asked: Asked) -> int:
+    """First what has brought most failures to light: all fields of a form at once, with the worst values."""
+    _, _, _, query, form = asked
+    values = set(form.values() or query.values())
+    worst = next((place for place, value in enumerate(WORST) if values == {value}), len(WORST))
+    return 2 * worst + (not form) if worst < len(WORST) and len(form or query) > 1 else 2 * len(WORST)
 
 
 def requests_of(parts: Parts, rng: random.Random) -> Iterator[Asked]:

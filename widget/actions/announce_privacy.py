@@ -5,14 +5,11 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from widget.actions.queue_message import PRIVACY, queue_message
-from widget.content.words import FALLBACK, words_for
+from widget.actions.queue_message import PRIVACY, queue_message, system_email
 from widget.domain.order import CUSTOMER_REDACT, SHOP_REDACT
 from widget.domain.roles import OWNER
 from widget.mail.blocks import Block, Button, Paragraph, Span
-from widget.mail.html import html_part
-from widget.mail.letter import LetterFrame, Written
-from widget.mail.text import text_part
+from widget.mail.letter import Written
 from widget.parts import Parts
 from widget.storage.people import Membership, Person
 from widget.storage.privacy import PrivacyRequest
@@ -51,18 +48,4 @@ def _written(parts: Parts, shop: Shop, row: PrivacyRequest) -> Written:
         Paragraph((Span("If you did not expect this, cancel it before then. Otherwise there is nothing to do."),)),
         Button("See the request", page),
     ]
-    frame = LetterFrame(
-        shop=shop.name,
-        subject=f"Data of {shop.name} will be deleted in two days",
-        preview=what,
-        locale=FALLBACK,
-        dir="ltr",
-        because=because,
-        notice="",
-        postal_address=shop.postal_address,
-        preferences_url="",
-        unsubscribe_url="",
-        mark_url="",
-        words=words_for(FALLBACK),
-    )
-    return Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks))
+    return system_email(shop, f"Data of {shop.name} will be deleted in two days", because, blocks)

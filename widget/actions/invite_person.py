@@ -6,14 +6,11 @@ from sqlalchemy.orm import Session
 
 from widget.actions.add_person import BadMember, make_link, person_in, tell
 from widget.actions.errors import UnknownShop
-from widget.actions.queue_message import INVITATION, PASSWORD_LINK, queue_message
-from widget.content.words import FALLBACK, words_for
+from widget.actions.queue_message import INVITATION, PASSWORD_LINK, queue_message, system_email
 from widget.domain.roles import MEANS, ROLES
 from widget.mail.blocks import Block, Button, Paragraph, Span
-from widget.mail.html import html_part
-from widget.mail.letter import LetterFrame, Written
+from widget.mail.letter import Written
 from widget.mail.message import checked_address
-from widget.mail.text import text_part
 from widget.parts import Parts
 from widget.passwords import new_token
 from widget.storage.people import Membership, Person, membership, owns_all_of
@@ -89,7 +86,7 @@ def _invitation(parts: Parts, shop: Shop, by: Person, role: str, token: str) -> 
         Button("Accept the invitation", f"{parts.settings.public_url}/console/come-in/{token}"),
         Paragraph((Span("The button works once, for three days. Nothing changes until you press it."),)),
     ]
-    return _written(shop, f"{by.told} invites you to {shop.name}: Recovery Quiz", because, blocks)
+    return system_email(shop, f"{by.told} invites you to {shop.name}: Recovery Quiz", because, blocks)
 
 
 def _password_link(parts: Parts, shop: Shop, by: Person, token: str) -> Written:
@@ -99,26 +96,8 @@ def _password_link(parts: Parts, shop: Shop, by: Person, token: str) -> Written:
         Button("Choose a password", f"{parts.settings.public_url}/console/come-in/{token}"),
         Paragraph((Span("It works once, for three days. Until then your current password stays good."),)),
     ]
-    return _written(shop, f"{by.told} sends you a fresh link to {shop.name}: Recovery Quiz", because, blocks)
+    return system_email(shop, f"{by.told} sends you a fresh link to {shop.name}: Recovery Quiz", because, blocks)
 
 
 def _a(role: str) -> str:
     return f"an {role}" if role[0] in "aeiou" else f"a {role}"
-
-
-def _written(shop: Shop, subject: str, because: str, blocks: list[Block]) -> Written:
-    frame = LetterFrame(
-        shop=shop.name,
-        subject=subject,
-        preview=because,
-        locale=FALLBACK,
-        dir="ltr",
-        because=because,
-        notice="",
-        postal_address=shop.postal_address,
-        preferences_url="",
-        unsubscribe_url="",
-        mark_url="",
-        words=words_for(FALLBACK),
-    )
-    return Written(subject, html_part(frame, blocks), text_part(frame, blocks))

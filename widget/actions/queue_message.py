@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from widget.mail.letter import Written
+from widget.content.words import FALLBACK, words_for
+from widget.mail.blocks import Block
+from widget.mail.html import html_part
+from widget.mail.letter import LetterFrame, Written
 from widget.mail.message import letter_message
+from widget.mail.text import text_part
 from widget.parts import Parts
 from widget.passwords import new_token
 from widget.seals import OUTBOX
 from widget.storage.outbox import EXPORT, PLANNED, OutboxMessage
 from widget.storage.shops import Shop
 
-__all__ = ["EXPORT", "INVITATION", "PASSWORD_LINK", "PRIVACY", "TEST", "queue_message"]
+__all__ = ["EXPORT", "INVITATION", "PASSWORD_LINK", "PRIVACY", "TEST", "queue_message", "system_email"]
 INVITATION, PASSWORD_LINK, TEST, PRIVACY = "invitation", "password_link", "test", "privacy"
 
 
@@ -45,3 +49,22 @@ def queue_message(
     session.add(row)
     session.flush()  # The caller shows its state by the id.
     return row
+
+
+def system_email(shop: Shop, subject: str, because: str, blocks: list[Block]) -> Written:
+    """An email of the program's own, to somebody who works with this shop: nothing in it to unsubscribe from."""
+    frame = LetterFrame(
+        shop=shop.name,
+        subject=subject,
+        preview=because,
+        locale=FALLBACK,
+        dir="ltr",
+        because=because,
+        notice="",
+        postal_address=shop.postal_address,
+        preferences_url="",
+        unsubscribe_url="",
+        mark_url="",
+        words=words_for(FALLBACK),
+    )
+    return Written(subject, html_part(frame, blocks), text_part(frame, blocks))

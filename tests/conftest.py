@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,17 +15,16 @@ import flask
 import hypothesis
 import jinja2
 import pytest
-import redis
 import structlog
 import structlog.testing
 from sqlalchemy import create_engine, text
 
 import widget.passwords
+from tests.support.private_redis import PrivateRedis
 from widget.actions.add_shop import add_shop
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
 from widget.app import create_wsgi
-from widget.commands.private_redis import redis_binary
 from widget.content.files import PackFiles, read_folder
 from widget.content.reader import read_pack
 from widget.domain.engine.live import Engine
@@ -59,38 +57,12 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[Callable[[], str]]:
-    """Starts (again) a private Redis; the address. Ended with the tests."""
-    folder = Path(tempfile.mkdtemp(prefix="rq-test-"))
-    held: dict[str, Any] = {}
-
-    def start() -> str:
-        path = folder / "redis.sock"
-        if "process" not in held or held["process"].poll() is not None:
-            path.unlink(missing_ok=True)
-            command = [redis_binary(), "--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", ""]
-            held["process"] = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            _wait_for(path)
-        return f"unix://{path}"
-
-    start()
-    start.process = lambda: held["process"]  # type: ignore[attr-defined]
-    yield start
-    held["process"].kill()
-    held["process"].wait()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_for(path: Path) -> None:
-    client = redis.Redis(unix_socket_path=str(path))
-    for _ in range(200):
-        try:
-            client.ping()
-            client.close()
-            return
-        except redis.RedisError:
-            time.sleep(0.02)
-    raise RuntimeError("Redis did not start")
+def redis_server() -> Iterator[PrivateRedis]:
+    """A Redis of this test process; nothing but the test that runs writes to it."""
+    server = PrivateRedis()
+    server()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

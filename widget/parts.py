@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine as Database
 
 from widget.cache.local import LocalCache
-from widget.cache.shared import SharedCache
+from widget.cache.shared import NUDGES, REVISIONS, SharedCache
 from widget.clock import Clock
 from widget.live import LiveQuizzes, Served
 from widget.mail.carrier import Carrier, SmtpCarrier
 from widget.mail.dkim import DkimSigner
+from widget.nudges import publish_nudges
 from widget.recorder import Recorder
 from widget.seals import Seals
 from widget.settings import Settings, SettingsError
@@ -73,7 +75,7 @@ class Parts:
     def moved(self, what: str) -> None:
         """A publish, or the catalogue: forget here at once, and tell the other processes."""
         self.live.moved(what)
-        self.shared.tell(what)
+        self.shared.publish(REVISIONS, what)
 
     def close(self) -> None:
         self.recorder.close()
@@ -95,14 +97,21 @@ def signer_of(settings: Settings) -> DkimSigner | None:
         raise SettingsError(f"RECOVERY_DKIM_KEY_FILE cannot be used ({type(error).__name__})") from error
 
 
+def open_shared_cache(settings: Settings) -> SharedCache:
+    """The cache, and the channels, that all processes of this version share."""
+    prefix = f"rq:{version('recovery-quiz')}"
+    return SharedCache(settings.cache_url or settings.redis_url, prefix=prefix, shares_broker=not settings.cache_url)
+
+
 def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: bool = False) -> Parts:
     """The parts for these settings; ``listen`` follows what other processes publish."""
     database = open_database(settings.database_url)
     sessions = open_sessions(database)
     reads = open_sessions(database.execution_options(reads_only=True))
     live = LiveQuizzes(reads)
-    prefix = f"rq:{version('recovery-quiz')}"
-    shared = SharedCache(settings.cache_url or settings.redis_url, prefix=prefix, shares_broker=not settings.cache_url)
+    shared = open_shared_cache(settings)
+    # The token tells the workers of many hosts that they heard the same nudge: one of them acts on it.
+    publish_nudges(sessions, lambda queue: shared.publish(NUDGES, f"{queue}/{token_hex(8)}"))
     parts = Parts(
         settings=settings,
         database=database,
@@ -122,5 +131,5 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
         clock=Clock(settings.home / "clock.json" if settings.local else None),
     )
     if listen:
-        shared.listen(live.moved)
+        shared.subscribe(REVISIONS, live.moved)
     return parts

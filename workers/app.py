@@ -6,7 +6,8 @@ import threading
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_shutdown
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
+from kombu.exceptions import KombuError
 
 from widget.actions.check_draft import check_waiting_drafts
 from widget.actions.collect_reports import collect_reports
@@ -19,13 +20,15 @@ from widget.actions.rescue_letters import rescue_letters
 from widget.actions.send_letter import send_due_letters
 from widget.actions.send_outbox import send_outbox
 from widget.actions.settle_privacy import carry_out_due
-from widget.parts import Parts, build_parts
+from widget.parts import Parts, build_parts, open_shared_cache
 from widget.settings import Settings, read_settings
-from widget.telemetry import start_logs
+from widget.telemetry import log, start_logs
+from workers.nudges import NudgeListener
 
 SOFT_SECONDS, HARD_SECONDS = 600, 660
 app = Celery("recovery-quiz")
 _held: dict[str, Parts] = {}
+_listening: list[NudgeListener] = []
 _building = threading.Lock()
 
 
@@ -91,6 +94,28 @@ def _fresh_parts(**_: Any) -> None:
     held = _held.pop("parts", None)
     if held:
         held.database.dispose(close=False)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]  # Celery's signals carry no types.
+def _listen_for_nudges(**_: Any) -> None:
+    """In the worker's main process; its pool processes never listen."""
+    listener = NudgeListener(open_shared_cache(read_settings()), _send)
+    _listening.append(listener)
+    listener.start()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]  # Celery's signals carry no types.
+def _stop_listening(**_: Any) -> None:
+    while _listening:
+        _listening.pop().stop()
+
+
+def _send(task: str) -> None:
+    """Without retries: the sweep comes anyway, and a broker that is gone must not hold the listener up."""
+    try:
+        app.send_task(task, expires=SOFT_SECONDS, retry=False)
+    except (KombuError, OSError) as error:
+        log("workers").warning("nudge_not_sent", task=task, error=type(error).__name__)
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -19,7 +19,7 @@ from widget.actions.errors import VersionGone
 from widget.actions.submit_answers import submit_answers
 from widget.cache.local import LocalCache
 from widget.cache.refreshing import FRESH_SECONDS
-from widget.cache.shared import OPEN_SECONDS, Circuit
+from widget.cache.shared import OPEN_SECONDS, REVISIONS, Circuit
 from widget.parts import Parts
 from widget.telemetry import REGISTRY
 
@@ -117,7 +117,7 @@ def test_another_process_sees_a_publish_and_new_stock_within_five_seconds(
 ) -> None:
     url = redis_server()
     here, there = make_parts(sqlite_url, url), make_parts(sqlite_url, url)
-    there.shared.listen(there.live.moved)
+    there.shared.subscribe(REVISIONS, there.live.moved)
     assert orjson.loads(answer(there))["version"] == 1
     time.sleep(0.3)  # The listener needs a moment to subscribe.
     files = leg_day_files()

@@ -25,6 +25,7 @@ from widget.actions.change_product import change_product
 from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
 from widget.actions.submit_answers import submit_answers
+from widget.cache.shared import REVISIONS
 from widget.cli import main
 from widget.domain.drift import drift_problems
 from widget.parts import Parts
@@ -116,7 +117,7 @@ def test_another_process_sees_a_new_price_within_five_seconds(
     make_parts: Callable[..., Parts], sqlite_url: str, redis_server: Any
 ) -> None:
     here, there = make_parts(sqlite_url, redis_server()), make_parts(sqlite_url, redis_server())
-    there.shared.listen(there.live.moved)
+    there.shared.subscribe(REVISIONS, there.live.moved)
     best = next(iter(cards(there)))
     take(here, tsv({best: "Cream"}, price="77.00 USD"))
     ends = time.monotonic() + 5

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from tests.browser.conftest import browser
+from tests.support.private_redis import PrivateRedis
 from tests.support.production import Production
 
 __all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")
-def production(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redis_server: Any) -> Iterator[Production]:
+def production(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Production]:
     """``recovery-quiz web``, ``worker`` and ``beat`` in production mode on PostgreSQL, behind nginx with TLS."""
     admin = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     name = f"rq_production_{tmp_path_factory.getbasetemp().name.replace('-', '_')}"
@@ -23,12 +23,14 @@ def production(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redi
         connection.execute(text(f'CREATE DATABASE "{name}"'))
     head, _, tail = postgres_url.partition("?")
     url = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
-    host = Production(tmp_path_factory.mktemp("production"), database_url=url, redis_url=redis_server())
+    redis = PrivateRedis()  # Its own: beat sends tasks at any moment, and other tests count keys.
+    host = Production(tmp_path_factory.mktemp("production"), database_url=url, redis_url=redis())
     try:
         host.start()
         yield host
     finally:
         host.stop()
+        redis.stop()
         with admin.connect() as connection:
             connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
         admin.dispose()

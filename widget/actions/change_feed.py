@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownShop
 from widget.actions.fetch_catalogue import API, NoKey, api_of
 from widget.actions.import_feed import STOPPED
+from widget.nudges import CATALOG, nudge
 from widget.parts import Parts
 from widget.seals import FEED_ADDRESS, Forged
 from widget.storage.audit import note
@@ -60,6 +61,7 @@ def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Li
         row.started_at, row.progress, row.anyway = None, 0, 0  # A run under way does not count any more.
         row.asked_by = by.id if address else None
         row.seen_digest = ""
+        nudge(session, CATALOG)
         named = address.removeprefix(API) if address.startswith(API) else urlsplit(address).hostname
         about = f"at {named}" if address else "removed"
         note(session, shop_id=owner.id, at=now, person_id=by.id, who=by.told, what="feed_changed", about=about)
@@ -82,6 +84,7 @@ def ask_for_import(parts: Parts, *, shop: str, by: Person, vanished: int | None 
             raise NotNow("The feed was looked at again meanwhile. See what it says now.")
         row.state, row.due_at, row.asked_by = WAITING, now, by.id
         row.anyway, row.progress = vanished or 0, 0
+        nudge(session, CATALOG)
 
 
 def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:

@@ -25,6 +25,7 @@ from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.shelf import Shelf
 from widget.domain.engine.trace import trace
+from widget.nudges import CONTENT, nudge
 from widget.parts import Parts
 from widget.storage.catalogue import catalogue
 from widget.storage.drafts import Draft, DraftReport, report_of
@@ -259,6 +260,8 @@ def keep_report(parts: Parts, draft: Draft, state: str, report: dict[str, Any]) 
         row.report = report or row.report or {}  # Until fresh figures come, those of before stay.
         row.done = row.total = 0
         row.at = parts.now()
+        if state == WAITING:
+            nudge(session, CONTENT)
     return row
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
 from widget.mail.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
+from widget.nudges import CATALOG, nudge
 from widget.parts import Parts
 from widget.seals import API_KEY, WEBHOOK_SECRET
 from widget.storage.audit import note
@@ -76,6 +77,7 @@ def connect_store(
             row.uninstalled_at = None
         if row.address and row.sealed_key and platform in PLATFORMS:
             row.due_at, row.error = now, ""
+            nudge(session, CATALOG)
             row.looked_until = row.looked_until or now - FIRST_LOOK_BACK
         about = f"{platform}: {', '.join(changed) or 'nothing new'}"
         who, person = (by.told, by.id) if by else ("command line", None)
@@ -89,6 +91,7 @@ def ask_for_look(parts: Parts, *, shop: str, platform: str) -> None:
         if row.due_at is None:
             raise BadConnection({"key": "Give the store's address and a key first."})
         row.due_at = parts.now()
+        nudge(session, CATALOG)
 
 
 def disconnect_store(parts: Parts, *, shop: str, platform: str, by: Person) -> None:

@@ -30,6 +30,7 @@ from widget.domain.letter import (
 from widget.domain.order import kept_lines
 from widget.domain.schedule import Bought, LetterFacts, answered_uses, condition_holds, due_at, known_zone
 from widget.live import Served
+from widget.nudges import EMAILS, nudge
 from widget.parts import Parts
 from widget.storage.contacts import GRANTED, HEALTH_DATA, MARKETING, Contact, consent_state
 from widget.storage.content import live_quizzes
@@ -150,6 +151,8 @@ def _plan_now(
                 row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
                 row["variant"] = variant_of(step, trigger_id)
                 made += add_letter(session, row)
+                if moment <= parts.now():
+                    nudge(session, EMAILS)
     return made
 
 

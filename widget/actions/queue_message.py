@@ -10,6 +10,7 @@ from widget.mail.html import html_part
 from widget.mail.letter import LetterFrame, Written
 from widget.mail.message import letter_message
 from widget.mail.text import text_part
+from widget.nudges import EMAILS, nudge
 from widget.parts import Parts
 from widget.passwords import new_token
 from widget.seals import OUTBOX
@@ -47,6 +48,7 @@ def queue_message(
         changed_at=now,
     )
     session.add(row)
+    nudge(session, EMAILS)
     session.flush()  # The caller shows its state by the id.
     return row
 

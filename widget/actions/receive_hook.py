@@ -12,6 +12,7 @@ from widget.actions.errors import UnknownShop
 from widget.actions.fetch_certificate import fetch_certificate
 from widget.domain.delivery import BadSignature, Delivery
 from widget.mail.reports.carriers import CARRIERS, Fetch
+from widget.nudges import WEBHOOKS, nudge
 from widget.parts import Parts
 from widget.seals import WEBHOOK_SECRET, Forged
 from widget.storage.connections import connection_of
@@ -102,5 +103,7 @@ def _store(parts: Parts, shop_id: int, door: str, delivery: Delivery) -> bool:
             digest=digest,
             at=now,
         )
+        if fresh:
+            nudge(session, WEBHOOKS)
     HOOKS.labels(door, "stored" if fresh else "repeat").inc()
     return fresh

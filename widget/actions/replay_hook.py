@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from widget.actions.errors import ActionError
+from widget.nudges import WEBHOOKS, nudge
 from widget.parts import Parts
 from widget.storage.audit import note
 from widget.storage.hooks import DONE, FAILED, WAITING, Hook
@@ -25,6 +26,7 @@ def replay_hook(parts: Parts, hook_id: int, *, shop_id: int, by: Person) -> bool
             raise NoReplay("this delivery was worked through meanwhile: there is nothing to repeat")
         assert hook.state == FAILED
         hook.state, hook.error, hook.done_at, hook.attempts, hook.retry_at = WAITING, "", None, 0, None
+        nudge(session, WEBHOOKS)
         about, at = f"delivery {hook_id}", parts.now()
         note(session, shop_id=shop_id, at=at, person_id=by.id, who=by.told, what="hook_replayed", about=about)
         return True

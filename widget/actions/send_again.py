@@ -5,6 +5,7 @@ from __future__ import annotations
 from widget.actions.errors import ActionError
 from widget.actions.send_letter import settle
 from widget.domain.letter import PLANNED, UNCONFIRMED
+from widget.nudges import EMAILS, nudge
 from widget.parts import Parts
 from widget.storage.audit import note
 from widget.storage.letters import Letter
@@ -25,6 +26,7 @@ def send_again(parts: Parts, letter_id: int, *, shop_id: int | None = None, by: 
             raise NotAgain(f"letter {letter_id} is {letter.state}: only an unconfirmed one is sent again")
         settle(parts, letter, PLANNED, "sent again by hand")
         letter.due_at = parts.now()
+        nudge(session, EMAILS)
         if by is not None:
             about = f"letter {letter.letter} ({letter_id})"
             shop, at = letter.shop_id, parts.now()

@@ -15,7 +15,9 @@ from widget.telemetry import CACHE_FAILURES, CACHE_OPEN, log
 TIMEOUT = 0.1
 OPEN_SECONDS = 5.0
 PUTS_A_SECOND = 10
-CHANNEL = "moved"
+LISTEN_SECONDS = 0.25
+REVISIONS, NUDGES = "revisions", "nudges"
+"""Channels: a quiz or a catalog has a new revision; a queue has new rows."""
 _FAILURES = (redis.RedisError, OSError)
 
 
@@ -71,7 +73,7 @@ class SharedCache:
             else None
         )
         self._stop = threading.Event()
-        self._listener: threading.Thread | None = None
+        self._listeners: list[threading.Thread] = []
 
     def get(self, key: str) -> bytes | None:
         if self._client is None or not self.circuit.closed:
@@ -113,39 +115,55 @@ class SharedCache:
             self.circuit.worked()
         return answered
 
-    def tell(self, what: str) -> None:
-        """Tell all processes that something moved (a publish, the catalogue). They would notice without it."""
+    def publish(self, channel: str, message: str) -> None:
+        """Tell all processes that subscribed to the channel. Each of them would notice later without it."""
         if self._client is None or not self.circuit.closed:
             return
         try:
-            self._client.publish(f"{self.prefix}:{CHANNEL}", what)
+            self._client.publish(f"{self.prefix}:{channel}", message)
         except _FAILURES:
             self.circuit.failed()
 
-    def listen(self, moved: Callable[[str], None]) -> None:
-        """Call ``moved`` on every word of ``tell``, from a thread of its own that survives Redis."""
-        if self._client is not None:
-            self._listener = threading.Thread(target=self._listen, args=(moved,), name="cache-listener", daemon=True)
-            self._listener.start()
+    def claim(self, key: str, *, seconds: int) -> bool:
+        """Whether this process is the first to claim the key; also True while Redis cannot say."""
+        if self._client is None:
+            return True
+        try:
+            return bool(self._client.set(f"{self.prefix}:{key}", b"1", ex=seconds, nx=True))
+        except _FAILURES:
+            return True
 
-    def _listen(self, moved: Callable[[str], None]) -> None:
+    def subscribe(self, channel: str, receive: Callable[[str], None]) -> None:
+        """Call ``receive`` with every message of the channel, from a thread of its own that survives Redis."""
+        if self._client is not None:
+            thread = threading.Thread(
+                target=self._follow, args=(channel, receive), name=f"{channel}-listener", daemon=True
+            )
+            self._listeners.append(thread)
+            thread.start()
+
+    def subscribers(self, channel: str) -> int:
+        """How many processes listen to the channel. Raises RedisError."""
+        if self._client is None:
+            return 0
+        return int(dict(self._client.pubsub_numsub(f"{self.prefix}:{channel}")).popitem()[1])
+
+    def _follow(self, channel: str, receive: Callable[[str], None]) -> None:
         assert self._client is not None
         while not self._stop.is_set():
             try:
-                with self._client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
-                    channel.subscribe(f"{self.prefix}:{CHANNEL}")
+                with self._client.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
+                    subscription.subscribe(f"{self.prefix}:{channel}")
                     while not self._stop.is_set():
-                        message = channel.get_message(timeout=TIMEOUT / 2)
+                        message = subscription.get_message(timeout=LISTEN_SECONDS)
                         if message and isinstance(message["data"], bytes):
-                            moved(message["data"].decode())
-                        elif not message:
-                            self._stop.wait(0.05)
+                            receive(message["data"].decode())
             except _FAILURES:
                 self._stop.wait(1.0)
 
     def close(self) -> None:
         self._stop.set()
-        if self._listener is not None:
-            self._listener.join(timeout=2)
+        for listener in self._listeners:
+            listener.join(timeout=2)
         if self._client is not None:
             self._client.close()

@@ -1,0 +1,174 @@
+"""Nudges: work starts at once after a commit, never after a rollback, and without Redis at the next sweep."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.conftest import ROOT
+from tests.console_forms import client_in, post
+from tests.support.private_redis import PrivateRedis
+from widget.cache.shared import NUDGES, SharedCache
+from widget.nudges import EMAILS, WEBHOOKS, nudge
+from widget.parts import Parts
+from widget.storage.outbox import PLANNED, OutboxMessage
+from workers.nudges import SPACING_SECONDS, TASKS, NudgeListener
+
+pytestmark = pytest.mark.xdist_group("redis")
+
+
+def until(holds: Callable[[], Any], seconds: float = 20) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.01)
+    return found
+
+
+class Sent:
+    """Counts the tasks that a listener sends."""
+
+    def __init__(self) -> None:
+        self.tasks: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, task: str) -> None:
+        with self._lock:
+            self.tasks.append(task)
+
+
+@pytest.fixture
+def shared(redis_server: PrivateRedis) -> Iterator[Callable[[], SharedCache]]:
+    """Opens what one process of a host has of Redis."""
+    opened: list[SharedCache] = []
+
+    def make() -> SharedCache:
+        opened.append(SharedCache(redis_server(), prefix="rq:test"))
+        return opened[-1]
+
+    yield make
+    for cache in opened:
+        cache.close()
+
+
+@pytest.fixture
+def listening(shared: Callable[[], SharedCache]) -> Iterator[Callable[[Sent], NudgeListener]]:
+    started: list[NudgeListener] = []
+
+    def start(sent: Sent) -> NudgeListener:
+        cache = shared()
+        listener = NudgeListener(cache, sent)
+        listener.start()
+        started.append(listener)
+        until(lambda: cache.subscribers(NUDGES) >= len(started))
+        return listener
+
+    yield start
+    for listener in started:
+        listener.stop()
+
+
+def test_a_commit_nudges_each_queue_once_and_a_rollback_none(
+    make_parts: Callable[..., Parts], sqlite_url: str, redis_server: PrivateRedis
+) -> None:
+    parts, heard = make_parts(sqlite_url, redis_server()), list[str]()
+    parts.shared.subscribe(NUDGES, lambda message: heard.append(message.partition("/")[0]))
+    until(lambda: parts.shared.subscribers(NUDGES))
+    with parts.sessions() as session:
+        session.execute(select(OutboxMessage))
+        nudge(session, WEBHOOKS)
+        session.rollback()
+        session.commit()
+    with parts.sessions.begin() as session:
+        nudge(session, EMAILS)
+        nudge(session, EMAILS)
+        assert heard == []
+    until(lambda: heard)
+
+    assert heard == [EMAILS]
+
+
+def test_of_two_hosts_that_hear_a_nudge_one_sends_the_task(
+    listening: Callable[[Sent], NudgeListener], shared: Callable[[], SharedCache]
+) -> None:
+    sent = Sent()
+    listening(sent)
+    listening(sent)
+    shared().publish(NUDGES, f"{WEBHOOKS}/one")
+    until(lambda: sent.tasks)
+    shared().publish(NUDGES, f"{WEBHOOKS}/two")
+    until(lambda: len(sent.tasks) >= 2)
+
+    assert sent.tasks == ["handle_hooks", "handle_hooks"]
+
+
+def test_many_nudges_become_few_tasks_and_the_last_one_has_its_own(
+    listening: Callable[[Sent], NudgeListener], shared: Callable[[], SharedCache]
+) -> None:
+    sent, cache, started = Sent(), shared(), time.monotonic()
+    listening(sent)
+    for number in range(300):
+        cache.publish(NUDGES, f"{WEBHOOKS}/{number}")
+    before_last = len(sent.tasks)
+    cache.publish(NUDGES, f"{WEBHOOKS}/last")
+    until(lambda: len(sent.tasks) > before_last)
+
+    assert len(sent.tasks) <= (time.monotonic() - started) / SPACING_SECONDS + 2
+
+
+def test_every_task_that_a_nudge_names_exists() -> None:
+    from workers.app import app
+
+    assert {task for tasks in TASKS.values() for task in tasks} <= set(app.tasks)
+
+
+@pytest.fixture
+def worker(tmp_path: Path, sqlite_url: str, redis_server: PrivateRedis) -> Iterator[Callable[[], None]]:
+    """Starts ``recovery-quiz worker``: no beat runs, so nothing but a nudge starts a task."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "RECOVERY_ENV": "local",
+        "RECOVERY_HOME": str(tmp_path / "home"),
+        "RECOVERY_DATABASE_URL": sqlite_url,
+        "RECOVERY_REDIS_URL": redis_server(),
+        "RECOVERY_SECRET_KEYS": "test-key-one-0123456789-abcdefghij",
+        "RECOVERY_SUPPRESSION_KEY": "test-suppression-0123456789-abcdef",
+    }
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        with (tmp_path / "worker.log").open("wb") as log:
+            command = [sys.executable, "-m", "widget", "worker"]
+            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
+
+    yield start
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def test_an_invitation_goes_out_at_once_without_any_sweep(
+    make_parts: Callable[..., Parts], sqlite_url: str, redis_server: PrivateRedis, worker: Callable[[], None]
+) -> None:
+    parts = make_parts(sqlite_url, redis_server())
+    worker()
+    until(lambda: parts.shared.subscribers(NUDGES), 60)
+    client = client_in(parts)
+    post(client, "/console/shops/demo/people", email="eda@store.example", name="", role="viewer")
+
+    def state() -> str:
+        with parts.reads() as session:
+            return str(session.scalars(select(OutboxMessage.state)).one())
+
+    assert until(lambda: state() != PLANNED, 30)  # No mail server listens here: it is tried, and says so.

@@ -29,7 +29,7 @@ from widget.content.files import PackFiles, read_folder
 from widget.content.reader import read_pack
 from widget.domain.engine.live import Engine
 from widget.mail.carrier import MemoryCarrier
-from widget.parts import Parts, build_parts
+from widget.services import Services, build_services
 from widget.settings import Settings, read_settings
 from widget.storage.migrate import upgrade
 
@@ -126,11 +126,11 @@ def demo_shop(folder: Path, url: str) -> None:
     """Tables, a shop and the shipped pack in a fresh database."""
     settings = settings_for(folder, url)
     settings.home.mkdir(parents=True, exist_ok=True)
-    parts = build_parts(settings, carrier=MemoryCarrier())
-    upgrade(parts.database)
-    add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
-    publish_files(parts, leg_day_files())
-    parts.close()
+    services = build_services(settings, carrier=MemoryCarrier())
+    upgrade(services.database)
+    add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+    publish_files(services, leg_day_files())
+    services.close()
 
 
 def _named(server: str, name: str) -> str:
@@ -169,19 +169,19 @@ def settings_for(tmp_path: Path, database_url: str, redis_url: str = "") -> Sett
 
 
 @pytest.fixture
-def make_parts(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., Parts]]:
-    """Parts on a database with a demo shop and the shipped pack; all closed at the end."""
-    made: list[Parts] = []
+def make_services(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., Services]]:
+    """Services on a database with a demo shop and the shipped pack; all closed at the end."""
+    made: list[Services] = []
 
-    def make(database_url: str, redis_url: str = "") -> Parts:
+    def make(database_url: str, redis_url: str = "") -> Services:
         settings = settings_for(tmp_path, database_url, redis_url)
         settings.home.mkdir(parents=True, exist_ok=True)
         file = Path(database_url.removeprefix("sqlite:///"))
         if database_url.startswith("sqlite") and not file.exists():
             shutil.copyfile(sqlite_model, file)
-        parts = build_parts(settings, carrier=MemoryCarrier())
-        made.append(parts)
-        return parts
+        services = build_services(settings, carrier=MemoryCarrier())
+        made.append(services)
+        return services
 
     yield make
     for parts in made:
@@ -194,22 +194,22 @@ def leg_day_files() -> PackFiles:
     return files
 
 
-def publish_files(parts: Parts, files: PackFiles, shop: str = "demo") -> int:
-    version = import_content(parts, shop=shop, files=files)
-    publish_content(parts, shop=shop, quiz=version.quiz, number=version.number, checked=True)
+def publish_files(services: Services, files: PackFiles, shop: str = "demo") -> int:
+    version = import_content(services, shop=shop, files=files)
+    publish_content(services, shop=shop, quiz=version.quiz, number=version.number, checked=True)
     return version.number
 
 
 @pytest.fixture
-def parts(database_url: str, make_parts: Callable[..., Parts]) -> Parts:
+def services(database_url: str, make_services: Callable[..., Services]) -> Services:
     """On both databases, without Redis. The parts come second, so that they are closed before their database goes."""
-    return make_parts(database_url)
+    return make_services(database_url)
 
 
 @pytest.fixture
-def sqlite_parts(sqlite_url: str, make_parts: Callable[..., Parts]) -> Parts:
+def sqlite_services(sqlite_url: str, make_services: Callable[..., Services]) -> Services:
     """For what does not touch storage in any way of its own."""
-    return make_parts(sqlite_url)
+    return make_services(sqlite_url)
 
 
 @pytest.fixture
@@ -221,19 +221,19 @@ def log_lines() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def client(sqlite_parts: Parts) -> Any:
+def client(sqlite_services: Services) -> Any:
     """A client of the whole web application, its front layer included."""
-    return client_of(sqlite_parts)
+    return client_of(sqlite_services)
 
 
-def client_of(parts: Parts) -> Any:
+def client_of(services: Services) -> Any:
     from werkzeug.test import Client
     from werkzeug.wrappers import Response
 
     class JsonResponse(Response):
         pass
 
-    return Client(create_wsgi(parts), JsonResponse)
+    return Client(create_wsgi(services), JsonResponse)
 
 
 @pytest.fixture(scope="session")

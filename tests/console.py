@@ -8,7 +8,7 @@ from typing import Any
 from tests.conftest import client_of
 from widget.actions.add_person import add_person
 from widget.domain.roles import OWNER
-from widget.parts import Parts
+from widget.services import Services
 
 PASSWORD = "quiet otter lamp seventeen"
 ROOT = "/console/shops/demo/quizzes/leg-day"
@@ -24,8 +24,8 @@ def form_token(page: Any) -> str:
 class Somebody:
     """A signed-in browser: ``get`` as it is, ``post`` with the token of a form."""
 
-    def __init__(self, parts: Parts, client: Any) -> None:
-        self.parts, self.client = parts, client
+    def __init__(self, services: Services, client: Any) -> None:
+        self.services, self.client = services, client
         self.token = ""
 
     def get(self, path: str = "", **more: Any) -> Any:
@@ -38,12 +38,12 @@ class Somebody:
         return self.client.post(address, data={"csrf_token": self.token, **(data or {})}, **more)
 
 
-def signed_in(parts: Parts, role: str = OWNER, shop: str = "demo", email: str = "") -> Somebody:
+def signed_in(services: Services, role: str = OWNER, shop: str = "demo", email: str = "") -> Somebody:
     """Somebody new with this role, come in by their one-time link."""
-    _, link = add_person(parts, shop=shop, email=email or f"{role}@team.example", role=role)
-    client = client_of(parts)
+    _, link = add_person(services, shop=shop, email=email or f"{role}@team.example", role=role)
+    client = client_of(services)
     page = client.get(f"/console/come-in/{link}")
     data = {"csrf_token": form_token(page), "name": f"The {role}", "password": PASSWORD}
     answer = client.post(f"/console/come-in/{link}", data=data)
     assert answer.status_code == 303, answer.text
-    return Somebody(parts, client)
+    return Somebody(services, client)

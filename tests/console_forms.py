@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tests.console import PASSWORD, signed_in
-from widget.parts import Parts
+from widget.services import Services
 
 
 def form_token(client: Any, path: str = "/console/account") -> str:
@@ -22,9 +22,9 @@ def come_in(client: Any, token: str, name: str = "Sam") -> Any:
     return client.post(path, data={"csrf_token": form_token(client, path), "name": name, "password": PASSWORD})
 
 
-def client_in(parts: Parts, role: str = "owner", shop: str = "demo", email: str = "") -> Any:
+def client_in(services: Services, role: str = "owner", shop: str = "demo", email: str = "") -> Any:
     """The client of somebody with this role who has just come in."""
-    return signed_in(parts, role, shop, email or f"{role}@{shop}.example").client
+    return signed_in(services, role, shop, email or f"{role}@{shop}.example").client
 
 
 def post(client: Any, path: str, **fields: Any) -> Any:

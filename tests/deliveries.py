@@ -16,7 +16,7 @@ from widget.actions.connect_store import connect_store
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.receive_hook import receive_hook
 from widget.actions.settle_privacy import carry_out_due
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.privacy import WAITING, PrivacyRequest
 from widget.stores.shopify import PRIVACY
 
@@ -30,10 +30,10 @@ def signature(secret: str, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
-def connected(parts: Parts, shop: str = "demo") -> Parts:
-    connect_store(parts, shop=shop, platform="shopify", secret=SHOPIFY_SECRET)
-    connect_store(parts, shop=shop, platform="woocommerce", secret=WOO_SECRET)
-    return parts
+def connected(services: Services, shop: str = "demo") -> Services:
+    connect_store(services, shop=shop, platform="shopify", secret=SHOPIFY_SECRET)
+    connect_store(services, shop=shop, platform="woocommerce", secret=WOO_SECRET)
+    return services
 
 
 def shopify_headers(topic: str, body: bytes, *, secret: str = SHOPIFY_SECRET, event: str = "") -> dict[str, str]:
@@ -41,20 +41,20 @@ def shopify_headers(topic: str, body: bytes, *, secret: str = SHOPIFY_SECRET, ev
     return {**headers, "x-shopify-event-id": event} if event else headers
 
 
-def shopify(parts: Parts, topic: str, data: Any, *, event: str = "") -> bool:
+def shopify(services: Services, topic: str, data: Any, *, event: str = "") -> bool:
     if topic in PRIVACY and isinstance(data, dict):
         data = {"shop_id": 954889, "shop_domain": "x.myshopify.com", **data}
     body = data if isinstance(data, bytes) else json.dumps(data).encode()
     headers = shopify_headers(topic, body, event=event)
-    return receive_hook(parts, shop="demo", headers=headers, body=body, door="shopify")
+    return receive_hook(services, shop="demo", headers=headers, body=body, door="shopify")
 
 
-def settle_requests(parts: Parts) -> None:
+def settle_requests(services: Services) -> None:
     """Work through what was delivered, and carry out what waits as if its two days were over."""
-    handle_hooks(parts)
-    with parts.sessions.begin() as session:
-        session.execute(update(PrivacyRequest).where(PrivacyRequest.state == WAITING).values(due_at=parts.now()))
-    carry_out_due(parts)
+    handle_hooks(services)
+    with services.sessions.begin() as session:
+        session.execute(update(PrivacyRequest).where(PrivacyRequest.state == WAITING).values(due_at=services.now()))
+    carry_out_due(services)
 
 
 def woo_headers(topic: str, body: bytes, *, secret: str = WOO_SECRET) -> dict[str, str]:
@@ -66,9 +66,9 @@ def woo_headers(topic: str, body: bytes, *, secret: str = WOO_SECRET) -> dict[st
     }
 
 
-def woo(parts: Parts, topic: str, data: Any) -> bool:
+def woo(services: Services, topic: str, data: Any) -> bool:
     body = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return receive_hook(parts, shop="demo", headers=woo_headers(topic, body), body=body, door="woocommerce")
+    return receive_hook(services, shop="demo", headers=woo_headers(topic, body), body=body, door="woocommerce")
 
 
 def shopify_order(number: int = 5820982911946154508, **change: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Celery application: what runs how often, and the parts each worker process holds."""
+"""The Celery application: what runs how often, and the services of each worker process."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from widget.actions.rescue_letters import rescue_letters
 from widget.actions.send_letter import send_due_letters
 from widget.actions.send_outbox import send_outbox
 from widget.actions.settle_privacy import carry_out_due
-from widget.parts import Parts, build_parts, open_shared_cache
+from widget.services import Services, build_services, open_shared_cache
 from widget.settings import Settings, read_settings
 from widget.telemetry import log, start_logs
 from workers.nudges import NudgeListener
 
 SOFT_SECONDS, HARD_SECONDS = 600, 660
 app = Celery("recovery-quiz")
-_held: dict[str, Parts] = {}
+_held: dict[str, Services] = {}
 _listening: list[NudgeListener] = []
 _building = threading.Lock()
 
@@ -89,9 +89,9 @@ def _logs(**_: Any) -> None:
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def _fresh_parts(**_: Any) -> None:
+def _discard_inherited_services(**_: Any) -> None:
     """A forked process must not share its parent's connections."""
-    held = _held.pop("parts", None)
+    held = _held.pop("services", None)
     if held:
         held.database.dispose(close=False)
 
@@ -121,69 +121,69 @@ def _send(task: str) -> None:
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 @worker_shutdown.connect  # type: ignore[untyped-decorator]
 def _close(**_: Any) -> None:
-    held = _held.pop("parts", None)
+    held = _held.pop("services", None)
     if held:
         held.close()
 
 
-def parts() -> Parts:
-    """This process's parts, built at its first task."""
+def services() -> Services:
+    """This process's services, built at its first task."""
     with _building:  # Threads of one pool share them.
-        if "parts" not in _held:
-            _held["parts"] = build_parts(read_settings())
-        return _held["parts"]
+        if "services" not in _held:
+            _held["services"] = build_services(read_settings())
+        return _held["services"]
 
 
 @app.task(name="handle_hooks")  # type: ignore[untyped-decorator]
 def handle_hooks_task() -> int:
-    return handle_hooks(parts())
+    return handle_hooks(services())
 
 
 @app.task(name="send_letters")  # type: ignore[untyped-decorator]
 def send_letters_task() -> int:
-    return send_due_letters(parts())
+    return send_due_letters(services())
 
 
 @app.task(name="send_outbox")  # type: ignore[untyped-decorator]
 def send_outbox_task() -> int:
-    return send_outbox(parts())
+    return send_outbox(services())
 
 
 @app.task(name="carry_out_privacy")  # type: ignore[untyped-decorator]
 def carry_out_privacy_task() -> int:
-    return carry_out_due(parts())
+    return carry_out_due(services())
 
 
 @app.task(name="rescue_letters")  # type: ignore[untyped-decorator]
 def rescue_letters_task() -> int:
-    return rescue_letters(parts())
+    return rescue_letters(services())
 
 
 @app.task(name="purge_expired")  # type: ignore[untyped-decorator]
 def purge_expired_task() -> int:
-    return purge_expired(parts())
+    return purge_expired(services())
 
 
 @app.task(name="check_drafts")  # type: ignore[untyped-decorator]
 def check_drafts_task() -> int:
-    return check_waiting_drafts(parts())
+    return check_waiting_drafts(services())
 
 
 @app.task(name="publish_due")  # type: ignore[untyped-decorator]
 def publish_due_task() -> int:
-    return publish_due(parts())
+    return publish_due(services())
 
 
 @app.task(name="import_feeds")  # type: ignore[untyped-decorator]
 def import_feeds_task() -> int:
-    return import_due_feeds(parts())
+    return import_due_feeds(services())
 
 
 @app.task(name="find_missed_orders")  # type: ignore[untyped-decorator]
 def find_missed_orders_task() -> int:
-    return find_missed_orders(parts())
+    return find_missed_orders(services())
 
 
 @app.task(name="collect_reports")  # type: ignore[untyped-decorator]
 def collect_reports_task() -> int:
-    return collect_reports(parts())
+    return collect_reports(services())

@@ -17,7 +17,7 @@ from tests.console import PASSWORD, ROOT
 from tests.integration.test_running import Running
 from widget.actions.add_person import add_person
 from widget.actions.change_draft import open_draft, reset_draft
-from widget.parts import build_parts
+from widget.services import build_services
 from widget.settings import read_settings
 
 TABS = ("connections", "hooks", "products", "embed", "privacy")
@@ -94,11 +94,11 @@ def opened(
 @pytest.fixture(autouse=True)
 def fresh_draft(desk: Running) -> None:
     """Each test starts from what is live, whatever an earlier one left."""
-    parts = build_parts(read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(desk.home)}))
-    opened = open_draft(parts, shop="demo", quiz="leg-day")
-    by = add_person(parts, shop="demo", email="tidy@team.example", role="editor")[0]
-    reset_draft(parts, draft=opened.draft, by=by, files=opened.base, base=opened.live or 1, what="for a test")
-    parts.close()
+    services = build_services(read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(desk.home)}))
+    opened = open_draft(services, shop="demo", quiz="leg-day")
+    by = add_person(services, shop="demo", email="tidy@team.example", role="editor")[0]
+    reset_draft(services, draft=opened.draft, by=by, files=opened.base, base=opened.live or 1, what="for a test")
+    services.close()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from widget.actions.handle_hooks import handle_hooks
 from widget.domain.delivery import Unreadable
 from widget.domain.feedback import Report
 from widget.mail.reports.carriers import CARRIERS
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import Contact
 from widget.storage.hooks import DONE, FAILED, Hook
 from widget.storage.letters import Letter
@@ -193,26 +193,26 @@ def test_a_report_as_mail_that_was_cut_harms_nobody(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["shopify order", "woo order", "shopify redact", "shopify consent"])
-def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_parts: Parts, name: str) -> None:
+def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_services: Services, name: str) -> None:
     """One in seven of them, by HTTP, to the end."""
-    parts = connected(sqlite_parts)
-    client, (door, topic, data) = client_of(parts), STORES[name]
+    services = connected(sqlite_services)
+    client, (door, topic, data) = client_of(services), STORES[name]
     bodies = list(dict.fromkeys(odd_bodies(data)))[::7]
     for number, body in enumerate(bodies):
         headers = woo_headers(topic, body) if door == "woocommerce" else shopify_headers(topic, body, event=str(number))
         answer = client.post(f"/hooks/demo/{door}", data=body, headers=headers)
         assert answer.status_code == 200, answer.get_data(as_text=True)
-    while handle_hooks(parts):
+    while handle_hooks(services):
         pass
 
-    with parts.reads() as session:
+    with services.reads() as session:
         assert session.scalar(select(func.count()).select_from(Hook)) == len(bodies)
         states = set(session.scalars(select(Hook.state)))
         failed = list(session.scalars(select(Hook).where(Hook.state == FAILED)))
     assert states <= {DONE, FAILED}
     assert {each.body for each in failed} <= set(bodies)  # What could not be read is kept as it came.
     assert not {each.error for each in failed if each.error.endswith("Error")}  # Nothing broke: it was told.
-    assert {each.email for each in rows(parts, Contact)} <= {BUYER, ""}
-    contacts = {each.id for each in rows(parts, Contact)}
-    assert all(each.contact_id in contacts for each in rows(parts, Letter))
-    assert all(each.external_id for each in rows(parts, Order))
+    assert {each.email for each in rows(services, Contact)} <= {BUYER, ""}
+    contacts = {each.id for each in rows(services, Contact)}
+    assert all(each.contact_id in contacts for each in rows(services, Letter))
+    assert all(each.external_id for each in rows(services, Order))

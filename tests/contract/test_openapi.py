@@ -18,7 +18,7 @@ from tests.conftest import GOOD, leg_day_files, publish_files, settings_for
 from widget.actions.add_shop import add_shop
 from widget.app import create_app
 from widget.mail.carrier import MemoryCarrier
-from widget.parts import build_parts
+from widget.services import build_services
 from widget.storage.migrate import upgrade
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # schemathesis and jsonschema warn about each other.
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # schemathesis and jsonschema
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("api")
-    parts = build_parts(settings_for(folder, f"sqlite:///{folder / 'api.db'}"), carrier=MemoryCarrier())
-    parts.settings.home.mkdir(parents=True, exist_ok=True)
-    upgrade(parts.database)
-    add_shop(parts, "demo", name="Demo", postal_address="x")
-    publish_files(parts, leg_day_files())
-    app = create_app(parts)
+    services = build_services(settings_for(folder, f"sqlite:///{folder / 'api.db'}"), carrier=MemoryCarrier())
+    services.settings.home.mkdir(parents=True, exist_ok=True)
+    upgrade(services.database)
+    add_shop(services, "demo", name="Demo", postal_address="x")
+    publish_files(services, leg_day_files())
+    app = create_app(services)
     yield schemathesis.openapi.from_wsgi("/v1/openapi.json", app)
-    parts.close()
+    services.close()
 
 
 def test_no_request_gets_a_500_or_an_undescribed_answer(api: Any) -> None:

@@ -31,7 +31,7 @@ from widget.domain.engine.live import Engine
 from widget.domain.pack import BOOST, ENDS_EARLY, Mapping, Pack, Slot
 from widget.domain.product import Product
 from widget.domain.target import Target
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 
@@ -66,7 +66,7 @@ ROWS = {row.id: row for row in shipped().triage}
 class Shop:
     """A shop whose first version knew no red flag; ``old`` are links made then."""
 
-    parts: Parts
+    services: Services
     client: Any
     old: dict[str, str]
 
@@ -76,29 +76,29 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     from tests.conftest import settings_for
     from widget.actions.add_shop import add_shop
     from widget.mail.carrier import MemoryCarrier
-    from widget.parts import build_parts
+    from widget.services import build_services
     from widget.storage.migrate import upgrade
 
     folder = tmp_path_factory.mktemp("shop")
     settings = settings_for(folder, f"sqlite:///{folder / 'test.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
-    parts = build_parts(settings, carrier=MemoryCarrier())
-    upgrade(parts.database)
-    add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+    services = build_services(settings, carrier=MemoryCarrier())
+    upgrade(services.database)
+    add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
     files = leg_day_files()
     safe = "triage: []\nexclusions: []\n"
     for safety in (safe, files["safety.yaml"]):
-        version = import_content(parts, shop="demo", files={**files, "safety.yaml": safety})
-        publish_content(parts, shop="demo", quiz="leg-day", number=version.number, checked=True)
+        version = import_content(services, shop="demo", files={**files, "safety.yaml": safety})
+        publish_content(services, shop="demo", quiz="leg-day", number=version.number, checked=True)
         if safety is safe:
-            old = {row: _old_link(parts, answers) for row, answers in FLAGGED.items()}
-    yield Shop(parts, client_of(parts), old)
-    parts.close()
+            old = {row: _old_link(services, answers) for row, answers in FLAGGED.items()}
+    yield Shop(services, client_of(services), old)
+    services.close()
 
 
-def _old_link(parts: Parts, answers: Answers) -> str:
+def _old_link(services: Services, answers: Answers) -> str:
     """A result of the version without red flags; questions after an early end get any answer."""
-    _, known = submit_answers(parts, shop="demo", quiz="leg-day", answers={**GOOD, **answers})
+    _, known = submit_answers(services, shop="demo", quiz="leg-day", answers={**GOOD, **answers})
     told = orjson.loads(known.body)
     assert told["outcome"] != "emergency"
     return str(told["code"])
@@ -155,20 +155,20 @@ def by_old_link(shop: Shop, row: str) -> str:
 
 def by_letter(shop: Shop, row: str) -> str:
     """An order of somebody who gave these answers: nothing about a product may be written to them."""
-    parts = shop.parts
-    served, known = submit_answers(parts, shop="demo", quiz="leg-day", answers=FLAGGED[row])
-    visit = record_response(parts, served, known, None)
-    parts.recorder.flush()
-    hook(parts, order=f"order-{row}", attributes={"recovery_quiz": visit})
-    handle_hooks(parts)
-    with parts.sessions.begin() as session:
+    services = shop.services
+    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=FLAGGED[row])
+    visit = record_response(services, served, known, None)
+    services.recorder.flush()
+    hook(services, order=f"order-{row}", attributes={"recovery_quiz": visit})
+    handle_hooks(services)
+    with services.sessions.begin() as session:
         order = session.scalar(select(Order).where(Order.external_id == f"order-{row}"))
         assert order is not None
         of_order = Letter.order_id == order.id
-        due = {"due_at": parts.now(), "valid_until": parts.now() + timedelta(days=9)}
+        due = {"due_at": services.now(), "valid_until": services.now() + timedelta(days=9)}
         session.execute(update(Letter).where(of_order).values(**due))
-    send_due_letters(parts)
-    with parts.reads() as session:
+    send_due_letters(services)
+    with services.reads() as session:
         states = [f"{each.letter} {each.state}" for each in session.scalars(select(Letter).where(of_order))]
     assert states
     return "".join(each for each in states if not each.endswith("skipped"))

@@ -14,14 +14,14 @@ import widget.storage.database
 from tests.integration.test_chain import hook, rows
 from tests.integration.test_promises import visit
 from widget.actions.handle_hooks import handle_hooks
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.hooks import Hook
 from widget.storage.responses import Response
 
 
 @contextmanager
-def held(parts: Parts) -> Iterator[None]:
-    line = sqlite3.connect(parts.database.url.database or "", isolation_level=None)
+def held(services: Services) -> Iterator[None]:
+    line = sqlite3.connect(services.database.url.database or "", isolation_level=None)
     line.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -35,27 +35,27 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(widget.storage.database, "BUSY_MS", 50)
 
 
-def test_the_error_is_one_that_everybody_knows(sqlite_parts: Parts) -> None:
-    with held(sqlite_parts), pytest.raises(OperationalError), sqlite_parts.sessions.begin() as session:
+def test_the_error_is_one_that_everybody_knows(sqlite_services: Services) -> None:
+    with held(sqlite_services), pytest.raises(OperationalError), sqlite_services.sessions.begin() as session:
         session.execute(text("SELECT 1"))
-    with sqlite_parts.sessions.begin() as session:
+    with sqlite_services.sessions.begin() as session:
         assert session.scalar(text("SELECT 1")) == 1
 
 
-def test_a_delivery_waits_and_is_not_given_up(sqlite_parts: Parts) -> None:
-    hook(sqlite_parts)
-    with held(sqlite_parts):
-        handle_hooks(sqlite_parts)
-    assert [each.state for each in rows(sqlite_parts, Hook)] == ["waiting"]
-    handle_hooks(sqlite_parts)
+def test_a_delivery_waits_and_is_not_given_up(sqlite_services: Services) -> None:
+    hook(sqlite_services)
+    with held(sqlite_services):
+        handle_hooks(sqlite_services)
+    assert [each.state for each in rows(sqlite_services, Hook)] == ["waiting"]
+    handle_hooks(sqlite_services)
 
-    assert [each.state for each in rows(sqlite_parts, Hook)] == ["done"]
+    assert [each.state for each in rows(sqlite_services, Hook)] == ["done"]
 
 
-def test_anonymous_answers_wait_in_memory(sqlite_parts: Parts) -> None:
-    with held(sqlite_parts):
-        visit(sqlite_parts)
-    assert rows(sqlite_parts, Response) == []
-    sqlite_parts.recorder.flush()
+def test_anonymous_answers_wait_in_memory(sqlite_services: Services) -> None:
+    with held(sqlite_services):
+        visit(sqlite_services)
+    assert rows(sqlite_services, Response) == []
+    sqlite_services.recorder.flush()
 
-    assert len(rows(sqlite_parts, Response)) == 1
+    assert len(rows(sqlite_services, Response)) == 1

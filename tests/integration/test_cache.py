@@ -20,15 +20,15 @@ from widget.actions.submit_answers import submit_answers
 from widget.cache.local import LocalCache
 from widget.cache.refreshing import FRESH_SECONDS
 from widget.cache.shared import OPEN_SECONDS, REVISIONS, Circuit
-from widget.parts import Parts
+from widget.services import Services
 from widget.telemetry import REGISTRY
 
 pytestmark = pytest.mark.xdist_group("redis")
-MakeParts = Callable[..., Parts]
+MakeServices = Callable[..., Services]
 
 
-def answer(parts: Parts, **more: Any) -> bytes:
-    return submit_answers(parts, shop="demo", quiz="leg-day", answers=GOOD, **more)[1].body
+def answer(services: Services, **more: Any) -> bytes:
+    return submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD, **more)[1].body
 
 
 def metric(name: str, **labels: str) -> float:
@@ -36,14 +36,14 @@ def metric(name: str, **labels: str) -> float:
 
 
 def test_every_key_in_redis_has_a_time_to_live_and_names_no_answer(
-    make_parts: MakeParts, sqlite_url: str, redis_server: Any
+    make_services: MakeServices, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
     store = redis.Redis.from_url(url)
     store.flushall()
-    parts = make_parts(sqlite_url, url)
-    answer(parts)
-    client_of(parts).get("/v1/shops/demo/quizzes/leg-day")
+    services = make_services(sqlite_url, url)
+    answer(services)
+    client_of(services).get("/v1/shops/demo/quizzes/leg-day")
     keys = store.keys()
 
     assert len(keys) == 2
@@ -53,16 +53,16 @@ def test_every_key_in_redis_has_a_time_to_live_and_names_no_answer(
 
 
 def test_the_result_is_the_same_from_process_redis_and_computing(
-    make_parts: MakeParts, sqlite_url: str, redis_server: Any
+    make_services: MakeServices, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
     redis.Redis.from_url(url).flushall()
-    parts = make_parts(sqlite_url, url)
+    services = make_services(sqlite_url, url)
     before = metric("recovery_results_total", source="redis")
-    computed = answer(parts)
-    local = answer(parts)
-    parts.results.clear()
-    shared = answer(parts)
+    computed = answer(services)
+    local = answer(services)
+    services.results.clear()
+    shared = answer(services)
 
     assert computed == local == shared
     assert metric("recovery_results_total", source="redis") == before + 1
@@ -70,12 +70,12 @@ def test_the_result_is_the_same_from_process_redis_and_computing(
 
 @pytest.mark.parametrize("how", ["stopped", "hung"])
 def test_without_redis_the_answers_are_the_same(
-    how: str, make_parts: MakeParts, sqlite_url: str, redis_server: Any, log_lines: list[Any]
+    how: str, make_services: MakeServices, sqlite_url: str, redis_server: Any, log_lines: list[Any]
 ) -> None:
-    parts = make_parts(sqlite_url, redis_server())
-    web = client_of(parts)
-    with_redis = answer(parts)
-    parts.results.clear()
+    services = make_services(sqlite_url, redis_server())
+    web = client_of(services)
+    with_redis = answer(services)
+    services.results.clear()
     failures = metric("recovery_cache_failures_total")
     process = redis_server.process()
     if how == "stopped":
@@ -85,11 +85,11 @@ def test_without_redis_the_answers_are_the_same(
         process.send_signal(signal.SIGSTOP)
     try:
         started = time.monotonic()
-        without = answer(parts)
+        without = answer(services)
         first = time.monotonic() - started
         for _ in range(5):
-            parts.results.clear()
-            assert answer(parts) == without
+            services.results.clear()
+            assert answer(services) == without
         page = web.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD})
     finally:
         process.send_signal(signal.SIGCONT)
@@ -102,21 +102,23 @@ def test_without_redis_the_answers_are_the_same(
     assert first < 2 * OPEN_SECONDS
 
 
-def test_redis_emptied_in_mid_flow_loses_nothing(make_parts: MakeParts, sqlite_url: str, redis_server: Any) -> None:
+def test_redis_emptied_in_mid_flow_loses_nothing(
+    make_services: MakeServices, sqlite_url: str, redis_server: Any
+) -> None:
     url = redis_server()
-    parts = make_parts(sqlite_url, url)
-    before = answer(parts)
+    services = make_services(sqlite_url, url)
+    before = answer(services)
     redis.Redis.from_url(url).flushall()
-    parts.results.clear()
+    services.results.clear()
 
-    assert answer(parts) == before
+    assert answer(services) == before
 
 
 def test_another_process_sees_a_publish_and_new_stock_within_five_seconds(
-    make_parts: MakeParts, sqlite_url: str, redis_server: Any
+    make_services: MakeServices, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
-    here, there = make_parts(sqlite_url, url), make_parts(sqlite_url, url)
+    here, there = make_services(sqlite_url, url), make_services(sqlite_url, url)
     there.shared.subscribe(REVISIONS, there.live.moved)
     assert orjson.loads(answer(there))["version"] == 1
     time.sleep(0.3)  # The listener needs a moment to subscribe.
@@ -129,8 +131,8 @@ def test_another_process_sees_a_publish_and_new_stock_within_five_seconds(
     assert _within(5, lambda: best not in [card["sku"] for card in orjson.loads(answer(there))["products"]])
 
 
-def test_without_redis_a_publish_is_seen_within_five_seconds(make_parts: MakeParts, sqlite_url: str) -> None:
-    here, there = make_parts(sqlite_url), make_parts(sqlite_url)
+def test_without_redis_a_publish_is_seen_within_five_seconds(make_services: MakeServices, sqlite_url: str) -> None:
+    here, there = make_services(sqlite_url), make_services(sqlite_url)
     answer(there)
     files = leg_day_files()
     publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
@@ -147,24 +149,24 @@ def _within(seconds: float, holds: Callable[[], bool]) -> bool:
     return holds()
 
 
-def test_an_older_version_is_taken_for_a_day_then_gone(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
+def test_an_older_version_is_taken_for_a_day_then_gone(sqlite_services: Services) -> None:
+    services = sqlite_services
     files = leg_day_files()
-    publish_files(parts, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+    publish_files(services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
 
-    assert orjson.loads(answer(parts, version=1))["version"] == 1
-    parts.clock.move_to(parts.now() + timedelta(hours=25))
+    assert orjson.loads(answer(services, version=1))["version"] == 1
+    services.clock.move_to(services.now() + timedelta(hours=25))
     with pytest.raises(VersionGone) as gone:
-        answer(parts, version=1)
+        answer(services, version=1)
     assert gone.value.more == {"version": 2}
     with pytest.raises(VersionGone):
-        answer(parts, version=99)
+        answer(services, version=99)
 
 
-def test_old_result_links_obey_the_safety_of_today(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    code = orjson.loads(answer(parts))["code"]
-    web = client_of(parts)
+def test_old_result_links_obey_the_safety_of_today(sqlite_services: Services) -> None:
+    services = sqlite_services
+    code = orjson.loads(answer(services))["code"]
+    web = client_of(services)
     address = f"/v1/shops/demo/quizzes/leg-day/results/{code}"
     assert web.get(address).json["products"]
     files = leg_day_files()
@@ -173,7 +175,7 @@ def test_old_result_links_obey_the_safety_of_today(sqlite_parts: Parts) -> None:
         "triage:\n  - {id: new-rule, when: area = calves, outcome: see_doctor, advice: {title: Stop, body: See a doctor.}}\n",
         1,
     )
-    publish_files(parts, {**files, "safety.yaml": stricter})
+    publish_files(services, {**files, "safety.yaml": stricter})
     told = web.get(address).json
 
     assert told["version"] == 1

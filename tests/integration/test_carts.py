@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.shops import shop_by_slug
 
 FORMS = {
@@ -22,9 +22,9 @@ FORMS = {
 }
 
 
-def with_cart(parts: Parts, kind: str, *, ids: bool = True) -> dict[str, Any]:
+def with_cart(services: Services, kind: str, *, ids: bool = True) -> dict[str, Any]:
     """The answer of the API for a shop with this cart, markup included."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         shop = shop_by_slug(session, "demo")
         assert shop is not None
         shop.cart, shop.url = {"kind": kind}, "https://legs.example"
@@ -34,16 +34,16 @@ def with_cart(parts: Parts, kind: str, *, ids: bool = True) -> dict[str, Any]:
     if not ids:
         text = re.sub(r'\n  (product|variant)_id: "\d+"', "", text)
     files = {**files, "products.yaml": text}
-    publish_files(parts, files)
-    answer = client_of(parts).post("/v1/shops/demo/quizzes/leg-day/responses?html=1", json={"answers": GOOD})
+    publish_files(services, files)
+    answer = client_of(services).post("/v1/shops/demo/quizzes/leg-day/responses?html=1", json={"answers": GOOD})
     assert answer.status_code == 201
     told: dict[str, Any] = json.loads(answer.get_data())
     return told
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_parts: Parts, kind: str) -> None:
-    told = with_cart(sqlite_parts, kind)
+def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_services: Services, kind: str) -> None:
+    told = with_cart(sqlite_services, kind)
     action, fields, visit = FORMS[kind]
     cart = told["result"]["products"][0]["cart"]
 
@@ -53,15 +53,15 @@ def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_parts: Parts, kin
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_a_product_without_the_stores_id_has_its_link_alone(sqlite_parts: Parts, kind: str) -> None:
-    told = with_cart(sqlite_parts, kind, ids=False)
+def test_a_product_without_the_stores_id_has_its_link_alone(sqlite_services: Services, kind: str) -> None:
+    told = with_cart(sqlite_services, kind, ids=False)
 
     assert {each["cart"]["kind"] for each in told["result"]["products"]} == {"link"}
     assert "data-add" not in told["html"]
 
 
-def test_a_page_that_listens_gets_an_event(sqlite_parts: Parts) -> None:
-    told = with_cart(sqlite_parts, "event")
+def test_a_page_that_listens_gets_an_event(sqlite_services: Services) -> None:
+    told = with_cart(sqlite_services, "event")
 
     assert {each["cart"]["kind"] for each in told["result"]["products"]} == {"event"}
     assert "data-add" in told["html"]

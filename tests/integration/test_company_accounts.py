@@ -21,8 +21,8 @@ from tests.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running_provi
 from widget.actions.add_person import add_person
 from widget.actions.disable_person import disable_person
 from widget.app import create_wsgi
-from widget.parts import Parts
 from widget.seals import TOTP
+from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.people import SignIn, person_by_email
 
@@ -36,11 +36,11 @@ def provider() -> Iterator[FakeProvider]:
 
 
 @pytest.fixture
-def parts(sqlite_parts: Parts, provider: FakeProvider) -> Parts:
+def services(sqlite_services: Services, provider: FakeProvider) -> Services:
     """With an owner who came in by password before."""
-    signed_in(sqlite_parts)
+    signed_in(sqlite_services)
     given = {"oidc_issuer": provider.issuer, "oidc_client_id": CLIENT_ID, "oidc_client_secret": CLIENT_SECRET}
-    return replace(sqlite_parts, settings=replace(sqlite_parts.settings, **given))
+    return replace(sqlite_services, settings=replace(sqlite_services.settings, **given))
 
 
 def gone_out(client: Client, provider: FakeProvider, **more: str) -> str:
@@ -66,14 +66,16 @@ def come_back(client: Client, provider: FakeProvider) -> Any:
     return client.get(gone_out(client, provider))
 
 
-def log_of(parts: Parts) -> list[tuple[str, str]]:
-    with parts.reads() as session:
+def log_of(services: Services) -> list[tuple[str, str]]:
+    with services.reads() as session:
         return [(row.what, row.about) for row in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
 
 
-def test_whoever_is_in_the_console_comes_in_by_their_verified_address(parts: Parts, provider: FakeProvider) -> None:
+def test_whoever_is_in_the_console_comes_in_by_their_verified_address(
+    services: Services, provider: FakeProvider
+) -> None:
     provider.claims["email"] = "Owner@Team.Example"
-    client = client_of(parts)
+    client = client_of(services)
     page = client.get("/console/sign-in").text
     assert '<a class="btn tall" href="/console/oidc">Sign in with your company account</a>' in page
     client.get("/console/shops/demo/log")  # Asked for while signed out.
@@ -81,12 +83,12 @@ def test_whoever_is_in_the_console_comes_in_by_their_verified_address(parts: Par
 
     assert (answer.status_code, answer.location) == (303, "/console/shops/demo/log")
     assert client.get("/console/account").status_code == 200
-    assert "by company account" in log_of(parts)[-1][1]
-    assert log_of(parts)[-1][0] == "signed_in"
+    assert "by company account" in log_of(services)[-1][1]
+    assert log_of(services)[-1][0] == "signed_in"
 
 
-def test_the_session_is_fresh_and_holds_nothing_of_the_way(parts: Parts, provider: FakeProvider) -> None:
-    client = client_of(parts)
+def test_the_session_is_fresh_and_holds_nothing_of_the_way(services: Services, provider: FakeProvider) -> None:
+    client = client_of(services)
     address = gone_out(client, provider)
     before = client.get_cookie("console")
     client.get(address)
@@ -97,29 +99,29 @@ def test_the_session_is_fresh_and_holds_nothing_of_the_way(parts: Parts, provide
     assert before.value != after.value
     again = client.get(address)  # The callback once more, in the browser that is signed in now.
     assert again.location == "/console/sign-in"
-    with parts.reads() as session:
+    with services.reads() as session:
         assert session.scalar(select(func.count()).select_from(SignIn)) == 2  # By link, and by the provider, once.
 
 
-def test_a_callback_is_good_once_even_with_the_cookie_of_then(parts: Parts, provider: FakeProvider) -> None:
-    client = client_of(parts)
+def test_a_callback_is_good_once_even_with_the_cookie_of_then(services: Services, provider: FakeProvider) -> None:
+    client = client_of(services)
     address = gone_out(client, provider)
     kept = client.get_cookie("console")
     assert kept
     assert client.get(address).location == "/console/"
-    thief = client_of(parts)
+    thief = client_of(services)
     thief.set_cookie("console", kept.value)
 
     assert AGAIN in told(thief, thief.get(address))
 
 
-def test_unknown_unverified_and_disabled_are_told_the_same(parts: Parts, provider: FakeProvider) -> None:
-    signed_in(parts, "editor", email="gone@team.example")
-    with parts.reads() as session:
+def test_unknown_unverified_and_disabled_are_told_the_same(services: Services, provider: FakeProvider) -> None:
+    signed_in(services, "editor", email="gone@team.example")
+    with services.reads() as session:
         owner, gone = (person_by_email(session, f"{name}@team.example") for name in ("owner", "gone"))
     assert owner
     assert gone
-    disable_person(parts, shop="demo", person_id=gone.id, by=owner)
+    disable_person(services, shop="demo", person_id=gone.id, by=owner)
     pages = set()
     for claims in (
         {"email": "nobody@team.example", "email_verified": True},
@@ -130,19 +132,19 @@ def test_unknown_unverified_and_disabled_are_told_the_same(parts: Parts, provide
         {"email": "gone@team.example", "email_verified": True},
     ):
         provider.claims = claims
-        client = client_of(parts)
+        client = client_of(services)
         page = told(client, come_back(client, provider))
         assert NOBODY in page
         pages.add(page.partition("csrf_token")[0])
 
     assert len(pages) == 1
-    refused = [about for what, about in log_of(parts) if what == "sign_in_refused"]
+    refused = [about for what, about in log_of(services) if what == "sign_in_refused"]
     assert refused == ["by company account: the provider has not verified the address"] * 3 + [
         "by company account: disabled"
     ]
 
 
-def test_a_token_that_is_not_for_us_now_opens_nothing(parts: Parts, provider: FakeProvider) -> None:
+def test_a_token_that_is_not_for_us_now_opens_nothing(services: Services, provider: FakeProvider) -> None:
     now, usual = int(time.time()), provider.claims
     wrong: list[dict[str, Any]] = [
         {"nonce": "another"},
@@ -158,12 +160,12 @@ def test_a_token_that_is_not_for_us_now_opens_nothing(parts: Parts, provider: Fa
     ]
     for claims in wrong:
         provider.claims = usual | claims
-        client = client_of(parts)
+        client = client_of(services)
         assert AGAIN in told(client, come_back(client, provider)), claims
 
 
-def test_a_signature_that_is_not_the_providers_opens_nothing(parts: Parts, provider: FakeProvider) -> None:
-    client = client_of(parts)
+def test_a_signature_that_is_not_the_providers_opens_nothing(services: Services, provider: FakeProvider) -> None:
+    client = client_of(services)
     provider.signs_with = RSAKey.generate_key(2048, {"kid": "one"})
     assert AGAIN in told(client, come_back(client, provider))
     provider.signs_with = RSAKey.generate_key(2048, {"kid": "another"})
@@ -172,33 +174,33 @@ def test_a_signature_that_is_not_the_providers_opens_nothing(parts: Parts, provi
     assert AGAIN in told(client, come_back(client, provider))
 
 
-def test_our_secret_signs_no_token(parts: Parts, provider: FakeProvider) -> None:
+def test_our_secret_signs_no_token(services: Services, provider: FakeProvider) -> None:
     """A token by HMAC, with the client's secret or with the public key as the secret."""
     from joserfc.jwk import OctKey
 
-    client = client_of(parts)
+    client = client_of(services)
     provider.algorithm = "HS256"
     for secret in (CLIENT_SECRET.encode() * 2, provider.key.as_pem(private=False).replace(b"-----", b"")):
         provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]  # No pair of keys, on purpose.
         assert AGAIN in told(client, come_back(client, provider))
 
 
-def test_what_is_not_ours_to_finish_is_refused(parts: Parts, provider: FakeProvider) -> None:
-    client = client_of(parts)
+def test_what_is_not_ours_to_finish_is_refused(services: Services, provider: FakeProvider) -> None:
+    client = client_of(services)
     assert AGAIN in told(client, client.get("/console/oidc/back?code=x&state=y"))
     assert AGAIN in told(client, client.get(gone_out(client, provider).replace("state=", "state=x")))
     assert AGAIN in told(client, client.get(gone_out(client, provider, iss="https://elsewhere.example")))
-    other = client_of(parts)
+    other = client_of(services)
     assert AGAIN in told(other, other.get(gone_out(client, provider)))  # Begun in another browser.
     late = gone_out(client, provider)
-    parts.clock.move_to(parts.now() + timedelta(minutes=11))
+    services.clock.move_to(services.now() + timedelta(minutes=11))
     assert AGAIN in told(client, client.get(late))
 
 
 def test_what_the_provider_says_of_an_error_is_not_repeated(
-    parts: Parts, provider: FakeProvider, log_lines: list[Any]
+    services: Services, provider: FakeProvider, log_lines: list[Any]
 ) -> None:
-    client = client_of(parts)
+    client = client_of(services)
     address = gone_out(client, provider, error="access_denied", error_description="<script>alert(1)</script>")
     page = told(client, client.get(address))
     used = gone_out(client, provider)
@@ -214,8 +216,8 @@ def test_what_the_provider_says_of_an_error_is_not_repeated(
     assert "/console/oidc/back" in logged
 
 
-def test_a_provider_that_is_down_is_told_calmly(parts: Parts, provider: FakeProvider) -> None:
-    client = client_of(parts)
+def test_a_provider_that_is_down_is_told_calmly(services: Services, provider: FakeProvider) -> None:
+    client = client_of(services)
     for status in (500, 503, 302, 404, 0):
         provider.status = status
         assert NOT_NOW in told(client, client.get("/console/oidc")), status
@@ -229,9 +231,9 @@ def test_a_provider_that_is_down_is_told_calmly(parts: Parts, provider: FakeProv
         assert "Out of order" not in page
 
 
-def test_documents_are_kept_and_keys_that_change_are_found(parts: Parts, provider: FakeProvider) -> None:
+def test_documents_are_kept_and_keys_that_change_are_found(services: Services, provider: FakeProvider) -> None:
     now = [0.0]
-    client = Client(create_wsgi(parts))
+    client = Client(create_wsgi(services))
     held: Any = client.application
     kept = held.app.extensions["oidc"]
     for cache in (kept._known, kept._recent):
@@ -250,27 +252,29 @@ def test_documents_are_kept_and_keys_that_change_are_found(parts: Parts, provide
     assert provider.calls.count("/.well-known/openid-configuration") == 2
 
 
-def test_an_address_that_only_the_userinfo_tells_is_taken_from_there(parts: Parts, provider: FakeProvider) -> None:
-    client = client_of(parts)
+def test_an_address_that_only_the_userinfo_tells_is_taken_from_there(
+    services: Services, provider: FakeProvider
+) -> None:
+    client = client_of(services)
     provider.claims = {}
     provider.userinfo = {"sub": "8", "email": "owner@team.example", "email_verified": True}
     assert AGAIN in told(client, come_back(client, provider))
     provider.userinfo["sub"] = "7"
 
-    assert come_back(client_of(parts), provider).location == "/console/"
+    assert come_back(client_of(services), provider).location == "/console/"
 
 
-def test_codes_of_ours_are_not_asked_for_on_top(parts: Parts, provider: FakeProvider) -> None:
-    with parts.sessions.begin() as session:
+def test_codes_of_ours_are_not_asked_for_on_top(services: Services, provider: FakeProvider) -> None:
+    with services.sessions.begin() as session:
         owner = person_by_email(session, "owner@team.example")
         assert owner
-        owner.sealed_totp = parts.seals.seal("JBSWY3DPEHPK3PXP", TOTP)
+        owner.sealed_totp = services.seals.seal("JBSWY3DPEHPK3PXP", TOTP)
 
-    assert come_back(client_of(parts), provider).location == "/console/"
+    assert come_back(client_of(services), provider).location == "/console/"
 
 
-def test_without_a_provider_there_is_no_such_door(sqlite_parts: Parts) -> None:
-    client = client_of(sqlite_parts)
+def test_without_a_provider_there_is_no_such_door(sqlite_services: Services) -> None:
+    client = client_of(sqlite_services)
 
     assert "company account" not in client.get("/console/sign-in").text
     assert client.get("/console/oidc").status_code == 404
@@ -287,8 +291,10 @@ def test_the_product_starts_without_the_extra() -> None:
     assert ran.stdout.strip() == "up", ran.stderr
 
 
-def test_whoever_was_added_comes_in_without_ever_choosing_a_password(parts: Parts, provider: FakeProvider) -> None:
-    add_person(parts, shop="demo", email="new@team.example", role="editor")
+def test_whoever_was_added_comes_in_without_ever_choosing_a_password(
+    services: Services, provider: FakeProvider
+) -> None:
+    add_person(services, shop="demo", email="new@team.example", role="editor")
     provider.claims["email"] = "new@team.example"
 
-    assert come_back(client_of(parts), provider).location == "/console/"
+    assert come_back(client_of(services), provider).location == "/console/"

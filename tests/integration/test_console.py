@@ -16,7 +16,7 @@ from widget.actions.change_draft import open_draft
 from widget.actions.send_outbox import send_outbox
 from widget.content.editing import MAPPING, records_of
 from widget.content.spreadsheet import xlsx_sheet
-from widget.parts import Parts
+from widget.services import Services
 
 PAGES = (
     *("/mappings", "/mappings?kind=tips", "/mappings?row=rub-in-cream", "/mappings?row=new", "/mappings/import"),
@@ -39,12 +39,12 @@ RTL = "\u202egnp.exe\u202c"
 
 
 @pytest.fixture
-def owner(sqlite_parts: Parts) -> Somebody:
-    return signed_in(sqlite_parts)
+def owner(sqlite_services: Services) -> Somebody:
+    return signed_in(sqlite_services)
 
 
 def rows(owner: Somebody) -> dict[str, Any]:
-    return records_of(open_draft(owner.parts, shop="demo", quiz="leg-day").draft.files, MAPPING)
+    return records_of(open_draft(owner.services, shop="demo", quiz="leg-day").draft.files, MAPPING)
 
 
 def row_form(owner: Somebody, name: str, **changes: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ def test_a_page_asks_the_database_a_handful_of_times_however_much_there_is(owner
     owner.get("/check")
     owner.get(path)
     asked: list[str] = []
-    event.listen(owner.parts.database, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    event.listen(owner.services.database, "before_cursor_execute", lambda *args: asked.append(args[2]))
     owner.get(path)
 
     assert len([each for each in asked if each.startswith("SELECT")]) <= 16
@@ -248,7 +248,7 @@ def test_a_form_from_elsewhere_changes_nothing_and_loses_nothing(owner: Somebody
 
 def test_what_was_typed_before_a_session_was_lost_can_still_be_saved(owner: Somebody) -> None:
     sent = row_form(owner, "rub-in-cream", reason="Typed for ten minutes.")
-    stranger = client_of(owner.parts)
+    stranger = client_of(owner.services)
     answer = stranger.post(f"{ROOT}/mappings/rows/rub-in-cream", data=sent)
     assert answer.status_code == 401
     kept = re.search(r'name="kept" value="([^"]+)"', answer.text)
@@ -272,11 +272,11 @@ def test_two_clicks_on_publish_have_one_effect(owner: Somebody) -> None:
     first, second = owner.post("/impact", sent), owner.post("/impact", sent)
 
     assert (first.status_code, second.status_code) == (303, 409)
-    assert open_draft(owner.parts, shop="demo", quiz="leg-day").live == 2
+    assert open_draft(owner.services, shop="demo", quiz="leg-day").live == 2
 
 
 def test_the_same_record_changed_by_two_people_shows_both_wordings(owner: Somebody) -> None:
-    other = signed_in(owner.parts, "editor")
+    other = signed_in(owner.services, "editor")
     mine, theirs = row_form(owner, "rub-in-cream", weight="40"), row_form(other, "rub-in-cream", weight="50")
     other.post("/mappings/rows/rub-in-cream", theirs)
     answer = owner.post("/mappings/rows/rub-in-cream", mine)
@@ -303,7 +303,7 @@ def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> Non
     answers = {**GOOD, "apply": ["rub-in"]}
     told = owner.client.post(f"{ROOT}/try/api/responses?html=1", json={"answers": answers})
     trace = owner.get(f"/try/trace?example={told.json['visit']}&why=CREAM-60").text
-    owner.parts.recorder.flush()
+    owner.services.recorder.flush()
 
     assert told.json["result"]["products"][0]["form"] == "salve"
     assert "Why not Trail Cream?" in trace
@@ -314,9 +314,9 @@ def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> Non
 
 def test_a_letter_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
     owner.post("/letters/how-to-use/preview", {"outcome": "products", "sku": "ROLL-75", "locale": "en"})
-    assert owner.parts.carrier.sent == []  # No page waits for a mail server.
-    send_outbox(owner.parts)
-    (recipient, message) = owner.parts.carrier.sent[-1]
+    assert owner.services.carrier.sent == []  # No page waits for a mail server.
+    send_outbox(owner.services)
+    (recipient, message) = owner.services.carrier.sent[-1]
 
     assert recipient == "owner@team.example"
     assert message["Subject"].startswith("[Test] ")
@@ -325,7 +325,7 @@ def test_a_letter_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
 
 def test_questions_are_put_in_order_by_buttons(owner: Somebody) -> None:
     owner.post("/records/question/order", {"record": "scent", "do": "up"})
-    order = list(records_of(open_draft(owner.parts, shop="demo", quiz="leg-day").draft.files, "question"))
+    order = list(records_of(open_draft(owner.services, shop="demo", quiz="leg-day").draft.files, "question"))
 
     assert order.index("scent") == order.index("moment") - 1
 

@@ -32,9 +32,9 @@ from widget.content.schemas import (
     TipSchema,
     TriageSchema,
 )
-from widget.parts import Parts
 from widget.passwords import new_totp_secret
 from widget.seals import TOTP
+from widget.services import Services
 from widget.storage.drafts import PlannedPublish
 from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
@@ -42,8 +42,8 @@ from widget.web.console.fields import FIELDS, Field
 
 
 @pytest.fixture
-def owner(sqlite_parts: Parts) -> Somebody:
-    return signed_in(sqlite_parts)
+def owner(sqlite_services: Services) -> Somebody:
+    return signed_in(sqlite_services)
 
 
 # Nothing is lost -------------------------------------------------------------------------------------
@@ -83,15 +83,15 @@ def test_every_key_of_the_format_has_a_field_in_its_form(kind: str, schema: Any,
     assert schema_keys(schema()) - field_keys(FIELDS[kind]) == elsewhere
 
 
-def test_what_others_save_while_a_draft_is_published_stays(parts: Parts) -> None:
-    anna, ben = person(parts, "anna"), person(parts, "ben")
-    looked_at = draft_of(parts)
-    weigh(parts, ben, "rub-in-cream", "31")
-    files = open_draft(parts, shop="demo", quiz="leg-day").base
-    reset_draft(parts, draft=looked_at, by=anna, files=files, base=2, what="version 2 published")
+def test_what_others_save_while_a_draft_is_published_stays(services: Services) -> None:
+    anna, ben = person(services, "anna"), person(services, "ben")
+    looked_at = draft_of(services)
+    weigh(services, ben, "rub-in-cream", "31")
+    files = open_draft(services, shop="demo", quiz="leg-day").base
+    reset_draft(services, draft=looked_at, by=anna, files=files, base=2, what="version 2 published")
 
-    assert records_of(draft_of(parts).files, MAPPING)["rub-in-cream"]["weight"] == "31"
-    assert draft_of(parts).base == 2
+    assert records_of(draft_of(services).files, MAPPING)["rub-in-cream"]["weight"] == "31"
+    assert draft_of(services).base == 2
 
 
 def test_a_quiz_that_was_never_published_can_be_copied_and_not_emptied(owner: Somebody) -> None:
@@ -99,7 +99,7 @@ def test_a_quiz_that_was_never_published_can_be_copied_and_not_emptied(owner: So
     owner.post(shop, {"quiz": "arm-day", "title": "Arm day", "like": "leg-day"})
     owner.post(f"{shop}/arm-day/reset", {"sure": "yes"})
     owner.post(shop, {"quiz": "back-day", "title": "Back day", "like": "arm-day"})
-    copies = [open_draft(owner.parts, shop="demo", quiz=quiz).draft.files for quiz in ("arm-day", "back-day")]
+    copies = [open_draft(owner.services, shop="demo", quiz=quiz).draft.files for quiz in ("arm-day", "back-day")]
 
     assert [len(records_of(files, QUESTION)) for files in copies] == [11, 11]
     assert owner.get(f"{shop}/back-day/impact").status_code == 200
@@ -163,7 +163,7 @@ def test_a_letter_without_a_subject_is_kept_and_told_and_saved_again(owner: Some
     owner.get("/check")
 
     assert again.status_code == 303
-    assert records_of(draft_of(owner.parts).files, LETTER)["check-in"]["body"] == "Hello again."
+    assert records_of(draft_of(owner.services).files, LETTER)["check-in"]["body"] == "Hello again."
     assert "has no subject.txt" in owner.get("/findings").text
 
 
@@ -174,42 +174,44 @@ def test_a_sku_with_odd_characters_can_be_opened_again(owner: Somebody) -> None:
 
     assert page.status_code == 200
     assert 'value="Balm"' in page.text
-    assert "BALM #2/½?" in records_of(draft_of(owner.parts).files, PRODUCT)
+    assert "BALM #2/½?" in records_of(draft_of(owner.services).files, PRODUCT)
     assert owner.get("/records/product/new").status_code == 200
 
 
 # Nothing is done unseen ------------------------------------------------------------------------------
 
 
-def test_a_plan_that_something_newer_overtook_is_not_published(parts: Parts) -> None:
-    anna = person(parts)
-    weigh(parts, anna, "rub-in-salve", "95")
-    at = parts.now() + timedelta(hours=2)
-    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
-    parts.clock.move_to(parts.now() + timedelta(minutes=1))
-    weigh(parts, anna, "rub-in-salve", "3")
-    publish(parts, anna)
-    parts.clock.move_to(at + timedelta(minutes=1))
-    publish_due(parts)
-    with parts.reads() as session:
+def test_a_plan_that_something_newer_overtook_is_not_published(services: Services) -> None:
+    anna = person(services)
+    weigh(services, anna, "rub-in-salve", "95")
+    at = services.now() + timedelta(hours=2)
+    plan_publish(
+        services, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(services).revision, due_at=at
+    )
+    services.clock.move_to(services.now() + timedelta(minutes=1))
+    weigh(services, anna, "rub-in-salve", "3")
+    publish(services, anna)
+    services.clock.move_to(at + timedelta(minutes=1))
+    publish_due(services)
+    with services.reads() as session:
         planned = session.scalars(select(PlannedPublish)).one()
 
-    assert (planned.state, best(parts)) == ("failed", "cream")
+    assert (planned.state, best(services)) == ("failed", "cream")
     assert "went live since" in planned.reason
 
 
-def test_going_back_is_no_way_around_a_second_person(parts: Parts) -> None:
-    anna = person(parts)
-    weigh(parts, anna, "rub-in-salve", "95")
-    number = plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision)
+def test_going_back_is_no_way_around_a_second_person(services: Services) -> None:
+    anna = person(services)
+    weigh(services, anna, "rub-in-salve", "95")
+    number = plan_publish(services, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(services).revision)
     with pytest.raises(NeverLive):
-        roll_back(parts, shop="demo", quiz="leg-day", number=number, by=anna)
+        roll_back(services, shop="demo", quiz="leg-day", number=number, by=anna)
 
-    assert best(parts) == "cream"
+    assert best(services) == "cream"
 
 
 def test_a_form_of_another_site_is_not_offered_again_behind_the_sign_in(owner: Somebody) -> None:
-    stranger = client_of(owner.parts)
+    stranger = client_of(owner.services)
     sent = {"email": "evil@other.example", "role": "owner"}
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     answer = stranger.post("/console/shops/demo/people", data=sent, headers=foreign)
@@ -218,22 +220,22 @@ def test_a_form_of_another_site_is_not_offered_again_behind_the_sign_in(owner: S
     assert 'name="kept" value=""' in answer.text
 
 
-def test_a_one_time_link_does_not_get_round_one_time_codes(parts: Parts) -> None:
-    someone, link = add_person(parts, shop="demo", email="kim@team.example", role="editor")
-    cookie = come_in(parts, token=link, name="Kim", password=PASSWORD)
+def test_a_one_time_link_does_not_get_round_one_time_codes(services: Services) -> None:
+    someone, link = add_person(services, shop="demo", email="kim@team.example", role="editor")
+    cookie = come_in(services, token=link, name="Kim", password=PASSWORD)
     secret = new_totp_secret()
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = session.get_one(Person, someone.id)
-        row.sealed_totp, row.verified_at = parts.seals.seal(secret, TOTP), parts.now()
-        fresh, other = (make_link(parts, session, row, _demo(session), mailed=True) for _ in range(2))
+        row.sealed_totp, row.verified_at = services.seals.seal(secret, TOTP), services.now()
+        fresh, other = (make_link(services, session, row, _demo(session), mailed=True) for _ in range(2))
     with pytest.raises(WrongCode):
-        come_in(parts, token=fresh, name="Kim", password=PASSWORD + "!")
-    assert visitor_of(parts, cookie) is not None
-    code = right_code(parts, secret)
-    assert come_in(parts, token=fresh, name="Kim", password=PASSWORD + "!", code=code)
+        come_in(services, token=fresh, name="Kim", password=PASSWORD + "!")
+    assert visitor_of(services, cookie) is not None
+    code = right_code(services, secret)
+    assert come_in(services, token=fresh, name="Kim", password=PASSWORD + "!", code=code)
 
-    assert visitor_of(parts, cookie) is None
-    assert client_of(parts).get(f"/console/come-in/{other}").status_code == 404
+    assert visitor_of(services, cookie) is None
+    assert client_of(services).get(f"/console/come-in/{other}").status_code == 404
 
 
 def _demo(session: Session) -> Shop:
@@ -242,14 +244,14 @@ def _demo(session: Session) -> Shop:
     return shop
 
 
-def right_code(parts: Parts, secret: str) -> str:
+def right_code(services: Services, secret: str) -> str:
     from widget.passwords import _totp
 
-    return _totp(secret).generate(int(parts.now().timestamp())).decode()
+    return _totp(secret).generate(int(services.now().timestamp())).decode()
 
 
 def test_one_persons_many_tries_keep_nobody_else_from_their_account(owner: Somebody) -> None:
-    other = signed_in(owner.parts, "viewer")
+    other = signed_in(owner.services, "viewer")
     other.client, mine = client_in_same_app(owner, other)
     for _ in range(12):
         last = other.post("/console/account", {"do": "password", "old": "wrong", "new": "whatever it is"})

@@ -12,7 +12,7 @@ from tests.deliveries import BUYER, SHOPIFY_SECRET, connected, shopify, shopify_
 from tests.integration.test_chain import rows
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.purge_expired import purge_expired
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.connections import Connection
 from widget.storage.privacy import PrivacyRequest
@@ -22,8 +22,8 @@ PRIVACY = "/console/shops/demo/settings/privacy"
 WHEN = "/console/shops/demo/quizzes/leg-day/letters/when"
 
 
-def test_a_store_is_connected_looked_at_and_taken_off(parts: Parts) -> None:
-    client = client_in(parts)
+def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> None:
+    client = client_in(services)
     assert "not connected" in client.get(HERE).text
 
     fields = {"secret": SHOPIFY_SECRET, "address": "https://legs.myshopify.com/", "key": "shpat_a_token_of_the_test"}
@@ -33,17 +33,17 @@ def test_a_store_is_connected_looked_at_and_taken_off(parts: Parts) -> None:
     assert "every ten minutes" in page
     assert SHOPIFY_SECRET not in page
     assert fields["key"] not in page
-    assert shopify(parts, "orders/create", shopify_order())
+    assert shopify(services, "orders/create", shopify_order())
 
     post(client, f"{HERE}/shopify", do="look")
-    (row,) = rows(parts, Connection)
+    (row,) = rows(services, Connection)
     assert row.due_at is not None
-    assert row.due_at <= parts.now()
+    assert row.due_at <= services.now()
     assert SHOPIFY_SECRET not in json.dumps(row.sealed_secrets)
 
     post(client, f"{HERE}/shopify", do="disconnect")
-    assert rows(parts, Connection) == []
-    entries = [(each.what, each.about) for each in rows(parts, AuditEntry) if each.what.startswith("store")]
+    assert rows(services, Connection) == []
+    entries = [(each.what, each.about) for each in rows(services, AuditEntry) if each.what.startswith("store")]
     assert entries == [("store_connected", "shopify: secret, address, key"), ("store_disconnected", "shopify")]
 
 
@@ -59,37 +59,37 @@ def test_a_store_is_connected_looked_at_and_taken_off(parts: Parts) -> None:
     ],
 )
 def test_what_cannot_work_is_said_beside_its_field(
-    sqlite_parts: Parts, platform: str, fields: dict[str, str], told: str
+    sqlite_services: Services, platform: str, fields: dict[str, str], told: str
 ) -> None:
-    client = client_in(sqlite_parts)
+    client = client_in(sqlite_services)
     answer = post(client, f"{HERE}/{platform}", do="set", **fields)
 
     assert answer.status_code == 422
     assert told in answer.text
     assert 'aria-invalid="true"' in answer.text
-    assert rows(sqlite_parts, Connection) == []
+    assert rows(sqlite_services, Connection) == []
 
 
-def test_an_unknown_platform_or_deed_is_refused(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_an_unknown_platform_or_deed_is_refused(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
 
     assert post(client, f"{HERE}/magento", do="set").status_code == 404
     assert post(client, f"{HERE}/shopify", do="explode").status_code == 400
     assert post(client, f"{HERE}/shopify", do="look").status_code == 422
 
 
-def asked(parts: Parts) -> PrivacyRequest:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    handle_hooks(parts)
-    shopify(parts, "customers/data_request", {"customer": {"email": BUYER}, "data_request": {"id": 9}}, event="d")
-    handle_hooks(parts)
-    return rows(parts, PrivacyRequest)[0]
+def asked(services: Services) -> PrivacyRequest:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    handle_hooks(services)
+    shopify(services, "customers/data_request", {"customer": {"email": BUYER}, "data_request": {"id": 9}}, event="d")
+    handle_hooks(services)
+    return rows(services, PrivacyRequest)[0]
 
 
-def test_the_copy_of_a_data_request_is_for_the_shops_owners(parts: Parts) -> None:
-    receipt = asked(parts)
-    owner = client_in(parts)
+def test_the_copy_of_a_data_request_is_for_the_shops_owners(services: Services) -> None:
+    receipt = asked(services)
+    owner = client_in(services)
     page = owner.get(PRIVACY).text
     copy = owner.get(f"{PRIVACY}/{receipt.id}.json")
 
@@ -97,22 +97,22 @@ def test_the_copy_of_a_data_request_is_for_the_shops_owners(parts: Parts) -> Non
     assert BUYER not in page
     assert copy.get_json()["contacts"][0]["email"] == BUYER
     assert copy.headers["Cache-Control"] == "no-store"
-    assert "privacy_copy_taken" in [each.what for each in rows(parts, AuditEntry)]
-    assert client_in(parts, "publisher").get(f"{PRIVACY}/{receipt.id}.json").status_code == 403
+    assert "privacy_copy_taken" in [each.what for each in rows(services, AuditEntry)]
+    assert client_in(services, "publisher").get(f"{PRIVACY}/{receipt.id}.json").status_code == 403
     assert owner.get(f"{PRIVACY}/999.json").status_code == 404
 
 
-def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(parts: Parts) -> None:
-    receipt = asked(parts)
-    parts.clock.move_to(parts.now() + timedelta(days=31))
-    purge_expired(parts)
+def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(services: Services) -> None:
+    receipt = asked(services)
+    services.clock.move_to(services.now() + timedelta(days=31))
+    purge_expired(services)
 
-    assert client_in(parts).get(f"{PRIVACY}/{receipt.id}.json").status_code == 404
-    assert [(each.sealed_copy, each.found["orders"]) for each in rows(parts, PrivacyRequest)] == [("", 1)]
+    assert client_in(services).get(f"{PRIVACY}/{receipt.id}.json").status_code == 404
+    assert [(each.sealed_copy, each.found["orders"]) for each in rows(services, PrivacyRequest)] == [("", 1)]
 
 
-def test_letters_played_forward_follow_what_is_asked(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts, "viewer")
+def test_letters_played_forward_follow_what_is_asked(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services, "viewer")
 
     def shown(query: str = "") -> str:
         answer = client.get(f"{WHEN}?{query}")

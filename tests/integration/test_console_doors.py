@@ -24,9 +24,9 @@ from widget.actions.disable_person import disable_person
 from widget.actions.sign_in import IDLE, LONGEST
 from widget.app import create_app
 from widget.domain.roles import LEAST, ROLES, may
-from widget.parts import Parts
 from widget.passwords import new_totp_secret
 from widget.seals import TOTP_OFFER
+from widget.services import Services
 from widget.storage.audit import AuditEntry, note
 from widget.storage.people import Person, SignInLink, person_by_email
 from widget.storage.tables import TABLES
@@ -35,9 +35,9 @@ from widget.web.console.guard import EVERYONE, SIGNED_IN
 KNOWN = {"shop": "demo", "quiz": "leg-day", "token": "none"}
 
 
-def routes(parts: Parts) -> Iterator[tuple[str, str, str, str]]:
+def routes(services: Services) -> Iterator[tuple[str, str, str, str]]:
     """(method, path, permission, endpoint) of every console route, with something for each variable."""
-    app = create_app(parts)
+    app = create_app(services)
     with app.test_request_context():
         for rule in app.url_map.iter_rules():
             if rule.endpoint.startswith("console."):
@@ -57,12 +57,12 @@ def _path(rule: Rule) -> str:
     return built[1]
 
 
-def of_shops(parts: Parts) -> list[tuple[str, str, str]]:
-    return [(method, path, needed) for method, path, needed, _ in routes(parts) if needed in LEAST]
+def of_shops(services: Services) -> list[tuple[str, str, str]]:
+    return [(method, path, needed) for method, path, needed, _ in routes(services) if needed in LEAST]
 
 
-def rows_of_everything(parts: Parts) -> dict[str, Any]:
-    with parts.reads() as session:
+def rows_of_everything(services: Services) -> dict[str, Any]:
+    with services.reads() as session:
         counts = {table.__tablename__: session.scalar(select(func.count()).select_from(table)) for table in TABLES}
         shops = session.execute(text("SELECT * FROM shops ORDER BY id")).all()
         hooks = session.execute(text("SELECT id, state FROM hooks ORDER BY id")).all()
@@ -70,10 +70,10 @@ def rows_of_everything(parts: Parts) -> dict[str, Any]:
     return {**counts, "shop rows": shops, "hook states": hooks, "roles": people}
 
 
-def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlite_parts: Parts) -> None:
-    client = client_of(sqlite_parts)
+def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlite_services: Services) -> None:
+    client = client_of(sqlite_services)
     seen = 0
-    for method, path, needed, endpoint in routes(sqlite_parts):
+    for method, path, needed, endpoint in routes(sqlite_services):
         if needed == EVERYONE:
             continue
         seen += 1
@@ -86,51 +86,51 @@ def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlit
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "owner"])
-def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_parts: Parts, role: str) -> None:
-    client = client_in(sqlite_parts, role)
+def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_services: Services, role: str) -> None:
+    client = client_in(sqlite_services, role)
     token = form_token(client)
-    small = [each for each in of_shops(sqlite_parts) if not may(role, each[2])]
-    before = rows_of_everything(sqlite_parts)
+    small = [each for each in of_shops(sqlite_services) if not may(role, each[2])]
+    before = rows_of_everything(sqlite_services)
     for method, path, needed in small:
         data = {"csrf_token": token} if method == "POST" else None
         assert client.open(path, method=method, data=data).status_code == 403, (method, path, needed)
 
     assert small
-    assert rows_of_everything(sqlite_parts) == before
+    assert rows_of_everything(sqlite_services) == before
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_that_is_large_enough_comes_in(sqlite_parts: Parts, role: str) -> None:
-    client = client_in(sqlite_parts, role)
-    for method, path, needed in of_shops(sqlite_parts):
+def test_a_role_that_is_large_enough_comes_in(sqlite_services: Services, role: str) -> None:
+    client = client_in(sqlite_services, role)
+    for method, path, needed in of_shops(sqlite_services):
         if method == "GET" and LEAST[needed] == role:
             assert client.get(path).status_code in (200, 302, 303, 404, 422), path
 
 
-def test_an_owner_of_another_shop_finds_nothing_here(sqlite_parts: Parts) -> None:
-    add_shop(sqlite_parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    client = client_in(sqlite_parts, "owner", shop="other")
+def test_an_owner_of_another_shop_finds_nothing_here(sqlite_services: Services) -> None:
+    add_shop(sqlite_services, "other", name="Other", postal_address="", cart={"kind": "event"})
+    client = client_in(sqlite_services, "owner", shop="other")
     token = form_token(client)
-    before = rows_of_everything(sqlite_parts)
-    for method, path, _ in of_shops(sqlite_parts):
+    before = rows_of_everything(sqlite_services)
+    for method, path, _ in of_shops(sqlite_services):
         data = {"csrf_token": token} if method == "POST" else None
         assert client.open(path, method=method, data=data).status_code == 404, (method, path)
         there_is_none = path.replace("/shops/demo", "/shops/none")
         assert client.open(there_is_none, method=method, data=data).status_code == 404
 
-    assert rows_of_everything(sqlite_parts) == before
+    assert rows_of_everything(sqlite_services) == before
 
 
-def test_no_post_has_an_effect_without_the_token_of_its_form(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts, "owner")
-    app = create_app(sqlite_parts)
-    before = rows_of_everything(sqlite_parts)
-    for method, path, _, endpoint in routes(sqlite_parts):
+def test_no_post_has_an_effect_without_the_token_of_its_form(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services, "owner")
+    app = create_app(sqlite_services)
+    before = rows_of_everything(sqlite_services)
+    for method, path, _, endpoint in routes(sqlite_services):
         if method == "POST" and not getattr(app.view_functions[endpoint], "stateless", False):
             assert client.post(path, data={"do": "remove", "sure": "yes"}).status_code == 400, path
             assert client.post(path, data={"csrf_token": "forged"}).status_code == 400, path
 
-    assert rows_of_everything(sqlite_parts) == before
+    assert rows_of_everything(sqlite_services) == before
 
 
 # Signing in ------------------------------------------------------------------------------------------
@@ -142,9 +142,9 @@ def sign_in(client: Any, email: str = "owner@demo.example", password: str = PASS
     return client.post(path, data=data)
 
 
-def test_whoever_exists_here_is_not_told(sqlite_parts: Parts) -> None:
-    client_in(sqlite_parts)
-    client = client_of(sqlite_parts)
+def test_whoever_exists_here_is_not_told(sqlite_services: Services) -> None:
+    client_in(sqlite_services)
+    client = client_of(sqlite_services)
     wrong = sign_in(client, password="not the right one")
     nobody = sign_in(client, email="nobody@demo.example")
     told = [answer.get_data(as_text=True).partition("csrf_token")[0] for answer in (wrong, nobody)]
@@ -154,96 +154,96 @@ def test_whoever_exists_here_is_not_told(sqlite_parts: Parts) -> None:
     assert "Incorrect email, password, or code." in told[0]
 
 
-def test_guesses_are_limited(sqlite_parts: Parts) -> None:
-    client = client_of(sqlite_parts)
+def test_guesses_are_limited(sqlite_services: Services) -> None:
+    client = client_of(sqlite_services)
     answers = [sign_in(client, password=f"guess {number}").status_code for number in range(12)]
 
     assert answers[:10] == [401] * 10
     assert 429 in answers[10:]
 
 
-def test_a_disabled_person_is_out_at_once(parts: Parts) -> None:
-    client_in(parts)
-    guest = client_in(parts, "editor")
-    owner, editor = person(parts, "owner"), person(parts, "editor")
+def test_a_disabled_person_is_out_at_once(services: Services) -> None:
+    client_in(services)
+    guest = client_in(services, "editor")
+    owner, editor = person(services, "owner"), person(services, "editor")
     assert guest.get("/console/account").status_code == 200
-    disable_person(parts, shop="demo", person_id=editor.id, by=owner)
+    disable_person(services, shop="demo", person_id=editor.id, by=owner)
 
     assert guest.get("/console/account").status_code == 303
-    assert sign_in(client_of(parts), email=editor.email).status_code == 401
+    assert sign_in(client_of(services), email=editor.email).status_code == 401
 
-    disable_person(parts, shop="demo", person_id=editor.id, by=owner, again=True)
+    disable_person(services, shop="demo", person_id=editor.id, by=owner, again=True)
     assert guest.get("/console/account").status_code == 303  # What was ended stays ended.
-    assert sign_in(client_of(parts), email=editor.email).status_code == 303
+    assert sign_in(client_of(services), email=editor.email).status_code == 303
 
 
-def person(parts: Parts, role: str) -> Person:
-    with parts.reads() as session:
+def person(services: Services, role: str) -> Person:
+    with services.reads() as session:
         found = person_by_email(session, f"{role}@demo.example")
     assert found is not None
     return found
 
 
-def test_a_sign_in_that_is_not_used_ends_and_none_lasts_long(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
-    start = sqlite_parts.now()
-    sqlite_parts.clock.move_to(start + IDLE - timedelta(minutes=5))
+def test_a_sign_in_that_is_not_used_ends_and_none_lasts_long(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
+    start = sqlite_services.now()
+    sqlite_services.clock.move_to(start + IDLE - timedelta(minutes=5))
     assert client.get("/console/account").status_code == 200
-    sqlite_parts.clock.move_to(start + 2 * IDLE - timedelta(minutes=15))
+    sqlite_services.clock.move_to(start + 2 * IDLE - timedelta(minutes=15))
     assert client.get("/console/account").status_code == 200
-    sqlite_parts.clock.move_to(start + 3 * IDLE - timedelta(minutes=20))
+    sqlite_services.clock.move_to(start + 3 * IDLE - timedelta(minutes=20))
     assert client.get("/console/account").status_code == 200
 
-    sqlite_parts.clock.move_to(start + LONGEST + timedelta(minutes=1))
+    sqlite_services.clock.move_to(start + LONGEST + timedelta(minutes=1))
     assert client.get("/console/account").status_code == 303
 
-    again = client_of(sqlite_parts)
+    again = client_of(sqlite_services)
     assert sign_in(again).status_code == 303
-    sqlite_parts.clock.move_to(sqlite_parts.now() + IDLE + timedelta(minutes=1))
+    sqlite_services.clock.move_to(sqlite_services.now() + IDLE + timedelta(minutes=1))
     assert again.get("/console/account").status_code == 303
 
 
-def test_a_one_time_link_works_once_and_not_by_looking_at_it(parts: Parts) -> None:
-    _, token = add_person(parts, shop="demo", email="new@demo.example", role="viewer")
-    client = client_of(parts)
+def test_a_one_time_link_works_once_and_not_by_looking_at_it(services: Services) -> None:
+    _, token = add_person(services, shop="demo", email="new@demo.example", role="viewer")
+    client = client_of(services)
     for _ in range(3):
         assert client.get(f"/console/come-in/{token}").status_code == 200
     assert client.get("/console/account").status_code == 303
-    with parts.reads() as session:
+    with services.reads() as session:
         assert session.scalars(select(SignInLink.used_at)).all() == [None]
 
     assert come_in(client, token).status_code == 303
     assert client.get("/console/account").status_code == 200
 
-    other = client_of(parts)
+    other = client_of(services)
     assert other.get(f"/console/come-in/{token}").status_code == 404
     data = {"csrf_token": form_token(other, "/console/sign-in"), "name": "Eve", "password": PASSWORD}
     assert other.post(f"/console/come-in/{token}", data=data).status_code == 404
 
 
-def test_a_one_time_link_grows_old(sqlite_parts: Parts) -> None:
-    _, token = add_person(sqlite_parts, shop="demo", email="new@demo.example", role="viewer")
-    sqlite_parts.clock.move_to(sqlite_parts.now() + timedelta(days=3, minutes=1))
+def test_a_one_time_link_grows_old(sqlite_services: Services) -> None:
+    _, token = add_person(sqlite_services, shop="demo", email="new@demo.example", role="viewer")
+    sqlite_services.clock.move_to(sqlite_services.now() + timedelta(days=3, minutes=1))
 
-    assert client_of(sqlite_parts).get(f"/console/come-in/{token}").status_code == 404
+    assert client_of(sqlite_services).get(f"/console/come-in/{token}").status_code == 404
 
 
-def test_a_one_time_code_is_good_once(sqlite_parts: Parts) -> None:
-    client_in(sqlite_parts)
+def test_a_one_time_code_is_good_once(sqlite_services: Services) -> None:
+    client_in(sqlite_services)
     secret = new_totp_secret()
-    owner = person(sqlite_parts, "owner")
+    owner = person(sqlite_services, "owner")
 
     def code() -> str:
-        made = TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(int(sqlite_parts.now().timestamp()))
+        made = TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(int(sqlite_services.now().timestamp()))
         return made.decode()
 
-    sealed = sqlite_parts.seals.seal(secret, f"{TOTP_OFFER} {owner.id}")
-    use_codes(sqlite_parts, person_id=owner.id, sealed=sealed, code=code(), password=PASSWORD)
-    sqlite_parts.clock.move_to(sqlite_parts.now() + timedelta(minutes=2))
-    asked = sign_in(client_of(sqlite_parts))
+    sealed = sqlite_services.seals.seal(secret, f"{TOTP_OFFER} {owner.id}")
+    use_codes(sqlite_services, person_id=owner.id, sealed=sealed, code=code(), password=PASSWORD)
+    sqlite_services.clock.move_to(sqlite_services.now() + timedelta(minutes=2))
+    asked = sign_in(client_of(sqlite_services))
     given = code()
-    first = sign_in(client_of(sqlite_parts), code=given)
-    second = sign_in(client_of(sqlite_parts), code=given)
+    first = sign_in(client_of(sqlite_services), code=given)
+    second = sign_in(client_of(sqlite_services), code=given)
 
     assert asked.status_code == 200
     assert "Six digits" in asked.get_data(as_text=True)
@@ -255,20 +255,20 @@ def test_a_one_time_code_is_good_once(sqlite_parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit_log SET about = 'other'", "DELETE FROM audit_log"])
-def test_the_log_is_never_changed(parts: Parts, change: str) -> None:
-    add_person(parts, shop="demo", email="new@demo.example", role="viewer")
-    with pytest.raises(DatabaseError), parts.sessions.begin() as session:
+def test_the_log_is_never_changed(services: Services, change: str) -> None:
+    add_person(services, shop="demo", email="new@demo.example", role="viewer")
+    with pytest.raises(DatabaseError), services.sessions.begin() as session:
         session.execute(text(change))
 
-    with parts.reads() as session:
+    with services.reads() as session:
         assert [row.what for row in session.scalars(select(AuditEntry))] == ["person_added"]
 
 
-def test_the_log_can_be_filtered_and_taken_along(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_the_log_can_be_filtered_and_taken_along(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     post(client, "/console/account", do="password", old=PASSWORD, new="another otter violin nine")
-    with sqlite_parts.sessions.begin() as session:
-        note(session, shop_id=1, at=sqlite_parts.now(), who="=cmd()", what="signed_in", about="@x")
+    with sqlite_services.sessions.begin() as session:
+        note(session, shop_id=1, at=sqlite_services.now(), who="=cmd()", what="signed_in", about="@x")
     page = client.get("/console/shops/demo/log?kind=Sign-in").get_data(as_text=True)
     sheet = client.get("/console/shops/demo/log/export.csv").get_data(as_text=True)
     some = client.get("/console/shops/demo/log/export.csv?kind=People").get_data(as_text=True)
@@ -281,11 +281,13 @@ def test_the_log_can_be_filtered_and_taken_along(sqlite_parts: Parts) -> None:
     assert "person_added" in some
 
 
-def test_older_entries_are_a_page_away(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
-    with sqlite_parts.sessions.begin() as session:
+def test_older_entries_are_a_page_away(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
+    with sqlite_services.sessions.begin() as session:
         for number in range(120):
-            note(session, shop_id=1, at=sqlite_parts.now(), who="Robin", what="draft_changed", about=f"row {number}.")
+            note(
+                session, shop_id=1, at=sqlite_services.now(), who="Robin", what="draft_changed", about=f"row {number}."
+            )
     first = client.get("/console/shops/demo/log?who=Robin").get_data(as_text=True)
     before = first.rpartition("before=")[2].partition('"')[0]
     second = client.get(f"/console/shops/demo/log?who=Robin&before={before}").get_data(as_text=True)
@@ -296,8 +298,8 @@ def test_older_entries_are_a_page_away(sqlite_parts: Parts) -> None:
     assert "row 119." not in second
 
 
-def test_who_is_lost_in_the_console_finds_the_way_back(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_who_is_lost_in_the_console_finds_the_way_back(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     lost = client.get("/console/shops/demo/orders/deliveries/999", headers={"Accept": "text/html"})
     elsewhere = client.get("/demo/nowhere", headers={"Accept": "text/html"})
 

@@ -31,8 +31,8 @@ from widget.actions.submit_answers import submit_answers
 from widget.domain.delivery import BadSignature
 from widget.domain.roles import OWNER
 from widget.mail.carrier import Later, MemoryCarrier
-from widget.parts import Parts
 from widget.seals import WEBHOOK_SECRET
+from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import stored_product
 from widget.storage.hooks import DONE, FAILED, WAITING, Hook
@@ -47,23 +47,23 @@ from widget.web.console.told import ENTRIES, KINDS
 HERE = "/console/shops/demo"
 
 
-def person(parts: Parts, email: str) -> Person:
-    with parts.reads() as session:
+def person(services: Services, email: str) -> Person:
+    with services.reads() as session:
         found = person_by_email(session, email)
     assert found is not None
     return found
 
 
-def shop(parts: Parts) -> Shop:
-    with parts.reads() as session:
+def shop(services: Services) -> Shop:
+    with services.reads() as session:
         found = shop_by_slug(session, "demo")
     assert found is not None
     return found
 
 
-def told(parts: Parts) -> list[str]:
+def told(services: Services) -> list[str]:
     """The codes of the log, oldest first."""
-    with parts.reads() as session:
+    with services.reads() as session:
         return list(session.scalars(select(AuditEntry.what).order_by(AuditEntry.id)))
 
 
@@ -74,13 +74,13 @@ def text_of(answer: Any) -> str:
 # People ----------------------------------------------------------------------------------------------
 
 
-def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(parts: Parts) -> None:
-    owner = client_in(parts)
+def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(services: Services) -> None:
+    owner = client_in(services)
     answer = post(owner, f"{HERE}/people", email="Eda@Store.example", name="Eda", role="editor")
-    assert isinstance(parts.carrier, MemoryCarrier)
-    assert parts.carrier.sent == []  # Nobody waits for a mail server.
-    assert send_outbox(parts) == 1
-    recipient, message = parts.carrier.sent[-1]
+    assert isinstance(services.carrier, MemoryCarrier)
+    assert services.carrier.sent == []  # Nobody waits for a mail server.
+    assert send_outbox(services) == 1
+    recipient, message = services.carrier.sent[-1]
     plain = message.get_body(("plain",)).get_content()
     html = message.get_body(("html",)).get_content()
     link = re.search(r"http://quiz\.localhost(/console/come-in/\S+)", plain)
@@ -88,153 +88,157 @@ def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(parts: Parts) -
     assert answer.status_code == 303
     assert recipient == "eda@store.example"
     assert message["Subject"] == "The owner invites you to Stride & Salve: Recovery Quiz"
-    assert parts.settings.mail_from in message["From"]
+    assert services.settings.mail_from in message["From"]
     assert "List-Unsubscribe" not in message
     assert link is not None
     assert link[1] in html
     assert "12 Example Lane" in html
-    guest = client_of(parts)
+    guest = client_of(services)
     assert come_in(guest, link[1].rpartition("/")[2], "Eda").status_code == 303
     assert guest.get(f"{HERE}/people").status_code == 403
-    assert told(parts)[-4:] == ["person_added", "invitation_queued", "password_chosen", "signed_in"]
+    assert told(services)[-4:] == ["person_added", "invitation_queued", "password_chosen", "signed_in"]
 
 
-def test_no_connection_to_the_database_is_held_while_the_carrier_answers(parts: Parts) -> None:
-    owner = client_in(parts)
+def test_no_connection_to_the_database_is_held_while_the_carrier_answers(services: Services) -> None:
+    owner = client_in(services)
     held: list[int] = []
 
     class Watching(MemoryCarrier):
         def send(self, message: Any, recipient: str) -> None:
-            held.append(parts.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
+            held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
             super().send(message, recipient)
 
-    with_carrier(parts, Watching())
+    with_carrier(services, Watching())
     post(owner, f"{HERE}/people", email="eda@store.example", name="Eda", role="editor")
     assert held == []
-    send_outbox(parts)
+    send_outbox(services)
 
     assert held == [0]
 
 
-def test_a_carrier_that_fails_leaves_a_link_to_copy(sqlite_parts: Parts) -> None:
-    owner = client_in(sqlite_parts)
-    with_carrier(sqlite_parts, Refusing(Later("421")))
+def test_a_carrier_that_fails_leaves_a_link_to_copy(sqlite_services: Services) -> None:
+    owner = client_in(sqlite_services)
+    with_carrier(sqlite_services, Refusing(Later("421")))
     post(owner, f"{HERE}/people", email="eda@store.example", name="Eda", role="editor")
-    send_outbox(sqlite_parts)
-    there = f"{HERE}/people/{person(sqlite_parts, 'eda@store.example').id}"
+    send_outbox(sqlite_services)
+    there = f"{HERE}/people/{person(sqlite_services, 'eda@store.example').id}"
     shown = text_of(owner.get(there))
     page = text_of(post(owner, f"{there}/hand-over"))
     link = re.search(r"/console/come-in/([\w-]+)", page)
 
     assert "attempt 2 (later: 421)" in shown
     assert link is not None
-    assert come_in(client_of(sqlite_parts), link[1], "Eda").status_code == 303
-    assert "link_handed_over" in told(sqlite_parts)
+    assert come_in(client_of(sqlite_services), link[1], "Eda").status_code == 303
+    assert "link_handed_over" in told(sqlite_services)
 
 
-def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    _, token = add_person(parts, shop="other", email="ann@store.example", role=OWNER)
-    come_in(client_of(parts), token, "Ann Elsewhere")
-    owner = client_in(parts)
+def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_services: Services) -> None:
+    services = sqlite_services
+    add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
+    _, token = add_person(services, shop="other", email="ann@store.example", role=OWNER)
+    come_in(client_of(services), token, "Ann Elsewhere")
+    owner = client_in(services)
     pages = []
     for email in ("ann@store.example", "new@store.example"):
         post(owner, f"{HERE}/people", email=email, name="", role="viewer")
-        shown = text_of(owner.get(f"{HERE}/people")) + text_of(owner.get(f"{HERE}/people/{person(parts, email).id}"))
+        shown = text_of(owner.get(f"{HERE}/people")) + text_of(owner.get(f"{HERE}/people/{person(services, email).id}"))
         assert "Ann Elsewhere" not in shown + text_of(owner.get(f"{HERE}/log"))
         pages.append(re.sub(r'\d\d:\d\d|value="[^"]*"|/people/\d+', "", shown.replace(email, "THEM")))
         change_member(
-            parts, shop="demo", person_id=person(parts, email).id, role=None, by=person(parts, "owner@demo.example")
+            services,
+            shop="demo",
+            person_id=person(services, email).id,
+            role=None,
+            by=person(services, "owner@demo.example"),
         )
 
     assert pages[0] == pages[1]
 
 
-def test_a_link_to_copy_never_opens_others_shops(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    add_person(parts, shop="other", email="ann@store.example", role=OWNER)  # Has not come in there yet.
-    client_in(parts, shop="other", email="bob@store.example")
-    owner = client_in(parts)
-    with_carrier(parts, Refusing(Later("421")))
+def test_a_link_to_copy_never_opens_others_shops(sqlite_services: Services) -> None:
+    services = sqlite_services
+    add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
+    add_person(services, shop="other", email="ann@store.example", role=OWNER)  # Has not come in there yet.
+    client_in(services, shop="other", email="bob@store.example")
+    owner = client_in(services)
+    with_carrier(services, Refusing(Later("421")))
     for email in ("ann@store.example", "bob@store.example"):
         post(owner, f"{HERE}/people", email=email, name="", role="viewer")
-        page = text_of(post(owner, f"{HERE}/people/{person(parts, email).id}/hand-over"))
+        page = text_of(post(owner, f"{HERE}/people/{person(services, email).id}/hand-over"))
         link = re.search(r"/console/come-in/[\w-]+", page)
-        again = text_of(post(owner, f"{HERE}/people/{person(parts, email).id}/link"))
+        again = text_of(post(owner, f"{HERE}/people/{person(services, email).id}/link"))
 
         assert link is not None
         for each in (link[0], *re.findall(r"/console/come-in/[\w-]+", again)):
-            assert client_of(parts).get(each).status_code == 404
+            assert client_of(services).get(each).status_code == 404
 
 
-def test_the_last_owner_stays(parts: Parts) -> None:
-    owner = client_in(parts)
-    me = person(parts, "owner@demo.example")
+def test_the_last_owner_stays(services: Services) -> None:
+    owner = client_in(services)
+    me = person(services, "owner@demo.example")
     for fields in ({"do": "role", "role": "viewer"}, {"do": "remove", "sure": "yes"}):
         answer = post(owner, f"{HERE}/people/{me.id}", **fields)
         assert answer.status_code == 422
         assert "only owner" in text_of(answer)
     with pytest.raises(BadMember, match="yourself"):
-        disable_person(parts, shop="demo", person_id=me.id, by=me)
-    second = client_in(parts, "owner", email="second@demo.example")
+        disable_person(services, shop="demo", person_id=me.id, by=me)
+    second = client_in(services, "owner", email="second@demo.example")
 
     assert post(owner, f"{HERE}/people/{me.id}", do="role", role="viewer").status_code == 303
     assert owner.get(f"{HERE}/people").status_code == 403
     assert second.get(f"{HERE}/people").status_code == 200
-    assert sorted(row.role for row in rows(parts, Membership)) == ["owner", "viewer"]
+    assert sorted(row.role for row in rows(services, Membership)) == ["owner", "viewer"]
 
 
-def test_whoever_is_removed_or_signed_out_is_out_at_once(parts: Parts) -> None:
-    owner, editor = client_in(parts), client_in(parts, "editor")
-    who = person(parts, "editor@demo.example")
+def test_whoever_is_removed_or_signed_out_is_out_at_once(services: Services) -> None:
+    owner, editor = client_in(services), client_in(services, "editor")
+    who = person(services, "editor@demo.example")
     post(owner, f"{HERE}/people/{who.id}", do="sign_out")
     assert editor.get("/console/account").status_code == 303
 
-    again = client_of(parts)
+    again = client_of(services)
     path = "/console/sign-in"
     again.post(path, data={"csrf_token": form_token(again, path), "email": who.email, "password": PASSWORD})
     assert again.get(f"{HERE}/people").status_code == 403
     post(owner, f"{HERE}/people/{who.id}", do="remove", sure="yes")
     assert again.get(f"{HERE}/people").status_code == 404
-    assert {"signed_out_by", "person_removed"} <= set(told(parts))
+    assert {"signed_out_by", "person_removed"} <= set(told(services))
 
 
-def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    owner, _ = client_in(parts), client_in(parts, "editor")
-    who = person(parts, "editor@demo.example")
-    add_person(parts, shop="other", email=who.email, role="viewer")
+def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_services: Services) -> None:
+    services = sqlite_services
+    add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
+    owner, _ = client_in(services), client_in(services, "editor")
+    who = person(services, "editor@demo.example")
+    add_person(services, shop="other", email=who.email, role="viewer")
     refused = post(owner, f"{HERE}/people/{who.id}", do="disable", sure="yes")
-    _, token = add_person(parts, shop="other", email="owner@demo.example", role=OWNER)
-    owner = client_of(parts)
+    _, token = add_person(services, shop="other", email="owner@demo.example", role=OWNER)
+    owner = client_of(services)
     come_in(owner, token)
     done = post(owner, f"{HERE}/people/{who.id}", do="disable", sure="yes")
 
     assert refused.status_code == 422
     assert "other shops" in text_of(refused)
     assert done.status_code == 303
-    assert person(parts, who.email).disabled_at is not None
+    assert person(services, who.email).disabled_at is not None
 
 
 # Hook secrets ----------------------------------------------------------------------------------------
 
 
-def signed_with(parts: Parts, secret: str) -> bool:
+def signed_with(services: Services, secret: str) -> bool:
     """Whether a delivery signed with this secret is taken."""
     event_id, stamp = f"msg_{time.monotonic_ns()}", int(time.time())
     body = b'{"odd": "%s"}' % event_id.encode()
     signature = sign(secret, event_id, stamp, body)
     headers = {"webhook-id": event_id, "webhook-timestamp": str(stamp), "webhook-signature": signature}
     try:
-        return receive_hook(parts, shop="demo", headers=headers, body=body)
+        return receive_hook(services, shop="demo", headers=headers, body=body)
     except BadSignature:
         return False
 
 
-def rotated(parts: Parts, client: Any) -> str:
+def rotated(services: Services, client: Any) -> str:
     page = text_of(client.get(f"{HERE}/settings/hooks"))
     seen = re.search(r'name="seen" value="([^"]+)"', page)
     assert seen is not None
@@ -245,77 +249,79 @@ def rotated(parts: Parts, client: Any) -> str:
     return str(made[0])
 
 
-def test_after_a_rotation_both_secrets_are_good_for_a_day(parts: Parts) -> None:
-    client = client_in(parts)
-    first = parts.seals.unseal(shop(parts).sealed_secrets[0], WEBHOOK_SECRET)
-    second = rotated(parts, client)
-    parts.clock.move_to(parts.now() + timedelta(hours=23))
-    assert signed_with(parts, first)
-    assert signed_with(parts, second)
+def test_after_a_rotation_both_secrets_are_good_for_a_day(services: Services) -> None:
+    client = client_in(services)
+    first = services.seals.unseal(shop(services).sealed_secrets[0], WEBHOOK_SECRET)
+    second = rotated(services, client)
+    services.clock.move_to(services.now() + timedelta(hours=23))
+    assert signed_with(services, first)
+    assert signed_with(services, second)
 
-    parts.clock.move_to(parts.now() + timedelta(hours=1, minutes=1))
-    assert not signed_with(parts, first)
-    assert signed_with(parts, second)
+    services.clock.move_to(services.now() + timedelta(hours=1, minutes=1))
+    assert not signed_with(services, first)
+    assert signed_with(services, second)
 
 
-def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     seen = re.search(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings/hooks")))
     assert seen is not None
     answers = [text_of(post(client, f"{HERE}/settings/hooks/rotate", seen=seen[1], sure="yes")) for _ in range(2)]
     first, second = (re.findall(r"whsec_[\w+/=]+", each) for each in answers)
-    sqlite_parts.clock.move_to(sqlite_parts.now() + timedelta(minutes=2))
+    sqlite_services.clock.move_to(sqlite_services.now() + timedelta(minutes=2))
     late = post(client, f"{HERE}/settings/hooks/rotate", seen=seen[1], sure="yes")
 
     assert first == second
     assert "whsec_" not in text_of(client.get(f"{HERE}/settings/hooks"))
     assert late.status_code == 409
-    assert told(sqlite_parts).count("secret_rotated") == 1
-    assert "whsec_" not in "".join(row.about for row in rows(sqlite_parts, AuditEntry))
+    assert told(sqlite_services).count("secret_rotated") == 1
+    assert "whsec_" not in "".join(row.about for row in rows(sqlite_services, AuditEntry))
 
 
 # Orders ----------------------------------------------------------------------------------------------
 
 
-def test_a_failed_delivery_is_replayed_once_and_has_one_effect(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    hook(parts)
+def test_a_failed_delivery_is_replayed_once_and_has_one_effect(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook(services)
     with monkeypatch.context() as broken:
         broken.setitem(PLATFORMS, ORDERS, replace(PLATFORMS[ORDERS], parse=lambda *_, **__: 1 / 0))
-        handle_hooks(parts)
-    client = client_in(parts, "publisher")
-    (row,) = rows(parts, Hook)
+        handle_hooks(services)
+    client = client_in(services, "publisher")
+    (row,) = rows(services, Hook)
     assert row.state == FAILED
     page = f"{HERE}/orders/deliveries/{row.id}"
     assert "ZeroDivisionError" in text_of(client.get(page))
 
     for _ in range(2):
         assert post(client, f"{page}/replay").status_code == 303
-    assert [each.state for each in rows(parts, Hook)] == [WAITING]
-    handle_hooks(parts)
+    assert [each.state for each in rows(services, Hook)] == [WAITING]
+    handle_hooks(services)
     after = text_of(client.get(f"{page}"))
     post(client, f"{page}/replay")
-    handle_hooks(parts)
+    handle_hooks(services)
 
     assert "Worked through" in after
-    assert [each.state for each in rows(parts, Hook)] == [DONE]
-    assert len(rows(parts, Order)) == 1
-    assert told(parts).count("hook_replayed") == 1
+    assert [each.state for each in rows(services, Hook)] == [DONE]
+    assert len(rows(services, Order)) == 1
+    assert told(services).count("hook_replayed") == 1
 
 
-def test_no_address_is_shown_unmasked(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    hook(parts)
+def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
+    services = sqlite_services
+    hook(services)
     body = {
         "type": "order.placed",
         "data": {"order": {"email": "anna.smith@shop.example", "name": "Anna Smith", "note": "x"}},
     }
-    hook(parts, body=json.dumps(body).encode())
-    handle_hooks(parts)
-    client = client_in(parts, "publisher")
-    failed = next(row.id for row in rows(parts, Hook) if row.state == FAILED)
+    hook(services, body=json.dumps(body).encode())
+    handle_hooks(services)
+    client = client_in(services, "publisher")
+    failed = next(row.id for row in rows(services, Hook) if row.state == FAILED)
     paths = (
         "orders",
-        f"orders/letters/{rows(parts, Letter)[0].id}",
+        f"orders/letters/{rows(services, Letter)[0].id}",
         "orders/deliveries",
         f"orders/deliveries/{failed}",
     )
@@ -329,25 +335,25 @@ def test_no_address_is_shown_unmasked(sqlite_parts: Parts) -> None:
         assert "Smith" not in page
 
 
-def test_only_a_letter_of_this_shop_is_sent_again(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    hook(parts)
-    handle_hooks(parts)
-    add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    number = letters(parts)["check-in"].id
-    with parts.sessions.begin() as session:
+def test_only_a_letter_of_this_shop_is_sent_again(sqlite_services: Services) -> None:
+    services = sqlite_services
+    hook(services)
+    handle_hooks(services)
+    add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
+    number = letters(services)["check-in"].id
+    with services.sessions.begin() as session:
         session.get_one(Letter, number).state = "unconfirmed"
-    stranger = client_in(parts, "owner", shop="other")
+    stranger = client_in(services, "owner", shop="other")
     assert post(stranger, f"/console/shops/other/orders/letters/{number}/again").status_code == 404
-    assert letters(parts)["check-in"].state == "unconfirmed"
+    assert letters(services)["check-in"].state == "unconfirmed"
 
-    client = client_in(parts, "publisher")
+    client = client_in(services, "publisher")
     assert "Send again" in text_of(client.get(f"{HERE}/orders"))
     post(client, f"{HERE}/orders/letters/{number}/again")
     post(client, f"{HERE}/orders/letters/{number}/again")
 
-    assert letters(parts)["check-in"].state == "planned"
-    assert told(parts).count("letter_sent_again") == 1
+    assert letters(services)["check-in"].state == "planned"
+    assert told(services).count("letter_sent_again") == 1
 
 
 @pytest.mark.parametrize(
@@ -358,77 +364,77 @@ def test_only_a_letter_of_this_shop_is_sent_again(sqlite_parts: Parts) -> None:
         ("orders/deliveries", "Nothing was delivered yet"),
     ],
 )
-def test_an_empty_page_says_what_comes_next(sqlite_parts: Parts, path: str, words: str) -> None:
-    assert words in text_of(client_in(sqlite_parts, "publisher").get(f"{HERE}/{path}"))
+def test_an_empty_page_says_what_comes_next(sqlite_services: Services, path: str, words: str) -> None:
+    assert words in text_of(client_in(sqlite_services, "publisher").get(f"{HERE}/{path}"))
 
 
 # Limits on letters -----------------------------------------------------------------------------------
 
 
-def limited(parts: Parts, **values: Any) -> None:
-    with parts.sessions.begin() as session:
-        row = session.get_one(Shop, shop(parts).id)
+def limited(services: Services, **values: Any) -> None:
+    with services.sessions.begin() as session:
+        row = session.get_one(Shop, shop(services).id)
         for name, value in values.items():
             setattr(row, name, value)
 
 
-def test_quiet_hours_hold_a_letter_until_they_end_on_the_clocks_of_the_shop(parts: Parts) -> None:
-    limited(parts, quiet_from="21:00", quiet_to="08:00", timezone="America/New_York")
-    hook(parts)
-    handle_hooks(parts)
-    due = letters(parts)["how-to-use"].due_at
+def test_quiet_hours_hold_a_letter_until_they_end_on_the_clocks_of_the_shop(services: Services) -> None:
+    limited(services, quiet_from="21:00", quiet_to="08:00", timezone="America/New_York")
+    hook(services)
+    handle_hooks(services)
+    due = letters(services)["how-to-use"].due_at
     night = (due + timedelta(days=1)).replace(hour=4, minute=30)  # Half past midnight or eleven at night there.
-    parts.clock.move_to(night)
-    send_due_letters(parts)
-    row = letters(parts)["how-to-use"]
+    services.clock.move_to(night)
+    send_due_letters(services)
+    row = letters(services)["how-to-use"]
 
     assert (row.state, row.reason) == ("planned", "deferred: quiet_hours")
     assert row.due_at.astimezone(UTC).hour in (12, 13)  # Eight in the morning there, by summer or winter time.
     assert timedelta(0) < row.due_at - night < timedelta(hours=9)
-    parts.clock.move_to(row.due_at + timedelta(seconds=1))
-    send_due_letters(parts)
-    assert letters(parts)["how-to-use"].state == "sent"
+    services.clock.move_to(row.due_at + timedelta(seconds=1))
+    send_due_letters(services)
+    assert letters(services)["how-to-use"].state == "sent"
 
 
-def test_letters_over_the_daily_limit_go_the_next_morning(parts: Parts) -> None:
-    limited(parts, letters_a_day=1)
+def test_letters_over_the_daily_limit_go_the_next_morning(services: Services) -> None:
+    limited(services, letters_a_day=1)
     for order in ("1", "2"):
-        hook(parts, order=order, email=f"runner{order}@shop.example")
-    handle_hooks(parts)
-    first = [row for row in rows(parts, Letter) if row.letter == "how-to-use"]
-    parts.clock.move_to(max(row.due_at for row in first).replace(hour=23, minute=0) + timedelta(seconds=1))
-    send_due_letters(parts)
-    states = sorted((row.state, row.reason) for row in rows(parts, Letter) if row.letter == "how-to-use")
+        hook(services, order=order, email=f"runner{order}@shop.example")
+    handle_hooks(services)
+    first = [row for row in rows(services, Letter) if row.letter == "how-to-use"]
+    services.clock.move_to(max(row.due_at for row in first).replace(hour=23, minute=0) + timedelta(seconds=1))
+    send_due_letters(services)
+    states = sorted((row.state, row.reason) for row in rows(services, Letter) if row.letter == "how-to-use")
 
     assert states == [("planned", "deferred: daily_limit"), ("sent", "taken_by_carrier")]
-    waiting = next(row for row in rows(parts, Letter) if row.reason == "deferred: daily_limit")
-    assert waiting.due_at == (parts.now() + timedelta(days=1)).replace(hour=8, minute=0, second=0, microsecond=0)
-    parts.clock.move_to(waiting.due_at + timedelta(minutes=1))
-    send_due_letters(parts)
-    assert {row.state for row in rows(parts, Letter) if row.letter == "how-to-use"} == {"sent"}
+    waiting = next(row for row in rows(services, Letter) if row.reason == "deferred: daily_limit")
+    assert waiting.due_at == (services.now() + timedelta(days=1)).replace(hour=8, minute=0, second=0, microsecond=0)
+    services.clock.move_to(waiting.due_at + timedelta(minutes=1))
+    send_due_letters(services)
+    assert {row.state for row in rows(services, Letter) if row.letter == "how-to-use"} == {"sent"}
 
 
-def test_a_letter_somebody_has_just_asked_for_goes_at_once(sqlite_parts: Parts) -> None:
-    limited(sqlite_parts, quiet_from="00:00", quiet_to="23:59")
-    served, known = submit_answers(sqlite_parts, shop="demo", quiz="leg-day", answers=ANSWERS)
+def test_a_letter_somebody_has_just_asked_for_goes_at_once(sqlite_services: Services) -> None:
+    limited(sqlite_services, quiet_from="00:00", quiet_to="23:59")
+    served, known = submit_answers(sqlite_services, shop="demo", quiz="leg-day", answers=ANSWERS)
     consents = {"result": True, "marketing": False, "health_data": False}
     code = json.loads(known.body)["code"]
     request_letter(
-        sqlite_parts, served=served, code=code, email="new@shop.example", consents=consents, text_version="1"
+        sqlite_services, served=served, code=code, email="new@shop.example", consents=consents, text_version="1"
     )
-    send_due_letters(sqlite_parts)
+    send_due_letters(sqlite_services)
 
-    assert {row.state for row in rows(sqlite_parts, Letter)} == {"sent"}
+    assert {row.state for row in rows(sqlite_services, Letter)} == {"sent"}
 
 
-def test_a_shop_without_limits_sends_as_before(sqlite_parts: Parts) -> None:
-    assert (shop(sqlite_parts).quiet_from, shop(sqlite_parts).letters_a_day) == ("", 0)
-    hook(sqlite_parts)
-    handle_hooks(sqlite_parts)
-    sqlite_parts.clock.move_to(letters(sqlite_parts)["how-to-use"].due_at.replace(hour=23))
-    send_due_letters(sqlite_parts)
+def test_a_shop_without_limits_sends_as_before(sqlite_services: Services) -> None:
+    assert (shop(sqlite_services).quiet_from, shop(sqlite_services).letters_a_day) == ("", 0)
+    hook(sqlite_services)
+    handle_hooks(sqlite_services)
+    sqlite_services.clock.move_to(letters(sqlite_services)["how-to-use"].due_at.replace(hour=23))
+    send_due_letters(sqlite_services)
 
-    assert letters(sqlite_parts)["how-to-use"].state == "sent"
+    assert letters(sqlite_services)["how-to-use"].state == "sent"
 
 
 # Settings --------------------------------------------------------------------------------------------
@@ -448,24 +454,24 @@ GOOD = {
 }
 
 
-def save(parts: Parts, client: Any, seen: str = "", **fields: str) -> Any:
+def save(services: Services, client: Any, seen: str = "", **fields: str) -> Any:
     mark = seen or re.findall(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings")))[0]
     return post(client, f"{HERE}/settings", seen=mark, **{**GOOD, **fields})
 
 
-def test_settings_are_saved_together_with_one_entry_in_the_log(parts: Parts) -> None:
-    client = client_in(parts)
-    assert save(parts, client).status_code == 303
-    row = shop(parts)
+def test_settings_are_saved_together_with_one_entry_in_the_log(services: Services) -> None:
+    client = client_in(services)
+    assert save(services, client).status_code == 303
+    row = shop(services)
 
     assert (row.name, row.url, row.timezone) == ("Fell & Stride", "https://store.example", "Europe/Berlin")
     assert row.postal_address == "1 Road, 2345 Town"
     assert row.cart == {"kind": "form", "action": "/cart/add"}
     assert (row.quiet_from, row.quiet_to, row.letters_a_day) == ("21:00", "08:00", 500)
     assert (row.approval, row.paused) == (True, False)
-    assert told(parts).count("settings_changed") == 1
-    assert save(parts, client).status_code == 303
-    assert told(parts).count("settings_changed") == 1
+    assert told(services).count("settings_changed") == 1
+    assert save(services, client).status_code == 303
+    assert told(services).count("settings_changed") == 1
 
 
 @pytest.mark.parametrize(
@@ -484,12 +490,12 @@ def test_settings_are_saved_together_with_one_entry_in_the_log(parts: Parts) -> 
     ],
 )
 def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(
-    sqlite_parts: Parts, field: str, value: str, words: str
+    sqlite_services: Services, field: str, value: str, words: str
 ) -> None:
-    client = client_in(sqlite_parts)
-    before = shop(sqlite_parts)
-    answer = save(sqlite_parts, client, **{field: value})
-    after = shop(sqlite_parts)
+    client = client_in(sqlite_services)
+    before = shop(sqlite_services)
+    answer = save(sqlite_services, client, **{field: value})
+    after = shop(sqlite_services)
 
     assert answer.status_code == 422
     assert words in text_of(answer)
@@ -497,42 +503,42 @@ def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(
     assert (before.name, before.timezone, before.cart) == (after.name, after.timezone, after.cart)
 
 
-def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     mark = re.findall(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings")))[0]
-    me = person(sqlite_parts, "owner@demo.example")
-    change_shop(sqlite_parts, shop="demo", values={"paused": True}, by=me)
-    answer = save(sqlite_parts, client, seen=mark)
+    me = person(sqlite_services, "owner@demo.example")
+    change_shop(sqlite_services, shop="demo", values={"paused": True}, by=me)
+    answer = save(sqlite_services, client, seen=mark)
 
     assert answer.status_code == 409
-    assert shop(sqlite_parts).paused is True
+    assert shop(sqlite_services).paused is True
     assert "Somebody else changed" in text_of(answer)
 
 
-def test_a_product_is_withheld_and_released_with_a_reason(sqlite_parts: Parts) -> None:
-    parts, client = sqlite_parts, client_in(sqlite_parts)
+def test_a_product_is_withheld_and_released_with_a_reason(sqlite_services: Services) -> None:
+    services, client = sqlite_services, client_in(sqlite_services)
     path = f"{HERE}/settings/products"
     nothing = post(client, path, sku="ROLL-75", do="withhold", reason=" ")
     assert nothing.status_code == 422
     for _ in range(2):
         post(client, path, sku="ROLL-75", do="withhold", reason="A batch is checked")
     page = text_of(client.get(path))
-    served = parts.live.live("demo", "leg-day")
+    served = services.live.live("demo", "leg-day")
     assert served is not None
     assert "A batch is checked" in page
     assert "ROLL-75" in served.engine.shelf.blocked
     post(client, path, sku="ROLL-75", do="release", reason="It is fine")
-    with parts.reads() as session:
-        row = stored_product(session, shop(parts).id, "ROLL-75")
+    with services.reads() as session:
+        row = stored_product(session, shop(services).id, "ROLL-75")
 
     assert row is not None
     assert (row.blocked, row.block_reason) == (False, "It is fine")
-    assert [each for each in told(parts) if each.startswith("product")] == ["product_withheld", "product_released"]
+    assert [each for each in told(services) if each.startswith("product")] == ["product_withheld", "product_released"]
     assert post(client, path, sku="NONE-1", do="withhold", reason="x").status_code == 404
 
 
-def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     page = text_of(client.get(f"{HERE}/settings/embed?accent=%23aabbcc&paper=%23ffffff&ink=%23000000&card=%23ffffff"))
     odd = text_of(client.get(f"{HERE}/settings/embed?accent=red;}}body{{display:none"))
 
@@ -544,10 +550,10 @@ def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_parts: Part
     assert '<recovery-quiz shop="demo" quiz="leg-day" api="/console/shops/demo/quizzes/leg-day/try/api">' in page
 
 
-def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
-    hook(sqlite_parts)
-    handle_hooks(sqlite_parts)
+def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
+    hook(sqlite_services)
+    handle_hooks(sqlite_services)
     for path in (
         "people",
         "people/1",
@@ -566,15 +572,17 @@ def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_parts: Parts) -
         assert not re.search(r"\son\w+=|\sstyle=|<style", answer.get_data(as_text=True)), path
 
 
-def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_parts: Parts) -> None:
-    limited(sqlite_parts, timezone="Asia/Tokyo")
-    hook(sqlite_parts)
-    handle_hooks(sqlite_parts)
-    placed = rows(sqlite_parts, Order)[0].placed_at
+def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_services: Services) -> None:
+    limited(sqlite_services, timezone="Asia/Tokyo")
+    hook(sqlite_services)
+    handle_hooks(sqlite_services)
+    placed = rows(sqlite_services, Order)[0].placed_at
     assert isinstance(placed, datetime)
     there = placed + timedelta(hours=9)
 
-    assert there.strftime("placed %-d %b, %H:%M") in text_of(client_in(sqlite_parts, "publisher").get(f"{HERE}/orders"))
+    assert there.strftime("placed %-d %b, %H:%M") in text_of(
+        client_in(sqlite_services, "publisher").get(f"{HERE}/orders")
+    )
 
 
 def test_every_entry_of_the_log_has_words_and_a_kind() -> None:

@@ -12,36 +12,36 @@ import widget.actions.handle_hooks as handling
 from tests.console_forms import client_in, post
 from tests.integration.test_chain import hook, rows
 from widget.actions.handle_hooks import BATCH, MAX_ATTEMPTS, handle_hooks
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.hooks import Hook
 from widget.storage.orders import Order
 
 
 @pytest.fixture
-def poisoned(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Parts:
+def poisoned(services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """As many deliveries as one batch takes that raise a database error each time, and a good one behind them."""
     for number in range(BATCH):
-        hook(parts, order=f"poison-{number}")
-    hook(parts, order="good")
+        hook(services, order=f"poison-{number}")
+    hook(services, order="good")
     original = handling.record_order
 
-    def record(parts: Parts, session: Any, shop: Any, event: Any) -> None:
+    def record(services: Services, session: Any, shop: Any, event: Any) -> None:
         if event.external_id.startswith("poison"):
             raise OperationalError("INSERT", None, Exception("for good"))
-        original(parts, session, shop, event)
+        original(services, session, shop, event)
 
     monkeypatch.setattr(handling, "record_order", record)
-    return parts
+    return services
 
 
-def states(parts: Parts) -> dict[str, int]:
+def states(services: Services) -> dict[str, int]:
     found: dict[str, int] = {}
-    for row in rows(parts, Hook):
+    for row in rows(services, Hook):
         found[row.state] = found.get(row.state, 0) + 1
     return found
 
 
-def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Parts) -> None:
+def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Services) -> None:
     handle_hooks(poisoned)
     handle_hooks(poisoned)
 
@@ -50,9 +50,9 @@ def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Parts) -> Non
 
 
 def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hook(parts, order="poison-1")
+    hook(services, order="poison-1")
     tries: list[int] = []
 
     def record(*_: Any) -> None:
@@ -62,20 +62,20 @@ def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
     with monkeypatch.context() as patched:
         patched.setattr(handling, "record_order", record)
         for _ in range(MAX_ATTEMPTS * 2):
-            handle_hooks(parts)
-            handle_hooks(parts)  # At once again: nothing happens.
-            parts.clock.move_to(parts.now() + timedelta(hours=1, minutes=1))
-    (failed,) = rows(parts, Hook)
+            handle_hooks(services)
+            handle_hooks(services)  # At once again: nothing happens.
+            services.clock.move_to(services.now() + timedelta(hours=1, minutes=1))
+    (failed,) = rows(services, Hook)
 
     assert len(tries) == MAX_ATTEMPTS
     assert (failed.state, failed.attempts) == ("failed", MAX_ATTEMPTS)
     assert "gave up after" in failed.error
-    post(client_in(parts), f"/console/shops/demo/orders/deliveries/{failed.id}/replay")
-    handle_hooks(parts)
-    assert [order.external_id for order in rows(parts, Order)] == ["poison-1"]
+    post(client_in(services), f"/console/shops/demo/orders/deliveries/{failed.id}/replay")
+    handle_hooks(services)
+    assert [order.external_id for order in rows(services, Order)] == ["poison-1"]
 
 
-def test_adding_a_shop_twice_at_once_is_told(parts: Parts) -> None:
+def test_adding_a_shop_twice_at_once_is_told(services: Services) -> None:
     import threading
 
     from widget.actions.add_shop import BadShop, add_shop
@@ -85,7 +85,7 @@ def test_adding_a_shop_twice_at_once_is_told(parts: Parts) -> None:
     def add() -> None:
         barrier.wait()
         try:
-            add_shop(parts, "twice", name="Twice")
+            add_shop(services, "twice", name="Twice")
             told.append("added")
         except BadShop as error:
             told.append(str(error))

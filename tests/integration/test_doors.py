@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import GOOD
-from widget.parts import Parts
+from widget.services import Services
 from widget.web.assets import ASSETS, LOADER, NAMES
 
 QUIZ = "/v1/shops/demo/quizzes/leg-day"
@@ -167,11 +167,11 @@ def test_a_body_in_chunks_is_held_to_the_same_limit(client: Any) -> None:
     assert client.post(RESPONSES, content_type="application/json", **sent).status_code == 413
 
 
-def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_parts: Parts) -> None:
+def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_services: Services) -> None:
     from widget.actions.answer_check_in import check_in_token
     from widget.telemetry import masked_path
 
-    token = check_in_token(sqlite_parts, 7, "worse")
+    token = check_in_token(sqlite_services, 7, "worse")
 
     assert "worse" not in token
     assert masked_path(f"/f/{token}") == "/f/…"
@@ -276,18 +276,18 @@ def test_letters_are_limited_per_address(client: Any) -> None:
     assert "Retry-After" in answers[-1].headers
 
 
-def test_the_unsubscribe_link_takes_any_post_and_no_get(sqlite_parts: Parts) -> None:
+def test_the_unsubscribe_link_takes_any_post_and_no_get(sqlite_services: Services) -> None:
     from tests.conftest import client_of
     from widget.storage.contacts import Consent, contact_for
 
-    with sqlite_parts.sessions.begin() as session:
+    with sqlite_services.sessions.begin() as session:
         contact = contact_for(
-            session, shop_id=1, address_hash="h", email="a@shop.example", locale="", at=sqlite_parts.now()
+            session, shop_id=1, address_hash="h", email="a@shop.example", locale="", at=sqlite_services.now()
         )
-    client, path = client_of(sqlite_parts), f"/u/{sqlite_parts.seals.token('u', contact.id)}"
+    client, path = client_of(sqlite_services), f"/u/{sqlite_services.seals.token('u', contact.id)}"
 
     def withdrawn() -> int:
-        with sqlite_parts.reads() as session:
+        with sqlite_services.reads() as session:
             return session.query(Consent).count()
 
     assert client.get(path).status_code == client.head(path).status_code == 200

@@ -25,7 +25,7 @@ from widget.actions.publish_draft import (
 from widget.content.editing import KINDS, MAPPING, QUESTION, SINGLE, Step, apply, differences, record_hash, records_of
 from widget.content.reader import read_files
 from widget.content.writer import canonical_files
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.drafts import PlannedPublish
 from widget.storage.people import Person
@@ -34,20 +34,20 @@ from widget.web.console.fields import FIELDS, GROUP, ROWS, Field
 from widget.web.console.form_data import read_form, shown_value
 
 
-def person(parts: Parts, name: str = "anna", role: str = "owner") -> Person:
-    return add_person(parts, shop="demo", email=f"{name}@team.example", role=role, name=name.title())[0]
+def person(services: Services, name: str = "anna", role: str = "owner") -> Person:
+    return add_person(services, shop="demo", email=f"{name}@team.example", role=role, name=name.title())[0]
 
 
-def draft_of(parts: Parts) -> Any:
-    return open_draft(parts, shop="demo", quiz="leg-day").draft
+def draft_of(services: Services) -> Any:
+    return open_draft(services, shop="demo", quiz="leg-day").draft
 
 
-def weigh(parts: Parts, by: Person, row: str, weight: str, *, draft: Any = None) -> int:
+def weigh(services: Services, by: Person, row: str, weight: str, *, draft: Any = None) -> int:
     """Set the weight of a mapping row, as a form that shows ``draft`` would."""
-    draft = draft or draft_of(parts)
+    draft = draft or draft_of(services)
     record = records_of(draft.files, MAPPING)[row]
     return put_record(
-        parts,
+        services,
         draft=draft,
         by=by,
         kind=MAPPING,
@@ -58,14 +58,14 @@ def weigh(parts: Parts, by: Person, row: str, weight: str, *, draft: Any = None)
     )
 
 
-def weight_of(parts: Parts, row: str) -> str:
-    return str(records_of(draft_of(parts).files, MAPPING)[row]["weight"])
+def weight_of(services: Services, row: str) -> str:
+    return str(records_of(draft_of(services).files, MAPPING)[row]["weight"])
 
 
-def publish(parts: Parts, by: Person, **more: Any) -> int:
-    revision = draft_of(parts).revision
+def publish(services: Services, by: Person, **more: Any) -> int:
+    revision = draft_of(services).revision
     return publish_draft(
-        parts, **{"shop": "demo", "quiz": "leg-day", "by": by, "note": "a try", "revision": revision, **more}
+        services, **{"shop": "demo", "quiz": "leg-day", "by": by, "note": "a try", "revision": revision, **more}
     )
 
 
@@ -120,47 +120,47 @@ def test_what_differs_is_told_record_by_record_moves_included() -> None:
 # Two people ------------------------------------------------------------------------------------------
 
 
-def test_two_people_on_two_rows_lose_nothing(parts: Parts) -> None:
-    anna, ben = person(parts, "anna"), person(parts, "ben")
-    seen_by_both = draft_of(parts)
-    weigh(parts, anna, "rub-in-cream", "31", draft=seen_by_both)
-    weigh(parts, ben, "rub-in-salve", "11", draft=seen_by_both)
+def test_two_people_on_two_rows_lose_nothing(services: Services) -> None:
+    anna, ben = person(services, "anna"), person(services, "ben")
+    seen_by_both = draft_of(services)
+    weigh(services, anna, "rub-in-cream", "31", draft=seen_by_both)
+    weigh(services, ben, "rub-in-salve", "11", draft=seen_by_both)
 
-    assert (weight_of(parts, "rub-in-cream"), weight_of(parts, "rub-in-salve")) == ("31", "11")
+    assert (weight_of(services, "rub-in-cream"), weight_of(services, "rub-in-salve")) == ("31", "11")
 
 
-def test_two_people_on_one_row_are_told_and_nothing_is_overwritten(parts: Parts) -> None:
-    anna, ben = person(parts, "anna"), person(parts, "ben")
-    seen_by_both = draft_of(parts)
-    weigh(parts, anna, "rub-in-cream", "31", draft=seen_by_both)
+def test_two_people_on_one_row_are_told_and_nothing_is_overwritten(services: Services) -> None:
+    anna, ben = person(services, "anna"), person(services, "ben")
+    seen_by_both = draft_of(services)
+    weigh(services, anna, "rub-in-cream", "31", draft=seen_by_both)
     # Ben's page still holds the row as it was; the draft is read afresh when he saves.
     record = records_of(seen_by_both.files, MAPPING)["rub-in-cream"]
     mine = {"seen": record_hash(record), "after": {**record, "weight": "7"}, "what": ""}
     with pytest.raises(EditConflict) as told:
-        put_record(parts, draft=draft_of(parts), by=ben, kind=MAPPING, record="rub-in-cream", **mine)
+        put_record(services, draft=draft_of(services), by=ben, kind=MAPPING, record="rub-in-cream", **mine)
 
     assert told.value.by == "Anna"
     assert told.value.now is not None
     assert told.value.now["weight"] == "31"
-    assert weight_of(parts, "rub-in-cream") == "31"
+    assert weight_of(services, "rub-in-cream") == "31"
 
 
-def test_a_row_that_changed_under_a_stale_draft_is_a_conflict_too(parts: Parts) -> None:
-    anna = person(parts)
-    stale = draft_of(parts)
-    weigh(parts, anna, "rub-in-cream", "31", draft=stale)
+def test_a_row_that_changed_under_a_stale_draft_is_a_conflict_too(services: Services) -> None:
+    anna = person(services)
+    stale = draft_of(services)
+    weigh(services, anna, "rub-in-cream", "31", draft=stale)
 
     with pytest.raises(EditConflict):
-        weigh(parts, anna, "rub-in-cream", "32", draft=stale)
+        weigh(services, anna, "rub-in-cream", "32", draft=stale)
 
 
-def test_an_id_that_is_there_is_not_taken_twice(parts: Parts) -> None:
-    record = records_of(draft_of(parts).files, MAPPING)["rub-in-cream"]
+def test_an_id_that_is_there_is_not_taken_twice(services: Services) -> None:
+    record = records_of(draft_of(services).files, MAPPING)["rub-in-cream"]
     with pytest.raises(IdTaken):
         put_record(
-            parts,
-            draft=draft_of(parts),
-            by=person(parts),
+            services,
+            draft=draft_of(services),
+            by=person(services),
             kind=MAPPING,
             record="rub-in-cream",
             seen="",
@@ -169,15 +169,15 @@ def test_an_id_that_is_there_is_not_taken_twice(parts: Parts) -> None:
         )
 
 
-def test_undo_goes_back_change_by_change(parts: Parts) -> None:
-    anna = person(parts)
-    before = records_of(draft_of(parts).files, MAPPING)
-    weigh(parts, anna, "rub-in-cream", "31")
-    weigh(parts, anna, "rub-in-cream", "32")
-    row = records_of(draft_of(parts).files, MAPPING)["large-cream"]
+def test_undo_goes_back_change_by_change(services: Services) -> None:
+    anna = person(services)
+    before = records_of(draft_of(services).files, MAPPING)
+    weigh(services, anna, "rub-in-cream", "31")
+    weigh(services, anna, "rub-in-cream", "32")
+    row = records_of(draft_of(services).files, MAPPING)["large-cream"]
     put_record(
-        parts,
-        draft=draft_of(parts),
+        services,
+        draft=draft_of(services),
         by=anna,
         kind=MAPPING,
         record="large-cream",
@@ -186,19 +186,19 @@ def test_undo_goes_back_change_by_change(parts: Parts) -> None:
         what="deleted",
     )
 
-    undo_change(parts, draft=draft_of(parts), by=anna)
-    assert list(records_of(draft_of(parts).files, MAPPING)) == list(before)
-    undo_change(parts, draft=draft_of(parts), by=anna)
-    assert weight_of(parts, "rub-in-cream") == "31"
-    undo_change(parts, draft=draft_of(parts), by=anna)
-    assert records_of(draft_of(parts).files, MAPPING) == before
+    undo_change(services, draft=draft_of(services), by=anna)
+    assert list(records_of(draft_of(services).files, MAPPING)) == list(before)
+    undo_change(services, draft=draft_of(services), by=anna)
+    assert weight_of(services, "rub-in-cream") == "31"
+    undo_change(services, draft=draft_of(services), by=anna)
+    assert records_of(draft_of(services).files, MAPPING) == before
     with pytest.raises(NothingToUndo):
-        undo_change(parts, draft=draft_of(parts), by=anna)
+        undo_change(services, draft=draft_of(services), by=anna)
 
 
-def test_every_change_is_in_the_log_with_who_made_it(parts: Parts) -> None:
-    weigh(parts, person(parts), "rub-in-cream", "31")
-    with parts.reads() as session:
+def test_every_change_is_in_the_log_with_who_made_it(services: Services) -> None:
+    weigh(services, person(services), "rub-in-cream", "31")
+    with services.reads() as session:
         told = session.scalars(select(AuditEntry).where(AuditEntry.what == "draft_changed")).one()
 
     assert (told.who, told.about) == ("Anna", "leg-day: row rub-in-cream: weight 30 → 31")
@@ -207,15 +207,22 @@ def test_every_change_is_in_the_log_with_who_made_it(parts: Parts) -> None:
 # Checks ----------------------------------------------------------------------------------------------
 
 
-def test_the_report_names_the_record_and_the_field_of_a_finding(parts: Parts) -> None:
-    anna = person(parts)
-    draft = draft_of(parts)
+def test_the_report_names_the_record_and_the_field_of_a_finding(services: Services) -> None:
+    anna = person(services)
+    draft = draft_of(services)
     record = records_of(draft.files, MAPPING)["rub-in-cream"]
     after = {**record, "when": "area = calfs", "reason": "Relieves pain at once."}
     put_record(
-        parts, draft=draft, by=anna, kind=MAPPING, record="rub-in-cream", seen=record_hash(record), after=after, what=""
+        services,
+        draft=draft,
+        by=anna,
+        kind=MAPPING,
+        record="rub-in-cream",
+        seen=record_hash(record),
+        after=after,
+        what="",
     )
-    report = ensure_report(parts, draft_of(parts)).report
+    report = ensure_report(services, draft_of(services)).report
     unknown = next(each for each in report["findings"] if each["code"] == "unknown_option")
 
     assert (unknown["record"], unknown["field"], unknown["suggestion"]) == ("rub-in-cream", "when", "calves")
@@ -223,13 +230,13 @@ def test_the_report_names_the_record_and_the_field_of_a_finding(parts: Parts) ->
     assert report["impact"] is None
 
 
-def test_the_impact_counts_paths_and_real_answers(parts: Parts) -> None:
-    web = client_of(parts)
+def test_the_impact_counts_paths_and_real_answers(services: Services) -> None:
+    web = client_of(services)
     for _ in range(3):
         web.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": {**GOOD, "apply": ["rub-in"]}})
-    parts.recorder.flush()
-    weigh(parts, person(parts), "rub-in-salve", "90")
-    report = ensure_report(parts, draft_of(parts)).report
+    services.recorder.flush()
+    weigh(services, person(services), "rub-in-salve", "90")
+    report = ensure_report(services, draft_of(services)).report
 
     assert report["answers"] == 3
     assert report["row_answers"]["rub-in-salve"] == 3
@@ -239,146 +246,167 @@ def test_the_impact_counts_paths_and_real_answers(parts: Parts) -> None:
     assert report["impact"]["away_from_doctor"] == 0
 
 
-def test_a_report_is_of_one_revision_only(parts: Parts) -> None:
-    ensure_report(parts, draft_of(parts))
-    assert fresh_report(parts, draft_of(parts)) is not None
-    weigh(parts, person(parts), "rub-in-cream", "31")
+def test_a_report_is_of_one_revision_only(services: Services) -> None:
+    ensure_report(services, draft_of(services))
+    assert fresh_report(services, draft_of(services)) is not None
+    weigh(services, person(services), "rub-in-cream", "31")
 
-    assert fresh_report(parts, draft_of(parts)) is None
+    assert fresh_report(services, draft_of(services)) is None
 
 
-def test_a_large_quiz_is_checked_by_a_worker(parts: Parts) -> None:
-    keep_report(parts, draft_of(parts), WAITING, {})
-    assert check_waiting_drafts(parts) == 1
-    found = fresh_report(parts, draft_of(parts))
+def test_a_large_quiz_is_checked_by_a_worker(services: Services) -> None:
+    keep_report(services, draft_of(services), WAITING, {})
+    assert check_waiting_drafts(services) == 1
+    found = fresh_report(services, draft_of(services))
 
     assert found is not None
     assert found.state == DONE
     assert found.report["paths"]["exact"]
-    assert check_waiting_drafts(parts) == 0
+    assert check_waiting_drafts(services) == 0
 
 
 # Publishing ------------------------------------------------------------------------------------------
 
 
-def best(parts: Parts) -> str:
+def best(services: Services) -> str:
     answers = {**GOOD, "apply": ["rub-in"]}
-    result = client_of(parts).post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": answers}).json["result"]
+    result = (
+        client_of(services).post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": answers}).json["result"]
+    )
     return str(result["products"][0]["form"])
 
 
-def test_shoppers_see_what_is_published_and_the_way_back(parts: Parts) -> None:
-    anna = person(parts)
-    assert best(parts) == "cream"
-    weigh(parts, anna, "rub-in-salve", "95")
-    assert best(parts) == "cream"  # A draft is nobody's business yet.
-    number = publish(parts, anna)
-    assert (number, best(parts)) == (2, "salve")
-    assert differences(open_draft(parts, shop="demo", quiz="leg-day").base, draft_of(parts).files) == []
-    assert roll_back(parts, shop="demo", quiz="leg-day", number=1, by=anna)
+def test_shoppers_see_what_is_published_and_the_way_back(services: Services) -> None:
+    anna = person(services)
+    assert best(services) == "cream"
+    weigh(services, anna, "rub-in-salve", "95")
+    assert best(services) == "cream"  # A draft is nobody's business yet.
+    number = publish(services, anna)
+    assert (number, best(services)) == (2, "salve")
+    assert differences(open_draft(services, shop="demo", quiz="leg-day").base, draft_of(services).files) == []
+    assert roll_back(services, shop="demo", quiz="leg-day", number=1, by=anna)
 
-    assert best(parts) == "cream"
-    assert not roll_back(parts, shop="demo", quiz="leg-day", number=1, by=anna)
+    assert best(services) == "cream"
+    assert not roll_back(services, shop="demo", quiz="leg-day", number=1, by=anna)
 
 
-def test_a_draft_that_moved_is_not_published_unseen(parts: Parts) -> None:
-    anna = person(parts)
-    seen = draft_of(parts).revision
-    weigh(parts, anna, "rub-in-salve", "95")
+def test_a_draft_that_moved_is_not_published_unseen(services: Services) -> None:
+    anna = person(services)
+    seen = draft_of(services).revision
+    weigh(services, anna, "rub-in-salve", "95")
     with pytest.raises(DraftMoved):
-        publish(parts, anna, revision=seen)
+        publish(services, anna, revision=seen)
 
-    assert best(parts) == "cream"
+    assert best(services) == "cream"
 
 
-def test_a_claim_that_the_law_forbids_is_not_published(parts: Parts) -> None:
-    anna = person(parts)
-    draft = draft_of(parts)
+def test_a_claim_that_the_law_forbids_is_not_published(services: Services) -> None:
+    anna = person(services)
+    draft = draft_of(services)
     record = records_of(draft.files, MAPPING)["rub-in-cream"]
     after = {**record, "reason": "This cream cures arthritis and relieves pain."}
     put_record(
-        parts, draft=draft, by=anna, kind=MAPPING, record="rub-in-cream", seen=record_hash(record), after=after, what=""
+        services,
+        draft=draft,
+        by=anna,
+        kind=MAPPING,
+        record="rub-in-cream",
+        seen=record_hash(record),
+        after=after,
+        what="",
     )
     with pytest.raises(NotPublishable):
-        publish(parts, anna)
+        publish(services, anna)
 
-    assert open_draft(parts, shop="demo", quiz="leg-day").live == 1
+    assert open_draft(services, shop="demo", quiz="leg-day").live == 1
 
 
-def test_where_a_second_person_is_needed_the_first_cannot_publish(parts: Parts) -> None:
-    anna, ben = person(parts, "anna"), person(parts, "ben")
-    with parts.sessions.begin() as session:
+def test_where_a_second_person_is_needed_the_first_cannot_publish(services: Services) -> None:
+    anna, ben = person(services, "anna"), person(services, "ben")
+    with services.sessions.begin() as session:
         session.scalars(select(Shop).where(Shop.slug == "demo")).one().approval = True
-    weigh(parts, anna, "rub-in-salve", "95")
+    weigh(services, anna, "rub-in-salve", "95")
     with pytest.raises(SecondPersonNeeded):
-        publish(parts, anna)
+        publish(services, anna)
     plan_publish(
-        parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, approver_id=ben.id
+        services,
+        shop="demo",
+        quiz="leg-day",
+        by=anna,
+        note="",
+        revision=draft_of(services).revision,
+        approver_id=ben.id,
     )
-    with parts.reads() as session:
+    with services.reads() as session:
         planned = session.scalars(select(PlannedPublish)).one()
     with pytest.raises(SecondPersonNeeded):
-        agree_to_publish(parts, shop="demo", planned_id=planned.id, by=anna)
-    assert best(parts) == "cream"
+        agree_to_publish(services, shop="demo", planned_id=planned.id, by=anna)
+    assert best(services) == "cream"
 
-    assert agree_to_publish(parts, shop="demo", planned_id=planned.id, by=ben) == 2
-    assert best(parts) == "salve"
-
-
-def test_a_planned_publish_goes_live_at_its_time_and_once(parts: Parts) -> None:
-    anna = person(parts)
-    weigh(parts, anna, "rub-in-salve", "95")
-    at = parts.now() + timedelta(hours=2)
-    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
-    assert publish_due(parts) == 0
-    parts.clock.move_to(at + timedelta(minutes=1))
-
-    assert publish_due(parts) == 1
-    assert best(parts) == "salve"
-    assert publish_due(parts) == 0
+    assert agree_to_publish(services, shop="demo", planned_id=planned.id, by=ben) == 2
+    assert best(services) == "salve"
 
 
-def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(parts: Parts) -> None:
-    anna = person(parts)
-    weigh(parts, anna, "rub-in-salve", "95")
-    at = parts.now() + timedelta(days=1)
-    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
-    parts.clock.move_to(parts.now() + timedelta(days=2000))  # By then the evidence is due for review.
-    publish_due(parts)
-    with parts.reads() as session:
+def test_a_planned_publish_goes_live_at_its_time_and_once(services: Services) -> None:
+    anna = person(services)
+    weigh(services, anna, "rub-in-salve", "95")
+    at = services.now() + timedelta(hours=2)
+    plan_publish(
+        services, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(services).revision, due_at=at
+    )
+    assert publish_due(services) == 0
+    services.clock.move_to(at + timedelta(minutes=1))
+
+    assert publish_due(services) == 1
+    assert best(services) == "salve"
+    assert publish_due(services) == 0
+
+
+def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(services: Services) -> None:
+    anna = person(services)
+    weigh(services, anna, "rub-in-salve", "95")
+    at = services.now() + timedelta(days=1)
+    plan_publish(
+        services, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(services).revision, due_at=at
+    )
+    services.clock.move_to(services.now() + timedelta(days=2000))  # By then the evidence is due for review.
+    publish_due(services)
+    with services.reads() as session:
         planned = session.scalars(select(PlannedPublish)).one()
 
     assert planned.state == "failed"
     assert "error" in planned.reason
-    assert open_draft(parts, shop="demo", quiz="leg-day").live == 1
+    assert open_draft(services, shop="demo", quiz="leg-day").live == 1
 
 
-def test_one_draft_is_checked_at_a_time_in_a_process(sqlite_parts: Parts) -> None:
-    with sqlite_parts.checking:
-        meanwhile = ensure_report(sqlite_parts, draft_of(sqlite_parts))
+def test_one_draft_is_checked_at_a_time_in_a_process(sqlite_services: Services) -> None:
+    with sqlite_services.checking:
+        meanwhile = ensure_report(sqlite_services, draft_of(sqlite_services))
 
     assert meanwhile.state == "running"
-    assert fresh_report(sqlite_parts, draft_of(sqlite_parts)) is None
-    assert ensure_report(sqlite_parts, draft_of(sqlite_parts)).state == DONE
+    assert fresh_report(sqlite_services, draft_of(sqlite_services)) is None
+    assert ensure_report(sqlite_services, draft_of(sqlite_services)).state == DONE
 
 
 def test_a_worker_that_dies_while_it_publishes_loses_nothing(
-    sqlite_parts: Parts, monkeypatch: pytest.MonkeyPatch
+    sqlite_services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts, anna = sqlite_parts, person(sqlite_parts)
-    weigh(parts, anna, "rub-in-salve", "95")
-    at = parts.now() + timedelta(hours=2)
-    plan_publish(parts, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(parts).revision, due_at=at)
-    parts.clock.move_to(at + timedelta(minutes=1))
+    services, anna = sqlite_services, person(sqlite_services)
+    weigh(services, anna, "rub-in-salve", "95")
+    at = services.now() + timedelta(hours=2)
+    plan_publish(
+        services, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(services).revision, due_at=at
+    )
+    services.clock.move_to(at + timedelta(minutes=1))
     with monkeypatch.context() as patched:
         patched.setattr("widget.actions.publish_draft._note", lambda *args, **more: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
-            publish_due(parts)
-    publish_due(parts)
-    with parts.reads() as session:
+            publish_due(services)
+    publish_due(services)
+    with services.reads() as session:
         planned = session.scalars(select(PlannedPublish)).one()
         told = list(session.scalars(select(AuditEntry).where(AuditEntry.what == "published")))
 
     assert planned.state == "done"
     assert len(told) == 1
-    assert best(parts) == "salve"
+    assert best(services) == "salve"

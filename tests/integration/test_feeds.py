@@ -28,7 +28,7 @@ from widget.actions.submit_answers import submit_answers
 from widget.cache.shared import REVISIONS
 from widget.cli import main
 from widget.domain.drift import drift_problems
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage import feeds as feeds_table
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import StoredProduct, stored_product
@@ -54,36 +54,36 @@ def tsv(names: dict[str, str] | None = None, price: str = "31.00 USD", stock: st
     return HEAD + "".join(rows) + more
 
 
-def take(parts: Parts, text: str, **asked: Any) -> FeedReport:
-    return import_feed(parts, shop="demo", files=[io.BytesIO(text.encode())], asked=Asked(**asked))
+def take(services: Services, text: str, **asked: Any) -> FeedReport:
+    return import_feed(services, shop="demo", files=[io.BytesIO(text.encode())], asked=Asked(**asked))
 
 
-def owner(parts: Parts) -> Person:
-    client_in(parts)
-    with parts.reads() as session:
+def owner(services: Services) -> Person:
+    client_in(services)
+    with services.reads() as session:
         found = person_by_email(session, "owner@demo.example")
     assert found is not None
     return found
 
 
-def fed(parts: Parts) -> dict[str, dict[str, Any]]:
-    with parts.reads() as session:
+def fed(services: Services) -> dict[str, dict[str, Any]]:
+    with services.reads() as session:
         return {row.sku: row.feed for row in session.scalars(select(StoredProduct))}
 
 
-def feed(parts: Parts) -> Feed:
-    with parts.reads() as session:
+def feed(services: Services) -> Feed:
+    with services.reads() as session:
         return session.scalars(select(Feed)).one()
 
 
-def entries(parts: Parts) -> list[tuple[str, str]]:
-    with parts.reads() as session:
+def entries(services: Services) -> list[tuple[str, str]]:
+    with services.reads() as session:
         found = session.execute(select(AuditEntry.what, AuditEntry.who).order_by(AuditEntry.id)).all()
     return [(what, who) for what, who in found if what.startswith("feed")]
 
 
-def cards(parts: Parts) -> dict[str, dict[str, Any]]:
-    body = submit_answers(parts, shop="demo", quiz="leg-day", answers=GOOD)[1].body
+def cards(services: Services) -> dict[str, dict[str, Any]]:
+    body = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)[1].body
     return {card["sku"]: card for card in orjson.loads(body)["products"]}
 
 
@@ -97,26 +97,26 @@ def store() -> Iterator[Store]:
 # What changes ----------------------------------------------------------------------------------------
 
 
-def test_price_stock_and_a_vanished_product_reach_results(parts: Parts) -> None:
-    before = cards(parts)
+def test_price_stock_and_a_vanished_product_reach_results(services: Services) -> None:
+    before = cards(services)
     best = next(iter(before))
     names = {sku: card["name"] for sku, card in before.items()} | NAMES
-    report = take(parts, tsv(names, price="1,031.00 USD"))
+    report = take(services, tsv(names, price="1,031.00 USD"))
 
     assert (report.outcome, report.items, report.matched) == (DONE, len(names), len(names))
-    assert cards(parts)[best]["price"]["amount"] == 103100
-    take(parts, tsv({sku: name for sku, name in names.items() if sku != best}))
-    assert best not in cards(parts)
-    take(parts, tsv(names))
-    assert best in cards(parts)
-    take(parts, tsv(names, stock="out_of_stock"))
-    assert not set(names) & set(cards(parts))
+    assert cards(services)[best]["price"]["amount"] == 103100
+    take(services, tsv({sku: name for sku, name in names.items() if sku != best}))
+    assert best not in cards(services)
+    take(services, tsv(names))
+    assert best in cards(services)
+    take(services, tsv(names, stock="out_of_stock"))
+    assert not set(names) & set(cards(services))
 
 
 def test_another_process_sees_a_new_price_within_five_seconds(
-    make_parts: Callable[..., Parts], sqlite_url: str, redis_server: Any
+    make_services: Callable[..., Services], sqlite_url: str, redis_server: Any
 ) -> None:
-    here, there = make_parts(sqlite_url, redis_server()), make_parts(sqlite_url, redis_server())
+    here, there = make_services(sqlite_url, redis_server()), make_services(sqlite_url, redis_server())
     there.shared.subscribe(REVISIONS, there.live.moved)
     best = next(iter(cards(there)))
     take(here, tsv({best: "Cream"}, price="77.00 USD"))
@@ -127,9 +127,9 @@ def test_another_process_sees_a_new_price_within_five_seconds(
     assert cards(there)[best]["price"]["amount"] == 7700
 
 
-def test_what_a_product_contains_is_never_taken_from_a_feed(parts: Parts) -> None:
+def test_what_a_product_contains_is_never_taken_from_a_feed(services: Services) -> None:
     def safety() -> list[Any]:
-        served = parts.live.live("demo", "leg-day")
+        served = services.live.live("demo", "leg-day")
         assert served is not None
         names = ("contains", "allergens", "warnings", "certificate", "ingredients", "tags", "form", "priority", "uses")
         return [[getattr(each, name) for name in names] for each in served.engine.shelf.products]
@@ -137,96 +137,98 @@ def test_what_a_product_contains_is_never_taken_from_a_feed(parts: Parts) -> Non
     before = safety()
     head = HEAD[:-1] + "\tcontains\tallergens\twarnings\tcertificate\tactive\tpriority\ttags\n"
     row = "CREAM-60\tTrail Cream\t31.00 USD\tin_stock\thttps://s.example/\t\tnone\tnone\tnone\tyes\tno\t999\tx\n"
-    report = take(parts, head + row)
+    report = take(services, head + row)
 
     assert report.changed == ["CREAM-60"]
     assert safety() == before
-    assert fed(parts)["CREAM-60"]["active"] is True
+    assert fed(services)["CREAM-60"]["active"] is True
 
 
-def test_a_name_that_the_claims_rules_forbid_keeps_its_product_out_and_is_told(parts: Parts) -> None:
-    report = take(parts, tsv({**NAMES, "CREAM-60": "CBD Cream that cures arthritis pain"}))
-    served = parts.live.live("demo", "leg-day")
+def test_a_name_that_the_claims_rules_forbid_keeps_its_product_out_and_is_told(services: Services) -> None:
+    report = take(services, tsv({**NAMES, "CREAM-60": "CBD Cream that cures arthritis pain"}))
+    served = services.live.live("demo", "leg-day")
     assert served is not None
 
     assert report.outcome == DONE
     assert "CREAM-60 is kept out of results: its name in the store breaks the claims rules" in report.problems
     assert "CREAM-60" in served.engine.shelf.blocked
-    assert "CREAM-60" not in cards(parts)
-    assert fed(parts)["CREAM-60"]["price"] == 3100
+    assert "CREAM-60" not in cards(services)
+    assert fed(services)["CREAM-60"]["price"] == 3100
 
 
-def test_the_same_file_again_is_told_as_unchanged_unless_other_products_are_asked_for(parts: Parts) -> None:
-    revision = parts.live.live("demo", "leg-day")
-    assert take(parts, tsv()).outcome == DONE
-    moved = parts.live.live("demo", "leg-day")
-    again = take(parts, tsv())
+def test_the_same_file_again_is_told_as_unchanged_unless_other_products_are_asked_for(services: Services) -> None:
+    revision = services.live.live("demo", "leg-day")
+    assert take(services, tsv()).outcome == DONE
+    moved = services.live.live("demo", "leg-day")
+    again = take(services, tsv())
 
     assert (again.outcome, again.items, again.matched) == (UNCHANGED, 4, 4)
     assert revision is not None
     assert moved is not None
-    assert parts.live.live("demo", "leg-day") == moved
+    assert services.live.live("demo", "leg-day") == moved
     assert moved.engine.shelf.revision == revision.engine.shelf.revision + 1
     files = leg_day_files()
-    publish_files(parts, {**files, "products.yaml": files["products.yaml"].replace("SALVE-50", "SALVE-51")})
-    assert take(parts, tsv()).outcome == DONE
+    publish_files(services, {**files, "products.yaml": files["products.yaml"].replace("SALVE-50", "SALVE-51")})
+    assert take(services, tsv()).outcome == DONE
 
 
-def test_a_sale_with_an_end_is_looked_at_again(parts: Parts) -> None:
-    now = parts.now()
+def test_a_sale_with_an_end_is_looked_at_again(services: Services) -> None:
+    now = services.now()
     period = f"{(now - timedelta(hours=1)).isoformat()}/{(now + timedelta(hours=1)).isoformat()}"
     head = HEAD[:-1] + "\tsale_price\tsale_price_effective_date\n"
     text = f"{head}CREAM-60\tTrail Cream\t31.00 USD\tin_stock\t\t\t20.00 USD\t{period}\n"
-    take(parts, text)
-    assert fed(parts)["CREAM-60"]["price"] == 2000
-    parts.clock.move_to(now + timedelta(hours=2))
-    take(parts, text)
-    assert fed(parts)["CREAM-60"]["price"] == 3100
+    take(services, text)
+    assert fed(services)["CREAM-60"]["price"] == 2000
+    services.clock.move_to(now + timedelta(hours=2))
+    take(services, text)
+    assert fed(services)["CREAM-60"]["price"] == 3100
 
 
-def test_a_file_that_is_bad_at_its_end_changes_nothing(parts: Parts) -> None:
-    take(parts, tsv())
-    before = fed(parts)
+def test_a_file_that_is_bad_at_its_end_changes_nothing(services: Services) -> None:
+    take(services, tsv())
+    before = fed(services)
     rss = (
         '<rss xmlns:g="http://base.google.com/ns/1.0"><channel><item><g:id>CREAM-60</g:id><g:title>Cream</g:title>'
         "<g:price>1.00 USD</g:price><g:availability>in_stock</g:availability></item></chan"
     )
-    report = take(parts, rss)
+    report = take(services, rss)
 
     assert report.outcome == FAILED
     assert "Nothing was changed" in report.error
-    assert fed(parts) == before
-    assert (feed(parts).outcome, feed(parts).last_good_at is not None) == (FAILED, True)
+    assert fed(services) == before
+    assert (feed(services).outcome, feed(services).last_good_at is not None) == (FAILED, True)
 
 
-def test_a_failure_in_the_middle_of_taking_over_leaves_nothing(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    take(parts, tsv())
-    before = fed(parts)
+def test_a_failure_in_the_middle_of_taking_over_leaves_nothing(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(services, tsv())
+    before = fed(services)
 
     def breaks(*_: Any, **__: Any) -> None:
         raise RuntimeError
 
     monkeypatch.setattr("widget.actions.import_feed.note", breaks)
     with pytest.raises(RuntimeError):
-        take(parts, tsv(price="99.00 USD"))
-    assert fed(parts) == before
+        take(services, tsv(price="99.00 USD"))
+    assert fed(services) == before
 
 
-def test_an_item_that_cannot_be_read_keeps_what_was_known(parts: Parts) -> None:
-    take(parts, tsv())
+def test_an_item_that_cannot_be_read_keeps_what_was_known(services: Services) -> None:
+    take(services, tsv())
     bad = {sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}
-    report = take(parts, tsv(bad, more="CREAM-60\tTrail Cream\t12,99\tin_stock\t\t\n"))
+    report = take(services, tsv(bad, more="CREAM-60\tTrail Cream\t12,99\tin_stock\t\t\n"))
 
     assert report.outcome == DONE
     assert report.vanished == []
-    assert fed(parts)["CREAM-60"]["price"] == 3100
+    assert fed(services)["CREAM-60"]["price"] == 3100
     assert any("(CREAM-60) was left out: price '12,99'" in each for each in report.problems)
 
 
-def test_a_withheld_product_stays_withheld(parts: Parts) -> None:
-    change_product(parts, shop="demo", sku="CREAM-60", blocked=True, reason="recall")
-    take(parts, tsv())
-    with parts.reads() as session:
+def test_a_withheld_product_stays_withheld(services: Services) -> None:
+    change_product(services, shop="demo", sku="CREAM-60", blocked=True, reason="recall")
+    take(services, tsv())
+    with services.reads() as session:
         row = stored_product(session, session.scalars(select(Shop)).one().id, "CREAM-60")
     assert row is not None
     assert (row.blocked, row.block_reason, row.feed["price"]) == (True, "recall", 3100)
@@ -235,30 +237,30 @@ def test_a_withheld_product_stays_withheld(parts: Parts) -> None:
 # What vanished ---------------------------------------------------------------------------------------
 
 
-def test_when_more_than_a_third_vanished_nothing_changes_until_somebody_says_so(parts: Parts) -> None:
-    take(parts, tsv())
-    before = fed(parts)
+def test_when_more_than_a_third_vanished_nothing_changes_until_somebody_says_so(services: Services) -> None:
+    take(services, tsv())
+    before = fed(services)
     two = {sku: NAMES[sku] for sku in ("CREAM-60", "ROLL-75")}
-    report = take(parts, tsv(two, price="5.00 USD"))
+    report = take(services, tsv(two, price="5.00 USD"))
 
     assert (report.outcome, report.vanished) == (STOPPED, ["SALVE-50", "SPRAY-100"])
     assert "2 of the 4 products" in report.error
-    assert fed(parts) == before
-    assert take(parts, HEAD).outcome == STOPPED
-    assert take(parts, tsv(two, price="5.00 USD"), anyway=1).outcome == STOPPED  # More than was agreed to.
-    assert take(parts, tsv(two, price="5.00 USD"), anyway=2).outcome == DONE
-    assert {sku for sku, said in fed(parts).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
-    assert fed(parts)["CREAM-60"]["price"] == 500
-    assert take(parts, tsv()).outcome == DONE
-    assert all(said["active"] for said in fed(parts).values())
+    assert fed(services) == before
+    assert take(services, HEAD).outcome == STOPPED
+    assert take(services, tsv(two, price="5.00 USD"), anyway=1).outcome == STOPPED  # More than was agreed to.
+    assert take(services, tsv(two, price="5.00 USD"), anyway=2).outcome == DONE
+    assert {sku for sku, said in fed(services).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
+    assert fed(services)["CREAM-60"]["price"] == 500
+    assert take(services, tsv()).outcome == DONE
+    assert all(said["active"] for said in fed(services).values())
 
 
-def test_a_vanished_product_is_told_by_the_drift_check(parts: Parts) -> None:
-    take(parts, tsv())
-    report = take(parts, tsv({sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}))
-    served = parts.live.live("demo", "leg-day")
+def test_a_vanished_product_is_told_by_the_drift_check(services: Services) -> None:
+    take(services, tsv())
+    report = take(services, tsv({sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}))
+    served = services.live.live("demo", "leg-day")
     assert served is not None
-    told = [each.message for each in drift_problems(served.engine.shelf, fed(parts))]
+    told = [each.message for each in drift_problems(served.engine.shelf, fed(services))]
 
     assert report.vanished == ["CREAM-60"]
     assert any("(CREAM-60) is gone from the store" in each for each in told)
@@ -267,128 +269,130 @@ def test_a_vanished_product_is_told_by_the_drift_check(parts: Parts) -> None:
 # By a worker -----------------------------------------------------------------------------------------
 
 
-def due(parts: Parts) -> int:
-    return import_due_feeds(parts, limits=LOOPBACK)
+def due(services: Services) -> int:
+    return import_due_feeds(services, limits=LOOPBACK)
 
 
-def at(parts: Parts, store: Store, path: str = "/feed.tsv?token=hush") -> Person:
-    by = owner(parts)
-    change_feed(parts, shop="demo", address=store.root + path, by=by, limits=LOOPBACK)
+def at(services: Services, store: Store, path: str = "/feed.tsv?token=hush") -> Person:
+    by = owner(services)
+    change_feed(services, shop="demo", address=store.root + path, by=by, limits=LOOPBACK)
     return by
 
 
-def test_a_worker_fetches_what_is_due_and_no_sooner_again(parts: Parts, store: Store, log_lines: list[Any]) -> None:
+def test_a_worker_fetches_what_is_due_and_no_sooner_again(
+    services: Services, store: Store, log_lines: list[Any]
+) -> None:
     store.says["/feed.tsv?token=hush"] = gives(tsv().encode())
-    at(parts, store)
-    assert feed(parts).state == WAITING
-    assert due(parts) == 1
-    row = feed(parts)
+    at(services, store)
+    assert feed(services).state == WAITING
+    assert due(services) == 1
+    row = feed(services)
 
     assert (row.state, row.outcome, row.kind, row.items, row.matched) == ("idle", DONE, "tsv", 4, 4)
     assert row.due_at is not None
     assert row.last_run_at is not None
     assert row.due_at - row.last_run_at == EVERY
-    assert fed(parts)["CREAM-60"]["price"] == 3100
-    assert due(parts) == 0
-    parts.clock.move_to(parts.now() + EVERY + timedelta(seconds=1))
-    assert due(parts) == 1
-    assert feed(parts).outcome == UNCHANGED
+    assert fed(services)["CREAM-60"]["price"] == 3100
+    assert due(services) == 0
+    services.clock.move_to(services.now() + EVERY + timedelta(seconds=1))
+    assert due(services) == 1
+    assert feed(services).outcome == UNCHANGED
     assert len(store.asked) == 2
     assert "hush" not in row.sealed_address
     assert "hush" not in repr(log_lines)
-    assert entries(parts) == [("feed_changed", "The owner"), ("feed_imported", "The owner")]
+    assert entries(services) == [("feed_changed", "The owner"), ("feed_imported", "The owner")]
 
 
-def test_no_connection_to_the_database_is_held_while_the_store_answers(parts: Parts, store: Store) -> None:
+def test_no_connection_to_the_database_is_held_while_the_store_answers(services: Services, store: Store) -> None:
     held: list[int] = []
 
     def watches(handler: Any) -> None:
-        held.append(parts.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
+        held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
         gives(tsv().encode())(handler)
 
     store.says["/feed.tsv?token=hush"] = watches
-    at(parts, store)
-    due(parts)
+    at(services, store)
+    due(services)
 
     assert held == [0]
 
 
-def test_two_workers_never_run_the_same_feed(parts: Parts, store: Store) -> None:
+def test_two_workers_never_run_the_same_feed(services: Services, store: Store) -> None:
     runs: list[int] = []
 
     def meanwhile(handler: Any) -> None:
-        runs.append(due(parts))
+        runs.append(due(services))
         gives(tsv().encode())(handler)
 
     store.says["/feed.tsv?token=hush"] = meanwhile
-    at(parts, store)
+    at(services, store)
 
-    assert due(parts) == 1
+    assert due(services) == 1
     assert runs == [0]
 
 
-def test_a_feed_whose_worker_died_is_taken_by_another(parts: Parts, store: Store) -> None:
+def test_a_feed_whose_worker_died_is_taken_by_another(services: Services, store: Store) -> None:
     store.says["/feed.tsv?token=hush"] = gives(tsv().encode())
-    at(parts, store)
-    with parts.sessions.begin() as session:
+    at(services, store)
+    with services.sessions.begin() as session:
         row = session.scalars(select(Feed)).one()
-        row.state, row.started_at = RUNNING, parts.now()
-    assert due(parts) == 0
-    parts.clock.move_to(parts.now() + GIVEN_UP_AFTER + timedelta(seconds=1))
-    assert due(parts) == 1
-    assert feed(parts).outcome == DONE
+        row.state, row.started_at = RUNNING, services.now()
+    assert due(services) == 0
+    services.clock.move_to(services.now() + GIVEN_UP_AFTER + timedelta(seconds=1))
+    assert due(services) == 1
+    assert feed(services).outcome == DONE
 
 
-def test_a_run_does_not_count_when_the_address_was_changed_meanwhile(parts: Parts, store: Store) -> None:
+def test_a_run_does_not_count_when_the_address_was_changed_meanwhile(services: Services, store: Store) -> None:
     def changes(handler: Any) -> None:
-        with parts.reads() as session:
+        with services.reads() as session:
             by = person_by_email(session, "owner@demo.example")
         assert by is not None
-        change_feed(parts, shop="demo", address="", by=by)
+        change_feed(services, shop="demo", address="", by=by)
         gives(tsv().encode())(handler)
 
     store.says["/feed.tsv?token=hush"] = changes
-    at(parts, store)
-    due(parts)
+    at(services, store)
+    due(services)
 
-    assert fed(parts) == {}
-    assert (feed(parts).outcome, feed(parts).sealed_address, feed(parts).due_at) == ("", "", None)
+    assert fed(services) == {}
+    assert (feed(services).outcome, feed(services).sealed_address, feed(services).due_at) == ("", "", None)
 
 
 @pytest.mark.parametrize("says", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")])
-def test_a_feed_that_cannot_be_had_is_told_once_and_tried_again(parts: Parts, store: Store, says: Any) -> None:
+def test_a_feed_that_cannot_be_had_is_told_once_and_tried_again(services: Services, store: Store, says: Any) -> None:
     store.says["/feed.tsv?token=hush"] = says
-    at(parts, store)
+    at(services, store)
     for _ in range(3):
-        assert due(parts) == 1
-        parts.clock.move_to(parts.now() + EVERY + timedelta(seconds=1))
+        assert due(services) == 1
+        services.clock.move_to(services.now() + EVERY + timedelta(seconds=1))
 
-    assert feed(parts).outcome == FAILED
-    assert feed(parts).error.startswith("Nothing was changed: ")
-    assert "hush" not in feed(parts).error
-    assert len([each for each in entries(parts) if each[0] == "feed_refused"]) == 1
+    assert feed(services).outcome == FAILED
+    assert feed(services).error.startswith("Nothing was changed: ")
+    assert "hush" not in feed(services).error
+    assert len([each for each in entries(services) if each[0] == "feed_refused"]) == 1
 
 
-def test_import_anyway_takes_out_what_was_told_and_no_more(parts: Parts, store: Store) -> None:
+def test_import_anyway_takes_out_what_was_told_and_no_more(services: Services, store: Store) -> None:
     path = "/feed.tsv?token=hush"
     store.says[path] = gives(tsv().encode())
-    by = at(parts, store)
-    due(parts)
+    by = at(services, store)
+    due(services)
     store.says[path] = gives(tsv({"CREAM-60": "Trail Cream", "ROLL-75": "Stride Roll-on"}).encode())
-    ask_for_import(parts, shop="demo", by=by)
-    due(parts)
-    assert feed(parts).outcome == STOPPED
+    ask_for_import(services, shop="demo", by=by)
+    due(services)
+    assert feed(services).outcome == STOPPED
     with pytest.raises(NotNow):
-        ask_for_import(parts, shop="demo", by=by, vanished=4)
-    ask_for_import(parts, shop="demo", by=by, vanished=2)
-    due(parts)
+        ask_for_import(services, shop="demo", by=by, vanished=4)
+    ask_for_import(services, shop="demo", by=by, vanished=2)
+    due(services)
 
-    assert feed(parts).outcome == DONE
-    assert feed(parts).anyway == 0
-    assert fed(parts)["SALVE-50"]["active"] is False
+    assert feed(services).outcome == DONE
+    assert feed(services).anyway == 0
+    assert fed(services)["SALVE-50"]["active"] is False
 
 
-def test_all_pages_of_a_shopify_store_are_read(parts: Parts, store: Store) -> None:
+def test_all_pages_of_a_shopify_store_are_read(services: Services, store: Store) -> None:
     def product(number: int, sku: str) -> dict[str, Any]:
         variant = {"id": number, "title": "Default Title", "sku": sku, "price": "31.00", "available": True}
         return {"id": number, "title": "Cream", "handle": f"p{number}", "variants": [variant]}
@@ -397,43 +401,43 @@ def test_all_pages_of_a_shopify_store_are_read(parts: Parts, store: Store) -> No
     second = {"products": [product(2**60 + 1, "CREAM-60")]}
     store.says["/products.json?limit=250&page=1"] = gives(json.dumps(first).encode())
     store.says["/products.json?limit=250&page=2"] = gives(json.dumps(second).encode())
-    at(parts, store, "/products.json")
-    due(parts)
+    at(services, store, "/products.json")
+    due(services)
 
-    assert (feed(parts).outcome, feed(parts).items, feed(parts).matched) == (DONE, 251, 1)
-    assert fed(parts)["CREAM-60"]["variant_id"] == "1152921504606846977"
-    assert fed(parts)["CREAM-60"]["url"] == f"{store.root}/products/p1152921504606846977?variant=1152921504606846977"
+    assert (feed(services).outcome, feed(services).items, feed(services).matched) == (DONE, 251, 1)
+    assert fed(services)["CREAM-60"]["variant_id"] == "1152921504606846977"
+    assert fed(services)["CREAM-60"]["url"] == f"{store.root}/products/p1152921504606846977?variant=1152921504606846977"
 
 
-def test_how_far_a_run_is_can_be_seen(parts: Parts, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_far_a_run_is_can_be_seen(services: Services, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.actions.import_due_feeds.TELL_EVERY", 0)
     body = tsv(more="".join(f"X-{number}\tx\t1 USD\tin_stock\t\t\n" for number in range(3000)))
     store.says["/feed.tsv?token=hush"] = gives(body.encode())
-    at(parts, store)
-    due(parts)
+    at(services, store)
+    due(services)
 
-    assert feed(parts).progress == 3004
+    assert feed(services).progress == 3004
 
 
 @pytest.mark.parametrize(
     "address",
     ["http://store.example/feed.xml", "feed.xml", "https://a:b@store.example/", "https://s.example/" + "x" * 2000],
 )
-def test_an_address_we_would_never_call_is_not_kept(sqlite_parts: Parts, address: str) -> None:
+def test_an_address_we_would_never_call_is_not_kept(sqlite_services: Services, address: str) -> None:
     with pytest.raises(BadAddress):
-        change_feed(sqlite_parts, shop="demo", address=address, by=owner(sqlite_parts))
-    with sqlite_parts.reads() as session:
+        change_feed(sqlite_services, shop="demo", address=address, by=owner(sqlite_services))
+    with sqlite_services.reads() as session:
         assert session.scalars(select(feeds_table.Feed)).all() == []
 
 
-def test_characters_that_no_database_takes_do_no_harm(parts: Parts) -> None:
+def test_characters_that_no_database_takes_do_no_harm(services: Services) -> None:
     odd = {"id": 1, "title": "Cream", "sku": "A\ud800\u0000", "price": "x\ud800", "available": True}
     good = {"id": 2, "title": "\u0000", "sku": "CREAM-60\u0000", "price": "31.00", "available": True}
     product = {"id": 3, "title": "Trail \ud800Cream", "handle": "a\ud800b", "variants": [odd, good]}
-    report = take(parts, json.dumps({"products": [product]}), base="https://s.example/")
+    report = take(services, json.dumps({"products": [product]}), base="https://s.example/")
 
     assert (report.outcome, report.changed) == (DONE, ["CREAM-60"])
-    assert feed(parts).problems
+    assert feed(services).problems
 
 
 # In the console --------------------------------------------------------------------------------------
@@ -450,8 +454,8 @@ def send_file(client: Any, text: str, **fields: str) -> Any:
     return client.post(f"{PAGE}/feed/upload", data=data)
 
 
-def test_the_address_is_set_shown_masked_and_removed(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_the_address_is_set_shown_masked_and_removed(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     assert "No product feed yet" in shown(client)
     refused = post(client, f"{PAGE}/feed", do="set", address="http://store.example/feed")
     assert refused.status_code == 422
@@ -471,8 +475,8 @@ def test_the_address_is_set_shown_masked_and_removed(sqlite_parts: Parts) -> Non
     assert post(client, f"{PAGE}/feed", do="else").status_code == 400
 
 
-def test_a_file_is_uploaded_stopped_and_taken_anyway(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_a_file_is_uploaded_stopped_and_taken_anyway(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     assert send_file(client, "").status_code == 422
     assert send_file(client, tsv(more="X\t\t1 USD\tin_stock\t\t\n")).status_code == 303
     page = shown(client)
@@ -483,37 +487,37 @@ def test_a_file_is_uploaded_stopped_and_taken_anyway(sqlite_parts: Parts) -> Non
     assert stopped.status_code == 422
     assert "Import it although 3 products are missing" in stopped.get_data(as_text=True)
     assert send_file(client, tsv({"CREAM-60": "Trail Cream"}), vanished="3").status_code == 303
-    assert fed(sqlite_parts)["SALVE-50"]["active"] is False
+    assert fed(sqlite_services)["SALVE-50"]["active"] is False
     bad = send_file(client, "hello")
     assert bad.status_code == 422
     assert "Nothing was changed: this is no feed we read" in bad.get_data(as_text=True)
 
 
-def test_a_stop_shows_what_is_missing_and_the_way_on(sqlite_parts: Parts, store: Store) -> None:
-    client = client_in(sqlite_parts)
-    with sqlite_parts.reads() as session:
+def test_a_stop_shows_what_is_missing_and_the_way_on(sqlite_services: Services, store: Store) -> None:
+    client = client_in(sqlite_services)
+    with sqlite_services.reads() as session:
         by = person_by_email(session, "owner@demo.example")
     assert by is not None
     store.says["/f"] = gives(tsv().encode())
-    change_feed(sqlite_parts, shop="demo", address=f"{store.root}/f", by=by, limits=LOOPBACK)
-    due(sqlite_parts)
+    change_feed(sqlite_services, shop="demo", address=f"{store.root}/f", by=by, limits=LOOPBACK)
+    due(sqlite_services)
     store.says["/f"] = gives(HEAD.encode())
     post(client, f"{PAGE}/feed", do="import")
-    due(sqlite_parts)
+    due(sqlite_services)
     page = shown(client)
 
     assert "Stopped: too much is missing" in page
     assert "CREAM-60, ROLL-75, SALVE-50, SPRAY-100" in page
     assert 'name="vanished" value="4"' in page
     post(client, f"{PAGE}/feed", do="anyway", vanished="4")
-    due(sqlite_parts)
-    assert not any(said["active"] for said in fed(sqlite_parts).values())
+    due(sqlite_services)
+    assert not any(said["active"] for said in fed(sqlite_services).values())
     post(client, f"{PAGE}/feed", do="anyway", vanished="4")
     assert "looked at again meanwhile" in shown(client)
 
 
-def test_what_a_feed_says_is_shown_as_text(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_what_a_feed_says_is_shown_as_text(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     send_file(client, tsv({"CREAM-60": "Cream"}, more="<img src=x>\t\t1 USD\tin_stock\t\t\n"))
     page = client.get(PAGE).get_data(as_text=True)
 
@@ -524,8 +528,10 @@ def test_what_a_feed_says_is_shown_as_text(sqlite_parts: Parts) -> None:
 # On the command line ---------------------------------------------------------------------------------
 
 
-def test_the_command_line_imports_a_file(sqlite_parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = sqlite_parts.settings
+def test_the_command_line_imports_a_file(
+    sqlite_services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = sqlite_services.settings
     for name in ("home", "database_url", "suppression_key"):
         monkeypatch.setenv(f"RECOVERY_{name.upper()}", str(getattr(settings, name)))
     monkeypatch.setenv("RECOVERY_SECRET_KEYS", ",".join(settings.secret_keys))
@@ -544,4 +550,4 @@ def test_the_command_line_imports_a_file(sqlite_parts: Parts, tmp_path: Path, mo
     assert run(str(path), "--anyway").exit_code == 0
     assert run(str(tmp_path / "none.tsv")).exit_code == 2
     assert "private network" in run("https://127.0.0.1/feed.tsv").output
-    assert entries(sqlite_parts)[0] == ("feed_imported", "command line")
+    assert entries(sqlite_services)[0] == ("feed_imported", "command line")

@@ -14,90 +14,90 @@ from tests.integration.test_chain import rows
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.send_letter import send_due_letters
 from widget.mail.carrier import MemoryCarrier
-from widget.parts import Parts
 from widget.seals import CONFIRM, PREFERENCES
+from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.letters import Letter
 
 
-def with_cap(parts: Parts, number: int) -> None:
+def with_cap(services: Services, number: int) -> None:
     files = leg_day_files()
-    publish_files(parts, {**files, "pack.yaml": f"emails_per_month: {number}\n{files['pack.yaml']}"})
+    publish_files(services, {**files, "pack.yaml": f"emails_per_month: {number}\n{files['pack.yaml']}"})
 
 
-def played(parts: Parts, days: int, step: int = 1) -> list[float]:
+def played(services: Services, days: int, step: int = 1) -> list[float]:
     """Send for so many days; when each marketing email went, in days."""
-    start = parts.now()
+    start = services.now()
     for _ in range(0, days, step):
-        parts.clock.move_to(parts.now() + timedelta(days=step))
-        send_due_letters(parts)
-    sent = [row.sent_at for row in rows(parts, Letter) if row.sent_at is not None and row.kind == "marketing"]
+        services.clock.move_to(services.now() + timedelta(days=step))
+        send_due_letters(services)
+    sent = [row.sent_at for row in rows(services, Letter) if row.sent_at is not None and row.kind == "marketing"]
     return sorted((at - start).total_seconds() / 86400 for at in sent)
 
 
-def bought(parts: Parts, orders: int = 3) -> None:
-    connected(parts)
+def bought(services: Services, orders: int = 3) -> None:
+    connected(services)
     for number in range(1, orders + 1):
-        shopify(parts, "orders/create", shopify_order(number))
-    handle_hooks(parts)
+        shopify(services, "orders/create", shopify_order(number))
+    handle_hooks(services)
 
 
 @pytest.mark.parametrize("cap", [1, 2, 3])
-def test_no_window_of_thirty_days_holds_more_than_was_promised(parts: Parts, cap: int) -> None:
-    with_cap(parts, cap)
-    bought(parts)
-    went = played(parts, 60)
+def test_no_window_of_thirty_days_holds_more_than_was_promised(services: Services, cap: int) -> None:
+    with_cap(services, cap)
+    bought(services)
+    went = played(services, 60)
 
     assert went
     for first in went:
         assert sum(first <= at < first + 30 for at in went) <= cap
 
 
-def test_what_the_cap_holds_back_waits_then_expires_and_says_why(parts: Parts) -> None:
+def test_what_the_cap_holds_back_waits_then_expires_and_says_why(services: Services) -> None:
     files = leg_day_files()
     name = "letters/sequences.yaml"
-    publish_files(parts, {**files, name: files[name].replace("valid_days: 21", "valid_days: 10")})
-    bought(parts, orders=1)
-    played(parts, 45)
-    states = {row.step: (row.state, row.reason) for row in rows(parts, Letter)}
+    publish_files(services, {**files, name: files[name].replace("valid_days: 21", "valid_days: 10")})
+    bought(services, orders=1)
+    played(services, 45)
+    states = {row.step: (row.state, row.reason) for row in rows(services, Letter)}
 
     assert (states["how-to-use"][0], states["check-in"][0]) == ("sent", "sent")
     assert states["review"] == ("expired", "frequency_cap")
 
 
-def test_a_promise_of_then_holds_when_the_pack_allows_more_now(parts: Parts) -> None:
-    with_cap(parts, 1)
-    client = client_of(parts)
+def test_a_promise_of_then_holds_when_the_pack_allows_more_now(services: Services) -> None:
+    with_cap(services, 1)
+    client = client_of(services)
     code = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]["code"]
     body = {"email": "buyer@shop.example", "consents": {"result": True, "marketing": True}, "text_version": "1"}
     assert client.post(f"/v1/shops/demo/quizzes/leg-day/results/{code}/letters", json=body).status_code == 202
-    contact = rows(parts, Contact)[0].id
-    client.post(f"/c/{parts.seals.token(CONFIRM, contact)}")
-    with_cap(parts, 9)
-    bought(parts)
+    contact = rows(services, Contact)[0].id
+    client.post(f"/c/{services.seals.token(CONFIRM, contact)}")
+    with_cap(services, 9)
+    bought(services)
 
-    assert {row.emails_per_month for row in rows(parts, Consent) if row.kind == "marketing"} >= {1}
-    went = played(parts, 29)
+    assert {row.emails_per_month for row in rows(services, Consent) if row.kind == "marketing"} >= {1}
+    went = played(services, 29)
     assert len(went) == 1
 
 
-def test_every_text_that_promises_a_number_takes_it_from_the_pack(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    with_cap(parts, 7)
-    client = client_of(parts)
+def test_every_text_that_promises_a_number_takes_it_from_the_pack(sqlite_services: Services) -> None:
+    services = sqlite_services
+    with_cap(services, 7)
+    client = client_of(services)
     made = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
     assert made["emails_per_month"] == 7
     body = {"email": "a@shop.example", "consents": {"result": True, "marketing": True}, "text_version": "1"}
     client.post(f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/letters", json=body)
-    with parts.reads() as session:
+    with services.reads() as session:
         contact = session.scalars(select(Contact.id)).one()
     for locale in ("en", "es", "ar"):
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             session.get_one(Contact, contact).locale = locale
         pages = [
             client.get(f"/demo/r/{made['code']}?locale={locale}").text,
-            client.get(f"/c/{parts.seals.token(CONFIRM, contact)}").text,
-            client.get(f"/p/{parts.seals.token(PREFERENCES, contact)}").text,
+            client.get(f"/c/{services.seals.token(CONFIRM, contact)}").text,
+            client.get(f"/p/{services.seals.token(PREFERENCES, contact)}").text,
         ]
         for page in pages:
             assert re.search(r"\b7\b[^<]{0,20}30", page), (locale, page[:200])
@@ -111,24 +111,24 @@ def test_no_program_text_names_a_number_of_its_own() -> None:
         assert not re.search(r"two a month|dos (cartas|correos)|رسالتان|رسالتين", words)
 
 
-def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(parts: Parts) -> None:
+def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(services: Services) -> None:
     """A result that somebody has just asked for is no marketing."""
     from tests.integration.test_promises import ask
 
-    bought(parts, orders=1)
-    played(parts, 10)
-    assert isinstance(parts.carrier, MemoryCarrier)
-    parts.carrier.sent.clear()
-    ask(parts)
-    send_due_letters(parts)
+    bought(services, orders=1)
+    played(services, 10)
+    assert isinstance(services.carrier, MemoryCarrier)
+    services.carrier.sent.clear()
+    ask(services)
+    send_due_letters(services)
 
-    assert parts.carrier.sent
+    assert services.carrier.sent
 
 
-def test_every_email_of_the_shipped_sequence_finds_its_time_within_the_promise(parts: Parts) -> None:
-    bought(parts, orders=1)
-    went = played(parts, 90)
+def test_every_email_of_the_shipped_sequence_finds_its_time_within_the_promise(services: Services) -> None:
+    bought(services, orders=1)
+    went = played(services, 90)
 
     assert len(went) == 4
-    assert {row.state for row in rows(parts, Letter)} == {"sent"}
+    assert {row.state for row in rows(services, Letter)} == {"sent"}
     assert all(sum(first <= at < first + 30 for at in went) <= 2 for first in went)

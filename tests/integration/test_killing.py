@@ -10,15 +10,15 @@ import pytest
 from tests.conftest import settings_for
 from tests.load.kill import kill_test, plain_workers
 from tests.load.letters import SinkProcess, plan_letters
-from widget.parts import Parts, build_parts
+from widget.services import Services, build_services
 
 pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.timeout(180)]
 
 
-def test_killed_workers_double_nothing_and_lose_nothing(parts: Parts, database_url: str, tmp_path: Path) -> None:
+def test_killed_workers_double_nothing_and_lose_nothing(services: Services, database_url: str, tmp_path: Path) -> None:
     sink = SinkProcess(refuse=0.05)
     settings = replace(settings_for(tmp_path, database_url), smtp_url=sink.url)
-    mine = build_parts(settings)
+    mine = build_services(settings)
     plan_letters(mine, 200)
     try:
         with plain_workers(settings, 3) as workers:
@@ -32,7 +32,7 @@ def test_killed_workers_double_nothing_and_lose_nothing(parts: Parts, database_u
     assert told.states["sent"] >= 200 - 6
 
 
-def test_a_letter_taken_twice_would_be_seen(sqlite_parts: Parts) -> None:
+def test_a_letter_taken_twice_would_be_seen(sqlite_services: Services) -> None:
     """The harness can fail: what a careless sender does is counted as doubled and as lost."""
     import smtplib
 
@@ -41,15 +41,15 @@ def test_a_letter_taken_twice_would_be_seen(sqlite_parts: Parts) -> None:
     from widget.storage.letters import Letter
 
     sink = SinkProcess()
-    plan_letters(sqlite_parts, 2)
-    with sqlite_parts.sessions.begin() as session:
+    plan_letters(sqlite_services, 2)
+    with sqlite_services.sessions.begin() as session:
         for number in (1, 2):
             row = session.get_one(Letter, number)
             row.state, row.message_id = SENT, f"<{number}@shop.example>"
     with smtplib.SMTP("127.0.0.1", sink.port) as line:
         for _ in range(2):
             line.sendmail("a@shop.example", ["b@shop.example"], b"Message-ID: <1@shop.example>\r\n\r\nHi\r\n")
-    told = _told(sqlite_parts, sink, 2, 0)
+    told = _told(sqlite_services, sink, 2, 0)
     sink.close()
 
     assert (told.doubled, told.lost, told.kept) == (1, 1, False)

@@ -29,7 +29,7 @@ from widget.actions.request_letter import request_letter
 from widget.actions.send_letter import send_due_letters
 from widget.actions.submit_answers import submit_answers
 from widget.actions.try_draft import preview_letter
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.tallies import LETTER_CLICKED, Tally
 from widget.telemetry import masked_path
 
@@ -37,19 +37,19 @@ HOW_TO = Link("demo", "leg-day", 1, "en", "how-to-use", PRODUCT, "ROLL-75")
 QUIZ_PAGE = "http://quiz.localhost/demo/quiz/leg-day"
 
 
-def door(parts: Parts, link: Link = HOW_TO) -> str:
+def door(services: Services, link: Link = HOW_TO) -> str:
     """The path that stands in a letter."""
-    return urlsplit(link_url(parts, link)).path
+    return urlsplit(link_url(services, link)).path
 
 
-def clicked(parts: Parts) -> dict[str, int]:
-    return tallied(parts, LETTER_CLICKED)
+def clicked(services: Services) -> dict[str, int]:
+    return tallied(services, LETTER_CLICKED)
 
 
-def mailed(parts: Parts) -> list[tuple[str, str]]:
+def mailed(services: Services) -> list[tuple[str, str]]:
     """(text, HTML) of each letter that went."""
     bodies = []
-    for _, message in parts.carrier.sent:  # type: ignore[attr-defined]
+    for _, message in services.carrier.sent:  # type: ignore[attr-defined]
         assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
         plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
         assert all(len(line) <= 998 for line in plain.splitlines())
@@ -63,15 +63,15 @@ def one_link(body: str) -> str:
     return found.pop()
 
 
-def test_a_letter_after_an_order_leads_to_the_product_and_is_counted(parts: Parts) -> None:
-    hook(parts)
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-    [(plain, html)] = mailed(parts)
+def test_a_letter_after_an_order_leads_to_the_product_and_is_counted(services: Services) -> None:
+    hook(services)
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+    [(plain, html)] = mailed(services)
     path = one_link(plain)
     assert one_link(html) == path
-    answer = client_of(parts).get(path, headers=PERSON)
+    answer = client_of(services).get(path, headers=PERSON)
 
     assert answer.status_code == 303
     assert answer.location.startswith("http://quiz.localhost/")
@@ -80,42 +80,42 @@ def test_a_letter_after_an_order_leads_to_the_product_and_is_counted(parts: Part
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["X-Robots-Tag"] == "noindex"
-    assert clicked(parts) == {"how-to-use": 1}
-    row = next(row for row in rows(parts, Tally) if row.what == LETTER_CLICKED)
-    assert (row.quiz, row.day, row.version, row.locale) == ("leg-day", parts.now().date(), 1, "en")
+    assert clicked(services) == {"how-to-use": 1}
+    row = next(row for row in rows(services, Tally) if row.what == LETTER_CLICKED)
+    assert (row.quiz, row.day, row.version, row.locale) == ("leg-day", services.now().date(), 1, "en")
 
 
-def test_a_requested_result_is_found_behind_its_link(parts: Parts) -> None:
-    served, known = submit_answers(parts, shop="demo", quiz="leg-day", answers=GOOD)
+def test_a_requested_result_is_found_behind_its_link(services: Services) -> None:
+    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = json.loads(known.body)["code"]
-    request_letter(parts, served=served, code=code, email=EMAIL, consents={"result": True}, text_version="1")
-    send_due_letters(parts)
-    [(plain, html)] = mailed(parts)
+    request_letter(services, served=served, code=code, email=EMAIL, consents={"result": True}, text_version="1")
+    send_due_letters(services)
+    [(plain, html)] = mailed(services)
     path = one_link(plain)
     assert code not in plain + html
-    client = client_of(parts)
+    client = client_of(services)
     answer = client.get(path)
 
     assert answer.location == f"http://quiz.localhost/demo/r/{code}"
     assert client.get(f"/demo/r/{code}").status_code == 200
-    assert clicked(parts) == {"result": 1}
+    assert clicked(services) == {"result": 1}
 
 
-def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_parts: Parts) -> None:
+def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_services: Services) -> None:
     for order, email in (("1", EMAIL), ("2", "walker@shop.example")):
-        hook(sqlite_parts, order=order, email=email)
-    handle_hooks(sqlite_parts)
-    go_to(sqlite_parts, "how-to-use")
-    send_due_letters(sqlite_parts)
-    found = {one_link(plain) for plain, _ in mailed(sqlite_parts)}
+        hook(sqlite_services, order=order, email=email)
+    handle_hooks(sqlite_services)
+    go_to(sqlite_services, "how-to-use")
+    send_due_letters(sqlite_services)
+    found = {one_link(plain) for plain, _ in mailed(sqlite_services)}
 
-    assert len(sqlite_parts.carrier.sent) == 2  # type: ignore[attr-defined]
+    assert len(sqlite_services.carrier.sent) == 2  # type: ignore[attr-defined]
     assert len(found) == 1
     assert len(found.pop()) < 100
 
 
-def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_parts: Parts) -> None:
-    client, path = client_of(sqlite_parts), door(sqlite_parts)
+def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
     answers = [
         client.head(path, headers=PERSON),
         client.get(path, headers=BOT),
@@ -126,41 +126,41 @@ def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_parts:
 
     assert {answer.status_code for answer in answers} == {303}
     assert len({answer.location for answer in answers}) == 1
-    assert clicked(sqlite_parts) == {}
+    assert clicked(sqlite_services) == {}
     for method in ("post", "put", "delete"):
         assert getattr(client, method)(path).status_code == 405
 
 
-def test_twice_within_minutes_is_one_click_and_others_count(sqlite_parts: Parts) -> None:
-    client, path = client_of(sqlite_parts), door(sqlite_parts)
+def test_twice_within_minutes_is_one_click_and_others_count(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
     now = [0.0]
-    sqlite_parts.clicks._clock = lambda: now[0]
+    sqlite_services.clicks._clock = lambda: now[0]
     for _ in range(3):
         assert client.get(path).status_code == 303
-    assert clicked(sqlite_parts) == {"how-to-use": 1}
+    assert clicked(sqlite_services) == {"how-to-use": 1}
     client.get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
-    client.get(door(sqlite_parts, replace(HOW_TO, letter="review")))
-    assert clicked(sqlite_parts) == {"how-to-use": 2, "review": 1}
+    client.get(door(sqlite_services, replace(HOW_TO, letter="review")))
+    assert clicked(sqlite_services) == {"how-to-use": 2, "review": 1}
     now[0] = 601.0
     client.get(path)
 
-    assert clicked(sqlite_parts)["how-to-use"] == 3
+    assert clicked(sqlite_services)["how-to-use"] == 3
 
 
-def test_of_who_clicked_nothing_is_kept_but_a_blurred_mark(sqlite_parts: Parts) -> None:
-    path = door(sqlite_parts)
-    client_of(sqlite_parts).get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
-    sqlite_parts.recorder.flush()
-    for key in sqlite_parts.clicks._entries:
+def test_of_who_clicked_nothing_is_kept_but_a_blurred_mark(sqlite_services: Services) -> None:
+    path = door(sqlite_services)
+    client_of(sqlite_services).get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    sqlite_services.recorder.flush()
+    for key in sqlite_services.clicks._entries:
         assert isinstance(key, bytes)
         assert len(key) == 16
 
-    with sqlite_parts.reads() as session:
+    with sqlite_services.reads() as session:
         tables = session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
         kept = repr([session.execute(text(f'SELECT * FROM "{table}"')).all() for table in tables])
     assert "192.0.2.7" not in kept
     assert path.removeprefix("/l/") not in kept
-    assert len(sqlite_parts.clicks) <= sqlite_parts.clicks.size == 20_000
+    assert len(sqlite_services.clicks) <= sqlite_services.clicks.size == 20_000
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 60, "%00", "..", "é" * 9, "A" * 9000])
@@ -168,19 +168,19 @@ def test_forged_links_lead_nowhere(client: Any, token: str) -> None:
     assert client.get(f"/l/{token}").status_code == 404
 
 
-def test_no_other_code_of_ours_opens_this_door(sqlite_parts: Parts) -> None:
-    parts, client = sqlite_parts, client_of(sqlite_parts)
-    _, known = submit_answers(parts, shop="demo", quiz="leg-day", answers=GOOD)
-    mine = door(parts).removeprefix("/l/")
-    for code in (json.loads(known.body)["code"], parts.seals.token("u", 1), parts.seals.token("f", 1), mine[:-1]):
+def test_no_other_code_of_ours_opens_this_door(sqlite_services: Services) -> None:
+    services, client = sqlite_services, client_of(sqlite_services)
+    _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    mine = door(services).removeprefix("/l/")
+    for code in (json.loads(known.body)["code"], services.seals.token("u", 1), services.seals.token("f", 1), mine[:-1]):
         assert client.get(f"/l/{code}").status_code == 404
     for path in (f"/demo/r/{mine}", f"/u/{mine}", f"/f/{mine}", f"/p/{mine}"):
         assert client.get(path).status_code == 404
-    assert clicked(parts) == {}
+    assert clicked(services) == {}
 
 
-def test_the_target_is_never_taken_from_the_request(sqlite_parts: Parts) -> None:
-    client, path = client_of(sqlite_parts), door(sqlite_parts)
+def test_the_target_is_never_taken_from_the_request(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
     plain = client.get(path).location
     asked = "url=https://evil.example&next=//evil.example&target=https://evil.example"
     answer = client.get(f"{path}?{asked}", headers={"X-Forwarded-Host": "evil.example", "Host": "evil.example"})
@@ -189,21 +189,21 @@ def test_the_target_is_never_taken_from_the_request(sqlite_parts: Parts) -> None
     assert "evil" not in answer.location
 
 
-def test_a_link_counts_for_its_own_shop_alone(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    add_shop(parts, "other", name="Other", url="https://other.example")
-    publish_files(parts, leg_day_files(), shop="other")
-    client = client_of(parts)
-    theirs = client.get(door(parts, replace(HOW_TO, shop="other")))
+def test_a_link_counts_for_its_own_shop_alone(sqlite_services: Services) -> None:
+    services = sqlite_services
+    add_shop(services, "other", name="Other", url="https://other.example")
+    publish_files(services, leg_day_files(), shop="other")
+    client = client_of(services)
+    theirs = client.get(door(services, replace(HOW_TO, shop="other")))
     assert theirs.location.startswith("https://other.example/")
-    _, known = submit_answers(parts, shop="demo", quiz="leg-day", answers=GOOD)
+    _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     crossed = replace(HOW_TO, shop="other", kind=RESULT, what=json.loads(known.body)["code"])
 
-    assert client.get(door(parts, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
-    parts.recorder.flush()
-    assert {row.shop_id for row in rows(parts, Tally) if row.what == LETTER_CLICKED} == {2}
-    assert client.get(door(parts, replace(HOW_TO, shop="gone"))).status_code == 404
-    assert client.get(door(parts, replace(HOW_TO, quiz="gone"))).status_code == 404
+    assert client.get(door(services, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
+    services.recorder.flush()
+    assert {row.shop_id for row in rows(services, Tally) if row.what == LETTER_CLICKED} == {2}
+    assert client.get(door(services, replace(HOW_TO, shop="gone"))).status_code == 404
+    assert client.get(door(services, replace(HOW_TO, quiz="gone"))).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -217,87 +217,87 @@ def test_a_link_counts_for_its_own_shop_alone(sqlite_parts: Parts) -> None:
     ],
     ids=str,
 )
-def test_what_is_gone_leads_to_the_quiz(client: Any, sqlite_parts: Parts, change: dict[str, Any]) -> None:
-    assert client.get(door(sqlite_parts, replace(HOW_TO, **change))).location == QUIZ_PAGE
+def test_what_is_gone_leads_to_the_quiz(client: Any, sqlite_services: Services, change: dict[str, Any]) -> None:
+    assert client.get(door(sqlite_services, replace(HOW_TO, **change))).location == QUIZ_PAGE
 
 
-def test_a_product_withheld_since_is_not_led_to(sqlite_parts: Parts) -> None:
-    client, path = client_of(sqlite_parts), door(sqlite_parts)
+def test_a_product_withheld_since_is_not_led_to(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
     assert client.get(path).location != QUIZ_PAGE
-    change_product(sqlite_parts, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
+    change_product(sqlite_services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
     assert client.get(path).location == QUIZ_PAGE
 
 
-def test_the_front_layer_answers_nothing_of_it_from_memory(sqlite_parts: Parts) -> None:
-    client, path = client_of(sqlite_parts), door(sqlite_parts)
+def test_the_front_layer_answers_nothing_of_it_from_memory(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
     for number in range(1, 4):
         client.get(path, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
-        assert clicked(sqlite_parts) == {"how-to-use": number}
+        assert clicked(sqlite_services) == {"how-to-use": number}
 
 
-def test_previews_hold_plain_addresses(sqlite_parts: Parts) -> None:
-    served = sqlite_parts.live.live("demo", "leg-day")
+def test_previews_hold_plain_addresses(sqlite_services: Services) -> None:
+    served = sqlite_services.live.live("demo", "leg-day")
     assert served
     for letter in ("how-to-use", "replenish", "result"):
-        written, _, _ = preview_letter(sqlite_parts, served, letter, sku="ROLL-75")
+        written, _, _ = preview_letter(sqlite_services, served, letter, sku="ROLL-75")
         assert "/l/" not in written.text + written.html
 
 
-def test_a_red_flag_gets_no_letter_and_so_no_link(sqlite_parts: Parts) -> None:
-    flagged = client_of(sqlite_parts).post(
+def test_a_red_flag_gets_no_letter_and_so_no_link(sqlite_services: Services) -> None:
+    flagged = client_of(sqlite_services).post(
         "/v1/shops/demo/quizzes/leg-day/responses",
         json={"answers": {"area": ["calves"], "trained": ["yesterday"], "signs": ["dark-urine"]}},
     )
-    sqlite_parts.recorder.flush()
-    hook(sqlite_parts, attributes={"recovery_quiz": flagged.json["visit"]})
-    handle_hooks(sqlite_parts)
+    sqlite_services.recorder.flush()
+    hook(sqlite_services, attributes={"recovery_quiz": flagged.json["visit"]})
+    handle_hooks(sqlite_services)
     for letter in ("how-to-use", "check-in", "review", "replenish"):
-        go_to(sqlite_parts, letter)
-        send_due_letters(sqlite_parts)
+        go_to(sqlite_services, letter)
+        send_due_letters(sqlite_services)
 
-    assert {row.reason for row in letters(sqlite_parts).values()} <= {"not_eligible", "condition"}
-    assert not any("/l/" in plain + html for plain, html in mailed(sqlite_parts))
+    assert {row.reason for row in letters(sqlite_services).values()} <= {"not_eligible", "condition"}
+    assert not any("/l/" in plain + html for plain, html in mailed(sqlite_services))
 
 
-def test_the_address_is_masked_in_logs_and_taken_as_a_shop(sqlite_parts: Parts, log_lines: list[Any]) -> None:
-    path = door(sqlite_parts)
-    client_of(sqlite_parts).get(path)
+def test_the_address_is_masked_in_logs_and_taken_as_a_shop(sqlite_services: Services, log_lines: list[Any]) -> None:
+    path = door(sqlite_services)
+    client_of(sqlite_services).get(path)
 
     assert masked_path(path) == "/l/…"
     assert path.removeprefix("/l/") not in repr(log_lines)
     assert "/l/…" in repr(log_lines)
     with pytest.raises(BadShop):
-        add_shop(sqlite_parts, "l", name="L")
+        add_shop(sqlite_services, "l", name="L")
 
 
-def test_clicks_wait_for_a_database_that_is_gone(sqlite_parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clicks_wait_for_a_database_that_is_gone(sqlite_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy.exc import OperationalError
 
     def gone(*_: Any) -> None:
         raise OperationalError("x", {}, Exception("gone"))
 
-    monkeypatch.setattr(sqlite_parts.recorder, "_start", lambda: None)
-    follow_link(sqlite_parts, door(sqlite_parts).removeprefix("/l/"), client="192.0.2.1")
+    monkeypatch.setattr(sqlite_services.recorder, "_start", lambda: None)
+    follow_link(sqlite_services, door(sqlite_services).removeprefix("/l/"), client="192.0.2.1")
     with monkeypatch.context() as patched:
         patched.setattr("widget.recorder.add_tallies", gone)
-        sqlite_parts.recorder.flush()
-    assert clicked(sqlite_parts) == {"how-to-use": 1}
+        sqlite_services.recorder.flush()
+    assert clicked(sqlite_services) == {"how-to-use": 1}
 
 
 # The results page ------------------------------------------------------------------------------------
 
 
-def test_the_card_tells_sent_clicked_and_unsubscribed_by_letter(parts: Parts) -> None:
-    visit(parts)
-    client_of(parts).post(ANSWERS, json={"answers": GOOD, "locale": "es"})
-    hook(parts, locale="en-US")
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-    client_of(parts).get(door(parts))
-    unsubscribe(parts, "u", parts.seals.token("u", letters(parts)["how-to-use"].contact_id))
-    parts.recorder.flush()
-    owner = signed_in(parts)
+def test_the_card_tells_sent_clicked_and_unsubscribed_by_letter(services: Services) -> None:
+    visit(services)
+    client_of(services).post(ANSWERS, json={"answers": GOOD, "locale": "es"})
+    hook(services, locale="en-US")
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+    client_of(services).get(door(services))
+    unsubscribe(services, "u", services.seals.token("u", letters(services)["how-to-use"].contact_id))
+    services.recorder.flush()
+    owner = signed_in(services)
     page = owner.get(PAGE).text
     card = page[page.index("<h2>Letters</h2>") :]
 
@@ -318,11 +318,11 @@ def test_the_card_tells_sent_clicked_and_unsubscribed_by_letter(parts: Parts) ->
     assert "No letter was sent in these days." in other_language
 
 
-def test_sample_traffic_clicks_believably(make_parts: Callable[..., Parts], sqlite_url: str) -> None:
-    parts = make_parts(sqlite_url)
-    load_demo(parts, days=60, number=6000)
-    found = clicked(parts)
-    with parts.reads() as session:
+def test_sample_traffic_clicks_believably(make_services: Callable[..., Services], sqlite_url: str) -> None:
+    services = make_services(sqlite_url)
+    load_demo(services, days=60, number=6000)
+    found = clicked(services)
+    with services.reads() as session:
         sent = session.execute(
             select(text("letter"), text("count(*)")).select_from(text("letters")).group_by(text("letter"))
         )

@@ -31,7 +31,7 @@ from widget.actions.send_letter import send_due_letters
 from widget.domain.delivery import BadSignature
 from widget.domain.feedback import HARD, SOFT
 from widget.mail.reports.ses import string_to_sign
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import Suppression
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
@@ -75,34 +75,34 @@ def bounce(kind: str = "Permanent", email: str = EMAIL, message_id: str = "") ->
     return {"eventType": "Bounce", "bounce": told, "mail": {"headers": headers, "destination": [email]}}
 
 
-def ses(parts: Parts, data: dict[str, Any], fetch: Any = lambda address: certificate()) -> bool:
-    return receive_report(parts, shop="demo", headers={}, body=json.dumps(data).encode(), carrier="ses", fetch=fetch)
+def ses(services: Services, data: dict[str, Any], fetch: Any = lambda address: certificate()) -> bool:
+    return receive_report(services, shop="demo", headers={}, body=json.dumps(data).encode(), carrier="ses", fetch=fetch)
 
 
 @pytest.fixture
-def mailing(parts: Parts) -> Parts:
+def mailing(services: Services) -> Services:
     """A shop with its carriers set, and one letter sent."""
-    connect_store(parts, shop="demo", platform="ses", secret=TOPIC)
+    connect_store(services, shop="demo", platform="ses", secret=TOPIC)
     public = CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    connect_store(parts, shop="demo", platform="sendgrid", secret=base64.b64encode(public).decode())
-    connect_store(parts, shop="demo", platform="postmark", secret="hooks:a long password")
-    hook(parts)
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-    assert len(sent(parts)) == 1
-    return parts
+    connect_store(services, shop="demo", platform="sendgrid", secret=base64.b64encode(public).decode())
+    connect_store(services, shop="demo", platform="postmark", secret="hooks:a long password")
+    hook(services)
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+    assert len(sent(services)) == 1
+    return services
 
 
-def reasons(parts: Parts) -> list[str]:
-    return [each.reason for each in rows(parts, Suppression)]
+def reasons(services: Services) -> list[str]:
+    return [each.reason for each in rows(services, Suppression)]
 
 
 # Amazon ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_hard_bounce_stops_all_mail_at_once(mailing: Parts, version: str) -> None:
+def test_a_hard_bounce_stops_all_mail_at_once(mailing: Services, version: str) -> None:
     mine = letters(mailing)["how-to-use"].message_id
     ses(mailing, sns(bounce(message_id=mine), SignatureVersion=version))
     handle_hooks(mailing)
@@ -115,7 +115,7 @@ def test_a_hard_bounce_stops_all_mail_at_once(mailing: Parts, version: str) -> N
     assert all(each.body == b"" for each in rows(mailing, Hook))
 
 
-def test_a_complaint_names_whoever_may_have_complained(mailing: Parts) -> None:
+def test_a_complaint_names_whoever_may_have_complained(mailing: Services) -> None:
     told = {"complainedRecipients": [{"emailAddress": EMAIL}, {"emailAddress": "other@shop.example"}]}
     ses(mailing, sns({"notificationType": "Complaint", "complaint": told, "mail": {}}))
     handle_hooks(mailing)
@@ -123,7 +123,7 @@ def test_a_complaint_names_whoever_may_have_complained(mailing: Parts) -> None:
     assert reasons(mailing) == ["complained", "complained"]
 
 
-def test_a_replay_changes_nothing(mailing: Parts) -> None:
+def test_a_replay_changes_nothing(mailing: Services) -> None:
     data = sns(bounce("Transient"))
     assert ses(mailing, data)
     assert not ses(mailing, data)
@@ -132,7 +132,7 @@ def test_a_replay_changes_nothing(mailing: Parts) -> None:
     assert len(rows(mailing, MailReport)) == 1
 
 
-def test_three_soft_of_the_last_five_are_enough(mailing: Parts) -> None:
+def test_three_soft_of_the_last_five_are_enough(mailing: Services) -> None:
     kinds = ["Transient", "Transient", "delivered", "delivered", "delivered", "Transient", "Transient"]
     for number, kind in enumerate(kinds):
         at = (datetime.now(UTC) - timedelta(hours=20 - number)).isoformat()
@@ -159,7 +159,7 @@ def test_three_soft_of_the_last_five_are_enough(mailing: Parts) -> None:
         {"Type": "SomethingElse"},
     ],
 )
-def test_what_is_not_amazons_or_not_ours_is_refused_unfetched(mailing: Parts, change: dict[str, str]) -> None:
+def test_what_is_not_amazons_or_not_ours_is_refused_unfetched(mailing: Services, change: dict[str, str]) -> None:
     def fetch(address: str) -> bytes:
         assert address == CERTIFICATE_AT
         return certificate()
@@ -168,7 +168,7 @@ def test_what_is_not_amazons_or_not_ours_is_refused_unfetched(mailing: Parts, ch
         ses(mailing, sns(bounce(), **change), fetch)
 
 
-def test_a_changed_word_or_a_strange_certificate_is_refused(mailing: Parts) -> None:
+def test_a_changed_word_or_a_strange_certificate_is_refused(mailing: Services) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     with pytest.raises(BadSignature):
         ses(mailing, {**sns(bounce()), "Message": json.dumps(bounce(email="victim@shop.example"))})
@@ -193,7 +193,7 @@ def test_the_text_that_amazon_signs(name: str, digest: str) -> None:
     assert hashlib.sha256(string_to_sign(data, data["Type"])).hexdigest() == digest
 
 
-def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     visited: list[str] = []
     monkeypatch.setattr("widget.actions.handle_hooks.fetch_confirmation", visited.append)
     good = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=x"
@@ -209,14 +209,14 @@ def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Parts, monkeypa
 # SendGrid ----------------------------------------------------------------------------------------------
 
 
-def sendgrid(parts: Parts, events: Any, *, tail: bytes = b"\r\n", change: bytes = b"") -> bool:
+def sendgrid(services: Services, events: Any, *, tail: bytes = b"\r\n", change: bytes = b"") -> bool:
     body, stamp = json.dumps(events).encode() + tail, "1764324000"
     signature = base64.b64encode(CURVE.sign(stamp.encode() + body, ec.ECDSA(SHA256()))).decode()
     headers = {
         "x-twilio-email-event-webhook-signature": signature,
         "x-twilio-email-event-webhook-timestamp": stamp,
     }
-    return receive_report(parts, shop="demo", headers=headers, body=body + change, carrier="sendgrid")
+    return receive_report(services, shop="demo", headers=headers, body=body + change, carrier="sendgrid")
 
 
 def event(kind: str, number: str = "1", **change: Any) -> dict[str, Any]:
@@ -234,14 +234,14 @@ def event(kind: str, number: str = "1", **change: Any) -> dict[str, Any]:
         (event("an_event_of_tomorrow"), []),
     ],
 )
-def test_what_sendgrid_says(mailing: Parts, told: dict[str, Any], expected: list[str]) -> None:
+def test_what_sendgrid_says(mailing: Services, told: dict[str, Any], expected: list[str]) -> None:
     sendgrid(mailing, [told, told])
     handle_hooks(mailing)
 
     assert reasons(mailing) == expected
 
 
-def test_sendgrids_signature_is_over_the_exact_bytes(mailing: Parts) -> None:
+def test_sendgrids_signature_is_over_the_exact_bytes(mailing: Services) -> None:
     assert sendgrid(mailing, [event("bounce")])
     for change in (b" ", b"\r\n"):
         with pytest.raises(BadSignature):
@@ -251,9 +251,9 @@ def test_sendgrids_signature_is_over_the_exact_bytes(mailing: Parts) -> None:
 # Postmark ----------------------------------------------------------------------------------------------
 
 
-def postmark(parts: Parts, data: Any, login: str = "hooks:a long password") -> bool:
+def postmark(services: Services, data: Any, login: str = "hooks:a long password") -> bool:
     headers = {"authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
-    return receive_report(parts, shop="demo", headers=headers, body=json.dumps(data).encode(), carrier="postmark")
+    return receive_report(services, shop="demo", headers=headers, body=json.dumps(data).encode(), carrier="postmark")
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def postmark(parts: Parts, data: Any, login: str = "hooks:a long password") -> b
         ({"RecordType": "Open", "MessageID": "x", "Recipient": EMAIL}, []),
     ],
 )
-def test_what_postmark_says(mailing: Parts, told: dict[str, Any], expected: list[str]) -> None:
+def test_what_postmark_says(mailing: Services, told: dict[str, Any], expected: list[str]) -> None:
     postmark(mailing, told)
     handle_hooks(mailing)
 
@@ -275,7 +275,7 @@ def test_what_postmark_says(mailing: Parts, told: dict[str, Any], expected: list
 
 
 @pytest.mark.parametrize("login", ["hooks:wrong", "", "hooks", ":"])
-def test_postmark_needs_its_name_and_password(mailing: Parts, login: str) -> None:
+def test_postmark_needs_its_name_and_password(mailing: Services, login: str) -> None:
     with pytest.raises(BadSignature):
         postmark(mailing, {"RecordType": "Bounce"}, login)
     assert client_of(mailing).post("/hooks/demo/mail/postmark", data=b"{}").status_code == 401
@@ -284,10 +284,10 @@ def test_postmark_needs_its_name_and_password(mailing: Parts, login: str) -> Non
 # Reports that come as mail -----------------------------------------------------------------------------
 
 
-def sample(name: str, parts: Parts, *, email: str = EMAIL) -> bytes:
+def sample(name: str, services: Services, *, email: str = EMAIL) -> bytes:
     """A report of the samples, about the letter that was sent."""
     raw = (PAYLOADS / "mail" / f"{name}.constructed.eml").read_bytes()
-    mine = letters(parts)["how-to-use"].message_id.encode()
+    mine = letters(services)["how-to-use"].message_id.encode()
     return raw.replace(b"<01JD3Z5V7M8Y.s1@mail.store.example>", mine).replace(b"gone@example.net", email.encode())
 
 
@@ -295,7 +295,7 @@ def sample(name: str, parts: Parts, *, email: str = EMAIL) -> bytes:
     ("name", "expected"),
     [("dsn-failed-5.1.1", ["bounced"]), ("dsn-delayed-4.4.1", []), ("arf-abuse", ["complained"])],
 )
-def test_reports_as_mail(mailing: Parts, name: str, expected: list[str]) -> None:
+def test_reports_as_mail(mailing: Services, name: str, expected: list[str]) -> None:
     raw = sample(name, mailing)
     take_message(mailing, raw)
     take_message(mailing, raw)
@@ -304,7 +304,7 @@ def test_reports_as_mail(mailing: Parts, name: str, expected: list[str]) -> None
     assert reasons(mailing) == expected
 
 
-def test_a_report_that_names_no_letter_of_ours_may_be_forged(mailing: Parts) -> None:
+def test_a_report_that_names_no_letter_of_ours_may_be_forged(mailing: Services) -> None:
     raw = sample("dsn-failed-5.1.1", mailing).replace(b"Message-ID: <", b"X-Other: <")
     assert take_message(mailing, raw) == 0
     handle_hooks(mailing)
@@ -312,7 +312,7 @@ def test_a_report_that_names_no_letter_of_ours_may_be_forged(mailing: Parts) -> 
     assert reasons(mailing) == []
 
 
-def test_a_report_with_bytes_no_table_takes_stops_no_other(mailing: Parts) -> None:
+def test_a_report_with_bytes_no_table_takes_stops_no_other(mailing: Services) -> None:
     raw = sample("dsn-failed-5.1.1", mailing)
     mine = letters(mailing)["how-to-use"].message_id.encode()
     assert take_message(mailing, raw.replace(mine, b"<a\x00b@x>")) == 0
@@ -322,8 +322,8 @@ def test_a_report_with_bytes_no_table_takes_stops_no_other(mailing: Parts) -> No
 @pytest.mark.parametrize(
     "raw", [b"", b"Subject: hello\r\n\r\nHi", b"\xff\xfe\x00", b"Content-Type: multipart/report\r\n"]
 )
-def test_mail_that_is_no_report_concerns_nobody(sqlite_parts: Parts, raw: bytes) -> None:
-    assert take_message(sqlite_parts, raw) == 0
+def test_mail_that_is_no_report_concerns_nobody(sqlite_services: Services, raw: bytes) -> None:
+    assert take_message(sqlite_services, raw) == 0
 
 
 class Post(StreamRequestHandler):
@@ -368,7 +368,7 @@ def post() -> Iterator[tuple[type[Post], int]]:
     server.server_close()
 
 
-def test_a_mailbox_is_read_once(mailing: Parts, post: tuple[type[Post], int]) -> None:
+def test_a_mailbox_is_read_once(mailing: Services, post: tuple[type[Post], int]) -> None:
     handler, port = post
     handler.mail += [b"Subject: out of office\r\n\r\nBack on Monday", sample("dsn-failed-5.1.1", mailing)]
     settings = replace(mailing.settings, imap_url=f"imap://box:right@127.0.0.1:{port}/INBOX")
@@ -382,7 +382,7 @@ def test_a_mailbox_is_read_once(mailing: Parts, post: tuple[type[Post], int]) ->
     assert reasons(mailing) == ["bounced"]
 
 
-def test_letters_of_other_shops_are_not_touched(mailing: Parts) -> None:
+def test_letters_of_other_shops_are_not_touched(mailing: Services) -> None:
     from widget.actions.add_shop import add_shop
 
     add_shop(mailing, "other", name="Other")

@@ -16,7 +16,7 @@ from widget.actions.connect_store import connect_store
 from widget.actions.find_missed_orders import EVERY, find_missed_orders
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.send_letter import send_due_letters
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.connections import Connection
 from widget.storage.hooks import Hook
 from widget.storage.orders import Order
@@ -29,10 +29,10 @@ def store(request: pytest.FixtureRequest) -> Iterator[FakeStore]:
     made.close()
 
 
-def connected(parts: Parts, store: FakeStore, key: str = "") -> None:
+def connected(services: Services, store: FakeStore, key: str = "") -> None:
     platform = "shopify" if isinstance(store, FakeShopify) else "woocommerce"
     connect_store(
-        parts,
+        services,
         shop="demo",
         platform=platform,
         secret=SHOPIFY_SECRET,
@@ -51,65 +51,65 @@ def order(store: FakeStore, number: int, *, minutes_ago: float = 1, **change: An
         store.orders.append(woo_order(number, date_created_gmt=told, date_modified_gmt=told, **change))
 
 
-def look(parts: Parts, waited: list[float] | None = None) -> int:
-    found = find_missed_orders(parts, limits=HERE, sleep=(waited if waited is not None else []).append)
-    while handle_hooks(parts):
+def look(services: Services, waited: list[float] | None = None) -> int:
+    found = find_missed_orders(services, limits=HERE, sleep=(waited if waited is not None else []).append)
+    while handle_hooks(services):
         pass
     return found
 
 
-def known(parts: Parts) -> list[str]:
-    return sorted(each.external_id for each in rows(parts, Order))
+def known(services: Services) -> list[str]:
+    return sorted(each.external_id for each in rows(services, Order))
 
 
-def connection(parts: Parts) -> Connection:
-    return rows(parts, Connection)[0]
+def connection(services: Services) -> Connection:
+    return rows(services, Connection)[0]
 
 
-def test_pages_are_followed_and_letters_planned(parts: Parts, store: FakeStore) -> None:
+def test_pages_are_followed_and_letters_planned(services: Services, store: FakeStore) -> None:
     for number in range(1, 6):
         order(store, number)
-    connected(parts, store)
+    connected(services, store)
 
-    assert look(parts) == 5
-    assert known(parts) == ["1", "2", "3", "4", "5"]
-    assert connection(parts).error == ""
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-    assert len(sent(parts)) == 1  # One person, one letter at a time.
+    assert look(services) == 5
+    assert known(services) == ["1", "2", "3", "4", "5"]
+    assert connection(services).error == ""
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+    assert len(sent(services)) == 1  # One person, one letter at a time.
 
 
-def test_what_a_hook_brought_is_not_brought_again(parts: Parts, store: FakeStore) -> None:
+def test_what_a_hook_brought_is_not_brought_again(services: Services, store: FakeStore) -> None:
     if isinstance(store, FakeWoo):
         store.close()
         store = FakeShopify()
     order(store, 7)
-    connected(parts, store)
-    shopify(parts, "orders/create", store.orders[0])
-    handle_hooks(parts)
+    connected(services, store)
+    shopify(services, "orders/create", store.orders[0])
+    handle_hooks(services)
 
-    assert look(parts) == 0
-    assert len(rows(parts, Hook)) == len(rows(parts, Order)) == 1
+    assert look(services) == 0
+    assert len(rows(services, Hook)) == len(rows(services, Order)) == 1
 
 
-def test_the_next_look_comes_within_a_quarter_of_an_hour(parts: Parts, store: FakeStore) -> None:
-    connected(parts, store)
-    look(parts)
+def test_the_next_look_comes_within_a_quarter_of_an_hour(services: Services, store: FakeStore) -> None:
+    connected(services, store)
+    look(services)
     order(store, 1, minutes_ago=0)
 
-    assert look(parts) == 0
+    assert look(services) == 0
     assert timedelta(minutes=15) > EVERY
-    parts.clock.move_to(parts.now() + EVERY)
-    assert look(parts) == 1
+    services.clock.move_to(services.now() + EVERY)
+    assert look(services) == 1
 
 
-def test_throttling_is_waited_out(parts: Parts, store: FakeStore) -> None:
+def test_throttling_is_waited_out(services: Services, store: FakeStore) -> None:
     order(store, 1)
     store.trouble = [gives(b"{}", 429, Retry_After="3.0"), gives(b"{}", 503), gives(b"{}", 429, Retry_After="soon")]
-    connected(parts, store)
+    connected(services, store)
     waited: list[float] = []
 
-    assert look(parts, waited) == 1
+    assert look(services, waited) == 1
     assert waited == [3.0, 2.0, 2.0]
 
 
@@ -122,36 +122,36 @@ def test_throttling_is_waited_out(parts: Parts, store: FakeStore) -> None:
         gives(b"", 302, Location="http://169.254.169.254/"),
     ],
 )
-def test_an_outage_of_four_hours_loses_nothing(parts: Parts, store: FakeStore, answer: Any) -> None:
-    connected(parts, store)
-    look(parts)
+def test_an_outage_of_four_hours_loses_nothing(services: Services, store: FakeStore, answer: Any) -> None:
+    connected(services, store)
+    look(services)
     order(store, 1, minutes_ago=0)
     for _ in range(4):
-        parts.clock.move_to(parts.now() + timedelta(hours=1))
+        services.clock.move_to(services.now() + timedelta(hours=1))
         store.trouble = [answer]
-        assert look(parts) == 0
-        assert connection(parts).error
-    parts.clock.move_to(parts.now() + timedelta(hours=1))
+        assert look(services) == 0
+        assert connection(services).error
+    services.clock.move_to(services.now() + timedelta(hours=1))
 
-    assert look(parts) == 1
-    assert connection(parts).error == ""
-    assert known(parts) == ["1"]
+    assert look(services) == 1
+    assert connection(services).error == ""
+    assert known(services) == ["1"]
 
 
-def test_our_own_outage_loses_nothing(parts: Parts, store: FakeStore) -> None:
-    connected(parts, store)
-    look(parts)
+def test_our_own_outage_loses_nothing(services: Services, store: FakeStore) -> None:
+    connected(services, store)
+    look(services)
     for number in range(1, 6):
         order(store, number, minutes_ago=0)
-    parts.clock.move_to(parts.now() + timedelta(hours=4))  # No worker looked meanwhile.
+    services.clock.move_to(services.now() + timedelta(hours=4))  # No worker looked meanwhile.
 
-    assert look(parts) == 5
+    assert look(services) == 5
 
 
-def test_a_page_lost_in_the_middle_is_found_at_the_next_look(parts: Parts, store: FakeStore) -> None:
+def test_a_page_lost_in_the_middle_is_found_at_the_next_look(services: Services, store: FakeStore) -> None:
     for number in range(1, 6):
         order(store, number)
-    connected(parts, store)
+    connected(services, store)
     say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # Of the fake store.
 
     def once_broken(handler: Any) -> None:
@@ -159,68 +159,68 @@ def test_a_page_lost_in_the_middle_is_found_at_the_next_look(parts: Parts, store
         gives(b"{}", 500)(handler) if len(asked) == 2 else say(handler)
 
     store.store.says.say = once_broken  # type: ignore[attr-defined]  # Of the fake store.
-    assert look(parts) == 2
-    parts.clock.move_to(parts.now() + timedelta(minutes=5))
+    assert look(services) == 2
+    services.clock.move_to(services.now() + timedelta(minutes=5))
 
-    assert look(parts) == 3
-    assert known(parts) == ["1", "2", "3", "4", "5"]
-
-
-def test_a_wrong_key_is_told_in_words(parts: Parts, store: FakeStore) -> None:
-    connected(parts, store, key="ck_wrong:cs_wrong")
-    look(parts)
-
-    assert "the key is not good" in connection(parts).error
-    assert "wrong" not in connection(parts).error
+    assert look(services) == 3
+    assert known(services) == ["1", "2", "3", "4", "5"]
 
 
-def test_an_odd_order_holds_up_no_other(parts: Parts, store: FakeStore) -> None:
+def test_a_wrong_key_is_told_in_words(services: Services, store: FakeStore) -> None:
+    connected(services, store, key="ck_wrong:cs_wrong")
+    look(services)
+
+    assert "the key is not good" in connection(services).error
+    assert "wrong" not in connection(services).error
+
+
+def test_an_odd_order_holds_up_no_other(services: Services, store: FakeStore) -> None:
     order(store, 1)
     order(store, 2, line_items="none")
     order(store, 3, currency="?" * 500, total_price="x", total="x")
     order(store, 4, email=None, customer=None, billing=None)
-    connected(parts, store)
-    look(parts)
+    connected(services, store)
+    look(services)
 
-    assert {"1", "4"} <= set(known(parts))
-    assert {each.state for each in rows(parts, Hook)} == {"done", "failed"}
+    assert {"1", "4"} <= set(known(services))
+    assert {each.state for each in rows(services, Hook)} == {"done", "failed"}
 
 
-def test_a_refund_that_no_hook_brought_stops_the_letter(parts: Parts, store: FakeStore) -> None:
+def test_a_refund_that_no_hook_brought_stops_the_letter(services: Services, store: FakeStore) -> None:
     order(store, 1, minutes_ago=3)
-    connected(parts, store)
-    look(parts)
+    connected(services, store)
+    look(services)
     store.orders.clear()
     order(store, 1, minutes_ago=0, financial_status="refunded", status="refunded")
-    parts.clock.move_to(parts.now() + EVERY)
-    look(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+    services.clock.move_to(services.now() + EVERY)
+    look(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert letters(parts)["how-to-use"].reason == "order_refunded"
-    assert BUYER not in str(sent(parts))
+    assert letters(services)["how-to-use"].reason == "order_refunded"
+    assert BUYER not in str(sent(services))
 
 
-def test_a_store_that_asks_for_a_long_wait_is_left_alone_meanwhile(parts: Parts, store: FakeStore) -> None:
+def test_a_store_that_asks_for_a_long_wait_is_left_alone_meanwhile(services: Services, store: FakeStore) -> None:
     order(store, 1)
     store.trouble = [gives(b"{}", 503, Retry_After="600")]
-    connected(parts, store)
+    connected(services, store)
     waited: list[float] = []
 
-    assert look(parts, waited) == 0
+    assert look(services, waited) == 0
     assert waited == []
-    due = connection(parts).due_at
+    due = connection(services).due_at
     assert due is not None
-    assert due - parts.now() > timedelta(minutes=9)
-    parts.clock.move_to(due)
-    assert look(parts) == 1
+    assert due - services.now() > timedelta(minutes=9)
+    services.clock.move_to(due)
+    assert look(services) == 1
 
 
-def test_an_order_that_changes_while_pages_turn_hides_no_other(parts: Parts) -> None:
+def test_an_order_that_changes_while_pages_turn_hides_no_other(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 8):
         order(store, number, minutes_ago=10 - number)
-    connected(parts, store)
+    connected(services, store)
     say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # Of the fake store.
 
     def moving(handler: Any) -> None:
@@ -230,31 +230,31 @@ def test_an_order_that_changes_while_pages_turn_hides_no_other(parts: Parts) -> 
         say(handler)
 
     store.store.says.say = moving  # type: ignore[attr-defined]  # Of the fake store.
-    look(parts)
+    look(services)
     store.close()
 
-    assert known(parts) == [str(number) for number in range(1, 8)]
+    assert known(services) == [str(number) for number in range(1, 8)]
 
 
-def test_more_orders_of_one_moment_than_a_page_holds(parts: Parts) -> None:
+def test_more_orders_of_one_moment_than_a_page_holds(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 6):
         order(store, number, minutes_ago=3)
     order(store, 6, minutes_ago=1)
     for each in store.orders[:5]:
         each["date_modified_gmt"] = store.orders[0]["date_modified_gmt"]
-    connected(parts, store)
-    look(parts)
+    connected(services, store)
+    look(services)
     store.close()
 
-    assert known(parts) == ["1", "2", "3", "4", "5", "6"]
+    assert known(services) == ["1", "2", "3", "4", "5", "6"]
 
 
-def test_a_store_that_gives_few_pages_at_a_time_is_seen_to_its_end(parts: Parts) -> None:
+def test_a_store_that_gives_few_pages_at_a_time_is_seen_to_its_end(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 9):
         order(store, number, minutes_ago=400 - number * 30)
-    connected(parts, store)
+    connected(services, store)
     say, left = store.store.says.say, [0]  # type: ignore[attr-defined]  # Of the fake store.
 
     def stingy(handler: Any) -> None:
@@ -264,18 +264,18 @@ def test_a_store_that_gives_few_pages_at_a_time_is_seen_to_its_end(parts: Parts)
     store.store.says.say = stingy  # type: ignore[attr-defined]  # Of the fake store.
     for _ in range(8):
         left[0] = 2
-        look(parts)
-        parts.clock.move_to(parts.now() + timedelta(minutes=3))
+        look(services)
+        services.clock.move_to(services.now() + timedelta(minutes=3))
     store.close()
 
-    assert known(parts) == [str(number) for number in range(1, 9)]
+    assert known(services) == [str(number) for number in range(1, 9)]
 
 
-def test_a_store_that_does_not_heed_the_moment_is_told_of(parts: Parts) -> None:
+def test_a_store_that_does_not_heed_the_moment_is_told_of(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 6):
         order(store, number, minutes_ago=60 * 24 * 30 + number)
-    connected(parts, store)
+    connected(services, store)
     answer, asked = store.answer, []  # type: ignore[var-annotated]  # Paths.
 
     def heedless(handler: Any, path: str, wanted: dict[str, str]) -> None:
@@ -283,8 +283,8 @@ def test_a_store_that_does_not_heed_the_moment_is_told_of(parts: Parts) -> None:
         answer(handler, path, {**wanted, "modified_after": "2000-01-01T00:00:00Z"})
 
     store.answer = heedless  # type: ignore[method-assign]  # A store of another mind.
-    look(parts)
+    look(services)
     store.close()
 
-    assert "modified_after" in connection(parts).error
+    assert "modified_after" in connection(services).error
     assert len(asked) == 1

@@ -20,7 +20,7 @@ from tests.console_forms import client_in, post
 from tests.support.private_redis import PrivateRedis
 from widget.cache.shared import NUDGES, SharedCache
 from widget.nudges import EMAILS, WEBHOOKS, nudge
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.outbox import PLANNED, OutboxMessage
 from workers.nudges import SPACING_SECONDS, TASKS, NudgeListener
 
@@ -79,17 +79,17 @@ def listening(shared: Callable[[], SharedCache]) -> Iterator[Callable[[Sent], Nu
 
 
 def test_a_commit_nudges_each_queue_once_and_a_rollback_none(
-    make_parts: Callable[..., Parts], sqlite_url: str, redis_server: PrivateRedis
+    make_services: Callable[..., Services], sqlite_url: str, redis_server: PrivateRedis
 ) -> None:
-    parts, heard = make_parts(sqlite_url, redis_server()), list[str]()
-    parts.shared.subscribe(NUDGES, lambda message: heard.append(message.partition("/")[0]))
-    until(lambda: parts.shared.subscribers(NUDGES))
-    with parts.sessions() as session:
+    services, heard = make_services(sqlite_url, redis_server()), list[str]()
+    services.shared.subscribe(NUDGES, lambda message: heard.append(message.partition("/")[0]))
+    until(lambda: services.shared.subscribers(NUDGES))
+    with services.sessions() as session:
         session.execute(select(OutboxMessage))
         nudge(session, WEBHOOKS)
         session.rollback()
         session.commit()
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         nudge(session, EMAILS)
         nudge(session, EMAILS)
         assert heard == []
@@ -159,16 +159,16 @@ def worker(tmp_path: Path, sqlite_url: str, redis_server: PrivateRedis) -> Itera
 
 
 def test_an_invitation_goes_out_at_once_without_any_sweep(
-    make_parts: Callable[..., Parts], sqlite_url: str, redis_server: PrivateRedis, worker: Callable[[], None]
+    make_services: Callable[..., Services], sqlite_url: str, redis_server: PrivateRedis, worker: Callable[[], None]
 ) -> None:
-    parts = make_parts(sqlite_url, redis_server())
+    services = make_services(sqlite_url, redis_server())
     worker()
-    until(lambda: parts.shared.subscribers(NUDGES), 60)
-    client = client_in(parts)
+    until(lambda: services.shared.subscribers(NUDGES), 60)
+    client = client_in(services)
     post(client, "/console/shops/demo/people", email="eda@store.example", name="", role="viewer")
 
     def state() -> str:
-        with parts.reads() as session:
+        with services.reads() as session:
             return str(session.scalars(select(OutboxMessage.state)).one())
 
     assert until(lambda: state() != PLANNED, 30)  # No mail server listens here: it is tried, and says so.

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from tests.console_forms import client_in, post
 from widget.actions.send_outbox import GIVEN_UP_AFTER, MAX_ATTEMPTS, send_message, send_outbox
 from widget.mail.carrier import Later, MemoryCarrier, Never, Unclear
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.outbox import OutboxMessage
 
 EDA = "eda@store.example"
@@ -27,19 +27,19 @@ class Failing:
         raise self.error
 
 
-def message(parts: Parts) -> OutboxMessage:
-    with parts.reads() as session:
+def message(services: Services) -> OutboxMessage:
+    with services.reads() as session:
         return session.scalars(select(OutboxMessage)).one()
 
 
 @pytest.fixture
-def queued(parts: Parts) -> Parts:
-    client = client_in(parts)
+def queued(services: Services) -> Services:
+    client = client_in(services)
     post(client, "/console/shops/demo/people", email=EDA, name="", role="viewer")
-    return parts
+    return services
 
 
-def test_a_row_holds_no_address_in_the_clear_and_nothing_once_it_is_sent(queued: Parts) -> None:
+def test_a_row_holds_no_address_in_the_clear_and_nothing_once_it_is_sent(queued: Services) -> None:
     with queued.reads() as session:
         assert EDA not in str(session.execute(text("SELECT * FROM outbox")).all())
     send_outbox(queued)
@@ -56,14 +56,14 @@ def test_a_row_holds_no_address_in_the_clear_and_nothing_once_it_is_sent(queued:
         (Later("451"), "planned", "later: 451"),
     ],
 )
-def test_what_the_provider_says_stands_in_the_row(queued: Parts, error: Exception, state: str, reason: str) -> None:
+def test_what_the_provider_says_stands_in_the_row(queued: Services, error: Exception, state: str, reason: str) -> None:
     object.__setattr__(queued, "carrier", Failing(error))
     send_outbox(queued)
 
     assert (message(queued).state, message(queued).reason) == (state, reason)
 
 
-def test_a_provider_that_is_away_is_asked_again_later_and_given_up_in_the_end(queued: Parts) -> None:
+def test_a_provider_that_is_away_is_asked_again_later_and_given_up_in_the_end(queued: Services) -> None:
     carrier = Failing(Later("421"))
     object.__setattr__(queued, "carrier", carrier)
     for _ in range(MAX_ATTEMPTS + 3):
@@ -75,7 +75,7 @@ def test_a_provider_that_is_away_is_asked_again_later_and_given_up_in_the_end(qu
     assert message(queued).state == "failed"
 
 
-def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queued: Parts) -> None:
+def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queued: Services) -> None:
     def die(*_: Any) -> None:
         raise SystemExit
 
@@ -92,7 +92,7 @@ def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queue
     assert queued.carrier.sent == []  # type: ignore[attr-defined]
 
 
-def test_a_key_that_is_gone_is_told(queued: Parts, make_parts: Callable[..., Parts]) -> None:
+def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..., Services]) -> None:
     with queued.sessions.begin() as session:
         session.scalars(select(OutboxMessage)).one().encrypted_recipient = "x"
     send_outbox(queued)
@@ -101,24 +101,24 @@ def test_a_key_that_is_gone_is_told(queued: Parts, make_parts: Callable[..., Par
     assert "key that is gone" in message(queued).reason
 
 
-def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(parts: Parts) -> None:
+def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: Services) -> None:
     """Every route that leads to an email is asked for while the mail server would raise."""
     from tests.integration.test_promises import ask
     from widget.seals import PREFERENCES
     from widget.storage.contacts import Contact
 
     carrier = Failing(RuntimeError("a request waited for a mail server"))
-    object.__setattr__(parts, "carrier", carrier)
-    client = client_in(parts)
-    ask(parts)
-    with parts.reads() as session:
+    object.__setattr__(services, "carrier", carrier)
+    client = client_in(services)
+    ask(services)
+    with services.reads() as session:
         contact = session.scalars(select(Contact.id)).one()
     post(client, "/console/shops/demo/people", email=EDA, name="", role="viewer")
     post(client, "/console/shops/demo/people/2/link")
     post(client, "/console/shops/demo/quizzes/leg-day/letters/how-to-use/preview", outcome="products", sku="ROLL-75")
-    client.post(f"/p/{parts.seals.token(PREFERENCES, contact)}", data={"do": "export"})
+    client.post(f"/p/{services.seals.token(PREFERENCES, contact)}", data={"do": "export"})
 
     assert carrier.tries == 0
-    with parts.reads() as session:
+    with services.reads() as session:
         kinds = set(session.scalars(select(OutboxMessage.kind)))
     assert kinds == {"invitation", "test", "export"}

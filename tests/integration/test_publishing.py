@@ -11,7 +11,7 @@ from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from widget.actions.change_product import change_product
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import NotPublishable, publish_content
-from widget.parts import Parts
+from widget.services import Services
 
 RESPONSES = "/v1/shops/demo/quizzes/leg-day/responses"
 
@@ -30,20 +30,22 @@ def with_text(name: str, old: str, new: str) -> dict[str, str]:
         ("pack.yaml", "checks:", "checks:\n  option_changes_nothing: error", "most-days"),
     ],
 )
-def test_a_version_with_an_error_does_not_go_live(parts: Parts, name: str, old: str, new: str, words: str) -> None:
-    version = import_content(parts, shop="demo", files=with_text(name, old, new))
+def test_a_version_with_an_error_does_not_go_live(
+    services: Services, name: str, old: str, new: str, words: str
+) -> None:
+    version = import_content(services, shop="demo", files=with_text(name, old, new))
     with pytest.raises(NotPublishable, match=words):
-        publish_content(parts, shop="demo", quiz="leg-day", number=version.number)
-    live = parts.live.live("demo", "leg-day")
+        publish_content(services, shop="demo", quiz="leg-day", number=version.number)
+    live = services.live.live("demo", "leg-day")
     assert live is not None
     assert live.version == 1
 
 
-def test_what_was_live_before_can_always_come_back(parts: Parts) -> None:
+def test_what_was_live_before_can_always_come_back(services: Services) -> None:
     """Also when its evidence has fallen due meanwhile: the way back must be open."""
-    publish_files(parts, with_text("pack.yaml", "title: Recovery match for leg day", "title: Another title"))
-    parts.clock.move_to(parts.now() + timedelta(days=400))
-    assert publish_content(parts, shop="demo", quiz="leg-day", number=1)
+    publish_files(services, with_text("pack.yaml", "title: Recovery match for leg day", "title: Another title"))
+    services.clock.move_to(services.now() + timedelta(days=400))
+    assert publish_content(services, shop="demo", quiz="leg-day", number=1)
 
 
 def shown(client: Any) -> set[str]:
@@ -51,11 +53,11 @@ def shown(client: Any) -> set[str]:
     return {card["sku"] for card in result["products"]}
 
 
-def test_a_name_from_the_store_with_a_claim_withholds_the_product_until_it_changes(sqlite_parts: Parts) -> None:
-    client = client_of(sqlite_parts)
+def test_a_name_from_the_store_with_a_claim_withholds_the_product_until_it_changes(sqlite_services: Services) -> None:
+    client = client_of(sqlite_services)
     best = client.post(RESPONSES, json={"answers": GOOD}).json["result"]["products"][0]["sku"]
     for name in ("Pain Relief Roll-on", "Crema para el dolor", "كريم مسكن للألم", "No-Mess Pain Relief"):
-        change_product(sqlite_parts, shop="demo", sku=best, feed={"name": name})
+        change_product(sqlite_services, shop="demo", sku=best, feed={"name": name})
         assert best not in shown(client), name
-    change_product(sqlite_parts, shop="demo", sku=best, feed={"name": "Stride Roll-on"})
+    change_product(sqlite_services, shop="demo", sku=best, feed={"name": "Stride Roll-on"})
     assert best in shown(client)

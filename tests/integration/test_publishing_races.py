@@ -27,7 +27,7 @@ from widget.actions.publish_draft import (
     publish_due,
     roll_back,
 )
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.content import live_publication
 from widget.storage.drafts import PlannedPublish
@@ -43,46 +43,46 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def people(parts: Parts) -> tuple[Person, Person]:
+def people(services: Services) -> tuple[Person, Person]:
     return tuple(  # type: ignore[return-value]
-        add_person(parts, shop="demo", email=f"{name}@team.example", role="publisher", name=name)[0]
+        add_person(services, shop="demo", email=f"{name}@team.example", role="publisher", name=name)[0]
         for name in ("ann", "bob")
     )
 
 
-def changed(parts: Parts, by: Person, word: str) -> int:
+def changed(services: Services, by: Person, word: str) -> int:
     """A draft with another title; its revision."""
     files = leg_day_files()
     files = {**files, "pack.yaml": files["pack.yaml"].replace("title: Recovery match for leg day", f"title: {word}")}
-    opened = open_draft(parts, shop="demo", quiz="leg-day")
-    reset_draft(parts, draft=opened.draft, by=by, files=files, base=opened.live or 1, what="for a test")
-    return open_draft(parts, shop="demo", quiz="leg-day").draft.revision
+    opened = open_draft(services, shop="demo", quiz="leg-day")
+    reset_draft(services, draft=opened.draft, by=by, files=files, base=opened.live or 1, what="for a test")
+    return open_draft(services, shop="demo", quiz="leg-day").draft.revision
 
 
-def planned(parts: Parts, by: Person, word: str, **more: Any) -> int:
-    revision = changed(parts, by, word)
-    plan_publish(parts, shop="demo", quiz="leg-day", by=by, note="", revision=revision, **more)
-    with parts.reads() as session:
+def planned(services: Services, by: Person, word: str, **more: Any) -> int:
+    revision = changed(services, by, word)
+    plan_publish(services, shop="demo", quiz="leg-day", by=by, note="", revision=revision, **more)
+    with services.reads() as session:
         return int(session.scalars(select(PlannedPublish.id).order_by(PlannedPublish.id.desc())).first() or 0)
 
 
-def live(parts: Parts) -> int:
-    with parts.reads() as session:
+def live(services: Services) -> int:
+    with services.reads() as session:
         shop = shop_by_slug(session, "demo")
         assert shop is not None
         found = live_publication(session, shop.id, "leg-day")
         return found.number if found else 0
 
 
-def log(parts: Parts) -> list[str]:
+def log(services: Services) -> list[str]:
     kinds = ("published", "publish_dropped", "publish_failed", "rolled_back")
-    with parts.reads() as session:
+    with services.reads() as session:
         entries = session.scalars(select(AuditEntry.what).order_by(AuditEntry.id))
         return [what for what in entries if what in kinds]
 
 
-def state(parts: Parts, planned_id: int) -> str:
-    with parts.reads() as session:
+def state(services: Services, planned_id: int) -> str:
+    with services.reads() as session:
         return session.get_one(PlannedPublish, planned_id).state
 
 
@@ -98,7 +98,7 @@ def while_checking(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> No
     monkeypatch.setattr(publishing, "check_version", check_then)
 
 
-def in_turn(parts: Parts, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
+def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
     """Both at once: the second begins while the first holds the shop's lock. What each came to."""
     holding, told = threading.Event(), [None, None]
     original = publishing.locked_shop
@@ -133,115 +133,117 @@ def in_turn(parts: Parts, first: Callable[[], Any], second: Callable[[], Any]) -
 
 
 def test_a_plan_dropped_while_its_checks_ran_does_not_go_live(
-    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = people
-    plan = planned(parts, ann, "First", due_at=parts.now() + timedelta(minutes=5))
-    parts.clock.move_to(parts.now() + timedelta(minutes=6))
-    while_checking(monkeypatch, lambda: drop_plan(parts, shop="demo", planned_id=plan, by=bob))
-    publish_due(parts)
+    plan = planned(services, ann, "First", due_at=services.now() + timedelta(minutes=5))
+    services.clock.move_to(services.now() + timedelta(minutes=6))
+    while_checking(monkeypatch, lambda: drop_plan(services, shop="demo", planned_id=plan, by=bob))
+    publish_due(services)
 
-    assert (live(parts), state(parts, plan), log(parts)) == (1, "dropped", ["publish_dropped"])
+    assert (live(services), state(services, plan), log(services)) == (1, "dropped", ["publish_dropped"])
 
 
 def test_an_approval_withdrawn_while_its_checks_ran_does_not_go_live(
-    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = people
-    plan = planned(parts, ann, "First", approver_id=bob.id)
-    while_checking(monkeypatch, lambda: drop_plan(parts, shop="demo", planned_id=plan, by=ann))
+    plan = planned(services, ann, "First", approver_id=bob.id)
+    while_checking(monkeypatch, lambda: drop_plan(services, shop="demo", planned_id=plan, by=ann))
     with pytest.raises(Settled):
-        agree_to_publish(parts, shop="demo", planned_id=plan, by=bob)
+        agree_to_publish(services, shop="demo", planned_id=plan, by=bob)
 
-    assert (live(parts), log(parts)) == (1, ["publish_dropped"])
+    assert (live(services), log(services)) == (1, ["publish_dropped"])
 
 
 def test_a_plan_overtaken_while_its_checks_ran_says_so(
-    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = people
-    plan = planned(parts, ann, "First", approver_id=bob.id)
-    revision = changed(parts, bob, "Second")
+    plan = planned(services, ann, "First", approver_id=bob.id)
+    revision = changed(services, bob, "Second")
     while_checking(
-        monkeypatch, lambda: publish_draft(parts, shop="demo", quiz="leg-day", by=bob, note="", revision=revision)
+        monkeypatch, lambda: publish_draft(services, shop="demo", quiz="leg-day", by=bob, note="", revision=revision)
     )
     with pytest.raises(ActionError, match="went live since"):
-        agree_to_publish(parts, shop="demo", planned_id=plan, by=bob)
+        agree_to_publish(services, shop="demo", planned_id=plan, by=bob)
 
-    assert (live(parts), state(parts, plan)) == (3, "failed")
-    assert log(parts) == ["published", "publish_failed"]
+    assert (live(services), state(services, plan)) == (3, "failed")
+    assert log(services) == ["published", "publish_failed"]
 
 
 @pytest.mark.parametrize("publishes_first", [True, False])
 def test_of_a_drop_and_an_approval_at_once_one_wins(
-    parts: Parts, people: tuple[Person, Person], publishes_first: bool
+    services: Services, people: tuple[Person, Person], publishes_first: bool
 ) -> None:
     ann, bob = people
-    plan = planned(parts, ann, "First", approver_id=bob.id)
+    plan = planned(services, ann, "First", approver_id=bob.id)
     calls = [
-        lambda: agree_to_publish(parts, shop="demo", planned_id=plan, by=bob),
-        lambda: drop_plan(parts, shop="demo", planned_id=plan, by=ann),
+        lambda: agree_to_publish(services, shop="demo", planned_id=plan, by=bob),
+        lambda: drop_plan(services, shop="demo", planned_id=plan, by=ann),
     ]
-    told = in_turn(parts, *(calls if publishes_first else calls[::-1]))
+    told = in_turn(services, *(calls if publishes_first else calls[::-1]))
 
     assert isinstance(told[1], Settled)
-    assert live(parts) == (2 if publishes_first else 1)
-    assert log(parts) == ["published" if publishes_first else "publish_dropped"]
+    assert live(services) == (2 if publishes_first else 1)
+    assert log(services) == ["published" if publishes_first else "publish_dropped"]
 
 
-def test_two_workers_publish_a_plan_once(parts: Parts, people: tuple[Person, Person]) -> None:
-    plan = planned(parts, people[0], "First", due_at=parts.now() + timedelta(minutes=5))
-    parts.clock.move_to(parts.now() + timedelta(minutes=6))
-    in_turn(parts, lambda: publish_due(parts), lambda: publish_due(parts))
+def test_two_workers_publish_a_plan_once(services: Services, people: tuple[Person, Person]) -> None:
+    plan = planned(services, people[0], "First", due_at=services.now() + timedelta(minutes=5))
+    services.clock.move_to(services.now() + timedelta(minutes=6))
+    in_turn(services, lambda: publish_due(services), lambda: publish_due(services))
 
-    assert (live(parts), state(parts, plan), log(parts)) == (2, "done", ["published"])
+    assert (live(services), state(services, plan), log(services)) == (2, "done", ["published"])
 
 
-def test_two_people_publish_two_drafts_and_the_second_is_told(parts: Parts, people: tuple[Person, Person]) -> None:
+def test_two_people_publish_two_drafts_and_the_second_is_told(
+    services: Services, people: tuple[Person, Person]
+) -> None:
     """The second one looked at an impact against what is not live any more."""
     ann, bob = people
-    revision = changed(parts, ann, "First")
+    revision = changed(services, ann, "First")
 
     def publish(by: Person) -> Any:
-        return publish_draft(parts, shop="demo", quiz="leg-day", by=by, note="", revision=revision)
+        return publish_draft(services, shop="demo", quiz="leg-day", by=by, note="", revision=revision)
 
-    opened = open_draft(parts, shop="demo", quiz="leg-day")
+    opened = open_draft(services, shop="demo", quiz="leg-day")
     assert opened.draft.revision == revision
-    other = publish_content(parts, shop="demo", quiz="leg-day", number=1)
+    other = publish_content(services, shop="demo", quiz="leg-day", number=1)
     assert not other
-    told = in_turn(parts, lambda: publish(ann), lambda: publish(bob))
+    told = in_turn(services, lambda: publish(ann), lambda: publish(bob))
 
     assert told[0] == 2
     assert told[1] == 2 or isinstance(told[1], DraftMoved)
-    assert log(parts) == ["published"]
+    assert log(services) == ["published"]
 
 
 def test_a_publish_lost_to_a_roll_back_is_no_success(
-    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = people
-    publish_draft(parts, shop="demo", quiz="leg-day", by=ann, note="", revision=changed(parts, ann, "First"))
-    revision = changed(parts, ann, "Second")
+    publish_draft(services, shop="demo", quiz="leg-day", by=ann, note="", revision=changed(services, ann, "First"))
+    revision = changed(services, ann, "Second")
     told = in_turn(
-        parts,
-        lambda: roll_back(parts, shop="demo", quiz="leg-day", number=1, by=bob),
-        lambda: publish_draft(parts, shop="demo", quiz="leg-day", by=ann, note="", revision=revision),
+        services,
+        lambda: roll_back(services, shop="demo", quiz="leg-day", number=1, by=bob),
+        lambda: publish_draft(services, shop="demo", quiz="leg-day", by=ann, note="", revision=revision),
     )
 
     assert told[0] is True
     assert isinstance(told[1], DraftMoved)
-    assert (live(parts), log(parts)) == (1, ["published", "rolled_back"])
+    assert (live(services), log(services)) == (1, ["published", "rolled_back"])
 
 
 def test_approval_turned_on_while_checking_holds(
-    parts: Parts, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revision = changed(parts, people[0], "First")
+    revision = changed(services, people[0], "First")
     original = publishing._import
 
     def import_then(*args: Any) -> Any:
         version = original(*args)
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             shop = shop_by_slug(session, "demo", lock=True)
             assert shop is not None
             shop.approval = True
@@ -249,20 +251,20 @@ def test_approval_turned_on_while_checking_holds(
 
     monkeypatch.setattr(publishing, "_import", import_then)
     with pytest.raises(SecondPersonNeeded):
-        publish_draft(parts, shop="demo", quiz="leg-day", by=people[0], note="", revision=revision)
+        publish_draft(services, shop="demo", quiz="leg-day", by=people[0], note="", revision=revision)
 
-    assert (live(parts), log(parts)) == (1, [])
+    assert (live(services), log(services)) == (1, [])
 
 
 def test_a_plan_from_before_a_second_person_was_asked_for_does_not_go_live(
-    parts: Parts, people: tuple[Person, Person]
+    services: Services, people: tuple[Person, Person]
 ) -> None:
-    plan = planned(parts, people[0], "First", due_at=parts.now() + timedelta(minutes=5))
-    with parts.sessions.begin() as session:
+    plan = planned(services, people[0], "First", due_at=services.now() + timedelta(minutes=5))
+    with services.sessions.begin() as session:
         shop = shop_by_slug(session, "demo", lock=True)
         assert shop is not None
         shop.approval = True
-    parts.clock.move_to(parts.now() + timedelta(minutes=6))
-    publish_due(parts)
+    services.clock.move_to(services.now() + timedelta(minutes=6))
+    publish_due(services)
 
-    assert (live(parts), state(parts, plan), log(parts)) == (1, "failed", ["publish_failed"])
+    assert (live(services), state(services, plan), log(services)) == (1, "failed", ["publish_failed"])

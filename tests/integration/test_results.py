@@ -22,7 +22,7 @@ from tests.integration.test_promises import visit
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.load_demo import CannotLoad, load_demo
 from widget.cli import main
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.orders import Order
 from widget.storage.responses import Count, Response
 from widget.storage.tallies import ANSWER, BOUGHT, COMPLETED, ENDED, SHOWN, Tally, add_tallies, tallies_of
@@ -34,9 +34,9 @@ BOT = {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google
 PERSON = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X)"}
 
 
-def tallied(parts: Parts, what: str) -> dict[str, int]:
-    parts.recorder.flush()
-    with parts.reads() as session:
+def tallied(services: Services, what: str) -> dict[str, int]:
+    services.recorder.flush()
+    with services.reads() as session:
         found = session.execute(
             select(Tally.name, func.sum(Tally.number)).where(Tally.what == what).group_by(Tally.name)
         )
@@ -49,49 +49,49 @@ def told(client: Any, *events: dict[str, Any], **more: Any) -> None:
 
 
 @contextmanager
-def statements(parts: Parts) -> Iterator[list[str]]:
+def statements(services: Services) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         seen.append(statement)
 
-    event.listen(parts.database, "before_cursor_execute", note)
+    event.listen(services.database, "before_cursor_execute", note)
     yield seen
-    event.remove(parts.database, "before_cursor_execute", note)
+    event.remove(services.database, "before_cursor_execute", note)
 
 
 # What is counted ---------------------------------------------------------------------------------------
 
 
-def test_answers_are_tallied_by_day_version_and_language(parts: Parts) -> None:
-    client = client_of(parts)
+def test_answers_are_tallied_by_day_version_and_language(services: Services) -> None:
+    client = client_of(services)
     for locale in ("en", "es", "es"):
         assert client.post(ANSWERS, json={"answers": GOOD, "locale": locale}).status_code == 201
 
-    assert tallied(parts, COMPLETED) == {"": 3}
-    assert tallied(parts, ANSWER)["soreness=5"] == 3
-    assert sum(tallied(parts, SHOWN).values()) >= 3
-    split = {(row.day, row.version, row.locale): row.number for row in rows(parts, Tally) if row.what == COMPLETED}
-    assert split == {(parts.now().date(), 1, "en"): 1, (parts.now().date(), 1, "es"): 2}
+    assert tallied(services, COMPLETED) == {"": 3}
+    assert tallied(services, ANSWER)["soreness=5"] == 3
+    assert sum(tallied(services, SHOWN).values()) >= 3
+    split = {(row.day, row.version, row.locale): row.number for row in rows(services, Tally) if row.what == COMPLETED}
+    assert split == {(services.now().date(), 1, "en"): 1, (services.now().date(), 1, "es"): 2}
 
 
-def test_tallies_add_up_across_batches_and_hold_nobody(parts: Parts) -> None:
-    visit(parts)
-    visit(parts)
+def test_tallies_add_up_across_batches_and_hold_nobody(services: Services) -> None:
+    visit(services)
+    visit(services)
 
-    assert tallied(parts, COMPLETED) == {"": 2}
+    assert tallied(services, COMPLETED) == {"": 2}
     assert {"visit", "answers"}.isdisjoint(Tally.__table__.columns.keys())
 
 
-def test_a_warning_sign_is_tallied_where_it_ended_the_quiz(parts: Parts) -> None:
+def test_a_warning_sign_is_tallied_where_it_ended_the_quiz(services: Services) -> None:
     answers = {"area": ["calves"], "trained": ["yesterday"], "signs": ["dark-urine"]}
-    client_of(parts).post(ANSWERS, json={"answers": answers})
+    client_of(services).post(ANSWERS, json={"answers": answers})
 
-    assert tallied(parts, ENDED) == {"signs": 1}
+    assert tallied(services, ENDED) == {"signs": 1}
 
 
-def test_bots_get_an_answer_and_are_counted_nowhere(parts: Parts) -> None:
-    client = client_of(parts)
+def test_bots_get_an_answer_and_are_counted_nowhere(services: Services) -> None:
+    client = client_of(services)
     told(client, {"event": "seen"}, headers=BOT)
     told(client, {"event": "seen"}, headers=PERSON)
     for agent in (PERSON, BOT, BOT):  # The second and third are answered by the front layer.
@@ -99,22 +99,22 @@ def test_bots_get_an_answer_and_are_counted_nowhere(parts: Parts) -> None:
         assert answer.status_code == 201
         assert answer.json["visit"]
 
-    assert tallied(parts, COMPLETED) == {"": 1}
-    assert [row.number for row in rows(parts, Count)] == [1]
-    assert len(rows(parts, Response)) == 3
+    assert tallied(services, COMPLETED) == {"": 1}
+    assert [row.number for row in rows(services, Count)] == [1]
+    assert len(rows(services, Response)) == 3
 
 
-def test_events_tell_version_and_language_as_far_as_there_are_such(parts: Parts) -> None:
-    client = client_of(parts)
+def test_events_tell_version_and_language_as_far_as_there_are_such(services: Services) -> None:
+    client = client_of(services)
     told(client, {"event": "seen", "version": 1, "locale": "es-MX"}, {"event": "seen", "version": 99, "locale": "xx"})
     told(client, {"event": "seen"})
-    parts.recorder.flush()
+    services.recorder.flush()
 
-    assert sorted((row.version, row.locale, row.number) for row in rows(parts, Count)) == [(0, "", 2), (1, "es", 1)]
+    assert sorted((row.version, row.locale, row.number) for row in rows(services, Count)) == [(0, "", 2), (1, "es", 1)]
 
 
-def test_the_plain_pages_are_counted_as_the_widget_is(parts: Parts) -> None:
-    client = client_of(parts)
+def test_the_plain_pages_are_counted_as_the_widget_is(services: Services) -> None:
+    client = client_of(services)
     path = "/demo/quiz/leg-day"
     client.get(path, headers=BOT)
     answer = client.get(path, headers=PERSON)
@@ -122,52 +122,52 @@ def test_the_plain_pages_are_counted_as_the_widget_is(parts: Parts) -> None:
         form = dict(re.findall(r'name="(draft|question)" value="([^"]*)"', answer.text))
         answer = client.post(path, data={**form, "o": given}, headers=PERSON)
     assert answer.status_code == 303
-    parts.recorder.flush()
+    services.recorder.flush()
 
-    assert {(row.event, row.question): row.number for row in rows(parts, Count)} == {
+    assert {(row.event, row.question): row.number for row in rows(services, Count)} == {
         ("seen", ""): 1,
         ("started", ""): 1,
         ("answered", "area"): 1,
         ("answered", "trained"): 1,
         ("answered", "signs"): 1,
     }
-    assert tallied(parts, COMPLETED) == {"": 1}
+    assert tallied(services, COMPLETED) == {"": 1}
 
 
 # Orders ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("days", "strict"), [(0, True), (8, False)])
-def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(parts: Parts, days: float, strict: bool) -> None:
-    token = visit(parts)
-    sku = next(iter(tallied(parts, SHOWN)))
+def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services, days: float, strict: bool) -> None:
+    token = visit(services)
+    sku = next(iter(tallied(services, SHOWN)))
     bought = {"attributes": {"recovery_quiz": token}, "lines": [{"sku": sku, "quantity": 1, "price": 1900}]}
     for kind in ("order.placed", "order.paid"):
-        hook(parts, kind, days=days, **bought)
-    handle_hooks(parts)
+        hook(services, kind, days=days, **bought)
+    handle_hooks(services)
 
-    (order,) = rows(parts, Order)
+    (order,) = rows(services, Order)
     assert (order.quiz, order.quiz_version, order.quiz_locale, order.strict) == ("leg-day", 1, "en", strict)
-    (response,) = rows(parts, Response)
+    (response,) = rows(services, Response)
     assert order.completed_at == response.created_at.replace(hour=0, minute=0, second=0, microsecond=0)
-    assert tallied(parts, BOUGHT) == {sku: 1}
+    assert tallied(services, BOUGHT) == {sku: 1}
 
 
-def test_an_order_without_a_known_visit_is_nobodys_doing(parts: Parts) -> None:
-    hook(parts, attributes={"recovery_quiz": "never-seen"})
-    hook(parts, order="other")
-    handle_hooks(parts)
+def test_an_order_without_a_known_visit_is_nobodys_doing(services: Services) -> None:
+    hook(services, attributes={"recovery_quiz": "never-seen"})
+    hook(services, order="other")
+    handle_hooks(services)
 
-    assert [row.quiz for row in rows(parts, Order)] == [None, None]
-    assert tallied(parts, BOUGHT) == {}
+    assert [row.quiz for row in rows(services, Order)] == [None, None]
+    assert tallied(services, BOUGHT) == {}
 
 
 # The page ----------------------------------------------------------------------------------------------
 
 
-def test_the_page_shows_what_happened_and_its_tables_say_the_same(parts: Parts) -> None:
-    load_demo(parts, days=40, number=900)
-    page = signed_in(parts, "owner").get(PAGE).text
+def test_the_page_shows_what_happened_and_its_tables_say_the_same(services: Services) -> None:
+    load_demo(services, days=40, number=900)
+    page = signed_in(services, "owner").get(PAGE).text
 
     for words in ("From seeing to buying", "Where is it sore?", "Revenue the quiz had a part in", "Calm Cream 75 g"):
         assert words in page
@@ -179,9 +179,9 @@ def test_the_page_shows_what_happened_and_its_tables_say_the_same(parts: Parts) 
     assert "viewBox" not in re.sub(r'<svg (class="i|y="20")[^>]*>', "", page)
 
 
-def test_the_filters_narrow_what_is_shown(parts: Parts) -> None:
-    load_demo(parts, days=40, number=900)
-    client = signed_in(parts, "owner")
+def test_the_filters_narrow_what_is_shown(services: Services) -> None:
+    load_demo(services, days=40, number=900)
+    client = signed_in(services, "owner")
 
     def completed(query: str) -> int:
         found = re.search(r"Completed quizzes <small>([\d,]+)<", client.get(f"{PAGE}?{query}").text)
@@ -197,30 +197,30 @@ def test_the_filters_narrow_what_is_shown(parts: Parts) -> None:
     assert 'name="against" value="1">' in client.get(f"{PAGE}?shown=x").text
 
 
-def test_the_page_takes_as_many_queries_for_much_as_for_little(parts: Parts) -> None:
-    client = signed_in(parts, "owner")
-    load_demo(parts, days=30, number=60)
+def test_the_page_takes_as_many_queries_for_much_as_for_little(services: Services) -> None:
+    client = signed_in(services, "owner")
+    load_demo(services, days=30, number=60)
     client.get(PAGE)  # The first visit opens the draft.
-    parts.live.moved()  # Each of the two looks anew what is live.
-    with statements(parts) as few:
+    services.live.moved()  # Each of the two looks anew what is live.
+    with statements(services) as few:
         client.get(PAGE)
-    load_demo(parts, days=60, number=1500, again=True)
-    parts.live.moved()
-    with statements(parts) as many:
+    load_demo(services, days=60, number=1500, again=True)
+    services.live.moved()
+    with statements(services) as many:
         client.get(PAGE)
 
     assert len(many) == len(few) <= 24
     assert not any(re.search(r"FROM responses\b", each) for each in many)
 
 
-def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(parts: Parts) -> None:
-    load_demo(parts, days=30, number=900)
+def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(services: Services) -> None:
+    load_demo(services, days=30, number=900)
     mine, theirs = (
-        list(csv.DictReader(io.StringIO(signed_in(parts, role).get(f"{PAGE}/export.csv").text.lstrip("\ufeff"))))
+        list(csv.DictReader(io.StringIO(signed_in(services, role).get(f"{PAGE}/export.csv").text.lstrip("\ufeff"))))
         for role in ("publisher", "viewer")
     )
 
-    with parts.reads() as session:
+    with services.reads() as session:
         strict = session.scalar(select(func.count()).where(Order.strict.is_(True)))
     orders = [row for row in mine if row["what"] == "orders" and row["name"] == "strict"]
     assert sum(int(row["number"]) for row in orders) == strict
@@ -229,19 +229,19 @@ def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(parts: Part
     assert set(theirs[0]) == {"day", "version", "language", "what", "name", "number"}
 
 
-def test_revenue_is_not_for_viewers(sqlite_parts: Parts) -> None:
-    load_demo(sqlite_parts, days=30, number=600)
-    page = signed_in(sqlite_parts, "viewer").get(PAGE).text
+def test_revenue_is_not_for_viewers(sqlite_services: Services) -> None:
+    load_demo(sqlite_services, days=30, number=600)
+    page = signed_in(sqlite_services, "viewer").get(PAGE).text
 
     assert "Revenue is for owners and publishers" in page
     assert "You are a viewer in this shop" in page
     assert "$" not in page
 
 
-def test_nothing_yet_and_nothing_in_these_days_say_what_to_do(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts, "owner")
+def test_nothing_yet_and_nothing_in_these_days_say_what_to_do(sqlite_services: Services) -> None:
+    client = signed_in(sqlite_services, "owner")
     never = client.get(PAGE).text
-    visit(sqlite_parts)
+    visit(sqlite_services)
     then = client.get(f"{PAGE}?period=own&from=2020-01-01&to=2020-01-31").text
 
     assert "Nobody has seen the quiz yet" in never
@@ -249,9 +249,9 @@ def test_nothing_yet_and_nothing_in_these_days_say_what_to_do(sqlite_parts: Part
     assert "Nothing in these days" in then
 
 
-def test_figures_that_cannot_be_read_are_told_with_a_number(sqlite_parts: Parts) -> None:
-    client = signed_in(sqlite_parts, "owner")
-    with sqlite_parts.sessions.begin() as session:
+def test_figures_that_cannot_be_read_are_told_with_a_number(sqlite_services: Services) -> None:
+    client = signed_in(sqlite_services, "owner")
+    with sqlite_services.sessions.begin() as session:
         session.execute(text("DROP TABLE tallies"))
     answer = client.get(PAGE)
 
@@ -260,7 +260,7 @@ def test_figures_that_cannot_be_read_are_told_with_a_number(sqlite_parts: Parts)
     assert answer.headers["X-Request-Id"] in answer.text
 
 
-def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_parts: Parts) -> None:
+def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_services: Services) -> None:
     gone = {**GOOD, "gone": ["x"]}
     row = {
         "shop_id": 1,
@@ -270,11 +270,11 @@ def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_parts: Par
         "outcome": "products",
         "products": ["GONE-1"],
         "locale": "xx",
-        "created_at": sqlite_parts.now(),
+        "created_at": sqlite_services.now(),
     }
-    with sqlite_parts.sessions.begin() as session:
+    with sqlite_services.sessions.begin() as session:
         add_tallies(session, tallies_of([row]))
-    client = signed_in(sqlite_parts, "owner")
+    client = signed_in(sqlite_services, "owner")
 
     page = client.get(f"{PAGE}?by=language&version=999999999&language=%3Cb%3E&from=x&period=own")
     assert page.status_code == 200
@@ -285,37 +285,37 @@ def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_parts: Par
 # Sample traffic ----------------------------------------------------------------------------------------
 
 
-def test_sample_traffic_is_believable_and_comes_once(parts: Parts) -> None:
-    loaded = load_demo(parts, days=45, number=2000)
+def test_sample_traffic_is_believable_and_comes_once(services: Services) -> None:
+    loaded = load_demo(services, days=45, number=2000)
     assert loaded is not None
-    assert load_demo(parts, days=45, number=2000) is None
+    assert load_demo(services, days=45, number=2000) is None
 
-    with parts.reads() as session:
+    with services.reads() as session:
         oldest = session.scalar(select(func.min(Response.created_at)))
         seen, started = (
             session.scalar(select(func.sum(Count.number)).where(Count.event == each)) for each in ("seen", "started")
         )
-    assert oldest > parts.now() - timedelta(days=30)
+    assert oldest > services.now() - timedelta(days=30)
     assert loaded.responses < loaded.completed < started < seen == loaded.visits
     assert 0.25 < loaded.completed / loaded.visits < 0.4
-    answers = tallied(parts, ANSWER)
+    answers = tallied(services, ANSWER)
     assert answers["soreness=5"] > answers["soreness=1"]
-    ended = sum(tallied(parts, ENDED).values())
+    ended = sum(tallied(services, ENDED).values())
     assert 0.01 < ended / loaded.completed < 0.12
     assert loaded.orders > 10
     assert loaded.letters > 10
 
 
-def test_sample_traffic_is_for_local_mode_alone(sqlite_parts: Parts) -> None:
-    settings = replace(sqlite_parts.settings, env="production")
+def test_sample_traffic_is_for_local_mode_alone(sqlite_services: Services) -> None:
+    settings = replace(sqlite_services.settings, env="production")
     with pytest.raises(CannotLoad):
-        load_demo(replace(sqlite_parts, settings=settings))
+        load_demo(replace(sqlite_services, settings=settings))
 
 
 def test_the_command_says_what_it_made_and_that_it_is_there(
-    make_parts: Callable[..., Parts], sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    make_services: Callable[..., Services], sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    make_parts(sqlite_url)
+    make_services(sqlite_url)
     monkeypatch.setenv("RECOVERY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("RECOVERY_DATABASE_URL", sqlite_url)
     first = CliRunner().invoke(main, ["demo", "load", "--visits", "300", "--days", "10"])

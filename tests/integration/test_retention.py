@@ -21,8 +21,8 @@ from widget.actions.invite_person import invite_person
 from widget.actions.purge_expired import RETENTION, purge_expired
 from widget.actions.send_letter import send_due_letters
 from widget.actions.send_outbox import send_outbox
-from widget.parts import Parts
 from widget.seals import CONFIRM, PREFERENCES
+from widget.services import Services
 from widget.storage.contacts import Contact, Suppression
 from widget.storage.letters import Letter
 from widget.storage.people import person_by_email
@@ -31,18 +31,18 @@ from widget.storage.tables import TABLES
 YEARS = timedelta(days=3 * 366)
 
 
-def everything(parts: Parts) -> dict[str, str]:
+def everything(services: Services) -> dict[str, str]:
     """All rows of all tables, as text."""
     found = {}
-    with parts.reads() as session:
+    with services.reads() as session:
         for table in TABLES:
             rows = session.execute(text(f"SELECT * FROM {table.__tablename__}")).all()
             found[table.__tablename__] = "\n".join(map(str, rows))
     return found
 
 
-def count(parts: Parts, table: Any) -> int:
-    with parts.reads() as session:
+def count(services: Services, table: Any) -> int:
+    with services.reads() as session:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
@@ -53,30 +53,30 @@ def test_every_table_has_a_stated_retention_and_the_readme_says_the_same() -> No
     assert {name: stated.get(name) for name in RETENTION} == RETENTION
 
 
-def test_after_three_years_no_table_holds_anybody(parts: Parts) -> None:
+def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
     """A buyer, a shopper who asked for a result and confirmed, one who never did, and a colleague who left."""
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    handle_hooks(parts)
-    ask(parts, health_data=True)
-    owner, _ = client_in(parts), client_in(parts, "editor", email="left@team.example")
-    with parts.reads() as session:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    handle_hooks(services)
+    ask(services, health_data=True)
+    owner, _ = client_in(services), client_in(services, "editor", email="left@team.example")
+    with services.reads() as session:
         by, gone = person_by_email(session, "owner@demo.example"), person_by_email(session, "left@team.example")
         contact = session.scalars(select(Contact).where(Contact.email == EMAIL)).one()
     assert by is not None
     assert gone is not None
-    confirm_consent(parts, CONFIRM, parts.seals.token(CONFIRM, contact.id))
-    invite_person(parts, shop="demo", email="never@team.example", role="viewer", name="", by=by)
-    change_member(parts, shop="demo", person_id=gone.id, role=None, by=by)
-    send_due_letters(parts)
-    send_outbox(parts)
-    before = "\n".join(everything(parts).values())
+    confirm_consent(services, CONFIRM, services.seals.token(CONFIRM, contact.id))
+    invite_person(services, shop="demo", email="never@team.example", role="viewer", name="", by=by)
+    change_member(services, shop="demo", person_id=gone.id, role=None, by=by)
+    send_due_letters(services)
+    send_outbox(services)
+    before = "\n".join(everything(services).values())
     assert all(address in before for address in (BUYER, EMAIL, "left@team.example"))
     for _ in range(10):
-        parts.clock.move_to(parts.now() + YEARS / 10)
-        send_due_letters(parts)
-        purge_expired(parts)
-    after = everything(parts)
+        services.clock.move_to(services.now() + YEARS / 10)
+        send_due_letters(services)
+        purge_expired(services)
+    after = everything(services)
 
     for address in (BUYER, EMAIL, "left@team.example"):
         holds = [name for name, rows in after.items() if address in rows and name != "audit_log"]
@@ -96,120 +96,120 @@ def test_after_three_years_no_table_holds_anybody(parts: Parts) -> None:
     assert owner.get("/console/account").status_code == 303
 
 
-def test_who_never_confirmed_is_forgotten_after_a_month(parts: Parts) -> None:
-    ask(parts)
-    send_due_letters(parts)
-    parts.clock.move_to(parts.now() + timedelta(days=20))
-    purge_expired(parts)
-    assert count(parts, Contact) == 1
-    parts.clock.move_to(parts.now() + timedelta(days=20))
-    send_due_letters(parts)
-    parts.clock.move_to(parts.now() + timedelta(days=31))
-    purge_expired(parts)
+def test_who_never_confirmed_is_forgotten_after_a_month(services: Services) -> None:
+    ask(services)
+    send_due_letters(services)
+    services.clock.move_to(services.now() + timedelta(days=20))
+    purge_expired(services)
+    assert count(services, Contact) == 1
+    services.clock.move_to(services.now() + timedelta(days=20))
+    send_due_letters(services)
+    services.clock.move_to(services.now() + timedelta(days=31))
+    purge_expired(services)
 
-    assert (count(parts, Contact), count(parts, Letter)) == (0, 0)
+    assert (count(services, Contact), count(services, Letter)) == (0, 0)
 
 
-def test_the_result_that_an_email_speaks_of_goes_after_a_month(parts: Parts) -> None:
-    ask(parts, health_data=True)
-    send_due_letters(parts)
-    parts.clock.move_to(parts.now() + timedelta(days=31))
-    send_due_letters(parts)
-    parts.clock.move_to(parts.now() + timedelta(days=31))
-    purge_expired(parts)
-    with parts.reads() as session:
+def test_the_result_that_an_email_speaks_of_goes_after_a_month(services: Services) -> None:
+    ask(services, health_data=True)
+    send_due_letters(services)
+    services.clock.move_to(services.now() + timedelta(days=31))
+    send_due_letters(services)
+    services.clock.move_to(services.now() + timedelta(days=31))
+    purge_expired(services)
+    with services.reads() as session:
         assert set(session.scalars(select(Letter.result_code))) <= {""}
 
 
-def in_files(parts: Parts, address: str) -> list[str]:
+def in_files(services: Services, address: str) -> list[str]:
     """The files of the data folder and of the database that hold an address."""
-    folder = Path(parts.database.url.database or "").parent
+    folder = Path(services.database.url.database or "").parent
     return [path.name for path in folder.rglob("*") if path.is_file() and address.encode() in path.read_bytes()]
 
 
-def test_an_erased_address_is_in_no_file_of_sqlite(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    ask(parts, health_data=True)
-    assert in_files(parts, EMAIL)
-    with parts.reads() as session:
+def test_an_erased_address_is_in_no_file_of_sqlite(sqlite_services: Services) -> None:
+    services = sqlite_services
+    ask(services, health_data=True)
+    assert in_files(services, EMAIL)
+    with services.reads() as session:
         contact = session.scalars(select(Contact)).one()
-    erase(parts, PREFERENCES, parts.seals.token(PREFERENCES, contact.id))
+    erase(services, PREFERENCES, services.seals.token(PREFERENCES, contact.id))
 
-    assert in_files(parts, EMAIL) == []
+    assert in_files(services, EMAIL) == []
 
 
 # Delete my data ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def asked(parts: Parts) -> str:
+def asked(services: Services) -> str:
     """The preference page of somebody who asked for a result."""
-    ask(parts, marketing=True)
-    send_due_letters(parts)
-    with parts.reads() as session:
-        return f"/p/{parts.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())}"
+    ask(services, marketing=True)
+    send_due_letters(services)
+    with services.reads() as session:
+        return f"/p/{services.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())}"
 
 
-def test_deleting_asks_once_more_and_can_be_left(parts: Parts, asked: str) -> None:
-    client = client_of(parts)
+def test_deleting_asks_once_more_and_can_be_left(services: Services, asked: str) -> None:
+    client = client_of(services)
     page = client.post(asked, data={"do": "erase"})
     assert page.status_code == 200
     assert "cannot be undone" in page.text
-    assert [EMAIL in rows for name, rows in everything(parts).items() if name == "contacts"] == [True]
+    assert [EMAIL in rows for name, rows in everything(services).items() if name == "contacts"] == [True]
     assert client.post(asked, data={"do": "keep"}).status_code == 200
     assert client.post(asked, data={"do": "erase-now"}).status_code == 200
 
-    assert [name for name, rows in everything(parts).items() if EMAIL in rows] == []
+    assert [name for name, rows in everything(services).items() if EMAIL in rows] == []
     assert client.get(asked).status_code == 404
 
 
-def test_after_a_deletion_a_new_request_is_answered(parts: Parts, asked: str) -> None:
+def test_after_a_deletion_a_new_request_is_answered(services: Services, asked: str) -> None:
     from widget.mail.carrier import MemoryCarrier
 
-    client_of(parts).post(asked, data={"do": "erase-now"})
-    assert isinstance(parts.carrier, MemoryCarrier)
-    parts.carrier.sent.clear()
-    ask(parts, marketing=True)
-    send_due_letters(parts)
-    with parts.reads() as session:
+    client_of(services).post(asked, data={"do": "erase-now"})
+    assert isinstance(services.carrier, MemoryCarrier)
+    services.carrier.sent.clear()
+    ask(services, marketing=True)
+    send_due_letters(services)
+    with services.reads() as session:
         contact = session.scalars(select(Contact)).one()
         assert [row.reason for row in session.scalars(select(Suppression))] == ["erased"]
 
-    assert {recipient for recipient, _ in parts.carrier.sent} == {EMAIL}  # What was asked for, and to confirm it.
-    confirm_consent(parts, CONFIRM, parts.seals.token(CONFIRM, contact.id))
-    assert count(parts, Suppression) == 0
+    assert {recipient for recipient, _ in services.carrier.sent} == {EMAIL}  # What was asked for, and to confirm it.
+    confirm_consent(services, CONFIRM, services.seals.token(CONFIRM, contact.id))
+    assert count(services, Suppression) == 0
 
 
-def test_a_deletion_still_stops_whatever_the_store_sends(parts: Parts, asked: str) -> None:
-    client_of(parts).post(asked, data={"do": "erase-now"})
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(email=EMAIL))
-    handle_hooks(parts)
-    parts.clock.move_to(parts.now() + timedelta(days=10))
-    send_due_letters(parts)
+def test_a_deletion_still_stops_whatever_the_store_sends(services: Services, asked: str) -> None:
+    client_of(services).post(asked, data={"do": "erase-now"})
+    connected(services)
+    shopify(services, "orders/create", shopify_order(email=EMAIL))
+    handle_hooks(services)
+    services.clock.move_to(services.now() + timedelta(days=10))
+    send_due_letters(services)
 
-    assert [row for row in everything(parts)["contacts"].split("\n") if EMAIL in row] == []
+    assert [row for row in everything(services)["contacts"].split("\n") if EMAIL in row] == []
 
 
-def test_a_link_in_an_old_email_never_opens_another_persons_page(parts: Parts) -> None:
+def test_a_link_in_an_old_email_never_opens_another_persons_page(services: Services) -> None:
     """The number of a contact that was purged is given out no second time."""
-    ask(parts)
-    with parts.reads() as session:
-        old = parts.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())
-    send_due_letters(parts)
+    ask(services)
+    with services.reads() as session:
+        old = services.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())
+    send_due_letters(services)
     for _ in range(3):
-        parts.clock.move_to(parts.now() + timedelta(days=31))
-        send_due_letters(parts)
-        purge_expired(parts)
-    assert count(parts, Contact) == 0
-    ask(parts)
+        services.clock.move_to(services.now() + timedelta(days=31))
+        send_due_letters(services)
+        purge_expired(services)
+    assert count(services, Contact) == 0
+    ask(services)
 
-    assert client_of(parts).get(f"/p/{old}").status_code == 404
+    assert client_of(services).get(f"/p/{old}").status_code == 404
 
 
-def test_a_copy_that_was_asked_for_does_not_go_out_after_a_deletion(parts: Parts, asked: str) -> None:
-    client = client_of(parts)
+def test_a_copy_that_was_asked_for_does_not_go_out_after_a_deletion(services: Services, asked: str) -> None:
+    client = client_of(services)
     client.post(asked, data={"do": "export"})
     client.post(asked, data={"do": "erase-now"})
 
-    assert send_outbox(parts) == 0
+    assert send_outbox(services) == 0

@@ -16,7 +16,7 @@ from widget.actions.handle_hooks import handle_hooks
 from widget.actions.send_letter import send_due_letters
 from widget.domain.markets import softly_agreed
 from widget.mail.carrier import MemoryCarrier
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.letters import Letter, claim_due
 from widget.storage.send_limits import give_back, take_leave
 from widget.storage.shops import Shop, shop_by_slug
@@ -24,28 +24,28 @@ from widget.storage.shops import Shop, shop_by_slug
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
-def test_one_shops_thousands_do_not_hold_up_anothers_one(parts: Parts) -> None:
-    add_shop(parts, "small", name="Small", postal_address="1 Lane")
-    publish_files(parts, leg_day_files(), shop="small")
-    plan_letters(parts, 300)
-    plan_letters(parts, 1, shop="small", first=1000)
-    with parts.sessions.begin() as session:
-        first = claim_due(session, parts.now(), 50)
+def test_one_shops_thousands_do_not_hold_up_anothers_one(services: Services) -> None:
+    add_shop(services, "small", name="Small", postal_address="1 Lane")
+    publish_files(services, leg_day_files(), shop="small")
+    plan_letters(services, 300)
+    plan_letters(services, 1, shop="small", first=1000)
+    with services.sessions.begin() as session:
+        first = claim_due(session, services.now(), 50)
         shops = {session.get_one(Letter, each).shop_id for each in first}
 
     assert len(first) == 50
     assert len(shops) == 2
 
 
-def test_a_share_that_a_shop_does_not_need_goes_to_the_others(parts: Parts) -> None:
-    add_shop(parts, "small", name="Small", postal_address="1 Lane")
-    publish_files(parts, leg_day_files(), shop="small")
-    plan_letters(parts, 100)
-    plan_letters(parts, 2, shop="small", first=1000)
+def test_a_share_that_a_shop_does_not_need_goes_to_the_others(services: Services) -> None:
+    add_shop(services, "small", name="Small", postal_address="1 Lane")
+    publish_files(services, leg_day_files(), shop="small")
+    plan_letters(services, 100)
+    plan_letters(services, 2, shop="small", first=1000)
     claims = []
     while True:
-        with parts.sessions.begin() as session:
-            claimed = claim_due(session, parts.now(), 50)
+        with services.sessions.begin() as session:
+            claimed = claim_due(session, services.now(), 50)
         if not claimed:
             break
         claims.append(len(claimed))
@@ -54,89 +54,89 @@ def test_a_share_that_a_shop_does_not_need_goes_to_the_others(parts: Parts) -> N
     assert len(claims) <= 4
 
 
-def leave(parts: Parts, wanted: int, at: datetime, most: int = 100, seconds: float = 90) -> int:
-    with parts.sessions.begin() as session:
+def leave(services: Services, wanted: int, at: datetime, most: int = 100, seconds: float = 90) -> int:
+    with services.sessions.begin() as session:
         return take_leave(session, "mail", wanted=wanted, most=most, seconds=seconds, now=at)
 
 
-def test_the_carriers_rate_is_kept_over_restarts(parts: Parts) -> None:
-    assert leave(parts, 50, NOW) == 10
-    assert leave(parts, 50, NOW) == 0  # Another process, or this one again: the row remembers.
-    assert leave(parts, 50, NOW + timedelta(seconds=3)) == 3
-    assert leave(parts, 1, NOW + timedelta(seconds=6)) == 1
-    assert leave(parts, 50, NOW + timedelta(hours=1)) == 10
+def test_the_carriers_rate_is_kept_over_restarts(services: Services) -> None:
+    assert leave(services, 50, NOW) == 10
+    assert leave(services, 50, NOW) == 0  # Another process, or this one again: the row remembers.
+    assert leave(services, 50, NOW + timedelta(seconds=3)) == 3
+    assert leave(services, 1, NOW + timedelta(seconds=6)) == 1
+    assert leave(services, 50, NOW + timedelta(hours=1)) == 10
 
 
 @pytest.mark.parametrize(("most", "seconds"), [(14, 1), (100, 60), (500, 86_400)])
-def test_in_no_window_of_its_length_more_goes(sqlite_parts: Parts, most: int, seconds: float) -> None:
+def test_in_no_window_of_its_length_more_goes(sqlite_services: Services, most: int, seconds: float) -> None:
     gone: list[float] = []
     step = seconds / 100
     for tick in range(250):
-        gone += [tick * step] * leave(sqlite_parts, 50, NOW + timedelta(seconds=tick * step), most, seconds)
+        gone += [tick * step] * leave(sqlite_services, 50, NOW + timedelta(seconds=tick * step), most, seconds)
     windows = [sum(start <= each < start + seconds for each in gone) for start in gone]
 
     assert max(windows) <= most
     assert max(windows) >= most * 0.8
 
 
-def test_leave_that_was_not_used_is_given_back(parts: Parts) -> None:
-    assert leave(parts, 10, NOW) == 10
-    with parts.sessions.begin() as session:
+def test_leave_that_was_not_used_is_given_back(services: Services) -> None:
+    assert leave(services, 10, NOW) == 10
+    with services.sessions.begin() as session:
         give_back(session, "mail", 4, most=100, seconds=90)
 
-    assert leave(parts, 10, NOW) == 4
+    assert leave(services, 10, NOW) == 4
 
 
-def test_no_more_letters_go_than_the_carrier_takes(parts: Parts) -> None:
-    plan_letters(parts, 12)
-    slow = replace(parts, settings=replace(parts.settings, mail_rate="50/hour"))
+def test_no_more_letters_go_than_the_carrier_takes(services: Services) -> None:
+    plan_letters(services, 12)
+    slow = replace(services, settings=replace(services.settings, mail_rate="50/hour"))
 
     assert send_due_letters(slow, seconds=0.2) == 5
     assert send_due_letters(slow, seconds=0.2) == 0
-    assert len(sent(parts)) == 5
+    assert len(sent(services)) == 5
 
 
-def test_a_short_wait_for_leave_is_waited_out(sqlite_parts: Parts) -> None:
-    plan_letters(sqlite_parts, 8)
-    brisk = replace(sqlite_parts, settings=replace(sqlite_parts.settings, mail_rate="50/second"))
+def test_a_short_wait_for_leave_is_waited_out(sqlite_services: Services) -> None:
+    plan_letters(sqlite_services, 8)
+    brisk = replace(sqlite_services, settings=replace(sqlite_services.settings, mail_rate="50/second"))
 
     assert send_due_letters(brisk, seconds=5) == 8
 
 
-def with_subject_b(parts: Parts) -> None:
+def with_subject_b(services: Services) -> None:
     files = leg_day_files()
     name = "letters/sequences.yaml"
     text = files[name].replace(
         "        letter: how-to-use\n",
         "        letter: how-to-use\n        subject_b: Two minutes for {{ product.name }}\n",
     )
-    publish_files(parts, {**files, name: text})
+    publish_files(services, {**files, name: text})
 
 
-def test_half_get_the_second_subject_and_each_order_always_the_same(parts: Parts) -> None:
-    with_subject_b(parts)
+def test_half_get_the_second_subject_and_each_order_always_the_same(services: Services) -> None:
+    with_subject_b(services)
     for number in range(40):
-        hook(parts, order=str(number), email=f"person{number}@shop.example")
-    while handle_hooks(parts):
+        hook(services, order=str(number), email=f"person{number}@shop.example")
+    while handle_hooks(services):
         pass
-    planned = [each for each in rows(parts, Letter) if each.letter == "how-to-use"]
+    planned = [each for each in rows(services, Letter) if each.letter == "how-to-use"]
     variants = [each.variant for each in planned]
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-    subjects = set(sent(parts))
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+    subjects = set(sent(services))
 
     assert set(variants) == {"a", "b"}
     assert 8 <= variants.count("b") <= 32
-    assert {each.variant for each in rows(parts, Letter) if each.letter == "review"} == {""}
+    assert {each.variant for each in rows(services, Letter) if each.letter == "review"} == {""}
     assert len(subjects) == 2
     assert any(each.startswith("Two minutes for") for each in subjects)
 
 
-def test_a_letter_comes_on_the_clocks_of_its_order(parts: Parts) -> None:
-    hook(parts, timezone="Pacific/Auckland")
-    hook(parts, order="2", timezone="No/Such_Place", email="other@shop.example")
-    handle_hooks(parts)
-    due = {each.trigger_id: each.due_at for each in rows(parts, Letter) if each.letter == "how-to-use"}
+def test_a_letter_comes_on_the_clocks_of_its_order(services: Services) -> None:
+    hook(services, timezone="Pacific/Auckland")
+    hook(services, order="2", timezone="No/Such_Place", email="other@shop.example")
+    handle_hooks(services)
+    due = {each.trigger_id: each.due_at for each in rows(services, Letter) if each.letter == "how-to-use"}
 
     assert (due["1042"] + timedelta(hours=13)).hour == 9
     assert due["2"].hour == 9
@@ -166,37 +166,39 @@ def test_when_a_purchase_stands_for_consent(change: dict[str, Any], expected: bo
 @pytest.mark.parametrize(
     ("allowed", "asked", "state"), [(False, None, "skipped"), (True, None, "sent"), (True, False, "skipped")]
 )
-def test_soft_opt_in_is_off_until_the_shop_says_so(parts: Parts, allowed: bool, asked: bool | None, state: str) -> None:
-    with parts.sessions.begin() as session:
+def test_soft_opt_in_is_off_until_the_shop_says_so(
+    services: Services, allowed: bool, asked: bool | None, state: str
+) -> None:
+    with services.sessions.begin() as session:
         shop = shop_by_slug(session, "demo")
         assert isinstance(shop, Shop)
         shop.soft_opt_in = allowed
-    hook(parts, accepts_marketing=asked)
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+    hook(services, accepts_marketing=asked)
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert letters(parts)["how-to-use"].state == state
-    assert isinstance(parts.carrier, MemoryCarrier)
-    for _, message in parts.carrier.sent:
+    assert letters(services)["how-to-use"].state == state
+    assert isinstance(services.carrier, MemoryCarrier)
+    for _, message in services.carrier.sent:
         assert b"said yes" not in message.as_bytes()  # Nobody asked, so nobody said so.
 
 
-def test_what_one_reader_gets_holds_nothing_of_another(parts: Parts) -> None:
+def test_what_one_reader_gets_holds_nothing_of_another(services: Services) -> None:
     """Letters are compiled once for all who get the same: links and reasons stay each reader's own."""
     for number in (1, 2):
-        hook(parts, order=f"77{number}", email=f"reader{number}@shop.example")
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-    assert isinstance(parts.carrier, MemoryCarrier)
-    bodies = {to: message.as_bytes() for to, message in parts.carrier.sent}
-    links = {to: str(message["List-Unsubscribe"]).strip("<>") for to, message in parts.carrier.sent}
+        hook(services, order=f"77{number}", email=f"reader{number}@shop.example")
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+    assert isinstance(services.carrier, MemoryCarrier)
+    bodies = {to: message.as_bytes() for to, message in services.carrier.sent}
+    links = {to: str(message["List-Unsubscribe"]).strip("<>") for to, message in services.carrier.sent}
 
     assert len(bodies) == 2
     for to, body in bodies.items():
         other = next(each for each in bodies if each != to)
-        html = next(message for who, message in parts.carrier.sent if who == to).get_body(("html",))
+        html = next(message for who, message in services.carrier.sent if who == to).get_body(("html",))
         assert html is not None
         text = html.get_content()
         number = {"reader1@shop.example": "771", "reader2@shop.example": "772"}

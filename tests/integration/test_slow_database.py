@@ -13,11 +13,11 @@ from sqlalchemy.exc import OperationalError
 
 from tests.conftest import client_of, leg_day_files, publish_files
 from widget.cache.refreshing import FAILURE_SECONDS, STALE_SECONDS, TRUSTED_SECONDS, RefreshingCache
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.shops import Shop
 
 QUIZ = "/v1/shops/demo/quizzes/leg-day"
-MakeParts = Callable[..., Parts]
+MakeServices = Callable[..., Services]
 
 
 class Clock:
@@ -127,41 +127,43 @@ def test_a_quiet_process_does_not_serve_an_old_edit(cache: Any, source: Source, 
     assert cache.get("quiz") == "quiz:second"
 
 
-def test_a_dead_database_gives_503_with_retry_after_where_nothing_is_known(sqlite_parts: Parts) -> None:
+def test_a_dead_database_gives_503_with_retry_after_where_nothing_is_known(sqlite_services: Services) -> None:
     def gone(*_: Any) -> None:
         raise OperationalError("SELECT 1", None, Exception("connection refused"))
 
-    client = client_of(sqlite_parts)
-    event.listen(sqlite_parts.database, "before_cursor_execute", gone)
+    client = client_of(sqlite_services)
+    event.listen(sqlite_services.database, "before_cursor_execute", gone)
     try:
         answers = [client.get(QUIZ), client.get("/console/account"), client.get("/demo/quiz/leg-day")]
     finally:
-        event.remove(sqlite_parts.database, "before_cursor_execute", gone)
+        event.remove(sqlite_services.database, "before_cursor_execute", gone)
 
     assert [answer.status_code for answer in answers[::2]] == [503, 503]
     assert all(answer.headers["Retry-After"] == "5" for answer in answers if answer.status_code == 503)
     assert "refused" not in answers[0].text
 
 
-def test_a_dead_database_does_not_take_a_known_quiz_away(sqlite_parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_database_does_not_take_a_known_quiz_away(
+    sqlite_services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def gone(*_: Any) -> None:
         raise OperationalError("SELECT 1", None, Exception("connection refused"))
 
-    client = client_of(sqlite_parts)
+    client = client_of(sqlite_services)
     assert client.get(QUIZ).status_code == 200
-    event.listen(sqlite_parts.database, "before_cursor_execute", gone)
+    event.listen(sqlite_services.database, "before_cursor_execute", gone)
     start = time.monotonic()
     try:
         for later in range(0, int(TRUSTED_SECONDS) - 5, 3):
-            monkeypatch.setattr(sqlite_parts.live._live, "_clock", lambda later=later: start + later)
+            monkeypatch.setattr(sqlite_services.live._live, "_clock", lambda later=later: start + later)
             assert client.get(QUIZ).status_code == 200
     finally:
-        event.remove(sqlite_parts.database, "before_cursor_execute", gone)
+        event.remove(sqlite_services.database, "before_cursor_execute", gone)
 
 
-def test_a_lost_message_leaves_no_shop_settings_stale(make_parts: MakeParts, sqlite_url: str) -> None:
+def test_a_lost_message_leaves_no_shop_settings_stale(make_services: MakeServices, sqlite_url: str) -> None:
     """Without Redis nobody is told: the time zone of a shop arrives all the same."""
-    here, there = make_parts(sqlite_url), make_parts(sqlite_url)
+    here, there = make_services(sqlite_url), make_services(sqlite_url)
     before = there.live.live("demo", "leg-day")
     assert before is not None
     with here.sessions.begin() as session:
@@ -170,30 +172,30 @@ def test_a_lost_message_leaves_no_shop_settings_stale(make_parts: MakeParts, sql
     _until(lambda: _zone(there) == "Europe/Berlin", seconds=STALE_SECONDS + 2)
 
 
-def test_a_change_that_is_none_keeps_the_caches(sqlite_parts: Parts) -> None:
-    before = sqlite_parts.live.live("demo", "leg-day")
-    with sqlite_parts.sessions.begin() as session:
+def test_a_change_that_is_none_keeps_the_caches(sqlite_services: Services) -> None:
+    before = sqlite_services.live.live("demo", "leg-day")
+    with sqlite_services.sessions.begin() as session:
         shop = session.query(Shop).filter_by(slug="demo").one()
         shop.timezone = shop.timezone + ""
-    sqlite_parts.live.moved()
+    sqlite_services.live.moved()
 
-    assert sqlite_parts.live.live("demo", "leg-day") is before
+    assert sqlite_services.live.live("demo", "leg-day") is before
 
 
-def test_publishing_is_seen_at_once_by_who_published(sqlite_parts: Parts) -> None:
-    sqlite_parts.live.live("demo", "leg-day")
+def test_publishing_is_seen_at_once_by_who_published(sqlite_services: Services) -> None:
+    sqlite_services.live.live("demo", "leg-day")
     files = leg_day_files()
     number = publish_files(
-        sqlite_parts, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")}
+        sqlite_services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")}
     )
-    served = sqlite_parts.live.live("demo", "leg-day")
+    served = sqlite_services.live.live("demo", "leg-day")
 
     assert served is not None
     assert served.version == number
 
 
-def _zone(parts: Parts) -> str:
-    served = parts.live.live("demo", "leg-day")
+def _zone(services: Services) -> str:
+    served = services.live.live("demo", "leg-day")
     return served.shop.timezone if served else ""
 
 

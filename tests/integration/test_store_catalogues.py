@@ -17,7 +17,7 @@ from widget.actions.connect_store import connect_store
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_due_feeds import import_due_feeds
 from widget.domain.roles import OWNER
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.catalogue import StoredProduct
 from widget.storage.feeds import Feed
 
@@ -33,13 +33,13 @@ def platform(store: FakeStore) -> str:
     return "shopify" if isinstance(store, FakeShopify) else "woocommerce"
 
 
-def connected(parts: Parts, store: FakeStore) -> None:
+def connected(services: Services, store: FakeStore) -> None:
     secret = "a secret of the test store"
     connect_store(
-        parts, shop="demo", platform=platform(store), secret=secret, address=store.root, key=store.key, limits=HERE
+        services, shop="demo", platform=platform(store), secret=secret, address=store.root, key=store.key, limits=HERE
     )
-    by, _ = add_person(parts, shop="demo", email="owner@demo.example", role=OWNER)
-    change_feed(parts, shop="demo", address=f"api:{platform(store)}", by=by)
+    by, _ = add_person(services, shop="demo", email="owner@demo.example", role=OWNER)
+    change_feed(services, shop="demo", address=f"api:{platform(store)}", by=by)
 
 
 def put(store: FakeStore, sku: str, price: str, stock: int, number: int) -> None:
@@ -54,63 +54,63 @@ def put(store: FakeStore, sku: str, price: str, stock: int, number: int) -> None
     store.products.append(product)
 
 
-def run(parts: Parts) -> Feed:
-    import_due_feeds(parts, limits=HERE)
-    return rows(parts, Feed)[0]
+def run(services: Services) -> Feed:
+    import_due_feeds(services, limits=HERE)
+    return rows(services, Feed)[0]
 
 
-def stored(parts: Parts) -> dict[str, dict[str, Any]]:
-    return {each.sku: each.feed for each in rows(parts, StoredProduct) if each.feed}
+def stored(services: Services) -> dict[str, dict[str, Any]]:
+    return {each.sku: each.feed for each in rows(services, StoredProduct) if each.feed}
 
 
-def test_price_and_stock_of_every_page_reach_the_catalogue(parts: Parts, store: FakeStore) -> None:
+def test_price_and_stock_of_every_page_reach_the_catalogue(services: Services, store: FakeStore) -> None:
     put(store, "CREAM-60", "31.50", 4, 1)
     put(store, "ROLL-75", "28.00", 0, 2)
-    connected(parts, store)
-    report = run(parts)
+    connected(services, store)
+    report = run(services)
 
     assert (report.outcome, report.matched, report.error) == ("done", 2, "")
-    assert (stored(parts)["CREAM-60"]["price"], stored(parts)["ROLL-75"]["stock"]) == (3150, 0)
-    assert stored(parts)["CREAM-60"]["product_id"] == "1"
+    assert (stored(services)["CREAM-60"]["price"], stored(services)["ROLL-75"]["stock"]) == (3150, 0)
+    assert stored(services)["CREAM-60"]["product_id"] == "1"
 
 
-def test_woos_variations_are_products_of_their_own(parts: Parts) -> None:
+def test_woos_variations_are_products_of_their_own(services: Services) -> None:
     store = FakeWoo(page=1)
     variation = {"id": 91, "sku": "CREAM-60", "price": "30.00", "stock_status": "instock", "image": None}
     other = {"id": 92, "sku": "ROLL-75", "price": "20.00", "stock_status": "onbackorder"}
     product = {"id": 9, "name": "Both", "type": "variable", "sku": "", "of_variations": [variation, other]}
     store.products.append(product)
-    connected(parts, store)
-    run(parts)
+    connected(services, store)
+    run(services)
     store.close()
 
-    assert stored(parts)["CREAM-60"]["variant_id"] == "91"
-    assert stored(parts)["ROLL-75"].get("stock") is None
+    assert stored(services)["CREAM-60"]["variant_id"] == "91"
+    assert stored(services)["ROLL-75"].get("stock") is None
 
 
 @pytest.mark.parametrize(
     "answer", [gives(b"{}", 500), gives(b'{"products": 1}'), gives(b"<html>", 200), gives(b"", 401)]
 )
-def test_a_page_that_fails_changes_nothing(parts: Parts, store: FakeStore, answer: Any) -> None:
+def test_a_page_that_fails_changes_nothing(services: Services, store: FakeStore, answer: Any) -> None:
     put(store, "CREAM-60", "31.50", 4, 1)
-    connected(parts, store)
+    connected(services, store)
     store.trouble = [answer]
-    report = run(parts)
+    report = run(services)
 
     assert report.outcome == "failed"
     assert report.error.startswith("Nothing was changed")
-    assert stored(parts) == {}
+    assert stored(services) == {}
 
 
-def test_a_changed_product_has_the_catalogue_read_soon(parts: Parts) -> None:
+def test_a_changed_product_has_the_catalogue_read_soon(services: Services) -> None:
     store = FakeShopify(page=5)
     put(store, "CREAM-60", "31.50", 4, 1)
-    connected(parts, store)
-    before = run(parts)
-    connect_store(parts, shop="demo", platform="shopify", secret="shpss_constructed_test_secret")
-    shopify(parts, "products/update", {"id": 1})
-    handle_hooks(parts)
-    after = rows(parts, Feed)[0]
+    connected(services, store)
+    before = run(services)
+    connect_store(services, shop="demo", platform="shopify", secret="shpss_constructed_test_secret")
+    shopify(services, "products/update", {"id": 1})
+    handle_hooks(services)
+    after = rows(services, Feed)[0]
     store.close()
 
     assert before.due_at is not None
@@ -119,9 +119,9 @@ def test_a_changed_product_has_the_catalogue_read_soon(parts: Parts) -> None:
     assert after.state == "waiting"
 
 
-def test_without_a_key_there_is_nothing_to_read(sqlite_parts: Parts) -> None:
-    by, _ = add_person(sqlite_parts, shop="demo", email="owner@demo.example", role=OWNER)
+def test_without_a_key_there_is_nothing_to_read(sqlite_services: Services) -> None:
+    by, _ = add_person(sqlite_services, shop="demo", email="owner@demo.example", role=OWNER)
     for address in ("api:shopify", "api:magento", "api:"):
         with pytest.raises(BadAddress):
-            change_feed(sqlite_parts, shop="demo", address=address, by=by)
-    assert rows(sqlite_parts, Feed) == []
+            change_feed(sqlite_services, shop="demo", address=address, by=by)
+    assert rows(sqlite_services, Feed) == []

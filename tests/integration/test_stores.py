@@ -33,8 +33,8 @@ from widget.actions.receive_hook import receive_hook
 from widget.actions.send_letter import send_due_letters
 from widget.domain.delivery import BadSignature
 from widget.mail.carrier import MemoryCarrier
-from widget.parts import Parts
 from widget.seals import DATA_COPY
+from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression, contact_for
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
@@ -46,25 +46,25 @@ ORDER = 5820982911946154508
 LATER = timedelta(minutes=5)
 
 
-def only_order(parts: Parts) -> Order:
-    (order,) = rows(parts, Order)
+def only_order(services: Services) -> Order:
+    (order,) = rows(services, Order)
     return order
 
 
 # Signatures ------------------------------------------------------------------------------------------
 
 
-def test_the_signed_sample_is_taken_over_its_exact_bytes(parts: Parts) -> None:
-    connected(parts)
+def test_the_signed_sample_is_taken_over_its_exact_bytes(services: Services) -> None:
+    connected(services)
     body = (PAYLOADS / "shopify" / "orders.paid.constructed.body.json").read_bytes()
     headers = {
         "x-shopify-topic": "orders/paid",
         "x-shopify-hmac-sha256": "eUYWMj8otuDxn+PzIZYsMzy6F3xgTRlQPX9O6Q5neZI=",
         "x-shopify-event-id": "98880550-7158-44d4-b7cd-2c97c8a091b5",
     }
-    assert receive_hook(parts, shop="demo", headers=headers, body=body, door="shopify")
-    handle_hooks(parts)
-    order = only_order(parts)
+    assert receive_hook(services, shop="demo", headers=headers, body=body, door="shopify")
+    handle_hooks(services)
+    order = only_order(services)
 
     assert (order.external_id, order.number, order.total) == ("5820982911946154508", "#10482", 9155)
     assert order.customer_id == "7115310627314723954"
@@ -72,65 +72,67 @@ def test_the_signed_sample_is_taken_over_its_exact_bytes(parts: Parts) -> None:
     assert order.paid_at is not None
     for change in (body + b" ", json.dumps(json.loads(body)).encode(), body.replace(b"\n", b"\r\n")):
         with pytest.raises(BadSignature):
-            receive_hook(parts, shop="demo", headers=headers, body=change, door="shopify")
+            receive_hook(services, shop="demo", headers=headers, body=change, door="shopify")
 
 
 @pytest.mark.parametrize("given", ["", "AAAA", "not base64 €", signature("another secret", b"{}")])
-def test_a_bad_signature_is_401_and_nothing_is_stored(sqlite_parts: Parts, given: str) -> None:
-    connected(sqlite_parts)
-    client = client_of(sqlite_parts)
+def test_a_bad_signature_is_401_and_nothing_is_stored(sqlite_services: Services, given: str) -> None:
+    connected(sqlite_services)
+    client = client_of(sqlite_services)
     for door, header in (("shopify", "X-Shopify-Hmac-Sha256"), ("woocommerce", "X-WC-Webhook-Signature")):
         answer = client.post(f"/hooks/demo/{door}", data=b"{}", headers={header: given.encode().decode("latin-1")})
         assert answer.status_code == 401
         assert answer.get_json()["code"] == "bad_signature"
-    assert rows(sqlite_parts, Hook) == []
+    assert rows(sqlite_services, Hook) == []
 
 
-def test_without_a_connection_nothing_is_taken(sqlite_parts: Parts) -> None:
+def test_without_a_connection_nothing_is_taken(sqlite_services: Services) -> None:
     with pytest.raises(BadSignature):
-        shopify(sqlite_parts, "orders/create", shopify_order())
+        shopify(sqlite_services, "orders/create", shopify_order())
 
 
-def test_both_secrets_are_good_for_a_day_after_a_change(sqlite_parts: Parts) -> None:
-    parts = connected(sqlite_parts)
-    connect_store(parts, shop="demo", platform="shopify", secret="shpss_the_next_secret_of_it")
+def test_both_secrets_are_good_for_a_day_after_a_change(sqlite_services: Services) -> None:
+    services = connected(sqlite_services)
+    connect_store(services, shop="demo", platform="shopify", secret="shpss_the_next_secret_of_it")
     body = json.dumps(shopify_order()).encode()
 
     def taken(secret: str) -> bool:
         headers = shopify_headers("orders/create", body, secret=secret)
         try:
-            receive_hook(parts, shop="demo", headers=headers, body=body, door="shopify")
+            receive_hook(services, shop="demo", headers=headers, body=body, door="shopify")
         except BadSignature:
             return False
         return True
 
     assert taken(SHOPIFY_SECRET)
     assert taken("shpss_the_next_secret_of_it")
-    parts.clock.move_to(parts.now() + timedelta(hours=25))
+    services.clock.move_to(services.now() + timedelta(hours=25))
     assert not taken(SHOPIFY_SECRET)
     assert taken("shpss_the_next_secret_of_it")
 
 
-def test_woos_unsigned_ping_is_heard_and_ignored(sqlite_parts: Parts) -> None:
-    client = client_of(connected(sqlite_parts))
+def test_woos_unsigned_ping_is_heard_and_ignored(sqlite_services: Services) -> None:
+    client = client_of(connected(sqlite_services))
     ping = {"data": "webhook_id=9", "content_type": "application/x-www-form-urlencoded"}
 
     assert client.post("/hooks/demo/woocommerce", **ping).status_code == 200
     assert client.post("/hooks/demo/woocommerce", **{**ping, "data": "webhook_id=9&x=1"}).status_code == 401
     assert client.post("/hooks/demo/shopify", **ping).status_code == 401
-    assert rows(sqlite_parts, Hook) == []
+    assert rows(sqlite_services, Hook) == []
 
 
-def test_woos_secret_counts_with_and_without_its_entities(sqlite_parts: Parts) -> None:
-    connect_store(sqlite_parts, shop="demo", platform="woocommerce", secret="it&#039;s &quot;secret&quot; &amp; long")
+def test_woos_secret_counts_with_and_without_its_entities(sqlite_services: Services) -> None:
+    connect_store(
+        sqlite_services, shop="demo", platform="woocommerce", secret="it&#039;s &quot;secret&quot; &amp; long"
+    )
     body = json.dumps(woo_order()).encode()
     headers = woo_headers("order.created", body, secret='it\'s "secret" & long')
 
-    assert receive_hook(sqlite_parts, shop="demo", headers=headers, body=body, door="woocommerce")
+    assert receive_hook(sqlite_services, shop="demo", headers=headers, body=body, door="woocommerce")
 
 
-def test_an_unknown_platform_is_404(sqlite_parts: Parts) -> None:
-    client = client_of(sqlite_parts)
+def test_an_unknown_platform_is_404(sqlite_services: Services) -> None:
+    client = client_of(sqlite_services)
     assert client.post("/hooks/demo/magento", data=b"{}").status_code == 404
     assert client.post("/hooks/demo/mail/message", data=b"{}").status_code == 404
 
@@ -138,72 +140,72 @@ def test_an_unknown_platform_is_404(sqlite_parts: Parts) -> None:
 # Repeats and order of arrival --------------------------------------------------------------------------
 
 
-def test_fifty_at_once_have_one_effect(parts: Parts) -> None:
-    connected(parts)
+def test_fifty_at_once_have_one_effect(services: Services) -> None:
+    connected(services)
     order, fresh = shopify_order(), []
     threads = [
-        threading.Thread(target=lambda: fresh.append(shopify(parts, "orders/create", order, event="e1")))
+        threading.Thread(target=lambda: fresh.append(shopify(services, "orders/create", order, event="e1")))
         for _ in range(50)
     ]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    handle_hooks(parts)
+    handle_hooks(services)
 
     assert fresh.count(True) == 1
-    assert len(rows(parts, Hook)) == len(rows(parts, Order)) == 1
-    assert len({(each.sequence, each.step) for each in rows(parts, Letter)}) == len(rows(parts, Letter))
+    assert len(rows(services, Hook)) == len(rows(services, Order)) == 1
+    assert len({(each.sequence, each.step) for each in rows(services, Letter)}) == len(rows(services, Letter))
 
 
-def test_one_event_on_two_topics_has_one_effect(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(), event="e1")
-    shopify(parts, "orders/paid", shopify_order(), event="e1")
-    handle_hooks(parts)
+def test_one_event_on_two_topics_has_one_effect(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(), event="e1")
+    shopify(services, "orders/paid", shopify_order(), event="e1")
+    handle_hooks(services)
 
-    assert len(rows(parts, Order)) == 1
-    assert len(rows(parts, Letter)) == 4
+    assert len(rows(services, Order)) == 1
+    assert len(rows(services, Letter)) == 4
 
 
-def test_a_late_create_after_a_cancel_starts_nothing(parts: Parts) -> None:
-    connected(parts)
+def test_a_late_create_after_a_cancel_starts_nothing(services: Services) -> None:
+    connected(services)
     now = datetime.now(UTC)
     cancelled = shopify_order(cancelled_at=now.isoformat(), updated_at=(now + LATER).isoformat())
-    shopify(parts, "orders/cancelled", cancelled)
-    handle_hooks(parts)
-    shopify(parts, "orders/create", shopify_order())
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+    shopify(services, "orders/cancelled", cancelled)
+    handle_hooks(services)
+    shopify(services, "orders/create", shopify_order())
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert letters(parts)["how-to-use"].reason == "order_cancelled"
-    assert sent(parts) == []
+    assert letters(services)["how-to-use"].reason == "order_cancelled"
+    assert sent(services) == []
 
 
 @pytest.mark.parametrize("first", ["create", "delete"])
-def test_an_order_that_was_deleted_gets_no_letter(parts: Parts, first: str) -> None:
-    connected(parts)
+def test_an_order_that_was_deleted_gets_no_letter(services: Services, first: str) -> None:
+    connected(services)
     told = [("order.created", woo_order()), ("order.deleted", {"id": 727})]
     for topic, body in told if first == "create" else told[::-1]:
-        woo(parts, topic, body)
-        handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+        woo(services, topic, body)
+        handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert only_order(parts).cancelled_at is not None
-    assert sent(parts) == []
+    assert only_order(services).cancelled_at is not None
+    assert sent(services) == []
 
 
-def test_test_orders_never_mail(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    shopify(parts, "orders/updated", shopify_order(test=True))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+def test_test_orders_never_mail(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    shopify(services, "orders/updated", shopify_order(test=True))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert letters(parts)["how-to-use"].reason == "test_order"
+    assert letters(services)["how-to-use"].reason == "test_order"
 
 
 @pytest.mark.parametrize(
@@ -219,89 +221,91 @@ def test_test_orders_never_mail(parts: Parts) -> None:
         (None, "", None),
     ],
 )
-def test_contradictory_consent_is_a_no(parts: Parts, flag: bool | None, state: str, expected: bool | None) -> None:
-    connected(parts)
+def test_contradictory_consent_is_a_no(
+    services: Services, flag: bool | None, state: str, expected: bool | None
+) -> None:
+    connected(services)
     customer = {"id": 1, "email_marketing_consent": {"state": state} if state else None}
-    shopify(parts, "orders/create", shopify_order(buyer_accepts_marketing=flag, customer=customer))
-    handle_hooks(parts)
+    shopify(services, "orders/create", shopify_order(buyer_accepts_marketing=flag, customer=customer))
+    handle_hooks(services)
 
-    assert only_order(parts).accepts_marketing is expected
-
-
-def test_a_cart_nobody_paid_for_plans_nothing(parts: Parts) -> None:
-    connected(parts)
-    woo(parts, "order.created", woo_order(status="pending", date_paid_gmt=None))
-    handle_hooks(parts)
-    assert (only_order(parts).placed_at, rows(parts, Letter)) == (None, [])
-
-    woo(parts, "order.updated", woo_order(status="processing"))
-    handle_hooks(parts)
-    assert only_order(parts).placed_at is not None
-    assert len(rows(parts, Letter)) == 4
+    assert only_order(services).accepts_marketing is expected
 
 
-def test_what_came_back_is_not_written_about(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    handle_hooks(parts)
-    shopify(parts, "refunds/create", shopify_refund(ORDER))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+def test_a_cart_nobody_paid_for_plans_nothing(services: Services) -> None:
+    connected(services)
+    woo(services, "order.created", woo_order(status="pending", date_paid_gmt=None))
+    handle_hooks(services)
+    assert (only_order(services).placed_at, rows(services, Letter)) == (None, [])
 
-    assert only_order(parts).refunded_at is not None
-    assert letters(parts)["how-to-use"].reason == "order_refunded"
-
-
-def test_a_refund_that_comes_before_its_order_is_not_forgotten(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "refunds/create", shopify_refund(ORDER))
-    shopify(parts, "orders/create", shopify_order())
-    handle_hooks(parts)
-
-    assert only_order(parts).refunded_at is not None
-    assert "how-to-use" not in letters(parts)
+    woo(services, "order.updated", woo_order(status="processing"))
+    handle_hooks(services)
+    assert only_order(services).placed_at is not None
+    assert len(rows(services, Letter)) == 4
 
 
-def test_when_the_product_came_back_and_something_else_stays(parts: Parts) -> None:
-    connected(parts)
+def test_what_came_back_is_not_written_about(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    handle_hooks(services)
+    shopify(services, "refunds/create", shopify_refund(ORDER))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+
+    assert only_order(services).refunded_at is not None
+    assert letters(services)["how-to-use"].reason == "order_refunded"
+
+
+def test_a_refund_that_comes_before_its_order_is_not_forgotten(services: Services) -> None:
+    connected(services)
+    shopify(services, "refunds/create", shopify_refund(ORDER))
+    shopify(services, "orders/create", shopify_order())
+    handle_hooks(services)
+
+    assert only_order(services).refunded_at is not None
+    assert "how-to-use" not in letters(services)
+
+
+def test_when_the_product_came_back_and_something_else_stays(services: Services) -> None:
+    connected(services)
     lines = [*shopify_order()["line_items"], {"id": 9, "sku": "SOCKS", "title": "Socks", "quantity": 1}]
-    shopify(parts, "orders/create", shopify_order(line_items=lines))
-    shopify(parts, "refunds/create", shopify_refund(ORDER))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+    shopify(services, "orders/create", shopify_order(line_items=lines))
+    shopify(services, "refunds/create", shopify_refund(ORDER))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert only_order(parts).refunded_at is None
-    assert letters(parts)["how-to-use"].reason == "product_returned"
+    assert only_order(services).refunded_at is None
+    assert letters(services)["how-to-use"].reason == "product_returned"
 
 
-def test_letters_follow_an_address_that_was_set_right(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(email="typo@shop.example"))
-    handle_hooks(parts)
+def test_letters_follow_an_address_that_was_set_right(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
+    handle_hooks(services)
     later = (datetime.now(UTC) + LATER).isoformat()
-    shopify(parts, "orders/updated", shopify_order(updated_at=later))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+    shopify(services, "orders/updated", shopify_order(updated_at=later))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert isinstance(parts.carrier, MemoryCarrier)
-    assert [to for to, _ in parts.carrier.sent] == [BUYER]
+    assert isinstance(services.carrier, MemoryCarrier)
+    assert [to for to, _ in services.carrier.sent] == [BUYER]
 
 
-def test_nobody_is_reminded_of_what_they_bought_again(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(1))
+def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(1))
     later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-    shopify(parts, "orders/create", shopify_order(2, created_at=later, updated_at=later))
-    handle_hooks(parts)
-    first = min(each.id for each in rows(parts, Order))
-    reminder = next(each for each in rows(parts, Letter) if each.letter == "replenish" and each.order_id == first)
-    parts.clock.move_to(reminder.due_at + timedelta(minutes=1))
-    send_due_letters(parts)
+    shopify(services, "orders/create", shopify_order(2, created_at=later, updated_at=later))
+    handle_hooks(services)
+    first = min(each.id for each in rows(services, Order))
+    reminder = next(each for each in rows(services, Letter) if each.letter == "replenish" and each.order_id == first)
+    services.clock.move_to(reminder.due_at + timedelta(minutes=1))
+    send_due_letters(services)
 
-    with parts.reads() as session:
+    with services.reads() as session:
         assert session.get_one(Letter, reminder.id).reason == "reordered"
 
 
@@ -316,125 +320,129 @@ def consent(state: str, at: datetime, **change: Any) -> dict[str, Any]:
 CONSENT = "customers_email_marketing_consent/update"
 
 
-def test_a_no_of_the_moment_stops_what_waits(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    handle_hooks(parts)
-    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC)))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+def test_a_no_of_the_moment_stops_what_waits(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    handle_hooks(services)
+    shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC)))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert letters(parts)["how-to-use"].reason == "unsubscribed"
+    assert letters(services)["how-to-use"].reason == "unsubscribed"
 
 
-def test_a_yes_of_the_store_does_not_undo_a_no_to_us(parts: Parts) -> None:
-    connected(parts)
+def test_a_yes_of_the_store_does_not_undo_a_no_to_us(services: Services) -> None:
+    connected(services)
     now = datetime.now(UTC)
-    shopify(parts, "orders/create", shopify_order())
-    shopify(parts, CONSENT, consent("unsubscribed", now - LATER))
-    shopify(parts, CONSENT, consent("subscribed", now))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
+    shopify(services, "orders/create", shopify_order())
+    shopify(services, CONSENT, consent("unsubscribed", now - LATER))
+    shopify(services, CONSENT, consent("subscribed", now))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
 
-    assert sent(parts) == []
-
-
-def test_a_no_by_the_stores_id_alone_reaches_the_person(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address=None))
-    handle_hooks(parts)
-
-    assert [each.reason for each in rows(parts, Suppression)] == ["unsubscribed"]
+    assert sent(services) == []
 
 
-def test_a_no_of_somebody_we_do_not_know_leaves_a_hash_and_no_more(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC)))
-    handle_hooks(parts)
+def test_a_no_by_the_stores_id_alone_reaches_the_person(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address=None))
+    handle_hooks(services)
 
-    assert rows(parts, Contact) == []
-    assert len(rows(parts, Suppression)) == 1
+    assert [each.reason for each in rows(services, Suppression)] == ["unsubscribed"]
+
+
+def test_a_no_of_somebody_we_do_not_know_leaves_a_hash_and_no_more(services: Services) -> None:
+    connected(services)
+    shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC)))
+    handle_hooks(services)
+
+    assert rows(services, Contact) == []
+    assert len(rows(services, Suppression)) == 1
 
 
 # Privacy -----------------------------------------------------------------------------------------------
 
 
-def known_person(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    shopify(parts, CONSENT, consent("subscribed", datetime.now(UTC)))
-    handle_hooks(parts)
+def known_person(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    shopify(services, CONSENT, consent("subscribed", datetime.now(UTC)))
+    handle_hooks(services)
 
 
 @pytest.mark.parametrize(
     "customer",
     [{"email": "Buyer@Shop.Example"}, {"id": 7115310627314723954}, {"id": 7115310627314723954, "email": BUYER}, {}],
 )
-def test_a_person_is_forgotten_by_id_by_address_or_by_orders(parts: Parts, customer: dict[str, Any]) -> None:
-    known_person(parts)
+def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services, customer: dict[str, Any]) -> None:
+    known_person(services)
     listed = [] if customer else [ORDER]
-    shopify(parts, "customers/redact", {"shop_id": 954889, "customer": customer, "orders_to_redact": listed})
-    settle_requests(parts)
-    (receipt,) = rows(parts, PrivacyRequest)
+    shopify(services, "customers/redact", {"shop_id": 954889, "customer": customer, "orders_to_redact": listed})
+    settle_requests(services)
+    (receipt,) = rows(services, PrivacyRequest)
 
     assert (receipt.kind, receipt.found["contacts"], receipt.found["orders"]) == ("customer_redact", 1, 1)
-    assert [each.email for each in rows(parts, Contact)] == [""]
-    assert rows(parts, Consent) == []
-    assert (only_order(parts).customer_id, only_order(parts).lines, only_order(parts).contact_id) == ("", [], None)
-    assert all(each.body == b"" for each in rows(parts, Hook))
-    go_to(parts, "how-to-use")
-    assert send_due_letters(parts) == 0
+    assert [each.email for each in rows(services, Contact)] == [""]
+    assert rows(services, Consent) == []
+    assert (only_order(services).customer_id, only_order(services).lines, only_order(services).contact_id) == (
+        "",
+        [],
+        None,
+    )
+    assert all(each.body == b"" for each in rows(services, Hook))
+    go_to(services, "how-to-use")
+    assert send_due_letters(services) == 0
 
 
-def test_the_sample_with_an_address_only_is_understood(parts: Parts) -> None:
-    known_person(parts)
+def test_the_sample_with_an_address_only_is_understood(services: Services) -> None:
+    known_person(services)
     body = (PAYLOADS / "shopify" / "customers_redact.email-only.constructed.json").read_bytes()
-    shopify(parts, "customers/redact", body.replace(b"john@example.com", BUYER.encode()))
-    settle_requests(parts)
+    shopify(services, "customers/redact", body.replace(b"john@example.com", BUYER.encode()))
+    settle_requests(services)
 
-    assert rows(parts, PrivacyRequest)[0].found["contacts"] == 1
+    assert rows(services, PrivacyRequest)[0].found["contacts"] == 1
 
 
-def test_a_request_to_see_leaves_a_sealed_copy_for_the_shop(parts: Parts) -> None:
-    known_person(parts)
+def test_a_request_to_see_leaves_a_sealed_copy_for_the_shop(services: Services) -> None:
+    known_person(services)
     request = {"customer": {"id": 7115310627314723954}, "orders_requested": [ORDER], "data_request": {"id": 9999}}
-    shopify(parts, "customers/data_request", request, event="d1")
-    shopify(parts, "customers/data_request", request, event="d1")
-    handle_hooks(parts)
-    (receipt,) = rows(parts, PrivacyRequest)
-    copy = json.loads(parts.seals.unseal(receipt.sealed_copy, DATA_COPY))
+    shopify(services, "customers/data_request", request, event="d1")
+    shopify(services, "customers/data_request", request, event="d1")
+    handle_hooks(services)
+    (receipt,) = rows(services, PrivacyRequest)
+    copy = json.loads(services.seals.unseal(receipt.sealed_copy, DATA_COPY))
 
     assert BUYER not in receipt.sealed_copy
     assert copy["contacts"][0]["email"] == BUYER
     assert copy["orders"][0]["id"] == str(ORDER)
     assert copy["consents"][0]["state"] == "granted"
-    assert rows(parts, Contact)[0].email == BUYER
+    assert rows(services, Contact)[0].email == BUYER
 
 
-def test_a_whole_shop_is_forgotten_and_no_other(parts: Parts) -> None:
+def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
     from widget.actions.add_shop import add_shop
 
-    add_shop(parts, "other", name="Other")
-    known_person(parts)
-    connect_store(parts, shop="other", platform="shopify", secret=SHOPIFY_SECRET)
+    add_shop(services, "other", name="Other")
+    known_person(services)
+    connect_store(services, shop="other", platform="shopify", secret=SHOPIFY_SECRET)
     body = json.dumps(shopify_order(1)).encode()
-    receive_hook(parts, shop="other", headers=shopify_headers("orders/create", body), body=body, door="shopify")
-    handle_hooks(parts)
-    shopify(parts, "shop/redact", {"shop_id": 954889, "shop_domain": "x.myshopify.com"})
-    settle_requests(parts)
+    receive_hook(services, shop="other", headers=shopify_headers("orders/create", body), body=body, door="shopify")
+    handle_hooks(services)
+    shopify(services, "shop/redact", {"shop_id": 954889, "shop_domain": "x.myshopify.com"})
+    settle_requests(services)
 
-    assert sorted(each.email for each in rows(parts, Contact)) == ["", BUYER]
+    assert sorted(each.email for each in rows(services, Contact)) == ["", BUYER]
 
 
-def test_uninstalling_pauses_the_shop(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "app/uninstalled", {"id": 954889, "myshopify_domain": "x.myshopify.com"})
-    handle_hooks(parts)
+def test_uninstalling_pauses_the_shop(services: Services) -> None:
+    connected(services)
+    shopify(services, "app/uninstalled", {"id": 954889, "myshopify_domain": "x.myshopify.com"})
+    handle_hooks(services)
 
-    with parts.reads() as session:
+    with services.reads() as session:
         assert session.scalars(select(Shop).where(Shop.slug == "demo")).one().paused
 
 
@@ -453,202 +461,206 @@ def test_uninstalling_pauses_the_shop(parts: Parts) -> None:
     ],
 )
 def test_a_connection_that_cannot_work_is_refused_by_field(
-    sqlite_parts: Parts, given: dict[str, str], field: str
+    sqlite_services: Services, given: dict[str, str], field: str
 ) -> None:
     with pytest.raises(BadConnection) as refused:
-        connect_store(sqlite_parts, shop="demo", **given)  # type: ignore[arg-type]  # Texts by name.
+        connect_store(sqlite_services, shop="demo", **given)  # type: ignore[arg-type]  # Texts by name.
     assert set(refused.value.fields) == {field}
 
 
 # Corners ----------------------------------------------------------------------------------------------
 
 
-def test_a_refund_known_from_before_stays_known(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order())
-    handle_hooks(parts)
-    with parts.sessions.begin() as session:
+def test_a_refund_known_from_before_stays_known(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order())
+    handle_hooks(services)
+    with services.sessions.begin() as session:
         row = session.scalars(select(Order)).one()
-        row.refunded_at, row.told, row.refunds = parts.now(), {}, {}  # As an order of an older version stands there.
+        row.refunded_at, row.told, row.refunds = services.now(), {}, {}  # As an order of an older version stands there.
     later = (datetime.now(UTC) - LATER).isoformat()
-    shopify(parts, "orders/fulfilled", shopify_order(updated_at=later, name="#old"))
-    handle_hooks(parts)
+    shopify(services, "orders/fulfilled", shopify_order(updated_at=later, name="#old"))
+    handle_hooks(services)
 
-    assert only_order(parts).refunded_at is not None
-    assert only_order(parts).number == "#1042"
+    assert only_order(services).refunded_at is not None
+    assert only_order(services).number == "#1042"
 
 
 @pytest.mark.parametrize("email", [BUYER, "Jon@Bücher.example", "jon@xn--bcher-kva.example"])
-def test_erased_stays_erased_whatever_comes_later(parts: Parts, email: str) -> None:
+def test_erased_stays_erased_whatever_comes_later(services: Services, email: str) -> None:
     from widget.actions.record_report import record_reports
     from widget.domain.feedback import HARD, Report
 
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(email=email))
-    handle_hooks(parts)
-    shopify(parts, "customers/redact", {"customer": {"email": email}, "orders_to_redact": []})
-    settle_requests(parts)
-    with parts.sessions.begin() as session:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(email=email))
+    handle_hooks(services)
+    shopify(services, "customers/redact", {"customer": {"email": email}, "orders_to_redact": []})
+    settle_requests(services)
+    with services.sessions.begin() as session:
         shop = session.scalars(select(Shop).where(Shop.slug == "demo")).one()
-        record_reports(parts, session, shop, [Report(HARD, "late", email)])
-    shopify(parts, "orders/updated", shopify_order(email=email))
-    handle_hooks(parts)
+        record_reports(services, session, shop, [Report(HARD, "late", email)])
+    shopify(services, "orders/updated", shopify_order(email=email))
+    handle_hooks(services)
 
-    assert [each.email for each in rows(parts, Contact)] == [""]
-    assert {each.reason for each in rows(parts, Suppression)} == {"erased"}
-    assert only_order(parts).lines == []
-
-
-def test_a_no_reaches_every_address_of_a_buyer(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(1, email="jon@shop.example"))
-    shopify(parts, "orders/create", shopify_order(2, email="other@shop.example"))
-    shopify(parts, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address="john@shop.example"))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-
-    assert sent(parts) == []
-    assert len(rows(parts, Suppression)) == 3
+    assert [each.email for each in rows(services, Contact)] == [""]
+    assert {each.reason for each in rows(services, Suppression)} == {"erased"}
+    assert only_order(services).lines == []
 
 
-def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_along(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(email="typo@shop.example"))
-    handle_hooks(parts)
-    with parts.sessions.begin() as session:
+def test_a_no_reaches_every_address_of_a_buyer(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(1, email="jon@shop.example"))
+    shopify(services, "orders/create", shopify_order(2, email="other@shop.example"))
+    shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address="john@shop.example"))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+
+    assert sent(services) == []
+    assert len(rows(services, Suppression)) == 3
+
+
+def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_along(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
+    handle_hooks(services)
+    with services.sessions.begin() as session:
         for letter in session.scalars(select(Letter)):
             letter.attempts, letter.result_code = 1, "sealed"
     later = (datetime.now(UTC) + LATER).isoformat()
-    shopify(parts, "orders/updated", shopify_order(updated_at=later))
-    handle_hooks(parts)
-    right = next(each.id for each in rows(parts, Contact) if each.email == BUYER)
+    shopify(services, "orders/updated", shopify_order(updated_at=later))
+    handle_hooks(services)
+    right = next(each.id for each in rows(services, Contact) if each.email == BUYER)
 
-    assert {(each.contact_id, each.result_code) for each in rows(parts, Letter)} == {(right, "")}
+    assert {(each.contact_id, each.result_code) for each in rows(services, Letter)} == {(right, "")}
 
 
 @pytest.mark.parametrize("first", ["good", "bad"])
-def test_an_address_that_is_none_is_as_good_as_not_told(parts: Parts, first: str) -> None:
-    connected(parts)
+def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, first: str) -> None:
+    connected(services)
     later = (datetime.now(UTC) + LATER).isoformat()
     told = [shopify_order(), shopify_order(email="not an address", updated_at=later)]
     for body in told if first == "good" else told[::-1]:
-        shopify(parts, "orders/updated", body)
-        handle_hooks(parts)
+        shopify(services, "orders/updated", body)
+        handle_hooks(services)
 
-    assert [each.email for each in rows(parts, Contact)] == [BUYER]
-    assert len(rows(parts, Letter)) == 4
-
-
-def test_forgetting_somebody_takes_the_copy_of_their_request_along(parts: Parts) -> None:
-    known_person(parts)
-    shopify(parts, "customers/data_request", {"customer": {"email": BUYER}}, event="d")
-    handle_hooks(parts)
-    shopify(parts, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
-    settle_requests(parts)
-
-    assert {each.sealed_copy for each in rows(parts, PrivacyRequest)} == {""}
+    assert [each.email for each in rows(services, Contact)] == [BUYER]
+    assert len(rows(services, Letter)) == 4
 
 
-def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(parts: Parts) -> None:
-    known_person(parts)
-    shopify(parts, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
-    settle_requests(parts)
-    shopify(parts, "orders/create", {"id": 9, "email": "else@shop.example", "line_items": "odd"})
-    handle_hooks(parts)
-    shopify(parts, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r2")
-    settle_requests(parts)
+def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Services) -> None:
+    known_person(services)
+    shopify(services, "customers/data_request", {"customer": {"email": BUYER}}, event="d")
+    handle_hooks(services)
+    shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
+    settle_requests(services)
 
-    (failed,) = [each for each in rows(parts, Hook) if each.state == "failed"]
+    assert {each.sealed_copy for each in rows(services, PrivacyRequest)} == {""}
+
+
+def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Services) -> None:
+    known_person(services)
+    shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
+    settle_requests(services)
+    shopify(services, "orders/create", {"id": 9, "email": "else@shop.example", "line_items": "odd"})
+    handle_hooks(services)
+    shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r2")
+    settle_requests(services)
+
+    (failed,) = [each for each in rows(services, Hook) if each.state == "failed"]
     assert b"else@shop.example" in failed.body
 
 
-def test_buyers_with_domains_of_other_letters_get_their_mail(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(email="jon@bücher.example"))
-    handle_hooks(parts)
-    go_to(parts, "how-to-use")
-    send_due_letters(parts)
-    assert isinstance(parts.carrier, MemoryCarrier)
-    (_, message) = parts.carrier.sent[0]
+def test_buyers_with_domains_of_other_letters_get_their_mail(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(email="jon@bücher.example"))
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_letters(services)
+    assert isinstance(services.carrier, MemoryCarrier)
+    (_, message) = services.carrier.sent[0]
 
     assert message["To"] == "jon@xn--bcher-kva.example"
     assert b"To: jon@xn--bcher-kva.example\r\n" in message.as_bytes()
 
 
-def test_of_a_results_code_nothing_stays_with_a_letter(parts: Parts) -> None:
+def test_of_a_results_code_nothing_stays_with_a_letter(services: Services) -> None:
     from tests.integration.test_promises import ask
 
-    code = ask(parts, health_data=True)
-    send_due_letters(parts)
+    code = ask(services, health_data=True)
+    send_due_letters(services)
 
-    for letter in rows(parts, Letter):
+    for letter in rows(services, Letter):
         assert code[-24:] not in letter.trigger_id
         assert code[-8:] not in letter.trigger_id
 
 
-def test_a_part_that_was_paid_back_comes_off_what_was_earned(parts: Parts) -> None:
-    connected(parts)
+def test_a_part_that_was_paid_back_comes_off_what_was_earned(services: Services) -> None:
+    connected(services)
     lines = [*shopify_order()["line_items"], {"id": 9, "sku": "SOCKS", "title": "Socks", "quantity": 1}]
-    shopify(parts, "orders/create", shopify_order(line_items=lines, total_price="40.00"))
-    shopify(parts, "refunds/create", shopify_refund(ORDER))
-    shopify(parts, "refunds/create", shopify_refund(ORDER))
-    handle_hooks(parts)
+    shopify(services, "orders/create", shopify_order(line_items=lines, total_price="40.00"))
+    shopify(services, "refunds/create", shopify_refund(ORDER))
+    shopify(services, "refunds/create", shopify_refund(ORDER))
+    handle_hooks(services)
 
-    assert (only_order(parts).total, only_order(parts).refunded, only_order(parts).refunded_at) == (4000, 2800, None)
+    assert (only_order(services).total, only_order(services).refunded, only_order(services).refunded_at) == (
+        4000,
+        2800,
+        None,
+    )
 
 
-def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(parts: Parts) -> None:
-    connected(parts)
-    shopify(parts, "orders/create", shopify_order(email=None, customer={"id": 77}))  # Bought at a till.
-    handle_hooks(parts)
-    shopify(parts, "customers/data_request", {"customer": {"id": 77}}, event="d")
-    handle_hooks(parts)
-    shopify(parts, "customers/redact", {"customer": {"id": 77}, "orders_to_redact": []}, event="r")
-    settle_requests(parts)
+def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(services: Services) -> None:
+    connected(services)
+    shopify(services, "orders/create", shopify_order(email=None, customer={"id": 77}))  # Bought at a till.
+    handle_hooks(services)
+    shopify(services, "customers/data_request", {"customer": {"id": 77}}, event="d")
+    handle_hooks(services)
+    shopify(services, "customers/redact", {"customer": {"id": 77}, "orders_to_redact": []}, event="r")
+    settle_requests(services)
     later = (datetime.now(UTC) + LATER).isoformat()
-    shopify(parts, "orders/updated", shopify_order(email=None, customer={"id": 77}, updated_at=later))
-    handle_hooks(parts)
-    order = only_order(parts)
+    shopify(services, "orders/updated", shopify_order(email=None, customer={"id": 77}, updated_at=later))
+    handle_hooks(services)
+    order = only_order(services)
 
     assert (order.customer_id, order.lines, order.number, order.contact_id) == ("", [], "", None)
-    assert {each.sealed_copy for each in rows(parts, PrivacyRequest)} == {""}
+    assert {each.sealed_copy for each in rows(services, PrivacyRequest)} == {""}
 
 
-def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(parts: Parts) -> None:
+def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(services: Services) -> None:
     from tests.integration.test_promises import visit
 
-    connected(parts)
-    token = visit(parts)
+    connected(services)
+    token = visit(services)
     told = {"note_attributes": [{"name": "recovery_quiz", "value": token}]}
-    shopify(parts, "orders/create", shopify_order(email="typo@shop.example", **told))
-    handle_hooks(parts)
-    with parts.sessions.begin() as session:
+    shopify(services, "orders/create", shopify_order(email="typo@shop.example", **told))
+    handle_hooks(services)
+    with services.sessions.begin() as session:
         right = contact_for(
             session,
             shop_id=1,
-            address_hash=parts.seals.address_hash("demo", BUYER),
+            address_hash=services.seals.address_hash("demo", BUYER),
             email=BUYER,
             locale="",
-            at=parts.now(),
+            at=services.now(),
         )
-        entry = {"kind": "health_data", "state": "granted", "source": "test", "at": parts.now()}
+        entry = {"kind": "health_data", "state": "granted", "source": "test", "at": services.now()}
         session.add(Consent(shop_id=1, contact_id=right.id, **entry))
         session.query(Letter).delete()  # As if none had been planned: they are planned anew for the right address.
     later = (datetime.now(UTC) + LATER).isoformat()
-    shopify(parts, "orders/updated", shopify_order(updated_at=later, **told))
-    handle_hooks(parts)
+    shopify(services, "orders/updated", shopify_order(updated_at=later, **told))
+    handle_hooks(services)
 
-    assert {each.result_code for each in rows(parts, Letter)} == {""}
+    assert {each.result_code for each in rows(services, Letter)} == {""}
 
 
-def test_two_people_with_the_same_answers_leave_no_common_mark(parts: Parts) -> None:
+def test_two_people_with_the_same_answers_leave_no_common_mark(services: Services) -> None:
     from tests.integration.test_promises import ask
 
-    ask(parts)
-    with parts.sessions.begin() as session:
+    ask(services)
+    with services.sessions.begin() as session:
         session.query(Contact).update({"email": "", "address_hash": "somebody-else"})
-    ask(parts)
-    marks = [each.trigger_id.split(":")[1] for each in rows(parts, Letter) if each.letter == "result"]
+    ask(services)
+    marks = [each.trigger_id.split(":")[1] for each in rows(services, Letter) if each.letter == "result"]
 
     assert len(marks) == len(set(marks)) == 2

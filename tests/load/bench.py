@@ -49,7 +49,7 @@ from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
 from widget.domain.target import Target
-from widget.parts import Parts, build_parts
+from widget.services import Services, build_services
 from widget.web.assets import ASSETS, LOADER, NAMES
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
@@ -254,19 +254,19 @@ class Bench:
             folder = self.folder / "letters"
             folder.mkdir()
             demo_shop(folder, url)
-            parts = build_parts(replace(settings_for(folder, url), smtp_url=sink.url))
-            plan_letters(parts, 1000)
-            send_due_letters(parts, seconds=0.1)
-            few = _letters_a_second(parts)
+            services = build_services(replace(settings_for(folder, url), smtp_url=sink.url))
+            plan_letters(services, 1000)
+            send_due_letters(services, seconds=0.1)
+            few = _letters_a_second(services)
             raw = raw_speed(sink.port, sink.taken()[1][0], 2000)
             what = "letters, planned rows 1,000, against smtplib alone"
             self.row(what, f"{few:,.0f}/s", f"{raw:,.0f}/s", f"{few / raw:.2f}", "≥ 0.4")
-            plan_waiting(parts, MILLION)
-            plan_letters(parts, 1000, first=5000)
-            many = _letters_a_second(parts)
+            plan_waiting(services, MILLION)
+            plan_letters(services, 1000, first=5000)
+            many = _letters_a_second(services)
             what = "letters, planned rows 1,000,000, against 1,000"
             self.row(what, f"{many:,.0f}/s", f"{few:,.0f}/s", f"{many / few:.2f}", "≥ 0.8")
-            parts.close()
+            services.close()
 
     def hooks(self) -> None:
         """Hooks at 200 a second for a minute, while the worker is busy with them, on PostgreSQL."""
@@ -386,9 +386,9 @@ def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
     return min(timeit.repeat(run, number=times, repeat=5)) / times / len(answers) * 1e6
 
 
-def _letters_a_second(parts: Parts) -> float:
+def _letters_a_second(services: Services) -> float:
     started = time.perf_counter()
-    return send_due_letters(parts, seconds=5.0) / (time.perf_counter() - started)
+    return send_due_letters(services, seconds=5.0) / (time.perf_counter() - started)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from tests.load.letters import SinkProcess, plan_letters
 from widget.actions.rescue_letters import rescue_letters
 from widget.commands.private_redis import redis_binary
 from widget.domain.letter import FAILED, PLANNED, QUEUED, SENDING, SENT, UNCONFIRMED
-from widget.parts import Parts, build_parts
+from widget.services import Services, build_services
 from widget.settings import Settings
 from widget.storage.letters import Letter
 
@@ -148,7 +148,7 @@ def plain_workers(settings: Settings, number: int) -> Iterator[Workers]:
 
 
 def kill_test(
-    parts: Parts,
+    services: Services,
     workers: Workers,
     sink: SinkProcess,
     *,
@@ -165,7 +165,7 @@ def kill_test(
     restart_at = [letters * (each + 1) // (restarts + 1) for each in range(restarts)]
     done = 0
     while time.monotonic() < end:
-        gone = _count(parts, SENT, FAILED, UNCONFIRMED)
+        gone = _count(services, SENT, FAILED, UNCONFIRMED)
         while done < kills and gone >= min(kill_at[done], letters - 1):
             workers.kill_one(dice)
             done += 1
@@ -173,28 +173,28 @@ def kill_test(
         while redis and restart_at and gone >= restart_at[0]:
             restart_at.pop(0)
             redis.restart()
-        rescue_letters(parts, queued_for=QUEUED_FOR, sending_for=SENDING_FOR)
-        if not _count(parts, PLANNED, QUEUED, SENDING):
+        rescue_letters(services, queued_for=QUEUED_FOR, sending_for=SENDING_FOR)
+        if not _count(services, PLANNED, QUEUED, SENDING):
             break
-        if done == kills and not _due(parts) and not _count(parts, QUEUED, SENDING):
-            parts.clock.move_to(parts.now() + timedelta(minutes=2))  # What was refused for now is tried again.
+        if done == kills and not _due(services) and not _count(services, QUEUED, SENDING):
+            services.clock.move_to(services.now() + timedelta(minutes=2))  # What was refused for now is tried again.
         time.sleep(0.05)
-    return _told(parts, sink, letters, done)
+    return _told(services, sink, letters, done)
 
 
-def _count(parts: Parts, *states: str) -> int:
-    with parts.reads() as session:
+def _count(services: Services, *states: str) -> int:
+    with services.reads() as session:
         return session.scalar(select(func.count()).select_from(Letter).where(Letter.state.in_(states))) or 0
 
 
-def _due(parts: Parts) -> int:
-    with parts.reads() as session:
-        due = select(func.count()).select_from(Letter).where(Letter.state == PLANNED, Letter.due_at <= parts.now())
+def _due(services: Services) -> int:
+    with services.reads() as session:
+        due = select(func.count()).select_from(Letter).where(Letter.state == PLANNED, Letter.due_at <= services.now())
         return session.scalar(due) or 0
 
 
-def _told(parts: Parts, sink: SinkProcess, letters: int, kills: int) -> Told:
-    with parts.reads() as session:
+def _told(services: Services, sink: SinkProcess, letters: int, kills: int) -> Told:
+    with services.reads() as session:
         rows = session.execute(select(Letter.state, Letter.message_id)).all()
     taken, _ = sink.taken()
     states = Counter(state for state, _ in rows)
@@ -270,12 +270,12 @@ def run(
         redis, sink = EmptyRedis(folder), SinkProcess(refuse=0.05)
         settings = settings_for(folder, database_url, f"unix://{redis.path}")
         settings = replace(settings, smtp_url=sink.url)
-        parts = build_parts(settings)
-        plan_letters(parts, letters)
+        services = build_services(settings)
+        plan_letters(services, letters)
         try:
             with celery_workers(settings, 4) as workers:
                 return kill_test(
-                    parts,
+                    services,
                     workers,
                     sink,
                     letters=letters,
@@ -285,7 +285,7 @@ def run(
                     restarts=restarts,
                 )
         finally:
-            parts.close()
+            services.close()
             sink.close()
             redis.close()
 

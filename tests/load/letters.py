@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import insert, select, text
 
 from widget.domain.letter import PLANNED
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import Contact
 from widget.storage.content import live_quizzes
 from widget.storage.letters import Letter
@@ -100,18 +100,18 @@ def sink(**options: Any) -> Iterator[Sink]:
         made.close()
 
 
-def plan_letters(parts: Parts, many: int, *, due: bool = True, shop: str = "demo", first: int = 0) -> None:
+def plan_letters(services: Services, many: int, *, due: bool = True, shop: str = "demo", first: int = 0) -> None:
     """So many how-to letters, each for an order of its own person; ``due`` a moment ago, else in a month."""
     now = datetime.now(UTC)
     at = now - timedelta(minutes=5) if due else now + timedelta(days=30)
-    with parts.reads() as session:
+    with services.reads() as session:
         owner = shop_by_slug(session, shop)
         assert owner is not None
-        served = parts.live.live(shop, live_quizzes(session, owner.id)[0])
+        served = services.live.live(shop, live_quizzes(session, owner.id)[0])
         assert served is not None
     for start in range(first, first + many, CHUNK):
         numbers = range(start, min(start + CHUNK, first + many))
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             session.execute(insert(Contact), [_contact(owner.id, number, now) for number in numbers])
             mine = select(Contact.address_hash, Contact.id).where(Contact.shop_id == owner.id)
             known = dict(session.execute(mine.where(Contact.address_hash.in_([f"h{each}" for each in numbers]))).all())
@@ -143,7 +143,7 @@ def plan_letters(parts: Parts, many: int, *, due: bool = True, shop: str = "demo
             session.execute(insert(Letter), rows)
 
 
-def plan_waiting(parts: Parts, many: int) -> None:
+def plan_waiting(services: Services, many: int) -> None:
     """So many letters that are not due for a month, as copies of one: the database makes them itself."""
     names = [column.name for column in Letter.__table__.columns if column.name not in ("id", "trigger_id", "due_at")]
     later = datetime.now(UTC) + timedelta(days=30)
@@ -153,7 +153,7 @@ def plan_waiting(parts: Parts, many: int) -> None:
         f"SELECT 'later-' || number, :later, {copied.replace('state', chr(39) + PLANNED + chr(39), 1)} "
         "FROM (SELECT * FROM letters ORDER BY id LIMIT 1) AS one, generate_series(1, :many) AS number"
     )
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         session.execute(statement, {"later": later, "many": many})
         session.execute(text("ANALYZE letters"))
 

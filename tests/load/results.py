@@ -13,8 +13,8 @@ from tests.conftest import leg_day_files, publish_files, settings_for
 from tests.console import signed_in
 from widget.actions.add_shop import add_shop
 from widget.mail.carrier import MemoryCarrier
-from widget.parts import Parts, build_parts
 from widget.recorder import counted_row
+from widget.services import Services, build_services
 from widget.storage.migrate import upgrade
 from widget.storage.orders import Order
 from widget.storage.responses import add_counts
@@ -31,36 +31,36 @@ def first_byte(folder: Path) -> tuple[float, int]:
     """(milliseconds to the page, median; bytes) on SQLite, in this process."""
     settings = settings_for(folder, f"sqlite:///{folder / 'results.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
-    parts = build_parts(settings, carrier=MemoryCarrier())
+    services = build_services(settings, carrier=MemoryCarrier())
     try:
-        upgrade(parts.database)
-        add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
-        publish_files(parts, leg_day_files())
-        _fill(parts)
-        client = signed_in(parts, "owner")
+        upgrade(services.database)
+        add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+        publish_files(services, leg_day_files())
+        _fill(services)
+        client = signed_in(services, "owner")
         size = len(client.get(PAGE).data)
         return statistics.median(_took(client) for _ in range(ROUNDS)), size
     finally:
-        parts.close()
+        services.close()
 
 
 def table_first_byte(folder: Path, rows: int) -> tuple[float, int]:
     """The same for the mapping table with so many rows."""
     settings = settings_for(folder, f"sqlite:///{folder / f'table-{rows}.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
-    parts = build_parts(settings, carrier=MemoryCarrier())
+    services = build_services(settings, carrier=MemoryCarrier())
     files = leg_day_files()
     lines = files["mappings.csv"].splitlines()
     more = [f"more-{at}-{lines[1 + at % (len(lines) - 1)]}" for at in range(rows - len(lines) + 1)]
     try:
-        upgrade(parts.database)
-        add_shop(parts, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
-        publish_files(parts, {**files, "mappings.csv": "\n".join([*lines, *more]) + "\n"})
-        client = signed_in(parts, "owner")
+        upgrade(services.database)
+        add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
+        publish_files(services, {**files, "mappings.csv": "\n".join([*lines, *more]) + "\n"})
+        client = signed_in(services, "owner")
         size = len(client.get(TABLE).data)
         return statistics.median(_took(client, TABLE) for _ in range(ROUNDS)), size
     finally:
-        parts.close()
+        services.close()
 
 
 def _took(client, page: str = PAGE) -> float:  # type: ignore[no-untyped-def]
@@ -69,11 +69,11 @@ def _took(client, page: str = PAGE) -> float:  # type: ignore[no-untyped-def]
     return (time.perf_counter() - started) * 1000
 
 
-def _fill(parts: Parts) -> None:
-    served = parts.live.live("demo", "leg-day")
+def _fill(services: Services) -> None:
+    served = services.live.live("demo", "leg-day")
     assert served is not None
     pack, shop_id = served.engine.rules.pack, served.shop.id
-    today = parts.now().date()
+    today = services.now().date()
     each = RESPONSES // (DAYS * len(VERSIONS) * len(LOCALES))
     told = [(COMPLETED, ""), *((OUTCOME, name) for name in ("products", "tips_only", "see_doctor", "emergency"))]
     told += [(what, product.sku) for product in pack.products for what in (SHOWN, BOUGHT)]
@@ -88,11 +88,11 @@ def _fill(parts: Parts) -> None:
         splits = [(version, locale) for version in VERSIONS for locale in LOCALES]
         tallies = {TallyKey(shop_id, "leg-day", w, day, v, o, name): each for v, o in splits for w, name in told}
         counts = [counted_row((shop_id, "leg-day", day, *event, v, o), each) for v, o in splits for event in events]
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             add_tallies(session, tallies)
             add_counts(session, counts)
-    with parts.sessions.begin() as session:
-        session.execute(insert(Order), [_order(shop_id, at, parts.now()) for at in range(ORDERS)])
+    with services.sessions.begin() as session:
+        session.execute(insert(Order), [_order(shop_id, at, services.now()) for at in range(ORDERS)])
 
 
 def _order(shop_id: int, at: int, now: datetime) -> dict[str, object]:

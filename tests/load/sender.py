@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 from widget.actions.send_letter import send_due_letters
-from widget.parts import build_parts
+from widget.services import build_services
 from widget.settings import read_settings
 
 
 def main() -> None:
-    parts = build_parts(read_settings(default_env="local"))
+    services = build_services(read_settings(default_env="local"))
     while True:
-        send_due_letters(parts, seconds=1.0)
+        send_due_letters(services, seconds=1.0)
         time.sleep(0.05)
 
 

@@ -20,126 +20,134 @@ from widget.actions.send_outbox import send_outbox
 from widget.actions.sign_in import NotSignedIn, sign_in, visitor_of
 from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
 from widget.mail.carrier import MemoryCarrier
-from widget.parts import Parts
 from widget.passwords import Weak, _totp, hash_password, new_totp_secret
+from widget.services import Services
 from widget.storage.people import Person, membership, person_by_email, shops_of
 from widget.storage.shops import Shop, shop_by_slug
 
 VICTIM = "victim@team.example"
 
 
-def person(parts: Parts, email: str) -> Person:
-    with parts.reads() as session:
+def person(services: Services, email: str) -> Person:
+    with services.reads() as session:
         found = person_by_email(session, email)
     assert found is not None
     return found
 
 
-def shops(parts: Parts, email: str) -> list[str]:
-    with parts.reads() as session:
-        return [shop.slug for shop, _ in shops_of(session, person(parts, email).id)]
+def shops(services: Services, email: str) -> list[str]:
+    with services.reads() as session:
+        return [shop.slug for shop, _ in shops_of(session, person(services, email).id)]
 
 
-def mailed_link(parts: Parts) -> str:
+def mailed_link(services: Services) -> str:
     """The token of the newest link that went out by email."""
-    send_outbox(parts)
-    assert isinstance(parts.carrier, MemoryCarrier)
-    plain = parts.carrier.sent[-1][1].get_body(("plain",)).get_content()
+    send_outbox(services)
+    assert isinstance(services.carrier, MemoryCarrier)
+    plain = services.carrier.sent[-1][1].get_body(("plain",)).get_content()
     found = re.search(r"/console/come-in/([\w-]+)", plain)
     assert found is not None
     return found[1]
 
 
 @pytest.fixture
-def two_shops(parts: Parts) -> Parts:
+def two_shops(services: Services) -> Services:
     """Shop demo (the attacker's) and shop other, each with an owner."""
-    add_shop(parts, "other", name="Other", postal_address="", cart={"kind": "event"})
-    client_in(parts)
-    client_in(parts, shop="other", email="owner@other.example")
-    return parts
+    add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
+    client_in(services)
+    client_in(services, shop="other", email="owner@other.example")
+    return services
 
 
-def test_an_account_opened_by_hand_never_reaches_another_shop(two_shops: Parts) -> None:
-    parts = two_shops
-    attacker = person(parts, "owner@demo.example")
-    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
-    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker).rpartition("/")[2]
-    hijacker = client_of(parts)
+def test_an_account_opened_by_hand_never_reaches_another_shop(two_shops: Services) -> None:
+    services = two_shops
+    attacker = person(services, "owner@demo.example")
+    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker).rpartition(
+        "/"
+    )[2]
+    hijacker = client_of(services)
     assert come_in(hijacker, by_hand).status_code == 303
-    assert shops(parts, VICTIM) == ["demo"]
-    assert person(parts, VICTIM).verified_at is None
+    assert shops(services, VICTIM) == ["demo"]
+    assert person(services, VICTIM).verified_at is None
 
-    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
-    assert shops(parts, VICTIM) == ["demo"]
+    invite_person(
+        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
+    )
+    assert shops(services, VICTIM) == ["demo"]
     assert hijacker.get("/console/shops/other/people").status_code == 404
 
-    victim = client_of(parts)
-    assert come_in(victim, mailed_link(parts)).status_code == 303  # Chooses a password of their own.
+    victim = client_of(services)
+    assert come_in(victim, mailed_link(services)).status_code == 303  # Chooses a password of their own.
     assert victim.get("/console/shops/other/people").status_code == 200
     assert hijacker.get("/console/account").status_code == 303  # Signed out, and the old password opens nothing.
-    assert person(parts, VICTIM).verified_at is not None
+    assert person(services, VICTIM).verified_at is not None
 
 
-def test_a_link_handed_over_earlier_is_void_once_another_shop_invites(two_shops: Parts) -> None:
-    parts = two_shops
-    attacker = person(parts, "owner@demo.example")
-    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
-    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker)
-    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
+def test_a_link_handed_over_earlier_is_void_once_another_shop_invites(two_shops: Services) -> None:
+    services = two_shops
+    attacker = person(services, "owner@demo.example")
+    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker)
+    invite_person(
+        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
+    )
 
-    assert client_of(parts).get(by_hand.removeprefix(parts.settings.public_url)).status_code == 404
-    later = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker)
-    assert client_of(parts).get(later.removeprefix(parts.settings.public_url)).status_code == 404
+    assert client_of(services).get(by_hand.removeprefix(services.settings.public_url)).status_code == 404
+    later = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker)
+    assert client_of(services).get(later.removeprefix(services.settings.public_url)).status_code == 404
 
 
-def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shops: Parts) -> None:
-    parts = two_shops
-    owner = person(parts, "owner@demo.example")
-    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=owner)
-    assert come_in(client_of(parts), mailed_link(parts)).status_code == 303
-    before = person(parts, VICTIM).password_hash
-    invite_person(parts, shop="other", email=VICTIM, role="viewer", name="", by=person(parts, "owner@other.example"))
-    path = f"/console/come-in/{mailed_link(parts)}"
-    reader = client_of(parts)
+def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shops: Services) -> None:
+    services = two_shops
+    owner = person(services, "owner@demo.example")
+    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=owner)
+    assert come_in(client_of(services), mailed_link(services)).status_code == 303
+    before = person(services, VICTIM).password_hash
+    invite_person(
+        services, shop="other", email=VICTIM, role="viewer", name="", by=person(services, "owner@other.example")
+    )
+    path = f"/console/come-in/{mailed_link(services)}"
+    reader = client_of(services)
     page = reader.get(path)
     assert "Accept the invitation?" in page.text
-    assert shops(parts, VICTIM) == ["demo"]  # Looking changes nothing: scanners open links.
+    assert shops(services, VICTIM) == ["demo"]  # Looking changes nothing: scanners open links.
     taken = reader.post(
         path, data={"csrf_token": form_token(reader, path), "name": "x", "password": "another otter nine"}
     )
     assert taken.status_code == 404
-    assert person(parts, VICTIM).password_hash == before
+    assert person(services, VICTIM).password_hash == before
     accepted = reader.post(path, data={"csrf_token": form_token(reader, path), "do": "accept"})
 
     assert accepted.status_code == 303
-    assert sorted(shops(parts, VICTIM)) == ["demo", "other"]
+    assert sorted(shops(services, VICTIM)) == ["demo", "other"]
     assert reader.get("/console/account").status_code == 303
     assert reader.get(path).status_code == 404
 
 
-def test_a_link_of_a_shop_one_was_removed_from_opens_nothing(two_shops: Parts) -> None:
+def test_a_link_of_a_shop_one_was_removed_from_opens_nothing(two_shops: Services) -> None:
     from widget.actions.add_person import change_member
 
-    parts = two_shops
-    owner = person(parts, "owner@demo.example")
-    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=owner)
-    token = mailed_link(parts)
-    change_member(parts, shop="demo", person_id=person(parts, VICTIM).id, role=None, by=owner)
+    services = two_shops
+    owner = person(services, "owner@demo.example")
+    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=owner)
+    token = mailed_link(services)
+    change_member(services, shop="demo", person_id=person(services, VICTIM).id, role=None, by=owner)
 
-    assert client_of(parts).get(f"/console/come-in/{token}").status_code == 404
+    assert client_of(services).get(f"/console/come-in/{token}").status_code == 404
 
 
-def test_an_invited_owner_is_no_owner_yet(two_shops: Parts) -> None:
-    parts = two_shops
-    owner = person(parts, "owner@demo.example")
-    invite_person(parts, shop="demo", email=VICTIM, role="owner", name="", by=owner)
-    client = client_in(parts, "owner", email="second@demo.example")
+def test_an_invited_owner_is_no_owner_yet(two_shops: Services) -> None:
+    services = two_shops
+    owner = person(services, "owner@demo.example")
+    invite_person(services, shop="demo", email=VICTIM, role="owner", name="", by=owner)
+    client = client_in(services, "owner", email="second@demo.example")
     post(client, f"/console/shops/demo/people/{owner.id}", do="remove", sure="yes")
-    me = person(parts, "second@demo.example")
+    me = person(services, "second@demo.example")
     answer = post(client, f"/console/shops/demo/people/{me.id}", do="remove", sure="yes")
 
     assert answer.status_code == 422
-    with parts.reads() as session:
+    with services.reads() as session:
         shop = shop_by_slug(session, "demo")
         assert shop is not None
         assert membership(session, shop.id, me.id) is not None
@@ -148,82 +156,82 @@ def test_an_invited_owner_is_no_owner_yet(two_shops: Parts) -> None:
 # Second factor and sessions --------------------------------------------------------------------------
 
 
-def code_for(parts: Parts, secret: str) -> str:
-    return _totp(secret).generate(int(parts.now().timestamp())).decode()
+def code_for(services: Services, secret: str) -> str:
+    return _totp(secret).generate(int(services.now().timestamp())).decode()
 
 
-def with_codes(parts: Parts, email: str = "owner@demo.example") -> str:
+def with_codes(services: Services, email: str = "owner@demo.example") -> str:
     """Turn codes on; the secret."""
-    who = person(parts, email)
-    offer, address = offer_codes(parts, person=who)
+    who = person(services, email)
+    offer, address = offer_codes(services, person=who)
     secret = address.partition("secret=")[2].partition("&")[0]
-    use_codes(parts, person_id=who.id, sealed=offer, code=code_for(parts, secret), password=PASSWORD)
+    use_codes(services, person_id=who.id, sealed=offer, code=code_for(services, secret), password=PASSWORD)
     return secret
 
 
-def test_a_second_factor_is_turned_on_by_password_and_replaced_by_the_old_code(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    client_in(parts)
-    who = person(parts, "owner@demo.example")
-    offer, address = offer_codes(parts, person=who)
+def test_a_second_factor_is_turned_on_by_password_and_replaced_by_the_old_code(sqlite_services: Services) -> None:
+    services = sqlite_services
+    client_in(services)
+    who = person(services, "owner@demo.example")
+    offer, address = offer_codes(services, person=who)
     secret = address.partition("secret=")[2].partition("&")[0]
     with pytest.raises(WrongPassword):
-        use_codes(parts, person_id=who.id, sealed=offer, code=code_for(parts, secret), password="wrong")
-    with_codes(parts)
+        use_codes(services, person_id=who.id, sealed=offer, code=code_for(services, secret), password="wrong")
+    with_codes(services)
     with pytest.raises(WrongCode):
-        use_codes(parts, person_id=who.id, sealed=offer, code=code_for(parts, secret), password=PASSWORD)
+        use_codes(services, person_id=who.id, sealed=offer, code=code_for(services, secret), password=PASSWORD)
     with pytest.raises(WrongCode):
-        stop_codes(parts, person_id=who.id, password=PASSWORD, code="000000")
+        stop_codes(services, person_id=who.id, password=PASSWORD, code="000000")
 
 
-def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_parts: Parts) -> None:
-    parts = sqlite_parts
-    client_in(parts)
-    who = person(parts, "owner@demo.example")
+def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_services: Services) -> None:
+    services = sqlite_services
+    client_in(services)
+    who = person(services, "owner@demo.example")
     secret = new_totp_secret()
     for purpose in ("kept-form", f"totp-offer {who.id + 1}", "totp"):
         with pytest.raises(WrongCode, match="too old"):
             use_codes(
-                parts,
+                services,
                 person_id=who.id,
-                sealed=parts.seals.seal(secret, purpose),
-                code=code_for(parts, secret),
+                sealed=services.seals.seal(secret, purpose),
+                code=code_for(services, secret),
                 password=PASSWORD,
             )
 
 
 @pytest.mark.parametrize("change", ["password", "codes on"])
-def test_a_change_of_how_one_proves_who_one_is_ends_all_other_sessions(sqlite_parts: Parts, change: str) -> None:
-    parts = sqlite_parts
-    client_in(parts)
-    who = person(parts, "owner@demo.example")
-    here, there = (sign_in(parts, email=who.email, password=PASSWORD) for _ in range(2))
-    kept = visitor_of(parts, here)
+def test_a_change_of_how_one_proves_who_one_is_ends_all_other_sessions(sqlite_services: Services, change: str) -> None:
+    services = sqlite_services
+    client_in(services)
+    who = person(services, "owner@demo.example")
+    here, there = (sign_in(services, email=who.email, password=PASSWORD) for _ in range(2))
+    kept = visitor_of(services, here)
     assert kept is not None
     if change == "password":
-        change_password(parts, person_id=who.id, old=PASSWORD, new="another otter violin nine", keep=kept.sign_in.id)
+        change_password(services, person_id=who.id, old=PASSWORD, new="another otter violin nine", keep=kept.sign_in.id)
     else:
-        offer, address = offer_codes(parts, person=who)
-        code = code_for(parts, address.partition("secret=")[2].partition("&")[0])
-        use_codes(parts, person_id=who.id, sealed=offer, code=code, password=PASSWORD, keep=kept.sign_in.id)
+        offer, address = offer_codes(services, person=who)
+        code = code_for(services, address.partition("secret=")[2].partition("&")[0])
+        use_codes(services, person_id=who.id, sealed=offer, code=code, password=PASSWORD, keep=kept.sign_in.id)
 
-    assert visitor_of(parts, here) is not None
-    assert visitor_of(parts, there) is None
+    assert visitor_of(services, here) is not None
+    assert visitor_of(services, there) is None
 
 
-def test_one_code_lets_one_in_however_many_bring_it_at_once(parts: Parts) -> None:
+def test_one_code_lets_one_in_however_many_bring_it_at_once(services: Services) -> None:
     from datetime import timedelta
 
-    client_in(parts)
-    secret = with_codes(parts)
-    parts.clock.move_to(parts.now() + timedelta(minutes=2))
-    code, came_in = code_for(parts, secret), []
+    client_in(services)
+    secret = with_codes(services)
+    services.clock.move_to(services.now() + timedelta(minutes=2))
+    code, came_in = code_for(services, secret), []
     barrier = threading.Barrier(6)
 
     def attempt() -> None:
         barrier.wait()
         try:
-            came_in.append(sign_in(parts, email="owner@demo.example", password=PASSWORD, code=code))
+            came_in.append(sign_in(services, email="owner@demo.example", password=PASSWORD, code=code))
         except NotSignedIn:
             return
 
@@ -236,20 +244,22 @@ def test_one_code_lets_one_in_however_many_bring_it_at_once(parts: Parts) -> Non
     assert len(came_in) == 1
 
 
-def test_no_transaction_is_open_while_a_password_is_compared(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    client_in(parts)
+def test_no_transaction_is_open_while_a_password_is_compared(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_in(services)
     held: list[int] = []
 
     def watching(password_hash: str, password: str) -> bool:
-        held.append(parts.database.pool.checkedout())  # type: ignore[attr-defined]
+        held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]
         return False
 
     monkeypatch.setattr("widget.actions.sign_in.is_password", watching)
     monkeypatch.setattr("widget.actions.choose_password.is_password", watching)
     with pytest.raises(NotSignedIn):
-        sign_in(parts, email="owner@demo.example", password="wrong")
+        sign_in(services, email="owner@demo.example", password="wrong")
     with pytest.raises(WrongPassword):
-        change_password(parts, person_id=person(parts, "owner@demo.example").id, old="x", new="y")
+        change_password(services, person_id=person(services, "owner@demo.example").id, old="x", new="y")
 
     assert held == [0, 0]
 
@@ -263,9 +273,9 @@ def guess(client: Any, email: str, **more: str) -> int:
     return int(client.post("/console/sign-in", data=data).status_code)
 
 
-def test_the_limit_on_guesses_is_not_dodged_by_spelling(sqlite_parts: Parts) -> None:
-    client_in(sqlite_parts)
-    client = client_of(sqlite_parts)
+def test_the_limit_on_guesses_is_not_dodged_by_spelling(sqlite_services: Services) -> None:
+    client_in(sqlite_services)
+    client = client_of(sqlite_services)
     spellings = (
         "owner@demo.example",
         " owner@demo.example",
@@ -280,9 +290,9 @@ def test_the_limit_on_guesses_is_not_dodged_by_spelling(sqlite_parts: Parts) -> 
     assert [guess(client, spellings[n % len(spellings)]) for n in range(14)][-3:] == [429] * 3
 
 
-def test_guesses_from_elsewhere_do_not_lock_an_owner_out(sqlite_parts: Parts) -> None:
-    client_in(sqlite_parts)
-    stranger = client_of(sqlite_parts)
+def test_guesses_from_elsewhere_do_not_lock_an_owner_out(sqlite_services: Services) -> None:
+    client_in(sqlite_services)
+    stranger = client_of(sqlite_services)
     assert [guess(stranger, "owner@demo.example") for _ in range(12)][-1] == 429
     owner = stranger  # The same running application, another address.
     token = form_token(owner, "/console/sign-in")
@@ -292,8 +302,8 @@ def test_guesses_from_elsewhere_do_not_lock_an_owner_out(sqlite_parts: Parts) ->
     assert answer.status_code == 303
 
 
-def test_whoever_is_signed_in_cannot_move_their_count_by_a_field(sqlite_parts: Parts) -> None:
-    client = client_in(sqlite_parts)
+def test_whoever_is_signed_in_cannot_move_their_count_by_a_field(sqlite_services: Services) -> None:
+    client = client_in(sqlite_services)
     token = form_token(client)
     answers = [
         client.post(
@@ -322,10 +332,10 @@ def test_an_ipv6_household_is_one_client(one: str, other: str, same: bool) -> No
     assert (client_of_address(one) == client_of_address(other)) is same
 
 
-def test_the_api_and_the_page_share_one_count(sqlite_parts: Parts) -> None:
+def test_the_api_and_the_page_share_one_count(sqlite_services: Services) -> None:
     from tests.conftest import GOOD
 
-    client = client_of(sqlite_parts)
+    client = client_of(sqlite_services)
     made = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
     api = f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/letters"
     body = {"email": "a+1@shop.example", "consents": {"result": True}, "text_version": "1"}
@@ -347,72 +357,80 @@ def test_a_password_made_of_the_address_is_refused(password: str) -> None:
         hash_password(password, "robin.miller@team.example", "Robin Miller")
 
 
-def test_the_provider_is_matched_by_subject_not_by_an_address_that_may_change_hands(parts: Parts) -> None:
-    client_in(parts)
+def test_the_provider_is_matched_by_subject_not_by_an_address_that_may_change_hands(services: Services) -> None:
+    client_in(services)
     email = "owner@demo.example"
-    assert sign_in_by_provider(parts, subject="https://idp 1", email=email, verified=True)
+    assert sign_in_by_provider(services, subject="https://idp 1", email=email, verified=True)
     with pytest.raises(NotInvited):  # Somebody else got the address at the provider.
-        sign_in_by_provider(parts, subject="https://idp 2", email=email, verified=True)
+        sign_in_by_provider(services, subject="https://idp 2", email=email, verified=True)
 
-    assert sign_in_by_provider(parts, subject="https://idp 1", email="renamed@demo.example", verified=True)
+    assert sign_in_by_provider(services, subject="https://idp 1", email="renamed@demo.example", verified=True)
 
 
-def test_a_password_somebody_else_chose_is_void_once_the_provider_vouches(parts: Parts) -> None:
-    client_in(parts)  # By a link that was handed over: nobody knows whose password this is.
-    sign_in_by_provider(parts, subject="https://idp 1", email="owner@demo.example", verified=True)
+def test_a_password_somebody_else_chose_is_void_once_the_provider_vouches(services: Services) -> None:
+    client_in(services)  # By a link that was handed over: nobody knows whose password this is.
+    sign_in_by_provider(services, subject="https://idp 1", email="owner@demo.example", verified=True)
 
     with pytest.raises(NotSignedIn):
-        sign_in(parts, email="owner@demo.example", password=PASSWORD)
+        sign_in(services, email="owner@demo.example", password=PASSWORD)
 
 
-def test_changing_the_address_of_a_store_drops_its_key(parts: Parts) -> None:
+def test_changing_the_address_of_a_store_drops_its_key(services: Services) -> None:
     from widget.actions.connect_store import connect_store
     from widget.storage.connections import connections_of
 
-    connect_store(parts, shop="demo", platform="shopify", address="https://a.myshopify.com", key="shpat_0123456789")
-    connect_store(parts, shop="demo", platform="shopify", address="https://evil.example")
-    with parts.reads() as session:
+    connect_store(services, shop="demo", platform="shopify", address="https://a.myshopify.com", key="shpat_0123456789")
+    connect_store(services, shop="demo", platform="shopify", address="https://evil.example")
+    with services.reads() as session:
         shop = session.scalars(select(Shop).where(Shop.slug == "demo")).one()
         row = connections_of(session, shop.id)["shopify"]
 
     assert (row.address, row.sealed_key, row.due_at) == ("https://evil.example", "", None)
 
 
-def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(parts: Parts) -> None:
+def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(services: Services) -> None:
     """An operator hands links over; who has a verified account needs none."""
-    _, first = add_person(parts, shop="demo", email=VICTIM, role="viewer")
+    _, first = add_person(services, shop="demo", email=VICTIM, role="viewer")
     assert first
-    assert come_in(client_of(parts), first).status_code == 303
-    _, second = add_person(parts, shop="demo", email=VICTIM, role="viewer")
+    assert come_in(client_of(services), first).status_code == 303
+    _, second = add_person(services, shop="demo", email=VICTIM, role="viewer")
     assert second == ""
 
 
-def test_a_link_handed_over_takes_the_verification_along(two_shops: Parts) -> None:
+def test_a_link_handed_over_takes_the_verification_along(two_shops: Services) -> None:
     """Else the next shop's invitation would only ask for a button, and leave the hijacker's password in force."""
-    parts = two_shops
-    attacker = person(parts, "owner@demo.example")
-    invite_person(parts, shop="demo", email=VICTIM, role="viewer", name="", by=attacker)
-    assert come_in(client_of(parts), mailed_link(parts)).status_code == 303
-    assert person(parts, VICTIM).verified_at is not None
-    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker).rpartition("/")[2]
-    hijacker = client_of(parts)
+    services = two_shops
+    attacker = person(services, "owner@demo.example")
+    invite_person(services, shop="demo", email=VICTIM, role="viewer", name="", by=attacker)
+    assert come_in(client_of(services), mailed_link(services)).status_code == 303
+    assert person(services, VICTIM).verified_at is not None
+    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker).rpartition(
+        "/"
+    )[2]
+    hijacker = client_of(services)
     assert come_in(hijacker, by_hand).status_code == 303
-    assert person(parts, VICTIM).verified_at is None
-    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
-    page = client_of(parts).get(f"/console/come-in/{mailed_link(parts)}")
+    assert person(services, VICTIM).verified_at is None
+    invite_person(
+        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
+    )
+    page = client_of(services).get(f"/console/come-in/{mailed_link(services)}")
 
     assert "Accept the invitation?" not in page.text
     assert hijacker.get("/console/shops/other/people").status_code == 404
 
 
-def test_a_second_factor_of_a_hijacker_does_not_lock_the_owner_out(two_shops: Parts) -> None:
-    parts = two_shops
-    attacker = person(parts, "owner@demo.example")
-    invite_person(parts, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
-    by_hand = link_to_hand_over(parts, shop="demo", person_id=person(parts, VICTIM).id, by=attacker).rpartition("/")[2]
-    come_in(client_of(parts), by_hand)
-    with_codes(parts, VICTIM)
-    invite_person(parts, shop="other", email=VICTIM, role="owner", name="", by=person(parts, "owner@other.example"))
+def test_a_second_factor_of_a_hijacker_does_not_lock_the_owner_out(two_shops: Services) -> None:
+    services = two_shops
+    attacker = person(services, "owner@demo.example")
+    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker).rpartition(
+        "/"
+    )[2]
+    come_in(client_of(services), by_hand)
+    with_codes(services, VICTIM)
+    invite_person(
+        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
+    )
 
-    assert come_in(client_of(parts), mailed_link(parts)).status_code == 303
-    assert person(parts, VICTIM).sealed_totp == ""
+    assert come_in(client_of(services), mailed_link(services)).status_code == 303
+    assert person(services, VICTIM).sealed_totp == ""

@@ -17,7 +17,7 @@ from tests.conftest import ROOT, client_of
 from tests.console import PASSWORD, Somebody, form_token
 from widget.actions.add_person import add_person
 from widget.app import create_app
-from widget.parts import Parts
+from widget.services import Services
 
 HOSTILE = (
     "\x00",
@@ -95,9 +95,9 @@ def _turn(asked: Asked) -> int:
     return 2 * worst + (not form) if worst < len(WORST) and len(form or query) > 1 else 2 * len(WORST)
 
 
-def requests_of(parts: Parts, rng: random.Random) -> Iterator[Asked]:
+def requests_of(services: Services, rng: random.Random) -> Iterator[Asked]:
     """(route, method, path, query, form) over all routes: each path variable, each field alone, and all fields at once."""
-    app, everything = create_app(parts), fields_in_source()
+    app, everything = create_app(services), fields_in_source()
     known = {"shop": "demo", "quiz": "leg-day", "token": "none", "code": "none", "sku": "CREAM-60"}
     for rule in app.url_map.iter_rules():
         names = fields_of(app.view_functions[rule.endpoint], everything)
@@ -120,24 +120,24 @@ def requests_of(parts: Parts, rng: random.Random) -> Iterator[Asked]:
                     yield route, method, path, {name: value}, {name: value} if method == "POST" else {}
 
 
-def owner(parts: Parts) -> Somebody:
+def owner(services: Services) -> Somebody:
     """An owner of two shops; what a test does to one of them keeps the session alive."""
-    _, link = add_person(parts, shop="demo", email="owner@team.example", role="owner")
-    client = client_of(parts)
+    _, link = add_person(services, shop="demo", email="owner@team.example", role="owner")
+    client = client_of(services)
     page = client.get(f"/console/come-in/{link}")
     data = {"csrf_token": form_token(page), "name": "The owner", "password": PASSWORD}
     assert client.post(f"/console/come-in/{link}", data=data).status_code == 303
-    return Somebody(parts, client)
+    return Somebody(services, client)
 
 
 @pytest.mark.timeout(300)
-def test_no_field_of_any_route_makes_it_fail(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_field_of_any_route_makes_it_fail(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.web.limits.limiter.enabled", False)
-    somebody = owner(parts)
+    somebody = owner(services)
     somebody.post("/console/account", {"do": "none"})
     asked, failed = 0, []
     end = time.monotonic() + SECONDS
-    wanted = by_turns(requests_of(parts, random.Random(SEED)), random.Random(SEED))
+    wanted = by_turns(requests_of(services, random.Random(SEED)), random.Random(SEED))
     routes: set[str] = set()
     for route, method, path, query, form in wanted:
         if time.monotonic() > end:

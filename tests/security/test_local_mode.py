@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import client_of
 from widget.app import create_app
-from widget.parts import Parts
+from widget.services import Services
 
 ROUTES = ("/mailbox/", "/demo/", "/demo/cart", "/demo/products/cream-60")
 
@@ -35,16 +35,16 @@ def test_a_form_of_another_site_moves_no_clock(client: Any, path: str, headers: 
     assert client.post(path, headers=headers).status_code == 403
 
 
-def test_in_production_there_is_no_such_route(sqlite_parts: Parts) -> None:
-    settings = dataclasses.replace(sqlite_parts.settings, env="production")
-    app = create_app(dataclasses.replace(sqlite_parts, settings=settings))
+def test_in_production_there_is_no_such_route(sqlite_services: Services) -> None:
+    settings = dataclasses.replace(sqlite_services.settings, env="production")
+    app = create_app(dataclasses.replace(sqlite_services, settings=settings))
     rules = {rule.rule for rule in app.url_map.iter_rules()}
 
     assert not any(rule.startswith(("/mailbox", "/demo/")) for rule in rules)
     assert "/console/sign-in" in rules
 
 
-def test_a_checkout_waits_for_no_request_of_our_own(sqlite_parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkout_waits_for_no_request_of_our_own(sqlite_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every thread busy in a checkout, a call to ourselves would wait for a thread that is not there."""
     import socket
 
@@ -53,10 +53,10 @@ def test_a_checkout_waits_for_no_request_of_our_own(sqlite_parts: Parts, monkeyp
     from widget.storage.hooks import Hook
 
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("it called somebody"))
-    client = client_of(sqlite_parts)
+    client = client_of(sqlite_services)
     client.post("/demo/cart", data={"sku": "ROLL-75", "quantity": "1"})
     answer = client.post("/demo/checkout", data={"email": "buyer@shop.example", "tips": "yes"})
 
     assert answer.status_code == 303
-    with sqlite_parts.reads() as session:
+    with sqlite_services.reads() as session:
         assert [hook.state for hook in session.scalars(select(Hook))] == ["waiting"]

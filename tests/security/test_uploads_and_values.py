@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import GOOD, client_of
 from tests.console import signed_in
 from widget.content.spreadsheet import BadSheet, sheet_rows
-from widget.parts import Parts
 from widget.recorder import ALL_UP_TO, ONE_OF
+from widget.services import Services
 from widget.telemetry import _mask
 from widget.web.budgets import BURST_SECONDS, Budgets, client_address
 
@@ -76,8 +76,8 @@ def test_a_broken_workbook_is_told(data: bytes) -> None:
         sheet_rows(data, "m.xlsx")
 
 
-def test_a_console_upload_of_a_broken_workbook_changes_nothing(sqlite_parts: Parts) -> None:
-    owner = signed_in(sqlite_parts)
+def test_a_console_upload_of_a_broken_workbook_changes_nothing(sqlite_services: Services) -> None:
+    owner = signed_in(sqlite_services)
     data = {"file": (io.BytesIO(b"PK\x03\x04" + b"x" * 500), "m.xlsx")}
     answer = owner.post("/mappings/import", data)
 
@@ -89,9 +89,9 @@ def test_a_console_upload_of_a_broken_workbook_changes_nothing(sqlite_parts: Par
 
 
 @pytest.mark.parametrize("path", ["/console/sign-in", "/p/none", "/demo/quiz/leg-day", "/demo/r/none"])
-def test_a_form_with_fields_without_end_is_refused(sqlite_parts: Parts, path: str) -> None:
+def test_a_form_with_fields_without_end_is_refused(sqlite_services: Services, path: str) -> None:
     body = "&".join(f"a{number}=1" for number in range(5000))
-    answer = client_of(sqlite_parts).post(path, data=body, content_type="application/x-www-form-urlencoded")
+    answer = client_of(sqlite_services).post(path, data=body, content_type="application/x-www-form-urlencoded")
 
     assert answer.status_code == 413
 
@@ -149,8 +149,8 @@ def test_the_client_is_who_our_own_proxy_saw(forwarded: str, proxies: int, clien
     assert client_address("127.0.0.1", forwarded, proxies) == client
 
 
-def test_too_many_responses_are_refused_with_a_time_to_wait(sqlite_parts: Parts) -> None:
-    client = client_of(sqlite_parts)
+def test_too_many_responses_are_refused_with_a_time_to_wait(sqlite_services: Services) -> None:
+    client = client_of(sqlite_services)
     client.application.budgets = Budgets(1, clock=lambda: 0.0)
     answers = [client.post(RESPONSES, json={"answers": GOOD}) for _ in range(BURST_SECONDS + 1)]
 
@@ -159,20 +159,20 @@ def test_too_many_responses_are_refused_with_a_time_to_wait(sqlite_parts: Parts)
     assert answers[-1].json["code"] == "too_many_requests"
 
 
-def test_above_a_rate_responses_are_sampled_and_all_are_counted(sqlite_parts: Parts, monkeypatch: Any) -> None:
+def test_above_a_rate_responses_are_sampled_and_all_are_counted(sqlite_services: Services, monkeypatch: Any) -> None:
     from sqlalchemy import func, select
 
     from widget.storage.responses import Response
     from widget.storage.tallies import COMPLETED, Tally
 
     monkeypatch.setattr("widget.recorder.time.monotonic", lambda: 5.0)
-    client = client_of(sqlite_parts)
+    client = client_of(sqlite_services)
     client.application.budgets = Budgets(0)
     many = ALL_UP_TO + 3 * ONE_OF
     for _ in range(many):
         assert client.post(RESPONSES, json={"answers": GOOD}).status_code == 201
-    sqlite_parts.recorder.flush()
-    with sqlite_parts.reads() as session:
+    sqlite_services.recorder.flush()
+    with sqlite_services.reads() as session:
         stored = session.scalar(select(func.count()).select_from(Response))
         counted = session.scalar(select(func.sum(Tally.number)).where(Tally.what == COMPLETED))
 

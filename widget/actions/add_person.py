@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.roles import OWNER, ROLES
 from widget.mail.message import checked_address
-from widget.parts import Parts
 from widget.passwords import new_token, token_hash
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.people import Membership, Person, SignInLink, membership, person_by_email
 from widget.storage.shops import Shop, shop_by_slug
@@ -29,7 +29,14 @@ class BadMember(ActionError):
 
 
 def add_person(
-    parts: Parts, *, shop: str, email: str, role: str, name: str = "", by: Person | None = None, again: bool = False
+    services: Services,
+    *,
+    shop: str,
+    email: str,
+    role: str,
+    name: str = "",
+    by: Person | None = None,
+    again: bool = False,
 ) -> tuple[Person, str]:
     """(the person, the token of a link). Raises UnknownShop, BadMember, BadAddress.
 
@@ -40,24 +47,24 @@ def add_person(
     if role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
     address = checked_address(email).casefold()
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner = shop_by_slug(session, shop, lock=True)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        person = person_in(parts, session, owner, address, role, name)
-        tell(parts, session, owner, by, "person_added", f"{address} as {role}")
+        person = person_in(services, session, owner, address, role, name)
+        tell(services, session, owner, by, "person_added", f"{address} as {role}")
         member = membership(session, owner.id, person.id)
         assert member is not None  # Made above.
         trusted = by is None and person.verified_at is not None and bool(person.password_hash)
         if trusted and member.active_at is None:
-            member.active_at = parts.now()
+            member.active_at = services.now()
         needs_link = again or not person.password_hash or member.active_at is None
-        return person, make_link(parts, session, person, owner, mailed=by is not None) if needs_link else ""
+        return person, make_link(services, session, person, owner, mailed=by is not None) if needs_link else ""
 
 
-def person_in(parts: Parts, session: Session, shop: Shop, address: str, role: str, name: str) -> Person:
+def person_in(services: Services, session: Session, shop: Shop, address: str, role: str, name: str) -> Person:
     """The person of an address with a membership in a shop, both made where there is none. Raises BadMember."""
-    now = parts.now()
+    now = services.now()
     person = person_by_email(session, address)
     if person is None:
         person = Person(email=address, name=name[:80], password_hash="", created_at=now)
@@ -65,7 +72,7 @@ def person_in(parts: Parts, session: Session, shop: Shop, address: str, role: st
         session.flush()  # The membership below needs the id.
     member = membership(session, shop.id, person.id)
     if member is None:
-        void_links(parts, session, person)
+        void_links(services, session, person)
         session.add(Membership(shop_id=shop.id, person_id=person.id, role=role, created_at=now))
         session.flush()
     elif member.role != role:
@@ -74,15 +81,15 @@ def person_in(parts: Parts, session: Session, shop: Shop, address: str, role: st
     return person
 
 
-def void_links(parts: Parts, session: Session, person: Person) -> None:
+def void_links(services: Services, session: Session, person: Person) -> None:
     """No link that was made before opens anything any more."""
     unused = (SignInLink.person_id == person.id, SignInLink.used_at.is_(None))
-    session.execute(update(SignInLink).where(*unused).values(used_at=parts.now()))
+    session.execute(update(SignInLink).where(*unused).values(used_at=services.now()))
 
 
-def make_link(parts: Parts, session: Session, person: Person, shop: Shop, *, mailed: bool) -> str:
+def make_link(services: Services, session: Session, person: Person, shop: Shop, *, mailed: bool) -> str:
     """The token of a link that lets this person in once. ``mailed``: it goes to their own address and nowhere else."""
-    token, now = new_token(), parts.now()
+    token, now = new_token(), services.now()
     row = SignInLink(
         person_id=person.id,
         shop_id=shop.id,
@@ -95,11 +102,11 @@ def make_link(parts: Parts, session: Session, person: Person, shop: Shop, *, mai
     return token
 
 
-def change_member(parts: Parts, *, shop: str, person_id: int, role: str | None, by: Person) -> None:
+def change_member(services: Services, *, shop: str, person_id: int, role: str | None, by: Person) -> None:
     """Give somebody another role, or (None) end their membership. Raises UnknownShop, BadMember."""
     if role is not None and role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner = shop_by_slug(session, shop, lock=True)
         member = membership(session, owner.id, person_id) if owner else None
         if owner is None or member is None:
@@ -108,10 +115,10 @@ def change_member(parts: Parts, *, shop: str, person_id: int, role: str | None, 
         keep_an_owner(session, owner, member, role)
         if role is None:
             session.delete(member)
-            tell(parts, session, owner, by, "person_removed", person.email)
+            tell(services, session, owner, by, "person_removed", person.email)
         else:
             member.role = role
-            tell(parts, session, owner, by, "role_changed", f"{person.email} is {role} now")
+            tell(services, session, owner, by, "role_changed", f"{person.email} is {role} now")
 
 
 def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | None) -> None:
@@ -126,7 +133,7 @@ def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | 
         raise BadMember("this is the only owner: make somebody else an owner first")
 
 
-def tell(parts: Parts, session: Session, shop: Shop, by: Person | None, what: str, about: str) -> None:
+def tell(services: Services, session: Session, shop: Shop, by: Person | None, what: str, about: str) -> None:
     """An entry in the log of the shop; without a person it was the command line."""
     who = by.told if by else "command line"
-    note(session, shop_id=shop.id, at=parts.now(), person_id=by.id if by else None, who=who, what=what, about=about)
+    note(session, shop_id=shop.id, at=services.now(), person_id=by.id if by else None, who=who, what=what, about=about)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from widget.actions.change_draft import open_draft
 from widget.actions.errors import ActionError, UnknownShop
 from widget.content.editing import PACK, records_of, with_records
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.content import ContentVersion
 from widget.storage.drafts import Draft
@@ -24,28 +24,34 @@ class BadQuiz(ActionError):
     code = "bad_quiz"
 
 
-def add_quiz(parts: Parts, *, shop: str, quiz: str, title: str, like: str, by: Person) -> None:
+def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str, by: Person) -> None:
     """Start the draft of a quiz that is called ``title``, with all that ``like`` has. Raises UnknownShop, BadQuiz."""
     if not _ID.fullmatch(quiz):
         raise BadQuiz("The id of a quiz is made of a-z, 0-9 and -, such as arm-day.")
     if not title.strip():
         raise BadQuiz("Give the quiz a title.")
-    source = open_draft(parts, shop=shop, quiz=like)
+    source = open_draft(services, shop=shop, quiz=like)
     files = source.base or source.draft.files  # One that was never published is copied as it is being written.
     head = {**records_of(files, PACK)[PACK], "id": quiz, "title": title.strip()[:200]}
     files = with_records(files, PACK, {PACK: head})
     try:
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             owner = shop_by_slug(session, shop)
             if owner is None:
                 raise UnknownShop(f"there is no shop '{shop}'")
             taken = select(ContentVersion.id).where(ContentVersion.shop_id == owner.id, ContentVersion.quiz == quiz)
             if session.scalar(taken.limit(1)) is not None:
                 raise BadQuiz(f"There is a quiz '{quiz}' already.")
-            session.add(Draft(shop_id=owner.id, quiz=quiz, base=0, files=files, changed_at=parts.now()))
+            session.add(Draft(shop_id=owner.id, quiz=quiz, base=0, files=files, changed_at=services.now()))
             about = f"{quiz}, like {like}"
             note(
-                session, shop_id=owner.id, at=parts.now(), person_id=by.id, who=by.told, what="quiz_added", about=about
+                session,
+                shop_id=owner.id,
+                at=services.now(),
+                person_id=by.id,
+                who=by.told,
+                what="quiz_added",
+                about=about,
             )
     except IntegrityError as error:
         raise BadQuiz(f"There is a quiz '{quiz}' already.") from error

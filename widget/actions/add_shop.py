@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from widget.actions.errors import ActionError
-from widget.parts import Parts
 from widget.seals import WEBHOOK_SECRET
+from widget.services import Services
 from widget.storage.shops import Shop, shop_by_slug
 from widget.stores.standard import new_secret
 
@@ -23,22 +23,25 @@ class BadShop(ActionError):
     code = "bad_shop"
 
 
-def add_shop(parts: Parts, slug: str, **fields: Any) -> Shop:
+def add_shop(services: Services, slug: str, **fields: Any) -> Shop:
     """Add a shop. Raises BadShop when its id is taken or cannot stand in an address."""
-    if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and parts.settings.local)):
+    if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and services.settings.local)):
         raise BadShop(f"'{slug}' cannot be the id of a shop: use a-z, 0-9 and -, and none of our own addresses")
     try:
-        return _add(parts, slug, fields)
+        return _add(services, slug, fields)
     except IntegrityError as error:  # Somebody added it at the same moment.
         raise BadShop(f"there is a shop '{slug}' already") from error
 
 
-def _add(parts: Parts, slug: str, fields: dict[str, Any]) -> Shop:
-    with parts.sessions.begin() as session:
+def _add(services: Services, slug: str, fields: dict[str, Any]) -> Shop:
+    with services.sessions.begin() as session:
         if shop_by_slug(session, slug):
             raise BadShop(f"there is a shop '{slug}' already")
         shop = Shop(
-            slug=slug, created_at=parts.now(), sealed_secrets=[parts.seals.seal(new_secret(), WEBHOOK_SECRET)], **fields
+            slug=slug,
+            created_at=services.now(),
+            sealed_secrets=[services.seals.seal(new_secret(), WEBHOOK_SECRET)],
+            **fields,
         )
         session.add(shop)
     return shop

@@ -10,7 +10,7 @@ from widget.domain.order import CUSTOMER_REDACT, SHOP_REDACT
 from widget.domain.roles import OWNER
 from widget.mail.blocks import Block, Button, Paragraph, Span
 from widget.mail.letter import Written
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.people import Membership, Person
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
@@ -22,11 +22,11 @@ WHAT = {
 UNINSTALLED = "Your store says that our app was uninstalled. Emails are paused, and its API key will be deleted."
 
 
-def announce(parts: Parts, session: Session, shop: Shop, row: PrivacyRequest) -> None:
+def announce(services: Services, session: Session, shop: Shop, row: PrivacyRequest) -> None:
     """Queue an email to each owner, in the caller's transaction."""
-    written = _written(parts, shop, row)
+    written = _written(services, shop, row)
     for owner in _owners(session, shop.id):
-        queue_message(parts, session, shop, written, recipient=owner.email, kind=PRIVACY, about=row.id)
+        queue_message(services, session, shop, written, recipient=owner.email, kind=PRIVACY, about=row.id)
 
 
 def _owners(session: Session, shop_id: int) -> list[Person]:
@@ -35,9 +35,9 @@ def _owners(session: Session, shop_id: int) -> list[Person]:
     return list(session.scalars(query.where(Person.disabled_at.is_(None)).order_by(Person.id)))
 
 
-def _written(parts: Parts, shop: Shop, row: PrivacyRequest) -> Written:
+def _written(services: Services, shop: Shop, row: PrivacyRequest) -> Written:
     assert row.due_at is not None
-    page = f"{parts.settings.public_url}/console/shops/{shop.slug}/settings/privacy"
+    page = f"{services.settings.public_url}/console/shops/{shop.slug}/settings/privacy"
     what = WHAT.get(row.kind, UNINSTALLED)
     because = "You get this email because you are an owner of this shop."
     blocks: list[Block] = [

@@ -23,8 +23,8 @@ from widget.actions.forget_shop import forget_shop
 from widget.domain.gatekeeper import ERASED, ERASURE_PENDING
 from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
 from widget.mail.message import BadAddress, checked_address
-from widget.parts import Parts
 from widget.seals import DATA_COPY, PRIVACY_EVENT
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
 from widget.storage.contacts import Consent, Contact, lift, suppress, suppress_unless_known
@@ -42,30 +42,30 @@ MOST_IN = 500
 
 
 def answer_privacy(
-    parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
+    services: Services, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
 ) -> PrivacyRequest:
     """Answer one request within the caller's transaction. The same request twice has one receipt."""
     again = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop.id, PrivacyRequest.event_id == event_id)
     if known := session.scalar(again):
         return known
     if event.kind in DESTRUCTIVE:
-        return postpone(parts, session, shop, event, event_id=event_id, received_at=received_at)
-    row = _receipt(parts, shop, event, event_id, received_at)
+        return postpone(services, session, shop, event, event_id=event_id, received_at=received_at)
+    row = _receipt(services, shop, event, event_id, received_at)
     session.add(row)
-    carry_out(parts, session, shop, event, row)
+    carry_out(services, session, shop, event, row)
     return row
 
 
-def carry_out(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, row: PrivacyRequest) -> None:
+def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEvent, row: PrivacyRequest) -> None:
     """Do what a request asks for, within the caller's transaction; its row says what there was."""
-    row.state, row.done_at, row.encrypted_event = DONE, parts.now(), ""
+    row.state, row.done_at, row.encrypted_event = DONE, services.now(), ""
     if event.kind == SHOP_REDACT:
-        row.found = forget_shop(parts, session, shop)
+        row.found = forget_shop(services, session, shop)
         return
     if event.kind == UNINSTALL:
         drop_key(session, shop, event.store)
         return
-    address_hash = _address_hash(parts, shop, event)
+    address_hash = _address_hash(services, shop, event)
     orders = _orders(session, shop, event)
     contacts = _contacts(session, shop, address_hash, orders)
     theirs = {each.id for each in contacts}
@@ -74,13 +74,13 @@ def carry_out(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, r
     consents = _consents(session, theirs)
     row.found = {"contacts": len(contacts), "orders": len(orders), "letters": len(letters), "consents": len(consents)}
     if event.kind == DATA_REQUEST:
-        row.sealed_copy = parts.seals.seal(
+        row.sealed_copy = services.seals.seal(
             json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False), DATA_COPY
         )
-        row.copy_until, row.contact_ids = parts.now() + COPY_FOR, sorted(theirs)
+        row.copy_until, row.contact_ids = services.now() + COPY_FOR, sorted(theirs)
         row.order_ids = sorted(each.id for each in orders)
     else:
-        _forget(parts, session, shop, contacts, orders, address_hash)
+        _forget(services, session, shop, contacts, orders, address_hash)
         redact_hooks(session, shop.id, event.email)
 
 
@@ -91,7 +91,9 @@ def drop_key(session: Session, shop: Shop, platform: str) -> None:
         connection.sealed_key = ""
 
 
-def _receipt(parts: Parts, shop: Shop, event: PrivacyEvent, event_id: str, received_at: datetime) -> PrivacyRequest:
+def _receipt(
+    services: Services, shop: Shop, event: PrivacyEvent, event_id: str, received_at: datetime
+) -> PrivacyRequest:
     return PrivacyRequest(
         shop_id=shop.id,
         event_id=event_id,
@@ -104,36 +106,36 @@ def _receipt(parts: Parts, shop: Shop, event: PrivacyEvent, event_id: str, recei
 
 
 def postpone(
-    parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
+    services: Services, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
 ) -> PrivacyRequest:
     """Keep a request that destroys data until its time has come, tell the owners, and write to nobody it is about."""
-    row = _receipt(parts, shop, event, event_id, received_at)
+    row = _receipt(services, shop, event, event_id, received_at)
     row.state, row.due_at = WAITING, received_at + GRACE
-    row.encrypted_event = parts.seals.seal(json.dumps(asdict(event)), PRIVACY_EVENT)
+    row.encrypted_event = services.seals.seal(json.dumps(asdict(event)), PRIVACY_EVENT)
     session.add(row)
     session.flush()  # The announcement names its number.
-    for address_hash in _hashes(parts, session, shop, event):
+    for address_hash in _hashes(services, session, shop, event):
         suppress_unless_known(
-            session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING, at=parts.now()
+            session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING, at=services.now()
         )
-    announce(parts, session, shop, row)
+    announce(services, session, shop, row)
     about = f"request {row.id}: {event.kind.replace('_', ' ')}, due {row.due_at:%Y-%m-%d %H:%M} UTC"
-    note(session, shop_id=shop.id, at=parts.now(), who="store", what="privacy_request_waits", about=about)
+    note(session, shop_id=shop.id, at=services.now(), who="store", what="privacy_request_waits", about=about)
     return row
 
 
-def event_of(parts: Parts, row: PrivacyRequest) -> PrivacyEvent:
+def event_of(services: Services, row: PrivacyRequest) -> PrivacyEvent:
     """The event of a request that waits. Raises Forged when the key it was encrypted with is gone."""
-    data = json.loads(parts.seals.unseal(row.encrypted_event, PRIVACY_EVENT))
+    data = json.loads(services.seals.unseal(row.encrypted_event, PRIVACY_EVENT))
     return PrivacyEvent(**{**data, "order_ids": tuple(data["order_ids"])})
 
 
-def release_hold(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent, number: int) -> None:
+def release_hold(services: Services, session: Session, shop: Shop, event: PrivacyEvent, number: int) -> None:
     """Nobody is held back by request ``number`` any more, which was cancelled; others may still wait for them."""
     still = set().union(
-        *(_hashes(parts, session, shop, event_of(parts, row)) for row in _waiting(session, shop, number))
+        *(_hashes(services, session, shop, event_of(services, row)) for row in _waiting(session, shop, number))
     )
-    for address_hash in _hashes(parts, session, shop, event) - still:
+    for address_hash in _hashes(services, session, shop, event) - still:
         lift(session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING)
 
 
@@ -142,30 +144,30 @@ def _waiting(session: Session, shop: Shop, but: int) -> list[PrivacyRequest]:
     return list(session.scalars(select(PrivacyRequest).where(*mine, PrivacyRequest.kind == CUSTOMER_REDACT)))
 
 
-def _hashes(parts: Parts, session: Session, shop: Shop, event: PrivacyEvent) -> set[str]:
+def _hashes(services: Services, session: Session, shop: Shop, event: PrivacyEvent) -> set[str]:
     """The people that one customer's request is about."""
     if event.kind != CUSTOMER_REDACT:
         return set()
-    address_hash = _address_hash(parts, shop, event)
+    address_hash = _address_hash(services, shop, event)
     contacts = _contacts(session, shop, address_hash, _orders(session, shop, event))
     return {contact.address_hash for contact in contacts} | ({address_hash} if address_hash else set())
 
 
-def copy_of(parts: Parts, shop_id: int, number: int, *, by: Person) -> str | None:
+def copy_of(services: Services, shop_id: int, number: int, *, by: Person) -> str | None:
     """The copy of a data request as JSON text, while it is kept; None for any other. Noted in the log."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = session.get(PrivacyRequest, number)
-        now = parts.now()
+        now = services.now()
         if row is None or row.shop_id != shop_id or not row.sealed_copy or (row.copy_until or now) <= now:
             return None
         about = f"request {number}"
         note(session, shop_id=shop_id, at=now, person_id=by.id, who=by.told, what="privacy_copy_taken", about=about)
-        return parts.seals.unseal(row.sealed_copy, DATA_COPY)
+        return services.seals.unseal(row.sealed_copy, DATA_COPY)
 
 
-def _address_hash(parts: Parts, shop: Shop, event: PrivacyEvent) -> str:
+def _address_hash(services: Services, shop: Shop, event: PrivacyEvent) -> str:
     try:
-        return parts.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
+        return services.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
     except BadAddress:
         return ""
 
@@ -219,14 +221,14 @@ def _chunks(ids: Iterable[Any]) -> list[list[Any]]:
 
 
 def _forget(
-    parts: Parts, session: Session, shop: Shop, contacts: list[Contact], orders: list[Order], address_hash: str
+    services: Services, session: Session, shop: Shop, contacts: list[Contact], orders: list[Order], address_hash: str
 ) -> None:
     for contact in contacts:
-        erase_contact(parts, session, contact)
+        erase_contact(services, session, contact)
     forget_orders(session, [each.id for each in orders])
     drop_copies(session, shop.id, orders=[each.id for each in orders])
     if address_hash:  # Also of somebody we never met: a late delivery must not make them known.
-        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=parts.now())
+        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=services.now())
 
 
 def _copy(

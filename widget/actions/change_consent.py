@@ -15,8 +15,8 @@ from widget.actions.request_letter import note_consent
 from widget.actions.send_letter import settle
 from widget.domain.gatekeeper import ERASED, UNSUBSCRIBED
 from widget.domain.letter import PLANNED, SKIPPED
-from widget.parts import Parts
 from widget.seals import UNSUBSCRIBE, Forged
+from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,
     HEALTH_DATA,
@@ -57,88 +57,90 @@ class Preferences:
     emails_per_month: int = 2
 
 
-def preferences(parts: Parts, purpose: str, token: str) -> Preferences:
+def preferences(services: Services, purpose: str, token: str) -> Preferences:
     """Look only. Raises UnknownToken."""
-    with parts.reads() as session:
-        contact = contact_of(parts, session, purpose, token)
+    with services.reads() as session:
+        contact = contact_of(services, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)
         states = {kind: consent_state(session, contact.id, kind) or "" for kind in KINDS}
         if not states[MARKETING] and _said_yes_with_an_order(session, contact):
             states[MARKETING] = GRANTED
-        promised = promised_emails(session, contact.id) or shop_cap(parts, session, shop)
+        promised = promised_emails(session, contact.id) or shop_cap(services, session, shop)
         return Preferences(shop.name, _masked(contact.email), states, contact.locale, promised)
 
 
-def shop_cap(parts: Parts, session: Session, shop: Shop) -> int:
+def shop_cap(services: Services, session: Session, shop: Shop) -> int:
     """The least that any live quiz of a shop allows: where no quiz is in view, the strictest number is the true one."""
-    served = [parts.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
+    served = [services.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
     return min((found.engine.rules.pack.emails_per_month for found in served if found), default=DEFAULT_CAP)
 
 
-def confirm_consent(parts: Parts, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
+def confirm_consent(services: Services, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
     """What was pending (all of it, or ``only`` these kinds) is granted now.
 
     An earlier "no more letters" of the same person is lifted by it.
     """
-    with parts.sessions.begin() as session:
-        contact = contact_of(parts, session, purpose, token)
-        contact.confirmed_at = contact.confirmed_at or parts.now()
+    with services.sessions.begin() as session:
+        contact = contact_of(services, session, purpose, token)
+        contact.confirmed_at = contact.confirmed_at or services.now()
         lift(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED)
         for kind in KINDS:
             if consent_state(session, contact.id, kind) == PENDING and (only is None or kind in only | {RESULT}):
-                note_consent(parts, session, contact.shop_id, contact.id, kind, GRANTED, "", "confirmed by link")
+                note_consent(services, session, contact.shop_id, contact.id, kind, GRANTED, "", "confirmed by link")
                 if kind == MARKETING:
                     _lift(session, contact)
                     shop = session.get_one(Shop, contact.shop_id)
-                    plan_confirmed_letters(parts, session, shop, contact_id=contact.id, locale=contact.locale)
-    return preferences(parts, purpose, token)
+                    plan_confirmed_letters(services, session, shop, contact_id=contact.id, locale=contact.locale)
+    return preferences(services, purpose, token)
 
 
-def unsubscribe(parts: Parts, purpose: str, token: str) -> Preferences:
+def unsubscribe(services: Services, purpose: str, token: str) -> Preferences:
     """No more letters that promote anything; at once, and as often as you like."""
-    with parts.sessions.begin() as session:
-        contact = contact_of(parts, session, purpose, token)
-        _withdraw(parts, session, contact, MARKETING, "unsubscribe link")
-    return preferences(parts, purpose, token)
+    with services.sessions.begin() as session:
+        contact = contact_of(services, session, purpose, token)
+        _withdraw(services, session, contact, MARKETING, "unsubscribe link")
+    return preferences(services, purpose, token)
 
 
-def choose(parts: Parts, purpose: str, token: str, wanted: set[str]) -> Preferences:
+def choose(services: Services, purpose: str, token: str, wanted: set[str]) -> Preferences:
     """Set the consents to what was ticked on the preference page."""
-    with parts.sessions.begin() as session:
-        contact = contact_of(parts, session, purpose, token)
+    with services.sessions.begin() as session:
+        contact = contact_of(services, session, purpose, token)
         for kind in (MARKETING, HEALTH_DATA):
             state = consent_state(session, contact.id, kind)
             if kind in wanted and state != GRANTED:
                 promised = None
                 if kind == MARKETING:
                     shop = session.get_one(Shop, contact.shop_id)
-                    promised = promised_emails(session, contact.id) or shop_cap(parts, session, shop)
+                    promised = promised_emails(session, contact.id) or shop_cap(services, session, shop)
                 source = "preference page"
-                note_consent(parts, session, contact.shop_id, contact.id, kind, GRANTED, "", source, promised=promised)
+                note_consent(
+                    services, session, contact.shop_id, contact.id, kind, GRANTED, "", source, promised=promised
+                )
                 if kind == MARKETING:
                     _lift(session, contact)
             elif kind not in wanted and state != WITHDRAWN:
-                _withdraw(parts, session, contact, kind, "preference page")
-    return preferences(parts, purpose, token)
+                _withdraw(services, session, contact, kind, "preference page")
+    return preferences(services, purpose, token)
 
 
-def erase(parts: Parts, purpose: str, token: str) -> None:
+def erase(services: Services, purpose: str, token: str) -> None:
     """Forget a person: only the keyed hash stays, so that nobody writes to them again."""
-    with parts.sessions.begin() as session:
-        contact = contact_of(parts, session, purpose, token)
-        erase_contact(parts, session, contact)
-    scrub(parts.database)
+    with services.sessions.begin() as session:
+        contact = contact_of(services, session, purpose, token)
+        erase_contact(services, session, contact)
+    scrub(services.database)
 
 
-def erase_contact(parts: Parts, session: Session, contact: Contact) -> None:
+def erase_contact(services: Services, session: Session, contact: Contact) -> None:
     """Forget a person in the caller's transaction."""
     address = contact.email
-    now = parts.now()
+    now = services.now()
     suppress(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED, at=now)
     for letter in session.scalars(select(Letter).where(Letter.contact_id == contact.id)):
         letter.result_code, letter.answer, letter.locale = "", "", ""
         if letter.state == PLANNED:
-            settle(parts, letter, SKIPPED, "erased")
+            settle(services, letter, SKIPPED, "erased")
     session.execute(delete(Consent).where(Consent.contact_id == contact.id))
     drop_exports(session, contact.shop_id, contact.id)
     reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
@@ -180,10 +182,10 @@ def _said_yes_with_an_order(session: Session, contact: Contact) -> bool:
     return session.scalar(query) is not None
 
 
-def contact_of(parts: Parts, session: Session, purpose: str, token: str) -> Contact:
+def contact_of(services: Services, session: Session, purpose: str, token: str) -> Contact:
     """The contact a link token stands for. Raises UnknownToken."""
     try:
-        contact = session.get(Contact, parts.seals.open_token(purpose, token))
+        contact = session.get(Contact, services.seals.open_token(purpose, token))
     except Forged as error:
         raise UnknownToken("this link is not one of ours") from error
     if contact is None or (not contact.email and purpose != UNSUBSCRIBE):
@@ -191,16 +193,16 @@ def contact_of(parts: Parts, session: Session, purpose: str, token: str) -> Cont
     return contact
 
 
-def _withdraw(parts: Parts, session: Session, contact: Contact, kind: str, source: str) -> None:
+def _withdraw(services: Services, session: Session, contact: Contact, kind: str, source: str) -> None:
     if consent_state(session, contact.id, kind) != WITHDRAWN:
-        note_consent(parts, session, contact.shop_id, contact.id, kind, WITHDRAWN, "", source)
+        note_consent(services, session, contact.shop_id, contact.id, kind, WITHDRAWN, "", source)
     if kind == MARKETING:
         suppress(
             session,
             shop_id=contact.shop_id,
             address_hash=contact.address_hash,
             reason=UNSUBSCRIBED,
-            at=parts.now(),
+            at=services.now(),
         )
     else:
         codes = update(Letter).where(Letter.contact_id == contact.id, Letter.order_id.is_not(None))

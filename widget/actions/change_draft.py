@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownQuiz, UnknownShop
 from widget.content.editing import Conflict, Data, Step, Taken, apply, record_hash, records_of, with_places
 from widget.content.files import PackFiles
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.content import live_publication, newest_version, version_by_number
 from widget.storage.drafts import Draft, DraftChange, DraftReport, draft_of, last_change
@@ -53,14 +53,14 @@ class OpenDraft:
     live: int | None
 
 
-def open_draft(parts: Parts, *, shop: str, quiz: str) -> OpenDraft:
+def open_draft(services: Services, *, shop: str, quiz: str) -> OpenDraft:
     """The draft of a quiz; made from the live version the first time. Raises UnknownShop, UnknownQuiz."""
-    with parts.reads() as session:
+    with services.reads() as session:
         found = _opened(session, shop, quiz)
     if found:
         return found
     try:
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             owner = _shop(session, shop)
             live = live_publication(session, owner.id, quiz)
             newest = newest_version(session, owner.id, quiz)
@@ -68,12 +68,12 @@ def open_draft(parts: Parts, *, shop: str, quiz: str) -> OpenDraft:
             if version is None:
                 raise UnknownQuiz(f"shop '{shop}' has no quiz '{quiz}'")
             row = Draft(
-                shop_id=owner.id, quiz=quiz, base=version.number, files=dict(version.files), changed_at=parts.now()
+                shop_id=owner.id, quiz=quiz, base=version.number, files=dict(version.files), changed_at=services.now()
             )
             session.add(row)
     except IntegrityError:
         pass  # Two people opened it at the same moment.
-    with parts.reads() as session:
+    with services.reads() as session:
         opened = _opened(session, shop, quiz)
     assert opened is not None
     return opened
@@ -97,10 +97,10 @@ def _opened(session: Session, slug: str, quiz: str) -> OpenDraft | None:
 
 
 def change_draft(
-    parts: Parts, *, draft_id: int, by: Person, what: str, steps: Sequence[Step], undoes: int | None = None
+    services: Services, *, draft_id: int, by: Person, what: str, steps: Sequence[Step], undoes: int | None = None
 ) -> int:
     """Do all steps or none; the revision that came of it. Raises EditConflict, IdTaken."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         draft = session.get_one(Draft, draft_id, with_for_update=True)
         steps = [step for step in steps if step.before != step.after or step.follows is not None]
         if not steps:
@@ -113,16 +113,16 @@ def change_draft(
         except Taken as taken:
             raise IdTaken(str(taken)) from taken
         draft.revision += 1
-        draft.changed_at = parts.now()
-        row = _row(parts, draft, by, what, placed)
+        draft.changed_at = services.now()
+        row = _row(services, draft, by, what, placed)
         session.add(row)
         if undoes is not None:  # Both are settled: pressing Undo again takes back the change before.
             session.get_one(DraftChange, undoes).undone_by = row.undone_by = draft.revision
-        _log(parts, session, draft, by, "draft_changed", what)
+        _log(services, session, draft, by, "draft_changed", what)
         return draft.revision
 
 
-def _row(parts: Parts, draft: Draft, by: Person, what: str, steps: Sequence[Step]) -> DraftChange:
+def _row(services: Services, draft: Draft, by: Person, what: str, steps: Sequence[Step]) -> DraftChange:
     return DraftChange(
         shop_id=draft.shop_id,
         draft_id=draft.id,
@@ -132,7 +132,7 @@ def _row(parts: Parts, draft: Draft, by: Person, what: str, steps: Sequence[Step
         what=what[:300],
         steps=[step.data() for step in steps],
         records="\n" + "".join(f"{step.kind}/{step.record}\n" for step in steps),
-        at=parts.now(),
+        at=services.now(),
     )
 
 
@@ -143,7 +143,7 @@ def _told(session: Session, draft: Draft, conflict: Conflict) -> EditConflict:
 
 
 def put_record(
-    parts: Parts,
+    services: Services,
     *,
     draft: Draft,
     by: Person,
@@ -160,21 +160,21 @@ def put_record(
     """
     now = records_of(draft.files, kind).get(record)
     if record_hash(now) != seen:
-        with parts.reads() as session:
+        with services.reads() as session:
             if seen == "" and now is not None:
                 raise IdTaken(f"'{record}' is there already: take another id")
             raise _told(session, draft, Conflict(kind, record, now))
     return change_draft(
-        parts, draft_id=draft.id, by=by, what=what, steps=[Step(kind, record, now, after, follows=follows)]
+        services, draft_id=draft.id, by=by, what=what, steps=[Step(kind, record, now, after, follows=follows)]
     )
 
 
-def undo_change(parts: Parts, *, draft: Draft, by: Person, revision: int | None = None) -> str:
+def undo_change(services: Services, *, draft: Draft, by: Person, revision: int | None = None) -> str:
     """Take back the last change that stands (or that of a revision); what it was.
 
     Raises NothingToUndo, EditConflict.
     """
-    with parts.reads() as session:
+    with services.reads() as session:
         change = last_change(session, draft.id)
         if revision is not None:
             wanted = (
@@ -186,29 +186,29 @@ def undo_change(parts: Parts, *, draft: Draft, by: Person, revision: int | None 
         if change is None:
             raise NothingToUndo("There is nothing to undo.")
         steps = [Step(**each).back() for each in reversed(change.steps)]
-    change_draft(parts, draft_id=draft.id, by=by, what=f"undone: {change.what}", steps=steps, undoes=change.id)
+    change_draft(services, draft_id=draft.id, by=by, what=f"undone: {change.what}", steps=steps, undoes=change.id)
     return change.what
 
 
-def reset_draft(parts: Parts, *, draft: Draft, by: Person, files: PackFiles, base: int, what: str) -> None:
+def reset_draft(services: Services, *, draft: Draft, by: Person, files: PackFiles, base: int, what: str) -> None:
     """Start over from these files (a version, an import); its own changes are kept to look at, not to undo.
 
     What others changed since ``draft`` was read stays: then only the base moves on.
     """
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = session.get_one(Draft, draft.id, with_for_update=True)
-        row.base, row.changed_at = base, parts.now()
+        row.base, row.changed_at = base, services.now()
         if row.revision != draft.revision:
-            _log(parts, session, row, by, "draft_reset", f"{what}; changes made meanwhile stay in the draft")
+            _log(services, session, row, by, "draft_reset", f"{what}; changes made meanwhile stay in the draft")
             return
         row.files = dict(files)
         row.revision += 1
         standing = (DraftChange.draft_id == draft.id, DraftChange.undone_by.is_(None))
         session.execute(update(DraftChange).where(*standing).values(undone_by=row.revision))
         session.execute(delete(DraftReport).where(DraftReport.draft_id == draft.id))
-        _log(parts, session, row, by, "draft_reset", what)
+        _log(services, session, row, by, "draft_reset", what)
 
 
-def _log(parts: Parts, session: Session, draft: Draft, by: Person, what: str, about: str) -> None:
+def _log(services: Services, session: Session, draft: Draft, by: Person, what: str, about: str) -> None:
     told = f"{draft.quiz}: {about}"
-    note(session, shop_id=draft.shop_id, at=parts.now(), who=by.told, person_id=by.id, what=what, about=told)
+    note(session, shop_id=draft.shop_id, at=services.now(), who=by.told, person_id=by.id, what=what, about=told)

@@ -10,8 +10,8 @@ from widget.actions.errors import ActionError, UnknownShop
 from widget.actions.fetch_catalogue import API, NoKey, api_of
 from widget.actions.import_feed import STOPPED
 from widget.nudges import CATALOG, nudge
-from widget.parts import Parts
 from widget.seals import FEED_ADDRESS, Forged
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.feeds import GIVEN_UP_AFTER, IDLE, RUNNING, WAITING, Feed, feed_of
 from widget.storage.people import Person
@@ -31,7 +31,7 @@ class NotNow(ActionError):
     code = "not_now"
 
 
-def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Limits | None = None) -> None:
+def change_feed(services: Services, *, shop: str, address: str, by: Person, limits: Limits | None = None) -> None:
     """Set the address of the feed, and ask for an import; empty takes it away. Raises UnknownShop, BadAddress.
 
     What was imported stays as it is. The address is kept sealed, since it may hold a token.
@@ -40,23 +40,23 @@ def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Li
         raise BadAddress(f"Use at most {MOST_ADDRESS:,} characters.")
     try:
         if address.startswith(API):
-            with parts.reads() as session:
+            with services.reads() as session:
                 owner = shop_by_slug(session, shop)
             if owner is None:
                 raise UnknownShop(f"there is no shop '{shop}'")
-            api_of(parts, owner.id, address.removeprefix(API))
+            api_of(services, owner.id, address.removeprefix(API))
         elif address:
             checked_form(address, limits or Limits())
     except (NotFetched, NoKey) as error:
         told = str(error)
         raise BadAddress(f"{told[:1].upper()}{told[1:]}.") from error
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner, row = _locked(session, shop)
         if row is None:
             row = Feed(shop_id=owner.id)
             session.add(row)
-        now = parts.now()
-        row.sealed_address = parts.seals.seal(address, FEED_ADDRESS) if address else ""
+        now = services.now()
+        row.sealed_address = services.seals.seal(address, FEED_ADDRESS) if address else ""
         row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
         row.started_at, row.progress, row.anyway = None, 0, 0  # A run under way does not count any more.
         row.asked_by = by.id if address else None
@@ -67,16 +67,16 @@ def change_feed(parts: Parts, *, shop: str, address: str, by: Person, limits: Li
         note(session, shop_id=owner.id, at=now, person_id=by.id, who=by.told, what="feed_changed", about=about)
 
 
-def ask_for_import(parts: Parts, *, shop: str, by: Person, vanished: int | None = None) -> None:
+def ask_for_import(services: Services, *, shop: str, by: Person, vanished: int | None = None) -> None:
     """Have a worker import the feed at once. Raises UnknownShop, NotNow.
 
     ``vanished``: import although so many products are gone, as the last run told; with more it stops again.
     """
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         _, row = _locked(session, shop)
         if row is None or not row.sealed_address:
             raise NotNow("Say first where the feed is.")
-        now = parts.now()
+        now = services.now()
         at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
         if at_it:
             raise NotNow("An import is under way. It says here what it comes to.")
@@ -94,12 +94,12 @@ def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:
     return owner, feed_of(session, owner.id, lock=True)
 
 
-def shown_address(parts: Parts, row: Feed | None) -> str:
+def shown_address(services: Services, row: Feed | None) -> str:
     """The address as it may be shown: its host alone, for path and query may hold a token. Empty: there is none."""
     if row is None or not row.sealed_address:
         return ""
     try:
-        address = parts.seals.unseal(row.sealed_address, FEED_ADDRESS)
+        address = services.seals.unseal(row.sealed_address, FEED_ADDRESS)
         if address.startswith(API):
             return f"the API of {address.removeprefix(API).title()}"
         return f"https://{urlsplit(address).hostname}/…"

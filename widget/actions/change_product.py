@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.engine.shelf import FROM_FEEDS
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.catalogue import StoredProduct, move_revision, stored_product
 from widget.storage.content import live_quizzes
@@ -21,7 +21,7 @@ class BadProduct(ActionError):
 
 
 def change_product(
-    parts: Parts,
+    services: Services,
     *,
     shop: str,
     sku: str,
@@ -39,33 +39,33 @@ def change_product(
     unknown = set(feed or {}) - set(FROM_FEEDS)
     if unknown:
         raise BadProduct(f"a feed does not carry {', '.join(sorted(unknown))}")
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner = shop_by_slug(session, shop)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        if not _known(parts, session, owner, sku):
+        if not _known(services, session, owner, sku):
             raise BadProduct(f"no live quiz of shop '{shop}' has a product {sku!r}")
         row = stored_product(session, owner.id, sku)
         if row is None:
             row = StoredProduct(
-                shop_id=owner.id, sku=sku, feed={}, blocked=False, block_reason="", updated_at=parts.now()
+                shop_id=owner.id, sku=sku, feed={}, blocked=False, block_reason="", updated_at=services.now()
             )
             session.add(row)
         row.feed = {**row.feed, **(feed or {})}
         if blocked is not None:
             if by is not None and row.blocked != blocked:
                 what = "product_withheld" if blocked else "product_released"
-                about, at = f"{sku}: {reason}" if reason else sku, parts.now()
+                about, at = f"{sku}: {reason}" if reason else sku, services.now()
                 note(session, shop_id=owner.id, at=at, person_id=by.id, who=by.told, what=what, about=about)
             row.blocked, row.block_reason = blocked, reason
-        row.updated_at = parts.now()
+        row.updated_at = services.now()
         move_revision(session, owner.id)
-    parts.moved(f"{shop}/catalogue")
+    services.moved(f"{shop}/catalogue")
 
 
-def _known(parts: Parts, session: Session, shop: Shop, sku: str) -> bool:
+def _known(services: Services, session: Session, shop: Shop, sku: str) -> bool:
     """Whether a live quiz of the shop has this product, or its catalogue did."""
     if stored_product(session, shop.id, sku):
         return True
-    served = [parts.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
+    served = [services.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
     return any(each and sku in each.engine.rules.place for each in served)

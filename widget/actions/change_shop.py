@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.cart import EVENT, FORM, SHOPIFY, WOOCOMMERCE
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.catalogue import move_revision
 from widget.storage.people import Person
@@ -65,7 +65,7 @@ def settings_mark(shop: Shop) -> str:
 
 
 def change_shop(
-    parts: Parts, *, shop: str, values: Mapping[str, Any], by: Person, seen: str | None = None
+    services: Services, *, shop: str, values: Mapping[str, Any], by: Person, seen: str | None = None
 ) -> list[str]:
     """Set these columns; the names of those that changed. ``seen``: the mark of the settings that were filled in.
 
@@ -74,7 +74,7 @@ def change_shop(
     wrong = {name: told for name, told in _problems(values).items() if told}
     if wrong:
         raise BadSettings(wrong)
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = shop_by_slug(session, shop, lock=True)
         if row is None:
             raise UnknownShop(f"there is no shop '{shop}'")
@@ -85,12 +85,12 @@ def change_shop(
             setattr(row, name, values[name])
         if changed:
             about = "; ".join(f"{name.replace('_', ' ')}: {_told(values[name])}" for name in changed)
-            at = parts.now()
+            at = services.now()
             note(session, shop_id=row.id, at=at, person_id=by.id, who=by.told, what="settings_changed", about=about)
         if any(name in _SHOWN for name in changed):
             move_revision(session, row.id)
     if changed:
-        parts.moved(f"{shop}/settings")
+        services.moved(f"{shop}/settings")
     return changed
 
 

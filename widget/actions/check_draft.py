@@ -26,7 +26,7 @@ from widget.domain.engine.live import Engine
 from widget.domain.engine.shelf import Shelf
 from widget.domain.engine.trace import trace
 from widget.nudges import CONTENT, nudge
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.catalogue import catalogue
 from widget.storage.drafts import Draft, DraftReport, report_of
 from widget.storage.responses import Response
@@ -43,33 +43,33 @@ MOST_AT_ONCE = 400
 Answers = dict[str, list[str]]
 
 
-def check_draft(parts: Parts, draft: Draft, *, progress: Progress | None = None) -> dict[str, Any]:
+def check_draft(services: Services, draft: Draft, *, progress: Progress | None = None) -> dict[str, Any]:
     """The report of a draft as it stands. Its shape is what ``_report`` returns."""
     started = time.perf_counter()
     reading = read_files(draft.files, [])
-    live = _live_engine(parts, draft)
-    responses = recent_answers(parts, draft) if reading.pack is not None else []
+    live = _live_engine(services, draft)
+    responses = recent_answers(services, draft) if reading.pack is not None else []
     told: Comparison | None = None
     coverage: Coverage | None = None
     if reading.pack is not None:
         engine = Engine.of(reading.pack)
         if live is not None:
-            key = f"{draft.shop_id}:{draft.quiz}:{against(parts, draft)}"
-            told = compare(live, engine, responses, progress=progress, first=parts.checked.get(key))
-            parts.checked.put(key, told.before)
+            key = f"{draft.shop_id}:{draft.quiz}:{against(services, draft)}"
+            told = compare(live, engine, responses, progress=progress, first=services.checked.get(key))
+            services.checked.put(key, told.before)
             coverage = told.after
-        coverage = check_content(reading, today=parts.now().date(), progress=progress, told=coverage)
-        reading.add(_drift(parts, draft, engine))
+        coverage = check_content(reading, today=services.now().date(), progress=progress, told=coverage)
+        reading.add(_drift(services, draft, engine))
     report = _report(draft, reading, coverage, told, responses, live)
     report["seconds"] = round(time.perf_counter() - started, 2)
     return report
 
 
-def _live_engine(parts: Parts, draft: Draft) -> Engine | None:
+def _live_engine(services: Services, draft: Draft) -> Engine | None:
     """The live version under the pack's own catalogue, so that only the edit makes a difference."""
-    with parts.reads() as session:
+    with services.reads() as session:
         slug = shop_slug(session, draft.shop_id)
-    served = parts.live.live(slug, draft.quiz)
+    served = services.live.live(slug, draft.quiz)
     if served is None:
         return None
     rules = served.engine.rules
@@ -81,17 +81,17 @@ def shop_slug(session: Session, shop_id: int) -> str:
     return session.get_one(Shop, shop_id).slug
 
 
-def recent_answers(parts: Parts, draft: Draft) -> list[Answers]:
+def recent_answers(services: Services, draft: Draft) -> list[Answers]:
     """The newest anonymous answers of the last 30 days, at most MOST_RESPONSES."""
-    with parts.reads() as session:
-        since = parts.now() - RESPONSES_FOR
+    with services.reads() as session:
+        since = services.now() - RESPONSES_FOR
         wanted = (Response.shop_id == draft.shop_id, Response.quiz == draft.quiz, Response.created_at >= since)
         query = select(Response.answers).where(*wanted).order_by(Response.id.desc()).limit(MOST_RESPONSES)
         return list(session.scalars(query))
 
 
-def _drift(parts: Parts, draft: Draft, engine: Engine) -> list[Any]:
-    with parts.reads() as session:
+def _drift(services: Services, draft: Draft, engine: Engine) -> list[Any]:
+    with services.reads() as session:
         feed, blocked = catalogue(session, draft.shop_id)
     return list(drift_problems(Shelf(engine.rules, feed=feed, blocked=frozenset(blocked)), feed))
 
@@ -209,48 +209,48 @@ def _scores(live: Engine, draft: Engine, answers: Answers) -> dict[str, dict[str
 # Keeping it ------------------------------------------------------------------------------------------
 
 
-def against(parts: Parts, draft: Draft) -> str:
+def against(services: Services, draft: Draft) -> str:
     """What a report is against: the live version and the catalogue of the moment."""
-    with parts.reads() as session:
+    with services.reads() as session:
         slug = shop_slug(session, draft.shop_id)
-    served = parts.live.live(slug, draft.quiz)
+    served = services.live.live(slug, draft.quiz)
     return f"{served.state}" if served else ""
 
 
-def fresh_report(parts: Parts, draft: Draft) -> DraftReport | None:
+def fresh_report(services: Services, draft: Draft) -> DraftReport | None:
     """The report of this very revision against what is live now; None where there is none yet."""
-    with parts.reads() as session:
+    with services.reads() as session:
         row = report_of(session, draft.id)
-    if row is None or row.revision != draft.revision or row.against != against(parts, draft):
+    if row is None or row.revision != draft.revision or row.against != against(services, draft):
         return None
     return row
 
 
-def ensure_report(parts: Parts, draft: Draft) -> DraftReport:
+def ensure_report(services: Services, draft: Draft) -> DraftReport:
     """The report, made here and now for a quiz of ordinary size; else asked for from a worker (state ``waiting``)."""
-    row = fresh_report(parts, draft)
+    row = fresh_report(services, draft)
     if row is not None and row.state != FAILED:
         return row
     if draft.files.get("mappings.csv", "").count("\n") > MOST_AT_ONCE:
-        return keep_report(parts, draft, WAITING, {})
-    if not parts.checking.acquire(blocking=False):
+        return keep_report(services, draft, WAITING, {})
+    if not services.checking.acquire(blocking=False):
         return DraftReport(revision=draft.revision, state=RUNNING, done=0, total=0, report={})  # Ask again soon.
     try:
-        return fresh_done(parts, draft) or keep_report(parts, draft, DONE, check_draft(parts, draft))
+        return fresh_done(services, draft) or keep_report(services, draft, DONE, check_draft(services, draft))
     finally:
-        parts.checking.release()
+        services.checking.release()
 
 
-def fresh_done(parts: Parts, draft: Draft) -> DraftReport | None:
+def fresh_done(services: Services, draft: Draft) -> DraftReport | None:
     """What somebody else has just finished."""
-    row = fresh_report(parts, draft)
+    row = fresh_report(services, draft)
     return row if row is not None and row.state == DONE else None
 
 
-def keep_report(parts: Parts, draft: Draft, state: str, report: dict[str, Any]) -> DraftReport:
+def keep_report(services: Services, draft: Draft, state: str, report: dict[str, Any]) -> DraftReport:
     """Store a report; an older one of the draft makes room."""
-    made_against = against(parts, draft)
-    with parts.sessions.begin() as session:
+    made_against = against(services, draft)
+    with services.sessions.begin() as session:
         session.get_one(Draft, draft.id, with_for_update=True)  # Two checks at once: one after the other.
         row = report_of(session, draft.id)
         if row is None:
@@ -259,43 +259,43 @@ def keep_report(parts: Parts, draft: Draft, state: str, report: dict[str, Any]) 
         row.revision, row.against, row.state = draft.revision, made_against, state
         row.report = report or row.report or {}  # Until fresh figures come, those of before stay.
         row.done = row.total = 0
-        row.at = parts.now()
+        row.at = services.now()
         if state == WAITING:
             nudge(session, CONTENT)
     return row
 
 
-def check_waiting_drafts(parts: Parts) -> int:
+def check_waiting_drafts(services: Services) -> int:
     """For workers: make the reports that are asked for; how many."""
-    with parts.reads() as session:
+    with services.reads() as session:
         waiting = list(session.scalars(select(DraftReport).where(DraftReport.state.in_((WAITING, RUNNING)))))
-    stale = parts.now() - timedelta(minutes=10)
+    stale = services.now() - timedelta(minutes=10)
     made = 0
     for row in waiting:
         if row.state == RUNNING and row.at > stale:
             continue  # Another worker is at it.
-        made += _check_one(parts, row)
+        made += _check_one(services, row)
     return made
 
 
-def _check_one(parts: Parts, row: DraftReport) -> bool:
-    with parts.sessions.begin() as session:
+def _check_one(services: Services, row: DraftReport) -> bool:
+    with services.sessions.begin() as session:
         held = session.get(DraftReport, row.id, with_for_update=True)
         if held is None or held.state != row.state or held.at != row.at:
             return False
-        held.state, held.at = RUNNING, parts.now()
+        held.state, held.at = RUNNING, services.now()
         draft = session.get_one(Draft, held.draft_id)
 
     def progress(done: int, total: int) -> None:
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             told = session.get(DraftReport, row.id)
             if told is not None:
                 told.done, told.total = done, total
 
     try:
-        report = check_draft(parts, draft, progress=progress)
+        report = check_draft(services, draft, progress=progress)
     except Exception:
-        keep_report(parts, draft, FAILED, {})
+        keep_report(services, draft, FAILED, {})
         raise
-    keep_report(parts, draft, DONE, report)
+    keep_report(services, draft, DONE, report)
     return True

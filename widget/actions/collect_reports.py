@@ -15,7 +15,7 @@ from widget.mail.reports.carriers import MESSAGE
 from widget.mail.reports.mailbox import Mailbox
 from widget.mail.reports.messages import reports
 from widget.mail.reports.reading import NotReadable
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.hooks import add_hook
 from widget.storage.letters import Letter
 from widget.telemetry import log
@@ -23,19 +23,19 @@ from widget.telemetry import log
 MOST_AT_ONCE = 200
 
 
-def collect_reports(parts: Parts, *, open_mailbox: Callable[[str], Mailbox] = Mailbox) -> int:
+def collect_reports(services: Services, *, open_mailbox: Callable[[str], Mailbox] = Mailbox) -> int:
     """Read the mailbox of RECOVERY_IMAP_URL, if there is one; how many messages were taken in.
 
     A message is marked as read once it is stored, so that a crash in between takes it in twice: which has no effect.
     """
-    if not parts.settings.imap_url:
+    if not services.settings.imap_url:
         return 0
     taken = 0
     try:
-        with open_mailbox(parts.settings.imap_url) as mailbox:
+        with open_mailbox(services.settings.imap_url) as mailbox:
             for number, raw in mailbox.unread(MOST_AT_ONCE):
                 try:
-                    taken += take_message(parts, raw)
+                    taken += take_message(services, raw)
                 except DataError:  # One odd message must not stop the others: it stays in the mailbox, as read.
                     log("reports").warning("report_not_taken")
                 mailbox.mark_read(number)
@@ -44,17 +44,17 @@ def collect_reports(parts: Parts, *, open_mailbox: Callable[[str], Mailbox] = Ma
     return taken
 
 
-def take_message(parts: Parts, raw: bytes) -> int:
+def take_message(services: Services, raw: bytes) -> int:
     """Store one message for the shop it concerns; 1 if it did. Mail that is no report of ours concerns nobody."""
     try:
         found = reports(raw)
     except NotReadable:
         return 0
     event_id = f"message:{hashlib.sha256(raw).hexdigest()}"
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         shops = {shop for each in found for shop in _shops(session, each)}
         return sum(
-            add_hook(session, shop_id=shop, door=MAIL + MESSAGE, event_id=event_id, body=raw, at=parts.now())
+            add_hook(session, shop_id=shop, door=MAIL + MESSAGE, event_id=event_id, body=raw, at=services.now())
             for shop in sorted(shops)
         )
 

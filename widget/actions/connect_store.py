@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownShop
 from widget.mail.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
-from widget.parts import Parts
 from widget.seals import API_KEY, WEBHOOK_SECRET
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import Connection, connection_of
 from widget.storage.people import Person
@@ -36,7 +36,7 @@ class BadConnection(ActionError):
 
 
 def connect_store(
-    parts: Parts,
+    services: Services,
     *,
     shop: str,
     platform: str,
@@ -53,15 +53,15 @@ def connect_store(
     """
     address, secret, key = address.strip().rstrip("/"), secret.strip(), key.strip()
     _refuse(platform, address, secret, key, limits or Limits())
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner = shop_by_slug(session, shop, lock=True)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        row, now = connection_of(session, owner.id, platform, lock=True), parts.now()
+        row, now = connection_of(session, owner.id, platform, lock=True), services.now()
         if row is None:
             row = Connection(shop_id=owner.id, platform=platform, address="", sealed_secrets=[], sealed_key="")
             session.add(row)
-        changed = _take_secret(parts, row, secret)
+        changed = _take_secret(services, row, secret)
         if address and address != row.address:
             if row.address and row.sealed_key and not key:
                 # The key belongs to the old address: whoever changes it must not have the key sent to theirs.
@@ -70,7 +70,7 @@ def connect_store(
             row.address = address
             changed.append("address")
         if key:
-            row.sealed_key = parts.seals.seal(key, API_KEY)
+            row.sealed_key = services.seals.seal(key, API_KEY)
             changed.append("key")
         row.changed_at = now
         if changed and row.uninstalled_at is not None:
@@ -84,20 +84,20 @@ def connect_store(
         note(session, shop_id=owner.id, at=now, person_id=person, who=who, what="store_connected", about=about)
 
 
-def ask_for_look(parts: Parts, *, shop: str, platform: str) -> None:
+def ask_for_look(services: Services, *, shop: str, platform: str) -> None:
     """Have a worker look for missed orders at once. Raises UnknownShop, BadConnection."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = _connection(session, shop, platform)
         if row.due_at is None:
             raise BadConnection({"key": "Give the store's address and a key first."})
-        row.due_at = parts.now()
+        row.due_at = services.now()
         nudge(session, CATALOG)
 
 
-def disconnect_store(parts: Parts, *, shop: str, platform: str, by: Person) -> None:
+def disconnect_store(services: Services, *, shop: str, platform: str, by: Person) -> None:
     """Take its secrets and keys away: nothing it sends counts any more. Raises UnknownShop, BadConnection."""
-    with parts.sessions.begin() as session:
-        row, now = _connection(session, shop, platform), parts.now()
+    with services.sessions.begin() as session:
+        row, now = _connection(session, shop, platform), services.now()
         session.delete(row)
         what, about = "store_disconnected", platform
         note(session, shop_id=row.shop_id, at=now, person_id=by.id, who=by.told, what=what, about=about)
@@ -113,11 +113,11 @@ def _connection(session: Session, shop: str, platform: str) -> Connection:
     return row
 
 
-def _take_secret(parts: Parts, row: Connection, secret: str) -> list[str]:
-    if not secret or (row.sealed_secrets and parts.seals.unseal(row.sealed_secrets[0], WEBHOOK_SECRET) == secret):
+def _take_secret(services: Services, row: Connection, secret: str) -> list[str]:
+    if not secret or (row.sealed_secrets and services.seals.unseal(row.sealed_secrets[0], WEBHOOK_SECRET) == secret):
         return []
-    row.rotated_at = parts.now() if row.sealed_secrets else None
-    row.sealed_secrets = [parts.seals.seal(secret, WEBHOOK_SECRET), *row.sealed_secrets[:1]]
+    row.rotated_at = services.now() if row.sealed_secrets else None
+    row.sealed_secrets = [services.seals.seal(secret, WEBHOOK_SECRET), *row.sealed_secrets[:1]]
     return ["secret"]
 
 

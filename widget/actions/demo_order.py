@@ -9,8 +9,8 @@ import time
 from widget.actions.errors import ActionError
 from widget.actions.receive_hook import receive_hook
 from widget.domain.product import Product
-from widget.parts import Parts
 from widget.seals import WEBHOOK_SECRET
+from widget.services import Services
 from widget.storage.shops import shop_by_slug
 from widget.stores.standard import sign
 
@@ -19,9 +19,9 @@ class OrderNotTaken(ActionError):
     code = "order_not_taken"
 
 
-def demo_product_page(parts: Parts, shop: str, quiz: str) -> dict[str, Product]:
+def demo_product_page(services: Services, shop: str, quiz: str) -> dict[str, Product]:
     """The products of the demo store, by SKU."""
-    served = parts.live.live(shop, quiz)
+    served = services.live.live(shop, quiz)
     products = served.engine.shelf.products if served else ()
     order = {"cream": 0, "salve": 1, "roll-on": 2, "spray": 3}
     return {
@@ -30,7 +30,7 @@ def demo_product_page(parts: Parts, shop: str, quiz: str) -> dict[str, Product]:
 
 
 def place_demo_order(
-    parts: Parts,
+    services: Services,
     *,
     shop: str,
     number: str,
@@ -41,7 +41,7 @@ def place_demo_order(
     locale: str,
 ) -> None:
     """Take ``order.placed`` in as a signed webhook delivery. Raises OrderNotTaken."""
-    now = parts.now().isoformat()
+    now = services.now().isoformat()
     order = {
         "id": f"demo-{number}-{secrets.token_hex(4)}",
         "number": number,
@@ -57,7 +57,7 @@ def place_demo_order(
         "attributes": {"recovery_quiz": visit} if visit else {},
     }
     body = json.dumps({"type": "order.placed", "timestamp": now, "data": {"order": order}}).encode()
-    deliver(parts, shop=shop, body=body)
+    deliver(services, shop=shop, body=body)
 
 
 def _line(place: int, product: Product, quantity: int) -> dict[str, object]:
@@ -72,17 +72,17 @@ def _line(place: int, product: Product, quantity: int) -> dict[str, object]:
     }
 
 
-def deliver(parts: Parts, *, shop: str, body: bytes) -> None:
+def deliver(services: Services, *, shop: str, body: bytes) -> None:
     """Sign one delivery and hand it to the very code that takes deliveries in; no request waits for another."""
-    with parts.reads() as session:
+    with services.reads() as session:
         owner = shop_by_slug(session, shop)
     if owner is None:
         raise OrderNotTaken("the demo shop is not set up")
-    secret = parts.seals.unseal(owner.sealed_secrets[0], WEBHOOK_SECRET)
+    secret = services.seals.unseal(owner.sealed_secrets[0], WEBHOOK_SECRET)
     event_id, now = f"msg_{secrets.token_urlsafe(18)}", int(time.time())
     headers = {
         "webhook-id": event_id,
         "webhook-timestamp": str(now),
         "webhook-signature": sign(secret, event_id, now, body),
     }
-    receive_hook(parts, shop=shop, headers=headers, body=body)
+    receive_hook(services, shop=shop, headers=headers, body=body)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from widget.actions.errors import UnknownQuiz, UnknownShop
 from widget.content.files import PackFiles
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.content import live_publication, version_by_number
 from widget.storage.shops import shop_by_slug
 
 
-def export_content(parts: Parts, *, shop: str, quiz: str, number: int | None = None) -> PackFiles:
+def export_content(services: Services, *, shop: str, quiz: str, number: int | None = None) -> PackFiles:
     """The canonical files of a version, the live one by default. Raises UnknownShop, UnknownQuiz."""
-    with parts.reads() as session:
+    with services.reads() as session:
         owner = shop_by_slug(session, shop)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")

@@ -12,18 +12,18 @@ from widget.mail.blocks import Heading, Paragraph, Points, Span
 from widget.mail.html import html_part
 from widget.mail.letter import LetterFrame, Written
 from widget.mail.text import text_part
-from widget.parts import Parts
 from widget.seals import PREFERENCES
+from widget.services import Services
 from widget.storage.contacts import Consent
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
 
-def request_export(parts: Parts, purpose: str, token: str) -> None:
+def request_export(services: Services, purpose: str, token: str) -> None:
     """Queue the copy: it was asked for by someone who reads that mailbox. Raises UnknownToken."""
-    with parts.reads() as session:
-        contact = contact_of(parts, session, purpose, token)
+    with services.reads() as session:
+        contact = contact_of(services, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)
         consents = list(session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id)))
         orders = list(session.scalars(select(Order).where(Order.contact_id == contact.id).order_by(Order.id)))
@@ -48,11 +48,11 @@ def request_export(parts: Parts, purpose: str, token: str) -> None:
         because=words["because_export"],
         notice="",
         postal_address=shop.postal_address,
-        preferences_url=f"{parts.settings.public_url}/p/{parts.seals.token(PREFERENCES, contact.id)}",
+        preferences_url=f"{services.settings.public_url}/p/{services.seals.token(PREFERENCES, contact.id)}",
         unsubscribe_url="",
         mark_url="",
         words=words,
     )
     written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
-    with parts.sessions.begin() as session:
-        queue_message(parts, session, shop, written, recipient=contact.email, kind=EXPORT, about=contact.id)
+    with services.sessions.begin() as session:
+        queue_message(services, session, shop, written, recipient=contact.email, kind=EXPORT, about=contact.id)

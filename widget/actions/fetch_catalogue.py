@@ -12,8 +12,8 @@ from typing import BinaryIO
 import orjson
 
 from widget.actions.errors import ActionError
-from widget.parts import Parts
 from widget.seals import API_KEY, Forged
+from widget.services import Services
 from widget.storage.connections import connection_of
 from widget.stores.addresses import Resolver, resolve
 from widget.stores.api_call import Throttled, call, patient
@@ -34,14 +34,14 @@ class NoKey(ActionError):
     code = "no_key"
 
 
-def api_of(parts: Parts, shop_id: int, platform: str) -> tuple[str, str]:
+def api_of(services: Services, shop_id: int, platform: str) -> tuple[str, str]:
     """(address, key) of a connection. Raises NoKey."""
-    with parts.reads() as session:
+    with services.reads() as session:
         row = connection_of(session, shop_id, platform)
     if platform not in WITH_API or row is None or not row.address or not row.sealed_key:
         raise NoKey("connect the store with its address and the key of its API first")
     try:
-        return row.address, parts.seals.unseal(row.sealed_key, API_KEY)
+        return row.address, services.seals.unseal(row.sealed_key, API_KEY)
     except Forged as error:
         raise NoKey("its key was sealed with another key of ours: set it again") from error
 

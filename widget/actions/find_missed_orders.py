@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from widget.domain.delivery import Unreadable
-from widget.parts import Parts
 from widget.seals import API_KEY, Forged
+from widget.services import Services
 from widget.storage.connections import GIVEN_UP_AFTER, Connection, due_connections
 from widget.storage.hooks import add_hook
 from widget.storage.orders import order_by_external_id
@@ -47,22 +47,22 @@ class _Look:
 
 
 def find_missed_orders(
-    parts: Parts,
+    services: Services,
     *,
     limits: Limits | None = None,
     resolver: Resolver = resolve,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """How many orders were handed in, over all stores whose time has come. The last three are for tests."""
-    with parts.reads() as session:
-        due = due_connections(session, parts.now())
-    return sum(_look(parts, each, limits, resolver, sleep) for each in due)
+    with services.reads() as session:
+        due = due_connections(session, services.now())
+    return sum(_look(services, each, limits, resolver, sleep) for each in due)
 
 
 def _look(
-    parts: Parts, connection_id: int, limits: Limits | None, resolver: Resolver, sleep: Callable[[float], None]
+    services: Services, connection_id: int, limits: Limits | None, resolver: Resolver, sleep: Callable[[float], None]
 ) -> int:
-    look = _claimed(parts, connection_id)
+    look = _claimed(services, connection_id)
     if look is None:
         return 0
     found, error, again, seen = 0, "", AFTER_TROUBLE, look.since
@@ -71,7 +71,7 @@ def _look(
         if not look.key:
             raise NotFetched("its key was sealed with another key of ours: set it again")
         for orders in api_of(look.platform).reconcile(look.address, look.key, look.since, ask):
-            fresh, newest = _hand_in(parts, look, orders)
+            fresh, newest = _hand_in(services, look, orders)
             found, seen = found + fresh, max(seen, newest)
     except Throttled as wait:
         error, again = "The store asks us to wait.", max(AFTER_TROUBLE, timedelta(seconds=wait.seconds))
@@ -80,32 +80,32 @@ def _look(
     except Exception as trouble:
         log("orders").error("look_failed", connection_id=connection_id, exc_info=True)
         error = f"Something went wrong on our side ({type(trouble).__name__}). It is tried again."
-    _done(parts, look, found, error, again, seen)
+    _done(services, look, found, error, again, seen)
     return found
 
 
-def _claimed(parts: Parts, connection_id: int) -> _Look | None:
+def _claimed(services: Services, connection_id: int) -> _Look | None:
     """Take a store; None when another worker was first."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = session.get(Connection, connection_id, with_for_update=True)
-        now = parts.now()
+        now = services.now()
         if row is None or row.due_at is None or row.due_at > now:
             return None
         if row.started_at is not None and row.started_at > now - GIVEN_UP_AFTER:
             return None
         row.started_at = now
         try:
-            key = parts.seals.unseal(row.sealed_key, API_KEY) if row.sealed_key else ""
+            key = services.seals.unseal(row.sealed_key, API_KEY) if row.sealed_key else ""
         except Forged:
             key = ""
         since = (row.looked_until or now) - OVERLAP
         return _Look(row.id, row.shop_id, row.platform, row.address, key, since, now)
 
 
-def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> tuple[int, datetime]:
+def _hand_in(services: Services, look: _Look, orders: list[dict[str, Any]]) -> tuple[int, datetime]:
     """A page of orders as deliveries; (how many of them tell something new, when the last of them changed)."""
     found, newest, api = 0, look.since, api_of(look.platform)
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         for order in orders:
             try:
                 with reading("order"):
@@ -124,19 +124,19 @@ def _hand_in(parts: Parts, look: _Look, orders: list[dict[str, Any]]) -> tuple[i
                 event_id=f"look:{event_id}:{changed.isoformat()}",
                 topic=api.topic,
                 body=orjson.dumps(order),
-                at=parts.now(),
+                at=services.now(),
             )
     return found, newest
 
 
-def _done(parts: Parts, look: _Look, found: int, error: str, again: timedelta, seen: datetime) -> None:
+def _done(services: Services, look: _Look, found: int, error: str, again: timedelta, seen: datetime) -> None:
     """After trouble the next look begins at the last change that was seen: pages come by change, so nothing before it
     is missed, and a store that lets us have a few pages at a time is still seen to its end."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = session.get_one(Connection, look.connection_id, with_for_update=True)
         if row.started_at != look.started_at:
             return
-        now = parts.now()
+        now = services.now()
         row.started_at, row.last_look_at, row.found, row.error = None, now, found, error[:300]
         reached = look.started_at if not error else min(seen, look.started_at)
         row.looked_until = max(row.looked_until or reached, reached)

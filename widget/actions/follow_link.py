@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from widget.actions.errors import UnknownResult, UnknownToken
 from widget.actions.result_links import open_result, quiz_url, result_setting, result_url
 from widget.live import Served
-from widget.parts import Parts
 from widget.seals import Forged
+from widget.services import Services
 from widget.storage.tallies import LETTER_CLICKED, TallyKey
 
 PRODUCT, QUIZ, RESULT = "p", "q", "r"
@@ -35,64 +35,64 @@ class Link:
     what: str = ""
 
 
-def link_url(parts: Parts, link: Link) -> str:
+def link_url(services: Services, link: Link) -> str:
     """The address that stands in the letter."""
     plain = _BETWEEN.join(str(each) for each in astuple(link)).encode()
-    return f"{parts.settings.public_url}/l/{parts.seals.code(plain, ABOUT)}"
+    return f"{services.settings.public_url}/l/{services.seals.code(plain, ABOUT)}"
 
 
-def follow_link(parts: Parts, token: str, *, client: str = "") -> str:
+def follow_link(services: Services, token: str, *, client: str = "") -> str:
     """Where a link leads today: where the letter said, or to the quiz when that is gone. Raises UnknownToken.
 
     Counted once in a while for each ``client``; without one (a program, or a look ahead) not at all.
     """
-    link = _opened(parts, token)
-    live = parts.live.live(link.shop, link.quiz)
+    link = _opened(services, token)
+    live = services.live.live(link.shop, link.quiz)
     if live is None:
         raise UnknownToken("this link leads nowhere any more")
     if client:
-        _count(parts, live, link, parts.seals.blurred(f"{client}\n{token}"))
-    return _target(parts, live, link) or quiz_url(parts, link.shop, link.quiz)
+        _count(services, live, link, services.seals.blurred(f"{client}\n{token}"))
+    return _target(services, live, link) or quiz_url(services, link.shop, link.quiz)
 
 
-def _opened(parts: Parts, token: str) -> Link:
+def _opened(services: Services, token: str) -> Link:
     try:
-        plain = parts.seals.open_code(token, ABOUT).decode()
+        plain = services.seals.open_code(token, ABOUT).decode()
     except Forged as error:
         raise UnknownToken("this link is not one of ours") from error
     shop, quiz, version, locale, letter, kind, what = plain.split(_BETWEEN, 6)
     return Link(shop, quiz, int(version), locale, letter, kind, what)
 
 
-def _count(parts: Parts, live: Served, link: Link, who: bytes) -> None:
+def _count(services: Services, live: Served, link: Link, who: bytes) -> None:
     """Scanners and preview panes open a link several times: within a few minutes that is one click."""
-    if parts.clicks.get(who):
+    if services.clicks.get(who):
         return
-    parts.clicks.put(who, True)
-    day = parts.now().date()
-    parts.recorder.add_tally(
+    services.clicks.put(who, True)
+    day = services.now().date()
+    services.recorder.add_tally(
         TallyKey(live.shop.id, link.quiz, LETTER_CLICKED, day, link.version, link.locale, link.letter)
     )
 
 
-def _target(parts: Parts, live: Served, link: Link) -> str:
+def _target(services: Services, live: Served, link: Link) -> str:
     """Empty for what is gone: a version, a result that cannot be read, a product that is not sold any more."""
     if link.kind == RESULT:
         try:
-            open_result(parts, link.shop, link.what)
+            open_result(services, link.shop, link.what)
         except UnknownResult:
             return ""
-        return result_url(parts, link.shop, link.what)
-    served = parts.live.version(link.shop, link.quiz, link.version)
-    return _product(parts, live, served, link) if served and link.kind == PRODUCT else ""
+        return result_url(services, link.shop, link.what)
+    served = services.live.version(link.shop, link.quiz, link.version)
+    return _product(services, live, served, link) if served and link.kind == PRODUCT else ""
 
 
-def _product(parts: Parts, live: Served, served: Served, link: Link) -> str:
+def _product(services: Services, live: Served, served: Served, link: Link) -> str:
     """The address as the letter's version has it; what is withheld or withdrawn today has none."""
     today = {each.sku: each for each in live.engine.shelf.products}
     then = {each.sku: each for each in served.speaking(link.locale).shelf.products}
     product, now = then.get(link.what), today.get(link.what)
     if product is None or now is None or not now.active or link.what in live.engine.shelf.blocked:
         return ""
-    address = result_setting(parts, served, link.locale).address(product.url or "/")
+    address = result_setting(services, served, link.locale).address(product.url or "/")
     return address if urlsplit(address).scheme in ("https", "http") else ""

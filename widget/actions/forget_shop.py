@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from widget.domain.gatekeeper import ERASED
 from widget.domain.letter import PLANNED, SKIPPED
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.hooks import Hook
 from widget.storage.letters import Letter
@@ -18,7 +18,7 @@ from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
 
 
-def forget_shop(parts: Parts, session: Session, shop: Shop) -> dict[str, int]:
+def forget_shop(services: Services, session: Session, shop: Shop) -> dict[str, int]:
     """How many of each kind there were. A handful of statements in the caller's transaction."""
     found = {
         "contacts": _count(session, Contact, shop),
@@ -26,7 +26,7 @@ def forget_shop(parts: Parts, session: Session, shop: Shop) -> dict[str, int]:
         "letters": _count(session, Letter, shop),
         "consents": _count(session, Consent, shop),
     }
-    now, mine = parts.now(), Letter.shop_id == shop.id
+    now, mine = services.now(), Letter.shop_id == shop.id
     session.execute(update(Letter).where(mine).values(result_code="", answer="", locale=""))
     told = [{"at": now.isoformat(), "state": SKIPPED, "reason": ERASED}]
     stopped = {"state": SKIPPED, "reason": ERASED, "changed_at": now, "decisions": told}
@@ -34,7 +34,7 @@ def forget_shop(parts: Parts, session: Session, shop: Shop) -> dict[str, int]:
     session.execute(delete(Consent).where(Consent.shop_id == shop.id))
     session.execute(delete(MailReport).where(MailReport.shop_id == shop.id))
     session.execute(update(Order).where(Order.shop_id == shop.id).values(**without_buyer()))
-    _suppress_all(parts, session, shop)
+    _suppress_all(services, session, shop)
     nobody = {"email": "", "locale": "", "timezone": "", "confirmed_at": None}
     session.execute(update(Contact).where(Contact.shop_id == shop.id).values(**nobody))
     session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
@@ -47,10 +47,10 @@ def _count(session: Session, table: type[Contact | Order | Letter | Consent], sh
     return session.scalar(select(func.count()).select_from(table).where(table.shop_id == shop.id)) or 0
 
 
-def _suppress_all(parts: Parts, session: Session, shop: Shop) -> None:
+def _suppress_all(services: Services, session: Session, shop: Shop) -> None:
     """Everybody we knew, by the keyed hash of their address: a late delivery must not make them known again."""
     session.execute(update(Suppression).where(Suppression.shop_id == shop.id).values(reason=ERASED))
     known = select(Suppression.address_hash).where(Suppression.shop_id == shop.id)
-    rest = select(Contact.shop_id, Contact.address_hash, literal(ERASED), literal(parts.now(), Suppression.at.type))
+    rest = select(Contact.shop_id, Contact.address_hash, literal(ERASED), literal(services.now(), Suppression.at.type))
     rest = rest.where(Contact.shop_id == shop.id, Contact.address_hash.not_in(known))
     session.execute(insert(Suppression).from_select(["shop_id", "address_hash", "reason", "at"], rest))

@@ -15,7 +15,7 @@ from widget.domain.letter import MARKETING, TRANSACTIONAL, Step
 from widget.domain.markets import softly_agreed
 from widget.domain.schedule import LetterFacts, condition_holds, known_zone, next_morning, quiet_until, start_of_day
 from widget.live import Served
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, promised_emails
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
 from widget.storage.letter_facts import Known, nth_marketing_at
@@ -24,10 +24,10 @@ from widget.storage.orders import Order, count_orders, later_orders
 from widget.storage.shops import Shop
 
 
-def facts_of(parts: Parts, session: Session, served: Served, known: Known) -> Facts:
+def facts_of(services: Services, session: Session, served: Served, known: Known) -> Facts:
     """Everything the gatekeeper looks at, over the latest state."""
     letter, shop, order, agreed = known.letter, known.shop, known.order, known.marketing
-    now = parts.now()
+    now = services.now()
     # Somebody waits for a letter they have just asked for: quiet hours are not meant for it.
     asked = letter.trigger_kind == RESULT and letter.kind == TRANSACTIONAL
     step = step_of(served, letter)
@@ -52,13 +52,13 @@ def facts_of(parts: Parts, session: Session, served: Served, known: Known) -> Fa
         order_cancelled=order is not None and order.cancelled_at is not None,
         order_refunded=order is not None and order.refunded_at is not None,
         order_test=order is not None and order.test,
-        eligible=(order is None or order.eligible) and not _ruled_out(parts, served, letter, order),
+        eligible=(order is None or order.eligible) and not _ruled_out(services, served, letter, order),
         felt_worse=known.felt_worse,
-        product_withheld=_withheld(parts, served, order),
+        product_withheld=_withheld(services, served, order),
         product_returned=_returned(served, order),
         reordered=reminds and _reordered(session, served, order),
-        out_of_stock=reminds and _out_of_stock(parts, served, order),
-        condition_holds=step is not None and _condition(parts, session, served, known, step),
+        out_of_stock=reminds and _out_of_stock(services, served, order),
+        condition_holds=step is not None and _condition(services, session, served, known, step),
         last_marketing_at=known.last_marketing_at,
         capped_by=_capped_by(session, served, letter) if letter.kind == MARKETING else None,
         asked_for=asked,
@@ -83,7 +83,7 @@ def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
     return next_morning(now, shop.timezone) if went >= shop.letters_a_day else None
 
 
-def _condition(parts: Parts, session: Session, served: Served, known: Known, step: Step) -> bool:
+def _condition(services: Services, session: Session, served: Served, known: Known, step: Step) -> bool:
     letter, order = known.letter, known.order
     looked_at = {term.field for clause in step.when.clauses for term in clause}
     # What was ticked with a request counts for the letter that asks to confirm it, before it is confirmed.
@@ -91,10 +91,10 @@ def _condition(parts: Parts, session: Session, served: Served, known: Known, ste
     granted = {MARKETING_CONSENT} if known.marketing in enough else set()
     if known.health_data in enough:
         granted.add(HEALTH_DATA)
-    answers = usable_answers(parts, served, letter) if HEALTH_DATA in granted or order is None else None
+    answers = usable_answers(services, served, letter) if HEALTH_DATA in granted or order is None else None
     facts = LetterFacts(
         bought=bought_products(served, order.lines, order.refunds) if order else (),
-        outcome=outcome_of(parts, served, answers) if answers else None,
+        outcome=outcome_of(services, served, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
         order_count=count_orders(session, letter.shop_id, letter.contact_id) if "order.count" in looked_at else 0,
         letters_sent=_sent_before(session, letter) if "letter.sent" in looked_at else frozenset(),
@@ -132,27 +132,27 @@ def _reordered(session: Session, served: Served, order: Order | None) -> bool:
     return any(mine & {each.sku for each in letter_products(served, other)} for other in later)
 
 
-def _out_of_stock(parts: Parts, served: Served, order: Order | None) -> bool:
+def _out_of_stock(services: Services, served: Served, order: Order | None) -> bool:
     """Whether nothing of what was bought can be bought again today."""
-    shelf = (parts.live.live(served.shop.slug, served.quiz) or served).engine.shelf
+    shelf = (services.live.live(served.shop.slug, served.quiz) or served).engine.shelf
     bought = {each.sku for each in letter_products(served, order)}
     now = [place for place, each in enumerate(shelf.products) if each.sku in bought]
     return bool(now) and not any(shelf.in_stock >> place & 1 for place in now)
 
 
-def _withheld(parts: Parts, served: Served, order: Order | None) -> bool:
+def _withheld(services: Services, served: Served, order: Order | None) -> bool:
     """Whether the shop's block list, a withdrawal, or the live pack takes a product of this letter out."""
-    live = parts.live.live(served.shop.slug, served.quiz)
+    live = services.live.live(served.shop.slug, served.quiz)
     shelf = (live or served).engine.shelf
     now = {product.sku: product for product in shelf.products}
     bought = letter_products(served, order)
     return any(each.sku in shelf.blocked or each.sku not in now or not now[each.sku].active for each in bought)
 
 
-def _ruled_out(parts: Parts, served: Served, letter: Letter, order: Order | None) -> bool:
+def _ruled_out(services: Services, served: Served, letter: Letter, order: Order | None) -> bool:
     """Whether today's safety, on the answers that may be used, leaves no product or not this one."""
-    answers = usable_answers(parts, served, letter)
-    live = parts.live.live(served.shop.slug, served.quiz)
+    answers = usable_answers(services, served, letter)
+    live = services.live.live(served.shop.slug, served.quiz)
     if order is None or answers is None or live is None:
         return False
     screening = screen(live.engine.rules, answers)

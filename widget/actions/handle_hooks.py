@@ -29,7 +29,7 @@ from widget.domain.order import (
 from widget.mail.reports.carriers import CARRIERS, SES
 from widget.mail.reports.reading import NotReadable
 from widget.mail.reports.ses import subscribe_address
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
 from widget.storage.feeds import IDLE, WAITING, feed_of
@@ -48,50 +48,50 @@ CATALOGUE_SOON = timedelta(seconds=20)
 """Changes of a catalogue come in bunches: its feed is read once for all of them."""
 
 
-def handle_hooks(parts: Parts) -> int:
+def handle_hooks(services: Services) -> int:
     """Work through waiting deliveries, each in a transaction of its own; how many were done or given up."""
-    with parts.reads() as session:
-        waiting = waiting_hooks(session, parts.now(), BATCH)
+    with services.reads() as session:
+        waiting = waiting_hooks(session, services.now(), BATCH)
     for hook_id in waiting:
         try:
-            handle_hook(parts, hook_id)
+            handle_hook(services, hook_id)
         except SQLAlchemyError:
             log("hooks").warning("hook_waits", hook_id=hook_id, exc_info=True)  # The others go on meanwhile.
             with suppress(SQLAlchemyError):
-                _try_later(parts, hook_id)
+                _try_later(services, hook_id)
     return len(waiting)
 
 
-def handle_hook(parts: Parts, hook_id: int) -> None:
+def handle_hook(services: Services, hook_id: int) -> None:
     """Do what one delivery says: all of it or nothing. Twice is as good as once.
 
     A signed body that cannot be read is kept as failed, with the reason, for people to see.
     """
     try:
-        _confirm_subscription(parts, hook_id)
-        with parts.sessions.begin() as session:
+        _confirm_subscription(services, hook_id)
+        with services.sessions.begin() as session:
             hook = session.get(Hook, hook_id, with_for_update=True)
             if hook is None or hook.state != HOOK_WAITING:
                 return
-            _do(parts, session, hook)
+            _do(services, session, hook)
             # What was understood stands in tables now; address and visit in one body would tie answers to a person.
-            hook.state, hook.done_at, hook.body = DONE, parts.now(), b""
+            hook.state, hook.done_at, hook.body = DONE, services.now(), b""
     except DataError as error:
-        _give_up(parts, hook_id, type(error).__name__)  # Values that no table takes: waiting would change nothing.
+        _give_up(services, hook_id, type(error).__name__)  # Values that no table takes: waiting would change nothing.
     except SQLAlchemyError:
         raise  # The database's trouble, not the hook's: it stays waiting and is tried again.
     except Unreadable as error:
-        _give_up(parts, hook_id, str(error))
+        _give_up(services, hook_id, str(error))
     except Exception as error:  # One odd body must not stop the others; it is kept and shown.
         if is_time_limit(error):
             raise  # It has done nothing wrong, and stays waiting.
         log("hooks").error("hook_failed", hook_id=hook_id, exc_info=True)
-        _give_up(parts, hook_id, type(error).__name__)
+        _give_up(services, hook_id, type(error).__name__)
 
 
-def _confirm_subscription(parts: Parts, hook_id: int) -> None:
+def _confirm_subscription(services: Services, hook_id: int) -> None:
     """Amazon wants its first message answered by a visit; no database is held meanwhile. Raises Unreadable."""
-    with parts.reads() as session:
+    with services.reads() as session:
         hook = session.get(Hook, hook_id)
     if hook is None or hook.state != HOOK_WAITING or hook.door != f"{MAIL}{SES}":
         return
@@ -103,49 +103,49 @@ def _confirm_subscription(parts: Parts, hook_id: int) -> None:
         raise Unreadable(f"the subscription could not be confirmed: {error}") from error
 
 
-def _try_later(parts: Parts, hook_id: int) -> None:
+def _try_later(services: Services, hook_id: int) -> None:
     """Wait longer each time; in the end it is given up, visibly, and a person can have it tried again."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         hook = session.get_one(Hook, hook_id, with_for_update=True)
         hook.attempts += 1
         if hook.attempts >= MAX_ATTEMPTS:
-            hook.state, hook.done_at = FAILED, parts.now()
+            hook.state, hook.done_at = FAILED, services.now()
             hook.error = f"gave up after {hook.attempts} attempts: the database refused it each time"
             HOOKS.labels(hook.door, FAILED).inc()
         else:
-            hook.retry_at = parts.now() + min(FIRST_RETRY * 2 ** (hook.attempts - 1), LONGEST_RETRY)
+            hook.retry_at = services.now() + min(FIRST_RETRY * 2 ** (hook.attempts - 1), LONGEST_RETRY)
 
 
-def _give_up(parts: Parts, hook_id: int, reason: str) -> None:
-    with parts.sessions.begin() as session:
+def _give_up(services: Services, hook_id: int, reason: str) -> None:
+    with services.sessions.begin() as session:
         hook = session.get_one(Hook, hook_id, with_for_update=True)
         HOOKS.labels(hook.door, FAILED).inc()
-        hook.state, hook.error, hook.done_at = FAILED, reason[:500], parts.now()
+        hook.state, hook.error, hook.done_at = FAILED, reason[:500], services.now()
 
 
-def _do(parts: Parts, session: Session, hook: Hook) -> None:
+def _do(services: Services, session: Session, hook: Hook) -> None:
     shop = session.get_one(Shop, hook.shop_id)
     if hook.door.startswith(MAIL):
-        record_reports(parts, session, shop, CARRIERS[hook.door.removeprefix(MAIL)].parse(hook.body))
+        record_reports(services, session, shop, CARRIERS[hook.door.removeprefix(MAIL)].parse(hook.body))
         return
     for event in PLATFORMS[hook.door].parse(hook.topic, hook.body, received_at=hook.received_at):
-        _apply(parts, session, shop, hook, event)
+        _apply(services, session, shop, hook, event)
 
 
-def _apply(parts: Parts, session: Session, shop: Shop, hook: Hook, event: StoreEvent) -> None:
+def _apply(services: Services, session: Session, shop: Shop, hook: Hook, event: StoreEvent) -> None:
     match event:
         case OrderEvent():
-            record_order(parts, session, shop, event)
+            record_order(services, session, shop, event)
         case ConsentEvent():
-            record_consent(parts, session, shop, event)
+            record_consent(services, session, shop, event)
         case PrivacyEvent():
             _refuse_other_store(session, shop, hook, event.store)
-            answer_privacy(parts, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
+            answer_privacy(services, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
         case CatalogueEvent():
-            _read_feed_soon(parts, session, shop)
+            _read_feed_soon(services, session, shop)
         case UninstalledEvent():
             _refuse_other_store(session, shop, hook, event.store)
-            _uninstalled(parts, session, shop, hook)
+            _uninstalled(services, session, shop, hook)
 
 
 def _refuse_other_store(session: Session, shop: Shop, hook: Hook, store: str) -> None:
@@ -160,16 +160,16 @@ def _refuse_other_store(session: Session, shop: Shop, hook: Hook, store: str) ->
         raise Unreadable("this is about another store than the one that is connected")
 
 
-def _read_feed_soon(parts: Parts, session: Session, shop: Shop) -> None:
+def _read_feed_soon(services: Services, session: Session, shop: Shop) -> None:
     feed = feed_of(session, shop.id, lock=True)
     if feed is None or not feed.sealed_address or feed.state != IDLE:
         return
-    soon = parts.now() + CATALOGUE_SOON
+    soon = services.now() + CATALOGUE_SOON
     if feed.due_at is None or feed.due_at > soon:
         feed.state, feed.due_at = WAITING, soon
 
 
-def _uninstalled(parts: Parts, session: Session, shop: Shop, hook: Hook) -> None:
+def _uninstalled(services: Services, session: Session, shop: Shop, hook: Hook) -> None:
     """Pause the shop's emails at once; its key goes after the days in which a person can say that this is a mistake.
 
     A late copy of an earlier farewell must not do it again.
@@ -178,8 +178,8 @@ def _uninstalled(parts: Parts, session: Session, shop: Shop, hook: Hook) -> None
     connection = connection_of(session, shop.id, hook.door, lock=True)
     if connection is None or connection.uninstalled_at is not None:
         return
-    connection.uninstalled_at, connection.due_at = parts.now(), None
+    connection.uninstalled_at, connection.due_at = services.now(), None
     shop.paused = True
     event = PrivacyEvent(UNINSTALL, store=hook.door)
-    answer_privacy(parts, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
-    note(session, shop_id=shop.id, at=parts.now(), person_id=None, who=hook.door, what="store_uninstalled")
+    answer_privacy(services, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
+    note(session, shop_id=shop.id, at=services.now(), person_id=None, who=hook.door, what="store_uninstalled")

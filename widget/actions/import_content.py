@@ -14,12 +14,14 @@ from widget.content.reader import Broken, Located, read_files
 from widget.content.writer import canonical_files
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.rules import Rules
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.content import ContentVersion, newest_version
 from widget.storage.shops import shop_by_slug
 
 
-def import_content(parts: Parts, *, shop: str, files: PackFiles, author: str = "", note: str = "") -> ContentVersion:
+def import_content(
+    services: Services, *, shop: str, files: PackFiles, author: str = "", note: str = ""
+) -> ContentVersion:
     """The version that holds this pack: a new one, or the newest when it says the same already.
 
     Raises UnknownShop, and Broken (with every problem) for a pack with errors: then nothing is stored.
@@ -35,7 +37,7 @@ def import_content(parts: Parts, *, shop: str, files: PackFiles, author: str = "
     highest = Highest(Rules(reading.pack)).all()
     while True:
         try:
-            with parts.sessions.begin() as session:
+            with services.sessions.begin() as session:
                 owner = shop_by_slug(session, shop)
                 if owner is None:
                     raise UnknownShop(f"there is no shop '{shop}'")
@@ -51,7 +53,7 @@ def import_content(parts: Parts, *, shop: str, files: PackFiles, author: str = "
                     highest=highest,
                     author=author,
                     note=note,
-                    created_at=parts.now(),
+                    created_at=services.now(),
                 )
                 session.add(version)
             return version

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from widget.actions.fetch_catalogue import API, NoKey, api_of, fetched_catalogue
 from widget.actions.fetch_feed import fetched_feed
 from widget.actions.import_feed import FAILED, Asked, FeedReport, import_feed, keep_report
-from widget.parts import Parts
 from widget.seals import FEED_ADDRESS, Forged
+from widget.services import Services
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, Feed, due_feeds
 from widget.storage.people import Person
 from widget.storage.shops import Shop
@@ -34,41 +34,41 @@ class _Claim:
     asked: Asked
 
 
-def import_due_feeds(parts: Parts, *, limits: Limits | None = None, resolver: Resolver = resolve) -> int:
+def import_due_feeds(services: Services, *, limits: Limits | None = None, resolver: Resolver = resolve) -> int:
     """How many feeds were run, whatever each came to. ``limits`` and ``resolver`` are for tests."""
-    with parts.reads() as session:
-        due = due_feeds(session, parts.now())
-    return sum(_run(parts, feed_id, limits, resolver) for feed_id in due)
+    with services.reads() as session:
+        due = due_feeds(session, services.now())
+    return sum(_run(services, feed_id, limits, resolver) for feed_id in due)
 
 
-def _run(parts: Parts, feed_id: int, limits: Limits | None, resolver: Resolver) -> bool:
-    claim = _claimed(parts, feed_id)
+def _run(services: Services, feed_id: int, limits: Limits | None, resolver: Resolver) -> bool:
+    claim = _claimed(services, feed_id)
     if claim is None:
         return False
     try:
-        address = parts.seals.unseal(claim.sealed, FEED_ADDRESS)
-        base, fetched = _source(parts, claim, address, limits, resolver)
+        address = services.seals.unseal(claim.sealed, FEED_ADDRESS)
+        base, fetched = _source(services, claim, address, limits, resolver)
         with fetched as files:
             asked = _asked(claim, base=base)
-            import_feed(parts, shop=claim.shop.slug, files=files, asked=asked, progress=_teller(parts, claim))
+            import_feed(services, shop=claim.shop.slug, files=files, asked=asked, progress=_teller(services, claim))
     except Forged:
-        _failed(parts, claim, "Its address was sealed with another key: set it again.")
+        _failed(services, claim, "Its address was sealed with another key: set it again.")
     except (NotFetched, BadFeed, NoKey) as error:
-        _failed(parts, claim, f"Nothing was changed: {error}.")
+        _failed(services, claim, f"Nothing was changed: {error}.")
     except Exception:
-        _failed(parts, claim, "Nothing was changed: something went wrong on our side. It is tried again.")
+        _failed(services, claim, "Nothing was changed: something went wrong on our side. It is tried again.")
         raise
     return True
 
 
 def _source(
-    parts: Parts, claim: _Claim, address: str, limits: Limits | None, resolver: Resolver
+    services: Services, claim: _Claim, address: str, limits: Limits | None, resolver: Resolver
 ) -> tuple[str, AbstractContextManager[list[BinaryIO]]]:
     """(the address that paths stand under, the files): a feed's address, or the API of a connection. Raises NoKey."""
     if not address.startswith(API):
         return address, fetched_feed(address, limits=limits, resolver=resolver)
     platform = address.removeprefix(API)
-    store, key = api_of(parts, claim.shop.id, platform)
+    store, key = api_of(services, claim.shop.id, platform)
     return claim.shop.url or store, fetched_catalogue(platform, store, key, limits=limits, resolver=resolver)
 
 
@@ -77,14 +77,14 @@ def _asked(claim: _Claim, *, base: str = "") -> Asked:
     return Asked(by=asked.by, anyway=asked.anyway, started_at=claim.started_at, base=base)
 
 
-def _failed(parts: Parts, claim: _Claim, error: str) -> None:
-    keep_report(parts, claim.shop, _asked(claim), FeedReport(FAILED, error=error))
+def _failed(services: Services, claim: _Claim, error: str) -> None:
+    keep_report(services, claim.shop, _asked(claim), FeedReport(FAILED, error=error))
 
 
-def _claimed(parts: Parts, feed_id: int) -> _Claim | None:
+def _claimed(services: Services, feed_id: int) -> _Claim | None:
     """Take a feed; None when another worker was first, or it is not due any more."""
-    now = parts.now()
-    with parts.sessions.begin() as session:
+    now = services.now()
+    with services.sessions.begin() as session:
         row = session.get(Feed, feed_id, with_for_update=True)
         if row is None or not row.sealed_address or row.due_at is None or row.due_at > now:
             return None
@@ -96,7 +96,7 @@ def _claimed(parts: Parts, feed_id: int) -> _Claim | None:
         return _Claim(feed_id, shop, row.sealed_address, now, Asked(by=by, anyway=row.anyway))
 
 
-def _teller(parts: Parts, claim: _Claim) -> Callable[[int], None]:
+def _teller(services: Services, claim: _Claim) -> Callable[[int], None]:
     """Notes how many items were read, now and then, for whoever looks at the console."""
     last = time.monotonic()
 
@@ -105,7 +105,7 @@ def _teller(parts: Parts, claim: _Claim) -> Callable[[int], None]:
         if time.monotonic() - last < TELL_EVERY:
             return
         last = time.monotonic()
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             row = session.get(Feed, claim.feed_id, with_for_update=True)
             if row is not None and row.started_at == claim.started_at:
                 row.progress = items

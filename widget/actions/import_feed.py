@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import UnknownShop
 from widget.domain.engine.shelf import FROM_FEEDS
 from widget.live import Served, offending
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.catalogue import StoredProduct, move_revision, stored_products
 from widget.storage.content import live_quizzes
@@ -80,36 +80,36 @@ class _Needed:
 
 
 def import_feed(
-    parts: Parts, *, shop: str, files: Sequence[BinaryIO], asked: Asked, progress: Progress | None = None
+    services: Services, *, shop: str, files: Sequence[BinaryIO], asked: Asked, progress: Progress | None = None
 ) -> FeedReport:
     """Read the files (pages of one feed) in whole, then change the catalogue in one transaction, or not at all.
 
     Results follow within 5 s. What stopped it stands in the report and with the feed. Raises UnknownShop.
     """
-    needed = _needed(parts, shop)
+    needed = _needed(services, shop)
     try:
         kind, digest = kind_of(files[0]), _digest(files, needed)
-        with parts.reads() as session:
+        with services.reads() as session:
             row = feed_of(session, needed.shop.id)
         if row is not None and digest == row.seen_digest:
-            return keep_report(parts, needed.shop, asked, FeedReport(UNCHANGED, kind, row.items, row.matched))
-        given = Defaults(needed.shop.currency, asked.base or needed.shop.url, parts.now())
+            return keep_report(services, needed.shop, asked, FeedReport(UNCHANGED, kind, row.items, row.matched))
+        given = Defaults(needed.shop.currency, asked.base or needed.shop.url, services.now())
         told = Survey()
         for file in files:
             survey(read_feed(file, given), needed.skus, needed.variants, into=told, progress=progress)
     except BadFeed as error:
-        return keep_report(parts, needed.shop, asked, FeedReport(FAILED, error=f"Nothing was changed: {error}."))
-    return _take_over(parts, needed, asked, told, kind, digest)
+        return keep_report(services, needed.shop, asked, FeedReport(FAILED, error=f"Nothing was changed: {error}."))
+    return _take_over(services, needed, asked, told, kind, digest)
 
 
-def _needed(parts: Parts, slug: str) -> _Needed:
-    with parts.reads() as session:
+def _needed(services: Services, slug: str) -> _Needed:
+    with services.reads() as session:
         owner = shop_by_slug(session, slug)
         if owner is None:
             raise UnknownShop(f"there is no shop '{slug}'")
         known = {row.sku: row.feed for row in stored_products(session, owner.id)}
         quizzes = live_quizzes(session, owner.id)
-    served = tuple(each for quiz in quizzes if (each := parts.live.live(slug, quiz)))
+    served = tuple(each for quiz in quizzes if (each := services.live.live(slug, quiz)))
     variants = {str(feed["variant_id"]): sku for sku, feed in known.items() if feed.get("variant_id")}
     for each in served:
         variants |= {product.variant_id: product.sku for product in _products(each) if product.variant_id}
@@ -129,9 +129,9 @@ def _digest(files: Sequence[BinaryIO], needed: _Needed) -> str:
     return whole.hexdigest()
 
 
-def _take_over(parts: Parts, needed: _Needed, asked: Asked, told: Survey, kind: str, digest: str) -> FeedReport:
+def _take_over(services: Services, needed: _Needed, asked: Asked, told: Survey, kind: str, digest: str) -> FeedReport:
     report = FeedReport(DONE, kind, told.items, len(told.found), problems=told.told, problems_more=told.more)
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = _own_row(session, needed.shop, asked)
         if row is None:
             return FeedReport(FAILED, error="Nothing was changed: the feed was changed meanwhile.")
@@ -145,18 +145,18 @@ def _take_over(parts: Parts, needed: _Needed, asked: Asked, told: Survey, kind: 
                 "before are not in this feed. That looks like a broken feed."
             )
         else:
-            report.changed = _change(session, parts, needed.shop, known, told, report.vanished)
+            report.changed = _change(session, services, needed.shop, known, told, report.vanished)
             report.problems = _first_of_all(needed, told, report)
             row.seen_digest = "" if any(each.dated for each in told.found.values()) else digest
-        _keep(session, parts, needed.shop, row, asked, report)
+        _keep(session, services, needed.shop, row, asked, report)
     if report.changed:
-        parts.moved(f"{needed.shop.slug}/catalogue")
+        services.moved(f"{needed.shop.slug}/catalogue")
     return report
 
 
 def _change(
     session: Session,
-    parts: Parts,
+    services: Services,
     shop: Shop,
     known: dict[str, StoredProduct],
     told: Survey,
@@ -173,7 +173,7 @@ def _change(
         if row is None:
             row = StoredProduct(shop_id=shop.id, sku=sku, blocked=False, block_reason="")
             session.add(row)
-        row.feed, row.updated_at = fresh[sku], parts.now()
+        row.feed, row.updated_at = fresh[sku], services.now()
     if changed:
         move_revision(session, shop.id)
     return changed
@@ -200,12 +200,12 @@ def _barred(needed: _Needed, told: Survey) -> list[str]:
 # What a run came to ----------------------------------------------------------------------------------
 
 
-def keep_report(parts: Parts, shop: Shop, asked: Asked, report: FeedReport) -> FeedReport:
+def keep_report(services: Services, shop: Shop, asked: Asked, report: FeedReport) -> FeedReport:
     """Note with the feed what a run came to that changed nothing; the report."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = _own_row(session, shop, asked)
         if row is not None:
-            _keep(session, parts, shop, row, asked, report)
+            _keep(session, services, shop, row, asked, report)
     return report
 
 
@@ -220,8 +220,8 @@ def _own_row(session: Session, shop: Shop, asked: Asked) -> Feed | None:
     return row
 
 
-def _keep(session: Session, parts: Parts, shop: Shop, row: Feed, asked: Asked, report: FeedReport) -> None:
-    now, before = parts.now(), row.outcome
+def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: Asked, report: FeedReport) -> None:
+    now, before = services.now(), row.outcome
     if report.outcome in (DONE, UNCHANGED):
         row.last_good_at = now
     if report.outcome != UNCHANGED:

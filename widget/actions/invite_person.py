@@ -11,13 +11,13 @@ from widget.domain.roles import MEANS, ROLES
 from widget.mail.blocks import Block, Button, Paragraph, Span
 from widget.mail.letter import Written
 from widget.mail.message import checked_address
-from widget.parts import Parts
 from widget.passwords import new_token
+from widget.services import Services
 from widget.storage.people import Membership, Person, membership, owns_all_of
 from widget.storage.shops import Shop, shop_by_slug
 
 
-def invite_person(parts: Parts, *, shop: str, email: str, role: str, name: str, by: Person) -> Person:
+def invite_person(services: Services, *, shop: str, email: str, role: str, name: str, by: Person) -> Person:
     """Invite somebody to a shop: the email is queued with the membership, which takes effect by its link.
 
     What comes back is the same whether or not the address had an account. Raises UnknownShop, BadMember, BadAddress.
@@ -25,45 +25,45 @@ def invite_person(parts: Parts, *, shop: str, email: str, role: str, name: str, 
     if role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
     address = checked_address(email).casefold()
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner = shop_by_slug(session, shop, lock=True)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        person = person_in(parts, session, owner, address, role, name)
-        tell(parts, session, owner, by, "person_added", f"{address} as {role}")
-        token = make_link(parts, session, person, owner, mailed=True)
-        written = _invitation(parts, owner, by, role, token)
-        queue_message(parts, session, owner, written, recipient=address, kind=INVITATION, about=person.id)
-        tell(parts, session, owner, by, "invitation_queued", f"to {address}")
+        person = person_in(services, session, owner, address, role, name)
+        tell(services, session, owner, by, "person_added", f"{address} as {role}")
+        token = make_link(services, session, person, owner, mailed=True)
+        written = _invitation(services, owner, by, role, token)
+        queue_message(services, session, owner, written, recipient=address, kind=INVITATION, about=person.id)
+        tell(services, session, owner, by, "invitation_queued", f"to {address}")
         return person
 
 
-def send_fresh_link(parts: Parts, *, shop: str, person_id: int, by: Person) -> Person:
+def send_fresh_link(services: Services, *, shop: str, person_id: int, by: Person) -> Person:
     """Mail somebody a link: to accept the invitation, or to choose a new password. Raises BadMember."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner, person, member = _member(session, shop, person_id)
-        token = make_link(parts, session, person, owner, mailed=True)
+        token = make_link(services, session, person, owner, mailed=True)
         if member.active_at is None:
-            written, kind = _invitation(parts, owner, by, member.role, token), INVITATION
+            written, kind = _invitation(services, owner, by, member.role, token), INVITATION
         else:
-            written, kind = _password_link(parts, owner, by, token), PASSWORD_LINK
-        queue_message(parts, session, owner, written, recipient=person.email, kind=kind, about=person.id)
-        tell(parts, session, owner, by, "fresh_link_queued", f"to {person.email}")
+            written, kind = _password_link(services, owner, by, token), PASSWORD_LINK
+        queue_message(services, session, owner, written, recipient=person.email, kind=kind, about=person.id)
+        tell(services, session, owner, by, "fresh_link_queued", f"to {person.email}")
         return person
 
 
-def link_to_hand_over(parts: Parts, *, shop: str, person_id: int, by: Person) -> str:
+def link_to_hand_over(services: Services, *, shop: str, person_id: int, by: Person) -> str:
     """A link to pass on where no email arrives. Raises BadMember.
 
     It opens an account that belongs to the asking owner's shops alone, and leaves it unverified. For any other it opens
     nothing, which must not show: a link that lets somebody in would let its bearer into those other shops as well.
     """
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner, person, _ = _member(session, shop, person_id)
         mine = owns_all_of(session, by.id, person.id)
-        token = make_link(parts, session, person, owner, mailed=False) if mine else new_token()
-        tell(parts, session, owner, by, "link_handed_over", f"for {person.email}")
-        return f"{parts.settings.public_url}/console/come-in/{token}"
+        token = make_link(services, session, person, owner, mailed=False) if mine else new_token()
+        tell(services, session, owner, by, "link_handed_over", f"for {person.email}")
+        return f"{services.settings.public_url}/console/come-in/{token}"
 
 
 def _member(session: Session, shop: str, person_id: int) -> tuple[Shop, Person, Membership]:
@@ -75,7 +75,7 @@ def _member(session: Session, shop: str, person_id: int) -> tuple[Shop, Person, 
     return owner, person, member
 
 
-def _invitation(parts: Parts, shop: Shop, by: Person, role: str, token: str) -> Written:
+def _invitation(services: Services, shop: Shop, by: Person, role: str, token: str) -> Written:
     because = (
         f"You get this email because {by.told} entered your address. If that was a mistake, there is nothing to do."
     )
@@ -83,17 +83,17 @@ def _invitation(parts: Parts, shop: Shop, by: Person, role: str, token: str) -> 
         Paragraph(
             (Span(f"{by.told} invites you to the quiz of {shop.name} as {_a(role)}: somebody who {MEANS[role]}."),)
         ),
-        Button("Accept the invitation", f"{parts.settings.public_url}/console/come-in/{token}"),
+        Button("Accept the invitation", f"{services.settings.public_url}/console/come-in/{token}"),
         Paragraph((Span("The button works once, for three days. Nothing changes until you press it."),)),
     ]
     return system_email(shop, f"{by.told} invites you to {shop.name}: Recovery Quiz", because, blocks)
 
 
-def _password_link(parts: Parts, shop: Shop, by: Person, token: str) -> Written:
+def _password_link(services: Services, shop: Shop, by: Person, token: str) -> Written:
     because = f"You get this email because {by.told} asked for it. If you need no link, do nothing."
     blocks: list[Block] = [
         Paragraph((Span(f"{by.told} sends you a link to choose a new password for the console of {shop.name}."),)),
-        Button("Choose a password", f"{parts.settings.public_url}/console/come-in/{token}"),
+        Button("Choose a password", f"{services.settings.public_url}/console/come-in/{token}"),
         Paragraph((Span("It works once, for three days. Until then your current password stays good."),)),
     ]
     return system_email(shop, f"{by.told} sends you a fresh link to {shop.name}: Recovery Quiz", because, blocks)

@@ -21,8 +21,8 @@ from widget.domain.pack import PRODUCTS
 from widget.domain.product import Product
 from widget.domain.shoppers import Bought, Visit, visits
 from widget.live import Served
-from widget.parts import Parts
 from widget.recorder import CountKey, counted_row
+from widget.services import Services
 from widget.storage.contacts import GRANTED, MARKETING, WITHDRAWN, Consent, Contact
 from widget.storage.content import live_quizzes
 from widget.storage.letters import Letter
@@ -60,25 +60,25 @@ class Loaded:
 
 
 def load_demo(
-    parts: Parts, *, days: int = DAYS, number: int = VISITS, again: bool = False, progress: Progress = None
+    services: Services, *, days: int = DAYS, number: int = VISITS, again: bool = False, progress: Progress = None
 ) -> Loaded | None:
     """Invent ``number`` visits over the last days; None when that was done before, unless ``again``.
 
     Tallies and orders go back all the way, single responses only as long as they would be kept. Raises CannotLoad.
     """
-    if not parts.settings.local:
+    if not services.settings.local:
         raise CannotLoad("sample traffic is for local mode alone: invented figures have no place elsewhere")
-    with parts.reads() as session:
+    with services.reads() as session:
         shop = shop_by_slug(session, SHOP)
         quizzes = live_quizzes(session, shop.id) if shop else []
         run = _runs(session, shop.id) if shop else 0
-    served = parts.live.live(SHOP, quizzes[0]) if quizzes else None
+    served = services.live.live(SHOP, quizzes[0]) if quizzes else None
     if served is None:
         raise CannotLoad("there is no demo shop yet: start 'recovery-quiz run' once")
     if run and not again:
         return None
-    loading = _Loading(parts, served, run + 1)
-    for at, visit in enumerate(visits(served.engine, now=parts.now(), days=days, number=number, seed=f"leg-{run}")):
+    loading = _Loading(services, served, run + 1)
+    for at, visit in enumerate(visits(served.engine, now=services.now(), days=days, number=number, seed=f"leg-{run}")):
         loading.take(visit)
         if at % BATCH == BATCH - 1:
             loading.store()
@@ -97,8 +97,8 @@ def _runs(session: Session, shop_id: int) -> int:
 class _Loading:
     """Gathers rows of visits and stores them in batches."""
 
-    def __init__(self, parts: Parts, served: Served, run: int) -> None:
-        self.parts, self.served, self.now = parts, served, parts.now()
+    def __init__(self, services: Services, served: Served, run: int) -> None:
+        self.services, self.served, self.now = services, served, services.now()
         self.prefix = f"{PREFIX}{run}-"
         self.products = {each.sku: each for each in served.engine.shelf.products}
         self.letters = {each.id: each for each in served.engine.rules.pack.letters}
@@ -215,7 +215,7 @@ class _Loading:
 
     def store(self) -> None:
         """What was gathered, in one transaction."""
-        with self.parts.sessions.begin() as session:
+        with self.services.sessions.begin() as session:
             if self.responses:
                 add_responses(session, self.responses)
             add_tallies(session, self.tallies)

@@ -9,31 +9,31 @@ from sqlalchemy import select
 from widget.actions.errors import UnknownQuiz, UnknownShop
 from widget.actions.publish_content import UnknownVersion
 from widget.domain.engine.live import Engine
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.responses import Response
 from widget.storage.shops import shop_by_slug
 
 
-def load_version(parts: Parts, *, shop: str, quiz: str, number: int | None) -> Engine:
+def load_version(services: Services, *, shop: str, quiz: str, number: int | None) -> Engine:
     """The version (the live one if None), with prices, stock and blocks as the shop has them now.
 
     Raises UnknownQuiz (nothing is live), UnknownVersion.
     """
-    live = parts.live.live(shop, quiz)
+    live = services.live.live(shop, quiz)
     if live is None:
         raise UnknownQuiz(f"shop '{shop}' has no live quiz '{quiz}'")
-    served = live if number is None else parts.live.version(shop, quiz, number)
+    served = live if number is None else services.live.version(shop, quiz, number)
     if served is None:
         raise UnknownVersion(f"quiz '{quiz}' of shop '{shop}' has no version {number}")
     return served.engine
 
 
-def load_responses(parts: Parts, *, shop: str, quiz: str, days: int) -> list[dict[str, list[str]]]:
+def load_responses(services: Services, *, shop: str, quiz: str, days: int) -> list[dict[str, list[str]]]:
     """The anonymous answers of the last days. Raises UnknownShop."""
-    with parts.sessions() as session:
+    with services.sessions() as session:
         owner = shop_by_slug(session, shop)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        since = parts.now() - timedelta(days=days)
+        since = services.now() - timedelta(days=days)
         wanted = (Response.shop_id == owner.id, Response.quiz == quiz, Response.created_at >= since)
         return list(session.scalars(select(Response.answers).where(*wanted)))

@@ -7,23 +7,23 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from widget.domain.letter import PLANNED
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.letters import Letter
 
 
-def waiting_letters(parts: Parts) -> list[tuple[str, datetime]]:
+def waiting_letters(services: Services) -> list[tuple[str, datetime]]:
     """(letter, when it is due) of what is planned, soonest first."""
-    with parts.reads() as session:
+    with services.reads() as session:
         rows = session.execute(
             select(Letter.letter, Letter.due_at).where(Letter.state == PLANNED).order_by(Letter.due_at)
         )
         return [(letter, due_at) for letter, due_at in rows]
 
 
-def move_to_next_letter(parts: Parts) -> datetime | None:
+def move_to_next_letter(services: Services) -> datetime | None:
     """Make it the moment the next planned letter is due; None when nothing waits. Never moves back."""
-    coming = [due_at for _, due_at in waiting_letters(parts) if due_at > parts.now()]
+    coming = [due_at for _, due_at in waiting_letters(services) if due_at > services.now()]
     if not coming:
         return None
-    parts.clock.move_to(coming[0] + timedelta(seconds=1))
+    services.clock.move_to(coming[0] + timedelta(seconds=1))
     return coming[0]

@@ -31,7 +31,7 @@ from widget.domain.order import kept_lines
 from widget.domain.schedule import Bought, LetterFacts, answered_uses, condition_holds, due_at, known_zone
 from widget.live import Served
 from widget.nudges import EMAILS, nudge
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import GRANTED, HEALTH_DATA, MARKETING, Contact, consent_state
 from widget.storage.content import live_quizzes
 from widget.storage.letters import Letter, add_letter, letters_of_order
@@ -50,12 +50,12 @@ _EVENT_OF = {
 }
 
 
-def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order, *, visit: str) -> None:
+def plan_order_letters(services: Services, session: Session, shop: Shop, order: Order, *, visit: str) -> None:
     """Plan the order's letters, and date those not yet on their way anew. Test orders get none."""
     if order.contact_id is None or order.test:
         return
     planned = {(each.sequence, each.step): each for each in letters_of_order(session, order.id)}
-    served = _content_for(parts, session, shop, visit, list(planned.values()))
+    served = _content_for(services, session, shop, visit, list(planned.values()))
     if served is None:
         return
     _hand_over(planned.values(), order.contact_id)
@@ -63,7 +63,7 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
         visit = ""  # Whoever took the quiz is not who gets the letters: their answers are not used.
     bought = bought_products(served, order.lines, order.refunds)
     zone = zone_of(session, shop, order.contact_id, order)
-    uses = _answered_uses(parts, session, served, order.contact_id, visit, list(planned.values()))
+    uses = _answered_uses(services, session, served, order.contact_id, visit, list(planned.values()))
     events = {name: getattr(order, f"{name}_at") for name in ("placed", "fulfilled", "delivered")}
     for sequence in served.engine.rules.pack.sequences:
         if sequence.trigger not in _EVENT_OF or getattr(order, _EVENT_OF[sequence.trigger]) is None:
@@ -75,8 +75,8 @@ def plan_order_letters(parts: Parts, session: Session, shop: Shop, order: Order,
                 if moment and known.attempts == 0:
                     known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
             elif known is None and moment and _concerns(step, bought):
-                code = _agreed_code(parts, session, served, order.contact_id, visit)
-                row = _row(parts, shop, served, sequence, step, moment)
+                code = _agreed_code(services, session, served, order.contact_id, visit)
+                row = _row(services, shop, served, sequence, step, moment)
                 row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
                 # The language it will be written in, so that the results page counts it where its clicks are.
                 locale = locale_for(served.engine.rules.pack, order.locale)
@@ -93,42 +93,49 @@ def _hand_over(letters: Iterable[Letter], contact_id: int) -> None:
 
 
 def plan_result_letters(
-    parts: Parts, session: Session, served: Served, *, contact_id: int, code: str, locale: str, consents: frozenset[str]
+    services: Services,
+    session: Session,
+    served: Served,
+    *,
+    contact_id: int,
+    code: str,
+    locale: str,
+    consents: frozenset[str],
 ) -> int:
     """Plan what a shopper asked for with a result; how many letters that made.
 
     Asking again while a letter is on its way makes none; asking again afterwards makes a new one.
     """
-    answers = _opened(parts, served, code) if HEALTH_DATA in consents else None
+    answers = _opened(services, served, code) if HEALTH_DATA in consents else None
     facts = LetterFacts(
         consents=consents,
-        outcome=outcome_of(parts, served, answers) if answers else None,
+        outcome=outcome_of(services, served, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
     )
     # A code is the same for the same answers: a piece of it, or the same mark for two people, would tell them to
     # whoever asks for all results.
-    about = f"{contact_id}:{parts.seals.mark(f'{contact_id} {code}')}"
+    about = f"{contact_id}:{services.seals.mark(f'{contact_id} {code}')}"
     trigger_id = f"{about}:{_finished(session, served.shop.id, about)}"
     return _plan_now(
-        parts, session, served, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code
+        services, session, served, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code
     )
 
 
-def plan_confirmed_letters(parts: Parts, session: Session, shop: Shop, *, contact_id: int, locale: str) -> int:
+def plan_confirmed_letters(services: Services, session: Session, shop: Shop, *, contact_id: int, locale: str) -> int:
     """Plan what follows a confirmed consent; once for each contact."""
     made = 0
     for quiz in live_quizzes(session, shop.id):
-        served = parts.live.live(shop.slug, quiz)
+        served = services.live.live(shop.slug, quiz)
         facts = LetterFacts(consents=frozenset({MARKETING}))
         if served:
             made += _plan_now(
-                parts, session, served, "consent.confirmed", facts, contact_id, locale, trigger_id=str(contact_id)
+                services, session, served, "consent.confirmed", facts, contact_id, locale, trigger_id=str(contact_id)
             )
     return made
 
 
 def _plan_now(
-    parts: Parts,
+    services: Services,
     session: Session,
     served: Served,
     trigger: str,
@@ -143,15 +150,15 @@ def _plan_now(
     zone = zone_of(session, served.shop, contact_id)
     for sequence in served.engine.rules.pack.sequences:
         for step in sequence.steps if sequence.trigger == trigger else ():
-            moment = due_at(step, {"placed": parts.now()}, (), zone)
+            moment = due_at(step, {"placed": services.now()}, (), zone)
             if moment and condition_holds(step.when, facts):
-                row = _row(parts, served.shop, served, sequence, step, moment)
+                row = _row(services, served.shop, served, sequence, step, moment)
                 spoken = locale_for(served.engine.rules.pack, locale)
                 row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
                 row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
                 row["variant"] = variant_of(step, trigger_id)
                 made += add_letter(session, row)
-                if moment <= parts.now():
+                if moment <= services.now():
                     nudge(session, EMAILS)
     return made
 
@@ -164,21 +171,21 @@ def _finished(session: Session, shop_id: int, about: str) -> int:
     return int(session.scalar(query.where(Letter.trigger_id.startswith(about, autoescape=True))) or 0)
 
 
-def usable_answers(parts: Parts, served: Served, letter: Letter) -> dict[str, list[str]] | None:
+def usable_answers(services: Services, served: Served, letter: Letter) -> dict[str, list[str]] | None:
     """The answers a letter goes back to, if it has any that may be used."""
-    return _opened(parts, served, letter.result_code) if letter.result_code else None
+    return _opened(services, served, letter.result_code) if letter.result_code else None
 
 
-def _opened(parts: Parts, served: Served, code: str) -> dict[str, list[str]] | None:
+def _opened(services: Services, served: Served, code: str) -> dict[str, list[str]] | None:
     try:
-        return open_result(parts, served.shop.slug, code)[1]
+        return open_result(services, served.shop.slug, code)[1]
     except UnknownResult:
         return None  # The keys were changed since: as if there were no answers.
 
 
-def outcome_of(parts: Parts, served: Served, answers: dict[str, list[str]]) -> str:
+def outcome_of(services: Services, served: Served, answers: dict[str, list[str]]) -> str:
     """The outcome of these answers, today's safety included."""
-    live = parts.live.live(served.shop.slug, served.quiz)
+    live = services.live.live(served.shop.slug, served.quiz)
     screening = screen(live.engine.rules, answers) if live else None
     return evaluate(served.engine.rules, served.engine.shelf, answers, screening).outcome
 
@@ -198,12 +205,12 @@ def zone_of(session: Session, shop: Shop, contact_id: int, order: Order | None =
 
 
 def _answered_uses(
-    parts: Parts, session: Session, served: Served, contact_id: int, visit: str, planned: list[Letter]
+    services: Services, session: Session, served: Served, contact_id: int, visit: str, planned: list[Letter]
 ) -> Decimal | None:
     """What the answers say of how often it is used, where they may be used; those sealed with a letter count on."""
     code = next((each.result_code for each in planned if each.result_code), "")
-    code = code or _agreed_code(parts, session, served, contact_id, visit)
-    answers = _opened(parts, served, code) if code else None
+    code = code or _agreed_code(services, session, served, contact_id, visit)
+    answers = _opened(services, served, code) if code else None
     return answered_uses(served.engine.rules.pack.quiz.questions, answers) if answers else None
 
 
@@ -222,15 +229,15 @@ def bought_products(
     return tuple(found)
 
 
-def _content_for(parts: Parts, session: Session, shop: Shop, visit: str, planned: list[Letter]) -> Served | None:
+def _content_for(services: Services, session: Session, shop: Shop, visit: str, planned: list[Letter]) -> Served | None:
     """The content that the order's letters were planned with, else what the shopper saw, else the first live quiz."""
     if planned:
-        return parts.live.version(shop.slug, planned[0].quiz, planned[0].version)
+        return services.live.version(shop.slug, planned[0].quiz, planned[0].version)
     response = response_by_visit(session, shop.id, visit) if visit else None
     if response:
-        return parts.live.version(shop.slug, response.quiz, response.version)
+        return services.live.version(shop.slug, response.quiz, response.version)
     quizzes = live_quizzes(session, shop.id)
-    return parts.live.live(shop.slug, quizzes[0]) if quizzes else None
+    return services.live.live(shop.slug, quizzes[0]) if quizzes else None
 
 
 def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
@@ -240,15 +247,17 @@ def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
     return any(all(condition_holds(type(step.when)(((term,),)), facts) for term in clause) for clause in clauses)
 
 
-def _agreed_code(parts: Parts, session: Session, served: Served, contact_id: int, visit: str) -> str:
+def _agreed_code(services: Services, session: Session, served: Served, contact_id: int, visit: str) -> str:
     """The sealed answers of the visit, only for someone who agreed to have them used."""
     response = response_by_visit(session, served.shop.id, visit) if visit else None
     if response is None or consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
         return ""
-    return result_code(parts, served, response.answers)
+    return result_code(services, served, response.answers)
 
 
-def _row(parts: Parts, shop: Shop, served: Served, sequence: Sequence, step: Step, moment: datetime) -> dict[str, Any]:
+def _row(
+    services: Services, shop: Shop, served: Served, sequence: Sequence, step: Step, moment: datetime
+) -> dict[str, Any]:
     return {
         "shop_id": shop.id,
         "quiz": served.quiz,
@@ -261,10 +270,10 @@ def _row(parts: Parts, shop: Shop, served: Served, sequence: Sequence, step: Ste
         "reason": "",
         "due_at": moment,
         "valid_until": moment + timedelta(days=step.valid_days),
-        "changed_at": parts.now(),
+        "changed_at": services.now(),
         "attempts": 0,
         "message_id": "",
         "variant": "",
         "answer": "",
-        "decisions": [{"at": parts.now().isoformat(), "state": PLANNED, "reason": "planned"}],
+        "decisions": [{"at": services.now().isoformat(), "state": PLANNED, "reason": "planned"}],
     }

@@ -8,7 +8,7 @@ from widget.actions.check_content import check_content
 from widget.actions.errors import ActionError, UnknownShop
 from widget.content.reader import read_files
 from widget.content.reading import Located
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.content import Publication, live_publication, version_by_number, was_live
 from widget.storage.shops import Shop, shop_by_slug
 
@@ -30,7 +30,7 @@ class NotPublishable(ActionError):
 
 
 def publish_content(
-    parts: Parts, *, shop: str, quiz: str, number: int, author: str = "", checked: bool = False
+    services: Services, *, shop: str, quiz: str, number: int, author: str = "", checked: bool = False
 ) -> bool:
     """Make a version live (also an older one: that is a rollback); False when it is live already.
 
@@ -38,11 +38,11 @@ def publish_content(
     Raises UnknownShop, UnknownVersion, NotPublishable.
     """
     if not checked:
-        check_version(parts, shop, quiz, number)
-    with parts.sessions.begin() as session:
-        moved = move_pointer(parts, session, locked_shop(session, shop), quiz, number, author)
+        check_version(services, shop, quiz, number)
+    with services.sessions.begin() as session:
+        moved = move_pointer(services, session, locked_shop(session, shop), quiz, number, author)
     if moved:
-        parts.moved(f"{shop}/{quiz}")
+        services.moved(f"{shop}/{quiz}")
     return moved
 
 
@@ -57,7 +57,7 @@ def locked_shop(session: Session, shop: str) -> Shop:
     return owner
 
 
-def move_pointer(parts: Parts, session: Session, shop: Shop, quiz: str, number: int, author: str) -> bool:
+def move_pointer(services: Services, session: Session, shop: Shop, quiz: str, number: int, author: str) -> bool:
     """Make a version live in the transaction that holds the shop's lock; False when it is. Raises UnknownVersion."""
     if version_by_number(session, shop.id, quiz, number) is None:
         raise UnknownVersion(f"quiz '{quiz}' has no version {number}")
@@ -65,22 +65,22 @@ def move_pointer(parts: Parts, session: Session, shop: Shop, quiz: str, number: 
     if live and live.number == number:
         return False
     sequence = live.sequence + 1 if live else 1
-    at = parts.now()
+    at = services.now()
     session.add(Publication(shop_id=shop.id, quiz=quiz, sequence=sequence, number=number, author=author, at=at))
     return True
 
 
-def check_version(parts: Parts, shop: str, quiz: str, number: int) -> None:
+def check_version(services: Services, shop: str, quiz: str, number: int) -> None:
     """Errors stop a version that is new; going back to one that was live before is always possible. It takes its
     time, so nothing is locked meanwhile. Raises NotPublishable.
     """
-    with parts.sessions() as session:
+    with services.sessions() as session:
         owner = shop_by_slug(session, shop)
         version = version_by_number(session, owner.id, quiz, number) if owner else None
         if owner is None or version is None or was_live(session, owner.id, quiz, number):
             return
         files = version.files
     reading = read_files(files, [])
-    check_content(reading, today=parts.now().date())
+    check_content(reading, today=services.now().date())
     if reading.errors:
         raise NotPublishable(reading.errors)

@@ -15,7 +15,7 @@ from widget.actions.publish_content import NotPublishable, check_version, locked
 from widget.content.editing import differences
 from widget.content.reader import read_files
 from widget.deadline import is_time_limit
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.audit import note as log_note
 from widget.storage.content import ContentVersion, live_publication, was_live
 from widget.storage.drafts import Draft, PlannedPublish, due_publishes
@@ -62,26 +62,26 @@ def changes_in_words(opened: OpenDraft) -> str:
     return f"{', '.join(told)} changed" if told else "nothing changed"
 
 
-def publish_draft(parts: Parts, *, shop: str, quiz: str, by: Person, note: str, revision: int) -> int:
+def publish_draft(services: Services, *, shop: str, quiz: str, by: Person, note: str, revision: int) -> int:
     """Publish the draft now; the number of the version.
 
     Raises DraftMoved, SecondPersonNeeded, NotPublishable.
     """
-    opened = _looked_at(parts, shop, quiz, revision)
+    opened = _looked_at(services, shop, quiz, revision)
     if opened.shop.approval:
         raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
-    version = _import(parts, opened, by, note)
-    with parts.sessions.begin() as session:
+    version = _import(services, opened, by, note)
+    with services.sessions.begin() as session:
         owner = locked_shop(session, shop)
         if owner.approval:
             raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
         _refuse_if_moved(session, owner, opened, version.number)
-        moved = move_pointer(parts, session, owner, quiz, version.number, by.told)
+        moved = move_pointer(services, session, owner, quiz, version.number, by.told)
         if moved:
-            _note(parts, session, owner.id, by, "published", f"{quiz}: version {version.number}. {note}")
+            _note(services, session, owner.id, by, "published", f"{quiz}: version {version.number}. {note}")
     if moved:  # Else it was a double click, and the first one does the rest.
-        parts.moved(f"{shop}/{quiz}")
-        _start_afresh(parts, opened, by, version)
+        services.moved(f"{shop}/{quiz}")
+        _start_afresh(services, opened, by, version)
     return version.number
 
 
@@ -99,30 +99,30 @@ def _refuse_if_moved(session: Session, shop: Shop, opened: OpenDraft, number: in
         )
 
 
-def _looked_at(parts: Parts, shop: str, quiz: str, revision: int) -> OpenDraft:
-    opened = open_draft(parts, shop=shop, quiz=quiz)
+def _looked_at(services: Services, shop: str, quiz: str, revision: int) -> OpenDraft:
+    opened = open_draft(services, shop=shop, quiz=quiz)
     if opened.draft.revision != revision:
         raise DraftMoved("Somebody changed the draft since you opened this page. Look at the impact once more.")
     return opened
 
 
-def _import(parts: Parts, opened: OpenDraft, by: Person, note: str) -> ContentVersion:
+def _import(services: Services, opened: OpenDraft, by: Person, note: str) -> ContentVersion:
     reading = read_files(opened.draft.files, [])
-    check_content(reading, today=parts.now().date())
+    check_content(reading, today=services.now().date())
     if reading.errors:
         raise NotPublishable(reading.errors)  # Before anything is kept: a version that cannot go live is none.
     words = f"{note.strip()[:500]}\n{changes_in_words(opened)}"
-    return import_content(parts, shop=opened.shop.slug, files=opened.draft.files, author=by.told, note=words)
+    return import_content(services, shop=opened.shop.slug, files=opened.draft.files, author=by.told, note=words)
 
 
-def _start_afresh(parts: Parts, opened: OpenDraft, by: Person, version: ContentVersion) -> None:
+def _start_afresh(services: Services, opened: OpenDraft, by: Person, version: ContentVersion) -> None:
     """The draft goes on from what is live now."""
     what = f"version {version.number} published"
-    reset_draft(parts, draft=opened.draft, by=by, files=dict(version.files), base=version.number, what=what)
+    reset_draft(services, draft=opened.draft, by=by, files=dict(version.files), base=version.number, what=what)
 
 
 def plan_publish(
-    parts: Parts,
+    services: Services,
     *,
     shop: str,
     quiz: str,
@@ -136,13 +136,13 @@ def plan_publish(
 
     The number of the version. Raises DraftMoved, BadTime, SecondPersonNeeded, NotPublishable.
     """
-    opened = _looked_at(parts, shop, quiz, revision)
-    if due_at is not None and due_at <= parts.now():
+    opened = _looked_at(services, shop, quiz, revision)
+    if due_at is not None and due_at <= services.now():
         raise BadTime("That moment has passed. Choose a later one, or publish now.")
     if due_at is not None and opened.shop.approval:
         raise SecondPersonNeeded("In this shop a second person publishes. Ask one first.")
-    version = _import(parts, opened, by, note)
-    with parts.sessions.begin() as session:
+    version = _import(services, opened, by, note)
+    with services.sessions.begin() as session:
         if due_at is not None and locked_shop(session, shop).approval:
             raise SecondPersonNeeded("In this shop a second person publishes. Ask one first.")
         session.add(
@@ -156,21 +156,21 @@ def plan_publish(
                 who=by.told,
                 approver_id=approver_id,
                 state=WAITING,
-                at=parts.now(),
+                at=services.now(),
             )
         )
         when = f"for {due_at:%Y-%m-%d %H:%M} UTC" if due_at else "for a second person to publish"
         about = f"{quiz}: version {version.number} {when}"
-        _note(parts, session, opened.shop.id, by, "publish_planned", about)
+        _note(services, session, opened.shop.id, by, "publish_planned", about)
     return version.number
 
 
-def agree_to_publish(parts: Parts, *, shop: str, planned_id: int, by: Person) -> int:
+def agree_to_publish(services: Services, *, shop: str, planned_id: int, by: Person) -> int:
     """Publish what somebody else asked for. Raises SecondPersonNeeded, NotPublishable, ActionError."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row, _ = _planned(session, shop, planned_id)
         _refuse_own(row, by)
-    _publish_planned(parts, shop, row, by)
+    _publish_planned(services, shop, row, by)
     return row.number
 
 
@@ -179,14 +179,14 @@ def _refuse_own(row: PlannedPublish, by: Person | None) -> None:
         raise SecondPersonNeeded("You asked for this yourself: it takes a second person.")
 
 
-def _publish_planned(parts: Parts, shop: str, planned: PlannedPublish, by: Person | None) -> None:
+def _publish_planned(services: Services, shop: str, planned: PlannedPublish, by: Person | None) -> None:
     """Check with nothing locked; then, in one transaction, look whether it still stands, publish, and say so.
 
     Raises ActionError. Whoever dropped the plan, or published something else, while the checks ran has won.
     """
     try:
-        check_version(parts, shop, planned.quiz, planned.number)
-        with parts.sessions.begin() as session:
+        check_version(services, shop, planned.quiz, planned.number)
+        with services.sessions.begin() as session:
             owner = locked_shop(session, shop)
             row, _ = _planned(session, shop, planned.id)
             _refuse_own(row, by)
@@ -194,18 +194,18 @@ def _publish_planned(parts: Parts, shop: str, planned: PlannedPublish, by: Perso
                 raise SecondPersonNeeded("since this was planned, the shop asks for a second person: ask one")
             _refuse_if_overtaken(session, row)
             author = by.told if by else row.who
-            moved = move_pointer(parts, session, owner, row.quiz, row.number, author)
+            moved = move_pointer(services, session, owner, row.quiz, row.number, author)
             how = f"asked for by {row.who}" if by else f"planned by {row.who}"
             row.state, row.reason = DONE, "" if moved else "it was live already"
             about = f"{row.quiz}: version {row.number}, {how}. {row.note}".strip()
-            _note(parts, session, owner.id, by, "published", about)
+            _note(services, session, owner.id, by, "published", about)
     except Settled:
         raise
     except ActionError as error:
-        _fail(parts, planned.id, by, str(error))
+        _fail(services, planned.id, by, str(error))
         raise
     if moved:
-        parts.moved(f"{shop}/{planned.quiz}")
+        services.moved(f"{shop}/{planned.quiz}")
 
 
 def _refuse_if_overtaken(session: Session, row: PlannedPublish) -> None:
@@ -215,13 +215,13 @@ def _refuse_if_overtaken(session: Session, row: PlannedPublish) -> None:
         raise Overtaken(f"version {live.number} went live since; publish anew from the draft of today")
 
 
-def drop_plan(parts: Parts, *, shop: str, planned_id: int, by: Person) -> None:
+def drop_plan(services: Services, *, shop: str, planned_id: int, by: Person) -> None:
     """Do not publish it after all. Raises ActionError."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         locked_shop(session, shop)  # Whoever publishes it holds this lock: one of the two is first, and the other told.
         row, owner = _planned(session, shop, planned_id)
         row.state, row.reason = DROPPED, f"dropped by {by.told}"
-        _note(parts, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
+        _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
 
 
 def _planned(session: Session, shop: str, planned_id: int) -> tuple[PlannedPublish, Shop]:
@@ -232,17 +232,17 @@ def _planned(session: Session, shop: str, planned_id: int) -> tuple[PlannedPubli
     return row, owner
 
 
-def publish_due(parts: Parts) -> int:
+def publish_due(services: Services) -> int:
     """For workers: publish what is due; all checks run again, and what fails them is not published, and says so."""
-    with parts.reads() as session:
-        due = due_publishes(session, parts.now())
+    with services.reads() as session:
+        due = due_publishes(session, services.now())
     for planned_id in due:
-        with parts.reads() as session:
+        with services.reads() as session:
             row = session.get_one(PlannedPublish, planned_id)
             slug = session.get_one(Shop, row.shop_id).slug
         if row.state == WAITING:
             try:
-                _publish_planned(parts, slug, row, None)
+                _publish_planned(services, slug, row, None)
             except ActionError:
                 continue  # Kept with the plan, for people to see.
             except Exception as error:  # One plan must not hold up the others; it is tried again.
@@ -252,32 +252,34 @@ def publish_due(parts: Parts) -> int:
     return len(due)
 
 
-def _fail(parts: Parts, planned_id: int, by: Person | None, reason: str) -> None:
+def _fail(services: Services, planned_id: int, by: Person | None, reason: str) -> None:
     """Say why a plan was not published, once: of two workers the second finds it said."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = session.get_one(PlannedPublish, planned_id, with_for_update=True)
         if row.state == WAITING:
             row.state, row.reason = FAILED, reason[:500]
             about = f"{row.quiz}: version {row.number} was not published: {reason}"
-            _note(parts, session, row.shop_id, by, "publish_failed", about)
+            _note(services, session, row.shop_id, by, "publish_failed", about)
 
 
-def roll_back(parts: Parts, *, shop: str, quiz: str, number: int, by: Person) -> bool:
+def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: Person) -> bool:
     """Make an earlier version live again; False when it is live already. Raises NeverLive for any other."""
-    opened = open_draft(parts, shop=shop, quiz=quiz)
-    with parts.reads() as session:
+    opened = open_draft(services, shop=shop, quiz=quiz)
+    with services.reads() as session:
         if not was_live(session, opened.shop.id, quiz, number):
             raise NeverLive("Only a version that was live before can be gone back to.")
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         owner = locked_shop(session, shop)
-        moved = move_pointer(parts, session, owner, quiz, number, by.told)
+        moved = move_pointer(services, session, owner, quiz, number, by.told)
         if moved:
-            _note(parts, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")
+            _note(services, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")
     if moved:
-        parts.moved(f"{shop}/{quiz}")
+        services.moved(f"{shop}/{quiz}")
     return moved
 
 
-def _note(parts: Parts, session: Session, shop_id: int, by: Person | None, what: str, about: str) -> None:
+def _note(services: Services, session: Session, shop_id: int, by: Person | None, what: str, about: str) -> None:
     who = by.told if by else "the clock"
-    log_note(session, shop_id=shop_id, at=parts.now(), who=who, person_id=by.id if by else None, what=what, about=about)
+    log_note(
+        session, shop_id=shop_id, at=services.now(), who=who, person_id=by.id if by else None, what=what, about=about
+    )

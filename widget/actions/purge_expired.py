@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.database import Table, allow_long, scrub
 from widget.storage.drafts import DraftChange, PlannedPublish
@@ -72,20 +72,20 @@ class _Rule:
     past: Callable[[datetime], ColumnElement[bool]]
 
 
-def purge_expired(parts: Parts) -> int:
+def purge_expired(services: Services) -> int:
     """Delete or empty everything past its retention; the number of rows deleted."""
-    now = parts.now()
-    _empty(parts, now)
-    deleted = sum(_delete(parts, rule, now) for rule in _RULES)
-    deleted += _purge_contacts(parts, now)
-    _purge_users(parts, now)
-    scrub(parts.database)
+    now = services.now()
+    _empty(services, now)
+    deleted = sum(_delete(services, rule, now) for rule in _RULES)
+    deleted += _purge_contacts(services, now)
+    _purge_users(services, now)
+    scrub(services.database)
     return deleted
 
 
-def _empty(parts: Parts, now: datetime) -> None:
+def _empty(services: Services, now: datetime) -> None:
     """What goes before its row does."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         allow_long(session)
         copies = update(PrivacyRequest).where(PrivacyRequest.copy_until.is_not(None), PrivacyRequest.copy_until < now)
         session.execute(copies.values(sealed_copy="", copy_until=None))
@@ -93,12 +93,12 @@ def _empty(parts: Parts, now: datetime) -> None:
         session.execute(update(Letter).where(*settled).values(result_code=""))
 
 
-def _delete(parts: Parts, rule: _Rule, now: datetime) -> int:
+def _delete(services: Services, rule: _Rule, now: datetime) -> int:
     """In batches, each a transaction of its own."""
     key: Any = rule.table.__mapper__.primary_key[0]
     total = 0
     while True:
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             allow_long(session)
             some = list(session.scalars(select(key).where(rule.past(now)).limit(BATCH)))
             if some:
@@ -132,12 +132,12 @@ _RULES = (
 )
 
 
-def _purge_contacts(parts: Parts, now: datetime) -> int:
+def _purge_contacts(services: Services, now: datetime) -> int:
     """People nothing leads to any more: no order, no email that matters, no consent of late. What stays of them is the
     keyed hash of their address, where they said no."""
     total = 0
     while True:
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             allow_long(session)
             some = _idle_contacts(session, now)
             if some:
@@ -163,9 +163,9 @@ def _idle_contacts(session: Session, now: datetime) -> list[int]:
     return list(session.scalars(idle.with_for_update(skip_locked=True)))
 
 
-def _purge_users(parts: Parts, now: datetime) -> None:
+def _purge_users(services: Services, now: datetime) -> None:
     """Users who belong to no shop any more. Their row stays, since the audit log names it; it holds nothing of them."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         allow_long(session)
         belongs = exists().where(Membership.person_id == Person.id)
         seen = exists().where(SignIn.person_id == Person.id)

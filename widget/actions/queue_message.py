@@ -11,9 +11,9 @@ from widget.mail.letter import LetterFrame, Written
 from widget.mail.message import letter_message
 from widget.mail.text import text_part
 from widget.nudges import EMAILS, nudge
-from widget.parts import Parts
 from widget.passwords import new_token
 from widget.seals import OUTBOX
+from widget.services import Services
 from widget.storage.outbox import EXPORT, PLANNED, OutboxMessage
 from widget.storage.shops import Shop
 
@@ -22,10 +22,10 @@ INVITATION, PASSWORD_LINK, TEST, PRIVACY = "invitation", "password_link", "test"
 
 
 def queue_message(
-    parts: Parts, session: Session, shop: Shop, written: Written, *, recipient: str, kind: str, about: int = 0
+    services: Services, session: Session, shop: Shop, written: Written, *, recipient: str, kind: str, about: int = 0
 ) -> OutboxMessage:
     """The row of a message that a worker sends. Raises BadAddress."""
-    sender, now = parts.settings.mail_from, parts.now()
+    sender, now = services.settings.mail_from, services.now()
     message = letter_message(
         written,
         sender_name=shop.name,
@@ -40,8 +40,8 @@ def queue_message(
         shop_id=shop.id,
         kind=kind,
         about=about,
-        encrypted_recipient=parts.seals.seal(recipient, OUTBOX),
-        encrypted_message=parts.seals.seal_bytes(message.as_bytes(), OUTBOX),
+        encrypted_recipient=services.seals.seal(recipient, OUTBOX),
+        encrypted_message=services.seals.seal_bytes(message.as_bytes(), OUTBOX),
         state=PLANNED,
         due_at=now,
         created_at=now,

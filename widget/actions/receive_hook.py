@@ -13,8 +13,8 @@ from widget.actions.fetch_certificate import fetch_certificate
 from widget.domain.delivery import BadSignature, Delivery
 from widget.mail.reports.carriers import CARRIERS, Fetch
 from widget.nudges import WEBHOOKS, nudge
-from widget.parts import Parts
 from widget.seals import WEBHOOK_SECRET, Forged
+from widget.services import Services
 from widget.storage.connections import connection_of
 from widget.storage.hooks import add_hook, seen_since
 from widget.storage.shops import Shop, good_secrets, shop_by_slug
@@ -27,7 +27,7 @@ MAIL = "mail/"
 """Doors of mail carriers are called ``mail/ses`` and so on."""
 
 
-def receive_hook(parts: Parts, *, shop: str, headers: Mapping[str, str], body: bytes, door: str = ORDERS) -> bool:
+def receive_hook(services: Services, *, shop: str, headers: Mapping[str, str], body: bytes, door: str = ORDERS) -> bool:
     """Store a store's signed delivery; False when it is a repeat. Raises UnknownShop, BadSignature.
 
     The real clock counts for the signature, not the movable one: the sender has signed by it.
@@ -36,11 +36,11 @@ def receive_hook(parts: Parts, *, shop: str, headers: Mapping[str, str], body: b
     def verified(known: list[str]) -> Delivery:
         return PLATFORMS[door].verify(headers, body, known_secrets=known, now=datetime.now(UTC))
 
-    return _taken(parts, shop, door, verified)
+    return _taken(services, shop, door, verified)
 
 
 def receive_report(
-    parts: Parts, *, shop: str, headers: Mapping[str, str], body: bytes, carrier: str, fetch: Fetch | None = None
+    services: Services, *, shop: str, headers: Mapping[str, str], body: bytes, carrier: str, fetch: Fetch | None = None
 ) -> bool:
     """Store a mail carrier's report likewise. ``fetch`` gets a certificate; it is for tests. Raises as above."""
     door = MAIL + carrier
@@ -48,49 +48,49 @@ def receive_report(
     def verified(known: list[str]) -> Delivery:
         return CARRIERS[carrier].verify(headers, body, known=known, fetch=fetch or fetch_certificate)
 
-    return _taken(parts, shop, door, verified)
+    return _taken(services, shop, door, verified)
 
 
-def _taken(parts: Parts, shop: str, door: str, verified: Callable[[list[str]], Delivery]) -> bool:
+def _taken(services: Services, shop: str, door: str, verified: Callable[[list[str]], Delivery]) -> bool:
     """What is known of a shop's secrets is kept for a second; who does not fit them gets a second, fresh look."""
-    key = (shop, door, int(parts.now().timestamp()))
-    kept = parts.hook_secrets.get(key)
+    key = (shop, door, int(services.now().timestamp()))
+    kept = services.hook_secrets.get(key)
     if kept is not None:
         try:
-            return _store(parts, kept[0], door, verified(kept[1]))
+            return _store(services, kept[0], door, verified(kept[1]))
         except BadSignature:
             pass
-    shop_id, known = _secrets(parts, shop, door)
+    shop_id, known = _secrets(services, shop, door)
     delivery = verified(known)
-    parts.hook_secrets.put(key, (shop_id, known))
-    return _store(parts, shop_id, door, delivery)
+    services.hook_secrets.put(key, (shop_id, known))
+    return _store(services, shop_id, door, delivery)
 
 
-def _secrets(parts: Parts, shop: str, door: str) -> tuple[int, list[str]]:
-    with parts.reads() as session:
+def _secrets(services: Services, shop: str, door: str) -> tuple[int, list[str]]:
+    with services.reads() as session:
         owner = shop_by_slug(session, shop)
         if owner is None:
             raise UnknownShop("there is no such shop")
-        sealed = _sealed(parts, session, owner, door)
+        sealed = _sealed(services, session, owner, door)
     known = []
     for each in sealed:
         try:
-            known.append(parts.seals.unseal(each, WEBHOOK_SECRET))
+            known.append(services.seals.unseal(each, WEBHOOK_SECRET))
         except Forged:
             continue  # Sealed with a key that is gone: as if it had not been given.
     return owner.id, known
 
 
-def _sealed(parts: Parts, session: Session, owner: Shop, door: str) -> list[str]:
+def _sealed(services: Services, session: Session, owner: Shop, door: str) -> list[str]:
     if door == ORDERS:
-        return good_secrets(owner, parts.now())
+        return good_secrets(owner, services.now())
     connection = connection_of(session, owner.id, door.removeprefix(MAIL))
-    return connection.good_secrets(parts.now()) if connection else []
+    return connection.good_secrets(services.now()) if connection else []
 
 
-def _store(parts: Parts, shop_id: int, door: str, delivery: Delivery) -> bool:
-    now, digest = parts.now(), hashlib.sha256(delivery.body).hexdigest()
-    with parts.sessions.begin() as session:
+def _store(services: Services, shop_id: int, door: str, delivery: Delivery) -> bool:
+    now, digest = services.now(), hashlib.sha256(delivery.body).hexdigest()
+    with services.sessions.begin() as session:
         fresh = not seen_since(
             session, shop_id=shop_id, door=door, digest=digest, since=now - SAME_BODY_FOR
         ) and add_hook(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from widget.domain.gatekeeper import UNSUBSCRIBED
 from widget.domain.order import ConsentEvent
 from widget.mail.message import BadAddress, checked_address
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,
     MARKETING,
@@ -26,29 +26,29 @@ from widget.storage.shops import Shop
 SOURCE = "store"
 
 
-def record_consent(parts: Parts, session: Session, shop: Shop, event: ConsentEvent) -> None:
+def record_consent(services: Services, session: Session, shop: Shop, event: ConsentEvent) -> None:
     """A no counts at once, for letters that wait as well, under every address of the person that we know of. A yes
     counts for the address it names, unless the person said no to us.
 
     Told late or twice: the newest by the store's own clock counts.
     """
-    address_hash = _address_hash(parts, shop, event)
+    address_hash = _address_hash(services, shop, event)
     if event.granted:
-        _granted(parts, session, shop, event, address_hash)
+        _granted(services, session, shop, event, address_hash)
         return
     contacts = _contacts(session, shop, event, address_hash)
     for contact in contacts:
         if not _told_later(session, contact, event):
             _note(session, shop, contact, event, WITHDRAWN)
-            _stop(parts, session, shop, contact.address_hash)
+            _stop(services, session, shop, contact.address_hash)
     if address_hash and address_hash not in {each.address_hash for each in contacts}:
-        _stop(parts, session, shop, address_hash)  # Nobody is made known to us by a no, but by the hash.
+        _stop(services, session, shop, address_hash)  # Nobody is made known to us by a no, but by the hash.
 
 
-def _granted(parts: Parts, session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> None:
+def _granted(services: Services, session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> None:
     if not address_hash or suppressed(session, shop.id, address_hash):
         return  # Contradictory consent is a no; who wants letters again says so on our own page.
-    email, at = checked_address(event.email), parts.now()
+    email, at = checked_address(event.email), services.now()
     contact = contact_for(session, shop_id=shop.id, address_hash=address_hash, email=email, locale="", at=at)
     if consent_state(session, contact.id, MARKETING) != WITHDRAWN and not _told_later(session, contact, event):
         _note(session, shop, contact, event, GRANTED)
@@ -59,8 +59,8 @@ def _note(session: Session, shop: Shop, contact: Contact, event: ConsentEvent, s
     session.add(Consent(shop_id=shop.id, contact_id=contact.id, **entry))
 
 
-def _stop(parts: Parts, session: Session, shop: Shop, address_hash: str) -> None:
-    suppress(session, shop_id=shop.id, address_hash=address_hash, reason=UNSUBSCRIBED, at=parts.now())
+def _stop(services: Services, session: Session, shop: Shop, address_hash: str) -> None:
+    suppress(session, shop_id=shop.id, address_hash=address_hash, reason=UNSUBSCRIBED, at=services.now())
 
 
 def _told_later(session: Session, contact: Contact, event: ConsentEvent) -> bool:
@@ -68,9 +68,9 @@ def _told_later(session: Session, contact: Contact, event: ConsentEvent) -> bool
     return session.scalar(query.where(Consent.source == SOURCE, Consent.at >= event.at).limit(1)) is not None
 
 
-def _address_hash(parts: Parts, shop: Shop, event: ConsentEvent) -> str:
+def _address_hash(services: Services, shop: Shop, event: ConsentEvent) -> str:
     try:
-        return parts.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
+        return services.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
     except BadAddress:
         return ""
 

@@ -7,21 +7,21 @@ from typing import Any
 from widget.actions.errors import UnknownShop
 from widget.content.languages import met_locale
 from widget.live import Served
-from widget.parts import Parts
+from widget.services import Services
 
 EVENTS = ("seen", "started", "answered", "completed", "product_clicked", "added_to_cart", "closed")
 
 
-def record_events(parts: Parts, *, shop: str, events: list[dict[str, Any]], bot: bool = False) -> None:
+def record_events(services: Services, *, shop: str, events: list[dict[str, Any]], bot: bool = False) -> None:
     """Add a batch to the day's counts; what names an unknown quiz, question or product is left out,
     and so is all that a bot tells.
 
     Raises UnknownShop when no event of the batch belongs to a live quiz of this shop.
     """
-    day = parts.now().date()
+    day = services.now().date()
     known = False
     for event in events:
-        served = parts.live.live(shop, event["quiz"])
+        served = services.live.live(shop, event["quiz"])
         if served is None:
             continue
         known = True
@@ -32,7 +32,7 @@ def record_events(parts: Parts, *, shop: str, events: list[dict[str, Any]], bot:
             continue
         if not bot:
             where = (served.shop.id, served.quiz, day, event["event"], question, sku)
-            parts.recorder.add_count((*where, *_split(served, event)))
+            services.recorder.add_count((*where, *_split(served, event)))
     if events and not known:
         raise UnknownShop("there is no such shop or quiz")
 

@@ -16,7 +16,7 @@ from widget.domain.gatekeeper import ERASED
 from widget.domain.order import REFUNDED, OrderEvent, agreed, earliest, kept_lines
 from widget.domain.pack import ENDS_EARLY
 from widget.mail.message import BadAddress, checked_address
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import Contact, contact_for, suppressed
 from widget.storage.orders import FORGOTTEN, Order, order_by_external_id
 from widget.storage.responses import Response, response_by_visit
@@ -24,10 +24,10 @@ from widget.storage.shops import Shop
 from widget.storage.tallies import BOUGHT, TallyKey, add_tallies
 
 
-def record_order(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> Order:
+def record_order(services: Services, session: Session, shop: Shop, event: OrderEvent) -> Order:
     """Fold one event into its order and plan letters, in the caller's transaction."""
     event = replace(event, email=_usable(event.email))
-    if _erased(parts, session, shop, event):
+    if _erased(services, session, shop, event):
         event = _without_person(event)
     order = order_by_external_id(session, shop.id, event.external_id, lock=True)
     if order is None:
@@ -37,10 +37,10 @@ def record_order(parts: Parts, session: Session, shop: Shop, event: OrderEvent) 
         event = _without_person(event)
     contact = session.get(Contact, order.contact_id) if order.contact_id else None
     if fold(order, event, email_now=contact.email if contact else ""):
-        _link_contact(parts, session, shop, order, event)
-    _note_red_flag(parts, session, shop, order, event)
+        _link_contact(services, session, shop, order, event)
+    _note_red_flag(services, session, shop, order, event)
     session.flush()  # The letters below need the order's id.
-    plan_order_letters(parts, session, shop, order, visit=event.visit)
+    plan_order_letters(services, session, shop, order, visit=event.visit)
     return order
 
 
@@ -57,9 +57,9 @@ def _usable(email: str) -> str:
         return ""
 
 
-def _erased(parts: Parts, session: Session, shop: Shop, event: OrderEvent) -> bool:
+def _erased(services: Services, session: Session, shop: Shop, event: OrderEvent) -> bool:
     """Whether the person of this order had everything deleted."""
-    known = suppressed(session, shop.id, parts.seals.address_hash(shop.slug, event.email)) if event.email else None
+    known = suppressed(session, shop.id, services.seals.address_hash(shop.slug, event.email)) if event.email else None
     return known is not None and known.reason == ERASED
 
 
@@ -151,21 +151,21 @@ def _fold_refunds(order: Order, event: OrderEvent) -> None:
     order.refunded_at = datetime.fromtimestamp(min(moments), UTC) if moments else None
 
 
-def _link_contact(parts: Parts, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
+def _link_contact(services: Services, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
     """The address may be set right later: the newest told counts, for letters that have not gone."""
     email = event.email
     contact = contact_for(
         session,
         shop_id=shop.id,
-        address_hash=parts.seals.address_hash(shop.slug, email),
+        address_hash=services.seals.address_hash(shop.slug, email),
         email=email,
         locale=event.locale,
-        at=parts.now(),
+        at=services.now(),
     )
     order.contact_id = contact.id
 
 
-def _note_red_flag(parts: Parts, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
+def _note_red_flag(services: Services, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
     """Of the answers behind a visit only this much stays with the order: whether product letters may follow.
 
     Today's safety counts as well as that of the day; a visit we know nothing of may have been a red flag.
@@ -176,7 +176,7 @@ def _note_red_flag(parts: Parts, session: Session, shop: Shop, order: Order, eve
     if order.contact_id is not None:
         order.told = {**order.told, VISIT_OF: order.contact_id}
     response = response_by_visit(session, shop.id, event.visit)
-    live = parts.live.live(shop.slug, response.quiz) if response else None
+    live = services.live.live(shop.slug, response.quiz) if response else None
     flagged = live is not None and response is not None and screen(live.engine.rules, response.answers).triage
     if response is None or flagged or response.outcome in ENDS_EARLY or not response.products:
         order.eligible = False

@@ -13,7 +13,7 @@ from widget.domain.gatekeeper import UNSUBSCRIBED as SAID_NO
 from widget.domain.letter import BOUNCED, COMPLAINED, TRANSITIONS
 from widget.domain.letter import DELIVERED as LETTER_DELIVERED
 from widget.mail.message import BadAddress, checked_address
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import Contact, suppress
 from widget.storage.letters import Letter
 from widget.storage.mail_reports import add_report, last_reports
@@ -22,18 +22,18 @@ from widget.storage.shops import Shop
 _LETTER_STATE = {HARD: BOUNCED, COMPLAINT: COMPLAINED, DELIVERED: LETTER_DELIVERED}
 
 
-def record_reports(parts: Parts, session: Session, shop: Shop, reports: Iterable[Report]) -> None:
+def record_reports(services: Services, session: Session, shop: Shop, reports: Iterable[Report]) -> None:
     """Note these reports within the caller's transaction. A replay has no effect."""
     for report in reports:
-        _record(parts, session, shop, report)
+        _record(services, session, shop, report)
 
 
-def _record(parts: Parts, session: Session, shop: Shop, report: Report) -> None:
+def _record(services: Services, session: Session, shop: Shop, report: Report) -> None:
     letter = _letter(session, shop, report)
-    address_hash = _address_hash(parts, session, shop, report, letter)
+    address_hash = _address_hash(services, session, shop, report, letter)
     if not address_hash:
         return
-    now = parts.now()
+    now = services.now()
     at = min(report.at or now, now)
     row = {"shop_id": shop.id, "address_hash": address_hash, "kind": report.kind, "event_id": report.event_id, "at": at}
     if not add_report(session, row):
@@ -44,7 +44,7 @@ def _record(parts: Parts, session: Session, shop: Shop, report: Report) -> None:
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now)
     state = _LETTER_STATE.get(report.kind)
     if letter is not None and state and state in TRANSITIONS[letter.state]:
-        settle(parts, letter, state, "told by the carrier")
+        settle(services, letter, state, "told by the carrier")
 
 
 def _letter(session: Session, shop: Shop, report: Report) -> Letter | None:
@@ -56,11 +56,11 @@ def _letter(session: Session, shop: Shop, report: Report) -> Letter | None:
     return session.scalar(query.limit(1).with_for_update())
 
 
-def _address_hash(parts: Parts, session: Session, shop: Shop, report: Report, letter: Letter | None) -> str:
+def _address_hash(services: Services, session: Session, shop: Shop, report: Report, letter: Letter | None) -> str:
     """Of the letter's own contact where it is known: a report may name an address that mail was passed on to."""
     if letter is not None:
         return session.get_one(Contact, letter.contact_id).address_hash
     try:
-        return parts.seals.address_hash(shop.slug, checked_address(report.email)) if report.email else ""
+        return services.seals.address_hash(shop.slug, checked_address(report.email)) if report.email else ""
     except BadAddress:
         return ""

@@ -9,7 +9,7 @@ from widget.actions.plan_letters import plan_result_letters
 from widget.domain.schedule import known_zone
 from widget.live import Served
 from widget.mail.message import checked_address
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,
     HEALTH_DATA,
@@ -24,7 +24,7 @@ from widget.storage.contacts import (
 
 
 def request_letter(
-    parts: Parts,
+    services: Services,
     *,
     served: Served,
     code: str,
@@ -46,15 +46,15 @@ def request_letter(
         raise ConsentNeeded("without the first box there is nothing to send")
     locale = locale or served.engine.rules.pack.default_locale
     consents = {**consents, MARKETING: bool(consents.get(MARKETING)) and not ended}
-    address_hash = parts.seals.address_hash(served.shop.slug, address)
-    with parts.sessions.begin() as session:
+    address_hash = services.seals.address_hash(served.shop.slug, address)
+    with services.sessions.begin() as session:
         contact = contact_for(
             session,
             shop_id=served.shop.id,
             address_hash=address_hash,
             email=address,
             locale=locale,
-            at=parts.now(),
+            at=services.now(),
         )
         if timezone and known_zone(timezone) == timezone:
             contact.timezone = timezone
@@ -63,14 +63,14 @@ def request_letter(
                 promised = served.engine.rules.pack.emails_per_month if kind == MARKETING else None
                 shop_id, source = served.shop.id, "result page"
                 note_consent(
-                    parts, session, shop_id, contact.id, kind, PENDING, text_version, source, promised=promised
+                    services, session, shop_id, contact.id, kind, PENDING, text_version, source, promised=promised
                 )
         wanted = frozenset(kind for kind in (MARKETING, HEALTH_DATA) if consents.get(kind))
-        plan_result_letters(parts, session, served, contact_id=contact.id, code=code, locale=locale, consents=wanted)
+        plan_result_letters(services, session, served, contact_id=contact.id, code=code, locale=locale, consents=wanted)
 
 
 def note_consent(
-    parts: Parts,
+    services: Services,
     session: Session,
     shop_id: int,
     contact_id: int,
@@ -91,6 +91,6 @@ def note_consent(
             text_version=text_version[:40],
             source=source,
             emails_per_month=promised,
-            at=parts.now(),
+            at=services.now(),
         )
     )

@@ -12,38 +12,40 @@ from widget.domain.code import BadCode, pack_answers, unpack_answers
 from widget.domain.product import Product
 from widget.domain.result import Setting
 from widget.live import Served
-from widget.parts import Parts
 from widget.seals import Forged
+from widget.services import Services
 from widget.stores.platforms import ORDERS, PLATFORMS
 
 _MOST_VERSION = 1 << 31
 
 
-def result_code(parts: Parts, served: Served, answers: dict[str, list[str]]) -> str:
+def result_code(services: Services, served: Served, answers: dict[str, list[str]]) -> str:
     """Opaque, tamper-proof, stateless, and the same for the same answers and version."""
     quiz = served.quiz.encode()
     plain = served.version.to_bytes(4, "big") + bytes([len(quiz)]) + quiz
     packed = pack_answers(served.engine.rules.pack.quiz, answers)
-    return parts.seals.code(plain + packed, served.shop.slug.encode())
+    return services.seals.code(plain + packed, served.shop.slug.encode())
 
 
-def result_url(parts: Parts, shop: str, code: str) -> str:
+def result_url(services: Services, shop: str, code: str) -> str:
     """The address of a result page."""
-    return f"{parts.settings.public_url}/{shop}/r/{code}"
+    return f"{services.settings.public_url}/{shop}/r/{code}"
 
 
-def quiz_url(parts: Parts, shop: str, quiz: str) -> str:
+def quiz_url(services: Services, shop: str, quiz: str) -> str:
     """The address of a quiz's first page."""
-    return f"{parts.settings.public_url}/{shop}/quiz/{quiz}"
+    return f"{services.settings.public_url}/{shop}/quiz/{quiz}"
 
 
-def open_result(parts: Parts, shop: str, code: str, quiz: str | None = None) -> tuple[Served, dict[str, list[str]]]:
+def open_result(
+    services: Services, shop: str, code: str, quiz: str | None = None
+) -> tuple[Served, dict[str, list[str]]]:
     """(the version a code was made with, its answers). Raises UnknownResult."""
     try:
-        plain = parts.seals.open_code(code, shop.encode())
+        plain = services.seals.open_code(code, shop.encode())
         version, size = int.from_bytes(plain[:4], "big"), plain[4]
         named, packed = plain[5 : 5 + size].decode(), plain[5 + size :]
-        served = parts.live.version(shop, named, version) if version < _MOST_VERSION else None
+        served = services.live.version(shop, named, version) if version < _MOST_VERSION else None
         if served is None or (quiz is not None and quiz != named):
             raise BadCode
         return served, unpack_answers(served.engine.rules.pack.quiz, packed)
@@ -51,11 +53,11 @@ def open_result(parts: Parts, shop: str, code: str, quiz: str | None = None) -> 
         raise UnknownResult("this link does not lead to a result; take the quiz to get one") from error
 
 
-def result_setting(parts: Parts, served: Served, locale: str) -> Setting:
+def result_setting(services: Services, served: Served, locale: str) -> Setting:
     """Where and how a result is shown, for this shop."""
 
     def address(path: str) -> str:
-        return urljoin((served.shop.url or parts.settings.public_url) + "/", path)
+        return urljoin((served.shop.url or services.settings.public_url) + "/", path)
 
     def cart(product: Product) -> dict[str, Any]:
         rule = served.shop.cart or {"kind": EVENT}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from widget.actions.errors import ActionError, UnknownShop
-from widget.parts import Parts
 from widget.seals import WEBHOOK_SECRET
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
@@ -26,23 +26,23 @@ def secret_mark(shop: Shop) -> str:
     return shop.sealed_secrets[0][-16:] if shop.sealed_secrets else ""
 
 
-def rotate_secret(parts: Parts, *, shop: str, seen: str, by: Person) -> str:
+def rotate_secret(services: Services, *, shop: str, seen: str, by: Person) -> str:
     """A fresh hook secret; the one before stays good for a day. Raises UnknownShop, Rotated.
 
     ``seen`` is the mark of the secret that was the newest. The same request sent twice makes one secret.
     """
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = shop_by_slug(session, shop, lock=True)
         if row is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        now, known = parts.now(), list(row.sealed_secrets)
+        now, known = services.now(), list(row.sealed_secrets)
         if seen != secret_mark(row):
             twice = len(known) > 1 and known[1][-16:] == seen and row.secrets_rotated_at is not None
             if twice and row.secrets_rotated_at and now - row.secrets_rotated_at < REPEAT_FOR:
-                return parts.seals.unseal(known[0], WEBHOOK_SECRET)
+                return services.seals.unseal(known[0], WEBHOOK_SECRET)
             raise Rotated("The secret was rotated meanwhile. Look at what stands here now before you do it again.")
         secret = new_secret()
-        row.sealed_secrets = [parts.seals.seal(secret, WEBHOOK_SECRET), *known[:1]]
+        row.sealed_secrets = [services.seals.seal(secret, WEBHOOK_SECRET), *known[:1]]
         row.secrets_rotated_at = now
         note(session, shop_id=row.id, at=now, person_id=by.id, who=by.told, what="secret_rotated")
         return secret

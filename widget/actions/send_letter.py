@@ -39,7 +39,7 @@ from widget.domain.letter import (
 from widget.live import Served
 from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.message import letter_message
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.letter_facts import Known, known_of_letter
 from widget.storage.letters import Letter, claim_due
 from widget.storage.send_limits import give_back, next_leave, take_leave
@@ -53,41 +53,41 @@ FIRST_RETRY = timedelta(minutes=2)
 LONGEST_RETRY = timedelta(hours=6)
 
 
-def send_due_letters(parts: Parts, *, seconds: float = SECONDS) -> int:
+def send_due_letters(services: Services, *, seconds: float = SECONDS) -> int:
     """Claim what is due and send it, letter by letter, until nothing is left or so much time is over; how many."""
     done, end = 0, time.monotonic() + seconds
     while time.monotonic() < end or not done:
-        claimed, wait = _claimed(parts)
+        claimed, wait = _claimed(services)
         if not claimed and not wait:
             break
         if not claimed:
             if time.monotonic() + wait > end:
                 break
             time.sleep(wait)
-        _send_all(parts, claimed)
+        _send_all(services, claimed)
         done += len(claimed)
     return done
 
 
-def _send_all(parts: Parts, claimed: list[int]) -> None:
+def _send_all(services: Services, claimed: list[int]) -> None:
     before: Outcome | None = None
     for letter_id in claimed:
         previous, before = before, None
         try:
-            before = _send(parts, letter_id, previous)
+            before = _send(services, letter_id, previous)
         except Exception as error:  # One letter must not hold up the others; rescue finds what it left.
             if is_time_limit(error):
                 raise
             log("letters").error("letter_raised", letter_id=letter_id, exc_info=True)
             with suppress(SQLAlchemyError):
-                _note(parts, previous)
-    _note(parts, before)
+                _note(services, previous)
+    _note(services, before)
 
 
-def _claimed(parts: Parts) -> tuple[list[int], float]:
+def _claimed(services: Services) -> tuple[list[int], float]:
     """(the next letters, as many as the carrier takes now; how long to wait for its leave where it gives none)"""
-    now, limit = parts.now(), parts.settings.most_letters
-    with parts.sessions.begin() as session:
+    now, limit = services.now(), services.settings.most_letters
+    with services.sessions.begin() as session:
         if limit is None:
             return claim_due(session, now, BATCH), 0.0
         most, per = limit
@@ -110,26 +110,26 @@ class Outcome:
     reason: str
 
 
-def send_letter(parts: Parts, letter_id: int) -> None:
+def send_letter(services: Services, letter_id: int) -> None:
     """Send one claimed letter, or note why it does not go. Any other state: nothing happens."""
-    _note(parts, _send(parts, letter_id, None))
+    _note(services, _send(services, letter_id, None))
 
 
-def _send(parts: Parts, letter_id: int, before: Outcome | None) -> Outcome | None:
+def _send(services: Services, letter_id: int, before: Outcome | None) -> Outcome | None:
     """Note what came of the one before, then send this one."""
-    ready = _prepare(parts, letter_id, before)
+    ready = _prepare(services, letter_id, before)
     if ready is None:
         return None
     letter, message, recipient = ready
-    state, reason = _handed_over(parts, message, recipient)
+    state, reason = _handed_over(services, message, recipient)
     asked_for = letter.trigger_kind == RESULT
     return Outcome(letter_id, letter.decisions, letter.attempts, asked_for, state, reason)
 
 
-def _handed_over(parts: Parts, message: EmailMessage, recipient: str) -> tuple[str, str]:
+def _handed_over(services: Services, message: EmailMessage, recipient: str) -> tuple[str, str]:
     """(the state it comes to, why)"""
     try:
-        parts.carrier.send(message, recipient)
+        services.carrier.send(message, recipient)
     except Later as error:
         return PLANNED, str(error)
     except Never as error:
@@ -139,70 +139,70 @@ def _handed_over(parts: Parts, message: EmailMessage, recipient: str) -> tuple[s
     return SENT, "taken_by_carrier"
 
 
-def _prepare(parts: Parts, letter_id: int, before: Outcome | None) -> tuple[Letter, EmailMessage, str] | None:
+def _prepare(services: Services, letter_id: int, before: Outcome | None) -> tuple[Letter, EmailMessage, str] | None:
     """In one transaction over the latest state: decide, write, and mark as sending."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         if before is not None:
-            _note_in(parts, session, before)
+            _note_in(services, session, before)
         # The lock on the contact keeps two workers from sending one person two letters at once.
         known = known_of_letter(session, letter_id, lock=True)
         if known is None or known.letter.state != QUEUED:
             return None
         letter = known.letter
         try:
-            served = content_of(parts, known.shop, letter)
-            decision = decide(facts_of(parts, session, served, known))
-            message = _message(parts, served, known) if decision.verdict == SENDING else None
+            served = content_of(services, known.shop, letter)
+            decision = decide(facts_of(services, session, served, known))
+            message = _message(services, served, known) if decision.verdict == SENDING else None
         except SQLAlchemyError:
             raise
         except Exception as error:  # Whatever keeps a letter from being written is told with the letter.
             reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
             log("letters").warning("cannot_write", letter_id=letter_id, exc_info=True)
-            settle(parts, letter, SKIPPED, reason)
+            settle(services, letter, SKIPPED, reason)
             return None
         if message is None:
-            _keep_back(parts, letter, decision)
+            _keep_back(services, letter, decision)
             return None
         letter.message_id = str(message["Message-ID"])
         letter.attempts += 1
-        settle(parts, letter, SENDING, decision.reason)
+        settle(services, letter, SENDING, decision.reason)
         return letter, message, known.contact.email
 
 
-def _message(parts: Parts, served: Served, known: Known) -> EmailMessage:
+def _message(services: Services, served: Served, known: Known) -> EmailMessage:
     letter, shop = known.letter, known.shop
-    written, frame = compose_letter(parts, served, letter, known.order)
-    domain = parts.settings.mail_from.rsplit("@", 1)[-1]
+    written, frame = compose_letter(services, served, letter, known.order)
+    domain = services.settings.mail_from.rsplit("@", 1)[-1]
     return letter_message(
         written,
         sender_name=shop.name,
-        sender=parts.settings.mail_from,
+        sender=services.settings.mail_from,
         recipient=known.contact.email,
-        message_id=letter.message_id or f"<{parts.seals.token('m', letter.id)}@{domain}>",
+        message_id=letter.message_id or f"<{services.seals.token('m', letter.id)}@{domain}>",
         list_id=f"{shop.name} <letters.{domain}>".replace('"', ""),
         unsubscribe_url=frame.unsubscribe_url,
-        date=parts.now(),
+        date=services.now(),
     )
 
 
-def _keep_back(parts: Parts, letter: Letter, decision: Decision) -> None:
+def _keep_back(services: Services, letter: Letter, decision: Decision) -> None:
     if decision.verdict == DEFER and decision.until:
         letter.due_at = decision.until
-        settle(parts, letter, PLANNED, f"deferred: {decision.reason}")
+        settle(services, letter, PLANNED, f"deferred: {decision.reason}")
     else:
-        settle(parts, letter, decision.verdict, decision.reason)
+        settle(services, letter, decision.verdict, decision.reason)
 
 
-def _note(parts: Parts, outcome: Outcome | None) -> None:
+def _note(services: Services, outcome: Outcome | None) -> None:
     """Write down what came of a letter."""
     if outcome is not None:
-        with parts.sessions.begin() as session:
-            _note_in(parts, session, outcome)
+        with services.sessions.begin() as session:
+            _note_in(services, session, outcome)
 
 
-def _note_in(parts: Parts, session: Session, outcome: Outcome) -> None:
+def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
     """One statement: a letter that is not in ``sending`` any more was told as unconfirmed meanwhile, and stays so."""
-    now, state, reason = parts.now(), outcome.state, outcome.reason
+    now, state, reason = services.now(), outcome.state, outcome.reason
     values: dict[str, Any] = {"changed_at": now}
     if state == PLANNED:
         state, reason, due = _come_back(outcome, now)
@@ -227,14 +227,14 @@ def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | No
     return PLANNED, f"later: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
 
 
-def settle(parts: Parts, letter: Letter, state: str, reason: str) -> None:
+def settle(services: Services, letter: Letter, state: str, reason: str) -> None:
     """Move a letter on and write down why. Raises WrongState for a way that does not exist."""
     letter.state = moved(letter.state, state)
-    letter.reason, letter.changed_at = reason, parts.now()
+    letter.reason, letter.changed_at = reason, services.now()
     if state == SENT:
-        letter.sent_at = parts.now()
+        letter.sent_at = services.now()
     if letter.trigger_kind == RESULT and state in (SENT, SKIPPED, EXPIRED, FAILED):
         letter.result_code = ""  # It held the answers; nothing needs them any more.
-    letter.decisions = [*letter.decisions, {"at": parts.now().isoformat(), "state": state, "reason": reason}]
+    letter.decisions = [*letter.decisions, {"at": services.now().isoformat(), "state": state, "reason": reason}]
     LETTERS.labels(state).inc()
     log("letters").info("letter", letter_id=letter.id, state=state, reason=reason.split(":")[0])

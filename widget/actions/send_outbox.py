@@ -12,8 +12,8 @@ from sqlalchemy import update
 
 from widget.mail.carrier import Later, Never, Unclear
 from widget.mail.message import POLICY
-from widget.parts import Parts
 from widget.seals import OUTBOX, Forged
+from widget.services import Services
 from widget.storage.outbox import (
     DELIVERY_UNKNOWN,
     FAILED,
@@ -33,50 +33,50 @@ GIVEN_UP_AFTER = timedelta(minutes=15)
 """A message that has been ``sending`` for so long lost its worker: nobody knows whether it went."""
 
 
-def send_outbox(parts: Parts) -> int:
+def send_outbox(services: Services) -> int:
     """Send what is due; how many messages were looked at."""
-    _rescue(parts)
-    with parts.reads() as session:
-        due = due_messages(session, parts.now(), BATCH)
+    _rescue(services)
+    with services.reads() as session:
+        due = due_messages(session, services.now(), BATCH)
     for message_id in due:
-        if not _may_send(parts):
+        if not _may_send(services):
             break
-        send_message(parts, message_id)
+        send_message(services, message_id)
     return len(due)
 
 
-def send_message(parts: Parts, message_id: int) -> None:
+def send_message(services: Services, message_id: int) -> None:
     """Send one message if it still waits. What came of it stands in its row."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = session.get(OutboxMessage, message_id, with_for_update=True)
-        if row is None or row.state != PLANNED or row.due_at > parts.now():
+        if row is None or row.state != PLANNED or row.due_at > services.now():
             return
-        row.state, row.attempts, row.changed_at = SENDING, row.attempts + 1, parts.now()
+        row.state, row.attempts, row.changed_at = SENDING, row.attempts + 1, services.now()
         attempts, recipient, content = row.attempts, row.encrypted_recipient, row.encrypted_message
         kind = row.kind
-    state, reason, due_at = _handed_over(parts, recipient, content, attempts)
-    with parts.sessions.begin() as session:
+    state, reason, due_at = _handed_over(services, recipient, content, attempts)
+    with services.sessions.begin() as session:
         row = session.get(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
         if row is not None and row.state == SENDING:  # None: its person had everything deleted meanwhile.
-            row.state, row.reason, row.changed_at = state, reason, parts.now()
+            row.state, row.reason, row.changed_at = state, reason, services.now()
             row.due_at = due_at or row.due_at
             if state != PLANNED:
                 row.encrypted_recipient, row.encrypted_message = "", b""
     log("outbox").info("message", message_id=message_id, kind=kind, state=state, reason=reason)
 
 
-def _handed_over(parts: Parts, recipient: str, content: bytes, attempts: int) -> tuple[str, str, datetime | None]:
+def _handed_over(services: Services, recipient: str, content: bytes, attempts: int) -> tuple[str, str, datetime | None]:
     """(state, reason, when to try again)"""
     try:
-        message = cast(EmailMessage, message_from_bytes(parts.seals.unseal_bytes(content, OUTBOX), policy=POLICY))
-        parts.carrier.send(message, parts.seals.unseal(recipient, OUTBOX))
+        message = cast(EmailMessage, message_from_bytes(services.seals.unseal_bytes(content, OUTBOX), policy=POLICY))
+        services.carrier.send(message, services.seals.unseal(recipient, OUTBOX))
     except Forged:
         return FAILED, "it was encrypted with a key that is gone", None
     except Later as error:
         if attempts >= MAX_ATTEMPTS:
             return FAILED, f"gave up after {attempts} attempts: {error}", None
         wait = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY)
-        return PLANNED, f"later: {error}", parts.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
+        return PLANNED, f"later: {error}", services.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
     except Never as error:
         return FAILED, f"refused: {error}", None
     except Unclear as error:
@@ -84,19 +84,19 @@ def _handed_over(parts: Parts, recipient: str, content: bytes, attempts: int) ->
     return SENT, "", None
 
 
-def _may_send(parts: Parts) -> bool:
+def _may_send(services: Services) -> bool:
     """Whether the provider's rate leaves room for one more."""
-    limit = parts.settings.most_letters
+    limit = services.settings.most_letters
     if limit is None:
         return True
     most, seconds = limit
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         return take_leave(session, "mail", wanted=1, most=most, seconds=seconds, now=datetime.now(UTC)) == 1
 
 
-def _rescue(parts: Parts) -> None:
+def _rescue(services: Services) -> None:
     stuck = update(OutboxMessage).where(
-        OutboxMessage.state == SENDING, OutboxMessage.changed_at < parts.now() - GIVEN_UP_AFTER
+        OutboxMessage.state == SENDING, OutboxMessage.changed_at < services.now() - GIVEN_UP_AFTER
     )
     values = {
         "state": DELIVERY_UNKNOWN,
@@ -104,5 +104,5 @@ def _rescue(parts: Parts) -> None:
         "encrypted_recipient": "",
         "encrypted_message": b"",
     }
-    with parts.sessions.begin() as session:
-        session.execute(stuck.values(**values, changed_at=parts.now()))
+    with services.sessions.begin() as session:
+        session.execute(stuck.values(**values, changed_at=services.now()))

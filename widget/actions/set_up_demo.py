@@ -13,7 +13,7 @@ from widget.actions.publish_content import publish_content
 from widget.content.reader import Broken, read_pack
 from widget.content.writer import canonical_files
 from widget.domain.roles import OWNER
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.content import live_publication, version_by_number
 from widget.storage.people import Membership, Person
 from widget.storage.shops import shop_by_slug
@@ -22,19 +22,19 @@ SHOP, AUTHOR = "demo", "shipped"
 FIRST_OWNER = "owner@demo.example"
 
 
-def set_up_demo(parts: Parts, folder: Path) -> None:
+def set_up_demo(services: Services, folder: Path) -> None:
     """Make the demo shop, and publish the shipped pack unless somebody has published another. Raises Broken."""
     reading = read_pack(folder)
     if reading.pack is None:
         raise Broken(reading.errors)
     quiz = reading.pack.id
-    with parts.reads() as session:
+    with services.reads() as session:
         shop = shop_by_slug(session, SHOP)
         live = live_publication(session, shop.id, quiz) if shop else None
         version = version_by_number(session, shop.id, quiz, live.number) if shop and live else None
     if shop is None:
         add_shop(
-            parts,
+            services,
             SHOP,
             name="Stride & Salve",
             postal_address="12 Example Lane, Sampletown",
@@ -42,18 +42,18 @@ def set_up_demo(parts: Parts, folder: Path) -> None:
         )
     same = version is not None and dict(version.files) == canonical_files(reading.pack, reading.files)
     if version is None or (version.author == AUTHOR and not same):
-        made = import_content(parts, shop=SHOP, files=reading.files, author=AUTHOR, note="the shipped pack")
+        made = import_content(services, shop=SHOP, files=reading.files, author=AUTHOR, note="the shipped pack")
         # Checked by ``make check``; a review date that passed meanwhile must not keep the demo from starting.
-        publish_content(parts, shop=SHOP, quiz=quiz, number=made.number, author=AUTHOR, checked=True)
+        publish_content(services, shop=SHOP, quiz=quiz, number=made.number, author=AUTHOR, checked=True)
 
 
-def first_owner_link(parts: Parts) -> str:
+def first_owner_link(services: Services) -> str:
     """A one-time link for the first owner of the demo shop; empty once an owner has a password."""
-    with parts.reads() as session:
+    with services.reads() as session:
         shop = shop_by_slug(session, SHOP)
         owners = select(Person.id).join(Membership, Membership.person_id == Person.id)
         wanted = (Membership.role == OWNER, Person.password_hash != "")
         if shop is None or session.scalar(owners.where(Membership.shop_id == shop.id, *wanted).limit(1)):
             return ""
-    _, token = add_person(parts, shop=SHOP, email=FIRST_OWNER, role=OWNER, name="Shop owner")
-    return f"{parts.settings.public_url}/console/come-in/{token}"
+    _, token = add_person(services, shop=SHOP, email=FIRST_OWNER, role=OWNER, name="Shop owner")
+    return f"{services.settings.public_url}/console/come-in/{token}"

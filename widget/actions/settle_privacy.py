@@ -9,8 +9,8 @@ from widget.actions.answer_privacy import carry_out, event_of, release_hold
 from widget.actions.errors import ActionError
 from widget.deadline import is_time_limit
 from widget.domain.order import UNINSTALL
-from widget.parts import Parts
 from widget.seals import Forged
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
 from widget.storage.database import scrub
@@ -29,64 +29,64 @@ class NotWaiting(ActionError):
         super().__init__("This request was carried out or cancelled already.")
 
 
-def carry_out_due(parts: Parts) -> int:
+def carry_out_due(services: Services) -> int:
     """Carry out what is due, each request in a transaction of its own; how many."""
-    due = (PrivacyRequest.state == WAITING, PrivacyRequest.due_at <= parts.now())
-    with parts.reads() as session:
+    due = (PrivacyRequest.state == WAITING, PrivacyRequest.due_at <= services.now())
+    with services.reads() as session:
         waiting = list(session.scalars(select(PrivacyRequest.id).where(*due).order_by(PrivacyRequest.id).limit(BATCH)))
     for number in waiting:
         try:
-            _carry_out_one(parts, number)
+            _carry_out_one(services, number)
         except Exception as error:  # One request must not hold up the others; it is tried again.
             if is_time_limit(error):
                 raise
             log("privacy").error("request_failed", request=number, exc_info=True)
     if waiting:
-        scrub(parts.database)
+        scrub(services.database)
     return len(waiting)
 
 
-def _carry_out_one(parts: Parts, number: int) -> None:
-    with parts.sessions.begin() as session:
+def _carry_out_one(services: Services, number: int) -> None:
+    with services.sessions.begin() as session:
         row = session.get_one(PrivacyRequest, number, with_for_update=True)
         if row.state == WAITING:
-            _carry_out(parts, session, session.get_one(Shop, row.shop_id), row)
+            _carry_out(services, session, session.get_one(Shop, row.shop_id), row)
 
 
-def carry_out_now(parts: Parts, *, shop_id: int, number: int, by: Person) -> None:
+def carry_out_now(services: Services, *, shop_id: int, number: int, by: Person) -> None:
     """Do not wait any longer. Raises NotWaiting."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
-        _carry_out(parts, session, session.get_one(Shop, shop_id), row)
-        _note(parts, session, row, by, "privacy_request_carried_out")
-    scrub(parts.database)
+        _carry_out(services, session, session.get_one(Shop, shop_id), row)
+        _note(services, session, row, by, "privacy_request_carried_out")
+    scrub(services.database)
 
 
-def cancel_privacy_request(parts: Parts, *, shop_id: int, number: int, by: Person) -> None:
+def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by: Person) -> None:
     """Do not do it: nothing is deleted, and what was held back goes on. Raises NotWaiting."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
         shop = session.get_one(Shop, shop_id, with_for_update=True)
-        event = event_of(parts, row)
-        release_hold(parts, session, shop, event, row.id)
+        event = event_of(services, row)
+        release_hold(services, session, shop, event, row.id)
         if row.kind == UNINSTALL:
             connection = connection_of(session, shop_id, event.store, lock=True)
             if connection is not None and connection.uninstalled_at is not None:
                 connection.uninstalled_at = None
-                connection.due_at = parts.now() if connection.address and connection.sealed_key else None
+                connection.due_at = services.now() if connection.address and connection.sealed_key else None
                 shop.paused = False
-        row.state, row.done_at, row.encrypted_event = CANCELLED, parts.now(), ""
-        _note(parts, session, row, by, "privacy_request_cancelled")
+        row.state, row.done_at, row.encrypted_event = CANCELLED, services.now(), ""
+        _note(services, session, row, by, "privacy_request_cancelled")
 
 
-def _carry_out(parts: Parts, session: Session, shop: Shop, row: PrivacyRequest) -> None:
+def _carry_out(services: Services, session: Session, shop: Shop, row: PrivacyRequest) -> None:
     try:
-        event = event_of(parts, row)
+        event = event_of(services, row)
     except Forged:
         log("privacy").error("request_unreadable", request=row.id)
-        row.state, row.done_at = CANCELLED, parts.now()
+        row.state, row.done_at = CANCELLED, services.now()
         return
-    carry_out(parts, session, shop, event, row)
+    carry_out(services, session, shop, event, row)
 
 
 def _waiting(session: Session, shop_id: int, number: int) -> PrivacyRequest:
@@ -96,6 +96,6 @@ def _waiting(session: Session, shop_id: int, number: int) -> PrivacyRequest:
     return row
 
 
-def _note(parts: Parts, session: Session, row: PrivacyRequest, by: Person, what: str) -> None:
+def _note(services: Services, session: Session, row: PrivacyRequest, by: Person, what: str) -> None:
     about = f"request {row.id}: {row.kind.replace('_', ' ')}"
-    note(session, shop_id=row.shop_id, at=parts.now(), person_id=by.id, who=by.told, what=what, about=about)
+    note(session, shop_id=row.shop_id, at=services.now(), person_id=by.id, who=by.told, what=what, about=about)

@@ -15,28 +15,28 @@ from widget.domain.pack import ENDS_EARLY
 from widget.domain.quiz import SCALE, Question
 from widget.domain.result import direction
 from widget.live import Served
-from widget.parts import Parts
+from widget.services import Services
 
 MOST_COUNTED = 100
 
 
-def show_quiz(parts: Parts, *, shop: str, quiz: str, locale: str | None = None) -> bytes:
+def show_quiz(services: Services, *, shop: str, quiz: str, locale: str | None = None) -> bytes:
     """The live quiz as JSON. Raises UnknownQuiz."""
-    served = parts.live.live(shop, quiz)
+    served = services.live.live(shop, quiz)
     if served is None:
         raise UnknownQuiz("there is no such quiz here")
     locale = locale_for(served.engine.rules.pack, locale)
     key = f"quiz:{shop}:{quiz}:{served.state}:{locale}"
-    body = parts.shared.get(key)
+    body = services.shared.get(key)
     if body is None:
-        body = orjson.dumps(quiz_document(parts, served, locale))
-        parts.shared.put(key, body, seconds=600)
+        body = orjson.dumps(quiz_document(services, served, locale))
+        services.shared.put(key, body, seconds=600)
     return body
 
 
-def quiz_document(parts: Parts, served: Served, locale: str) -> dict[str, Any]:
+def quiz_document(services: Services, served: Served, locale: str) -> dict[str, Any]:
     """The quiz with its branching in a small JSON form: lists of clauses of [question, operator, values, negated]."""
-    address = result_setting(parts, served, locale).address
+    address = result_setting(services, served, locale).address
     pack = served.speaking(locale).rules.pack
     most = max([10, *(len(question.option_ids) for question in pack.quiz.questions)])
     return {

@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
-from widget.parts import Parts
 from widget.passwords import is_password, new_token, token_hash, totp_step
 from widget.seals import TOTP
+from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.people import Person, SignIn, SignInLink, person_by_email, shops_of
 
@@ -44,53 +44,53 @@ class Visitor:
     roles: dict[str, str]
 
 
-def sign_in(parts: Parts, *, email: str, password: str, code: str = "", browser: str = "") -> str:
+def sign_in(services: Services, *, email: str, password: str, code: str = "", browser: str = "") -> str:
     """The token for the cookie. Raises NotSignedIn, CodeNeeded.
 
     The password is compared with no transaction open: it takes its time, and SQLite has one writer.
     """
-    with parts.reads() as session:
+    with services.reads() as session:
         known = person_by_email(session, email)
     right = is_password(known.password_hash if known else "", password)
     if known is not None and right and not known.disabled_at and known.sealed_totp and not code:
         raise CodeNeeded("Now the six digits from your authenticator.")
     token = None
     if known is not None:
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             person = session.get_one(Person, known.id, with_for_update=True)
             if not right or person.disabled_at or person.password_hash != known.password_hash:
-                note_in_shops(parts, session, person, "sign_in_refused", "wrong password, or disabled")
+                note_in_shops(services, session, person, "sign_in_refused", "wrong password, or disabled")
             else:
-                token = _with_code(parts, session, person, code, browser)
+                token = _with_code(services, session, person, code, browser)
     if token is None:
         raise NotSignedIn
     return token
 
 
-def _with_code(parts: Parts, session: Session, person: Person, code: str, browser: str) -> str | None:
+def _with_code(services: Services, session: Session, person: Person, code: str, browser: str) -> str | None:
     if person.sealed_totp:
-        step = totp_step(parts.seals.unseal(person.sealed_totp, TOTP), code, parts.now(), person.totp_step)
+        step = totp_step(services.seals.unseal(person.sealed_totp, TOTP), code, services.now(), person.totp_step)
         unused = update(Person).where(Person.id == person.id, Person.totp_step < (step or 0)).values(totp_step=step)
         # The statement decides: of two who bring the same code at once, one is refused (RFC 6238, 5.2).
         if step is None or not session.execute(unused).rowcount:  # type: ignore[attr-defined]
-            note_in_shops(parts, session, person, "sign_in_refused", "wrong one-time code")
+            note_in_shops(services, session, person, "sign_in_refused", "wrong one-time code")
             return None
-    return begin_visit(parts, session, person, browser)
+    return begin_visit(services, session, person, browser)
 
 
-def begin_visit(parts: Parts, session: Session, person: Person, browser: str, how: str = "") -> str:
+def begin_visit(services: Services, session: Session, person: Person, browser: str, how: str = "") -> str:
     """A fresh token for a person who has shown who they are; ``how`` goes into the log behind the browser."""
-    token, now = new_token(), parts.now()
+    token, now = new_token(), services.now()
     row = SignIn(person_id=person.id, token_hash=token_hash(token), browser=browser[:120], created_at=now, seen_at=now)
     session.add(row)
-    note_in_shops(parts, session, person, "signed_in", browser[:120] + how)
+    note_in_shops(services, session, person, "signed_in", browser[:120] + how)
     return token
 
 
-def visitor_of(parts: Parts, token: str) -> Visitor | None:
+def visitor_of(services: Services, token: str) -> Visitor | None:
     """Who this cookie belongs to, now; None once it ended, was not used for long, or the person is disabled."""
-    now = parts.now()
-    with parts.reads() as session:
+    now = services.now()
+    with services.reads() as session:
         row = session.scalar(select(SignIn).where(SignIn.token_hash == token_hash(token)))
         person = session.get(Person, row.person_id) if row else None
         if row is None or person is None or person.disabled_at or row.ended_at:
@@ -99,55 +99,57 @@ def visitor_of(parts: Parts, token: str) -> Visitor | None:
             return None
         roles = {shop.slug: role for shop, role in shops_of(session, person.id)}
     if now - row.seen_at > SEEN_EVERY:
-        with parts.sessions.begin() as session:
+        with services.sessions.begin() as session:
             session.get_one(SignIn, row.id).seen_at = now
     return Visitor(person, row, roles)
 
 
-def sign_out(parts: Parts, *, person_id: int, sign_in_id: int | None = None) -> None:
+def sign_out(services: Services, *, person_id: int, sign_in_id: int | None = None) -> None:
     """End one sign-in of a person, or (None) all of them."""
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         query = select(SignIn).where(SignIn.person_id == person_id, SignIn.ended_at.is_(None))
         if sign_in_id is not None:
             query = query.where(SignIn.id == sign_in_id)
         ended = list(session.scalars(query))
         for row in ended:
-            row.ended_at = parts.now()
+            row.ended_at = services.now()
         person = session.get(Person, person_id)
         if person and ended:
             note_in_shops(
-                parts, session, person, "signed_out", f"{len(ended)} of their browsers" if len(ended) > 1 else ""
+                services, session, person, "signed_out", f"{len(ended)} of their browsers" if len(ended) > 1 else ""
             )
 
 
-def link_person(session: Session, parts: Parts, token: str, *, lock: bool = False) -> tuple[SignInLink, Person] | None:
+def link_person(
+    session: Session, services: Services, token: str, *, lock: bool = False
+) -> tuple[SignInLink, Person] | None:
     """Whom an unused link lets in; None for one that was used, is too old, or never was."""
     query = select(SignInLink).where(SignInLink.token_hash == token_hash(token))
     row = session.scalar(query.with_for_update() if lock else query)
     person = session.get(Person, row.person_id) if row else None
-    if row is None or person is None or row.used_at or row.expires_at <= parts.now() or person.disabled_at:
+    if row is None or person is None or row.used_at or row.expires_at <= services.now() or person.disabled_at:
         return None
     return row, person
 
 
-def note_in_shops(parts: Parts, session: Session, person: Person, what: str, about: str) -> None:
+def note_in_shops(services: Services, session: Session, person: Person, what: str, about: str) -> None:
     """In the log of each of their shops; of a refused one only the address that was tried is known."""
     who = person.email if what == "sign_in_refused" else person.told
     for shop, _ in shops_of(session, person.id):
-        note(session, shop_id=shop.id, at=parts.now(), person_id=person.id, who=who, what=what, about=about)
+        note(session, shop_id=shop.id, at=services.now(), person_id=person.id, who=who, what=what, about=about)
 
 
-def end_other_sessions(parts: Parts, session: Session, person: Person, keep: int | None) -> None:
+def end_other_sessions(services: Services, session: Session, person: Person, keep: int | None) -> None:
     """After a change of how somebody proves who they are: whoever came in before does so again, but for ``keep``."""
     mine = [SignIn.person_id == person.id, SignIn.ended_at.is_(None)]
     if keep is not None:
         mine.append(SignIn.id != keep)
-    session.execute(update(SignIn).where(*mine).values(ended_at=parts.now()))
+    session.execute(update(SignIn).where(*mine).values(ended_at=services.now()))
 
 
-def shut_other_doors(session: Session, parts: Parts, person: Person) -> None:
+def shut_other_doors(session: Session, services: Services, person: Person) -> None:
     """A password chosen anew ends all sign-ins and all other one-time links of a person."""
-    now = parts.now()
+    now = services.now()
     ins = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))
     session.execute(update(SignIn).where(*ins).values(ended_at=now))
     links = (SignInLink.person_id == person.id, SignInLink.used_at.is_(None))

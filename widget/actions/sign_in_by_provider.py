@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
 from widget.actions.sign_in import begin_visit, note_in_shops, shut_other_doors
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.people import Person, accept_all, is_invited, person_by_email
 
 
@@ -23,7 +23,7 @@ class NotInvited(ActionError):
         )
 
 
-def sign_in_by_provider(parts: Parts, *, subject: str, email: str, verified: bool, browser: str = "") -> str:
+def sign_in_by_provider(services: Services, *, subject: str, email: str, verified: bool, browser: str = "") -> str:
     """The token for the cookie of who is in the console already. Raises NotInvited.
 
     ``subject`` is the provider's own name for the account (issuer and ``sub``), which stays when an address is given to
@@ -32,19 +32,19 @@ def sign_in_by_provider(parts: Parts, *, subject: str, email: str, verified: boo
     for on top: how people prove who they are is the provider's business.
     """
     token = None
-    with parts.sessions.begin() as session:
+    with services.sessions.begin() as session:
         person, refused = _known(session, subject, email, verified=verified)
         if person is not None and refused:
-            note_in_shops(parts, session, person, "sign_in_refused", f"by company account: {refused}")
+            note_in_shops(services, session, person, "sign_in_refused", f"by company account: {refused}")
         elif person is not None and is_invited(session, person.id):
-            accept_all(session, person.id, parts.now())
+            accept_all(session, person.id, services.now())
             if person.oidc_subject is None:
                 person.oidc_subject = subject
             if person.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
-                shut_other_doors(session, parts, person)
-                person.password_hash, person.verified_at = "", parts.now()
+                shut_other_doors(session, services, person)
+                person.password_hash, person.verified_at = "", services.now()
                 person.sealed_totp, person.totp_step = "", 0
-            token = begin_visit(parts, session, person, browser, how=", by company account")
+            token = begin_visit(services, session, person, browser, how=", by company account")
     if token is None:
         raise NotInvited
     return token

@@ -17,29 +17,29 @@ from widget.domain.engine.answers import Answers
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.result import build_result
 from widget.live import Served
-from widget.parts import KnownResult, Parts
+from widget.services import KnownResult, Services
 from widget.telemetry import RESULTS
 
 GRACE = timedelta(hours=24)
 SHARED_SECONDS = 600
 
 
-def served_for(parts: Parts, shop: str, quiz: str, version: int | None) -> Served:
+def served_for(services: Services, shop: str, quiz: str, version: int | None) -> Served:
     """The version that answers. Raises UnknownQuiz, or VersionGone a day after a newer one went live."""
-    live = parts.live.live(shop, quiz)
+    live = services.live.live(shop, quiz)
     if live is None:
         raise UnknownQuiz("there is no such quiz here")
     if version is None or version == live.version:
         return live
-    older = parts.live.version(shop, quiz, version)
-    gone = older is None or older.superseded_at is None or parts.now() - older.superseded_at > GRACE
+    older = services.live.version(shop, quiz, version)
+    gone = older is None or older.superseded_at is None or services.now() - older.superseded_at > GRACE
     if older is None or gone:
         raise VersionGone("this version of the quiz is gone; load the live one", version=live.version)
     return older
 
 
 def submit_answers(
-    parts: Parts,
+    services: Services,
     *,
     shop: str,
     quiz: str,
@@ -49,12 +49,12 @@ def submit_answers(
     product: str | None = None,
 ) -> tuple[Served, KnownResult]:
     """The result for these answers. Raises UnknownQuiz, VersionGone, Refused."""
-    served = served_for(parts, shop, quiz, version)
-    return served, known_result(parts, served, answers, locale=locale, product=product)
+    served = served_for(services, shop, quiz, version)
+    return served, known_result(services, served, answers, locale=locale, product=product)
 
 
 def known_result(
-    parts: Parts, served: Served, answers: Answers, *, locale: str | None = None, product: str | None = None
+    services: Services, served: Served, answers: Answers, *, locale: str | None = None, product: str | None = None
 ) -> KnownResult:
     """The result from this process, from Redis, or computed: the same bytes each way. Raises Refused."""
     rules = served.engine.rules
@@ -62,45 +62,47 @@ def known_result(
     asked = asked_answers(rules.pack.quiz, walk)
     locale = locale_for(rules.pack, locale)
     product = product if product in rules.place else None
-    code = result_code(parts, served, asked)
+    code = result_code(services, served, asked)
     key = f"result:{served.shop.slug}:{served.quiz}:{served.state}:{locale}:{product or ''}:{code}"
-    known = parts.results.get(key)
+    known = services.results.get(key)
     if known:
         RESULTS.labels("process").inc()
         return known
-    body = parts.shared.get(key)
+    body = services.shared.get(key)
     source = "redis" if body else "computed"
     if body is None:
-        body = orjson.dumps(_compute(parts, served, asked, locale, product, code))
-        parts.shared.put(key, body, seconds=SHARED_SECONDS)
+        body = orjson.dumps(_compute(services, served, asked, locale, product, code))
+        services.shared.put(key, body, seconds=SHARED_SECONDS)
     RESULTS.labels(source).inc()
     told: Mapping[str, Any] = orjson.loads(body)
     known = KnownResult(body, asked, told["outcome"], tuple(card["sku"] for card in told["products"]))
-    parts.results.put(key, known)
+    services.results.put(key, known)
     return known
 
 
 def _compute(
-    parts: Parts, served: Served, answers: Answers, locale: str, product: str | None, code: str
+    services: Services, served: Served, answers: Answers, locale: str, product: str | None, code: str
 ) -> dict[str, Any]:
     """Evaluate, with the safety of the live version on top of an older one's own."""
     engine, screening = served.speaking(locale), None
     if not served.is_live:
-        live = parts.live.live(served.shop.slug, served.quiz)
+        live = services.live.live(served.shop.slug, served.quiz)
         screening = screen(live.engine.rules, answers) if live else None
     found = evaluate(engine.rules, engine.shelf, answers, screening)
-    setting = result_setting(parts, served, locale)
-    url = result_url(parts, served.shop.slug, code)
+    setting = result_setting(services, served, locale)
+    url = result_url(services, served.shop.slug, code)
     return build_result(found, setting, engine.highest, code=code, url=url, in_view=product)
 
 
-def record_response(parts: Parts, served: Served, known: KnownResult, locale: str | None, *, bot: bool = False) -> str:
+def record_response(
+    services: Services, served: Served, known: KnownResult, locale: str | None, *, bot: bool = False
+) -> str:
     """Note the anonymous response, to be stored within a second; the random visit token it goes by.
 
     A bot's is stored as well, so that whatever follows from it holds, but is counted nowhere.
     """
     visit = secrets.token_urlsafe(16)
-    parts.recorder.add_response(
+    services.recorder.add_response(
         {
             "shop_id": served.shop.id,
             "quiz": served.quiz,
@@ -110,7 +112,7 @@ def record_response(parts: Parts, served: Served, known: KnownResult, locale: st
             "outcome": known.outcome,
             "products": list(known.products),
             "locale": locale_for(served.engine.rules.pack, locale),
-            "created_at": parts.now(),
+            "created_at": services.now(),
         },
         tally=not bot,
     )

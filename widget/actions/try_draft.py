@@ -22,7 +22,7 @@ from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import build_result
 from widget.live import Served
 from widget.mail.letter import LetterFrame, Written
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.catalogue import catalogue
 from widget.storage.drafts import Draft
 from widget.storage.letters import Letter
@@ -46,32 +46,32 @@ class Tried:
     why_not: dict[str, Any] | None
 
 
-def tried_draft(parts: Parts, shop: Shop, draft: Draft) -> Served:
+def tried_draft(services: Services, shop: Shop, draft: Draft) -> Served:
     """The draft, compiled, with the catalogue of the moment. Raises NotReadable."""
     key = f"{draft.id}:{draft.revision}:{shop.catalogue_revision}"
-    served = parts.drafts.get(key)
+    served = services.drafts.get(key)
     if served is not None:
         return served
     pack = read_files(draft.files, []).pack
     if pack is None:
         raise NotReadable("The draft has errors, so it cannot be tried yet. Findings tells where.")
-    with parts.reads() as session:
+    with services.reads() as session:
         feed, blocked = catalogue(session, shop.id)
     engine = Engine.of(pack)
     shelf = Shelf(engine.rules, feed=feed, blocked=frozenset(blocked), revision=shop.catalogue_revision)
     served = Served(shop, draft.quiz, draft.base, Engine(engine.rules, shelf, engine.highest), False, draft.base)
-    parts.drafts.put(key, served)
+    services.drafts.put(key, served)
     return served
 
 
 def try_answers(
-    parts: Parts, served: Served, answers: Answers, *, locale: str = "", product: str | None = None, why: str = ""
+    services: Services, served: Served, answers: Answers, *, locale: str = "", product: str | None = None, why: str = ""
 ) -> Tried:
     """Raises Refused."""
     locale = locale_for(served.engine.rules.pack, locale)
     engine = served.speaking(locale)
     found = evaluate(engine.rules, engine.shelf, answers)
-    setting = result_setting(parts, served, locale)
+    setting = result_setting(services, served, locale)
     in_view = product if product in engine.rules.place else None
     result = build_result(found, setting, engine.highest, in_view=in_view)
     return Tried(result, trace(found), why_not(found, why) if why else None)
@@ -87,7 +87,7 @@ def sample_answers(served: Served) -> dict[str, dict[str, list[str]]]:
 
 
 def preview_letter(
-    parts: Parts, served: Served, letter: str, *, outcome: str = "products", sku: str = "", locale: str = ""
+    services: Services, served: Served, letter: str, *, outcome: str = "products", sku: str = "", locale: str = ""
 ) -> tuple[Written, LetterFrame, str]:
     """(the letter, its frame, why it would not be sent at all; empty when it would).
 
@@ -112,14 +112,14 @@ def preview_letter(
         result_code="" if ordered else "preview",
     )
     answers = sample_answers(served).get(outcome)
-    written, frame = compose_letter(parts, served, row, order, answers if ordered else None)
+    written, frame = compose_letter(services, served, row, order, answers if ordered else None)
     stopped = outcome in ENDS_EARLY and ordered
     told = "These answers are a red flag: after them this letter is not sent." if stopped else ""
     return written, frame, told
 
 
-def send_preview(parts: Parts, *, shop: Shop, written: Written, to: Person) -> None:
+def send_preview(services: Services, *, shop: Shop, written: Written, to: Person) -> None:
     """Queue a preview to whoever looks at it."""
     marked = Written(f"[Test] {written.subject}", written.html, written.text)
-    with parts.sessions.begin() as session:
-        queue_message(parts, session, shop, marked, recipient=to.email, kind=TEST, about=to.id)
+    with services.sessions.begin() as session:
+        queue_message(services, session, shop, marked, recipient=to.email, kind=TEST, about=to.id)

@@ -21,8 +21,8 @@ from widget.mail.blocks import Block, CheckIn, Picture, TipBlock, Warnings, fill
 from widget.mail.html import html_part
 from widget.mail.letter import LetterFrame, Written
 from widget.mail.text import text_part
-from widget.parts import Parts
 from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
+from widget.services import Services
 from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
@@ -38,7 +38,7 @@ class NoContent(ActionError):
 
 
 def compose_letter(
-    parts: Parts, served: Served, letter: Letter, order: Order | None, answers: Answers | None = None
+    services: Services, served: Served, letter: Letter, order: Order | None, answers: Answers | None = None
 ) -> tuple[Written, LetterFrame]:
     """The letter from this content; ``answers`` stand in for those of the sealed result (for previews).
 
@@ -47,8 +47,8 @@ def compose_letter(
     text = _pack(served, letter).letter_by_id.get(letter.letter)
     if text is None:
         raise NoContent(f"version {letter.version} has no letter '{letter.letter}'")
-    context = _context(parts, served, letter, order, answers)
-    frame = _frame(parts, served, letter, order, context, _subject(served, letter) or text.subject, text.preview)
+    context = _context(services, served, letter, order, answers)
+    frame = _frame(services, served, letter, order, context, _subject(served, letter) or text.subject, text.preview)
     blocks: list[Block] = letter_blocks(text.body, context)
     return Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks)), frame
 
@@ -59,9 +59,9 @@ def _subject(served: Served, letter: Letter) -> str | None:
     return next((step.subject_b for step in sequence.steps if step.id == letter.step), None) if sequence else None
 
 
-def content_of(parts: Parts, shop: Shop, letter: Letter) -> Served:
+def content_of(services: Services, shop: Shop, letter: Letter) -> Served:
     """The version that a letter was planned with. Raises NoContent."""
-    served = parts.live.version(shop.slug, letter.quiz, letter.version)
+    served = services.live.version(shop.slug, letter.quiz, letter.version)
     if served is None:
         raise NoContent(f"there is no version {letter.version} of quiz '{letter.quiz}'")
     return served
@@ -77,26 +77,26 @@ def letter_products(served: Served, order: Order | None) -> list[Product]:
 
 
 def _context(
-    parts: Parts, served: Served, letter: Letter, order: Order | None, answers: Answers | None
+    services: Services, served: Served, letter: Letter, order: Order | None, answers: Answers | None
 ) -> dict[str, Any]:
-    setting = result_setting(parts, served, spoken_in(served, letter))
+    setting = result_setting(services, served, spoken_in(served, letter))
     local = {product.sku: product for product in served.speaking(spoken_in(served, letter)).shelf.products}
     products = [local.get(each.sku, each) for each in letter_products(served, order)]
-    seals, base = parts.seals, parts.settings.public_url
-    better, same, worse = (f"{base}/f/{check_in_token(parts, letter.id or 0, answer)}" for answer in ANSWERS)
+    seals, base = services.seals, services.settings.public_url
+    better, same, worse = (f"{base}/f/{check_in_token(services, letter.id or 0, answer)}" for answer in ANSWERS)
     context: dict[str, Any] = {
         "shop": {"name": served.shop.name, "url": served.shop.url or base},
         "confirm_url": f"{base}/c/{seals.token(CONFIRM, letter.contact_id)}",
-        "quiz_url": _link(parts, served, letter, QUIZ, quiz_url(parts, served.shop.slug, served.quiz)),
+        "quiz_url": _link(services, served, letter, QUIZ, quiz_url(services, served.shop.slug, served.quiz)),
         "blocks": {
-            "tips": _tips(parts, served, letter, answers),
+            "tips": _tips(services, served, letter, answers),
             "check-in": [CheckIn(better, same, worse)],
             "warnings": [Warnings(each.name, each.warnings) for each in products if each.warnings],
         },
     }
     if letter.result_code:
-        plain = result_url(parts, served.shop.slug, letter.result_code)
-        context["result_url"] = _link(parts, served, letter, RESULT, plain, letter.result_code)
+        plain = result_url(services, served.shop.slug, letter.result_code)
+        context["result_url"] = _link(services, served, letter, RESULT, plain, letter.result_code)
     if order is not None:
         context["order"] = {"number": order.number}
     if products:
@@ -109,18 +109,18 @@ def _context(
             "size": first.size or "",
             "sku": first.sku,
         }
-        context["product_url"] = _link(parts, served, letter, PRODUCT, setting.address(first.url or "/"), first.sku)
+        context["product_url"] = _link(services, served, letter, PRODUCT, setting.address(first.url or "/"), first.sku)
         context["blocks"]["product-picture"] = [Picture(picture, f"{first.name}{size}")] if picture else []
     return context
 
 
-def _link(parts: Parts, served: Served, letter: Letter, kind: str, plain: str, what: str = "") -> str:
+def _link(services: Services, served: Served, letter: Letter, kind: str, plain: str, what: str = "") -> str:
     """The address that counts; in a letter that is only looked at, the plain one."""
     if not letter.id:
         return plain
     locale = spoken_in(served, letter)
     link = Link(served.shop.slug, served.quiz, served.version, locale, letter.letter, kind, what)
-    return link_url(parts, link)
+    return link_url(services, link)
 
 
 def _for_mail(image: str) -> str:
@@ -128,7 +128,7 @@ def _for_mail(image: str) -> str:
     return image.removesuffix(".svg") + ".png" if image.endswith(".svg") else image
 
 
-def _tips(parts: Parts, served: Served, letter: Letter, answers: Answers | None) -> list[Block]:
+def _tips(services: Services, served: Served, letter: Letter, answers: Answers | None) -> list[Block]:
     """The tips of their answers where they agreed to that; else general ones. A red flag leaves none."""
     engine = served.speaking(spoken_in(served, letter))
     rules = engine.rules
@@ -136,8 +136,8 @@ def _tips(parts: Parts, served: Served, letter: Letter, answers: Answers | None)
     if answers is not None or (letter.result_code and letter.order_id):
         try:
             if answers is None:
-                _, answers = open_result(parts, served.shop.slug, letter.result_code)
-            live = parts.live.live(served.shop.slug, served.quiz)
+                _, answers = open_result(services, served.shop.slug, letter.result_code)
+            live = services.live.live(served.shop.slug, served.quiz)
             found = evaluate(rules, engine.shelf, answers, screen(live.engine.rules, answers) if live else None)
             chosen = [rules.tips[place - len(rules.products)] for place in found.tips]
         except UnknownResult:
@@ -159,7 +159,7 @@ def _tip_block(tip: Tip, words: Words) -> TipBlock:
 
 
 def _frame(
-    parts: Parts,
+    services: Services,
     served: Served,
     letter: Letter,
     order: Order | None,
@@ -167,7 +167,7 @@ def _frame(
     subject: str,
     preview: str,
 ) -> LetterFrame:
-    base, locale = parts.settings.public_url, spoken_in(served, letter)
+    base, locale = services.settings.public_url, spoken_in(served, letter)
     words = words_for(locale)
     marketing = letter.kind != TRANSACTIONAL
     return LetterFrame(
@@ -180,8 +180,8 @@ def _frame(
         notice=words["letter_notice"],
         words=words,
         postal_address=served.shop.postal_address,
-        preferences_url=f"{base}/p/{parts.seals.token(PREFERENCES, letter.contact_id)}",
-        unsubscribe_url=f"{base}/u/{parts.seals.token(UNSUBSCRIBE, letter.contact_id)}" if marketing else "",
+        preferences_url=f"{base}/p/{services.seals.token(PREFERENCES, letter.contact_id)}",
+        unsubscribe_url=f"{base}/u/{services.seals.token(UNSUBSCRIBE, letter.contact_id)}" if marketing else "",
         mark_url=f"{base}/demo/pictures/mark.png" if served.shop.slug == "demo" else "",
     )
 

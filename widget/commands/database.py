@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from widget.commands.opening import opened_parts
+from widget.commands.opening import opened_services
 from widget.storage.migrate import upgrade
 
 
@@ -16,6 +16,6 @@ def db() -> None:
 @db.command("upgrade")
 def upgrade_command() -> None:
     """Run the migrations that are missing. Once, before servers start."""
-    with opened_parts(migrate=False) as parts:
-        upgrade(parts.database)
+    with opened_services(migrate=False) as services:
+        upgrade(services.database)
     click.echo("The database is up to date.")

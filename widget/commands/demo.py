@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from widget.actions.load_demo import DAYS, VISITS, load_demo
-from widget.commands.opening import opened_parts
+from widget.commands.opening import opened_services
 from widget.commands.reports import as_json, progress_bar
 
 
@@ -26,9 +26,9 @@ def load(days: int, visits: int, again: bool, json_out: bool) -> None:
 
     Visits, answers, orders and letters of people who do not exist; nothing is sent to anybody.
     """
-    with opened_parts() as parts, progress_bar("visits", "visit") as progress:
-        loaded = load_demo(parts, days=days, number=visits, again=again, progress=progress)
-        public_url = parts.settings.public_url
+    with opened_services() as services, progress_bar("visits", "visit") as progress:
+        loaded = load_demo(services, days=days, number=visits, again=again, progress=progress)
+        public_url = services.settings.public_url
     if json_out:
         as_json({"loaded": loaded is not None, **(asdict(loaded) if loaded else {})})
     elif loaded is None:

@@ -13,7 +13,7 @@ import click
 
 from widget.actions.fetch_feed import fetched_feed
 from widget.actions.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
-from widget.commands.opening import opened_parts
+from widget.commands.opening import opened_services
 from widget.commands.reports import as_json, progress_bar
 from widget.stores.feed_item import BadFeed
 from widget.stores.feeds import KINDS
@@ -33,10 +33,10 @@ def import_feed_command(slug: str, file_or_url: str, anyway: bool, json_wanted: 
 
     FILE_OR_URL: Google Merchant as RSS 2.0 or TSV, or Shopify's products.json; addresses begin with https://.
     """
-    with opened_parts() as parts, _opened(file_or_url) as files, progress_bar("Reading the feed", "kB") as bar:
+    with opened_services() as services, _opened(file_or_url) as files, progress_bar("Reading the feed", "kB") as bar:
         base = file_or_url if "://" in file_or_url else ""
         asked = Asked(who=WHO, uploaded=not base, anyway=EVERYTHING if anyway else 0, base=base)
-        report = import_feed(parts, shop=slug, files=files, asked=asked, progress=_by_size(files, bar))
+        report = import_feed(services, shop=slug, files=files, asked=asked, progress=_by_size(files, bar))
     if json_wanted:
         as_json(asdict(report))
     else:

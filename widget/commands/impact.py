@@ -18,7 +18,7 @@ from widget.coverage.run import Answers
 from widget.domain.engine.live import Engine
 
 if TYPE_CHECKING:
-    from widget.parts import Parts
+    from widget.services import Services
 
 
 @click.command()
@@ -57,13 +57,13 @@ def compare_command(
         raise click.UsageError("give --responses or --shop, not both")
     with ExitStack() as stack:
         numbered = [name for name in (before, after) if _is_version(name)]
-        parts = stack.enter_context(_opened()) if shop or numbered else None
-        engines = [_engine(parts, shop or "demo", quiz, name) for name in (before, after)]
+        services = stack.enter_context(_opened()) if shop or numbered else None
+        engines = [_engine(services, shop or "demo", quiz, name) for name in (before, after)]
         real = list(_lines(responses)) if responses else None
-        if shop and parts:
+        if shop and services:
             from widget.actions.load_version import load_responses
 
-            real = load_responses(parts, shop=shop, quiz=engines[1].rules.pack.id, days=days)
+            real = load_responses(services, shop=shop, quiz=engines[1].rules.pack.id, days=days)
     with progress_bar("Comparing all answer paths") as bar:
         told = compare(engines[0], engines[1], real, progress=bar)
     if json_wanted:
@@ -72,21 +72,23 @@ def compare_command(
         print_comparison(told)
 
 
-def _opened() -> AbstractContextManager[Parts]:
-    from widget.commands.opening import opened_parts  # With all that a database needs: folders alone need none of it.
+def _opened() -> AbstractContextManager[Services]:
+    from widget.commands.opening import (
+        opened_services,  # With all that a database needs: folders alone need none of it.
+    )
 
-    return opened_parts()
+    return opened_services()
 
 
 def _is_version(name: str) -> bool:
     return name == "live" or name.isdigit()
 
 
-def _engine(parts: Parts | None, shop: str, quiz: str, name: str) -> Engine:
-    if parts and _is_version(name):
+def _engine(services: Services | None, shop: str, quiz: str, name: str) -> Engine:
+    if services and _is_version(name):
         from widget.actions.load_version import load_version
 
-        return load_version(parts, shop=shop, quiz=quiz, number=None if name == "live" else int(name))
+        return load_version(services, shop=shop, quiz=quiz, number=None if name == "live" else int(name))
     folder = Path(name)
     return Engine.of(sound_pack(folder, read_or_refuse(folder)))
 

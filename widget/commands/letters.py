@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from widget.actions.collect_reports import take_message
 from widget.actions.send_again import send_again
-from widget.commands.opening import opened_parts
+from widget.commands.opening import opened_services
 from widget.commands.simulate import simulate
 from widget.domain.letter import PLANNED
 from widget.storage.letters import Letter
@@ -30,7 +30,7 @@ letters.add_command(simulate)
 @click.option("--json", "as_json", is_flag=True)
 def due(as_json: bool) -> None:
     """Planned letters, soonest first."""
-    with opened_parts() as parts, parts.reads() as session:
+    with opened_services() as services, services.reads() as session:
         rows = session.scalars(select(Letter).where(Letter.state == PLANNED).order_by(Letter.due_at).limit(500))
         data = [
             {"id": row.id, "letter": row.letter, "due_at": row.due_at.isoformat(), "reason": row.reason} for row in rows
@@ -43,7 +43,7 @@ def due(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def show(number: int, as_json: bool) -> None:
     """The whole life of a letter."""
-    with opened_parts() as parts, parts.reads() as session:
+    with opened_services() as services, services.reads() as session:
         row = session.get(Letter, number)
         if row is None:
             raise click.UsageError(f"there is no letter {number}")
@@ -55,8 +55,8 @@ def show(number: int, as_json: bool) -> None:
 @click.argument("number", type=int)
 def send_again_command(number: int) -> None:
     """Plan an unconfirmed letter once more."""
-    with opened_parts() as parts:
-        send_again(parts, number)
+    with opened_services() as services:
+        send_again(services, number)
     click.echo(f"Letter {number} is planned again.")
 
 
@@ -64,8 +64,8 @@ def send_again_command(number: int) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def reports(files: tuple[Path, ...]) -> None:
     """Take in reports of undelivered mail (DSN, ARF) from message files."""
-    with opened_parts() as parts:
-        taken = sum(take_message(parts, file.read_bytes()) for file in track(files, "Reading …", transient=True))
+    with opened_services() as services:
+        taken = sum(take_message(services, file.read_bytes()) for file in track(files, "Reading …", transient=True))
     click.echo(f"{len(files)} read, {taken} taken in. The worker does the rest within seconds.")
 
 

@@ -1,4 +1,4 @@
-"""Settings and parts for commands, with errors that say what to do instead of a trace."""
+"""Settings and services for commands, with errors that say what to do instead of a trace."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from widget.actions.errors import ActionError
-from widget.parts import Parts, build_parts
 from widget.private_files import private_folder
+from widget.services import Services, build_services
 from widget.settings import LOCAL, Settings, SettingsError, read_settings
 from widget.storage.migrate import upgrade
 from widget.telemetry import start_logs
@@ -27,19 +27,19 @@ def opened_settings(*, default_env: str = LOCAL) -> Settings:
 
 
 @contextmanager
-def opened_parts(*, migrate: bool = True) -> Iterator[Parts]:
-    """Parts on an up-to-date database, closed at the end."""
+def opened_services(*, migrate: bool = True) -> Iterator[Services]:
+    """Services on an up-to-date database, closed at the end."""
     settings = opened_settings()
     start_logs("warning")
     private_folder(settings.home)
-    parts = build_parts(settings)
+    services = build_services(settings)
     try:
         if migrate and settings.local:
-            upgrade(parts.database)
-        yield parts
+            upgrade(services.database)
+        yield services
     except ActionError as error:
         raise click.UsageError(str(error)) from error
     except OperationalError as error:
         raise click.ClickException("the database of RECOVERY_DATABASE_URL does not answer") from error
     finally:
-        parts.close()
+        services.close()

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from widget.actions.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
-from widget.commands.opening import opened_parts, opened_settings
+from widget.commands.opening import opened_services, opened_settings
 from widget.commands.supervisor import Program, Supervisor
 from widget.private_files import own_files_only, private_folder
 from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
@@ -33,10 +33,10 @@ def run() -> None:
     settings = opened_settings()
     link = ""
     _refuse_taken_ports(settings, mailbox=settings.local)
-    with opened_parts() as parts:
+    with opened_services() as services:
         if settings.local:
-            set_up_demo(parts, PACK)
-            link = first_owner_link(parts)
+            set_up_demo(services, PACK)
+            link = first_owner_link(services)
     supervisor = Supervisor(_environment(settings, "run"))
     controller = _start_mailbox(settings) if settings.local and _own_mailbox(settings) else None
     with _going_down(supervisor):

@@ -12,9 +12,9 @@ from widget.actions.change_product import change_product
 from widget.actions.connect_store import MAIL, PLATFORMS, BadConnection, connect_store
 from widget.actions.errors import UnknownShop
 from widget.commands.feeds import import_feed_command
-from widget.commands.opening import opened_parts
-from widget.parts import Parts
+from widget.commands.opening import opened_services
 from widget.seals import WEBHOOK_SECRET
+from widget.services import Services
 from widget.storage.catalogue import catalogue
 from widget.storage.content import live_quizzes
 from widget.storage.shops import good_secrets, shop_by_slug
@@ -36,8 +36,8 @@ shop.add_command(import_feed_command)
 @click.option("--timezone", default="UTC", show_default=True)
 def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> None:
     """Add a shop, with a fresh hook secret."""
-    with opened_parts() as parts:
-        add_shop(parts, slug, name=name, url=url, postal_address=postal_address, timezone=timezone)
+    with opened_services() as services:
+        add_shop(services, slug, name=name, url=url, postal_address=postal_address, timezone=timezone)
     click.echo(f"Shop {slug} is there. Next: recovery-quiz content import PACK --shop {slug} --publish")
 
 
@@ -47,8 +47,8 @@ def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> N
 @click.option("--secrets", is_flag=True, help="Show the hook secrets, too.")
 def show(slug: str, as_json: bool, secrets: bool) -> None:
     """Hook addresses and embed snippet of a shop."""
-    with opened_parts() as parts:
-        data = _described(parts, slug, secrets)
+    with opened_services() as services:
+        data = _described(services, slug, secrets)
     if as_json:
         click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
         return
@@ -62,9 +62,9 @@ def show(slug: str, as_json: bool, secrets: bool) -> None:
     click.echo(f"\n{data['embed']}")
 
 
-def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
-    base = parts.settings.public_url
-    with parts.reads() as session:
+def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
+    base = services.settings.public_url
+    with services.reads() as session:
         owner = shop_by_slug(session, slug)
         if owner is None:
             raise UnknownShop(f"there is no shop '{slug}'")
@@ -86,7 +86,7 @@ def _described(parts: Parts, slug: str, secrets: bool) -> dict[str, Any]:
         "</recovery-quiz>",
     }
     if secrets:
-        data["secrets"] = [parts.seals.unseal(each, WEBHOOK_SECRET) for each in good_secrets(owner, parts.now())]
+        data["secrets"] = [services.seals.unseal(each, WEBHOOK_SECRET) for each in good_secrets(owner, services.now())]
     return data
 
 
@@ -101,13 +101,13 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
 
     Secrets are better given by RECOVERY_CONNECT_SECRET and RECOVERY_CONNECT_KEY than on the command line.
     """
-    with opened_parts() as parts:
+    with opened_services() as services:
         try:
-            connect_store(parts, shop=slug, platform=platform, address=address, secret=secret, key=key)
+            connect_store(services, shop=slug, platform=platform, address=address, secret=secret, key=key)
         except BadConnection as error:
             raise click.UsageError(str(error)) from error
         path = platform if platform in PLATFORMS else f"mail/{platform}"
-        click.echo(f"Connected. Deliveries go to {parts.settings.public_url}/hooks/{slug}/{path}")
+        click.echo(f"Connected. Deliveries go to {services.settings.public_url}/hooks/{slug}/{path}")
 
 
 @shop.command()
@@ -116,8 +116,8 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
 @click.option("--reason", required=True, help="Why, for whoever asks later.")
 def withhold(slug: str, sku: str, reason: str) -> None:
     """Keep a product out of every result and letter, old links included, within 5 s."""
-    with opened_parts() as parts:
-        change_product(parts, shop=slug, sku=sku, blocked=True, reason=reason)
+    with opened_services() as services:
+        change_product(services, shop=slug, sku=sku, blocked=True, reason=reason)
     click.echo(f"{sku} is withheld.")
 
 
@@ -126,6 +126,6 @@ def withhold(slug: str, sku: str, reason: str) -> None:
 @click.argument("sku")
 def release(slug: str, sku: str) -> None:
     """Let a withheld product be shown again."""
-    with opened_parts() as parts:
-        change_product(parts, shop=slug, sku=sku, blocked=False)
+    with opened_services() as services:
+        change_product(services, shop=slug, sku=sku, blocked=False)
     click.echo(f"{sku} may be shown again.")

@@ -12,7 +12,7 @@ import orjson
 
 from widget.actions.errors import ActionError
 from widget.actions.simulate_letters import order_in, simulate_letters
-from widget.commands.opening import opened_parts
+from widget.commands.opening import opened_services
 from widget.commands.reading import read_or_refuse, sound_pack
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.live import Engine
@@ -82,11 +82,11 @@ def _from_files(pack: Path) -> tuple[Engine, str, tuple[str, str]]:
 
 
 def _from_shop(shop: str, quiz: str | None) -> tuple[Engine, str, tuple[str, str]]:
-    with opened_parts() as parts:
-        with parts.reads() as session:
+    with opened_services() as services:
+        with services.reads() as session:
             owner = shop_by_slug(session, shop)
             quizzes = live_quizzes(session, owner.id) if owner else []
-        served = parts.live.live(shop, quiz or quizzes[0]) if quizzes else None
+        served = services.live.live(shop, quiz or quizzes[0]) if quizzes else None
         if owner is None or served is None:
             raise click.UsageError(f"shop '{shop}' has no live quiz" + (f" '{quiz}'" if quiz else ""))
         return served.engine, owner.timezone, (owner.quiet_from, owner.quiet_to)

@@ -7,7 +7,7 @@ import click
 from widget.actions.add_person import BadMember, add_person
 from widget.actions.choose_password import reset_codes_of
 from widget.actions.errors import UnknownShop
-from widget.commands.opening import opened_parts
+from widget.commands.opening import opened_services
 from widget.commands.reports import as_json
 from widget.domain.roles import OWNER, ROLES
 from widget.mail.message import BadAddress
@@ -27,12 +27,12 @@ def user() -> None:
 @click.option("--json", "json_out", is_flag=True)
 def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool) -> None:
     """Let EMAIL into a shop's console; prints a link that lets them in once."""
-    with opened_parts() as parts:
+    with opened_services() as services:
         try:
-            person, token = add_person(parts, shop=slug, email=email, role=role, name=name, again=link)
+            person, token = add_person(services, shop=slug, email=email, role=role, name=name, again=link)
         except (UnknownShop, BadMember, BadAddress) as error:
             raise click.ClickException(str(error)) from error
-        address = f"{parts.settings.public_url}/console/come-in/{token}" if token else ""
+        address = f"{services.settings.public_url}/console/come-in/{token}" if token else ""
     if json_out:
         as_json({"email": person.email, "shop": slug, "role": role, "link": address or None})
     elif address:
@@ -45,7 +45,7 @@ def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool)
 @click.argument("email")
 def reset_codes(email: str) -> None:
     """Turn one-time codes off for EMAIL, who lost their authenticator; all their sessions end."""
-    with opened_parts() as parts:
-        if not reset_codes_of(parts, email=email):
+    with opened_services() as services:
+        if not reset_codes_of(services, email=email):
             raise click.ClickException(f"nobody here has the address {email}")
     click.echo(f"{email} signs in with the password alone now. Ask them to set codes up again.")

@@ -11,7 +11,7 @@ from widget.actions.check_content import check_content
 from widget.actions.export_content import export_content
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
-from widget.commands.opening import opened_parts
+from widget.commands.opening import opened_services
 from widget.commands.packs import today
 from widget.commands.reading import read_or_refuse, sound_pack
 from widget.commands.reports import print_problems
@@ -52,12 +52,12 @@ def import_command(
 
 
 def _store(shop: str, files: PackFiles, note: str, *, publish: bool, checked: bool = False) -> None:
-    with opened_parts() as parts:
-        version = import_content(parts, shop=shop, files=files, note=note, author=AUTHOR)
+    with opened_services() as services:
+        version = import_content(services, shop=shop, files=files, note=note, author=AUTHOR)
         click.echo(f"{version.quiz}: version {version.number} of shop {shop}.")
         if publish:
             moved = publish_content(
-                parts, shop=shop, quiz=version.quiz, number=version.number, author=AUTHOR, checked=checked
+                services, shop=shop, quiz=version.quiz, number=version.number, author=AUTHOR, checked=checked
             )
             click.echo("It is live now." if moved else "It was live already.")
 
@@ -85,8 +85,8 @@ def _import_sheet(pack: Path | None, shop: str, quiz: str, sheet: Path, *, publi
 @click.option("--quiz", default="leg-day", show_default=True)
 def publish_command(number: int, shop: str, quiz: str) -> None:
     """Make version NUMBER the live one; an older one is the way back."""
-    with opened_parts() as parts:
-        moved = publish_content(parts, shop=shop, quiz=quiz, number=number, author=AUTHOR)
+    with opened_services() as services:
+        moved = publish_content(services, shop=shop, quiz=quiz, number=number, author=AUTHOR)
     click.echo(f"{quiz}: version {number} is live now." if moved else f"{quiz}: version {number} was live already.")
 
 
@@ -115,5 +115,5 @@ def export_command(folder: Path | None, shop: str, quiz: str, number: int | None
 
 
 def _exported(shop: str, quiz: str, number: int | None) -> PackFiles:
-    with opened_parts() as parts:
-        return export_content(parts, shop=shop, quiz=quiz, number=number)
+    with opened_services() as services:
+        return export_content(services, shop=shop, quiz=quiz, number=number)

@@ -48,7 +48,7 @@ def part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def parts_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def services_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """A list of objects; nothing or null is an empty one."""
     value = data.get(name)
     if value is None:

@@ -39,9 +39,9 @@ from widget.stores.reading import (
     money,
     named_values,
     part,
-    parts_of,
     quantity,
     reading,
+    services_of,
     text,
     visit_in,
 )
@@ -140,7 +140,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
     if at is None:
         raise Unreadable("the order has no moment")
     currency = text(order.get("currency"))[:3]
-    refunds = tuple(_refund(each, currency) for each in parts_of(order, "refunds"))
+    refunds = tuple(_refund(each, currency) for each in services_of(order, "refunds"))
     customer = part(order, "customer")
     return OrderEvent(
         at=at,
@@ -154,7 +154,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         total=money(order.get("total_price"), currency),
         accepts_marketing=_accepts(order, customer),
         test=flag(order.get("test")) is True,
-        lines=tuple(_line(each, currency) for each in parts_of(order, "line_items")),
+        lines=tuple(_line(each, currency) for each in services_of(order, "line_items")),
         refunds=refunds,
         visit=visit_in(named_values(order.get("note_attributes"))),
     )
@@ -165,7 +165,7 @@ def _moments(order: dict[str, Any], created: datetime, at: datetime, refunds: Se
     money_state, parcel_state = text(order.get("financial_status")), text(order.get("fulfillment_status"))
     if money_state in PAID_STATES:
         moments[PAID] = moment(order.get("processed_at")) or at
-    parcels = parts_of(order, "fulfillments")
+    parcels = services_of(order, "fulfillments")
     if parcel_state == "fulfilled":
         told = [each for each in (moment(one.get("created_at")) for one in parcels) if each]
         moments[FULFILLED] = max(told, default=at)
@@ -203,12 +203,12 @@ def _line(line: dict[str, Any], currency: str) -> OrderLine:
 
 def _refund(refund: dict[str, Any], currency: str) -> Refund:
     lines: dict[str, int] = {}
-    for each in parts_of(refund, "refund_line_items"):
+    for each in services_of(refund, "refund_line_items"):
         line_id = text(each.get("line_item_id"))
         lines[line_id] = lines.get(line_id, 0) + quantity(each.get("quantity"), missing=0)
     paid_back = [
         money(each.get("amount"), text(each.get("currency")) or currency) or 0
-        for each in parts_of(refund, "transactions")
+        for each in services_of(refund, "transactions")
         if text(each.get("kind")) == "refund" and text(each.get("status")) == "success"
     ]
     at = moment(refund.get("created_at")) or moment(refund.get("processed_at"))

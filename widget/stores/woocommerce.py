@@ -33,9 +33,9 @@ from widget.stores.reading import (
     money,
     named_values,
     part,
-    parts_of,
     quantity,
     reading,
+    services_of,
     text,
     visit_in,
 )
@@ -120,8 +120,8 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         currency=currency,
         total=money(order.get("total"), currency),
         accepts_marketing=_accepts(attributes),
-        lines=tuple(_line(each, currency) for each in parts_of(order, "line_items")),
-        refunds=tuple(_refund(each, at, currency) for each in parts_of(order, "refunds")),
+        lines=tuple(_line(each, currency) for each in services_of(order, "line_items")),
+        refunds=tuple(_refund(each, at, currency) for each in services_of(order, "refunds")),
         visit=visit_in(attributes),
     )
 

@@ -10,7 +10,7 @@ import orjson
 
 from widget.actions.submit_answers import record_response
 from widget.domain.bots import is_bot
-from widget.parts import Parts
+from widget.services import Services
 from widget.telemetry import REQUESTS, RESULTS
 from widget.web.bodies import max_body
 from widget.web.budgets import Budgets, client_address
@@ -34,12 +34,12 @@ REASONS = {200: "200 OK", 201: "201 CREATED", 304: "304 NOT MODIFIED"}
 class Front:
     """Cached answers over an application, for any WSGI server and for tests."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], parts: Parts) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], services: Services) -> None:
         self.app = app
-        self.parts = parts
-        self.cache = ResponseCache(parts)
-        self.budgets = Budgets(parts.settings.client_rate)
-        self.proxies = parts.settings.trusted_proxies
+        self.services = services
+        self.cache = ResponseCache(services)
+        self.budgets = Budgets(services.settings.client_rate)
+        self.proxies = services.settings.trusted_proxies
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -83,7 +83,7 @@ class Front:
     def _response_answer(self, known: CachedResponse, path: str, headers: dict[str, Any]) -> Answer:
         _CACHED_RESULTS.inc()
         bot = is_bot(headers.get("HTTP_USER_AGENT", ""))
-        visit = record_response(self.parts, known.served, known.known, known.locale, bot=bot)
+        visit = record_response(self.services, known.served, known.known, known.locale, bot=bot)
         content = known.body(visit)
         request_id = count_cached("api", "201", "POST", path)
         return 201, [*known.headers, ("Content-Length", str(len(content))), ("X-Request-Id", request_id)], content

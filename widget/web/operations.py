@@ -7,7 +7,7 @@ from flask import Flask, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 
 def hang_operations(app: Flask) -> None:
@@ -21,9 +21,9 @@ def _healthz() -> Response:
 
 def _readyz() -> Response:
     """Ready needs the database; Redis is told, not required."""
-    parts = current_parts()
+    services = current_services()
     try:
-        with parts.reads() as session:
+        with services.reads() as session:
             session.execute(text("SELECT 1"))
         database = "ok"
     except SQLAlchemyError:
@@ -31,6 +31,6 @@ def _readyz() -> Response:
     state = {
         "status": "ok" if database == "ok" else "not ready",
         "database": database,
-        "redis": "ok" if parts.shared.ping() else "gone",
+        "redis": "ok" if services.shared.ping() else "gone",
     }
     return Response(orjson.dumps(state), status=200 if database == "ok" else 503, mimetype="application/json")

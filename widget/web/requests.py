@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, abort, current_app, g, request
 
 from widget.content.words import spoken
-from widget.parts import Parts
+from widget.services import Services
 from widget.telemetry import REQUESTS, SECONDS, log, masked_path
 from widget.web.bodies import MAX_PUBLIC_FIELDS
 
@@ -32,8 +32,8 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 SAME_ORIGIN_REFERRER = ("/console/", "/demo/", "/mailbox/")
 
 
-def current_parts() -> Parts:
-    return cast(Parts, current_app.extensions["parts"])
+def current_services() -> Services:
+    return cast(Services, current_app.extensions["services"])
 
 
 def hang_requests(app: Flask) -> None:
@@ -80,7 +80,7 @@ def _finish(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
         response.headers.setdefault("X-Frame-Options", "DENY")
-    if current_parts().settings.secure:
+    if current_services().settings.secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     REQUESTS.labels(door, response.status_code).inc()
     SECONDS.labels(door).observe(seconds)
@@ -110,7 +110,7 @@ def same_origin() -> bool:
     if site is not None:
         return site == "same-origin"
     origin = request.headers.get("Origin")
-    return origin is None or origin in (request.host_url.rstrip("/"), origin_of(current_parts().settings.public_url))
+    return origin is None or origin in (request.host_url.rstrip("/"), origin_of(current_services().settings.public_url))
 
 
 def origin_of(url: str) -> str:

@@ -19,7 +19,7 @@ from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
 from widget.live import Served
-from widget.parts import KnownResult, Parts
+from widget.services import KnownResult, Services
 from widget.telemetry import REQUESTS, log, masked_path
 
 CACHEABLE = "recovery.cacheable"
@@ -115,13 +115,13 @@ def takes_gzip(accepted: str) -> bool:
 class ResponseCache:
     """Entries by everything of a request that may change its answer. Bounded by MAX_BYTES in all."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._peek = parts.live.peek
+    def __init__(self, services: Services) -> None:
+        self._peek = services.live.peek
         self._pages: dict[Key, CachedPage] = {}
         self._responses: dict[tuple[Key, bytes], CachedResponse] = {}
         self._bytes = 0
         self._current: dict[tuple[str, str], Served] = {}
-        hsts = [("Strict-Transport-Security", "max-age=31536000")] if parts.settings.secure else []
+        hsts = [("Strict-Transport-Security", "max-age=31536000")] if services.settings.secure else []
         self._always: Headers = [("Referrer-Policy", "no-referrer"), *hsts]
 
     def page(self, key: Key | None) -> CachedPage | None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from widget.parts import Parts
+from widget.services import Services
 from widget.telemetry import REQUESTS, log
 from widget.web.bodies import MAX_BODY, max_body
 from widget.web.budgets import client_address
@@ -88,8 +88,8 @@ class Refused(Exception):
 class Server:
     """Cached answers from the event loop, everything else from a few threads."""
 
-    def __init__(self, front: Front, parts: Parts) -> None:
-        self._front, self._parts = front, parts
+    def __init__(self, front: Front, services: Services) -> None:
+        self._front, self._services = front, services
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
         self._waiting = 0
         self._reading = 0
@@ -102,7 +102,7 @@ class Server:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """The server stops: finish what threads are at, and store what was acknowledged."""
         self._threads.shutdown(wait=True)
-        self._parts.close()
+        self._services.close()
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         if scope.proto != "http":

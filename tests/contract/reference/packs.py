@@ -289,8 +289,8 @@ def nul(chance, d, key, out, p=0.12):
         out.append(f"{key}: " + chance.choice(["null", "~", ""]))
 
 
-def flow(parts):
-    return "{" + ", ".join(parts) + "}"
+def flow(services):
+    return "{" + ", ".join(services) + "}"
 
 
 def write(pack, folder, chance):

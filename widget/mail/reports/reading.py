@@ -31,7 +31,7 @@ def json_value(body: bytes) -> Any:
         raise NotReadable("the body is no JSON") from error
 
 
-def parts_of(value: Any) -> list[dict[str, Any]]:
+def services_of(value: Any) -> list[dict[str, Any]]:
     return [each for each in value[:1000] if isinstance(each, dict)] if isinstance(value, list) else []
 
 

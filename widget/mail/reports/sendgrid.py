@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from widget.domain.feedback import COMPLAINT, DELIVERED, HARD, SOFT, UNSUBSCRIBED, Report
-from widget.mail.reports.reading import NotReadable, json_value, moment, parts_of, text
+from widget.mail.reports.reading import NotReadable, json_value, moment, services_of, text
 
 SIGNATURE, STAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
 KINDS = {
@@ -56,7 +56,7 @@ def reports(body: bytes) -> list[Report]:
     if not isinstance(data, list):
         raise NotReadable("the body is no list")
     found = []
-    for each in parts_of(data):
+    for each in services_of(data):
         kind = _kind(each)
         event_id = text(each.get("sg_event_id"))
         if kind and event_id:

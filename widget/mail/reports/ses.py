@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_pem_x509_certificate
 
 from widget.domain.feedback import COMPLAINT, DELIVERED, HARD, SOFT, Report
-from widget.mail.reports.reading import NotReadable, json_object, moment, parts_of, same, text
+from widget.mail.reports.reading import NotReadable, json_object, moment, same, services_of, text
 
 HOST = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?")
 PATH = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{8,80}\.pem")
@@ -116,10 +116,10 @@ def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
     if kind == "Bounce":
         told = _part(data, "bounce")
         bounce = HARD if text(told.get("bounceType")) == "Permanent" else SOFT
-        return [(text(each.get("emailAddress")), bounce) for each in parts_of(told.get("bouncedRecipients"))]
+        return [(text(each.get("emailAddress")), bounce) for each in services_of(told.get("bouncedRecipients"))]
     if kind == "Complaint":
         told = _part(data, "complaint")
-        return [(text(each.get("emailAddress")), COMPLAINT) for each in parts_of(told.get("complainedRecipients"))]
+        return [(text(each.get("emailAddress")), COMPLAINT) for each in services_of(told.get("complainedRecipients"))]
     if kind == "Delivery":
         listed = _part(data, "delivery").get("recipients")
         return [(text(each), DELIVERED) for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
@@ -133,7 +133,7 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _message_id(data: Mapping[str, Any]) -> str:
     """Our own Message-ID: among the headers, which SES passes on where it is told to."""
-    for each in parts_of(_part(data, "mail").get("headers")):
+    for each in services_of(_part(data, "mail").get("headers")):
         if text(each.get("name")).lower() == "message-id":
             return text(each.get("value"))
     return ""

@@ -18,7 +18,7 @@ from widget.content.words import spoken
 from widget.domain.bots import is_bot
 from widget.domain.pack import ENDS_EARLY
 from widget.live import Served
-from widget.parts import KnownResult
+from widget.services import KnownResult
 from widget.web.api.bodies import BodyParser
 from widget.web.api.schemas import (
     AnsweredSchema,
@@ -33,7 +33,7 @@ from widget.web.api.schemas import (
 )
 from widget.web.limits import limited
 from widget.web.render import result_fragment
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 from widget.web.response_cache import CachedPage, CachedResponse, mark_cacheable, page_response, public_page
 
 JSON = "application/json"
@@ -56,10 +56,10 @@ blueprint = Door("api", __name__, url_prefix="/v1/shops/<shop>", description="A 
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     """The live quiz, in a language."""
-    parts = current_parts()
-    served = parts.live.live(shop, quiz)
+    services = current_services()
+    served = services.live.live(shop, quiz)
     asked = query["locale"]
-    body = show_quiz(parts, shop=shop, quiz=quiz, locale=_language(served, asked))
+    body = show_quiz(services, shop=shop, quiz=quiz, locale=_language(served, asked))
     # A wish that the pack cannot meet leaves the choice to the browser's header: caches must keep these apart.
     met = served is not None and met_locale(served.engine.rules.pack, asked) is not None
     vary = "Accept-Encoding" if met else "Accept-Encoding, Accept-Language"
@@ -84,10 +84,10 @@ def _language(served: Served | None, asked: str | None) -> str | None:
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, quiz: str) -> Response:
     """Turn answers into a result."""
-    parts = current_parts()
-    response["locale"] = _language(parts.live.live(shop, quiz), response["locale"])
-    served, known = submit_answers(parts, shop=shop, quiz=quiz, **response)
-    visit = record_response(parts, served, known, response["locale"], bot=_from_bot())
+    services = current_services()
+    response["locale"] = _language(services.live.live(shop, quiz), response["locale"])
+    served, known = submit_answers(services, shop=shop, quiz=quiz, **response)
+    visit = record_response(services, served, known, response["locale"], bot=_from_bot())
     before, after = _around_visit(served, known, html=query["html"])
     result = orjson.loads(known.body)
     headers = [
@@ -119,7 +119,7 @@ def _around_visit(served: Served, known: KnownResult, *, html: bool) -> tuple[by
 
 
 def _letters_path(served: Served, code: str) -> str:
-    base = current_parts().settings.public_url
+    base = current_services().settings.public_url
     return f"{base}/v1/shops/{served.shop.slug}/quizzes/{served.quiz}/results/{code}/letters"
 
 
@@ -131,9 +131,9 @@ def _letters_path(served: Served, code: str) -> str:
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
     """The result behind a code; the safety of today applies to it."""
-    parts = current_parts()
-    served, answers = open_result(parts, shop, code, quiz)
-    known = known_result(parts, served, answers, locale=_language(served, query["locale"]))
+    services = current_services()
+    served, answers = open_result(services, shop, code, quiz)
+    known = known_result(services, served, answers, locale=_language(served, query["locale"]))
     headers = [
         ("Content-Type", JSON),
         *PRIVATE.items(),
@@ -156,12 +156,12 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
 @limited
 def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
     """Ask for the result by letter. The answer is the same whether or not the address is known."""
-    parts = current_parts()
-    served, answers = open_result(parts, shop, code, quiz)
-    known = known_result(parts, served, answers)
+    services = current_services()
+    served, answers = open_result(services, shop, code, quiz)
+    known = known_result(services, served, answers)
     wanted["locale"] = _language(served, wanted["locale"])
     request_letter(
-        parts, served=served, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
+        services, served=served, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
     )
     return Response(b'{"status":"accepted"}', status=202, mimetype=JSON, headers=PRIVATE)
 
@@ -174,5 +174,5 @@ def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> R
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def create_events(batch: dict[str, Any], shop: str) -> Response:
     """Count what happened on a store's page. Question ids, never options."""
-    record_events(current_parts(), shop=shop, events=batch["events"], bot=_from_bot())
+    record_events(current_services(), shop=shop, events=batch["events"], bot=_from_bot())
     return Response(status=204)

@@ -40,9 +40,9 @@ from widget.web.console import (
 from widget.web.console.filters import hang_filters
 from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
 from widget.web.console.policy import page_policy
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
-PARTS = (
+SERVICES = (
     doors,
     oidc,
     drafts,
@@ -71,11 +71,11 @@ PARTS = (
 def hang(app: Flask) -> None:
     hang_guard(app)
     hang_filters(app)
-    oidc.hang_provider(app, app.extensions["parts"].settings)
+    oidc.hang_provider(app, app.extensions["services"].settings)
     console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
     console.add_url_rule("/", "overview", overview)
     console.add_url_rule("/shops/<shop>/quizzes", "add", add, methods=["POST"])
-    for part in PARTS:
+    for part in SERVICES:
         console.register_blueprint(part.blueprint)
     console.before_request(check_door)
     console.after_request(_private)
@@ -85,7 +85,7 @@ def hang(app: Flask) -> None:
 @permitted(SIGNED_IN)
 def overview() -> AnyResponse | str:
     """The quizzes of one's shops; straight on where there is only one."""
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         shops = [
             (shop, role, [(quiz, live_publication(session, shop.id, quiz)) for quiz in _quizzes(session, shop.id)])
             for shop, role in shops_of(session, me().id)
@@ -106,7 +106,9 @@ def add(shop: str) -> AnyResponse:
     form = request.form
     quiz = form.get("quiz", "").strip()
     try:
-        add_quiz(current_parts(), shop=shop, quiz=quiz, title=form.get("title", ""), like=form.get("like", ""), by=me())
+        add_quiz(
+            current_services(), shop=shop, quiz=quiz, title=form.get("title", ""), like=form.get("like", ""), by=me()
+        )
     except ActionError as error:
         flash(str(error), "bad")
         return redirect("/console/?all=1", 303)

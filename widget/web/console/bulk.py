@@ -14,7 +14,7 @@ from widget.domain.roles import EDIT
 from widget.web.console.guard import me, permitted
 from widget.web.console.mappings import back_to_table
 from widget.web.console.place import quiz_place
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
 
@@ -38,7 +38,7 @@ def bulk(shop: str, quiz: str) -> AnyResponse:
     if do == "duplicate":
         steps = _copies(rows, chosen)
     what = f"{len(chosen)} rows: {_BULK.get(do, do)} {value}".rstrip()
-    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=what, steps=steps)
+    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=what, steps=steps)
     flash(f"{len(chosen)} rows changed. One Undo takes all of it back.", "good")
     return back_to_table()
 

@@ -17,7 +17,7 @@ from widget.web.console.feed_view import FeedView, feed_view
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.settings_page import last_change
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("catalogue_page", __name__, url_prefix="/shops/<shop>/settings/products")
 MOST_REASON = 300
@@ -74,18 +74,18 @@ def products_page(place: Place, wrong: dict[str, str] | None = None, *, feed: Fe
         items=items,
         withheld=sum(each.blocked or each.barred for each in items),
         wrong=wrong or {},
-        feed=feed or feed_view(current_parts(), place.shop),
+        feed=feed or feed_view(current_services(), place.shop),
         last=last_change(place),
     )
 
 
 def _items(place: Place) -> list[Item]:
-    parts, found = current_parts(), dict[str, Item]()
-    with parts.reads() as session:
+    services, found = current_services(), dict[str, Item]()
+    with services.reads() as session:
         rows = {row.sku: row for row in stored_products(session, place.shop.id)}
         quizzes = live_quizzes(session, place.shop.id)
     for quiz in quizzes:
-        served = parts.live.live(place.shop.slug, quiz)
+        served = services.live.live(place.shop.slug, quiz)
         for product in served.engine.rules.pack.products if served else ():
             item = found.setdefault(product.sku, Item(product.sku, product.name))
             item.quizzes.append(quiz)
@@ -109,7 +109,7 @@ def change(shop: str) -> AnyResponse:
     if not reason:
         return make_response(products_page(place, {sku: "Say why, for whoever asks later."}), 422)
     try:
-        change_product(current_parts(), shop=shop, sku=sku, blocked=do == "withhold", reason=reason, by=me())
+        change_product(current_services(), shop=shop, sku=sku, blocked=do == "withhold", reason=reason, by=me())
     except BadProduct:
         abort(404)
     gone = "is kept out of every result and letter" if do == "withhold" else "may be shown again"

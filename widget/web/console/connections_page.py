@@ -14,7 +14,7 @@ from widget.storage.connections import Connection, connections_of
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.settings_page import last_change
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("connections_page", __name__, url_prefix="/shops/<shop>/settings/connections")
 
@@ -92,7 +92,7 @@ def change(shop: str, platform: str) -> AnyResponse:
     """Set what was typed, look now, or disconnect."""
     if platform not in BY_ID:
         abort(404)
-    place, parts, form = shop_place(shop), current_parts(), request.form
+    place, services, form = shop_place(shop), current_services(), request.form
     do, name = form.get("do", ""), BY_ID[platform].name
     try:
         if do == "set":
@@ -100,13 +100,13 @@ def change(shop: str, platform: str) -> AnyResponse:
             if not any(value.strip() for value in typed.values()):
                 raise BadConnection({"secret": "Fill in at least one of the fields."})
             address, secret, key = typed["address"], typed["secret"], typed["key"]
-            connect_store(parts, shop=shop, platform=platform, by=me(), address=address, secret=secret, key=key)
+            connect_store(services, shop=shop, platform=platform, by=me(), address=address, secret=secret, key=key)
             flash(f"{name} is connected. Deliveries count from now on.", "good")
         elif do == "look":
-            ask_for_look(parts, shop=shop, platform=platform)
+            ask_for_look(services, shop=shop, platform=platform)
             flash("A worker looks for missed orders within a minute.", "good")
         elif do == "disconnect":
-            disconnect_store(parts, shop=shop, platform=platform, by=me())
+            disconnect_store(services, shop=shop, platform=platform, by=me())
             flash(f"{name} is disconnected. What came by it stays.", "good")
         else:
             abort(400)
@@ -116,10 +116,10 @@ def change(shop: str, platform: str) -> AnyResponse:
 
 
 def _page(place: Place, *, wrong: dict[str, dict[str, str]] | None = None, typed: str = "") -> str:
-    parts = current_parts()
-    with parts.reads() as session:
+    services = current_services()
+    with services.reads() as session:
         rows = connections_of(session, place.shop.id)
-    base = f"{parts.settings.public_url}/hooks/{place.shop.slug}"
+    base = f"{services.settings.public_url}/hooks/{place.shop.slug}"
     shown = [_shown(kind, rows.get(kind.id), base) for kind in KINDS]
     return page(
         "console/settings_connections.html",

@@ -36,7 +36,7 @@ from widget.web.console.guard import (
 )
 from widget.web.limits import sign_in_limited
 from widget.web.numbers import whole_number
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("doors", __name__)
 
@@ -58,7 +58,7 @@ def sign_in_post() -> AnyResponse:
     kept = form.get("kept", "")
     try:
         token = sign_in(
-            current_parts(),
+            current_services(),
             email=form.get("email", ""),
             password=form.get("password", ""),
             code=form.get("code", ""),
@@ -85,7 +85,7 @@ def sign_in_post() -> AnyResponse:
 def sign_out_post() -> AnyResponse:
     found = visitor()
     assert found is not None
-    sign_out(current_parts(), person_id=found.person.id, sign_in_id=found.sign_in.id)
+    sign_out(current_services(), person_id=found.person.id, sign_in_id=found.sign_in.id)
     session.clear()
     answer = redirect("/console/sign-in", 303)
     # Not "cookies": that would clear those of every host under the same registrable domain, the store's included.
@@ -98,7 +98,7 @@ def sign_out_post() -> AnyResponse:
 def come_in_form(token: str) -> AnyResponse:
     """A one-time link. GET changes nothing: scanners open links, too."""
     try:
-        opening = link_opens_for(current_parts(), token)
+        opening = link_opens_for(current_services(), token)
     except UnknownToken as error:
         return make_response(render_template("console/link_gone.html", told=str(error)), 404)
     template = "console/accept.html" if opening.accept else "console/come_in.html"
@@ -109,15 +109,15 @@ def come_in_form(token: str) -> AnyResponse:
 @permitted(EVERYONE)
 @sign_in_limited
 def come_in_post(token: str) -> AnyResponse:
-    parts, form = current_parts(), request.form
+    services, form = current_services(), request.form
     name = form.get("name", "")
     try:
         if form.get("do") == "accept":
-            accept_invitation(parts, token=token)
+            accept_invitation(services, token=token)
             flash("You accepted the invitation.", "good")
             return redirect("/console/", 303)
         cookie = come_in(
-            parts,
+            services,
             token=token,
             name=name,
             password=form.get("password", ""),
@@ -125,7 +125,7 @@ def come_in_post(token: str) -> AnyResponse:
             browser=browser_name(),
         )
     except (Weak, WrongCode) as error:
-        person = link_opens_for(parts, token).person
+        person = link_opens_for(services, token).person
         return make_response(render_template("console/come_in.html", person=person, name=name, told=str(error)), 422)
     except UnknownToken as error:
         return make_response(render_template("console/link_gone.html", told=str(error)), 404)
@@ -140,9 +140,9 @@ def account() -> str:
 
 
 def _account(**more: object) -> str:
-    parts, person = current_parts(), me()
-    with parts.reads() as reads:
-        sign_ins = open_sign_ins(reads, person.id, parts.now() - IDLE)
+    services, person = current_services(), me()
+    with services.reads() as reads:
+        sign_ins = open_sign_ins(reads, person.id, services.now() - IDLE)
     found = visitor()
     assert found is not None
     return render_template("console/account.html", person=person, sign_ins=sign_ins, this=found.sign_in.id, **more)
@@ -167,7 +167,7 @@ def account_post() -> AnyResponse:
 def _password() -> dict[str, object]:
     form = request.form
     change_password(
-        current_parts(), person_id=me().id, old=form.get("old", ""), new=form.get("new", ""), keep=_this_session()
+        current_services(), person_id=me().id, old=form.get("old", ""), new=form.get("new", ""), keep=_this_session()
     )
     return {"told": "Your password was changed. All other browsers are signed out."}
 
@@ -179,7 +179,7 @@ def _this_session() -> int:
 
 
 def _codes() -> dict[str, object]:
-    sealed, address = offer_codes(current_parts(), person=me())
+    sealed, address = offer_codes(current_services(), person=me())
     return _code_offer(sealed, address)
 
 
@@ -193,7 +193,7 @@ def _code_offer(sealed: str, address: str) -> dict[str, object]:
 def _codes_on() -> dict[str, object]:
     form = request.form
     use_codes(
-        current_parts(),
+        current_services(),
         person_id=me().id,
         sealed=form.get("offer", ""),
         code=form.get("code", ""),
@@ -207,7 +207,7 @@ def _codes_on() -> dict[str, object]:
 def _codes_off() -> dict[str, object]:
     form = request.form
     stop_codes(
-        current_parts(),
+        current_services(),
         person_id=me().id,
         password=form.get("old", ""),
         code=form.get("code", ""),
@@ -219,5 +219,5 @@ def _codes_off() -> dict[str, object]:
 def _end() -> dict[str, object]:
     chosen = request.form.get("sign_in", "")
     one = None if chosen == "all" else whole_number(chosen) or 0
-    sign_out(current_parts(), person_id=me().id, sign_in_id=one)
+    sign_out(current_services(), person_id=me().id, sign_in_id=one)
     return {"told": "Signed out there."}

@@ -18,7 +18,7 @@ from widget.storage.drafts import changes_of
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
 from widget.web.console.place import Place, page, percent, quiz_place
 from widget.web.numbers import whole_number
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("drafts", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 
@@ -27,12 +27,12 @@ blueprint = Blueprint("drafts", __name__, url_prefix="/shops/<shop>/quizzes/<qui
 @permitted(VIEW)
 def check(shop: str, quiz: str) -> AnyResponse:
     """The checks of this very revision, made now if need be; for scripts the panel and the bar as markup."""
-    parts = current_parts()
+    services = current_services()
     place = quiz_place(shop, quiz)
     try:
-        place.report = ensure_report(parts, place.draft)
+        place.report = ensure_report(services, place.draft)
     except Exception:
-        place.report = keep_report(parts, place.draft, FAILED, {})
+        place.report = keep_report(services, place.draft, FAILED, {})
         raise
     if not wants_json():
         back = request.args.get("back", "")
@@ -80,7 +80,7 @@ def findings(shop: str, quiz: str) -> str:
 def changes(shop: str, quiz: str) -> str:
     """Who changed what in the draft, and what it comes to against the live version."""
     place = quiz_place(shop, quiz)
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         listed = changes_of(session, place.draft.id)
     assert place.opened is not None
     steps = differences(place.opened.base, place.draft.files, place.locales)
@@ -100,7 +100,7 @@ def changes(shop: str, quiz: str) -> str:
 def accept(shop: str, quiz: str) -> AnyResponse:
     """Take a warning of the claims lint upon oneself, with a reason, which is kept until the text changes."""
     place = quiz_place(shop, quiz)
-    parts, form = current_parts(), request.form
+    services, form = current_services(), request.form
     pack = read_files(place.draft.files, []).pack
     try:
         if pack is None:
@@ -112,7 +112,7 @@ def accept(shop: str, quiz: str) -> AnyResponse:
             locale=form.get("locale") or None,
             by=me().told,
             reason=form.get("reason", "")[:500],
-            on=parts.now().date(),
+            on=services.now().date(),
         )
     except CannotAccept as error:
         flash(f"Not accepted: {error}", "bad")
@@ -122,7 +122,7 @@ def accept(shop: str, quiz: str) -> AnyResponse:
     )
     name = f"{form['rule']} {form['key']} {form.get('locale') or pack.default_locale}"
     step = Step(ACCEPTANCE, name, place.records(ACCEPTANCE).get(name), fresh[name])
-    change_draft(parts, draft_id=place.draft.id, by=me(), what=f"warning accepted: {form['rule']}", steps=[step])
+    change_draft(services, draft_id=place.draft.id, by=me(), what=f"warning accepted: {form['rule']}", steps=[step])
     flash("Accepted, with your name and the reason.", "good")
     return redirect(f"{place.root}/findings", 303)
 
@@ -134,7 +134,7 @@ def undo(shop: str, quiz: str) -> AnyResponse:
     place = quiz_place(shop, quiz)
     revision = request.form.get("revision", "")
     try:
-        what = undo_change(current_parts(), draft=place.draft, by=me(), revision=whole_number(revision))
+        what = undo_change(current_services(), draft=place.draft, by=me(), revision=whole_number(revision))
         told, kind = f"Taken back: {what}", "good"
     except NothingToUndo as error:
         told, kind = str(error), "bad"
@@ -161,6 +161,6 @@ def reset(shop: str, quiz: str) -> AnyResponse:
         return redirect(f"{place.root}/changes", 303)
     base = place.opened.live or place.draft.base
     what = f"started over from version {base}"
-    reset_draft(current_parts(), draft=place.draft, by=me(), files=place.opened.base, base=base, what=what)
+    reset_draft(current_services(), draft=place.draft, by=me(), files=place.opened.base, base=base, what=what)
     flash(f"The draft starts over from version {base}.", "good")
     return make_response(redirect(f"{place.root}/changes", 303))

@@ -11,7 +11,7 @@ from widget.web.console.guard import permitted
 from widget.web.console.place import page, shop_place
 from widget.web.console.policy import shows_products_of
 from widget.web.console.settings_page import last_change
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("embed_page", __name__, url_prefix="/shops/<shop>/settings/embed")
 NAMES = {
@@ -26,12 +26,12 @@ NAMES = {
 @permitted(MANAGE)
 def show(shop: str) -> str:
     """Everything follows from the address, so that colours can be sent to a colleague as a link."""
-    place, parts = shop_place(shop), current_parts()
-    with parts.reads() as session:
+    place, services = shop_place(shop), current_services()
+    with services.reads() as session:
         quizzes = live_quizzes(session, place.shop.id)
     wished = request.args.get("quiz", "")
     quiz = wished if wished in quizzes else next(iter(quizzes), "")
-    served = parts.live.live(place.shop.slug, quiz) if quiz else None
+    served = services.live.live(place.shop.slug, quiz) if quiz else None
     if served is not None:
         shows_products_of(served)
     given = {name: request.args.get(name, "").strip()[:20] for name in TOKENS}
@@ -46,7 +46,7 @@ def show(shop: str) -> str:
         page="settings",
         quizzes=quizzes,
         quiz=quiz,
-        base=parts.settings.public_url,
+        base=services.settings.public_url,
         names=NAMES,
         chosen=chosen,
         touched=any(given.values()),

@@ -15,7 +15,7 @@ from widget.web.console.catalogue_page import products_page
 from widget.web.console.feed_view import feed_view
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, shop_place
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("feed_page", __name__, url_prefix="/shops/<shop>/settings/products/feed")
 
@@ -24,28 +24,28 @@ blueprint = Blueprint("feed_page", __name__, url_prefix="/shops/<shop>/settings/
 @permitted(MANAGE)
 def change(shop: str) -> AnyResponse:
     """Set or remove the address, or have it imported now."""
-    place, parts, do = shop_place(shop), current_parts(), request.form.get("do", "")
+    place, services, do = shop_place(shop), current_services(), request.form.get("do", "")
     try:
         if do == "set":
             address = request.form.get("address", "").strip()
             if not address:
                 raise BadAddress("Give the address of the feed.")
-            change_feed(parts, shop=shop, address=address, by=me())
+            change_feed(services, shop=shop, address=address, by=me())
             flash("The address is kept. The first import starts within seconds.", "good")
         elif do == "api":
-            change_feed(parts, shop=shop, address=f"{API}{request.form.get('platform', '')[:40]}", by=me())
+            change_feed(services, shop=shop, address=f"{API}{request.form.get('platform', '')[:40]}", by=me())
             flash("It is read from the store's API from now on; the first time within seconds.", "good")
         elif do == "remove":
-            change_feed(parts, shop=shop, address="", by=me())
+            change_feed(services, shop=shop, address="", by=me())
             flash("The address is gone. What was imported stays as it is.", "good")
         elif do == "import":
-            ask_for_import(parts, shop=shop, by=me())
+            ask_for_import(services, shop=shop, by=me())
         elif do == "anyway":
-            ask_for_import(parts, shop=shop, by=me(), vanished=_number(request.form.get("vanished", "")))
+            ask_for_import(services, shop=shop, by=me(), vanished=_number(request.form.get("vanished", "")))
         else:
             abort(400)
     except BadAddress as error:
-        return make_response(products_page(place, feed=feed_view(parts, place.shop, wrong=str(error))), 422)
+        return make_response(products_page(place, feed=feed_view(services, place.shop, wrong=str(error))), 422)
     except NotNow as error:
         flash(str(error), "bad")
     return _back(place)
@@ -55,13 +55,13 @@ def change(shop: str) -> AnyResponse:
 @permitted(MANAGE)
 def upload(shop: str) -> AnyResponse:
     """A file by hand, imported while the browser waits."""
-    place, parts, given = shop_place(shop), current_parts(), request.files.get("file")
+    place, services, given = shop_place(shop), current_services(), request.files.get("file")
     body = given.read() if given and given.filename else b""
     if not body:
         told = "Choose a file with something in it."
-        return make_response(products_page(place, feed=feed_view(parts, place.shop, wrong_file=told)), 422)
+        return make_response(products_page(place, feed=feed_view(services, place.shop, wrong_file=told)), 422)
     asked = Asked(by=me(), uploaded=True, anyway=_number(request.form.get("vanished", "")))
-    report = import_feed(parts, shop=shop, files=[BytesIO(body)], asked=asked)
+    report = import_feed(services, shop=shop, files=[BytesIO(body)], asked=asked)
     if report.outcome in (STOPPED, FAILED):
         return make_response(products_page(place), 422)
     flash(_words(report), "good")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from widget.actions.change_feed import shown_address
 from widget.actions.fetch_catalogue import WITH_API
 from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
-from widget.parts import Parts
+from widget.services import Services
 from widget.storage.connections import connections_of
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed, feed_of
 from widget.storage.shops import Shop
@@ -50,14 +50,14 @@ class FeedView:
         return self.row is not None and self.row.outcome == STOPPED
 
 
-def feed_view(parts: Parts, shop: Shop, *, wrong: str = "", wrong_file: str = "") -> FeedView:
-    with parts.reads() as session:
+def feed_view(services: Services, shop: Shop, *, wrong: str = "", wrong_file: str = "") -> FeedView:
+    with services.reads() as session:
         row = feed_of(session, shop.id)
         known = connections_of(session, shop.id)
     started = row.started_at if row else None
     running = row is not None and row.state == RUNNING and started is not None
-    if running and started is not None and started < parts.now() - GIVEN_UP_AFTER:
+    if running and started is not None and started < services.now() - GIVEN_UP_AFTER:
         running = False  # Its worker died; the next one takes it.
     busy = running or (row is not None and row.state == WAITING)
     apis = tuple(name for name in WITH_API if name in known and known[name].address and known[name].sealed_key)
-    return FeedView(row, shown_address(parts, row), busy, wrong, wrong_file, apis)
+    return FeedView(row, shown_address(services, row), busy, wrong, wrong_file, apis)

@@ -29,7 +29,7 @@ from widget.content.languages import text_hash
 from widget.content.prose import markdown_html
 from widget.web.console.place import Place, percent, product_names
 from widget.web.console.told import FILTERS
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 TRIED = b"tried-answers"
 PAGES = {
@@ -135,7 +135,7 @@ def claim_of(finding: dict[str, Any]) -> dict[str, str] | None:
 
 def sealed_answers(answers: dict[str, list[str]]) -> str:
     """Answers for an address: sealed, since answers never stand in one in the clear."""
-    return current_parts().seals.code(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), TRIED)
+    return current_services().seals.code(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), TRIED)
 
 
 def as_csv(rows: list[dict[str, str]], columns: list[str]) -> str:

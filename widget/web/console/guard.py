@@ -17,7 +17,7 @@ from widget.domain.roles import may
 from widget.seals import KEPT_FORM, Forged
 from widget.storage.people import Person
 from widget.web.bodies import MAX_BODY, MAX_CONSOLE_FORM, MAX_FORM_FIELDS, MAX_PUBLIC_FIELDS
-from widget.web.requests import current_parts, refuse_many_fields, refuse_nul, same_origin
+from widget.web.requests import current_services, refuse_many_fields, refuse_nul, same_origin
 
 View = TypeVar("View", bound=Callable[..., Any])
 EVERYONE, SIGNED_IN = "everyone", "signed-in"
@@ -75,7 +75,7 @@ def hang_guard(app: Flask) -> None:
 
 
 def _load(token: str) -> SignedIn | None:
-    visitor = visitor_of(current_parts(), token)
+    visitor = visitor_of(current_services(), token)
     return SignedIn(visitor, token) if visitor else None
 
 
@@ -159,13 +159,13 @@ def keep_fields() -> str:
         return ""
     fields = [[name, value] for name, value in request.form.items(multi=True) if name not in ("csrf_token", "password")]
     text = orjson.dumps([request.path, fields]).decode()
-    return current_parts().seals.seal(text, KEPT_FORM) if len(text) < _MOST_KEPT else ""
+    return current_services().seals.seal(text, KEPT_FORM) if len(text) < _MOST_KEPT else ""
 
 
 def kept_fields(sealed: str) -> Kept | None:
     """What ``keep_fields`` kept; None for nothing, or for what we did not make."""
     try:
-        path, fields = orjson.loads(current_parts().seals.unseal(sealed, KEPT_FORM)) if sealed else (None, [])
+        path, fields = orjson.loads(current_services().seals.unseal(sealed, KEPT_FORM)) if sealed else (None, [])
     except (Forged, ValueError):
         return None
     return Kept(path, [(name, value) for name, value in fields]) if path and path.startswith("/console/") else None

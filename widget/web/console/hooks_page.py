@@ -12,7 +12,7 @@ from widget.storage.shops import BOTH_GOOD_FOR, good_secrets
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import page, shop_place
 from widget.web.console.settings_page import last_change
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("hooks_page", __name__, url_prefix="/shops/<shop>/settings/hooks")
 
@@ -25,9 +25,9 @@ def show(shop: str) -> str:
 
 
 def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
-    parts, place = current_parts(), shop_place(shop)
-    rotated, good = place.shop.secrets_rotated_at, good_secrets(place.shop, parts.now())
-    with parts.reads() as session:
+    services, place = current_services(), shop_place(shop)
+    rotated, good = place.shop.secrets_rotated_at, good_secrets(place.shop, services.now())
+    with services.reads() as session:
         newest = next(iter(hooks_of(session, place.shop.id, limit=1)), None)
     return page(
         "console/settings_hooks.html",
@@ -35,7 +35,7 @@ def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
         title="Settings",
         lead="How the store tells us of its orders.",
         page="settings",
-        address=f"{parts.settings.public_url}/hooks/{shop}/orders",
+        address=f"{services.settings.public_url}/hooks/{shop}/orders",
         fresh=fresh,
         wrong=wrong,
         many=len(good),
@@ -57,7 +57,7 @@ def rotate(shop: str) -> AnyResponse:
     if not seen:
         abort(400)
     try:
-        fresh = rotate_secret(current_parts(), shop=shop, seen=seen[:64], by=me())
+        fresh = rotate_secret(current_services(), shop=shop, seen=seen[:64], by=me())
     except Rotated as error:
         return make_response(_show(shop, wrong=str(error)), 409)
     return make_response(_show(shop, fresh=fresh))

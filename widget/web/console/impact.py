@@ -31,7 +31,7 @@ from widget.web.console.guard import may_here, me, permitted
 from widget.web.console.impact_view import checklist, example_view, slope, summary
 from widget.web.console.place import Place, page, product_names, quiz_place
 from widget.web.numbers import whole_number
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("impact", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 MOST_VERSIONS = 30
@@ -51,7 +51,7 @@ def _page(place: Place, told: str = "", typed: str = "") -> str:
     by = "paths" if request.args.get("by") == "paths" or not (report and report["answers"]) else "answers"
     at = whole_number(request.args.get("example")) or 0
     live = place.opened.live
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         versions = _versions(session, place)
         planned = planned_of(session, place.shop.id, place.quiz)
         people = [(person, member.role) for person, member in people_of(session, place.shop.id)]
@@ -140,7 +140,7 @@ def _words_of(error: Exception) -> str:
 
 
 def _do(place: Place, how: str, note: str) -> str:
-    parts, form = current_parts(), request.form
+    services, form = current_services(), request.form
     revision = -1 if (given := whole_number(form.get("revision"))) is None else given
     about: dict[str, Any] = {
         "shop": place.shop.slug,
@@ -151,15 +151,15 @@ def _do(place: Place, how: str, note: str) -> str:
     }
     if how == "later":
         local = datetime.fromisoformat(form.get("at", "")).replace(tzinfo=ZoneInfo(place.shop.timezone))
-        number = plan_publish(parts, **about, due_at=local.astimezone(UTC))
+        number = plan_publish(services, **about, due_at=local.astimezone(UTC))
         return (
             f"Version {number} goes live on {local:%-d %B at %H:%M} ({place.shop.timezone}), if all checks pass then."
         )
     if how == "ask":
         whom = form.get("whom", "")
-        number = plan_publish(parts, **about, approver_id=whole_number(whom))
+        number = plan_publish(services, **about, approver_id=whole_number(whom))
         return f"Version {number} waits for a second person to publish it."
-    number = publish_draft(parts, **about)
+    number = publish_draft(services, **about)
     return f"Version {number} is live. Shoppers see it within 5 seconds."
 
 
@@ -167,14 +167,14 @@ def _do(place: Place, how: str, note: str) -> str:
 @permitted(PUBLISH)
 def settle(shop: str, quiz: str, planned: int) -> AnyResponse:
     """Agree to what somebody asked for, or drop a plan."""
-    parts = current_parts()
+    services = current_services()
     root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
     try:
         if request.form.get("do") == "agree":
-            number = agree_to_publish(parts, shop=shop, planned_id=planned, by=me())
+            number = agree_to_publish(services, shop=shop, planned_id=planned, by=me())
             flash(f"Version {number} is live. Shoppers see it within 5 seconds.", "good")
         else:
-            drop_plan(parts, shop=shop, planned_id=planned, by=me())
+            drop_plan(services, shop=shop, planned_id=planned, by=me())
             flash("It will not be published.", "good")
     except (ActionError, Broken) as error:
         flash(_words_of(error), "bad")
@@ -188,7 +188,7 @@ def back(shop: str, quiz: str) -> AnyResponse:
     number = request.form.get("number", "")
     root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
     try:
-        moved = roll_back(current_parts(), shop=shop, quiz=quiz, number=whole_number(number) or -1, by=me())
+        moved = roll_back(current_services(), shop=shop, quiz=quiz, number=whole_number(number) or -1, by=me())
         flash(
             f"Version {number} is live again. Shoppers see it within 5 seconds." if moved else "It is live already.",
             "good",
@@ -203,7 +203,7 @@ def back(shop: str, quiz: str) -> AnyResponse:
 def report(shop: str, quiz: str) -> Response:
     """The report as data, for who wants to keep it."""
     place = quiz_place(shop, quiz)
-    row = ensure_report(current_parts(), place.draft)
+    row = ensure_report(current_services(), place.draft)
     state = 200 if row.state != FAILED else 503
     headers = {"Content-Disposition": f'attachment; filename="{quiz}-impact.json"'}
     body = orjson.dumps({"state": row.state, **row.report}, option=orjson.OPT_INDENT_2)

@@ -15,7 +15,7 @@ from widget.web.console.guard import permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.told import KINDS, entry, local
 from widget.web.numbers import whole_number
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("log", __name__, url_prefix="/shops/<shop>/log")
 A_PAGE, MOST_EXPORTED = 50, 20_000
@@ -40,7 +40,7 @@ def table(shop: str) -> str:
     who, kind = _wanted()
     before = request.args.get("before", "")
     listed = _entries(place, whole_number(before), A_PAGE + 1)
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         people = everybody(session, place.shop.id)
     wanted = {name: value for name, value in (("who", who), ("kind", kind)) if value}
     return page(
@@ -88,5 +88,5 @@ def _wanted() -> tuple[str, str]:
 
 def _entries(place: Place, before: int | None, limit: int) -> list[AuditEntry]:
     who, kind = _wanted()
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         return entries(session, place.shop.id, before=before, limit=limit, who=who, kinds=KINDS.get(kind, ()))

@@ -12,7 +12,7 @@ from widget.content.sentences import Chip, Names, chips, row_sentence, target_pa
 from widget.domain.condition import ConditionError, parse_condition
 from widget.storage.drafts import changed_lately
 from widget.web.console.place import Place, percent
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 A_PAGE = 250
 LATELY = timedelta(minutes=5)
@@ -161,9 +161,9 @@ def names_product(target: str, product: Data) -> bool:
 
 def note_others(place: Place, rows: list[RowView]) -> None:
     """Whom one may get in the way of: who changed a row within the last five minutes."""
-    parts = current_parts()
-    with parts.reads() as session:
-        lately = changed_lately(session, place.draft.id, parts.now() - LATELY, place.me.id)
+    services = current_services()
+    with services.reads() as session:
+        lately = changed_lately(session, place.draft.id, services.now() - LATELY, place.me.id)
     for row in rows:
         row.other = lately.get(f"{MAPPING}/{row.id}", "")
 

@@ -27,7 +27,7 @@ from widget.web.console.mapping_rows import (
 )
 from widget.web.console.place import Place, page, quiz_place
 from widget.web.numbers import whole_number
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("mappings", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
 NEW_ROW = {**dict.fromkeys(MAPPING_COLUMNS, ""), "effect": "boost", "weight": "10"}
@@ -159,7 +159,7 @@ def _save(place: Place, name: str, after: Data) -> str:
     after["id"] = (wish or mapping_id(after, place.draft.files)) if new else (wish or name)
     what = _what_changed(place, None if new else place.records(MAPPING).get(name), after)
     put_record(
-        current_parts(),
+        current_services(),
         draft=place.draft,
         by=me(),
         kind=MAPPING,
@@ -231,23 +231,23 @@ def _conflicted(place: Place, name: str, after: Data, conflict: EditConflict) ->
 def _other(place: Place, name: str, do: str) -> AnyResponse:
     """Duplicate, delete, restore."""
     rows = place.records(MAPPING)
-    parts, by = current_parts(), me()
+    services, by = current_services(), me()
     if do == "restore":
         old = place.base_records(MAPPING).get(name)
         if old is not None and name not in rows:
             before = _before(list(place.base_records(MAPPING)), name, rows)
             step = Step(MAPPING, name, None, old, follows=before)
-            change_draft(parts, draft_id=place.draft.id, by=by, what=f"row {name} restored", steps=[step])
+            change_draft(services, draft_id=place.draft.id, by=by, what=f"row {name} restored", steps=[step])
         return back_to_table(f"#row-{name}")
     if name not in rows:
         return back_to_table()
     if do == "duplicate":
         copy = {**rows[name], "id": fresh_id(f"{name}-copy", rows)}
         step = Step(MAPPING, copy["id"], None, copy, follows=name)
-        change_draft(parts, draft_id=place.draft.id, by=by, what=f"row {name} duplicated", steps=[step])
+        change_draft(services, draft_id=place.draft.id, by=by, what=f"row {name} duplicated", steps=[step])
         return back_to_table(f"row={copy['id']}#row-{copy['id']}")
     step = Step(MAPPING, name, rows[name], None)
-    change_draft(parts, draft_id=place.draft.id, by=by, what=f"row {name} deleted", steps=[step])
+    change_draft(services, draft_id=place.draft.id, by=by, what=f"row {name} deleted", steps=[step])
     flash(f"Row {name} is deleted in this draft. Undo brings it back.", "good")
     return back_to_table()
 

@@ -16,7 +16,7 @@ from widget.telemetry import log
 from widget.web.console.guard import EVERYONE, browser_name, next_path, permitted, sign_in_cookie
 from widget.web.console.provider import Provider, ProviderTrouble, Untrusted
 from widget.web.limits import provider_limited
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("oidc", __name__, url_prefix="/oidc")
 UNDER_WAY, TOLD = "oidc", "told"
@@ -50,9 +50,9 @@ def start() -> AnyResponse:
         started = provider.start()
     except ProviderTrouble as error:
         return _refused(NOT_NOW, str(error))
-    parts = current_parts()
-    kept = [started.state, started.nonce, started.verifier, parts.now().timestamp()]
-    session[UNDER_WAY] = parts.seals.seal(orjson.dumps(kept).decode(), OIDC)
+    services = current_services()
+    kept = [started.state, started.nonce, started.verifier, services.now().timestamp()]
+    session[UNDER_WAY] = services.seals.seal(orjson.dumps(kept).decode(), OIDC)
     return redirect(started.address, 303)
 
 
@@ -72,7 +72,7 @@ def back() -> AnyResponse:
     try:
         claimed = provider.finish(code=args["code"], nonce=nonce, verifier=verifier)
         token = sign_in_by_provider(
-            current_parts(),
+            current_services(),
             subject=claimed.subject,
             email=claimed.email,
             verified=claimed.verified,
@@ -91,11 +91,11 @@ def back() -> AnyResponse:
 def _under_way() -> tuple[str, str, str]:
     """(state, nonce, PKCE verifier) of the way that this browser began; good for one return, and not for long."""
     try:
-        kept: Any = orjson.loads(current_parts().seals.unseal(session.pop(UNDER_WAY, ""), OIDC))
+        kept: Any = orjson.loads(current_services().seals.unseal(session.pop(UNDER_WAY, ""), OIDC))
     except (Forged, orjson.JSONDecodeError):
         return "", "", ""
     state, nonce, verifier, begun = kept
-    return (state, nonce, verifier) if 0 <= current_parts().now().timestamp() - begun <= LONGEST else ("", "", "")
+    return (state, nonce, verifier) if 0 <= current_services().now().timestamp() - begun <= LONGEST else ("", "", "")
 
 
 def _refused(told: str, why: str) -> AnyResponse:

@@ -23,7 +23,7 @@ from widget.web.console.guard import me, permitted
 from widget.web.console.place import page, shop_place
 from widget.web.console.told import STATES, masked
 from widget.web.numbers import whole_number
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("orders", __name__, url_prefix="/shops/<shop>/orders")
 A_PAGE = 20
@@ -50,7 +50,7 @@ def listing(shop: str) -> str:
     place = shop_place(shop)
     number = request.args.get("number", "").strip().lstrip("#")[:80]
     before = _number("before")
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         rows = orders_of(session, place.shop.id, number=number, before=before, limit=A_PAGE + 1)
         letters = letters_of_orders(session, [row.id for row in rows])
         failed = count_failed(session, place.shop.id)
@@ -95,7 +95,7 @@ def _state(order: Order) -> tuple[str, str, str, datetime]:
 def letter_life(shop: str, letter: int) -> str:
     """The whole life of one letter: every decision, with its reason."""
     place = shop_place(shop)
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         row = _letter(session, place.shop.id, letter)
         contact = session.get_one(Contact, row.contact_id)
         order = session.get(Order, row.order_id) if row.order_id else None
@@ -127,10 +127,10 @@ def _letter(session: Session, shop_id: int, letter: int) -> Letter:
 def letter_again(shop: str, letter: int) -> AnyResponse:
     """Send an unconfirmed letter once more."""
     place = shop_place(shop)
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         _letter(session, place.shop.id, letter)
     try:
-        send_again(current_parts(), letter, shop_id=place.shop.id, by=me())
+        send_again(current_services(), letter, shop_id=place.shop.id, by=me())
         flash("It goes again within seconds, after the usual checks.", "good")
     except NotAgain as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
@@ -147,7 +147,7 @@ def deliveries(shop: str) -> str:
     place = shop_place(shop)
     state = request.args.get("state", "")
     state, before = state if state in HOOK_STATES else "", _number("before")
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         rows = hooks_of(session, place.shop.id, state=state, before=before, limit=A_PAGE + 1)
         failed = count_failed(session, place.shop.id)
     return page(
@@ -162,13 +162,13 @@ def deliveries(shop: str) -> str:
         state=state,
         states=HOOK_STATES,
         failed=failed,
-        address=f"{current_parts().settings.public_url}/hooks/{place.shop.slug}/orders",
+        address=f"{current_services().settings.public_url}/hooks/{place.shop.slug}/orders",
     )
 
 
 def _hook_of(shop_id: int, hook_id: int) -> Hook:
     """A delivery of this shop; that of another shop is as unknown as one that never was."""
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         row = session.get(Hook, hook_id)
     if row is None or row.shop_id != shop_id:
         abort(404)
@@ -200,7 +200,7 @@ def replay(shop: str, hook: int) -> AnyResponse:
     place = shop_place(shop)
     _hook_of(place.shop.id, hook)
     try:
-        fresh = replay_hook(current_parts(), hook, shop_id=place.shop.id, by=me())
+        fresh = replay_hook(current_services(), hook, shop_id=place.shop.id, by=me())
         flash("It is worked through again within seconds." if fresh else "It is waiting already.", "good")
     except NoReplay as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")

@@ -29,7 +29,7 @@ from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.told import masked
 from widget.web.limits import invitation_limited
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("people", __name__, url_prefix="/shops/<shop>/people")
 
@@ -59,7 +59,7 @@ class Colleague:
 
 def _colleague(session: Session, person: Person, member: Membership) -> Colleague:
     known = member.active_at is not None
-    ins = open_sign_ins(session, person.id, current_parts().now() - IDLE) if known else []
+    ins = open_sign_ins(session, person.id, current_services().now() - IDLE) if known else []
     found = [latest_message(session, member.shop_id, kind, person.id) for kind in (INVITATION, PASSWORD_LINK)]
     mail = max((row for row in found if row), key=lambda row: row.id, default=None)
     return Colleague(person, member, known, ins, mail)
@@ -73,7 +73,7 @@ def listing(shop: str) -> str:
 
 
 def _listing(place: Place, **more: object) -> str:
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         people = [_colleague(session, person, member) for person, member in people_of(session, place.shop.id)]
     return page(
         "console/people.html",
@@ -96,7 +96,7 @@ def invite(shop: str) -> AnyResponse:
     place = shop_place(shop)
     form = {name: request.form.get(name, "").strip()[:254] for name in ("email", "name", "role")}
     try:
-        invite_person(current_parts(), shop=shop, by=me(), **form)
+        invite_person(current_services(), shop=shop, by=me(), **form)
     except BadAddress as error:
         return make_response(_listing(place, form=form, wrong={"email": _sentence(error)}), 422)
     except BadMember as error:
@@ -113,7 +113,7 @@ def one(shop: str, person: int) -> str:
 
 
 def _one(place: Place, person_id: int, link: str = "", wrong: str = "") -> str:
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         member = membership(session, place.shop.id, person_id)
         if member is None:
             abort(404)
@@ -165,7 +165,7 @@ def fresh_link(shop: str, person: int) -> AnyResponse:
     """An email with a link to choose a new password, or to accept the invitation."""
     place = shop_place(shop)
     try:
-        who = send_fresh_link(current_parts(), shop=shop, person_id=person, by=me())
+        who = send_fresh_link(current_services(), shop=shop, person_id=person, by=me())
     except BadMember:
         abort(404)
     flash(f"A fresh link is on its way to {masked(who.email)}.", "good")
@@ -179,7 +179,7 @@ def hand_over(shop: str, person: int) -> AnyResponse:
     """A link to pass on by other means, shown once."""
     place = shop_place(shop)
     try:
-        link = link_to_hand_over(current_parts(), shop=shop, person_id=person, by=me())
+        link = link_to_hand_over(current_services(), shop=shop, person_id=person, by=me())
     except BadMember:
         abort(404)
     return make_response(_one(place, person, link=link))
@@ -187,27 +187,27 @@ def hand_over(shop: str, person: int) -> AnyResponse:
 
 def _role(shop: str, person: int) -> str:
     role = request.form.get("role", "")
-    change_member(current_parts(), shop=shop, person_id=person, role=role, by=me())
+    change_member(current_services(), shop=shop, person_id=person, role=role, by=me())
     return f"The role is {role} now."
 
 
 def _sign_out(shop: str, person: int) -> str:
-    many = sign_out_person(current_parts(), shop=shop, person_id=person, by=me())
+    many = sign_out_person(current_services(), shop=shop, person_id=person, by=me())
     return f"Signed out of {many} {'browser' if many == 1 else 'browsers'}." if many else "Was signed in nowhere."
 
 
 def _remove(shop: str, person: int) -> str:
-    change_member(current_parts(), shop=shop, person_id=person, role=None, by=me())
+    change_member(current_services(), shop=shop, person_id=person, role=None, by=me())
     return "Removed from this shop."
 
 
 def _disable(shop: str, person: int) -> str:
-    disable_person(current_parts(), shop=shop, person_id=person, by=me())
+    disable_person(current_services(), shop=shop, person_id=person, by=me())
     return "Disabled: signed out everywhere, and no link or password opens anything."
 
 
 def _enable(shop: str, person: int) -> str:
-    disable_person(current_parts(), shop=shop, person_id=person, by=me(), again=True)
+    disable_person(current_services(), shop=shop, person_id=person, by=me(), again=True)
     return "May come in again."
 
 

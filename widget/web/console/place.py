@@ -29,7 +29,7 @@ from widget.storage.drafts import Draft, DraftReport, report_of
 from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
 from widget.web.console.guard import may_here, me
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 SHOP_PAGES = (
     ("orders", "Orders", "orders", MONEY),
@@ -144,7 +144,7 @@ class Place:
         """The newest finished report, also one of an earlier revision: its figures stay until fresh ones come."""
         row = self.report
         if row is None or not row.report:
-            with current_parts().reads() as session:
+            with current_services().reads() as session:
                 row = report_of(session, self.draft.id)
         return row.report if row is not None and row.report else None
 
@@ -173,14 +173,14 @@ def percent(part: int, whole: int) -> str:
 
 def quiz_place(shop: str, quiz: str) -> Place:
     """The place of a page about one quiz."""
-    parts = current_parts()
-    opened = open_draft(parts, shop=shop, quiz=quiz)
-    return Place(opened.shop, quiz, opened, fresh_report(parts, opened.draft))
+    services = current_services()
+    opened = open_draft(services, shop=shop, quiz=quiz)
+    return Place(opened.shop, quiz, opened, fresh_report(services, opened.draft))
 
 
 def shop_place(shop: str) -> Place:
     """The place of a page about the whole shop."""
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         found = shop_by_slug(session, shop)
         quizzes = live_quizzes(session, found.id) if found else []
     assert found is not None  # The door has seen that this person belongs to it.

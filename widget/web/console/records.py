@@ -33,7 +33,7 @@ from widget.web.console.fields import FIELDS
 from widget.web.console.form_data import missing_fields, read_form, shown_value
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless, wants_json
 from widget.web.console.place import Place, page, quiz_place
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("records", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 PAGE_OF = {
@@ -209,7 +209,7 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
         after = {("sku" if kind == PRODUCT else "id"): new_id, **after, ("sku" if kind == PRODUCT else "id"): new_id}
     try:
         put_record(
-            current_parts(),
+            current_services(),
             draft=place.draft,
             by=me(),
             kind=kind,
@@ -261,7 +261,7 @@ def _delete(place: Place, kind: str, name: str, before: Data | None) -> AnyRespo
         return redirect(back, 303)
     step = Step(kind, name, before, None)
     what = f"{CALLED[kind].lower()} {name} deleted"
-    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
+    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
     flash(f"{CALLED[kind]} {name} is deleted in this draft. Undo brings it back.", "good")
     return redirect(back, 303)
 
@@ -319,7 +319,7 @@ def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
     record = place.records(kind)[name]
     step = Step(kind, name, record, record, follows=follows)
     what = f"{CALLED[kind].lower()} {name} moved"
-    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
+    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
     if wants_json():
         return json_answer({"ok": True})
     return redirect(f"{place.root}/{PAGE_OF[kind]}#item-{quote(name)}", 303)

@@ -21,7 +21,7 @@ from widget.web.console.guard import may_here, permitted, visitor
 from widget.web.console.place import Place, page, quiz_place
 from widget.web.console.results_filter import PERIODS, Wanted
 from widget.web.console.results_view import figures_of, language_name
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("results", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/results")
 COLUMNS = ("day", "version", "language", "what", "name", "number")
@@ -69,13 +69,13 @@ def short_number(number: int) -> str:
 @permitted(VIEW)
 def results(shop: str, quiz: str) -> AnyResponse | str:
     """The figures of these days; without a published version there is nothing to count."""
-    place, parts = quiz_place(shop, quiz), current_parts()
-    wanted = Wanted.of(request.args, parts.now().date())
-    served = parts.live.live(shop, quiz)
+    place, services = quiz_place(shop, quiz), current_services()
+    wanted = Wanted.of(request.args, services.now().date())
+    served = services.live.live(shop, quiz)
     if served is None:
         return _shown(place, wanted, figures=None, unpublished=True)
     try:
-        with parts.reads() as session:
+        with services.reads() as session:
             figures = figures_of(session, served.engine.rules.pack, place.shop.id, quiz, wanted)
     except SQLAlchemyError:
         structlog.get_logger("results").error("results_unread", exc_info=True)
@@ -96,10 +96,10 @@ def _shown(place: Place, wanted: Wanted, *, pack: Pack | None = None, **more: An
         sees_money=may_here(MONEY),
         role=role_here(place),
         month=timedelta(days=29),
-        today=current_parts().now().date(),
+        today=current_services().now().date(),
         query=request.query_string.decode()[:1000],
-        embed=current_parts().settings.public_url,
-        sample=current_parts().settings.local and place.shop.slug == SHOP,
+        embed=current_services().settings.public_url,
+        sample=current_services().settings.local and place.shop.slug == SHOP,
         **more,
     )
 
@@ -113,13 +113,13 @@ def role_here(place: Place) -> str:
 @permitted(VIEW)
 def export(shop: str, quiz: str) -> Response:
     """All figures of these days, a line each by day, version and language; amounts for those who may see money."""
-    place, parts = quiz_place(shop, quiz), current_parts()
-    wanted = Wanted.of(request.args, parts.now().date())
+    place, services = quiz_place(shop, quiz), current_services()
+    wanted = Wanted.of(request.args, services.now().date())
     columns = (*COLUMNS, *MONEY_COLUMNS) if may_here(MONEY) else COLUMNS
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
-    with parts.reads() as session:
+    with services.reads() as session:
         for row in csv_rows(session, wanted.span(place.shop.id, quiz)):
             cells = [neutral(each) if isinstance(each, str) else each for each in row]
             writer.writerow(cells[: len(columns)])

@@ -23,7 +23,7 @@ from widget.storage.shops import Shop
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.told import KINDS
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("settings_page", __name__, url_prefix="/shops/<shop>/settings")
 MOST_TEXT = 2000
@@ -57,7 +57,7 @@ def save(shop: str) -> AnyResponse:
     place, typed = shop_place(shop), _typed(request.form)
     try:
         changed = change_shop(
-            current_parts(), shop=shop, values=_values(typed), by=me(), seen=request.form.get("seen", "")[:40]
+            current_services(), shop=shop, values=_values(typed), by=me(), seen=request.form.get("seen", "")[:40]
         )
     except BadSettings as error:
         wrong = {name: told for name, told in error.fields.items() if told}
@@ -84,14 +84,14 @@ def _form(place: Place, fields: dict[str, Any], seen: str, **more: Any) -> str:
         last=last_change(place),
         labels=LABELS,
         zones=sorted(available_timezones()),
-        sender=current_parts().settings.mail_from,
+        sender=current_services().settings.mail_from,
         **{"wrong": {}, "told": "", "others": [], **more},
     )
 
 
 def last_change(place: Place) -> AuditEntry | None:
     """The newest change of anything on these pages."""
-    with current_parts().reads() as session:
+    with current_services().reads() as session:
         return last_entry(session, place.shop.id, (*KINDS["Settings"], *KINDS["Store and carrier"]))
 
 

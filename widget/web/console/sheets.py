@@ -16,7 +16,7 @@ from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import me, permitted
 from widget.web.console.mappings import back_to_table
 from widget.web.console.place import Place, page, quiz_place
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("sheets", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
 
@@ -57,7 +57,7 @@ def import_sheet(shop: str, quiz: str) -> AnyResponse:
     if record_hash({"revision": str(place.draft.revision)}) != request.form.get("seen"):
         told = "Somebody changed the draft meanwhile: look at the changes once more."
         return make_response(_import_page(place, told=told, steps=steps, rows=listed, whole=whole), 409)
-    change_draft(current_parts(), draft_id=place.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
+    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
     flash(f"{len(steps)} rows imported. One Undo takes all of it back.", "good")
     return back_to_table("changed=1")
 

@@ -16,7 +16,7 @@ from widget.domain.simulation import NOT_YET, Simulated
 from widget.web.console.guard import permitted
 from widget.web.console.place import Place, page, quiz_place
 from widget.web.console.told import OUTCOMES
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("simulation_page", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 MOST_DAYS = 120
@@ -75,8 +75,8 @@ def _number(name: str, default: int) -> int:
 
 
 def _played(place: Place, asked: dict[str, Any]) -> list[Simulated]:
-    parts, now = current_parts(), datetime.now(UTC).replace(microsecond=0)
-    served = tried_draft(parts, place.shop, place.draft)
+    services, now = current_services(), datetime.now(UTC).replace(microsecond=0)
+    served = tried_draft(services, place.shop, place.draft)
     moments = {"placed": now, "paid": now}
     if asked["delivered"] is not None:
         moments["fulfilled"] = now + timedelta(days=max(0, asked["delivered"] - 2))

@@ -16,7 +16,7 @@ from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
 from widget.web.console.place import Place, page, quiz_place
 from widget.web.numbers import whole_number
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("translations", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/languages")
 A_PAGE = 40
@@ -64,7 +64,7 @@ def languages(shop: str, quiz: str) -> str:
 
 
 def _texts(place: Place) -> dict[str, str]:
-    return pack_texts(tried_draft(current_parts(), place.shop, place.draft).engine.rules.pack)
+    return pack_texts(tried_draft(current_services(), place.shop, place.draft).engine.rules.pack)
 
 
 def _views(place: Place, locale: str, texts: dict[str, str]) -> list[TextView]:
@@ -130,7 +130,7 @@ def save_text(shop: str, quiz: str, locale: str, key: str) -> AnyResponse:
     back = f"{place.root}/languages/{locale}?show={request.form.get('show', 'open')[:8]}"
     try:
         put_record(
-            current_parts(),
+            current_services(),
             draft=place.draft,
             by=me(),
             kind=f"{TEXT}.{locale}",

@@ -30,7 +30,7 @@ from widget.web.console.told import OUTCOMES
 from widget.web.limits import sign_in_limited
 from widget.web.numbers import whole_number
 from widget.web.render import result_fragment
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("trials", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 MOST_RECORDED = 25
@@ -61,7 +61,7 @@ def _asked_for(place: Place) -> tuple[Answers | None, str]:
     """(the answers to look at, where they come from)."""
     recorded = request.args.get("response", "")
     if (number := whole_number(recorded)) is not None:
-        with current_parts().reads() as session:
+        with current_services().reads() as session:
             wanted = (Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz, Recorded.id == number)
             row = session.scalar(select(Recorded).where(*wanted))
         if row is None:
@@ -75,26 +75,26 @@ def opened_answers(code: str) -> Answers | None:
     if not code:
         return None
     try:
-        answers: Answers = orjson.loads(current_parts().seals.open_code(code, TRIED))
+        answers: Answers = orjson.loads(current_services().seals.open_code(code, TRIED))
     except (Forged, orjson.JSONDecodeError):
         return None
     return answers
 
 
 def _page(place: Place, answers: Answers | None, source: str) -> str:
-    parts = current_parts()
+    services = current_services()
     names = Names.of(place.draft.files)
     tried, told, served = None, "", None
     try:
-        served = tried_draft(parts, place.shop, place.draft)
+        served = tried_draft(services, place.shop, place.draft)
         shows_products_of(served)
         if answers is not None:
-            tried = try_answers(parts, served, answers, why=request.values.get("why", "")[:200])
+            tried = try_answers(services, served, answers, why=request.values.get("why", "")[:200])
     except NotReadable as error:
         told = str(error)
     except Refused as error:
         told = f"The draft does not take these answers: {error.detail}"
-    with parts.reads() as session:
+    with services.reads() as session:
         columns = (Recorded.id, Recorded.created_at, Recorded.outcome, Recorded.products, Recorded.locale)
         wanted = [Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz]
         before = request.args.get("before", "")
@@ -125,10 +125,10 @@ def _page(place: Place, answers: Answers | None, source: str) -> str:
 @permitted(VIEW)
 def quiz_data(shop: str, quiz: str) -> Response:
     """The draft quiz, for the widget."""
-    parts = current_parts()
+    services = current_services()
     served = _served(shop, quiz)
     locale = locale_for(served.engine.rules.pack, request.args.get("locale", "")[:35])
-    return json_answer(quiz_document(parts, served, locale))
+    return json_answer(quiz_document(services, served, locale))
 
 
 @blueprint.post("/try/api/responses")
@@ -140,7 +140,7 @@ def response_data(shop: str, quiz: str) -> Response:
     try:
         body: Any = orjson.loads(request.get_data()[:64_000])
         answers = body["answers"]
-        tried = try_answers(current_parts(), served, answers, locale=str(body.get("locale") or ""))
+        tried = try_answers(current_services(), served, answers, locale=str(body.get("locale") or ""))
     except Refused as error:
         return json_answer({"code": error.code, "detail": error.detail}, 422)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
@@ -152,7 +152,7 @@ def response_data(shop: str, quiz: str) -> Response:
 
 def _served(shop: str, quiz: str) -> Served:
     place = quiz_place(shop, quiz)
-    served = tried_draft(current_parts(), place.shop, place.draft)
+    served = tried_draft(current_services(), place.shop, place.draft)
     shows_products_of(served)
     return served
 
@@ -166,7 +166,7 @@ def trace_part(shop: str, quiz: str) -> str:
     answers = opened_answers(code)
     if answers is None:
         abort(404)
-    tried: Tried = try_answers(current_parts(), _served(shop, quiz), answers, why=request.args.get("why", "")[:200])
+    tried: Tried = try_answers(current_services(), _served(shop, quiz), answers, why=request.args.get("why", "")[:200])
     names = Names.of(place.draft.files)
     return render_template("console/trace.html", place=place, tried=tried, names=names, code=code)
 
@@ -190,7 +190,7 @@ def letter_page(shop: str, quiz: str, letter: str) -> AnyResponse:
     place = quiz_place(shop, quiz)
     wanted, told, written, why = _wanted(), "", None, ""
     try:
-        written, _, why = preview_letter(current_parts(), _served(shop, quiz), letter, **wanted)
+        written, _, why = preview_letter(current_services(), _served(shop, quiz), letter, **wanted)
     except (NotReadable, NoContent, CannotWrite, TooLarge) as error:
         told = str(error)
     return make_response(
@@ -220,7 +220,7 @@ def letter_page(shop: str, quiz: str, letter: str) -> AnyResponse:
 @permitted(VIEW)
 def letter_html(shop: str, quiz: str, letter: str) -> Response:
     """The HTML part alone, for the frame; mail has inline styles, and no scripts run."""
-    written, _, _ = preview_letter(current_parts(), _served(shop, quiz), letter, **_wanted())
+    written, _, _ = preview_letter(current_services(), _served(shop, quiz), letter, **_wanted())
     body = written.html
     if request.args.get("look") == "dark":
         body = body.replace("(prefers-color-scheme: dark)", "all").replace("(prefers-color-scheme:dark)", "all")
@@ -233,10 +233,10 @@ def letter_html(shop: str, quiz: str, letter: str) -> Response:
 @sign_in_limited
 def letter_test(shop: str, quiz: str, letter: str) -> AnyResponse:
     """Send this very preview to oneself."""
-    parts = current_parts()
+    services = current_services()
     try:
-        written, _, _ = preview_letter(parts, _served(shop, quiz), letter, **_wanted())
-        send_preview(parts, shop=quiz_place(shop, quiz).shop, written=written, to=me())
+        written, _, _ = preview_letter(services, _served(shop, quiz), letter, **_wanted())
+        send_preview(services, shop=quiz_place(shop, quiz).shop, written=written, to=me())
         flash(f"The test email to {me().email} is being sent.", "good")
     except (NotReadable, NoContent, CannotWrite, TooLarge, BadAddress) as error:
         flash(str(error), "bad")

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, abort, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.move_clock import move_to_next_letter, waiting_letters
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox", template_folder="templates")
 _KEY = re.compile(r"[A-Za-z0-9._=,:-]{1,200}")
@@ -40,19 +40,19 @@ class Caught:
 
 @blueprint.get("/")
 def listing() -> str:
-    parts = current_parts()
+    services = current_services()
     return render_template(
         "mailbox.html",
         letters=_all(),
-        waiting=waiting_letters(parts),
-        now=parts.now(),
-        ahead=parts.clock.ahead,
+        waiting=waiting_letters(services),
+        now=services.now(),
+        ahead=services.clock.ahead,
     )
 
 
 @blueprint.post("/clock")
 def move_clock() -> AnyResponse:
-    move_to_next_letter(current_parts())
+    move_to_next_letter(current_services())
     return redirect("/mailbox/", 303)
 
 
@@ -70,7 +70,7 @@ def html(key: str) -> Response:
 
 
 def _box() -> mailbox.Maildir:
-    return mailbox.Maildir(current_parts().settings.mailbox, create=True)
+    return mailbox.Maildir(current_services().settings.mailbox, create=True)
 
 
 def _all() -> list[Caught]:

@@ -15,7 +15,7 @@ from widget.actions.demo_order import OrderNotTaken, demo_product_page, place_de
 from widget.content.money import money_text
 from widget.domain.product import Product
 from widget.web.numbers import whole_number
-from widget.web.requests import PAGE_POLICY, current_parts, wished_language
+from widget.web.requests import PAGE_POLICY, current_services, wished_language
 
 blueprint = Blueprint("demo", __name__, template_folder="templates")
 SHOP, QUIZ = "demo", "leg-day"
@@ -103,11 +103,11 @@ def checkout() -> AnyResponse:
             status=422,
             mimetype="text/html",
         )
-    parts = current_parts()
+    services = current_services()
     number = str(1000 + secrets.randbelow(9000))
     try:
         place_demo_order(
-            parts,
+            services,
             shop=SHOP,
             number=number,
             email=email,
@@ -130,7 +130,7 @@ def thanks() -> str:
 
 
 def _products() -> dict[str, Product]:
-    return demo_product_page(current_parts(), SHOP, QUIZ)
+    return demo_product_page(current_services(), SHOP, QUIZ)
 
 
 def _lines() -> list[CartLine]:

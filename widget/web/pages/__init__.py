@@ -10,7 +10,7 @@ from widget.web.pages import letters, quiz
 
 
 def hang(app: Flask) -> None:
-    hang_limits(app, app.extensions["parts"].settings)
+    hang_limits(app, app.extensions["services"].settings)
     app.jinja_env.globals["asset"] = asset_path
     app.register_blueprint(letters.blueprint)
     app.register_blueprint(quiz.blueprint)

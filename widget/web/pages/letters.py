@@ -14,7 +14,7 @@ from widget.domain.bots import is_bot
 from widget.domain.result import direction
 from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.web.limits import PER_CLIENT, limiter
-from widget.web.requests import current_parts, wished_language
+from widget.web.requests import current_services, wished_language
 
 blueprint = Blueprint("letters", __name__)
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
@@ -38,7 +38,7 @@ def _note(w: Words, name: str, shop: str, **values: str) -> Response:
 
 @blueprint.get("/u/<token>")
 def ask_unsubscribe(token: str) -> Response:
-    known = preferences(current_parts(), UNSUBSCRIBE, token)
+    known = preferences(current_services(), UNSUBSCRIBE, token)
     w = _words(known)
     return _page(
         "letter_page.html",
@@ -53,13 +53,13 @@ def ask_unsubscribe(token: str) -> Response:
 @blueprint.post("/u/<token>")
 def do_unsubscribe(token: str) -> Response:
     """One-click (RFC 8058): any body, no cookie, no redirect, and twice is as good as once."""
-    known = unsubscribe(current_parts(), UNSUBSCRIBE, token)
+    known = unsubscribe(current_services(), UNSUBSCRIBE, token)
     return _note(_words(known), "unsub_done", known.shop)
 
 
 @blueprint.get("/c/<token>")
 def ask_confirm(token: str) -> Response:
-    known = preferences(current_parts(), CONFIRM, token)
+    known = preferences(current_services(), CONFIRM, token)
     return _page("confirm.html", _words(known), known=known, told="")
 
 
@@ -68,16 +68,16 @@ def do_confirm(token: str) -> Response:
     """Confirm what is pending: where the page offered boxes, what was ticked; else what it named."""
     only = set(request.form.getlist("consent")) if "boxes" in request.form else None
     if only is not None and not only:
-        known = preferences(current_parts(), CONFIRM, token)
+        known = preferences(current_services(), CONFIRM, token)
         w = _words(known)
         return _page("confirm.html", w, known=known, told=w["confirm_need"])
-    known = confirm_consent(current_parts(), CONFIRM, token, only)
+    known = confirm_consent(current_services(), CONFIRM, token, only)
     return _note(_words(known), "confirm_done", known.shop)
 
 
 @blueprint.get("/p/<token>")
 def show_preferences(token: str) -> Response:
-    known = preferences(current_parts(), PREFERENCES, token)
+    known = preferences(current_services(), PREFERENCES, token)
     return _page("preferences.html", _words(known), known=known, told="")
 
 
@@ -85,33 +85,33 @@ def show_preferences(token: str) -> Response:
 @limiter.limit(PER_CLIENT)
 def change_preferences(token: str) -> Response:
     """Save the choices, ask for a copy of the data, or have it all erased."""
-    parts = current_parts()
+    services = current_services()
     wanted = request.form.get("do", "")
     if wanted == "erase":  # It cannot be undone: asked once more.
-        known = preferences(parts, PREFERENCES, token)
+        known = preferences(services, PREFERENCES, token)
         return _page("erase.html", _words(known), known=known)
     if wanted == "keep":
-        known = preferences(parts, PREFERENCES, token)
+        known = preferences(services, PREFERENCES, token)
         return _page("preferences.html", _words(known), known=known, told="")
     if wanted == "erase-now":
-        before = preferences(parts, PREFERENCES, token)
-        erase(parts, PREFERENCES, token)
+        before = preferences(services, PREFERENCES, token)
+        erase(services, PREFERENCES, token)
         return _note(_words(before), "erased", before.shop)
     if wanted == "export":
-        request_export(parts, PREFERENCES, token)
-        known = preferences(parts, PREFERENCES, token)
+        request_export(services, PREFERENCES, token)
+        known = preferences(services, PREFERENCES, token)
         w = _words(known)
         return _page("preferences.html", w, known=known, told=w["pref_copy_sent"])
     if wanted != "choose":
         abort(422)
-    known = choose(parts, PREFERENCES, token, set(request.form.getlist("consent")))
+    known = choose(services, PREFERENCES, token, set(request.form.getlist("consent")))
     w = _words(known)
     return _page("preferences.html", w, known=known, told=w["pref_saved"])
 
 
 @blueprint.get("/f/<token>")
 def ask_check_in(token: str) -> Response:
-    shop, answer = check_in_shop(current_parts(), token)
+    shop, answer = check_in_shop(current_services(), token)
     w = _words()
     feeling = w[f"feel_{answer}"]
     return _page(
@@ -126,14 +126,14 @@ def ask_check_in(token: str) -> Response:
 
 @blueprint.post("/f/<token>")
 def do_check_in(token: str) -> Response:
-    shop, answer = answer_check_in(current_parts(), token)
+    shop, answer = answer_check_in(current_services(), token)
     return _note(_words(), answer, shop)
 
 
 @blueprint.get("/l/<token>")
 def follow(token: str) -> AnyResponse:
     """On to the product, the quiz or the result: the one link whose GET is counted, since it changes nothing."""
-    answer = redirect(follow_link(current_parts(), token, client=_person()), 303)
+    answer = redirect(follow_link(current_services(), token, client=_person()), 303)
     answer.headers.update(PRIVATE)
     return answer
 

@@ -19,11 +19,11 @@ from widget.domain.engine.answers import Refused, invalid, unfit
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import direction
 from widget.live import Served
-from widget.parts import Parts
 from widget.seals import Forged
+from widget.services import Services
 from widget.web.limits import limited
 from widget.web.render import result_fragment
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
@@ -34,7 +34,7 @@ Answers = dict[str, list[str]]
 @blueprint.get("/<shop>/quiz/<quiz>")
 def start(shop: str, quiz: str) -> Response:
     """The first question."""
-    served = _served(current_parts(), shop, quiz)
+    served = _served(current_services(), shop, quiz)
     _count(served, "seen")
     return _step(served, {}, product=request.args.get("product", "")[:200], locale=_wish(served))
 
@@ -42,10 +42,10 @@ def start(shop: str, quiz: str) -> Response:
 @blueprint.post("/<shop>/quiz/<quiz>")
 def step(shop: str, quiz: str) -> AnyResponse:
     """Take one answer; the next question, or the result. Answers travel sealed in the form, never in an address."""
-    parts = current_parts()
-    served = _served(parts, shop, quiz)
+    services = current_services()
+    served = _served(services, shop, quiz)
     product, locale = request.form.get("product", "")[:200], _wish(served)
-    answers = _draft(parts, served, request.form.get("draft", ""))
+    answers = _draft(services, served, request.form.get("draft", ""))
     asked = request.form.get("question", "")
     if asked not in served.engine.rules.pack.quiz.by_id:
         abort(400)
@@ -62,14 +62,14 @@ def step(shop: str, quiz: str) -> AnyResponse:
     answers[asked] = given
     if _next(served, answers) is not None:
         return _step(served, answers, product=product, locale=locale)
-    return _finish(parts, served, answers, product, locale)
+    return _finish(services, served, answers, product, locale)
 
 
 def _count(served: Served, event: str, question: str = "") -> None:
     """What the widget's script would tell of itself."""
     told: dict[str, Any] = {"event": event, "quiz": served.quiz, "question": question}
     told |= {"version": served.version, "locale": _wish(served)}
-    record_events(current_parts(), shop=served.shop.slug, events=[told], bot=_from_bot())
+    record_events(current_services(), shop=served.shop.slug, events=[told], bot=_from_bot())
 
 
 def _from_bot() -> bool:
@@ -83,24 +83,24 @@ def _wish(served: Served) -> str:
     return locale_for(pack, chosen[:35], spoken(request.headers.get("Accept-Language", ""), pack.locales, ""))
 
 
-def _served(parts: Parts, shop: str, quiz: str) -> Served:
-    served = parts.live.live(shop, quiz)
+def _served(services: Services, shop: str, quiz: str) -> Served:
+    served = services.live.live(shop, quiz)
     if served is None:
         abort(404)
     return served
 
 
-def _finish(parts: Parts, served: Served, answers: Answers, product: str, locale: str) -> AnyResponse:
+def _finish(services: Services, served: Served, answers: Answers, product: str, locale: str) -> AnyResponse:
     answers = {question: given for question, given in answers.items() if given}
     try:
         served, known = submit_answers(
-            parts, shop=served.shop.slug, quiz=served.quiz, answers=answers, product=product or None, locale=locale
+            services, shop=served.shop.slug, quiz=served.quiz, answers=answers, product=product or None, locale=locale
         )
     except Refused:
         return _step(
             served, {}, product=product, locale=locale
         )  # The quiz was published anew meanwhile: from the start, then.
-    visit = record_response(parts, served, known, locale, bot=_from_bot())
+    visit = record_response(services, served, known, locale, bot=_from_bot())
     code = orjson.loads(known.body)["code"]
     wish = None if locale == served.engine.rules.pack.default_locale else locale
     address = url_for(".result", shop=served.shop.slug, code=code, visit=visit, product=product or None, locale=wish)
@@ -138,12 +138,12 @@ def _before(served: Served, answers: Answers, asked: str) -> Answers:
     return {question: answers[question] for question in way[:place] if question in answers}
 
 
-def _draft(parts: Parts, served: Served, text: str) -> Answers:
+def _draft(services: Services, served: Served, text: str) -> Answers:
     """The answers so far, out of the form. What does not fit the live quiz any more is left out."""
     if not text:
         return {}
     try:
-        kept: Any = orjson.loads(parts.seals.open_code(text, DRAFT, served.shop.slug.encode()))
+        kept: Any = orjson.loads(services.seals.open_code(text, DRAFT, served.shop.slug.encode()))
     except (Forged, orjson.JSONDecodeError):
         return {}
     by_id = served.engine.rules.pack.quiz.by_id
@@ -160,7 +160,7 @@ def _step(
     prefill: Answers | None = None,
     locale: str,
 ) -> Response:
-    parts, rules = current_parts(), served.speaking(locale).rules
+    services, rules = current_services(), served.speaking(locale).rules
     current = at or _next(served, answers) or rules.askings[0].id
     way = [asking.id for asking, _ in rules.asked(answers)]
     page = render_template(
@@ -172,7 +172,7 @@ def _step(
         given=(prefill or {}).get(current, []),
         number=way.index(current) + 1 if current in way else 1,
         total=len(way),
-        draft=parts.seals.code(orjson.dumps(answers), DRAFT, served.shop.slug.encode()),
+        draft=services.seals.code(orjson.dumps(answers), DRAFT, served.shop.slug.encode()),
         product=product,
         error=error,
         w=words_for(locale),
@@ -192,12 +192,12 @@ def result(shop: str, code: str) -> Response:
 @limited
 def ask_for_letter(shop: str, code: str) -> Response:
     """The form "email me my result", without JavaScript."""
-    parts = current_parts()
-    served, answers = open_result(parts, shop, code)
-    known = known_result(parts, served, answers)
+    services = current_services()
+    served, answers = open_result(services, shop, code)
+    known = known_result(services, served, answers)
     wanted = {name: request.form.get(name) == "true" for name in ("result", "marketing", "health_data")}
     request_letter(
-        parts,
+        services,
         served=served,
         code=orjson.loads(known.body)["code"],
         email=request.form.get("email", "")[:254],
@@ -210,10 +210,12 @@ def ask_for_letter(shop: str, code: str) -> Response:
 
 
 def _result(shop: str, code: str, told: str = "") -> Response:
-    parts = current_parts()
-    served, answers = open_result(parts, shop, code)
+    services = current_services()
+    served, answers = open_result(services, shop, code)
     locale = _wish(served)
-    known = known_result(parts, served, answers, locale=locale, product=request.args.get("product", "")[:200] or None)
+    known = known_result(
+        services, served, answers, locale=locale, product=request.args.get("product", "")[:200] or None
+    )
     data = orjson.loads(known.body)
     fragment = result_fragment(
         data,

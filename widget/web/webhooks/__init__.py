@@ -8,7 +8,7 @@ from widget.actions.receive_hook import receive_hook, receive_report
 from widget.mail.reports.carriers import CARRIERS, MESSAGE
 from widget.stores.platforms import ORDERS, PLATFORMS, WOOCOMMERCE
 from widget.stores.woocommerce import is_ping
-from widget.web.requests import current_parts
+from widget.web.requests import current_services
 
 MOST_HOOK = 1024 * 1024
 STORED = b'{"status":"stored"}'
@@ -28,7 +28,7 @@ def store(shop: str, platform: str) -> Response:
     headers, body = _taken()
     if platform == WOOCOMMERCE and is_ping(headers, body):
         return Response(b'{"status":"heard"}', mimetype="application/json")
-    receive_hook(current_parts(), shop=shop, headers=headers, body=body, door=platform)
+    receive_hook(current_services(), shop=shop, headers=headers, body=body, door=platform)
     return Response(STORED, mimetype="application/json")
 
 
@@ -38,7 +38,7 @@ def mail(shop: str, carrier: str) -> Response:
     if carrier not in CARRIERS or carrier == MESSAGE:
         abort(404)
     headers, body = _taken()
-    receive_report(current_parts(), shop=shop, headers=headers, body=body, carrier=carrier)
+    receive_report(current_services(), shop=shop, headers=headers, body=body, carrier=carrier)
     return Response(STORED, mimetype="application/json")
 
 

@@ -1,4 +1,4 @@
-"""The parts of a running service: database, caches, mail, content, clock. Built once, never at import."""
+"""The services of a running process: database, caches, mail, content, clock. Built once, never at import."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class KnownResult:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """Everything that has an outside. ``sessions`` write; ``reads`` never take the write lock."""
 
     settings: Settings
@@ -103,8 +103,8 @@ def open_shared_cache(settings: Settings) -> SharedCache:
     return SharedCache(settings.cache_url or settings.redis_url, prefix=prefix, shares_broker=not settings.cache_url)
 
 
-def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: bool = False) -> Parts:
-    """The parts for these settings; ``listen`` follows what other processes publish."""
+def build_services(settings: Settings, *, carrier: Carrier | None = None, listen: bool = False) -> Services:
+    """The services for these settings; ``listen`` follows what other processes publish."""
     database = open_database(settings.database_url)
     sessions = open_sessions(database)
     reads = open_sessions(database.execution_options(reads_only=True))
@@ -112,7 +112,7 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
     shared = open_shared_cache(settings)
     # The token tells the workers of many hosts that they heard the same nudge: one of them acts on it.
     publish_nudges(sessions, lambda queue: shared.publish(NUDGES, f"{queue}/{token_hex(8)}"))
-    parts = Parts(
+    services = Services(
         settings=settings,
         database=database,
         sessions=sessions,
@@ -132,4 +132,4 @@ def build_parts(settings: Settings, *, carrier: Carrier | None = None, listen: b
     )
     if listen:
         shared.subscribe(REVISIONS, live.moved)
-    return parts
+    return services

@@ -50,6 +50,18 @@ GOOD = {
 }
 
 
+def plain_logs() -> None:
+    """Log lines for a person. structlog's own default prints every local variable of a traceback, which takes half a
+    minute where a pack is among them.
+    """
+    structlog.reset_defaults()
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
+
+
+plain_logs()
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -215,7 +227,7 @@ def sqlite_services(sqlite_url: str, make_services: Callable[..., Services]) -> 
 @pytest.fixture
 def log_lines() -> Iterator[list[Any]]:
     """What our own loggers tell, wherever an earlier test sent it and from whatever level on."""
-    structlog.reset_defaults()
+    plain_logs()
     with structlog.testing.capture_logs() as lines:
         yield lines
 

@@ -28,7 +28,7 @@ from widget.app import create_wsgi
 from widget.content.files import PackFiles, read_folder
 from widget.content.reader import read_pack
 from widget.domain.engine.live import Engine
-from widget.mail.carrier import MemoryCarrier
+from widget.email.carrier import MemoryCarrier
 from widget.services import Services, build_services
 from widget.settings import Settings, read_settings
 from widget.storage.migrate import upgrade

@@ -18,7 +18,7 @@ COMMANDS = {
         "recommend",
         "The result of answers, straight from a pack's files.",
     ),
-    "letters": ("widget.commands.letters", "letters", "Look at letters, and send one again."),
+    "emails": ("widget.commands.emails", "emails", "Look at emails, and send one again."),
     "shop": ("widget.commands.shop", "shop", "Add shops, show their addresses, withhold products."),
     "user": ("widget.commands.user", "user", "Let people into the console."),
     "demo": ("widget.commands.demo", "demo", "Sample traffic for the demo store."),
@@ -29,4 +29,4 @@ COMMANDS = {
 @click.group(cls=LazyGroup, places=COMMANDS)
 @click.version_option(package_name="recovery-quiz")
 def main() -> None:
-    """Recovery Quiz: a quiz for a store's pages, its results, and the letters that follow."""
+    """Recovery Quiz: a quiz for a store's pages, its results, and the emails that follow."""

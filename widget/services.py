@@ -15,9 +15,9 @@ from sqlalchemy import Engine as Database
 from widget.cache.local import LocalCache
 from widget.cache.shared import NUDGES, REVISIONS, SharedCache
 from widget.clock import Clock
+from widget.email.carrier import Carrier, SmtpCarrier
+from widget.email.dkim import DkimSigner
 from widget.live import LiveQuizzes, Served
-from widget.mail.carrier import Carrier, SmtpCarrier
-from widget.mail.dkim import DkimSigner
 from widget.nudges import publish_nudges
 from widget.recorder import Recorder
 from widget.seals import Seals
@@ -60,7 +60,7 @@ class Services:
     drafts: LocalCache[Served]
     """Drafts that are being tried, compiled."""
     clicks: LocalCache[bool]
-    """Which client has just followed which link of a letter, as hashes."""
+    """Which client has just followed which link of an email, as hashes."""
     hook_secrets: LocalCache[tuple[int, list[str]]]
     """By shop, door and second: (the shop's id, what its deliveries are signed with)."""
     live: LiveQuizzes
@@ -87,7 +87,7 @@ class Services:
 
 
 def signer_of(settings: Settings) -> DkimSigner | None:
-    """Signs letters, where a key was given. Raises SettingsError for one that cannot be used."""
+    """Signs emails, where a key was given. Raises SettingsError for one that cannot be used."""
     if not settings.dkim_key_file:
         return None
     try:

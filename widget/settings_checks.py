@@ -32,7 +32,7 @@ _SCHEMES = {
 _CLEAR_TEXT = {"REDIS_URL": "redis", "CACHE_URL": "redis", "BROKER_URL": "redis", "IMAP_URL": "imap"}
 _WORD = re.compile(r"(?![a-f]+(?![a-z])|[A-F]+(?![A-Z]))(?:[a-z]{4,}|[A-Z]{4,}|[A-Z][a-z]{3,})")  # Hex digits aside.
 WORD_BITS = 11.0
-"""What a run of letters counts for: as much as one word of a list of two thousand."""
+"""What a run of emails counts for: as much as one word of a list of two thousand."""
 
 
 def problems_of(settings: Settings) -> list[str]:

@@ -32,7 +32,7 @@ RESPONSES_SAMPLED = Counter(
     "recovery_responses_sampled", "Responses counted and not stored, above a rate", registry=REGISTRY
 )
 HOOKS = Counter("recovery_hooks", "Hook deliveries", ["door", "outcome"], registry=REGISTRY)
-LETTERS = Counter("recovery_letters", "Letters by what became of them", ["state"], registry=REGISTRY)
+EMAILS = Counter("recovery_emails", "Emails by what became of them", ["state"], registry=REGISTRY)
 
 _TOKENS = re.compile(r"/(r|u|c|p|f|l|results|come-in)/[^/?\s]+")
 _ADDRESS = re.compile(r"[^\s<>\"',;:@]{1,254}@[^\s<>\"',;@]{1,254}")

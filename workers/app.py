@@ -16,8 +16,8 @@ from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.publish_draft import publish_due
 from widget.actions.purge_expired import purge_expired
-from widget.actions.rescue_letters import rescue_letters
-from widget.actions.send_letter import send_due_letters
+from widget.actions.rescue_emails import rescue_emails
+from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
 from widget.actions.settle_privacy import carry_out_due
 from widget.services import Services, build_services, open_shared_cache
@@ -59,7 +59,7 @@ def configure(settings: Settings) -> None:
         enable_utc=True,
         beat_schedule={
             "handle-hooks": {"task": "handle_hooks", "schedule": sweep, "options": {"expires": sweep * 2}},
-            "send-letters": {"task": "send_letters", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "send-emails": {"task": "send_emails", "schedule": sweep, "options": {"expires": sweep * 2}},
             "send-outbox": {"task": "send_outbox", "schedule": sweep, "options": {"expires": sweep * 2}},
             "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
             "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
@@ -67,7 +67,7 @@ def configure(settings: Settings) -> None:
             "find-missed-orders": {"task": "find_missed_orders", "schedule": 60.0, "options": {"expires": 60}},
             "collect-reports": {"task": "collect_reports", "schedule": 60.0, "options": {"expires": 60}},
             "carry-out-privacy": {"task": "carry_out_privacy", "schedule": 60.0, "options": {"expires": 60}},
-            "rescue-letters": {"task": "rescue_letters", "schedule": 60.0, "options": {"expires": 60}},
+            "rescue-emails": {"task": "rescue_emails", "schedule": 60.0, "options": {"expires": 60}},
             "purge-expired": {"task": "purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
         },
     )
@@ -139,9 +139,9 @@ def handle_hooks_task() -> int:
     return handle_hooks(services())
 
 
-@app.task(name="send_letters")  # type: ignore[untyped-decorator]
-def send_letters_task() -> int:
-    return send_due_letters(services())
+@app.task(name="send_emails")  # type: ignore[untyped-decorator]
+def send_emails_task() -> int:
+    return send_due_emails(services())
 
 
 @app.task(name="send_outbox")  # type: ignore[untyped-decorator]
@@ -154,9 +154,9 @@ def carry_out_privacy_task() -> int:
     return carry_out_due(services())
 
 
-@app.task(name="rescue_letters")  # type: ignore[untyped-decorator]
-def rescue_letters_task() -> int:
-    return rescue_letters(services())
+@app.task(name="rescue_emails")  # type: ignore[untyped-decorator]
+def rescue_emails_task() -> int:
+    return rescue_emails(services())
 
 
 @app.task(name="purge_expired")  # type: ignore[untyped-decorator]

@@ -11,7 +11,7 @@ from widget.nudges import CATALOG, CONTENT, EMAILS, WEBHOOKS
 
 TASKS: Mapping[str, Sequence[str]] = {
     WEBHOOKS: ("handle_hooks",),
-    EMAILS: ("send_outbox", "send_letters"),
+    EMAILS: ("send_outbox", "send_emails"),
     CATALOG: ("import_feeds", "find_missed_orders"),
     CONTENT: ("check_drafts",),
 }

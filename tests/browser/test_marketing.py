@@ -27,10 +27,10 @@ PAGES = (
     *("/mappings", "/mappings?row=massage-glide", "/mappings/import", "/quiz", "/records/question/area", "/safety"),
     *("/records/triage/chest-or-breathing", "/tips", "/records/tip/massage", "/products", "/records/product/CREAM-60"),
     *(
-        "/letters",
+        "/emails",
         "/records/sequence/after-purchase",
-        "/letters/check-in/preview",
-        "/letters/when",
+        "/emails/check-in/preview",
+        "/emails/when",
         "/languages",
         "/languages/ar?show=all",
     ),
@@ -123,7 +123,7 @@ def best_form(desk: Running) -> str:
 
 
 def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
-    """A publisher whom the owner invites, and who comes in by the letter that arrives."""
+    """A publisher whom the owner invites, and who comes in by the email that arrives."""
     context, page = opened(browser, desk, owner)
     page.goto("/console/shops/demo/people")
     page.get_by_label("Email address").fill("kim@team.example")
@@ -134,7 +134,7 @@ def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
     context = browser.new_context(base_url=desk.base, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
     page.goto("/mailbox/")
-    page.locator("a.letter", has_text="kim@team.example").first.click()
+    page.locator("a.email", has_text="kim@team.example").first.click()
     link = page.frame_locator("iframe").locator("a[href*='/come-in/']").first.get_attribute("href")
     assert link
     page.goto(link)

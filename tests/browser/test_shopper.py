@@ -1,4 +1,4 @@
-"""The shopper's way: by mouse, by keyboard, without JavaScript, on a phone, and to the letter."""
+"""The shopper's way: by mouse, by keyboard, without JavaScript, on a phone, and to the email."""
 
 from __future__ import annotations
 
@@ -190,15 +190,15 @@ def test_the_whole_quiz_without_javascript(browser: Browser, service: Running, w
 
 
 @NARROW
-def test_from_the_result_to_the_cart_the_checkout_and_the_letter(page: Page, service: Running) -> None:
+def test_from_the_result_to_the_cart_the_checkout_and_the_email(page: Page, service: Running) -> None:
     page.goto(PRODUCT)
     take_quiz(page)
     page.locator("recovery-quiz [data-add] button").first.click()
     expect(page.locator("[data-cart]")).to_have_text("Cart (1)")
     page.locator("[data-cart]").click()
     page.get_by_label("Email address").fill("walker@shop.example")
-    expect(page.get_by_label("Send me letters")).not_to_be_checked()
-    page.get_by_label("Send me letters").check()
+    expect(page.get_by_label("Send me emails")).not_to_be_checked()
+    page.get_by_label("Send me emails").check()
     page.get_by_role("button", name="Place order").click()
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     page.get_by_role("link", name="Open the mailbox").click()
@@ -207,16 +207,16 @@ def test_from_the_result_to_the_cart_the_checkout_and_the_letter(page: Page, ser
     page.get_by_role("button", name="Move the clock").click()
     service.until(lambda: "walker@shop.example" in service.get("/mailbox/"))
     page.reload()
-    page.locator("a.letter", has_text="Start like this").first.click()
-    letter = page.frame_locator("iframe")
+    page.locator("a.email", has_text="Start like this").first.click()
+    email = page.frame_locator("iframe")
 
-    expect(letter.get_by_text("Try a small patch first.")).to_be_visible()
+    expect(email.get_by_text("Try a small patch first.")).to_be_visible()
     assert no_sideways_scroll(page)
-    link = letter.get_by_role("link", name="Unsubscribe with one click").get_attribute("href")
+    link = email.get_by_role("link", name="Unsubscribe with one click").get_attribute("href")
     assert link is not None
     page.goto(link)
     page.get_by_role("button", name="Unsubscribe").click()
-    expect(page.get_by_role("heading", name=re.compile("No more letters"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("No more emails"))).to_be_visible()
 
 
 def test_what_the_stores_cart_refuses_is_told_to_the_shopper(page: Page) -> None:
@@ -249,10 +249,10 @@ def test_what_the_stores_cart_refuses_is_told_to_the_shopper(page: Page) -> None
     page.complaints.clear()  # type: ignore[attr-defined]  # The browser tells of the 422 itself.
 
 
-def test_asking_for_the_result_by_letter(page: Page, service: Running) -> None:
+def test_asking_for_the_result_by_email(page: Page, service: Running) -> None:
     page.goto(PRODUCT)
     take_quiz(page)
-    form = page.locator("recovery-quiz [data-letter]")
+    form = page.locator("recovery-quiz [data-email]")
     assert form.locator(":checked").count() == 0
     form.get_by_role("button").click()
     expect(form.get_by_role("status")).to_contain_text("Please enter")

@@ -30,11 +30,11 @@ from tests.integration.test_mail_reports import bounce, event
 from widget.actions.handle_hooks import handle_hooks
 from widget.domain.delivery import Unreadable
 from widget.domain.feedback import Report
-from widget.mail.reports.carriers import CARRIERS
+from widget.email.reports.carriers import CARRIERS
 from widget.services import Services
 from widget.storage.contacts import Contact
+from widget.storage.emails import Email
 from widget.storage.hooks import DONE, FAILED, Hook
-from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.stores.platforms import PLATFORMS
 
@@ -214,5 +214,5 @@ def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_s
     assert not {each.error for each in failed if each.error.endswith("Error")}  # Nothing broke: it was told.
     assert {each.email for each in rows(services, Contact)} <= {BUYER, ""}
     contacts = {each.id for each in rows(services, Contact)}
-    assert all(each.contact_id in contacts for each in rows(services, Letter))
+    assert all(each.contact_id in contacts for each in rows(services, Email))
     assert all(each.external_id for each in rows(services, Order))

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.conftest import GOOD, leg_day_files, publish_files, settings_for
 from widget.actions.add_shop import add_shop
 from widget.app import create_app
-from widget.mail.carrier import MemoryCarrier
+from widget.email.carrier import MemoryCarrier
 from widget.services import build_services
 from widget.storage.migrate import upgrade
 
@@ -67,7 +67,7 @@ def test_the_description_is_openapi_3_1_and_names_every_route(client: Any) -> No
         "/v1/shops/{shop}/quizzes/{quiz}",
         "/v1/shops/{shop}/quizzes/{quiz}/responses",
         "/v1/shops/{shop}/quizzes/{quiz}/results/{code}",
-        "/v1/shops/{shop}/quizzes/{quiz}/results/{code}/letters",
+        "/v1/shops/{shop}/quizzes/{quiz}/results/{code}/emails",
         "/v1/shops/{shop}/events",
     }
 

@@ -21,7 +21,7 @@ from tests.integration.test_chain import hook
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.actions.submit_answers import record_response, submit_answers
 from widget.content.reader import read_files
 from widget.coverage.check import check_paths
@@ -32,7 +32,7 @@ from widget.domain.pack import BOOST, ENDS_EARLY, Mapping, Pack, Slot
 from widget.domain.product import Product
 from widget.domain.target import Target
 from widget.services import Services
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.orders import Order
 
 QUIZ = "/v1/shops/demo/quizzes/leg-day"
@@ -75,7 +75,7 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     from tests.conftest import settings_for
     from widget.actions.add_shop import add_shop
-    from widget.mail.carrier import MemoryCarrier
+    from widget.email.carrier import MemoryCarrier
     from widget.services import build_services
     from widget.storage.migrate import upgrade
 
@@ -153,7 +153,7 @@ def by_old_link(shop: Shop, row: str) -> str:
     return str(answer.get_data(as_text=True) + page.get_data(as_text=True))
 
 
-def by_letter(shop: Shop, row: str) -> str:
+def by_email(shop: Shop, row: str) -> str:
     """An order of somebody who gave these answers: nothing about a product may be written to them."""
     services = shop.services
     served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=FLAGGED[row])
@@ -164,12 +164,12 @@ def by_letter(shop: Shop, row: str) -> str:
     with services.sessions.begin() as session:
         order = session.scalar(select(Order).where(Order.external_id == f"order-{row}"))
         assert order is not None
-        of_order = Letter.order_id == order.id
+        of_order = Email.order_id == order.id
         due = {"due_at": services.now(), "valid_until": services.now() + timedelta(days=9)}
-        session.execute(update(Letter).where(of_order).values(**due))
-    send_due_letters(services)
+        session.execute(update(Email).where(of_order).values(**due))
+    send_due_emails(services)
     with services.reads() as session:
-        states = [f"{each.letter} {each.state}" for each in session.scalars(select(Letter).where(of_order))]
+        states = [f"{each.template} {each.state}" for each in session.scalars(select(Email).where(of_order))]
     assert states
     return "".join(each for each in states if not each.endswith("skipped"))
 
@@ -181,7 +181,7 @@ CHANNELS: dict[str, Callable[[Shop, str], str]] = {
     "prefetch": by_prefetch,
     "page": by_page,
     "old-link": by_old_link,
-    "letter": by_letter,
+    "email": by_email,
 }
 
 
@@ -192,7 +192,7 @@ def test_a_red_flag_leads_to_no_product_on_any_channel(shop: Shop, row: str, cha
     for product in shipped().products:
         assert product.sku not in text, (row, channel, product.sku)
         assert product.name not in text, (row, channel, product.name)
-    if channel == "letter":
+    if channel == "email":
         assert text == ""
         return
     assert ROWS[row].advice.title in text.replace("&#39;", "'").replace("&amp;", "&")

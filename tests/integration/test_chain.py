@@ -1,4 +1,4 @@
-"""From hook to letter, on both databases: nothing lost, nothing doubled, everything explained."""
+"""From hook to email, on both databases: nothing lost, nothing doubled, everything explained."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from widget.actions.change_product import change_product
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.purge_expired import purge_expired
 from widget.actions.receive_hook import receive_hook
-from widget.actions.request_letter import request_letter
-from widget.actions.rescue_letters import rescue_letters
+from widget.actions.request_email import request_email
+from widget.actions.rescue_emails import rescue_emails
 from widget.actions.send_again import NotAgain, send_again
-from widget.actions.send_letter import send_due_letters, send_letter
+from widget.actions.send_email import send_due_emails, send_email
 from widget.actions.submit_answers import record_response, submit_answers
 from widget.domain.delivery import BadSignature
-from widget.mail.carrier import Later, MemoryCarrier, Never, Unclear
+from widget.email.carrier import Later, MemoryCarrier, Never, Unclear
 from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
+from widget.storage.emails import Email, claim_due
 from widget.storage.hooks import FAILED, Hook
-from widget.storage.letters import Letter, claim_due
 from widget.storage.migrate import drift
 from widget.storage.orders import Order
 from widget.storage.responses import Response
@@ -77,9 +77,9 @@ def hook(
     return receive_hook(services, shop="demo", headers=headers, body=body)
 
 
-def letters(services: Services) -> dict[str, Letter]:
+def emails(services: Services) -> dict[str, Email]:
     with services.reads() as session:
-        return {row.letter: row for row in session.scalars(select(Letter).order_by(Letter.id))}
+        return {row.template: row for row in session.scalars(select(Email).order_by(Email.id))}
 
 
 def rows(services: Services, table: type) -> list[Any]:
@@ -87,8 +87,8 @@ def rows(services: Services, table: type) -> list[Any]:
         return list(session.scalars(select(table)))
 
 
-def go_to(services: Services, letter: str) -> None:
-    services.clock.move_to(letters(services)[letter].due_at + timedelta(seconds=1))
+def go_to(services: Services, email: str) -> None:
+    services.clock.move_to(emails(services)[email].due_at + timedelta(seconds=1))
 
 
 def sent(services: Services) -> list[str]:
@@ -114,21 +114,21 @@ def test_tables_and_migrations_agree(services: Services) -> None:
     assert drift(services.database) == []
 
 
-def test_an_order_becomes_dated_letters_and_they_go_when_due(services: Services) -> None:
+def test_an_order_becomes_dated_emails_and_they_go_when_due(services: Services) -> None:
     hook(services)
     handle_hooks(services)
-    planned = letters(services)
+    planned = emails(services)
 
     assert set(planned) == {"how-to-use", "check-in", "review", "replenish"}
     assert {row.state for row in planned.values()} == {"planned"}
-    assert send_due_letters(services) == 0
+    assert send_due_emails(services) == 0
 
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert sent(services) == ["Your Stride Roll-on is here. Start like this."]
-    row = letters(services)["how-to-use"]
-    assert [step["state"] for step in row.decisions] == ["planned", "sending", "sent"]
+    row = emails(services)["how-to-use"]
+    assert [step["state"] for step in row.history] == ["planned", "sending", "sent"]
     assert row.message_id
 
 
@@ -139,7 +139,7 @@ def test_a_repeated_hook_has_no_second_effect(services: Services) -> None:
     handle_hooks(services)
 
     assert len(rows(services, Order)) == 1
-    assert len(rows(services, Letter)) == 4
+    assert len(rows(services, Email)) == 4
 
 
 def test_fifty_copies_at_once_are_one(services: Services) -> None:
@@ -158,28 +158,28 @@ def test_fifty_copies_at_once_are_one(services: Services) -> None:
 @pytest.mark.parametrize(
     "kinds", [("placed", "cancelled"), ("cancelled", "placed"), ("refunded", "placed"), ("placed", "refunded")]
 )
-def test_a_cancelled_or_refunded_order_gets_no_letter_whatever_came_first(
+def test_a_cancelled_or_refunded_order_gets_no_email_whatever_came_first(
     services: Services, kinds: tuple[str, str]
 ) -> None:
     for kind in kinds:
         hook(services, f"order.{kind}", days=0 if kind == "placed" else 0.01)
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
-    row = letters(services)["how-to-use"]
+    send_due_emails(services)
+    row = emails(services)["how-to-use"]
 
     assert sent(services) == []
     assert (row.state, row.reason.split("_")[0]) == ("skipped", "order")
 
 
-def test_due_dates_follow_later_events_until_a_letter_is_queued(services: Services) -> None:
+def test_due_dates_follow_later_events_until_an_email_is_queued(services: Services) -> None:
     hook(services)
     handle_hooks(services)
-    before = letters(services)["how-to-use"].due_at
+    before = emails(services)["how-to-use"].due_at
     hook(services, "order.delivered", days=1)
     handle_hooks(services)
 
-    assert letters(services)["how-to-use"].due_at < before
+    assert emails(services)["how-to-use"].due_at < before
 
 
 def test_consent_is_asked_again_at_send_time(services: Services) -> None:
@@ -188,10 +188,10 @@ def test_consent_is_asked_again_at_send_time(services: Services) -> None:
     contact = rows(services, Contact)[0]
     unsubscribe(services, "u", services.seals.token("u", contact.id))
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert sent(services) == []
-    assert letters(services)["how-to-use"].reason == "unsubscribed"
+    assert emails(services)["how-to-use"].reason == "unsubscribed"
 
 
 @pytest.mark.parametrize(
@@ -201,18 +201,18 @@ def test_without_a_yes_nothing_goes(services: Services, fields: dict, reason: st
     hook(services, **fields)
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == reason
+    assert emails(services)["how-to-use"].reason == reason
 
 
-def test_test_orders_and_orders_without_address_get_no_letters(services: Services) -> None:
+def test_test_orders_and_orders_without_address_get_no_emails(services: Services) -> None:
     hook(services, test=True)
     hook(services, order="2", email=None)
     hook(services, order="3", email="not an address")
     handle_hooks(services)
 
-    assert letters(services) == {}
+    assert emails(services) == {}
     assert len(rows(services, Order)) == 3
 
 
@@ -233,12 +233,12 @@ def test_a_red_flag_leaves_only_not_eligible_with_the_order(services: Services) 
     hook(services, attributes={"recovery_quiz": visit})
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert known.products == ()
     assert rows(services, Order)[0].eligible is False
-    assert letters(services)["how-to-use"].reason == "not_eligible"
-    assert letters(services)["how-to-use"].result_code == ""
+    assert emails(services)["how-to-use"].reason == "not_eligible"
+    assert emails(services)["how-to-use"].result_code == ""
 
 
 def _has(services: Services, option: str) -> bool:
@@ -253,24 +253,24 @@ def _flag(services: Services) -> str:
     return next(each for each in served.engine.rules.pack.quiz.by_id["signs"].option_ids if each != "none")
 
 
-def test_a_withheld_product_is_in_no_letter(services: Services) -> None:
+def test_a_withheld_product_is_in_no_email(services: Services) -> None:
     hook(services)
     handle_hooks(services)
     change_product(services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "product_withheld"
+    assert emails(services)["how-to-use"].reason == "product_withheld"
 
 
-def test_worse_ends_the_product_letters_of_the_order(services: Services) -> None:
+def test_worse_ends_the_product_emails_of_the_order(services: Services) -> None:
     hook(services)
     handle_hooks(services)
-    answer_check_in(services, check_in_token(services, letters(services)["check-in"].id, "worse"))
+    answer_check_in(services, check_in_token(services, emails(services)["check-in"].id, "worse"))
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "felt_worse"
+    assert emails(services)["how-to-use"].reason == "felt_worse"
 
 
 @pytest.mark.parametrize(
@@ -281,24 +281,24 @@ def test_a_carriers_answer_decides(services: Services, error: Exception, state: 
     hook(services)
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(with_carrier(services, Refusing(error)))
-    row = letters(services)["how-to-use"]
+    send_due_emails(with_carrier(services, Refusing(error)))
+    row = emails(services)["how-to-use"]
 
     assert row.state == state
     assert EMAIL not in row.reason
 
 
-def test_an_unconfirmed_letter_is_sent_again_only_by_hand(services: Services) -> None:
+def test_an_unconfirmed_email_is_sent_again_only_by_hand(services: Services) -> None:
     hook(services)
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(with_carrier(services, Refusing(Unclear("cut"))))
-    row = letters(services)["how-to-use"]
+    send_due_emails(with_carrier(services, Refusing(Unclear("cut"))))
+    row = emails(services)["how-to-use"]
     with_carrier(services, MemoryCarrier())
 
-    assert send_due_letters(services) == 0
+    assert send_due_emails(services) == 0
     send_again(services, row.id)
-    send_due_letters(services)
+    send_due_emails(services)
     assert len(sent(services)) == 1
     with pytest.raises(NotAgain):
         send_again(services, row.id)
@@ -310,13 +310,13 @@ def test_a_worker_that_died_while_sending_doubles_nothing(services: Services) ->
     go_to(services, "how-to-use")
     died = type("Killed", (BaseException,), {})
     with pytest.raises(died):
-        send_due_letters(with_carrier(services, Refusing(died())))
+        send_due_emails(with_carrier(services, Refusing(died())))
     with_carrier(services, MemoryCarrier())
     services.clock.move_to(services.now() + timedelta(minutes=20))
 
-    assert rescue_letters(services) == 1
-    assert letters(services)["how-to-use"].state == "unconfirmed"
-    send_due_letters(services)
+    assert rescue_emails(services) == 1
+    assert emails(services)["how-to-use"].state == "unconfirmed"
+    send_due_emails(services)
     assert "Your Stride Roll-on is here. Start like this." not in sent(services)
 
 
@@ -327,18 +327,18 @@ def test_a_worker_that_died_before_sending_loses_nothing(services: Services) -> 
     with services.sessions.begin() as session:
         assert len(claim_due(session, services.now(), 10)) == 1
     services.clock.move_to(services.now() + timedelta(minutes=6))
-    rescue_letters(services)
-    send_due_letters(services)
+    rescue_emails(services)
+    send_due_emails(services)
 
     assert len(sent(services)) == 1
 
 
-def test_many_workers_claim_each_letter_once(services: Services) -> None:
+def test_many_workers_claim_each_email_once(services: Services) -> None:
     for number in range(12):
         hook(services, order=str(number), email=f"runner{number}@shop.example")
     handle_hooks(services)
     go_to(services, "how-to-use")
-    threads = [threading.Thread(target=send_due_letters, args=(services,)) for _ in range(6)]
+    threads = [threading.Thread(target=send_due_emails, args=(services,)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -349,12 +349,12 @@ def test_many_workers_claim_each_letter_once(services: Services) -> None:
     assert len(receivers) == len(set(receivers)) == 12
 
 
-def test_a_letter_that_was_sent_is_never_sent_twice(services: Services) -> None:
+def test_an_email_that_was_sent_is_never_sent_twice(services: Services) -> None:
     hook(services)
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
-    send_letter(services, letters(services)["how-to-use"].id)
+    send_due_emails(services)
+    send_email(services, emails(services)["how-to-use"].id)
 
     assert len(sent(services)) == 1
 
@@ -377,13 +377,13 @@ def test_a_bad_signature_stores_nothing(services: Services) -> None:
     assert rows(services, Hook) == []
 
 
-def test_a_requested_result_comes_by_letter_and_consent_counts_once_confirmed(services: Services) -> None:
+def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(services: Services) -> None:
     served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = json.loads(known.body)["code"]
     consents = {"result": True, "marketing": True, "health_data": True}
     for _ in range(2):
-        request_letter(services, served=served, code=code, email=EMAIL.upper(), consents=consents, text_version="1")
-    send_due_letters(services)
+        request_email(services, served=served, code=code, email=EMAIL.upper(), consents=consents, text_version="1")
+    send_due_emails(services)
     contact = rows(services, Contact)[0]
 
     assert len(sent(services)) == 2  # The result and the confirmation, each once.
@@ -424,7 +424,7 @@ def test_erasure_leaves_the_address_in_no_table(services: Services) -> None:
                 for row in found
                 for value in row
             )
-    assert {row.state for row in rows(services, Letter)} == {"skipped"}
+    assert {row.state for row in rows(services, Email)} == {"skipped"}
 
 
 def test_responses_are_stored_within_a_second_and_forgotten_after_thirty_days(services: Services) -> None:

@@ -25,15 +25,15 @@ PAGES = (
         "/safety",
         "/products",
         "/tips",
-        "/letters",
+        "/emails",
         "/languages",
         "/languages/es?show=all",
         "/findings",
         "/changes",
     ),
     *("/impact", "/try", "/records/question/area", "/records/triage/chest-or-breathing", "/records/product/CREAM-60"),
-    *("/records/tip/massage", "/records/letter/check-in", "/records/sequence/after-purchase", "/records/pack/pack"),
-    *("/records/question/new", "/letters/how-to-use/preview", "/letters/check-in/preview?outcome=see_doctor&look=text"),
+    *("/records/tip/massage", "/records/email/check-in", "/records/sequence/after-purchase", "/records/pack/pack"),
+    *("/records/question/new", "/emails/how-to-use/preview", "/emails/check-in/preview?outcome=see_doctor&look=text"),
 )
 RTL = "\u202egnp.exe\u202c"
 
@@ -312,8 +312,8 @@ def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> Non
     assert "No answers in the last 30 days" in (owner.get("/check") and owner.get("/impact").text)
 
 
-def test_a_letter_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
-    owner.post("/letters/how-to-use/preview", {"outcome": "products", "sku": "ROLL-75", "locale": "en"})
+def test_an_email_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
+    owner.post("/emails/how-to-use/preview", {"outcome": "products", "sku": "ROLL-75", "locale": "en"})
     assert owner.services.carrier.sent == []  # No page waits for a mail server.
     send_outbox(owner.services)
     (recipient, message) = owner.services.carrier.sent[-1]

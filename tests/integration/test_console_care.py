@@ -20,7 +20,7 @@ from widget.actions.change_draft import open_draft, reset_draft
 from widget.actions.choose_password import WrongCode, come_in
 from widget.actions.publish_draft import NeverLive, plan_publish, publish_due, roll_back
 from widget.actions.sign_in import visitor_of
-from widget.content.editing import LETTER, MAPPING, PRODUCT, QUESTION, records_of
+from widget.content.editing import EMAIL, MAPPING, PRODUCT, QUESTION, records_of
 from widget.content.fields import Listed
 from widget.content.schemas import (
     ExclusionSchema,
@@ -151,19 +151,19 @@ def test_a_condition_with_or_added_to_many_rows_narrows_each(owner: Somebody) ->
     assert rows(owner)["rub-in-cream"]["when"] == "apply = rub-in & area = calves or apply = rub-in & area = knees"
 
 
-def test_a_letter_without_a_subject_is_kept_and_told_and_saved_again(owner: Somebody) -> None:
+def test_an_email_without_a_subject_is_kept_and_told_and_saved_again(owner: Somebody) -> None:
     def seen() -> str:
-        found = re.search(r'name="seen" value="([^"]*)"', owner.get("/records/letter/check-in").text)
+        found = re.search(r'name="seen" value="([^"]*)"', owner.get("/records/email/check-in").text)
         assert found
         return found[1]
 
     sent = {"subject": "", "preview": "", "body": "Hello."}
-    assert owner.post("/records/letter/check-in", {**sent, "seen": seen()}).status_code == 303
-    again = owner.post("/records/letter/check-in", {**sent, "body": "Hello again.", "seen": seen()})
+    assert owner.post("/records/email/check-in", {**sent, "seen": seen()}).status_code == 303
+    again = owner.post("/records/email/check-in", {**sent, "body": "Hello again.", "seen": seen()})
     owner.get("/check")
 
     assert again.status_code == 303
-    assert records_of(draft_of(owner.services).files, LETTER)["check-in"]["body"] == "Hello again."
+    assert records_of(draft_of(owner.services).files, EMAIL)["check-in"]["body"] == "Hello again."
     assert "has no subject.txt" in owner.get("/findings").text
 
 

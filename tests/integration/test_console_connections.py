@@ -1,4 +1,4 @@
-"""Connecting stores and carriers in the console, the receipts of privacy requests, and letters played forward."""
+"""Connecting stores and carriers in the console, the receipts of privacy requests, and emails played forward."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from widget.storage.privacy import PrivacyRequest
 
 HERE = "/console/shops/demo/settings/connections"
 PRIVACY = "/console/shops/demo/settings/privacy"
-WHEN = "/console/shops/demo/quizzes/leg-day/letters/when"
+WHEN = "/console/shops/demo/quizzes/leg-day/emails/when"
 
 
 def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> None:
@@ -111,7 +111,7 @@ def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(services: Service
     assert [(each.sealed_copy, each.found["orders"]) for each in rows(services, PrivacyRequest)] == [("", 1)]
 
 
-def test_letters_played_forward_follow_what_is_asked(sqlite_services: Services) -> None:
+def test_emails_played_forward_follow_what_is_asked(sqlite_services: Services) -> None:
     client = client_in(sqlite_services, "viewer")
 
     def shown(query: str = "") -> str:
@@ -120,7 +120,7 @@ def test_letters_played_forward_follow_what_is_asked(sqlite_services: Services) 
         return str(answer.text)
 
     assert shown().count(">goes<") == 4
-    assert "no consent to letters like this" in shown("told=1")
+    assert "no consent to emails like this" in shown("told=1")
     assert "the order was refunded" in shown("told=1&marketing=yes&refunded=1")
     assert "warning sign" in shown("told=1&marketing=yes&outcome=emergency")
     assert datetime.now(UTC).strftime("%Y") in shown("sku=CREAM-60&quantity=2&delivered=")

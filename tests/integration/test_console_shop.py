@@ -17,26 +17,26 @@ from tests.conftest import GOOD as ANSWERS
 from tests.conftest import client_of
 from tests.console import PASSWORD
 from tests.console_forms import client_in, come_in, form_token, post
-from tests.integration.test_chain import Refusing, hook, letters, rows, with_carrier
+from tests.integration.test_chain import Refusing, emails, hook, rows, with_carrier
 from widget.actions.add_person import BadMember, add_person, change_member
 from widget.actions.add_shop import add_shop
 from widget.actions.change_shop import change_shop
 from widget.actions.disable_person import disable_person
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.receive_hook import receive_hook
-from widget.actions.request_letter import request_letter
-from widget.actions.send_letter import send_due_letters
+from widget.actions.request_email import request_email
+from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
 from widget.actions.submit_answers import submit_answers
 from widget.domain.delivery import BadSignature
 from widget.domain.roles import OWNER
-from widget.mail.carrier import Later, MemoryCarrier
+from widget.email.carrier import Later, MemoryCarrier
 from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import stored_product
+from widget.storage.emails import Email
 from widget.storage.hooks import DONE, FAILED, WAITING, Hook
-from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.people import Membership, Person, person_by_email
 from widget.storage.shops import Shop, shop_by_slug
@@ -74,7 +74,7 @@ def text_of(answer: Any) -> str:
 # People ----------------------------------------------------------------------------------------------
 
 
-def test_an_invitation_is_a_letter_whose_link_lets_its_reader_in(services: Services) -> None:
+def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Services) -> None:
     owner = client_in(services)
     answer = post(owner, f"{HERE}/people", email="Eda@Store.example", name="Eda", role="editor")
     assert isinstance(services.carrier, MemoryCarrier)
@@ -321,7 +321,7 @@ def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
     failed = next(row.id for row in rows(services, Hook) if row.state == FAILED)
     paths = (
         "orders",
-        f"orders/letters/{rows(services, Letter)[0].id}",
+        f"orders/emails/{rows(services, Email)[0].id}",
         "orders/deliveries",
         f"orders/deliveries/{failed}",
     )
@@ -335,25 +335,25 @@ def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
         assert "Smith" not in page
 
 
-def test_only_a_letter_of_this_shop_is_sent_again(sqlite_services: Services) -> None:
+def test_only_an_email_of_this_shop_is_sent_again(sqlite_services: Services) -> None:
     services = sqlite_services
     hook(services)
     handle_hooks(services)
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
-    number = letters(services)["check-in"].id
+    number = emails(services)["check-in"].id
     with services.sessions.begin() as session:
-        session.get_one(Letter, number).state = "unconfirmed"
+        session.get_one(Email, number).state = "unconfirmed"
     stranger = client_in(services, "owner", shop="other")
-    assert post(stranger, f"/console/shops/other/orders/letters/{number}/again").status_code == 404
-    assert letters(services)["check-in"].state == "unconfirmed"
+    assert post(stranger, f"/console/shops/other/orders/emails/{number}/again").status_code == 404
+    assert emails(services)["check-in"].state == "unconfirmed"
 
     client = client_in(services, "publisher")
     assert "Send again" in text_of(client.get(f"{HERE}/orders"))
-    post(client, f"{HERE}/orders/letters/{number}/again")
-    post(client, f"{HERE}/orders/letters/{number}/again")
+    post(client, f"{HERE}/orders/emails/{number}/again")
+    post(client, f"{HERE}/orders/emails/{number}/again")
 
-    assert letters(services)["check-in"].state == "planned"
-    assert told(services).count("letter_sent_again") == 1
+    assert emails(services)["check-in"].state == "planned"
+    assert told(services).count("email_sent_again") == 1
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_an_empty_page_says_what_comes_next(sqlite_services: Services, path: str
     assert words in text_of(client_in(sqlite_services, "publisher").get(f"{HERE}/{path}"))
 
 
-# Limits on letters -----------------------------------------------------------------------------------
+# Limits on emails -----------------------------------------------------------------------------------
 
 
 def limited(services: Services, **values: Any) -> None:
@@ -378,63 +378,63 @@ def limited(services: Services, **values: Any) -> None:
             setattr(row, name, value)
 
 
-def test_quiet_hours_hold_a_letter_until_they_end_on_the_clocks_of_the_shop(services: Services) -> None:
+def test_quiet_hours_hold_an_email_until_they_end_on_the_clocks_of_the_shop(services: Services) -> None:
     limited(services, quiet_from="21:00", quiet_to="08:00", timezone="America/New_York")
     hook(services)
     handle_hooks(services)
-    due = letters(services)["how-to-use"].due_at
+    due = emails(services)["how-to-use"].due_at
     night = (due + timedelta(days=1)).replace(hour=4, minute=30)  # Half past midnight or eleven at night there.
     services.clock.move_to(night)
-    send_due_letters(services)
-    row = letters(services)["how-to-use"]
+    send_due_emails(services)
+    row = emails(services)["how-to-use"]
 
     assert (row.state, row.reason) == ("planned", "deferred: quiet_hours")
     assert row.due_at.astimezone(UTC).hour in (12, 13)  # Eight in the morning there, by summer or winter time.
     assert timedelta(0) < row.due_at - night < timedelta(hours=9)
     services.clock.move_to(row.due_at + timedelta(seconds=1))
-    send_due_letters(services)
-    assert letters(services)["how-to-use"].state == "sent"
+    send_due_emails(services)
+    assert emails(services)["how-to-use"].state == "sent"
 
 
-def test_letters_over_the_daily_limit_go_the_next_morning(services: Services) -> None:
-    limited(services, letters_a_day=1)
+def test_emails_over_the_daily_limit_go_the_next_morning(services: Services) -> None:
+    limited(services, emails_per_day=1)
     for order in ("1", "2"):
         hook(services, order=order, email=f"runner{order}@shop.example")
     handle_hooks(services)
-    first = [row for row in rows(services, Letter) if row.letter == "how-to-use"]
+    first = [row for row in rows(services, Email) if row.template == "how-to-use"]
     services.clock.move_to(max(row.due_at for row in first).replace(hour=23, minute=0) + timedelta(seconds=1))
-    send_due_letters(services)
-    states = sorted((row.state, row.reason) for row in rows(services, Letter) if row.letter == "how-to-use")
+    send_due_emails(services)
+    states = sorted((row.state, row.reason) for row in rows(services, Email) if row.template == "how-to-use")
 
     assert states == [("planned", "deferred: daily_limit"), ("sent", "taken_by_carrier")]
-    waiting = next(row for row in rows(services, Letter) if row.reason == "deferred: daily_limit")
+    waiting = next(row for row in rows(services, Email) if row.reason == "deferred: daily_limit")
     assert waiting.due_at == (services.now() + timedelta(days=1)).replace(hour=8, minute=0, second=0, microsecond=0)
     services.clock.move_to(waiting.due_at + timedelta(minutes=1))
-    send_due_letters(services)
-    assert {row.state for row in rows(services, Letter) if row.letter == "how-to-use"} == {"sent"}
+    send_due_emails(services)
+    assert {row.state for row in rows(services, Email) if row.template == "how-to-use"} == {"sent"}
 
 
-def test_a_letter_somebody_has_just_asked_for_goes_at_once(sqlite_services: Services) -> None:
+def test_an_email_somebody_has_just_asked_for_goes_at_once(sqlite_services: Services) -> None:
     limited(sqlite_services, quiet_from="00:00", quiet_to="23:59")
     served, known = submit_answers(sqlite_services, shop="demo", quiz="leg-day", answers=ANSWERS)
     consents = {"result": True, "marketing": False, "health_data": False}
     code = json.loads(known.body)["code"]
-    request_letter(
+    request_email(
         sqlite_services, served=served, code=code, email="new@shop.example", consents=consents, text_version="1"
     )
-    send_due_letters(sqlite_services)
+    send_due_emails(sqlite_services)
 
-    assert {row.state for row in rows(sqlite_services, Letter)} == {"sent"}
+    assert {row.state for row in rows(sqlite_services, Email)} == {"sent"}
 
 
 def test_a_shop_without_limits_sends_as_before(sqlite_services: Services) -> None:
-    assert (shop(sqlite_services).quiet_from, shop(sqlite_services).letters_a_day) == ("", 0)
+    assert (shop(sqlite_services).quiet_from, shop(sqlite_services).emails_per_day) == ("", 0)
     hook(sqlite_services)
     handle_hooks(sqlite_services)
-    sqlite_services.clock.move_to(letters(sqlite_services)["how-to-use"].due_at.replace(hour=23))
-    send_due_letters(sqlite_services)
+    sqlite_services.clock.move_to(emails(sqlite_services)["how-to-use"].due_at.replace(hour=23))
+    send_due_emails(sqlite_services)
 
-    assert letters(sqlite_services)["how-to-use"].state == "sent"
+    assert emails(sqlite_services)["how-to-use"].state == "sent"
 
 
 # Settings --------------------------------------------------------------------------------------------
@@ -449,7 +449,7 @@ GOOD = {
     "cart_action": "/cart/add",
     "quiet_from": "21:00",
     "quiet_to": "08:00",
-    "letters_a_day": "500",
+    "emails_per_day": "500",
     "approval": "yes",
 }
 
@@ -467,7 +467,7 @@ def test_settings_are_saved_together_with_one_entry_in_the_log(services: Service
     assert (row.name, row.url, row.timezone) == ("Fell & Stride", "https://store.example", "Europe/Berlin")
     assert row.postal_address == "1 Road, 2345 Town"
     assert row.cart == {"kind": "form", "action": "/cart/add"}
-    assert (row.quiet_from, row.quiet_to, row.letters_a_day) == ("21:00", "08:00", 500)
+    assert (row.quiet_from, row.quiet_to, row.emails_per_day) == ("21:00", "08:00", 500)
     assert (row.approval, row.paused) == (True, False)
     assert told(services).count("settings_changed") == 1
     assert save(services, client).status_code == 303
@@ -485,8 +485,8 @@ def test_settings_are_saved_together_with_one_entry_in_the_log(services: Service
         ("quiet_to", "", "both times"),
         ("quiet_to", "21:00", "the same"),
         ("quiet_from", "25:00", "such as 21:00"),
-        ("letters_a_day", "many", "whole number"),
-        ("letters_a_day", "-1", "whole number"),
+        ("emails_per_day", "many", "whole number"),
+        ("emails_per_day", "-1", "whole number"),
     ],
 )
 def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(

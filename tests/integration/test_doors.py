@@ -114,7 +114,7 @@ def test_any_origin_may_ask_without_credentials(client: Any) -> None:
         (RESPONSES, {"data": b"\x00" * 100, "content_type": "text/plain"}, 400, "bad_request"),
         (RESPONSES, {"data": "a=1", "content_type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
         (RESPONSES, {"data": "x" * 10_000_000, "content_type": "application/json"}, 413, "too_large"),
-        (f"{QUIZ}/results/forged/letters", {"json": {"email": "a@b.example", "consents": {"result": True}, "text_version": "1"}}, 404, "unknown_result"),
+        (f"{QUIZ}/results/forged/emails", {"json": {"email": "a@b.example", "consents": {"result": True}, "text_version": "1"}}, 404, "unknown_result"),
         ("/v1/shops/demo/events", {"json": {"events": [{"event": "exploded", "quiz": "leg-day"}]}}, 422, "invalid_fields"),
         ("/v1/shops/demo/events", {"json": {"events": [{"event": "seen", "quiz": "none"}]}}, 404, "unknown_shop"),
         ("/hooks/demo/orders", {"data": b"{}"}, 401, "bad_signature"),
@@ -252,8 +252,8 @@ def test_people_get_pages_and_programs_get_problems(client: Any) -> None:
     )
 
 
-def test_asking_for_a_letter_is_the_same_for_known_and_unknown(client: Any) -> None:
-    path = posted(client).headers["Location"] + "/letters"
+def test_asking_for_an_email_is_the_same_for_known_and_unknown(client: Any) -> None:
+    path = posted(client).headers["Location"] + "/emails"
     body = {"email": "a@shop.example", "consents": {"result": True}, "text_version": "1"}
     first, second = client.post(path, json=body), client.post(path, json=body)
 
@@ -266,8 +266,8 @@ def test_asking_for_a_letter_is_the_same_for_known_and_unknown(client: Any) -> N
     assert problem_of(client.post(path, json={**body, "consents": {"result": False}}))["code"] == "consent_needed"
 
 
-def test_letters_are_limited_per_address(client: Any) -> None:
-    path = posted(client).headers["Location"] + "/letters"
+def test_emails_are_limited_per_address(client: Any) -> None:
+    path = posted(client).headers["Location"] + "/emails"
     body = {"email": "often@shop.example", "consents": {"result": True}, "text_version": "1"}
     answers = [client.post(path, json=body) for _ in range(6)]
 

@@ -12,12 +12,12 @@ from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.deliveries import connected, shopify, shopify_order
 from tests.integration.test_chain import rows
 from widget.actions.handle_hooks import handle_hooks
-from widget.actions.send_letter import send_due_letters
-from widget.mail.carrier import MemoryCarrier
+from widget.actions.send_email import send_due_emails
+from widget.email.carrier import MemoryCarrier
 from widget.seals import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 
 
 def with_cap(services: Services, number: int) -> None:
@@ -30,8 +30,8 @@ def played(services: Services, days: int, step: int = 1) -> list[float]:
     start = services.now()
     for _ in range(0, days, step):
         services.clock.move_to(services.now() + timedelta(days=step))
-        send_due_letters(services)
-    sent = [row.sent_at for row in rows(services, Letter) if row.sent_at is not None and row.kind == "marketing"]
+        send_due_emails(services)
+    sent = [row.sent_at for row in rows(services, Email) if row.sent_at is not None and row.kind == "marketing"]
     return sorted((at - start).total_seconds() / 86400 for at in sent)
 
 
@@ -55,11 +55,11 @@ def test_no_window_of_thirty_days_holds_more_than_was_promised(services: Service
 
 def test_what_the_cap_holds_back_waits_then_expires_and_says_why(services: Services) -> None:
     files = leg_day_files()
-    name = "letters/sequences.yaml"
+    name = "emails/sequences.yaml"
     publish_files(services, {**files, name: files[name].replace("valid_days: 21", "valid_days: 10")})
     bought(services, orders=1)
     played(services, 45)
-    states = {row.step: (row.state, row.reason) for row in rows(services, Letter)}
+    states = {row.step: (row.state, row.reason) for row in rows(services, Email)}
 
     assert (states["how-to-use"][0], states["check-in"][0]) == ("sent", "sent")
     assert states["review"] == ("expired", "frequency_cap")
@@ -70,7 +70,7 @@ def test_a_promise_of_then_holds_when_the_pack_allows_more_now(services: Service
     client = client_of(services)
     code = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]["code"]
     body = {"email": "buyer@shop.example", "consents": {"result": True, "marketing": True}, "text_version": "1"}
-    assert client.post(f"/v1/shops/demo/quizzes/leg-day/results/{code}/letters", json=body).status_code == 202
+    assert client.post(f"/v1/shops/demo/quizzes/leg-day/results/{code}/emails", json=body).status_code == 202
     contact = rows(services, Contact)[0].id
     client.post(f"/c/{services.seals.token(CONFIRM, contact)}")
     with_cap(services, 9)
@@ -88,7 +88,7 @@ def test_every_text_that_promises_a_number_takes_it_from_the_pack(sqlite_service
     made = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
     assert made["emails_per_month"] == 7
     body = {"email": "a@shop.example", "consents": {"result": True, "marketing": True}, "text_version": "1"}
-    client.post(f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/letters", json=body)
+    client.post(f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/emails", json=body)
     with services.reads() as session:
         contact = session.scalars(select(Contact.id)).one()
     for locale in ("en", "es", "ar"):
@@ -120,7 +120,7 @@ def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(services: Se
     assert isinstance(services.carrier, MemoryCarrier)
     services.carrier.sent.clear()
     ask(services)
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert services.carrier.sent
 
@@ -130,5 +130,5 @@ def test_every_email_of_the_shipped_sequence_finds_its_time_within_the_promise(s
     went = played(services, 90)
 
     assert len(went) == 4
-    assert {row.state for row in rows(services, Letter)} == {"sent"}
+    assert {row.state for row in rows(services, Email)} == {"sent"}
     assert all(sum(first <= at < first + 30 for at in went) <= 2 for first in went)

@@ -1,4 +1,4 @@
-"""Workers killed in the middle of their work: every letter once, failed, or listed. A small run of `tests/load/kill.py`."""
+"""Workers killed in the middle of their work: every email once, failed, or listed. A small run of `tests/load/kill.py`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import settings_for
+from tests.load.emails import SinkProcess, plan_emails
 from tests.load.kill import kill_test, plain_workers
-from tests.load.letters import SinkProcess, plan_letters
 from widget.services import Services, build_services
 
 pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.timeout(180)]
@@ -19,10 +19,10 @@ def test_killed_workers_double_nothing_and_lose_nothing(services: Services, data
     sink = SinkProcess(refuse=0.05)
     settings = replace(settings_for(tmp_path, database_url), smtp_url=sink.url)
     mine = build_services(settings)
-    plan_letters(mine, 200)
+    plan_emails(mine, 200)
     try:
         with plain_workers(settings, 3) as workers:
-            told = kill_test(mine, workers, sink, letters=200, kills=6, seconds=120)
+            told = kill_test(mine, workers, sink, emails=200, kills=6, seconds=120)
     finally:
         mine.close()
         sink.close()
@@ -32,19 +32,19 @@ def test_killed_workers_double_nothing_and_lose_nothing(services: Services, data
     assert told.states["sent"] >= 200 - 6
 
 
-def test_a_letter_taken_twice_would_be_seen(sqlite_services: Services) -> None:
+def test_an_email_taken_twice_would_be_seen(sqlite_services: Services) -> None:
     """The harness can fail: what a careless sender does is counted as doubled and as lost."""
     import smtplib
 
     from tests.load.kill import _told
-    from widget.domain.letter import SENT
-    from widget.storage.letters import Letter
+    from widget.domain.email import SENT
+    from widget.storage.emails import Email
 
     sink = SinkProcess()
-    plan_letters(sqlite_services, 2)
+    plan_emails(sqlite_services, 2)
     with sqlite_services.sessions.begin() as session:
         for number in (1, 2):
-            row = session.get_one(Letter, number)
+            row = session.get_one(Email, number)
             row.state, row.message_id = SENT, f"<{number}@shop.example>"
     with smtplib.SMTP("127.0.0.1", sink.port) as line:
         for _ in range(2):

@@ -22,19 +22,19 @@ from cryptography.x509.oid import NameOID
 
 from tests.conftest import client_of
 from tests.deliveries import PAYLOADS
-from tests.integration.test_chain import EMAIL, go_to, hook, letters, rows, sent
+from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows, sent
 from widget.actions.collect_reports import collect_reports, take_message
 from widget.actions.connect_store import connect_store
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.receive_hook import receive_report
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.domain.delivery import BadSignature
 from widget.domain.feedback import HARD, SOFT
-from widget.mail.reports.ses import string_to_sign
+from widget.email.reports.ses import string_to_sign
 from widget.services import Services
 from widget.storage.contacts import Suppression
+from widget.storage.emails import Email
 from widget.storage.hooks import Hook
-from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:ses-events"
@@ -81,7 +81,7 @@ def ses(services: Services, data: dict[str, Any], fetch: Any = lambda address: c
 
 @pytest.fixture
 def mailing(services: Services) -> Services:
-    """A shop with its carriers set, and one letter sent."""
+    """A shop with its carriers set, and one email sent."""
     connect_store(services, shop="demo", platform="ses", secret=TOPIC)
     public = CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     connect_store(services, shop="demo", platform="sendgrid", secret=base64.b64encode(public).decode())
@@ -89,7 +89,7 @@ def mailing(services: Services) -> Services:
     hook(services)
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
     assert len(sent(services)) == 1
     return services
 
@@ -103,15 +103,15 @@ def reasons(services: Services) -> list[str]:
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_a_hard_bounce_stops_all_mail_at_once(mailing: Services, version: str) -> None:
-    mine = letters(mailing)["how-to-use"].message_id
+    mine = emails(mailing)["how-to-use"].message_id
     ses(mailing, sns(bounce(message_id=mine), SignatureVersion=version))
     handle_hooks(mailing)
     go_to(mailing, "review")
-    send_due_letters(mailing)
+    send_due_emails(mailing)
 
     assert reasons(mailing) == ["bounced"]
-    assert letters(mailing)["how-to-use"].state == "bounced"
-    assert letters(mailing)["review"].reason == "bounced"
+    assert emails(mailing)["how-to-use"].state == "bounced"
+    assert emails(mailing)["review"].reason == "bounced"
     assert all(each.body == b"" for each in rows(mailing, Hook))
 
 
@@ -285,9 +285,9 @@ def test_postmark_needs_its_name_and_password(mailing: Services, login: str) -> 
 
 
 def sample(name: str, services: Services, *, email: str = EMAIL) -> bytes:
-    """A report of the samples, about the letter that was sent."""
+    """A report of the samples, about the email that was sent."""
     raw = (PAYLOADS / "mail" / f"{name}.constructed.eml").read_bytes()
-    mine = letters(services)["how-to-use"].message_id.encode()
+    mine = emails(services)["how-to-use"].message_id.encode()
     return raw.replace(b"<01JD3Z5V7M8Y.s1@mail.store.example>", mine).replace(b"gone@example.net", email.encode())
 
 
@@ -304,7 +304,7 @@ def test_reports_as_mail(mailing: Services, name: str, expected: list[str]) -> N
     assert reasons(mailing) == expected
 
 
-def test_a_report_that_names_no_letter_of_ours_may_be_forged(mailing: Services) -> None:
+def test_a_report_that_names_no_email_of_ours_may_be_forged(mailing: Services) -> None:
     raw = sample("dsn-failed-5.1.1", mailing).replace(b"Message-ID: <", b"X-Other: <")
     assert take_message(mailing, raw) == 0
     handle_hooks(mailing)
@@ -314,7 +314,7 @@ def test_a_report_that_names_no_letter_of_ours_may_be_forged(mailing: Services) 
 
 def test_a_report_with_bytes_no_table_takes_stops_no_other(mailing: Services) -> None:
     raw = sample("dsn-failed-5.1.1", mailing)
-    mine = letters(mailing)["how-to-use"].message_id.encode()
+    mine = emails(mailing)["how-to-use"].message_id.encode()
     assert take_message(mailing, raw.replace(mine, b"<a\x00b@x>")) == 0
     assert take_message(mailing, raw) == 1
 
@@ -382,17 +382,17 @@ def test_a_mailbox_is_read_once(mailing: Services, post: tuple[type[Post], int])
     assert reasons(mailing) == ["bounced"]
 
 
-def test_letters_of_other_shops_are_not_touched(mailing: Services) -> None:
+def test_emails_of_other_shops_are_not_touched(mailing: Services) -> None:
     from widget.actions.add_shop import add_shop
 
     add_shop(mailing, "other", name="Other")
     connect_store(mailing, shop="other", platform="postmark", secret="hooks:another password")
     data = {"RecordType": "Bounce", "TypeCode": 1, "ID": 7, "Email": EMAIL}
-    data["Metadata"] = {"message_id": letters(mailing)["how-to-use"].message_id}
+    data["Metadata"] = {"message_id": emails(mailing)["how-to-use"].message_id}
     headers = {"authorization": f"Basic {base64.b64encode(b'hooks:another password').decode()}"}
     receive_report(mailing, shop="other", headers=headers, body=json.dumps(data).encode(), carrier="postmark")
     handle_hooks(mailing)
 
     with mailing.reads() as session:
-        assert session.get_one(Letter, letters(mailing)["how-to-use"].id).state == "sent"
+        assert session.get_one(Email, emails(mailing)["how-to-use"].id).state == "sent"
     assert {each.kind for each in rows(mailing, MailReport)} <= {HARD, SOFT}

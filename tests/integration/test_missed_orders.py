@@ -10,12 +10,12 @@ import pytest
 
 from tests.deliveries import BUYER, SHOPIFY_SECRET, shopify, shopify_order, woo_order
 from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
-from tests.integration.test_chain import go_to, letters, rows, sent
+from tests.integration.test_chain import emails, go_to, rows, sent
 from tests.store import HERE, gives
 from widget.actions.connect_store import connect_store
 from widget.actions.find_missed_orders import EVERY, find_missed_orders
 from widget.actions.handle_hooks import handle_hooks
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.services import Services
 from widget.storage.connections import Connection
 from widget.storage.hooks import Hook
@@ -66,7 +66,7 @@ def connection(services: Services) -> Connection:
     return rows(services, Connection)[0]
 
 
-def test_pages_are_followed_and_letters_planned(services: Services, store: FakeStore) -> None:
+def test_pages_are_followed_and_emails_planned(services: Services, store: FakeStore) -> None:
     for number in range(1, 6):
         order(store, number)
     connected(services, store)
@@ -75,8 +75,8 @@ def test_pages_are_followed_and_letters_planned(services: Services, store: FakeS
     assert known(services) == ["1", "2", "3", "4", "5"]
     assert connection(services).error == ""
     go_to(services, "how-to-use")
-    send_due_letters(services)
-    assert len(sent(services)) == 1  # One person, one letter at a time.
+    send_due_emails(services)
+    assert len(sent(services)) == 1  # One person, one email at a time.
 
 
 def test_what_a_hook_brought_is_not_brought_again(services: Services, store: FakeStore) -> None:
@@ -186,7 +186,7 @@ def test_an_odd_order_holds_up_no_other(services: Services, store: FakeStore) ->
     assert {each.state for each in rows(services, Hook)} == {"done", "failed"}
 
 
-def test_a_refund_that_no_hook_brought_stops_the_letter(services: Services, store: FakeStore) -> None:
+def test_a_refund_that_no_hook_brought_stops_the_email(services: Services, store: FakeStore) -> None:
     order(store, 1, minutes_ago=3)
     connected(services, store)
     look(services)
@@ -195,9 +195,9 @@ def test_a_refund_that_no_hook_brought_stops_the_letter(services: Services, stor
     services.clock.move_to(services.now() + EVERY)
     look(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "order_refunded"
+    assert emails(services)["how-to-use"].reason == "order_refunded"
     assert BUYER not in str(sent(services))
 
 

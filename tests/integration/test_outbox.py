@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from tests.console_forms import client_in, post
 from widget.actions.send_outbox import GIVEN_UP_AFTER, MAX_ATTEMPTS, send_message, send_outbox
-from widget.mail.carrier import Later, MemoryCarrier, Never, Unclear
+from widget.email.carrier import Later, MemoryCarrier, Never, Unclear
 from widget.services import Services
 from widget.storage.outbox import OutboxMessage
 
@@ -115,7 +115,7 @@ def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: S
         contact = session.scalars(select(Contact.id)).one()
     post(client, "/console/shops/demo/people", email=EDA, name="", role="viewer")
     post(client, "/console/shops/demo/people/2/link")
-    post(client, "/console/shops/demo/quizzes/leg-day/letters/how-to-use/preview", outcome="products", sku="ROLL-75")
+    post(client, "/console/shops/demo/quizzes/leg-day/emails/how-to-use/preview", outcome="products", sku="ROLL-75")
     client.post(f"/p/{services.seals.token(PREFERENCES, contact)}", data={"do": "export"})
 
     assert carrier.tries == 0

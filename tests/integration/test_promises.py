@@ -10,26 +10,26 @@ from typing import Any
 import pytest
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from tests.integration.test_chain import EMAIL, go_to, hook, letters, rows, sent
+from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows, sent
 from widget.actions.change_consent import choose, confirm_consent, erase
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.purge_expired import purge_expired
-from widget.actions.request_letter import request_letter
-from widget.actions.send_letter import send_due_letters
+from widget.actions.request_email import request_email
+from widget.actions.send_email import send_due_emails
 from widget.actions.submit_answers import record_response, submit_answers
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
+from widget.storage.emails import Email
 from widget.storage.hooks import Hook
-from widget.storage.letters import Letter
 from widget.storage.orders import Order
 
 
 def ask(services: Services, **consents: bool) -> str:
-    """Ask for a result by letter; its code."""
+    """Ask for a result by email; its code."""
     served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = str(json.loads(known.body)["code"])
     wanted = {"result": True, **consents}
-    request_letter(services, served=served, code=code, email=EMAIL, consents=wanted, text_version="1")
+    request_email(services, served=served, code=code, email=EMAIL, consents=wanted, text_version="1")
     return code
 
 
@@ -58,7 +58,7 @@ def test_erased_stays_erased(services: Services) -> None:
     assert rows(services, Contact)[0].email == ""
     assert [row.contact_id for row in rows(services, Order)] == [None, None]
     assert all(row.body == b"" for row in rows(services, Hook))
-    assert send_due_letters(services) == 0
+    assert send_due_emails(services) == 0
 
 
 def test_an_address_no_carrier_takes_holds_up_nobody(services: Services) -> None:
@@ -66,31 +66,31 @@ def test_an_address_no_carrier_takes_holds_up_nobody(services: Services) -> None
     hook(services, order="2")
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert len(sent(services)) == 1
 
 
-def test_a_letter_that_cannot_be_written_is_told_and_holds_up_nobody(
+def test_an_email_that_cannot_be_written_is_told_and_holds_up_nobody(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from widget.actions import send_letter as sending
+    from widget.actions import send_email as sending
 
     hook(services, order="1")
     hook(services, order="2", email="other@shop.example")
     handle_hooks(services)
     go_to(services, "how-to-use")
-    write = sending.compose_letter
-    broken = min(row.id for row in rows(services, Letter) if row.letter == "how-to-use")
+    write = sending.compose_email
+    broken = min(row.id for row in rows(services, Email) if row.template == "how-to-use")
 
-    def sometimes(services: Services, served: Any, letter: Letter, order: Any) -> Any:
-        if letter.id == broken:
+    def sometimes(services: Services, served: Any, email: Email, order: Any) -> Any:
+        if email.id == broken:
             raise ZeroDivisionError
-        return write(services, served, letter, order)
+        return write(services, served, email, order)
 
-    monkeypatch.setattr(sending, "compose_letter", sometimes)
-    send_due_letters(services)
-    states = {row.id: (row.state, row.reason) for row in rows(services, Letter) if row.letter == "how-to-use"}
+    monkeypatch.setattr(sending, "compose_email", sometimes)
+    send_due_emails(services)
+    states = {row.id: (row.state, row.reason) for row in rows(services, Email) if row.template == "how-to-use"}
 
     assert states[broken] == ("skipped", "cannot_write: ZeroDivisionError")
     assert len(sent(services)) == 1
@@ -112,9 +112,9 @@ def test_saving_no_on_the_preference_page_counts_against_the_order(services: Ser
     handle_hooks(services)
     choose(services, "p", services.seals.token("p", rows(services, Contact)[0].id), set())
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "unsubscribed"
+    assert emails(services)["how-to-use"].reason == "unsubscribed"
 
 
 def test_a_strangers_tick_takes_nothing_from_a_customer(services: Services) -> None:
@@ -122,9 +122,9 @@ def test_a_strangers_tick_takes_nothing_from_a_customer(services: Services) -> N
     handle_hooks(services)
     ask(services, marketing=True)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].state == "sent"
+    assert emails(services)["how-to-use"].state == "sent"
 
 
 def test_a_visit_nobody_knows_may_have_been_a_red_flag(services: Services) -> None:
@@ -143,64 +143,64 @@ def test_todays_safety_counts_for_answers_of_yesterday(services: Services) -> No
     assert rows(services, Order)[0].eligible is False
 
 
-def test_a_waiting_letter_written_from_answers_obeys_a_new_rule(services: Services) -> None:
+def test_a_waiting_email_written_from_answers_obeys_a_new_rule(services: Services) -> None:
     token = visit(services)
     ask(services, health_data=True, marketing=True)
     confirm_consent(services, "c", services.seals.token("c", rows(services, Contact)[0].id))
     hook(services, attributes={"recovery_quiz": token})
     handle_hooks(services)
-    assert letters(services)["how-to-use"].result_code
+    assert emails(services)["how-to-use"].result_code
     publish_files(services, with_rule("area = calves"))
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "not_eligible"
+    assert emails(services)["how-to-use"].reason == "not_eligible"
 
 
 def test_without_consent_no_answers_are_kept_with_an_order(services: Services) -> None:
     hook(services, attributes={"recovery_quiz": visit(services)})
     handle_hooks(services)
 
-    assert {row.result_code for row in rows(services, Letter)} == {""}
+    assert {row.result_code for row in rows(services, Email)} == {""}
     assert [row.body for row in rows(services, Hook)] == [b""]
 
 
-def test_a_product_gone_from_the_live_pack_is_in_no_letter(services: Services) -> None:
+def test_a_product_gone_from_the_live_pack_is_in_no_email(services: Services) -> None:
     hook(services)
     handle_hooks(services)
     files = {name: text.replace("ROLL-75", "ROLL-76") for name, text in leg_day_files().items()}
     publish_files(services, files)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "product_withheld"
+    assert emails(services)["how-to-use"].reason == "product_withheld"
 
 
-def test_a_person_gets_one_promoting_letter_at_a_time(services: Services) -> None:
+def test_a_person_gets_one_promoting_email_at_a_time(services: Services) -> None:
     for number in range(4):
         hook(services, order=str(number))
     handle_hooks(services)
-    services.clock.move_to(max(row.due_at for row in rows(services, Letter) if row.letter == "how-to-use"))
-    threads = [threading.Thread(target=send_due_letters, args=(services,)) for _ in range(4)]
+    services.clock.move_to(max(row.due_at for row in rows(services, Email) if row.template == "how-to-use"))
+    threads = [threading.Thread(target=send_due_emails, args=(services,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    send_due_letters(services)
-    states = [(row.state, row.reason) for row in rows(services, Letter) if row.letter == "how-to-use"]
+    send_due_emails(services)
+    states = [(row.state, row.reason) for row in rows(services, Email) if row.template == "how-to-use"]
 
     assert len(sent(services)) == 1
     assert sorted(state for state, _ in states) == ["planned", "planned", "planned", "sent"]
-    assert sum("one_letter_at_a_time" in reason for _, reason in states) == 3
+    assert sum("one_email_at_a_time" in reason for _, reason in states) == 3
 
 
-def test_a_sent_result_letter_keeps_no_answers_and_can_be_asked_for_again(services: Services) -> None:
+def test_a_sent_result_email_keeps_no_answers_and_can_be_asked_for_again(services: Services) -> None:
     code = ask(services)
-    assert letters(services)["result"].result_code == code
-    send_due_letters(services)
-    assert letters(services)["result"].result_code == ""
+    assert emails(services)["result"].result_code == code
+    send_due_emails(services)
+    assert emails(services)["result"].result_code == ""
     ask(services)
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert len(sent(services)) == 2
 
@@ -221,7 +221,7 @@ def test_only_what_was_ticked_is_confirmed(services: Services) -> None:
 
 def test_health_data_alone_is_asked_to_be_confirmed_too(services: Services) -> None:
     ask(services, health_data=True)
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert any("confirm" in subject.lower() for subject in sent(services))
 
@@ -230,19 +230,19 @@ def test_later_hooks_keep_to_the_content_an_order_began_with(services: Services)
     hook(services)
     handle_hooks(services)
     files = leg_day_files()
-    renamed = files["letters/sequences.yaml"].replace("id: after-purchase", "id: after-buying")
-    publish_files(services, {**files, "letters/sequences.yaml": renamed})
+    renamed = files["emails/sequences.yaml"].replace("id: after-purchase", "id: after-buying")
+    publish_files(services, {**files, "emails/sequences.yaml": renamed})
     hook(services, "order.delivered", days=1)
     handle_hooks(services)
 
-    assert len(rows(services, Letter)) == 4
+    assert len(rows(services, Email)) == 4
 
 
-def test_a_paid_order_whose_placing_was_never_told_gets_its_letters(services: Services) -> None:
+def test_a_paid_order_whose_placing_was_never_told_gets_its_emails(services: Services) -> None:
     hook(services, "order.paid")
     handle_hooks(services)
 
-    assert "how-to-use" in letters(services)
+    assert "how-to-use" in emails(services)
 
 
 def test_old_failed_hooks_are_forgotten_too(services: Services) -> None:

@@ -303,7 +303,7 @@ def test_sample_traffic_is_believable_and_comes_once(services: Services) -> None
     ended = sum(tallied(services, ENDED).values())
     assert 0.01 < ended / loaded.completed < 0.12
     assert loaded.orders > 10
-    assert loaded.letters > 10
+    assert loaded.emails > 10
 
 
 def test_sample_traffic_is_for_local_mode_alone(sqlite_services: Services) -> None:

@@ -19,12 +19,12 @@ from widget.actions.change_consent import confirm_consent, erase
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.invite_person import invite_person
 from widget.actions.purge_expired import RETENTION, purge_expired
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
 from widget.seals import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Contact, Suppression
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.people import person_by_email
 from widget.storage.tables import TABLES
 
@@ -68,13 +68,13 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
     confirm_consent(services, CONFIRM, services.seals.token(CONFIRM, contact.id))
     invite_person(services, shop="demo", email="never@team.example", role="viewer", name="", by=by)
     change_member(services, shop="demo", person_id=gone.id, role=None, by=by)
-    send_due_letters(services)
+    send_due_emails(services)
     send_outbox(services)
     before = "\n".join(everything(services).values())
     assert all(address in before for address in (BUYER, EMAIL, "left@team.example"))
     for _ in range(10):
         services.clock.move_to(services.now() + YEARS / 10)
-        send_due_letters(services)
+        send_due_emails(services)
         purge_expired(services)
     after = everything(services)
 
@@ -84,7 +84,7 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
     for name in (
         "responses",
         "hooks",
-        "letters",
+        "emails",
         "orders",
         "contacts",
         "consents",
@@ -98,27 +98,27 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
 
 def test_who_never_confirmed_is_forgotten_after_a_month(services: Services) -> None:
     ask(services)
-    send_due_letters(services)
+    send_due_emails(services)
     services.clock.move_to(services.now() + timedelta(days=20))
     purge_expired(services)
     assert count(services, Contact) == 1
     services.clock.move_to(services.now() + timedelta(days=20))
-    send_due_letters(services)
+    send_due_emails(services)
     services.clock.move_to(services.now() + timedelta(days=31))
     purge_expired(services)
 
-    assert (count(services, Contact), count(services, Letter)) == (0, 0)
+    assert (count(services, Contact), count(services, Email)) == (0, 0)
 
 
 def test_the_result_that_an_email_speaks_of_goes_after_a_month(services: Services) -> None:
     ask(services, health_data=True)
-    send_due_letters(services)
+    send_due_emails(services)
     services.clock.move_to(services.now() + timedelta(days=31))
-    send_due_letters(services)
+    send_due_emails(services)
     services.clock.move_to(services.now() + timedelta(days=31))
     purge_expired(services)
     with services.reads() as session:
-        assert set(session.scalars(select(Letter.result_code))) <= {""}
+        assert set(session.scalars(select(Email.result_code))) <= {""}
 
 
 def in_files(services: Services, address: str) -> list[str]:
@@ -145,7 +145,7 @@ def test_an_erased_address_is_in_no_file_of_sqlite(sqlite_services: Services) ->
 def asked(services: Services) -> str:
     """The preference page of somebody who asked for a result."""
     ask(services, marketing=True)
-    send_due_letters(services)
+    send_due_emails(services)
     with services.reads() as session:
         return f"/p/{services.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())}"
 
@@ -164,13 +164,13 @@ def test_deleting_asks_once_more_and_can_be_left(services: Services, asked: str)
 
 
 def test_after_a_deletion_a_new_request_is_answered(services: Services, asked: str) -> None:
-    from widget.mail.carrier import MemoryCarrier
+    from widget.email.carrier import MemoryCarrier
 
     client_of(services).post(asked, data={"do": "erase-now"})
     assert isinstance(services.carrier, MemoryCarrier)
     services.carrier.sent.clear()
     ask(services, marketing=True)
-    send_due_letters(services)
+    send_due_emails(services)
     with services.reads() as session:
         contact = session.scalars(select(Contact)).one()
         assert [row.reason for row in session.scalars(select(Suppression))] == ["erased"]
@@ -186,7 +186,7 @@ def test_a_deletion_still_stops_whatever_the_store_sends(services: Services, ask
     shopify(services, "orders/create", shopify_order(email=EMAIL))
     handle_hooks(services)
     services.clock.move_to(services.now() + timedelta(days=10))
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert [row for row in everything(services)["contacts"].split("\n") if EMAIL in row] == []
 
@@ -196,10 +196,10 @@ def test_a_link_in_an_old_email_never_opens_another_persons_page(services: Servi
     ask(services)
     with services.reads() as session:
         old = services.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())
-    send_due_letters(services)
+    send_due_emails(services)
     for _ in range(3):
         services.clock.move_to(services.now() + timedelta(days=31))
-        send_due_letters(services)
+        send_due_emails(services)
         purge_expired(services)
     assert count(services, Contact) == 0
     ask(services)

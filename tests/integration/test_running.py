@@ -79,13 +79,13 @@ class Running:
         self.post("/demo/cart", sku="ROLL-75", quantity="1")
         assert "Thank you" in self.post("/demo/checkout", email=email, tips="yes")
 
-    def letters(self) -> list[str]:
-        return re.findall(r'class="letter" href="[^"]*"><b>([^<]*)</b>', self.get("/mailbox/"))
+    def emails(self) -> list[str]:
+        return re.findall(r'class="email" href="[^"]*"><b>([^<]*)</b>', self.get("/mailbox/"))
 
-    def states(self, letter: str) -> list[str]:
-        """The state of each letter of this name, read from the database beside the running service."""
+    def states(self, template: str) -> list[str]:
+        """The state of each template of this name, read from the database beside the running service."""
         with sqlite3.connect(f"file:{self.home / 'recovery.db'}?mode=ro", uri=True) as database:
-            return [state for (state,) in database.execute("SELECT state FROM letters WHERE letter = ?", (letter,))]
+            return [state for (state,) in database.execute("SELECT state FROM emails WHERE template = ?", (template,))]
 
     def until(self, holds: Callable[[], Any], seconds: float = 30) -> Any:
         deadline = time.monotonic() + seconds
@@ -196,7 +196,7 @@ def test_a_taken_port_is_told_by_name(running: Running) -> None:
     assert b"RECOVERY_PORT" in other.stderr
 
 
-def test_from_checkout_to_letter_through_a_killed_worker_and_an_emptied_redis(running: Running) -> None:
+def test_from_checkout_to_email_through_a_killed_worker_and_an_emptied_redis(running: Running) -> None:
     """Real Celery, real Redis, real SMTP: what is killed or emptied on the way loses and doubles nothing."""
     import redis
 
@@ -211,7 +211,7 @@ def test_from_checkout_to_letter_through_a_killed_worker_and_an_emptied_redis(ru
     running.post("/mailbox/clock")
     time.sleep(0.7)
     os.kill(running.named("celery"), signal.SIGKILL)
-    # Once, past the time after which letters of a dead worker are looked for, and well before any of them expires.
+    # Once, past the time after which emails of a dead worker are looked for, and well before any of them expires.
     clock = Clock(running.home / "clock.json")
     clock.move_to(clock.now() + timedelta(minutes=30))
     settled = ("sent", "unconfirmed")

@@ -1,4 +1,4 @@
-"""How letters go: fairly between shops, no faster than the carrier takes them, on the reader's clocks, in two subjects."""
+"""How emails go: fairly between shops, no faster than the carrier takes them, on the reader's clocks, in two subjects."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from tests.conftest import leg_day_files, publish_files
-from tests.integration.test_chain import EMAIL, go_to, hook, letters, rows, sent
-from tests.load.letters import plan_letters
+from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows, sent
+from tests.load.emails import plan_emails
 from widget.actions.add_shop import add_shop
 from widget.actions.handle_hooks import handle_hooks
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.domain.markets import softly_agreed
-from widget.mail.carrier import MemoryCarrier
+from widget.email.carrier import MemoryCarrier
 from widget.services import Services
-from widget.storage.letters import Letter, claim_due
+from widget.storage.emails import Email, claim_due
 from widget.storage.send_limits import give_back, take_leave
 from widget.storage.shops import Shop, shop_by_slug
 
@@ -27,11 +27,11 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 def test_one_shops_thousands_do_not_hold_up_anothers_one(services: Services) -> None:
     add_shop(services, "small", name="Small", postal_address="1 Lane")
     publish_files(services, leg_day_files(), shop="small")
-    plan_letters(services, 300)
-    plan_letters(services, 1, shop="small", first=1000)
+    plan_emails(services, 300)
+    plan_emails(services, 1, shop="small", first=1000)
     with services.sessions.begin() as session:
         first = claim_due(session, services.now(), 50)
-        shops = {session.get_one(Letter, each).shop_id for each in first}
+        shops = {session.get_one(Email, each).shop_id for each in first}
 
     assert len(first) == 50
     assert len(shops) == 2
@@ -40,8 +40,8 @@ def test_one_shops_thousands_do_not_hold_up_anothers_one(services: Services) -> 
 def test_a_share_that_a_shop_does_not_need_goes_to_the_others(services: Services) -> None:
     add_shop(services, "small", name="Small", postal_address="1 Lane")
     publish_files(services, leg_day_files(), shop="small")
-    plan_letters(services, 100)
-    plan_letters(services, 2, shop="small", first=1000)
+    plan_emails(services, 100)
+    plan_emails(services, 2, shop="small", first=1000)
     claims = []
     while True:
         with services.sessions.begin() as session:
@@ -87,28 +87,28 @@ def test_leave_that_was_not_used_is_given_back(services: Services) -> None:
     assert leave(services, 10, NOW) == 4
 
 
-def test_no_more_letters_go_than_the_carrier_takes(services: Services) -> None:
-    plan_letters(services, 12)
+def test_no_more_emails_go_than_the_carrier_takes(services: Services) -> None:
+    plan_emails(services, 12)
     slow = replace(services, settings=replace(services.settings, mail_rate="50/hour"))
 
-    assert send_due_letters(slow, seconds=0.2) == 5
-    assert send_due_letters(slow, seconds=0.2) == 0
+    assert send_due_emails(slow, seconds=0.2) == 5
+    assert send_due_emails(slow, seconds=0.2) == 0
     assert len(sent(services)) == 5
 
 
 def test_a_short_wait_for_leave_is_waited_out(sqlite_services: Services) -> None:
-    plan_letters(sqlite_services, 8)
+    plan_emails(sqlite_services, 8)
     brisk = replace(sqlite_services, settings=replace(sqlite_services.settings, mail_rate="50/second"))
 
-    assert send_due_letters(brisk, seconds=5) == 8
+    assert send_due_emails(brisk, seconds=5) == 8
 
 
 def with_subject_b(services: Services) -> None:
     files = leg_day_files()
-    name = "letters/sequences.yaml"
+    name = "emails/sequences.yaml"
     text = files[name].replace(
-        "        letter: how-to-use\n",
-        "        letter: how-to-use\n        subject_b: Two minutes for {{ product.name }}\n",
+        "        email: how-to-use\n",
+        "        email: how-to-use\n        subject_b: Two minutes for {{ product.name }}\n",
     )
     publish_files(services, {**files, name: text})
 
@@ -119,24 +119,24 @@ def test_half_get_the_second_subject_and_each_order_always_the_same(services: Se
         hook(services, order=str(number), email=f"person{number}@shop.example")
     while handle_hooks(services):
         pass
-    planned = [each for each in rows(services, Letter) if each.letter == "how-to-use"]
+    planned = [each for each in rows(services, Email) if each.template == "how-to-use"]
     variants = [each.variant for each in planned]
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
     subjects = set(sent(services))
 
     assert set(variants) == {"a", "b"}
     assert 8 <= variants.count("b") <= 32
-    assert {each.variant for each in rows(services, Letter) if each.letter == "review"} == {""}
+    assert {each.variant for each in rows(services, Email) if each.template == "review"} == {""}
     assert len(subjects) == 2
     assert any(each.startswith("Two minutes for") for each in subjects)
 
 
-def test_a_letter_comes_on_the_clocks_of_its_order(services: Services) -> None:
+def test_an_email_comes_on_the_clocks_of_its_order(services: Services) -> None:
     hook(services, timezone="Pacific/Auckland")
     hook(services, order="2", timezone="No/Such_Place", email="other@shop.example")
     handle_hooks(services)
-    due = {each.trigger_id: each.due_at for each in rows(services, Letter) if each.letter == "how-to-use"}
+    due = {each.trigger_id: each.due_at for each in rows(services, Email) if each.template == "how-to-use"}
 
     assert (due["1042"] + timedelta(hours=13)).hour == 9
     assert due["2"].hour == 9
@@ -176,21 +176,21 @@ def test_soft_opt_in_is_off_until_the_shop_says_so(
     hook(services, accepts_marketing=asked)
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].state == state
+    assert emails(services)["how-to-use"].state == state
     assert isinstance(services.carrier, MemoryCarrier)
     for _, message in services.carrier.sent:
         assert b"said yes" not in message.as_bytes()  # Nobody asked, so nobody said so.
 
 
 def test_what_one_reader_gets_holds_nothing_of_another(services: Services) -> None:
-    """Letters are compiled once for all who get the same: links and reasons stay each reader's own."""
+    """Emails are compiled once for all who get the same: links and reasons stay each reader's own."""
     for number in (1, 2):
         hook(services, order=f"77{number}", email=f"reader{number}@shop.example")
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
     assert isinstance(services.carrier, MemoryCarrier)
     bodies = {to: message.as_bytes() for to, message in services.carrier.sent}
     links = {to: str(message["List-Unsubscribe"]).strip("<>") for to, message in services.carrier.sent}

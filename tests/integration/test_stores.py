@@ -26,18 +26,18 @@ from tests.deliveries import (
     woo_headers,
     woo_order,
 )
-from tests.integration.test_chain import go_to, letters, rows, sent
+from tests.integration.test_chain import emails, go_to, rows, sent
 from widget.actions.connect_store import BadConnection, connect_store
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.receive_hook import receive_hook
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.domain.delivery import BadSignature
-from widget.mail.carrier import MemoryCarrier
+from widget.email.carrier import MemoryCarrier
 from widget.seals import DATA_COPY
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression, contact_for
+from widget.storage.emails import Email
 from widget.storage.hooks import Hook
-from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
@@ -155,7 +155,7 @@ def test_fifty_at_once_have_one_effect(services: Services) -> None:
 
     assert fresh.count(True) == 1
     assert len(rows(services, Hook)) == len(rows(services, Order)) == 1
-    assert len({(each.sequence, each.step) for each in rows(services, Letter)}) == len(rows(services, Letter))
+    assert len({(each.sequence, each.step) for each in rows(services, Email)}) == len(rows(services, Email))
 
 
 def test_one_event_on_two_topics_has_one_effect(services: Services) -> None:
@@ -165,7 +165,7 @@ def test_one_event_on_two_topics_has_one_effect(services: Services) -> None:
     handle_hooks(services)
 
     assert len(rows(services, Order)) == 1
-    assert len(rows(services, Letter)) == 4
+    assert len(rows(services, Email)) == 4
 
 
 def test_a_late_create_after_a_cancel_starts_nothing(services: Services) -> None:
@@ -177,21 +177,21 @@ def test_a_late_create_after_a_cancel_starts_nothing(services: Services) -> None
     shopify(services, "orders/create", shopify_order())
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "order_cancelled"
+    assert emails(services)["how-to-use"].reason == "order_cancelled"
     assert sent(services) == []
 
 
 @pytest.mark.parametrize("first", ["create", "delete"])
-def test_an_order_that_was_deleted_gets_no_letter(services: Services, first: str) -> None:
+def test_an_order_that_was_deleted_gets_no_email(services: Services, first: str) -> None:
     connected(services)
     told = [("order.created", woo_order()), ("order.deleted", {"id": 727})]
     for topic, body in told if first == "create" else told[::-1]:
         woo(services, topic, body)
         handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert only_order(services).cancelled_at is not None
     assert sent(services) == []
@@ -203,9 +203,9 @@ def test_test_orders_never_mail(services: Services) -> None:
     shopify(services, "orders/updated", shopify_order(test=True))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "test_order"
+    assert emails(services)["how-to-use"].reason == "test_order"
 
 
 @pytest.mark.parametrize(
@@ -236,12 +236,12 @@ def test_a_cart_nobody_paid_for_plans_nothing(services: Services) -> None:
     connected(services)
     woo(services, "order.created", woo_order(status="pending", date_paid_gmt=None))
     handle_hooks(services)
-    assert (only_order(services).placed_at, rows(services, Letter)) == (None, [])
+    assert (only_order(services).placed_at, rows(services, Email)) == (None, [])
 
     woo(services, "order.updated", woo_order(status="processing"))
     handle_hooks(services)
     assert only_order(services).placed_at is not None
-    assert len(rows(services, Letter)) == 4
+    assert len(rows(services, Email)) == 4
 
 
 def test_what_came_back_is_not_written_about(services: Services) -> None:
@@ -251,10 +251,10 @@ def test_what_came_back_is_not_written_about(services: Services) -> None:
     shopify(services, "refunds/create", shopify_refund(ORDER))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert only_order(services).refunded_at is not None
-    assert letters(services)["how-to-use"].reason == "order_refunded"
+    assert emails(services)["how-to-use"].reason == "order_refunded"
 
 
 def test_a_refund_that_comes_before_its_order_is_not_forgotten(services: Services) -> None:
@@ -264,7 +264,7 @@ def test_a_refund_that_comes_before_its_order_is_not_forgotten(services: Service
     handle_hooks(services)
 
     assert only_order(services).refunded_at is not None
-    assert "how-to-use" not in letters(services)
+    assert "how-to-use" not in emails(services)
 
 
 def test_when_the_product_came_back_and_something_else_stays(services: Services) -> None:
@@ -274,13 +274,13 @@ def test_when_the_product_came_back_and_something_else_stays(services: Services)
     shopify(services, "refunds/create", shopify_refund(ORDER))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert only_order(services).refunded_at is None
-    assert letters(services)["how-to-use"].reason == "product_returned"
+    assert emails(services)["how-to-use"].reason == "product_returned"
 
 
-def test_letters_follow_an_address_that_was_set_right(services: Services) -> None:
+def test_emails_follow_an_address_that_was_set_right(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
     handle_hooks(services)
@@ -288,7 +288,7 @@ def test_letters_follow_an_address_that_was_set_right(services: Services) -> Non
     shopify(services, "orders/updated", shopify_order(updated_at=later))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert isinstance(services.carrier, MemoryCarrier)
     assert [to for to, _ in services.carrier.sent] == [BUYER]
@@ -301,12 +301,12 @@ def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> Non
     shopify(services, "orders/create", shopify_order(2, created_at=later, updated_at=later))
     handle_hooks(services)
     first = min(each.id for each in rows(services, Order))
-    reminder = next(each for each in rows(services, Letter) if each.letter == "replenish" and each.order_id == first)
+    reminder = next(each for each in rows(services, Email) if each.template == "replenish" and each.order_id == first)
     services.clock.move_to(reminder.due_at + timedelta(minutes=1))
-    send_due_letters(services)
+    send_due_emails(services)
 
     with services.reads() as session:
-        assert session.get_one(Letter, reminder.id).reason == "reordered"
+        assert session.get_one(Email, reminder.id).reason == "reordered"
 
 
 # Consent of the moment ---------------------------------------------------------------------------------
@@ -327,9 +327,9 @@ def test_a_no_of_the_moment_stops_what_waits(services: Services) -> None:
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC)))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
-    assert letters(services)["how-to-use"].reason == "unsubscribed"
+    assert emails(services)["how-to-use"].reason == "unsubscribed"
 
 
 def test_a_yes_of_the_store_does_not_undo_a_no_to_us(services: Services) -> None:
@@ -340,7 +340,7 @@ def test_a_yes_of_the_store_does_not_undo_a_no_to_us(services: Services) -> None
     shopify(services, CONSENT, consent("subscribed", now))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert sent(services) == []
 
@@ -394,7 +394,7 @@ def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services,
     )
     assert all(each.body == b"" for each in rows(services, Hook))
     go_to(services, "how-to-use")
-    assert send_due_letters(services) == 0
+    assert send_due_emails(services) == 0
 
 
 def test_the_sample_with_an_address_only_is_understood(services: Services) -> None:
@@ -514,7 +514,7 @@ def test_a_no_reaches_every_address_of_a_buyer(services: Services) -> None:
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address="john@shop.example"))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert sent(services) == []
     assert len(rows(services, Suppression)) == 3
@@ -525,14 +525,14 @@ def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_
     shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
     handle_hooks(services)
     with services.sessions.begin() as session:
-        for letter in session.scalars(select(Letter)):
-            letter.attempts, letter.result_code = 1, "sealed"
+        for email in session.scalars(select(Email)):
+            email.attempts, email.result_code = 1, "sealed"
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later))
     handle_hooks(services)
     right = next(each.id for each in rows(services, Contact) if each.email == BUYER)
 
-    assert {(each.contact_id, each.result_code) for each in rows(services, Letter)} == {(right, "")}
+    assert {(each.contact_id, each.result_code) for each in rows(services, Email)} == {(right, "")}
 
 
 @pytest.mark.parametrize("first", ["good", "bad"])
@@ -545,7 +545,7 @@ def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, firs
         handle_hooks(services)
 
     assert [each.email for each in rows(services, Contact)] == [BUYER]
-    assert len(rows(services, Letter)) == 4
+    assert len(rows(services, Email)) == 4
 
 
 def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Services) -> None:
@@ -571,12 +571,12 @@ def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Servic
     assert b"else@shop.example" in failed.body
 
 
-def test_buyers_with_domains_of_other_letters_get_their_mail(services: Services) -> None:
+def test_buyers_with_domains_of_other_alphabets_get_their_mail(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="jon@bücher.example"))
     handle_hooks(services)
     go_to(services, "how-to-use")
-    send_due_letters(services)
+    send_due_emails(services)
     assert isinstance(services.carrier, MemoryCarrier)
     (_, message) = services.carrier.sent[0]
 
@@ -584,15 +584,15 @@ def test_buyers_with_domains_of_other_letters_get_their_mail(services: Services)
     assert b"To: jon@xn--bcher-kva.example\r\n" in message.as_bytes()
 
 
-def test_of_a_results_code_nothing_stays_with_a_letter(services: Services) -> None:
+def test_of_a_results_code_nothing_stays_with_an_email(services: Services) -> None:
     from tests.integration.test_promises import ask
 
     code = ask(services, health_data=True)
-    send_due_letters(services)
+    send_due_emails(services)
 
-    for letter in rows(services, Letter):
-        assert code[-24:] not in letter.trigger_id
-        assert code[-8:] not in letter.trigger_id
+    for email in rows(services, Email):
+        assert code[-24:] not in email.trigger_id
+        assert code[-8:] not in email.trigger_id
 
 
 def test_a_part_that_was_paid_back_comes_off_what_was_earned(services: Services) -> None:
@@ -646,12 +646,12 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
         )
         entry = {"kind": "health_data", "state": "granted", "source": "test", "at": services.now()}
         session.add(Consent(shop_id=1, contact_id=right.id, **entry))
-        session.query(Letter).delete()  # As if none had been planned: they are planned anew for the right address.
+        session.query(Email).delete()  # As if none had been planned: they are planned anew for the right address.
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later, **told))
     handle_hooks(services)
 
-    assert {each.result_code for each in rows(services, Letter)} == {""}
+    assert {each.result_code for each in rows(services, Email)} == {""}
 
 
 def test_two_people_with_the_same_answers_leave_no_common_mark(services: Services) -> None:
@@ -661,6 +661,6 @@ def test_two_people_with_the_same_answers_leave_no_common_mark(services: Service
     with services.sessions.begin() as session:
         session.query(Contact).update({"email": "", "address_hash": "somebody-else"})
     ask(services)
-    marks = [each.trigger_id.split(":")[1] for each in rows(services, Letter) if each.letter == "result"]
+    marks = [each.trigger_id.split(":")[1] for each in rows(services, Email) if each.template == "result"]
 
     assert len(marks) == len(set(marks)) == 2

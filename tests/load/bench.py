@@ -31,9 +31,9 @@ from rich.table import Table
 from tests.conftest import GOOD, ROOT, demo_shop, free_port, settings_for
 from tests.integration.test_running import Running
 from tests.load import engines, results
+from tests.load.emails import SinkProcess, plan_emails, plan_waiting, raw_speed
 from tests.load.hooks import hook_load
-from tests.load.letters import SinkProcess, plan_letters, plan_waiting, raw_speed
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
 from widget.coverage.check import check_paths
@@ -248,23 +248,23 @@ class Bench:
         runs = timeit.repeat(lambda: compare(Engine.of(pack), Engine.of(other)), number=1, repeat=3)
         self.row(f"compare, {classes:,} paths", f"{min(runs):.1f} s (first {runs[0]:.1f})", "", "", "≤ 3 s")
 
-    def letters(self) -> None:
-        """Letters a second through the whole path on PostgreSQL, against smtplib alone sending the same bytes."""
+    def emails(self) -> None:
+        """Emails a second through the whole path on PostgreSQL, against smtplib alone sending the same bytes."""
         with fresh_postgres(self.folder) as url, sink_process(keep=1) as sink:
-            folder = self.folder / "letters"
+            folder = self.folder / "emails"
             folder.mkdir()
             demo_shop(folder, url)
             services = build_services(replace(settings_for(folder, url), smtp_url=sink.url))
-            plan_letters(services, 1000)
-            send_due_letters(services, seconds=0.1)
-            few = _letters_a_second(services)
+            plan_emails(services, 1000)
+            send_due_emails(services, seconds=0.1)
+            few = _emails_per_second(services)
             raw = raw_speed(sink.port, sink.taken()[1][0], 2000)
-            what = "letters, planned rows 1,000, against smtplib alone"
+            what = "emails, planned rows 1,000, against smtplib alone"
             self.row(what, f"{few:,.0f}/s", f"{raw:,.0f}/s", f"{few / raw:.2f}", "≥ 0.4")
             plan_waiting(services, MILLION)
-            plan_letters(services, 1000, first=5000)
-            many = _letters_a_second(services)
-            what = "letters, planned rows 1,000,000, against 1,000"
+            plan_emails(services, 1000, first=5000)
+            many = _emails_per_second(services)
+            what = "emails, planned rows 1,000,000, against 1,000"
             self.row(what, f"{many:,.0f}/s", f"{few:,.0f}/s", f"{many / few:.2f}", "≥ 0.8")
             services.close()
 
@@ -386,9 +386,9 @@ def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
     return min(timeit.repeat(run, number=times, repeat=5)) / times / len(answers) * 1e6
 
 
-def _letters_a_second(services: Services) -> float:
+def _emails_per_second(services: Services) -> float:
     started = time.perf_counter()
-    return send_due_letters(services, seconds=5.0) / (time.perf_counter() - started)
+    return send_due_emails(services, seconds=5.0) / (time.perf_counter() - started)
 
 
 @contextmanager
@@ -458,7 +458,7 @@ def main() -> None:
             bench.other_engines()
             bench.paths()
             bench.results()
-            bench.letters()
+            bench.emails()
             bench.hooks()
             bench.weights(running, cold)
             bench.doors(running)

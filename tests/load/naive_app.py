@@ -1,4 +1,4 @@
-"""How letters are often sent: a Celery task with a countdown for each, acknowledged late. To see the harness fail."""
+"""How emails are often sent: a Celery task with a countdown for each, acknowledged late. To see the harness fail."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ def send_one(number: int) -> None:
             line.send_message(message)
         except smtplib.SMTPResponseException as error:
             raise send_one.retry(countdown=1, max_retries=5) from error
-    time.sleep(0.01)  # Until the worker has told the broker, a kill makes it a second letter.
+    time.sleep(0.01)  # Until the worker has told the broker, a kill makes it a second email.

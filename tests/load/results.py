@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from tests.conftest import leg_day_files, publish_files, settings_for
 from tests.console import signed_in
 from widget.actions.add_shop import add_shop
-from widget.mail.carrier import MemoryCarrier
+from widget.email.carrier import MemoryCarrier
 from widget.recorder import counted_row
 from widget.services import Services, build_services
 from widget.storage.migrate import upgrade

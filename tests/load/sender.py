@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.services import build_services
 from widget.settings import read_settings
 
@@ -12,7 +12,7 @@ from widget.settings import read_settings
 def main() -> None:
     services = build_services(read_settings(default_env="local"))
     while True:
-        send_due_letters(services, seconds=1.0)
+        send_due_emails(services, seconds=1.0)
         time.sleep(0.05)
 
 

@@ -19,7 +19,7 @@ from widget.actions.invite_person import invite_person, link_to_hand_over
 from widget.actions.send_outbox import send_outbox
 from widget.actions.sign_in import NotSignedIn, sign_in, visitor_of
 from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
-from widget.mail.carrier import MemoryCarrier
+from widget.email.carrier import MemoryCarrier
 from widget.passwords import Weak, _totp, hash_password, new_totp_secret
 from widget.services import Services
 from widget.storage.people import Person, membership, person_by_email, shops_of
@@ -337,7 +337,7 @@ def test_the_api_and_the_page_share_one_count(sqlite_services: Services) -> None
 
     client = client_of(sqlite_services)
     made = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
-    api = f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/letters"
+    api = f"/v1/shops/demo/quizzes/leg-day/results/{made['code']}/emails"
     body = {"email": "a+1@shop.example", "consents": {"result": True}, "text_version": "1"}
     statuses = [client.post(api, json={**body, "email": f"a+{n}@shop.example"}).status_code for n in range(3)]
     form = {"email": "A@shop.example", "result": "true"}

@@ -151,7 +151,7 @@ def test_a_header_that_comes_twice_poisons_no_cached_answer(production: Producti
 
 
 @pytest.mark.parametrize("path", ["/console/sign-in?a=Ω", "/strides/quiz/Ω", "/console/sign-in?a=%ff%00", "/%ff"])
-def test_odd_letters_in_an_address_are_no_failure_of_ours(production: Production, path: str) -> None:
+def test_odd_characters_in_an_address_are_no_failure_of_ours(production: Production, path: str) -> None:
     assert not spoken(production, path.encode() + b" HTTP/1.1").startswith(b"HTTP/1.1 5")
 
 

@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from tests.conftest import free_port
-from widget.mail.carrier import Later, SmtpCarrier
+from widget.email.carrier import Later, SmtpCarrier
 
 
 class Stripped:
@@ -55,7 +55,7 @@ def test_a_server_without_starttls_gets_no_password_and_no_message(
     stripped: tuple[Stripped, int], wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler, port = stripped
-    monkeypatch.setattr("widget.mail.carrier.LOOPBACK", ())  # As if it were another machine.
+    monkeypatch.setattr("widget.email.carrier.LOOPBACK", ())  # As if it were another machine.
     carrier = SmtpCarrier(f"smtp://{wanted.format(host=f'127.0.0.1:{port}')}", "a@quiz.example")
     with pytest.raises(Later):
         carrier.send(message(), "b@shop.example")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from widget.actions.check_letters import letter_problems
+from widget.actions.check_emails import email_problems
 from widget.domain.engine.live import Engine
-from widget.domain.pack import LetterText
-from widget.mail.blocks import Button, Heading, Paragraph, Points, letter_blocks
-from widget.mail.html import html_part
-from widget.mail.templates import CannotWrite, fill
+from widget.domain.pack import EmailText
+from widget.email.blocks import Button, Heading, Paragraph, Points, email_blocks
+from widget.email.html import html_part
+from widget.email.templates import CannotWrite, fill
 
 CONTEXT: dict[str, Any] = {
     "product": {"name": "Cream", "form": "cream"},
@@ -84,12 +84,12 @@ def test_fields_and_branches_go_on_working() -> None:
 
 def test_a_template_that_runs_on_is_a_finding_of_its_pack(leg_day: Engine) -> None:
     pack = leg_day.rules.pack
-    letters = [replace(letter, body=letter.body + "\n{{ 10**10000000 }}") for letter in pack.letters]
-    problems = letter_problems(replace(pack, letters=tuple(letters)))
+    emails = [replace(email, body=email.body + "\n{{ 10**10000000 }}") for email in pack.emails]
+    problems = email_problems(replace(pack, emails=tuple(emails)))
 
-    assert len(problems) == len(letters)
+    assert len(problems) == len(emails)
     assert all("arithmetic cannot be used" in problem.message for problem in problems)
-    assert isinstance(letters[0], LetterText)
+    assert isinstance(emails[0], EmailText)
 
 
 HOSTILE = (
@@ -110,7 +110,7 @@ HOSTILE = (
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("template", ["Order {{ number }} came.", "{{ number }}", "* {{ number }}\n* b"])
 def test_a_value_is_text_and_never_markup(value: str, template: str) -> None:
-    blocks = letter_blocks(template, {**CONTEXT, "number": value})
+    blocks = email_blocks(template, {**CONTEXT, "number": value})
     shown = " ".join(value.split())
 
     assert not any(isinstance(block, (Heading, Button)) for block in blocks)
@@ -122,15 +122,15 @@ def test_a_value_is_text_and_never_markup(value: str, template: str) -> None:
 
 @pytest.mark.parametrize("value", ['A "B" & C', "Cream [60]", "x\\y", "a_b*c"])
 def test_a_value_in_a_button_reads_as_it_is(value: str) -> None:
-    (button,) = letter_blocks('[[button "See {{ name }}" result_url]]', {**CONTEXT, "name": value})
+    (button,) = email_blocks('[[button "See {{ name }}" result_url]]', {**CONTEXT, "name": value})
 
     assert button == Button(f"See {value}", CONTEXT["result_url"])
 
 
 def test_markup_in_an_order_number_reaches_no_email(leg_day: Engine) -> None:
-    from tests.unit.test_letters import FRAME
+    from tests.unit.test_emails import FRAME
 
-    blocks = letter_blocks("Order {{ number }}", {**CONTEXT, "number": "[Claim](https://evil.example) <img src=x>"})
+    blocks = email_blocks("Order {{ number }}", {**CONTEXT, "number": "[Claim](https://evil.example) <img src=x>"})
     html = html_part(FRAME, blocks)
 
     assert 'href="https://evil.example' not in html

@@ -27,15 +27,15 @@ from tests.integration.test_chain import rows
 from widget.actions.connect_store import connect_store
 from widget.actions.handle_hooks import handle_hooks
 from widget.actions.receive_hook import receive_hook
-from widget.actions.send_letter import send_due_letters
+from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
 from widget.actions.settle_privacy import NotWaiting, cancel_privacy_request, carry_out_due
-from widget.mail.carrier import MemoryCarrier
+from widget.email.carrier import MemoryCarrier
 from widget.services import Services
 from widget.storage.connections import Connection
 from widget.storage.contacts import Contact, Suppression
+from widget.storage.emails import Email
 from widget.storage.hooks import Hook
-from widget.storage.letters import Letter
 from widget.storage.orders import Order
 from widget.storage.people import person_by_email
 from widget.storage.privacy import PrivacyRequest
@@ -219,11 +219,11 @@ def test_nobody_is_written_to_while_their_deletion_waits(services: Services) -> 
     services.clock.move_to(services.now() + timedelta(days=1))
     assert [row.reason for row in rows(services, Suppression)] == ["erasure_pending"]
     services.clock.move_to(services.now() + timedelta(days=6))
-    send_due_letters(services)
+    send_due_emails(services)
 
     assert isinstance(services.carrier, MemoryCarrier)
     assert services.carrier.sent == []
-    assert "erasure_pending" in {letter.reason for letter in rows(services, Letter)}
+    assert "erasure_pending" in {email.reason for email in rows(services, Email)}
 
 
 def test_a_cancelled_request_lets_emails_go_on(services: Services) -> None:

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.conftest import free_port
-from widget.mail.carrier import Later, Never, SmtpCarrier, Unclear
-from widget.mail.dkim import DkimSigner, relaxed_body, relaxed_field
-from widget.mail.message import POLICY, wire_address
+from widget.email.carrier import Later, Never, SmtpCarrier, Unclear
+from widget.email.dkim import DkimSigner, relaxed_body, relaxed_field
+from widget.email.message import POLICY, wire_address
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -76,11 +76,11 @@ def carrier_to(controller: Controller, sign: Any = None) -> SmtpCarrier:
 
 
 def message(text: str = "Walk a little.\n\n  Then rest.  \n\n\n") -> EmailMessage:
-    letter = EmailMessage(policy=POLICY)
-    letter["From"], letter["To"], letter["Subject"] = "hello@shop.example", "a@shop.example", "Für  die Beine"
-    letter["Message-ID"], letter["List-Unsubscribe"] = "<1@shop.example>", "<https://quiz.example/u/x>"
-    letter.set_content(text, cte="quoted-printable")
-    return letter
+    email = EmailMessage(policy=POLICY)
+    email["From"], email["To"], email["Subject"] = "hello@shop.example", "a@shop.example", "Für  die Beine"
+    email["Message-ID"], email["List-Unsubscribe"] = "<1@shop.example>", "<https://quiz.example/u/x>"
+    email.set_content(text, cte="quoted-printable")
+    return email
 
 
 def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> None:
@@ -201,11 +201,11 @@ def test_a_key_that_cannot_be_used_is_refused() -> None:
 @pytest.mark.parametrize(
     "subject", ["تدليك الساقين بعد يوم طويل من التمارين الشاقة على السلالم", "Ein " * 40, "x" * 200]
 )
-def test_words_of_other_letters_keep_within_what_mail_allows(subject: str) -> None:
-    letter = message()
-    del letter["Subject"]
-    letter["Subject"] = subject.strip()
-    head = letter.as_bytes().split(b"\r\n\r\n")[0]
+def test_words_of_other_alphabets_keep_within_what_mail_allows(subject: str) -> None:
+    email = message()
+    del email["Subject"]
+    email["Subject"] = subject.strip()
+    head = email.as_bytes().split(b"\r\n\r\n")[0]
 
     assert all(len(each) <= 75 for each in re.findall(rb"=\?[^ ]+\?=", head))
     assert all(len(line) <= 998 for line in head.split(b"\r\n"))
@@ -213,11 +213,11 @@ def test_words_of_other_letters_keep_within_what_mail_allows(subject: str) -> No
 
 
 def test_a_long_way_to_unsubscribe_stays_on_one_line() -> None:
-    letter = message()
-    del letter["List-Unsubscribe"]
-    letter["List-Unsubscribe"] = f"<https://quiz.example/u/{'x' * 120}>"
+    email = message()
+    del email["List-Unsubscribe"]
+    email["List-Unsubscribe"] = f"<https://quiz.example/u/{'x' * 120}>"
 
-    assert f"List-Unsubscribe: <https://quiz.example/u/{'x' * 120}>\r\n".encode() in letter.as_bytes()
+    assert f"List-Unsubscribe: <https://quiz.example/u/{'x' * 120}>\r\n".encode() in email.as_bytes()
 
 
 def test_an_address_that_cannot_be_put_on_the_wire_is_refused_for_good(sink: tuple[Sink, Controller]) -> None:
@@ -238,6 +238,6 @@ def test_an_address_that_cannot_be_put_on_the_wire_is_refused_for_good(sink: tup
         ("plain@shop.example", "plain@shop.example"),
     ],
 )
-def test_a_domain_of_other_letters_is_that_domain_and_no_other(email: str, wire: str) -> None:
+def test_a_domain_of_other_alphabets_is_that_domain_and_no_other(email: str, wire: str) -> None:
     """IDNA 2008 (RFC 5891): the older rules sent what was meant for straße to strasse."""
     assert wire_address(email) == wire

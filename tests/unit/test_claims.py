@@ -35,7 +35,7 @@ def changed(name: str, old: str, new: str) -> Reading:
         ("tips/massage.md", "can give your hands glide.", "heals sore muscles.", "heals"),
         ("quiz.yaml", "How should it smell?", "Do you want our salve that cures arthritis?", "cures arthritis"),
         ("pack.yaml", "They differ in how they feel", "Our creams treat arthritis", "treat arthritis"),
-        ("letters/review/body.md", "A few honest words", "This cream heals bruises. A few honest words", "heals"),
+        ("emails/review/body.md", "A few honest words", "This cream heals bruises. A few honest words", "heals"),
         ("locales/es.yaml", "una crema se absorbe", "una crema que alivia el dolor se absorbe", "alivia"),
     ],
 )

@@ -161,7 +161,7 @@ def test_answers_that_do_not_fit_are_refused_by_name(mini: Engine, answers: Any,
     assert refused.value.code == code
 
 
-def test_a_single_letter_text_is_not_taken_for_a_list() -> None:
+def test_a_single_character_text_is_not_taken_for_a_list() -> None:
     """A text is a sequence too: ``"a"`` must not pass for ``["a"]``, not even after ``["a"]`` was seen."""
     texts, _ = read_folder(MINI)
     engine = changed(

@@ -153,13 +153,13 @@ def test_an_address_in_a_product_must_be_one() -> None:
 @pytest.mark.parametrize(
     "broken", ["{{ shop.nmae }}", '[[buton "x" quiz_url]]', '[[button "x" nowhere]]', "{% if product.form %}"]
 )
-def test_a_letter_that_could_not_be_written_is_an_error_before_it_is_published(broken: str) -> None:
-    from widget.actions.check_letters import letter_problems
+def test_an_email_that_could_not_be_written_is_an_error_before_it_is_published(broken: str) -> None:
+    from widget.actions.check_emails import email_problems
 
     files, _ = read_folder(LEG_DAY)
-    assert letter_problems(read_files(files, []).pack) == []
-    name = "letters/review/body.md"
-    problems = letter_problems(read_files({**files, name: files[name] + f"\n{broken}\n"}, []).pack)
+    assert email_problems(read_files(files, []).pack) == []
+    name = "emails/review/body.md"
+    problems = email_problems(read_files({**files, name: files[name] + f"\n{broken}\n"}, []).pack)
 
     assert [problem.place for problem in problems] == [(name,)]
 

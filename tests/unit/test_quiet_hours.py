@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED
 from widget.domain.gatekeeper import DAILY_LIMIT, DEFER, PAUSED, QUIET_HOURS, Facts, decide
-from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED
 from widget.domain.schedule import next_morning, quiet_until, start_of_day
 
 NOON = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
@@ -47,7 +47,7 @@ def facts(**more: object) -> Facts:
     return Facts(**{"now": NOON, "valid_until": NOON + timedelta(days=3), "kind": MARKETING, "consent": True, **more})  # type: ignore[arg-type]
 
 
-def test_what_holds_a_letter_back_longest_is_the_reason() -> None:
+def test_what_holds_an_email_back_longest_is_the_reason() -> None:
     soon, late = NOON + timedelta(hours=1), NOON + timedelta(hours=20)
 
     assert decide(facts()).verdict == SENDING
@@ -58,7 +58,7 @@ def test_what_holds_a_letter_back_longest_is_the_reason() -> None:
     assert decide(facts(quiet_until=late, shop_paused=True)).reason == PAUSED
 
 
-def test_what_stops_a_letter_stops_it_at_night_too() -> None:
+def test_what_stops_an_email_stops_it_at_night_too() -> None:
     night = NOON + timedelta(hours=9)
 
     assert decide(facts(quiet_until=night, order_cancelled=True)).verdict == SKIPPED

@@ -1,4 +1,4 @@
-"""Playing letters forward: when each would go, and why one would not."""
+"""Playing emails forward: when each would go, and why one would not."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import GOOD
 from tests.deliveries import shopify_order, woo_order
-from widget.actions.simulate_letters import NoSuchOrder, order_in, simulate_letters
+from widget.actions.simulate_emails import NoSuchOrder, order_in, simulate_emails
+from widget.domain.email import SENDING
 from widget.domain.engine.live import Engine
-from widget.domain.letter import SENDING
 from widget.domain.order import OrderEvent, OrderLine, Refund
 from widget.domain.simulation import NOT_YET, Simulated
 
@@ -23,7 +23,7 @@ RED = {"area": ["calves"], "trained": ["yesterday"], "signs": ["breathing"]}
 
 
 def played(engine: Engine, order: OrderEvent = ORDER, **more: Any) -> dict[str, Simulated]:
-    return {each.letter: each for each in simulate_letters(engine, order, PLACED, **more)}
+    return {each.email: each for each in simulate_emails(engine, order, PLACED, **more)}
 
 
 def after(days: float, **moments: datetime) -> OrderEvent:
@@ -31,7 +31,7 @@ def after(days: float, **moments: datetime) -> OrderEvent:
     return replace(ORDER, moments={"placed": PLACED, **dict.fromkeys(moments, at)})
 
 
-def test_each_letter_has_its_moment_at_a_decent_hour(leg_day: Engine) -> None:
+def test_each_email_has_its_moment_at_a_decent_hour(leg_day: Engine) -> None:
     found = played(leg_day, zone="America/New_York")
 
     assert list(found) == ["how-to-use", "check-in", "review", "replenish"]
@@ -57,20 +57,20 @@ def test_delivery_is_known_better_than_the_order(leg_day: Engine) -> None:
         ({"lines": (OrderLine(sku="SOCKS"),)}, "condition"),
     ],
 )
-def test_why_a_letter_would_not_go(leg_day: Engine, change: dict[str, Any], reason: str) -> None:
+def test_why_an_email_would_not_go(leg_day: Engine, change: dict[str, Any], reason: str) -> None:
     assert played(leg_day, replace(ORDER, **change))["how-to-use"].reason == reason
 
 
-def test_a_red_flag_ends_product_letters_and_nothing_else(leg_day: Engine) -> None:
+def test_a_red_flag_ends_product_emails_and_nothing_else(leg_day: Engine) -> None:
     found = played(leg_day, answers=RED)
 
     assert found["how-to-use"].reason == "not_eligible"
     assert found["result"].verdict == SENDING
 
 
-def test_a_review_waits_for_the_letter_before_it(leg_day: Engine) -> None:
+def test_a_review_waits_for_the_email_before_it(leg_day: Engine) -> None:
     assert played(leg_day, replace(ORDER, accepts_marketing=False))["review"].reason == "no_consent"
-    found = {each.letter: each for each in simulate_letters(leg_day, ORDER, PLACED + timedelta(days=12))}
+    found = {each.email: each for each in simulate_emails(leg_day, ORDER, PLACED + timedelta(days=12))}
 
     assert found["how-to-use"].reason == "too_late_to_be_of_use"
     assert found["review"].reason == "condition"  # Nobody is asked about what they were never told to use.
@@ -89,7 +89,7 @@ def test_how_often_it_is_used_moves_the_reminder_only_where_it_may_be_known(leg_
     assert once > often
 
 
-def test_quiet_hours_put_a_letter_off_to_their_end(leg_day: Engine) -> None:
+def test_quiet_hours_put_an_email_off_to_their_end(leg_day: Engine) -> None:
     found = played(leg_day, quiet=("17:00", "19:30"))
 
     assert found["check-in"].at is not None

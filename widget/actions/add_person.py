@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.roles import OWNER, ROLES
-from widget.mail.message import checked_address
+from widget.email.message import checked_address
 from widget.passwords import new_token, token_hash
 from widget.services import Services
 from widget.storage.audit import note

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from widget.actions.queue_message import PRIVACY, queue_message, system_email
 from widget.domain.order import CUSTOMER_REDACT, SHOP_REDACT
 from widget.domain.roles import OWNER
-from widget.mail.blocks import Block, Button, Paragraph, Span
-from widget.mail.letter import Written
+from widget.email.blocks import Block, Button, Paragraph, Span
+from widget.email.content import Written
 from widget.services import Services
 from widget.storage.people import Membership, Person
 from widget.storage.privacy import PrivacyRequest

@@ -1,48 +1,48 @@
-"""Record the one-tap answer to a check-in letter."""
+"""Record the one-tap answer to a check-in email."""
 
 from __future__ import annotations
 
 from widget.actions.errors import UnknownToken
 from widget.seals import CHECK_IN, Forged
 from widget.services import Services
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.shops import Shop
 
 ANSWERS = ("better", "same", "worse")
 
 
-def check_in_token(services: Services, letter_id: int, answer: str) -> str:
-    """A link token for one answer to one letter: how someone feels stands in no address in clear."""
-    return services.seals.token(CHECK_IN, letter_id * len(ANSWERS) + ANSWERS.index(answer))
+def check_in_token(services: Services, email_id: int, answer: str) -> str:
+    """A link token for one answer to one email: how someone feels stands in no address in clear."""
+    return services.seals.token(CHECK_IN, email_id * len(ANSWERS) + ANSWERS.index(answer))
 
 
 def check_in_shop(services: Services, token: str) -> tuple[str, str]:
     """(the name of the shop that asked, the answer behind the link). Raises UnknownToken. Changes nothing."""
-    letter_id, answer = _opened(services, token)
+    email_id, answer = _opened(services, token)
     with services.reads() as session:
-        letter = session.get(Letter, letter_id)
-        if letter is None:
+        email = session.get(Email, email_id)
+        if email is None:
             raise UnknownToken("this link leads nowhere any more")
-        return session.get_one(Shop, letter.shop_id).name, answer
+        return session.get_one(Shop, email.shop_id).name, answer
 
 
 def answer_check_in(services: Services, token: str) -> tuple[str, str]:
     """Note the answer behind the link (the last one counts); (the shop's name, the answer).
 
-    "worse" ends the order's product letters: the gatekeeper sees to that. Raises UnknownToken.
+    "worse" ends the order's product emails: the gatekeeper sees to that. Raises UnknownToken.
     """
-    letter_id, answer = _opened(services, token)
+    email_id, answer = _opened(services, token)
     with services.sessions.begin() as session:
-        letter = session.get(Letter, letter_id, with_for_update=True)
-        if letter is None:
+        email = session.get(Email, email_id, with_for_update=True)
+        if email is None:
             raise UnknownToken("this link leads nowhere any more")
-        letter.answer = answer
-        return session.get_one(Shop, letter.shop_id).name, answer
+        email.answer = answer
+        return session.get_one(Shop, email.shop_id).name, answer
 
 
 def _opened(services: Services, token: str) -> tuple[int, str]:
     try:
-        letter_id, place = divmod(services.seals.open_token(CHECK_IN, token), len(ANSWERS))
+        email_id, place = divmod(services.seals.open_token(CHECK_IN, token), len(ANSWERS))
     except Forged as error:
         raise UnknownToken("this link is not one of ours") from error
-    return letter_id, ANSWERS[place]
+    return email_id, ANSWERS[place]

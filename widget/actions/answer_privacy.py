@@ -22,13 +22,13 @@ from widget.actions.change_consent import erase_contact, forget_orders, redact_h
 from widget.actions.forget_shop import forget_shop
 from widget.domain.gatekeeper import ERASED, ERASURE_PENDING
 from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
-from widget.mail.message import BadAddress, checked_address
+from widget.email.message import BadAddress, checked_address
 from widget.seals import DATA_COPY, PRIVACY_EVENT
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
 from widget.storage.contacts import Consent, Contact, lift, suppress, suppress_unless_known
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.people import Person
 from widget.storage.privacy import DONE, WAITING, PrivacyRequest, drop_copies
@@ -70,12 +70,12 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
     contacts = _contacts(session, shop, address_hash, orders)
     theirs = {each.id for each in contacts}
     orders += [each for each in _orders_of(session, theirs) if each.id not in {one.id for one in orders}]
-    letters = _letters(session, theirs, {each.id for each in orders})
+    emails = _emails(session, theirs, {each.id for each in orders})
     consents = _consents(session, theirs)
-    row.found = {"contacts": len(contacts), "orders": len(orders), "letters": len(letters), "consents": len(consents)}
+    row.found = {"contacts": len(contacts), "orders": len(orders), "emails": len(emails), "consents": len(consents)}
     if event.kind == DATA_REQUEST:
         row.sealed_copy = services.seals.seal(
-            json.dumps(_copy(contacts, orders, letters, consents), ensure_ascii=False), DATA_COPY
+            json.dumps(_copy(contacts, orders, emails, consents), ensure_ascii=False), DATA_COPY
         )
         row.copy_until, row.contact_ids = services.now() + COPY_FOR, sorted(theirs)
         row.order_ids = sorted(each.id for each in orders)
@@ -200,11 +200,11 @@ def _orders_of(session: Session, contacts: set[int]) -> list[Order]:
     return found
 
 
-def _letters(session: Session, contacts: set[int], orders: set[int]) -> list[Letter]:
-    found: dict[int, Letter] = {}
-    for column, ids in ((Letter.contact_id, contacts), (Letter.order_id, orders)):
+def _emails(session: Session, contacts: set[int], orders: set[int]) -> list[Email]:
+    found: dict[int, Email] = {}
+    for column, ids in ((Email.contact_id, contacts), (Email.order_id, orders)):
         for some in _chunks(ids):
-            found |= {each.id: each for each in session.scalars(select(Letter).where(column.in_(some)))}
+            found |= {each.id: each for each in session.scalars(select(Email).where(column.in_(some)))}
     return list(found.values())
 
 
@@ -231,9 +231,7 @@ def _forget(
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=services.now())
 
 
-def _copy(
-    contacts: list[Contact], orders: list[Order], letters: list[Letter], consents: list[Consent]
-) -> dict[str, Any]:
+def _copy(contacts: list[Contact], orders: list[Order], emails: list[Email], consents: list[Consent]) -> dict[str, Any]:
     """What is kept of a person, for the shop to pass on. Answers are not in it: none are kept with a person."""
     return {
         "contacts": [
@@ -253,8 +251,8 @@ def _copy(
             }
             for each in orders
         ],
-        "letters": [
-            {"letter": each.letter, "state": each.state, "due_at": each.due_at.isoformat(), "answer": each.answer}
-            for each in letters
+        "emails": [
+            {"template": each.template, "state": each.state, "due_at": each.due_at.isoformat(), "answer": each.answer}
+            for each in emails
         ],
     }

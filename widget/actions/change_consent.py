@@ -1,4 +1,4 @@
-"""What people decide about their letters: confirm, unsubscribe, choose, and be forgotten."""
+"""What people decide about their emails: confirm, unsubscribe, choose, and be forgotten."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownToken
-from widget.actions.plan_letters import plan_confirmed_letters
-from widget.actions.request_letter import note_consent
-from widget.actions.send_letter import settle
+from widget.actions.plan_emails import plan_confirmed_emails
+from widget.actions.request_email import note_consent
+from widget.actions.send_email import settle
+from widget.domain.email import PLANNED, SKIPPED
 from widget.domain.gatekeeper import ERASED, UNSUBSCRIBED
-from widget.domain.letter import PLANNED, SKIPPED
 from widget.seals import UNSUBSCRIBE, Forged
 from widget.services import Services
 from widget.storage.contacts import (
@@ -35,8 +35,8 @@ from widget.storage.contacts import (
 )
 from widget.storage.content import live_quizzes
 from widget.storage.database import scrub
+from widget.storage.emails import Email
 from widget.storage.hooks import FAILED, Hook
-from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
 from widget.storage.outbox import drop_exports
@@ -78,7 +78,7 @@ def shop_cap(services: Services, session: Session, shop: Shop) -> int:
 def confirm_consent(services: Services, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
     """What was pending (all of it, or ``only`` these kinds) is granted now.
 
-    An earlier "no more letters" of the same person is lifted by it.
+    An earlier "no more emails" of the same person is lifted by it.
     """
     with services.sessions.begin() as session:
         contact = contact_of(services, session, purpose, token)
@@ -90,12 +90,12 @@ def confirm_consent(services: Services, purpose: str, token: str, only: set[str]
                 if kind == MARKETING:
                     _lift(session, contact)
                     shop = session.get_one(Shop, contact.shop_id)
-                    plan_confirmed_letters(services, session, shop, contact_id=contact.id, locale=contact.locale)
+                    plan_confirmed_emails(services, session, shop, contact_id=contact.id, locale=contact.locale)
     return preferences(services, purpose, token)
 
 
 def unsubscribe(services: Services, purpose: str, token: str) -> Preferences:
-    """No more letters that promote anything; at once, and as often as you like."""
+    """No more emails that promote anything; at once, and as often as you like."""
     with services.sessions.begin() as session:
         contact = contact_of(services, session, purpose, token)
         _withdraw(services, session, contact, MARKETING, "unsubscribe link")
@@ -137,10 +137,10 @@ def erase_contact(services: Services, session: Session, contact: Contact) -> Non
     address = contact.email
     now = services.now()
     suppress(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED, at=now)
-    for letter in session.scalars(select(Letter).where(Letter.contact_id == contact.id)):
-        letter.result_code, letter.answer, letter.locale = "", "", ""
-        if letter.state == PLANNED:
-            settle(services, letter, SKIPPED, "erased")
+    for email in session.scalars(select(Email).where(Email.contact_id == contact.id)):
+        email.result_code, email.answer, email.locale = "", "", ""
+        if email.state == PLANNED:
+            settle(services, email, SKIPPED, "erased")
     session.execute(delete(Consent).where(Consent.contact_id == contact.id))
     drop_exports(session, contact.shop_id, contact.id)
     reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
@@ -205,7 +205,7 @@ def _withdraw(services: Services, session: Session, contact: Contact, kind: str,
             at=services.now(),
         )
     else:
-        codes = update(Letter).where(Letter.contact_id == contact.id, Letter.order_id.is_not(None))
+        codes = update(Email).where(Email.contact_id == contact.id, Email.order_id.is_not(None))
         session.execute(codes.values(result_code=""))
 
 

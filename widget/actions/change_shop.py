@@ -31,7 +31,7 @@ COLUMNS = (
     "paused",
     "quiet_from",
     "quiet_to",
-    "letters_a_day",
+    "emails_per_day",
     "soft_opt_in",
     "approval",
 )
@@ -116,10 +116,10 @@ def _problems(values: Mapping[str, Any]) -> dict[str, str]:
         found["postal_address"] = "" if len(values["postal_address"]) <= 300 else "Use at most 300 characters."
     if "cart" in values:
         found |= _cart_problems(values["cart"])
-    if "letters_a_day" in values:
-        most = values["letters_a_day"]
+    if "emails_per_day" in values:
+        most = values["emails_per_day"]
         good = isinstance(most, int) and 0 <= most <= MOST_A_DAY
-        found["letters_a_day"] = "" if good else f"Give a whole number from 0 (no limit) to {MOST_A_DAY:,}."
+        found["emails_per_day"] = "" if good else f"Give a whole number from 0 (no limit) to {MOST_A_DAY:,}."
     return found | _quiet_problems(values)
 
 
@@ -134,7 +134,7 @@ def _quiet_problems(values: Mapping[str, Any]) -> dict[str, str]:
     if bool(start) != bool(end):
         found["quiet_to" if start else "quiet_from"] = "Give both times, or none."
     elif start and start == end:
-        found["quiet_to"] = "The two times are the same: no letter would ever know when to go."
+        found["quiet_to"] = "The two times are the same: no email would ever know when to go."
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from widget.actions.check_letters import letter_problems
+from widget.actions.check_emails import email_problems
 from widget.content.claim_check import claim_problems
 from widget.content.reading import Reading
 from widget.coverage.check import check_paths
@@ -34,7 +34,7 @@ def check_content(
     if reading.pack is None:
         return None
     reading.add(evidence_problems(reading.pack, today, soon))
-    reading.add(letter_problems(reading.pack))
+    reading.add(email_problems(reading.pack))
     reading.add(claim_problems(reading.pack))
     reading.add(_estimated_matches(reading.pack))
     told = told or check_paths(reading.pack, progress=progress)

@@ -161,7 +161,7 @@ def _counts(reading: Reading) -> dict[str, int]:
         "tips": len(pack.tips),
         "sources": sum(len(tip.evidence) for tip in pack.tips),
         "products": len(pack.products),
-        "letters": len(pack.letters),
+        "emails": len(pack.emails),
         "locales": len(pack.locales),
     }
 

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from widget.actions.receive_hook import MAIL
 from widget.domain.feedback import Report
-from widget.mail.reports.carriers import MESSAGE
-from widget.mail.reports.mailbox import Mailbox
-from widget.mail.reports.messages import reports
-from widget.mail.reports.reading import NotReadable
+from widget.email.reports.carriers import MESSAGE
+from widget.email.reports.mailbox import Mailbox
+from widget.email.reports.messages import reports
+from widget.email.reports.reading import NotReadable
 from widget.services import Services
+from widget.storage.emails import Email
 from widget.storage.hooks import add_hook
-from widget.storage.letters import Letter
 from widget.telemetry import log
 
 MOST_AT_ONCE = 200
@@ -60,8 +60,8 @@ def take_message(services: Services, raw: bytes) -> int:
 
 
 def _shops(session: Session, report: Report) -> set[int]:
-    """The shop whose letter it was. Mail can be forged: only who had the letter can name its Message-ID."""
+    """The shop whose email it was. Mail can be forged: only who had the email can name its Message-ID."""
     if not report.message_id:
         return set()
     wanted = {report.message_id, f"<{report.message_id.strip('<>')}>"}
-    return set(session.scalars(select(Letter.shop_id).where(Letter.message_id.in_(wanted)).limit(1)))
+    return set(session.scalars(select(Email.shop_id).where(Email.message_id.in_(wanted)).limit(1)))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
-from widget.mail.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
+from widget.email.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
 from widget.seals import API_KEY, WEBHOOK_SECRET
 from widget.services import Services

@@ -8,14 +8,14 @@ from widget.actions.change_consent import contact_of
 from widget.actions.queue_message import EXPORT, queue_message
 from widget.content.words import FALLBACK, words_for
 from widget.domain.result import direction
-from widget.mail.blocks import Heading, Paragraph, Points, Span
-from widget.mail.html import html_part
-from widget.mail.letter import LetterFrame, Written
-from widget.mail.text import text_part
+from widget.email.blocks import Heading, Paragraph, Points, Span
+from widget.email.content import EmailFrame, Written
+from widget.email.html import html_part
+from widget.email.text import text_part
 from widget.seals import PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Consent
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
@@ -27,19 +27,19 @@ def request_export(services: Services, purpose: str, token: str) -> None:
         shop = session.get_one(Shop, contact.shop_id)
         consents = list(session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id)))
         orders = list(session.scalars(select(Order).where(Order.contact_id == contact.id).order_by(Order.id)))
-        letters = list(session.scalars(select(Letter).where(Letter.contact_id == contact.id).order_by(Letter.id)))
+        emails = list(session.scalars(select(Email).where(Email.contact_id == contact.id).order_by(Email.id)))
     said = [f"{each.at:%Y-%m-%d %H:%M} UTC: {each.kind} {each.state} ({each.source})" for each in consents]
     bought = [
         f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders
     ]
-    sent = [f"{each.letter}: {each.state}, due {each.due_at:%Y-%m-%d}" for each in letters]
-    sent += [f"{each.letter}: {each.answer}" for each in letters if each.answer]
+    sent = [f"{each.template}: {each.state}, due {each.due_at:%Y-%m-%d}" for each in emails]
+    sent += [f"{each.template}: {each.answer}" for each in emails if each.answer]
     words = words_for(contact.locale or FALLBACK)
     blocks = [Paragraph((Span(words.say("export_text", shop=shop.name, email=contact.email)),))]
-    for name, lines in (("export_consents", said), ("export_orders", bought), ("export_letters", sent)):
+    for name, lines in (("export_consents", said), ("export_orders", bought), ("export_emails", sent)):
         points = tuple((Span(line),) for line in lines or [words["export_nothing"]])
         blocks += [Heading(words[name]), Points(points)]  # type: ignore[list-item]
-    frame = LetterFrame(
+    frame = EmailFrame(
         shop=shop.name,
         subject=words["export_subject"],
         preview=words["export_preview"],

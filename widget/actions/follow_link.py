@@ -1,6 +1,6 @@
-"""Links in letters to the product, the quiz and the result: counted by letter, never by person.
+"""Links in emails to the product, the quiz and the result: counted by email, never by person.
 
-An address says, sealed, which letter of a version it stands in and what it leads to. Everybody whose letter says the
+An address says, sealed, which email of a version it stands in and what it leads to. Everybody whose email says the
 same has the same address. Where it leads is worked out here: nothing that a stranger sends is a target.
 """
 
@@ -14,7 +14,7 @@ from widget.actions.result_links import open_result, quiz_url, result_setting, r
 from widget.live import Served
 from widget.seals import Forged
 from widget.services import Services
-from widget.storage.tallies import LETTER_CLICKED, TallyKey
+from widget.storage.tallies import EMAIL_CLICKED, TallyKey
 
 PRODUCT, QUIZ, RESULT = "p", "q", "r"
 ABOUT = b"/l/"
@@ -24,25 +24,25 @@ _BETWEEN = "\n"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``letter`` is its id in the pack; ``what`` is the SKU of a product, or the code of a result."""
+    """``email`` is its id in the pack; ``what`` is the SKU of a product, or the code of a result."""
 
     shop: str
     quiz: str
     version: int
     locale: str
-    letter: str
+    email: str
     kind: str
     what: str = ""
 
 
 def link_url(services: Services, link: Link) -> str:
-    """The address that stands in the letter."""
+    """The address that stands in the email."""
     plain = _BETWEEN.join(str(each) for each in astuple(link)).encode()
     return f"{services.settings.public_url}/l/{services.seals.code(plain, ABOUT)}"
 
 
 def follow_link(services: Services, token: str, *, client: str = "") -> str:
-    """Where a link leads today: where the letter said, or to the quiz when that is gone. Raises UnknownToken.
+    """Where a link leads today: where the email said, or to the quiz when that is gone. Raises UnknownToken.
 
     Counted once in a while for each ``client``; without one (a program, or a look ahead) not at all.
     """
@@ -60,8 +60,8 @@ def _opened(services: Services, token: str) -> Link:
         plain = services.seals.open_code(token, ABOUT).decode()
     except Forged as error:
         raise UnknownToken("this link is not one of ours") from error
-    shop, quiz, version, locale, letter, kind, what = plain.split(_BETWEEN, 6)
-    return Link(shop, quiz, int(version), locale, letter, kind, what)
+    shop, quiz, version, locale, email, kind, what = plain.split(_BETWEEN, 6)
+    return Link(shop, quiz, int(version), locale, email, kind, what)
 
 
 def _count(services: Services, live: Served, link: Link, who: bytes) -> None:
@@ -71,7 +71,7 @@ def _count(services: Services, live: Served, link: Link, who: bytes) -> None:
     services.clicks.put(who, True)
     day = services.now().date()
     services.recorder.add_tally(
-        TallyKey(live.shop.id, link.quiz, LETTER_CLICKED, day, link.version, link.locale, link.letter)
+        TallyKey(live.shop.id, link.quiz, EMAIL_CLICKED, day, link.version, link.locale, link.email)
     )
 
 
@@ -88,7 +88,7 @@ def _target(services: Services, live: Served, link: Link) -> str:
 
 
 def _product(services: Services, live: Served, served: Served, link: Link) -> str:
-    """The address as the letter's version has it; what is withheld or withdrawn today has none."""
+    """The address as the email's version has it; what is withheld or withdrawn today has none."""
     today = {each.sku: each for each in live.engine.shelf.products}
     then = {each.sku: each for each in served.speaking(link.locale).shelf.products}
     product, now = then.get(link.what), today.get(link.what)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from widget.domain.email import PLANNED, SKIPPED
 from widget.domain.gatekeeper import ERASED
-from widget.domain.letter import PLANNED, SKIPPED
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression
+from widget.storage.emails import Email
 from widget.storage.hooks import Hook
-from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
 from widget.storage.outbox import drop_exports
@@ -23,14 +23,14 @@ def forget_shop(services: Services, session: Session, shop: Shop) -> dict[str, i
     found = {
         "contacts": _count(session, Contact, shop),
         "orders": _count(session, Order, shop),
-        "letters": _count(session, Letter, shop),
+        "emails": _count(session, Email, shop),
         "consents": _count(session, Consent, shop),
     }
-    now, mine = services.now(), Letter.shop_id == shop.id
-    session.execute(update(Letter).where(mine).values(result_code="", answer="", locale=""))
+    now, mine = services.now(), Email.shop_id == shop.id
+    session.execute(update(Email).where(mine).values(result_code="", answer="", locale=""))
     told = [{"at": now.isoformat(), "state": SKIPPED, "reason": ERASED}]
-    stopped = {"state": SKIPPED, "reason": ERASED, "changed_at": now, "decisions": told}
-    session.execute(update(Letter).where(mine, Letter.state == PLANNED).values(**stopped))
+    stopped = {"state": SKIPPED, "reason": ERASED, "changed_at": now, "history": told}
+    session.execute(update(Email).where(mine, Email.state == PLANNED).values(**stopped))
     session.execute(delete(Consent).where(Consent.shop_id == shop.id))
     session.execute(delete(MailReport).where(MailReport.shop_id == shop.id))
     session.execute(update(Order).where(Order.shop_id == shop.id).values(**without_buyer()))
@@ -43,7 +43,7 @@ def forget_shop(services: Services, session: Session, shop: Shop) -> dict[str, i
     return found
 
 
-def _count(session: Session, table: type[Contact | Order | Letter | Consent], shop: Shop) -> int:
+def _count(session: Session, table: type[Contact | Order | Email | Consent], shop: Shop) -> int:
     return session.scalar(select(func.count()).select_from(table).where(table.shop_id == shop.id)) or 0
 
 

@@ -1,4 +1,4 @@
-"""Work through stored deliveries: orders, consents, privacy requests, reports of letters."""
+"""Work through stored deliveries: orders, consents, privacy requests, reports of emails."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from widget.domain.order import (
     StoreEvent,
     UninstalledEvent,
 )
-from widget.mail.reports.carriers import CARRIERS, SES
-from widget.mail.reports.reading import NotReadable
-from widget.mail.reports.ses import subscribe_address
+from widget.email.reports.carriers import CARRIERS, SES
+from widget.email.reports.reading import NotReadable
+from widget.email.reports.ses import subscribe_address
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of

@@ -7,7 +7,7 @@ import json
 
 from sqlalchemy.exc import IntegrityError
 
-from widget.actions.check_letters import letter_problems
+from widget.actions.check_emails import email_problems
 from widget.actions.errors import UnknownShop
 from widget.content.files import PackFiles
 from widget.content.reader import Broken, Located, read_files
@@ -29,7 +29,7 @@ def import_content(
     reading = read_files(files, [])
     if reading.pack is None:
         raise Broken(reading.errors)
-    unwritable = letter_problems(reading.pack)
+    unwritable = email_problems(reading.pack)
     if unwritable:
         raise Broken([Located(each, str(each.place[0]), 1) for each in unwritable])
     canonical = canonical_files(reading.pack, files)

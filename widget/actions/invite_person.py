@@ -8,9 +8,9 @@ from widget.actions.add_person import BadMember, make_link, person_in, tell
 from widget.actions.errors import UnknownShop
 from widget.actions.queue_message import INVITATION, PASSWORD_LINK, queue_message, system_email
 from widget.domain.roles import MEANS, ROLES
-from widget.mail.blocks import Block, Button, Paragraph, Span
-from widget.mail.letter import Written
-from widget.mail.message import checked_address
+from widget.email.blocks import Block, Button, Paragraph, Span
+from widget.email.content import Written
+from widget.email.message import checked_address
 from widget.passwords import new_token
 from widget.services import Services
 from widget.storage.people import Membership, Person, membership, owns_all_of

@@ -1,4 +1,4 @@
-"""Make the demo store's traffic: visits, answers, orders and letters of invented shoppers."""
+"""Make the demo store's traffic: visits, answers, orders and emails of invented shoppers."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from widget.recorder import CountKey, counted_row
 from widget.services import Services
 from widget.storage.contacts import GRANTED, MARKETING, WITHDRAWN, Consent, Contact
 from widget.storage.content import live_quizzes
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.responses import add_counts, add_responses
 from widget.storage.shops import shop_by_slug
-from widget.storage.tallies import BOUGHT, LETTER_CLICKED, TallyKey, add_tallies, tallies_of
+from widget.storage.tallies import BOUGHT, EMAIL_CLICKED, TallyKey, add_tallies, tallies_of
 
 PREFIX = "sample-"
 DAYS, VISITS = 60, 30_000
 BATCH = 2_000
-LETTERS = (("how-to-use", 5), ("check-in", 7), ("review", 18), ("replenish", 27))
-"""(letter, days after the order); those that the pack has are sent."""
+EMAILS = (("how-to-use", 5), ("check-in", 7), ("review", 18), ("replenish", 27))
+"""(email, days after the order); those that the pack has are sent."""
 CLICKED = {"how-to-use": 24, "review": 7, "replenish": 13}
-"""Of a hundred who got the letter, how many follow its link; the check-in's answers are no clicks."""
+"""Of a hundred who got the email, how many follow its link; the check-in's answers are no clicks."""
 STOPPED = (6, 8, 8, 19)
 """Days after the order on which some take back their consent."""
 Progress = Callable[[int, int], None] | None
@@ -56,7 +56,7 @@ class Loaded:
     completed: int
     responses: int
     orders: int
-    letters: int
+    emails: int
 
 
 def load_demo(
@@ -101,8 +101,8 @@ class _Loading:
         self.services, self.served, self.now = services, served, services.now()
         self.prefix = f"{PREFIX}{run}-"
         self.products = {each.sku: each for each in served.engine.shelf.products}
-        self.letters = {each.id: each for each in served.engine.rules.pack.letters}
-        self.made = dict.fromkeys(("visits", "completed", "responses", "orders", "letters"), 0)
+        self.emails = {each.id: each for each in served.engine.rules.pack.emails}
+        self.made = dict.fromkeys(("visits", "completed", "responses", "orders", "emails"), 0)
         self._clear()
         self.people.append(self._contact("begin", self.now))
 
@@ -231,23 +231,23 @@ class _Loading:
             return
         rows = [{**row, "contact_id": ids[at]} for row, at in self.orders]
         order_ids = list(session.scalars(insert(Order).returning(Order.id, sort_by_parameter_order=True), rows))
-        letters = [
-            letter
+        emails = [
+            email
             for row, order_id in zip(rows, order_ids, strict=True)
             if row["cancelled_at"] is None
-            for letter in self._letters(row, order_id)
+            for email in self._emails(row, order_id)
         ]
-        if letters:
-            session.execute(insert(Letter), letters)
-            add_tallies(session, self._clicks(letters))
-        self.made["letters"] += len(letters)
+        if emails:
+            session.execute(insert(Email), emails)
+            add_tallies(session, self._clicks(emails))
+        self.made["emails"] += len(emails)
         session.execute(insert(Consent), list(self._consents(rows)))
 
-    def _letters(self, order: dict[str, Any], order_id: int) -> Iterable[dict[str, Any]]:
-        for name, days in LETTERS:
+    def _emails(self, order: dict[str, Any], order_id: int) -> Iterable[dict[str, Any]]:
+        for name, days in EMAILS:
             sent_at = order["placed_at"] + timedelta(days=days)
-            known = self.letters.get(name)
-            # Some have said no meanwhile, and the later the letter the more of them.
+            known = self.emails.get(name)
+            # Some have said no meanwhile, and the later the email the more of them.
             if known and sent_at < self.now and (order_id * 7 + days) % 40 > days:
                 state = "bounced" if (order_id + days) % 83 == 0 else "sent" if order_id % 29 == 0 else "delivered"
                 yield {
@@ -260,7 +260,7 @@ class _Loading:
                     "version": self.served.version,
                     "sequence": "after-purchase",
                     "step": name,
-                    "letter": name,
+                    "template": name,
                     "kind": "marketing",
                     "locale": order["locale"],
                     "state": state,
@@ -272,18 +272,18 @@ class _Loading:
                     "attempts": 1,
                     "message_id": "",
                     "answer": "better" if name == "check-in" and order_id % 3 else "",
-                    "decisions": [{"at": sent_at.isoformat(), "state": state, "reason": "sample"}],
+                    "history": [{"at": sent_at.isoformat(), "state": state, "reason": "sample"}],
                 }
 
-    def _clicks(self, letters: list[dict[str, Any]]) -> Counter[TallyKey]:
-        """Most follow a link on the day the letter came, some on the next."""
+    def _clicks(self, emails: list[dict[str, Any]]) -> Counter[TallyKey]:
+        """Most follow a link on the day the email came, some on the next."""
         found: Counter[TallyKey] = Counter()
-        for row in letters:
-            drawn = zlib.crc32(f"{row['trigger_id']} {row['letter']}".encode()) % 1000
+        for row in emails:
+            drawn = zlib.crc32(f"{row['trigger_id']} {row['email']}".encode()) % 1000
             day = (row["sent_at"] + timedelta(days=drawn % 4 // 3)).date()
-            if row["state"] != "bounced" and drawn < 10 * CLICKED.get(row["letter"], 0) and day <= self.now.date():
-                where = (row["shop_id"], row["quiz"], LETTER_CLICKED, day, row["version"], row["locale"])
-                found[TallyKey(*where, row["letter"])] += 1
+            if row["state"] != "bounced" and drawn < 10 * CLICKED.get(row["template"], 0) and day <= self.now.date():
+                where = (row["shop_id"], row["quiz"], EMAIL_CLICKED, day, row["version"], row["locale"])
+                found[TallyKey(*where, row["template"])] += 1
         return found
 
     def _consents(self, orders: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:

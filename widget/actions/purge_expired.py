@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from widget.domain.letter import PLANNED, QUEUED, SENDING, UNCONFIRMED
+from widget.domain.email import PLANNED, QUEUED, SENDING, UNCONFIRMED
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.database import Table, allow_long, scrub
 from widget.storage.drafts import DraftChange, PlannedPublish
+from widget.storage.emails import Email
 from widget.storage.hooks import WAITING, Hook
-from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OPEN, OutboxMessage
@@ -41,7 +41,7 @@ RETENTION: dict[str, str] = {
     "consents": "as long as the contact",
     "suppressions": "for good: a keyed hash, so that nobody is written to again",
     "orders": "2 years",
-    "letters": "2 years; the result they speak of 30 days",
+    "emails": "2 years; the result they speak of 30 days",
     "people": "90 days after they left their last shop",
     "memberships": "until the user is removed",
     "sign_ins": "90 days after the last use",
@@ -89,8 +89,8 @@ def _empty(services: Services, now: datetime) -> None:
         allow_long(session)
         copies = update(PrivacyRequest).where(PrivacyRequest.copy_until.is_not(None), PrivacyRequest.copy_until < now)
         session.execute(copies.values(sealed_copy="", copy_until=None))
-        settled = (Letter.result_code != "", Letter.state.not_in(OPEN_EMAILS), Letter.changed_at < now - MONTH)
-        session.execute(update(Letter).where(*settled).values(result_code=""))
+        settled = (Email.result_code != "", Email.state.not_in(OPEN_EMAILS), Email.changed_at < now - MONTH)
+        session.execute(update(Email).where(*settled).values(result_code=""))
 
 
 def _delete(services: Services, rule: _Rule, now: datetime) -> int:
@@ -110,8 +110,8 @@ def _delete(services: Services, rule: _Rule, now: datetime) -> int:
 
 def _without_email(now: datetime) -> ColumnElement[bool]:
     """Orders past their time, none of whose emails is under way."""
-    waiting = exists().where(Letter.order_id == Order.id, Letter.state.in_(OPEN_EMAILS))
-    return and_(Order.updated_at < now - TWO_YEARS, ~waiting, ~exists().where(Letter.order_id == Order.id))
+    waiting = exists().where(Email.order_id == Order.id, Email.state.in_(OPEN_EMAILS))
+    return and_(Order.updated_at < now - TWO_YEARS, ~waiting, ~exists().where(Email.order_id == Order.id))
 
 
 _RULES = (
@@ -123,7 +123,7 @@ _RULES = (
         PrivacyRequest,
         lambda now: and_(PrivacyRequest.state != REQUEST_WAITING, PrivacyRequest.received_at < now - THREE_YEARS),
     ),
-    _Rule(Letter, lambda now: and_(Letter.state.not_in(OPEN_EMAILS), Letter.changed_at < now - TWO_YEARS)),
+    _Rule(Email, lambda now: and_(Email.state.not_in(OPEN_EMAILS), Email.changed_at < now - TWO_YEARS)),
     _Rule(Order, _without_email),
     _Rule(SignIn, lambda now: SignIn.seen_at < now - QUARTER),
     _Rule(SignInLink, lambda now: SignInLink.expires_at < now - MONTH),
@@ -141,7 +141,7 @@ def _purge_contacts(services: Services, now: datetime) -> int:
             allow_long(session)
             some = _idle_contacts(session, now)
             if some:
-                session.execute(delete(Letter).where(Letter.contact_id.in_(some)))
+                session.execute(delete(Email).where(Email.contact_id.in_(some)))
                 session.execute(delete(Consent).where(Consent.contact_id.in_(some)))
                 session.execute(delete(Contact).where(Contact.id.in_(some)))
         total += len(some)
@@ -150,9 +150,9 @@ def _purge_contacts(services: Services, now: datetime) -> int:
 
 
 def _idle_contacts(session: Session, now: datetime) -> list[int]:
-    open_email = exists().where(Letter.contact_id == Contact.id, Letter.state.in_(OPEN_EMAILS))
-    any_email = exists().where(Letter.contact_id == Contact.id)
-    recent = exists().where(Letter.contact_id == Contact.id, Letter.changed_at >= now - MONTH)
+    open_email = exists().where(Email.contact_id == Contact.id, Email.state.in_(OPEN_EMAILS))
+    any_email = exists().where(Email.contact_id == Contact.id)
+    recent = exists().where(Email.contact_id == Contact.id, Email.changed_at >= now - MONTH)
     order = exists().where(Order.contact_id == Contact.id)
     said = exists().where(Consent.contact_id == Contact.id, Consent.at >= now - TWO_YEARS)
     said_lately = exists().where(Consent.contact_id == Contact.id, Consent.at >= now - MONTH)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from widget.content.words import FALLBACK, words_for
-from widget.mail.blocks import Block
-from widget.mail.html import html_part
-from widget.mail.letter import LetterFrame, Written
-from widget.mail.message import letter_message
-from widget.mail.text import text_part
+from widget.email.blocks import Block
+from widget.email.content import EmailFrame, Written
+from widget.email.html import html_part
+from widget.email.message import email_message
+from widget.email.text import text_part
 from widget.nudges import EMAILS, nudge
 from widget.passwords import new_token
 from widget.seals import OUTBOX
@@ -26,7 +26,7 @@ def queue_message(
 ) -> OutboxMessage:
     """The row of a message that a worker sends. Raises BadAddress."""
     sender, now = services.settings.mail_from, services.now()
-    message = letter_message(
+    message = email_message(
         written,
         sender_name=shop.name,
         sender=sender,
@@ -55,7 +55,7 @@ def queue_message(
 
 def system_email(shop: Shop, subject: str, because: str, blocks: list[Block]) -> Written:
     """An email of the program's own, to somebody who works with this shop: nothing in it to unsubscribe from."""
-    frame = LetterFrame(
+    frame = EmailFrame(
         shop=shop.name,
         subject=subject,
         preview=because,

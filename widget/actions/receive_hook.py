@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import UnknownShop
 from widget.actions.fetch_certificate import fetch_certificate
 from widget.domain.delivery import BadSignature, Delivery
-from widget.mail.reports.carriers import CARRIERS, Fetch
+from widget.email.reports.carriers import CARRIERS, Fetch
 from widget.nudges import WEBHOOKS, nudge
 from widget.seals import WEBHOOK_SECRET, Forged
 from widget.services import Services

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from widget.domain.gatekeeper import UNSUBSCRIBED
 from widget.domain.order import ConsentEvent
-from widget.mail.message import BadAddress, checked_address
+from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,
@@ -27,7 +27,7 @@ SOURCE = "store"
 
 
 def record_consent(services: Services, session: Session, shop: Shop, event: ConsentEvent) -> None:
-    """A no counts at once, for letters that wait as well, under every address of the person that we know of. A yes
+    """A no counts at once, for emails that wait as well, under every address of the person that we know of. A yes
     counts for the address it names, unless the person said no to us.
 
     Told late or twice: the newest by the store's own clock counts.
@@ -47,7 +47,7 @@ def record_consent(services: Services, session: Session, shop: Shop, event: Cons
 
 def _granted(services: Services, session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> None:
     if not address_hash or suppressed(session, shop.id, address_hash):
-        return  # Contradictory consent is a no; who wants letters again says so on our own page.
+        return  # Contradictory consent is a no; who wants emails again says so on our own page.
     email, at = checked_address(event.email), services.now()
     contact = contact_for(session, shop_id=shop.id, address_hash=address_hash, email=email, locale="", at=at)
     if consent_state(session, contact.id, MARKETING) != WITHDRAWN and not _told_later(session, contact, event):

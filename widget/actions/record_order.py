@@ -1,4 +1,4 @@
-"""Fold what a store says of an order into its row, and plan its letters."""
+"""Fold what a store says of an order into its row, and plan its emails."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from widget.actions.plan_letters import VISIT_OF, plan_order_letters
+from widget.actions.plan_emails import VISIT_OF, plan_order_emails
 from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.engine.evaluation import screen
 from widget.domain.gatekeeper import ERASED
 from widget.domain.order import REFUNDED, OrderEvent, agreed, earliest, kept_lines
 from widget.domain.pack import ENDS_EARLY
-from widget.mail.message import BadAddress, checked_address
+from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, contact_for, suppressed
 from widget.storage.orders import FORGOTTEN, Order, order_by_external_id
@@ -25,7 +25,7 @@ from widget.storage.tallies import BOUGHT, TallyKey, add_tallies
 
 
 def record_order(services: Services, session: Session, shop: Shop, event: OrderEvent) -> Order:
-    """Fold one event into its order and plan letters, in the caller's transaction."""
+    """Fold one event into its order and plan emails, in the caller's transaction."""
     event = replace(event, email=_usable(event.email))
     if _erased(services, session, shop, event):
         event = _without_person(event)
@@ -39,8 +39,8 @@ def record_order(services: Services, session: Session, shop: Shop, event: OrderE
     if fold(order, event, email_now=contact.email if contact else ""):
         _link_contact(services, session, shop, order, event)
     _note_red_flag(services, session, shop, order, event)
-    session.flush()  # The letters below need the order's id.
-    plan_order_letters(services, session, shop, order, visit=event.visit)
+    session.flush()  # The emails below need the order's id.
+    plan_order_emails(services, session, shop, order, visit=event.visit)
     return order
 
 
@@ -152,7 +152,7 @@ def _fold_refunds(order: Order, event: OrderEvent) -> None:
 
 
 def _link_contact(services: Services, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
-    """The address may be set right later: the newest told counts, for letters that have not gone."""
+    """The address may be set right later: the newest told counts, for emails that have not gone."""
     email = event.email
     contact = contact_for(
         session,
@@ -166,7 +166,7 @@ def _link_contact(services: Services, session: Session, shop: Shop, order: Order
 
 
 def _note_red_flag(services: Services, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
-    """Of the answers behind a visit only this much stays with the order: whether product letters may follow.
+    """Of the answers behind a visit only this much stays with the order: whether product emails may follow.
 
     Today's safety counts as well as that of the day; a visit we know nothing of may have been a red flag.
     """

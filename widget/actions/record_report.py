@@ -1,4 +1,4 @@
-"""Note what carriers report of our letters: who is not written to any more, and what became of each letter."""
+"""Note what carriers report of our emails: who is not written to any more, and what became of each email."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from widget.actions.send_letter import settle
+from widget.actions.send_email import settle
+from widget.domain.email import BOUNCED, COMPLAINED, TRANSITIONS
+from widget.domain.email import DELIVERED as EMAIL_DELIVERED
 from widget.domain.feedback import COMPLAINT, DELIVERED, HARD, LOOKED_AT, UNSUBSCRIBED, Report, suppressed_for
 from widget.domain.gatekeeper import UNSUBSCRIBED as SAID_NO
-from widget.domain.letter import BOUNCED, COMPLAINED, TRANSITIONS
-from widget.domain.letter import DELIVERED as LETTER_DELIVERED
-from widget.mail.message import BadAddress, checked_address
+from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, suppress
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.mail_reports import add_report, last_reports
 from widget.storage.shops import Shop
 
-_LETTER_STATE = {HARD: BOUNCED, COMPLAINT: COMPLAINED, DELIVERED: LETTER_DELIVERED}
+_EMAIL_STATE = {HARD: BOUNCED, COMPLAINT: COMPLAINED, DELIVERED: EMAIL_DELIVERED}
 
 
 def record_reports(services: Services, session: Session, shop: Shop, reports: Iterable[Report]) -> None:
@@ -29,8 +29,8 @@ def record_reports(services: Services, session: Session, shop: Shop, reports: It
 
 
 def _record(services: Services, session: Session, shop: Shop, report: Report) -> None:
-    letter = _letter(session, shop, report)
-    address_hash = _address_hash(services, session, shop, report, letter)
+    email = _email(session, shop, report)
+    address_hash = _address_hash(services, session, shop, report, email)
     if not address_hash:
         return
     now = services.now()
@@ -42,24 +42,24 @@ def _record(services: Services, session: Session, shop: Shop, report: Report) ->
     reason = SAID_NO if report.kind == UNSUBSCRIBED else reason
     if reason:
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now)
-    state = _LETTER_STATE.get(report.kind)
-    if letter is not None and state and state in TRANSITIONS[letter.state]:
-        settle(services, letter, state, "told by the carrier")
+    state = _EMAIL_STATE.get(report.kind)
+    if email is not None and state and state in TRANSITIONS[email.state]:
+        settle(services, email, state, "told by the carrier")
 
 
-def _letter(session: Session, shop: Shop, report: Report) -> Letter | None:
-    """The letter with this Message-ID, if it is one of this shop."""
+def _email(session: Session, shop: Shop, report: Report) -> Email | None:
+    """The email with this Message-ID, if it is one of this shop."""
     if not report.message_id:
         return None
     wanted = {report.message_id, f"<{report.message_id.strip('<>')}>"}
-    query = select(Letter).where(Letter.message_id.in_(wanted), Letter.shop_id == shop.id)
+    query = select(Email).where(Email.message_id.in_(wanted), Email.shop_id == shop.id)
     return session.scalar(query.limit(1).with_for_update())
 
 
-def _address_hash(services: Services, session: Session, shop: Shop, report: Report, letter: Letter | None) -> str:
-    """Of the letter's own contact where it is known: a report may name an address that mail was passed on to."""
-    if letter is not None:
-        return session.get_one(Contact, letter.contact_id).address_hash
+def _address_hash(services: Services, session: Session, shop: Shop, report: Report, email: Email | None) -> str:
+    """Of the email's own contact where it is known: a report may name an address that mail was passed on to."""
+    if email is not None:
+        return session.get_one(Contact, email.contact_id).address_hash
     try:
         return services.seals.address_hash(shop.slug, checked_address(report.email)) if report.email else ""
     except BadAddress:

@@ -10,8 +10,8 @@ from typing import cast
 
 from sqlalchemy import update
 
-from widget.mail.carrier import Later, Never, Unclear
-from widget.mail.message import POLICY
+from widget.email.carrier import Later, Never, Unclear
+from widget.email.message import POLICY
 from widget.seals import OUTBOX, Forged
 from widget.services import Services
 from widget.storage.outbox import (
@@ -86,7 +86,7 @@ def _handed_over(services: Services, recipient: str, content: bytes, attempts: i
 
 def _may_send(services: Services) -> bool:
     """Whether the provider's rate leaves room for one more."""
-    limit = services.settings.most_letters
+    limit = services.settings.most_emails
     if limit is None:
         return True
     most, seconds = limit

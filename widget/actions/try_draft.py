@@ -1,4 +1,4 @@
-"""A draft as shoppers would meet it: its quiz, its results with the whole trace, its letters. Nothing is recorded."""
+"""A draft as shoppers would meet it: its quiz, its results with the whole trace, its emails. Nothing is recorded."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 from widget.actions.errors import ActionError
 from widget.actions.queue_message import TEST, queue_message
 from widget.actions.result_links import result_setting
-from widget.actions.write_letter import compose_letter
+from widget.actions.write_email import compose_email
 from widget.content.languages import locale_for
 from widget.content.reader import read_files
 from widget.coverage.sample import pair_answers
+from widget.domain.email import TRANSACTIONAL
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.shelf import Shelf
 from widget.domain.engine.trace import trace, why_not
-from widget.domain.letter import TRANSACTIONAL
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import build_result
+from widget.email.content import EmailFrame, Written
 from widget.live import Served
-from widget.mail.letter import LetterFrame, Written
 from widget.services import Services
 from widget.storage.catalogue import catalogue
 from widget.storage.drafts import Draft
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.people import Person
 from widget.storage.shops import Shop
@@ -78,7 +78,7 @@ def try_answers(
 
 
 def sample_answers(served: Served) -> dict[str, dict[str, list[str]]]:
-    """Answers for each outcome that the draft has, to look at letters with."""
+    """Answers for each outcome that the draft has, to look at emails with."""
     rules, shelf = served.engine.rules, served.engine.shelf
     found: dict[str, dict[str, list[str]]] = {}
     for answers in pair_answers(rules).answers:
@@ -86,35 +86,35 @@ def sample_answers(served: Served) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def preview_letter(
-    services: Services, served: Served, letter: str, *, outcome: str = "products", sku: str = "", locale: str = ""
-) -> tuple[Written, LetterFrame, str]:
-    """(the letter, its frame, why it would not be sent at all; empty when it would).
+def preview_email(
+    services: Services, served: Served, email: str, *, outcome: str = "products", sku: str = "", locale: str = ""
+) -> tuple[Written, EmailFrame, str]:
+    """(the email, its frame, why it would not be sent at all; empty when it would).
 
     Raises NoContent, CannotWrite, TooLarge.
     """
     pack = served.engine.rules.pack
-    use = next(((s, step) for s in pack.sequences for step in s.steps if step.letter == letter), None)
+    use = next(((s, step) for s in pack.sequences for step in s.steps if step.email == email), None)
     ordered = use is None or use[0].trigger.startswith("order.")
     kind = use[0].kind if use else TRANSACTIONAL
     products = served.engine.rules.products
     sku = sku if sku in served.engine.rules.place else products[0].sku if products else ""
     order = Order(number="1042", lines=[{"sku": sku, "quantity": 1}], accepts_marketing=True) if ordered else None
-    row = Letter(
+    row = Email(
         id=0,
         contact_id=0,
         order_id=0 if ordered else None,
         quiz=served.quiz,
         version=served.version,
-        letter=letter,
+        template=email,
         kind=kind,
         locale=locale,
         result_code="" if ordered else "preview",
     )
     answers = sample_answers(served).get(outcome)
-    written, frame = compose_letter(services, served, row, order, answers if ordered else None)
+    written, frame = compose_email(services, served, row, order, answers if ordered else None)
     stopped = outcome in ENDS_EARLY and ordered
-    told = "These answers are a red flag: after them this letter is not sent." if stopped else ""
+    told = "These answers are a red flag: after them this email is not sent." if stopped else ""
     return written, frame, told
 
 

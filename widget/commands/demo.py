@@ -24,7 +24,7 @@ def demo() -> None:
 def load(days: int, visits: int, again: bool, json_out: bool) -> None:
     """Invent believable traffic for the demo store, to look at in the console: this month, and the one before.
 
-    Visits, answers, orders and letters of people who do not exist; nothing is sent to anybody.
+    Visits, answers, orders and emails of people who do not exist; nothing is sent to anybody.
     """
     with opened_services() as services, progress_bar("visits", "visit") as progress:
         loaded = load_demo(services, days=days, number=visits, again=again, progress=progress)
@@ -36,6 +36,6 @@ def load(days: int, visits: int, again: bool, json_out: bool) -> None:
     else:
         click.echo(
             f"{loaded.visits:,} visits, {loaded.completed:,} completed quizzes ({loaded.responses:,} of them kept as "
-            f"responses), {loaded.orders:,} orders, {loaded.letters:,} letters.\n"
+            f"responses), {loaded.orders:,} orders, {loaded.emails:,} emails.\n"
             f"Look at them under {public_url}/console/ , Results."
         )

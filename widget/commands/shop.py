@@ -32,7 +32,7 @@ shop.add_command(import_feed_command)
 @click.argument("slug")
 @click.option("--name", required=True, help="The name people read.")
 @click.option("--url", default="", help="The store's own address.")
-@click.option("--postal-address", default="", help="Stands in each letter, as the law asks.")
+@click.option("--postal-address", default="", help="Stands in each email, as the law asks.")
 @click.option("--timezone", default="UTC", show_default=True)
 def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> None:
     """Add a shop, with a fresh hook secret."""
@@ -115,7 +115,7 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
 @click.argument("sku")
 @click.option("--reason", required=True, help="Why, for whoever asks later.")
 def withhold(slug: str, sku: str, reason: str) -> None:
-    """Keep a product out of every result and letter, old links included, within 5 s."""
+    """Keep a product out of every result and email, old links included, within 5 s."""
     with opened_services() as services:
         change_product(services, shop=slug, sku=sku, blocked=True, reason=reason)
     click.echo(f"{sku} is withheld.")

@@ -1,4 +1,4 @@
-"""recovery-quiz letters simulate: which letters an order would lead to, and when."""
+"""recovery-quiz emails simulate: which emails an order would lead to, and when."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import click
 import orjson
 
 from widget.actions.errors import ActionError
-from widget.actions.simulate_letters import order_in, simulate_letters
+from widget.actions.simulate_emails import order_in, simulate_emails
 from widget.commands.opening import opened_services
 from widget.commands.reading import read_or_refuse, sound_pack
+from widget.domain.email import SENDING
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.live import Engine
-from widget.domain.letter import SENDING
 from widget.domain.schedule import known_zone
 from widget.domain.simulation import Simulated
 from widget.storage.content import live_quizzes
@@ -31,7 +31,7 @@ from widget.storage.shops import shop_by_slug
 @click.option("--shop", help="Or the live content of a shop, with its quiet hours.")
 @click.option("--quiz", help="Which quiz of the shop; its first, if left out.")
 @click.option("--zone", help="The recipient's time zone, where the order names none.")
-@click.option("--marketing/--no-marketing", default=None, help="Whether they want letters; as the order says.")
+@click.option("--marketing/--no-marketing", default=None, help="Whether they want emails; as the order says.")
 @click.option("--health-data", is_flag=True, help="They agreed to have their answers used.")
 @click.option("--json", "as_json", is_flag=True)
 def simulate(
@@ -46,14 +46,14 @@ def simulate(
     health_data: bool,
     as_json: bool,
 ) -> None:
-    """List each letter with its local time, or the reason it would not go. Nothing is sent or stored."""
+    """List each email with its local time, or the reason it would not go. Nothing is sent or stored."""
     if (pack is None) == (shop is None):
         raise click.UsageError("give --pack FOLDER or --shop SHOP")
     engine, shop_zone, quiet = _from_files(pack) if pack else _from_shop(shop or "", quiz)
     zone = known_zone(zone or "", shop_zone)
     try:
         order = order_in(order_file.read_bytes())
-        found = simulate_letters(
+        found = simulate_emails(
             engine,
             order,
             _moment(start, zone),
@@ -72,7 +72,7 @@ def simulate(
         return
     click.echo(f"Times on the clocks of {local.key}.")
     for row in rows:
-        click.echo(f"{row['local'] or '–':<22} {row['letter']:<14} {row['said']}")
+        click.echo(f"{row['local'] or '–':<22} {row['email']:<14} {row['said']}")
     if not rows:
         click.echo("No sequence concerns this order.")
 
@@ -106,7 +106,7 @@ def _row(each: Simulated, zone: ZoneInfo) -> dict[str, Any]:
     put_off = f" (put off: {', '.join(each.deferred)})" if each.deferred else ""
     said = "goes" if each.verdict == SENDING else f"{each.verdict}: {each.reason}"
     return {
-        "letter": each.letter,
+        "email": each.email,
         "sequence": each.sequence,
         "step": each.step,
         "kind": each.kind,

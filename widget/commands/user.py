@@ -10,7 +10,7 @@ from widget.actions.errors import UnknownShop
 from widget.commands.opening import opened_services
 from widget.commands.reports import as_json
 from widget.domain.roles import OWNER, ROLES
-from widget.mail.message import BadAddress
+from widget.email.message import BadAddress
 
 
 @click.group()

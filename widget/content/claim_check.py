@@ -78,11 +78,11 @@ def _attributes(pack: Pack, locale: str) -> dict[str, str]:
 
 
 def _is_product_subject(pack: Pack, key: str) -> bool:
-    """The subject and the preview of a letter about what was bought; its body is looked at sentence by sentence."""
+    """The subject and the preview of an email about what was bought; its body is looked at sentence by sentence."""
     if not key.endswith((".subject", ".preview")):
         return False
-    letter = pack.letter_by_id.get(key.split(".")[1]) if key.startswith("letters.") else None
-    return letter is not None and ("product." in letter.body or "[[product-picture]]" in letter.body)
+    email = pack.email_by_id.get(key.split(".")[1]) if key.startswith("emails.") else None
+    return email is not None and ("product." in email.body or "[[product-picture]]" in email.body)
 
 
 def _contents(products: Iterable[Product]) -> Contents:

@@ -1,4 +1,4 @@
-"""A pack's files as records that can be edited one by one: questions, mapping rows, tips, letters, translations …
+"""A pack's files as records that can be edited one by one: questions, mapping rows, tips, emails, translations …
 
 Records are plain data as the files hold it (texts, lists and tables of texts), whether or not they are sound: what is
 wrong with them is told by reading the files, not here. A change is a list of steps, each with the record before and
@@ -27,8 +27,8 @@ Records = dict[str, Data]
 """Record by id, in the order of the file."""
 
 MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT = "mapping", "question", "intro", "triage", "exclusion", "product"
-TIP, LETTER, SEQUENCE, PACK, ACCEPTANCE, TEXT = "tip", "letter", "sequence", "pack", "acceptance", "text"
-KINDS = (MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT, TIP, LETTER, SEQUENCE, PACK, ACCEPTANCE)
+TIP, EMAIL, SEQUENCE, PACK, ACCEPTANCE, TEXT = "tip", "email", "sequence", "pack", "acceptance", "text"
+KINDS = (MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT, TIP, EMAIL, SEQUENCE, PACK, ACCEPTANCE)
 """And ``text.es`` for translations into a language."""
 SINGLE = frozenset({INTRO, PACK})
 FIRST = ""
@@ -85,7 +85,7 @@ def record_hash(record: Data | None) -> str:
 
 def id_of(kind: str, record: Data | None) -> str | None:
     """The id that a record of this kind says it has; None for kinds whose id stands outside of the record."""
-    if record is None or kind in SINGLE or kind in (TIP, LETTER) or kind.startswith(f"{TEXT}."):
+    if record is None or kind in SINGLE or kind in (TIP, EMAIL) or kind.startswith(f"{TEXT}."):
         return None
     if kind == ACCEPTANCE:
         return " ".join((record.get("rule", ""), record.get("key", ""), record.get("locale", "en")))
@@ -99,8 +99,8 @@ def records_of(files: PackFiles, kind: str) -> Records:
     """All records of a kind, by id, in order. Rows without an id, or with one twice, get a number behind it."""
     if kind == TIP:
         return {name[5:-3]: _tip(files[name]) for name in sorted(files) if name.startswith("tips/")}
-    if kind == LETTER:
-        return _letters(files)
+    if kind == EMAIL:
+        return _emails(files)
     if kind == MAPPING:
         return _by_id(kind, [_cells(row) for _, row in mapping_rows(files.get("mappings.csv"), lambda *_: None)])
     if kind.startswith(f"{TEXT}."):
@@ -121,7 +121,7 @@ _HOMES: dict[str, tuple[str, str | None]] = {
     TRIAGE: ("safety.yaml", "triage"),
     EXCLUSION: ("safety.yaml", "exclusions"),
     PRODUCT: ("products.yaml", None),
-    SEQUENCE: ("letters/sequences.yaml", "sequences"),
+    SEQUENCE: ("emails/sequences.yaml", "sequences"),
     ACCEPTANCE: ("claims.yaml", "accepted"),
 }
 
@@ -162,18 +162,18 @@ def _tip(text: str) -> Data:
     return {**data, "body": (text[front.end() :] if front else text).strip("\n")}
 
 
-def _letters(files: PackFiles) -> Records:
+def _emails(files: PackFiles) -> Records:
     found: Records = {}
     for name in sorted(files):
         parts = name.split("/")
-        if parts[0] != "letters" or len(parts) != 3:
+        if parts[0] != "emails" or len(parts) != 3:
             continue
-        letter = found.setdefault(parts[1], {"subject": "", "preview": "", "body": "", "markup": "md"})
+        email = found.setdefault(parts[1], {"subject": "", "preview": "", "body": "", "markup": "md"})
         if parts[2] == "subject.txt":
             lines = [line.strip() for line in files[name].strip().split("\n")]
-            letter["subject"], letter["preview"] = lines[0], lines[1] if len(lines) > 1 else ""
+            email["subject"], email["preview"] = lines[0], lines[1] if len(lines) > 1 else ""
         else:
-            letter["body"], letter["markup"] = files[name].strip("\n"), parts[2].removeprefix("body.")
+            email["body"], email["markup"] = files[name].strip("\n"), parts[2].removeprefix("body.")
     return found
 
 
@@ -185,8 +185,8 @@ def with_records(files: PackFiles, kind: str, records: Records) -> PackFiles:
     if kind == TIP:
         rest = {name: text for name, text in files.items() if not name.startswith("tips/")}
         return {**rest, **{f"tips/{name}.md": _tip_text(each) for name, each in records.items()}}
-    if kind == LETTER:
-        return _with_letters(files, records)
+    if kind == EMAIL:
+        return _with_emails(files, records)
     if kind == MAPPING:
         return {**files, "mappings.csv": _mapping_text(records.values())}
     if kind.startswith(f"{TEXT}."):
@@ -216,12 +216,12 @@ def _tip_text(tip: Data) -> str:
     return f"---\n{yaml_text(front)}---\n{tip.get('body', '')}\n"
 
 
-def _with_letters(files: PackFiles, records: Records) -> PackFiles:
-    kept = {name: text for name, text in files.items() if not re.fullmatch(r"letters/[^/]+/.+", name)}
-    for name, letter in records.items():
-        preview = f"{letter['preview']}\n" if letter.get("preview") else ""
-        kept[f"letters/{name}/subject.txt"] = f"{letter.get('subject', '')}\n{preview}"
-        kept[f"letters/{name}/body.{letter.get('markup', 'md')}"] = letter.get("body", "") + "\n"
+def _with_emails(files: PackFiles, records: Records) -> PackFiles:
+    kept = {name: text for name, text in files.items() if not re.fullmatch(r"emails/[^/]+/.+", name)}
+    for name, email in records.items():
+        preview = f"{email['preview']}\n" if email.get("preview") else ""
+        kept[f"emails/{name}/subject.txt"] = f"{email.get('subject', '')}\n{preview}"
+        kept[f"emails/{name}/body.{email.get('markup', 'md')}"] = email.get("body", "") + "\n"
     return kept
 
 
@@ -315,11 +315,11 @@ def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()
 
 
 def _same_texts(before: PackFiles, after: PackFiles, kind: str) -> bool:
-    """Whether the files that hold this kind read the same to the letter: then nothing needs to be understood."""
+    """Whether the files that hold this kind read the same to the email: then nothing needs to be understood."""
     if kind.startswith(f"{TEXT}."):
         start = f"locales/{kind[5:]}.yaml"
     else:
-        start = {MAPPING: "mappings.csv", PACK: "pack.yaml", TIP: "tips/", LETTER: "letters/"}.get(kind, "")
+        start = {MAPPING: "mappings.csv", PACK: "pack.yaml", TIP: "tips/", EMAIL: "emails/"}.get(kind, "")
         start = start or _HOMES[kind][0]
     return {k: v for k, v in before.items() if k.startswith(start)} == {
         k: v for k, v in after.items() if k.startswith(start)

@@ -16,7 +16,7 @@ MOST_BYTES = 8_000_000
 REQUIRED = ("pack.yaml", "quiz.yaml", "safety.yaml", "mappings.csv", "products.yaml")
 _KNOWN = re.compile(
     r"pack\.yaml|claims\.yaml|quiz\.yaml|safety\.yaml|mappings\.csv|products\.yaml|README\.md|tips/[a-z0-9-]+\.md"
-    r"|letters/sequences\.yaml|letters/[a-z0-9-]+/(subject\.txt|body\.mjml|body\.md)|locales/[A-Za-z0-9-]+\.yaml"
+    r"|emails/sequences\.yaml|emails/[a-z0-9-]+/(subject\.txt|body\.mjml|body\.md)|locales/[A-Za-z0-9-]+\.yaml"
 )
 
 

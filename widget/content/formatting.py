@@ -15,7 +15,7 @@ from widget.domain.target import TargetError, format_targets, parse_targets
 
 _CONDITIONS = frozenset({"when", "show_if"})
 _TARGETS = frozenset({"exclude", "from"})
-_FILES = ("quiz.yaml", "safety.yaml", "pack.yaml", "letters/sequences.yaml")
+_FILES = ("quiz.yaml", "safety.yaml", "pack.yaml", "emails/sequences.yaml")
 
 
 def formatted_files(files: PackFiles) -> PackFiles:

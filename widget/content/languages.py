@@ -1,7 +1,7 @@
 """Languages of a pack: every text by a stable key, and the pack as it reads in another language.
 
 Keys follow the files: ``quiz.area.options.calves.text``, ``safety.fever.body``, ``mappings.calves-roll.reason``,
-``products.CREAM-60.warnings.1``, ``tips.massage.body``, ``letters.result.subject``. Lists count from 1.
+``products.CREAM-60.warnings.1``, ``tips.massage.body``, ``emails.result.subject``. Lists count from 1.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from widget.content.prose import markdown_html
-from widget.domain.letter import Sequence
-from widget.domain.pack import Advice, Comparison, Evidence, LetterText, Pack, Tip, Triage
+from widget.domain.email import Sequence
+from widget.domain.pack import Advice, Comparison, EmailText, Evidence, Pack, Tip, Triage
 from widget.domain.problem import WARNING, Problem, nearest
 from widget.domain.product import Product
 from widget.domain.quiz import Option, Question, Quiz
@@ -147,7 +147,7 @@ def _turned(pack: Pack, turn: Turn) -> Pack:
         mappings=tuple(replace(row, reason=one(f"mappings.{row.id}.reason", row.reason)) for row in pack.mappings),
         products=tuple(_product(each, one, many) for each in pack.products),
         tips=tuple(_tip(each, one) for each in pack.tips),
-        letters=tuple(_letter(each, one) for each in pack.letters),
+        emails=tuple(_email(each, one) for each in pack.emails),
         sequences=tuple(_sequence(each, one) for each in pack.sequences),
     )
 
@@ -225,14 +225,14 @@ def _evidence(evidence: Evidence, key: str, one: One) -> Evidence:
     return replace(evidence, **said)
 
 
-def _letter(letter: LetterText, one: One) -> LetterText:
-    named = {name: one(f"letters.{letter.id}.{name}", getattr(letter, name)) for name in ("subject", "preview", "body")}
-    return replace(letter, **named)
+def _email(email: EmailText, one: One) -> EmailText:
+    named = {name: one(f"emails.{email.id}.{name}", getattr(email, name)) for name in ("subject", "preview", "body")}
+    return replace(email, **named)
 
 
 def _sequence(sequence: Sequence, one: One) -> Sequence:
     steps = tuple(
-        replace(step, subject_b=one(f"letters.{step.letter}.{sequence.id}.{step.id}.subject_b", step.subject_b))
+        replace(step, subject_b=one(f"emails.{step.email}.{sequence.id}.{step.id}.subject_b", step.subject_b))
         for step in sequence.steps
     )
     return replace(sequence, steps=steps)

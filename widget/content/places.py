@@ -28,9 +28,9 @@ def place_of(pack: Pack, key: str) -> Place:
         return ("products.yaml", _at(pack.products, "sku", sku), *_counted(within))
     if file == "tips":
         return (f"tips/{parts[0]}.md", *_counted(parts[1:]))
-    if file == "letters":
+    if file == "emails":
         name = "subject.txt" if parts[-1] in ("subject", "preview") else f"body.{_markup(pack, parts[0])}"
-        return (f"letters/{parts[0]}/{name}",)
+        return (f"emails/{parts[0]}/{name}",)
     return _head(parts)
 
 
@@ -59,5 +59,5 @@ def _at(records: Sequence[Any], name: str, value: str) -> int:
     return next((at for at, each in enumerate(records) if getattr(each, name) == value), 0)
 
 
-def _markup(pack: Pack, letter: str) -> str:
-    return next((each.markup for each in pack.letters if each.id == letter), "md")
+def _markup(pack: Pack, email: str) -> str:
+    return next((each.markup for each in pack.emails if each.id == email), "md")

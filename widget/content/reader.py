@@ -30,9 +30,9 @@ from widget.content.schemas import (
     TranslationSchema,
     TriageSchema,
 )
-from widget.domain.letter import Sequence
+from widget.domain.email import Sequence
 from widget.domain.naming import naming_problems
-from widget.domain.pack import LetterText, Pack, ResultRules, Slot, Tip, Translation
+from widget.domain.pack import EmailText, Pack, ResultRules, Slot, Tip, Translation
 from widget.domain.problem import ERROR, WARNING, Problem, weighed
 from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
 
@@ -157,7 +157,7 @@ class _Reader:
             products=self._products(),
             tips=tuple(self._tips()),
             sequences=self._sequences(),
-            letters=tuple(self._letters()),
+            emails=tuple(self._emails()),
             translations=dict(self._translations()),
             accepted=self._accepted(),
         )
@@ -195,7 +195,7 @@ class _Reader:
         return self._listed(AcceptanceSchema(), rows, ("claims.yaml", "accepted"))
 
     def _sequences(self) -> tuple[Sequence, ...]:
-        name = "letters/sequences.yaml"
+        name = "emails/sequences.yaml"
         if name not in self.files:
             return ()
         loaded = self.record(SequencesFileSchema(), self.table(name), (name,))
@@ -221,7 +221,7 @@ class _Reader:
         self.trees[name] = rows
         return self._listed(MappingSchema(), rows, (name,))
 
-    # Tips and letters --------------------------------------------------------------------------------
+    # Tips and emails --------------------------------------------------------------------------------
 
     def _tips(self) -> Iterator[Tip]:
         for name in sorted(self.files):
@@ -238,18 +238,18 @@ class _Reader:
             body = self.files[name][front.end() :].strip("\n")
             yield Tip(tip_id, body=body, body_html=markdown_html(body), **(loaded or {"title": tip_id}))
 
-    def _letters(self) -> Iterator[LetterText]:
-        folders = sorted({name.split("/")[1] for name in self.files if re.fullmatch(r"letters/[^/]+/.+", name)})
-        for letter in folders:
-            subject = self.files.get(f"letters/{letter}/subject.txt")
-            markup = "mjml" if f"letters/{letter}/body.mjml" in self.files else "md"
-            body = self.files.get(f"letters/{letter}/body.{markup}")
+    def _emails(self) -> Iterator[EmailText]:
+        folders = sorted({name.split("/")[1] for name in self.files if re.fullmatch(r"emails/[^/]+/.+", name)})
+        for email in folders:
+            subject = self.files.get(f"emails/{email}/subject.txt")
+            markup = "mjml" if f"emails/{email}/body.mjml" in self.files else "md"
+            body = self.files.get(f"emails/{email}/body.{markup}")
             for name, text in (("subject.txt", subject), (f"body.{markup}", body)):
                 if text is None or not text.strip():
-                    message = f"letter '{letter}' has no {name}"
-                    self.problems.append(Problem(ERROR, (f"letters/{letter}/{name}",), "missing_file", message))
+                    message = f"email '{email}' has no {name}"
+                    self.problems.append(Problem(ERROR, (f"emails/{email}/{name}",), "missing_file", message))
             lines = [line.strip() for line in (subject or "").strip().split("\n")]
-            yield LetterText(letter, lines[0], lines[1] if len(lines) > 1 else "", (body or "").strip("\n"), markup)
+            yield EmailText(email, lines[0], lines[1] if len(lines) > 1 else "", (body or "").strip("\n"), markup)
 
     def _translations(self) -> Iterator[tuple[str, dict[str, Translation]]]:
         schema = TranslationSchema()

@@ -7,9 +7,9 @@ from typing import Any
 
 from widget.content.editing import (
     ACCEPTANCE,
+    EMAIL,
     EXCLUSION,
     INTRO,
-    LETTER,
     MAPPING,
     PACK,
     PRODUCT,
@@ -29,7 +29,7 @@ _LISTS = {
     ("quiz.yaml", "questions"): QUESTION,
     ("safety.yaml", "triage"): TRIAGE,
     ("safety.yaml", "exclusions"): EXCLUSION,
-    ("letters/sequences.yaml", "sequences"): SEQUENCE,
+    ("emails/sequences.yaml", "sequences"): SEQUENCE,
     ("claims.yaml", "accepted"): ACCEPTANCE,
 }
 
@@ -64,9 +64,9 @@ def _by_file(file: str, rest: list[str]) -> Spot:
     folder, _, name = file.partition("/")
     if folder == "tips":
         return TIP, name.removesuffix(".md"), ".".join(rest) or "body"
-    if folder == "letters":
-        letter, _, part = name.partition("/")
-        return LETTER, letter, "subject" if part == "subject.txt" else "body"
+    if folder == "emails":
+        email, _, part = name.partition("/")
+        return EMAIL, email, "subject" if part == "subject.txt" else "body"
     if folder == "locales":
         return f"{TEXT}.{name.removesuffix('.yaml')}", rest[0] if rest else "", "text"
     return PACK, PACK, ".".join(rest)

@@ -23,7 +23,7 @@ from widget.content.fields import (
     Word,
 )
 from widget.domain.condition import RESERVED
-from widget.domain.letter import MARKETING, TRANSACTIONAL, TRIGGERS, After, Sequence, Step
+from widget.domain.email import MARKETING, TRANSACTIONAL, TRIGGERS, After, Sequence, Step
 from widget.domain.pack import (
     DEMOTE,
     EFFECTS,
@@ -309,7 +309,7 @@ class AfterSchema(Record):
 class StepSchema(Record):
     make = Step
     id = Id(required=True)
-    letter = Word(required=True)
+    email = Word(required=True)
     after = fields.Nested(AfterSchema)
     anchor = ByWord(Whole(least=0))
     when = When()

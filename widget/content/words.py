@@ -1,4 +1,4 @@
-"""The words of the widget, the pages and the letters themselves (buttons, labels, errors), by language.
+"""The words of the widget, the pages and the emails themselves (buttons, labels, errors), by language.
 
 Messages that count are in ICU MessageFormat: ``{n, plural, one {# left} other {# left}}``.
 """

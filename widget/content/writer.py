@@ -62,11 +62,11 @@ def canonical_files(pack: Pack, files: PackFiles) -> PackFiles:
         written[f"tips/{tip.id}.md"] = _tip(tip)
     if pack.sequences:
         data = SequencesFileSchema().dump({"sequences": pack.sequences})
-        written["letters/sequences.yaml"] = yaml_text(data)
-    for letter in pack.letters:
-        subject = f"{letter.subject}\n{letter.preview}\n" if letter.preview else f"{letter.subject}\n"
-        written[f"letters/{letter.id}/subject.txt"] = subject
-        written[f"letters/{letter.id}/body.{letter.markup}"] = letter.body + "\n"
+        written["emails/sequences.yaml"] = yaml_text(data)
+    for email in pack.emails:
+        subject = f"{email.subject}\n{email.preview}\n" if email.preview else f"{email.subject}\n"
+        written[f"emails/{email.id}/subject.txt"] = subject
+        written[f"emails/{email.id}/body.{email.markup}"] = email.body + "\n"
     if pack.accepted:
         written["claims.yaml"] = yaml_text({"accepted": _dump(AcceptanceSchema(), pack.accepted)})
     for name, text in files.items():

@@ -1,1 +1,1 @@
-"""The rules: quiz, mapping, result, letter, consent. Pure functions over frozen dataclasses; no I/O, no framework."""
+"""The rules: quiz, mapping, result, email, consent. Pure functions over frozen dataclasses; no I/O, no framework."""

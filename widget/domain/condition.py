@@ -47,7 +47,7 @@ class ConditionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One comparison of a question (or a letter's field) with values."""
+    """One comparison of a question (or an email's field) with values."""
 
     field: str
     operator: str

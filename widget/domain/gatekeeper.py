@@ -1,18 +1,18 @@
-"""Whether a letter may go, at the moment it would go. One function, over the latest state of everything."""
+"""Whether an email may go, at the moment it would go. One function, over the latest state of everything."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED
+from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED
 
 MARKETING_GAP = timedelta(hours=20)
 CAP_WINDOW = timedelta(days=30)
 """What a consent text calls a month."""
 DEFER = "defer"
 STOCK_AGAIN = timedelta(days=1)
-PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_letter_at_a_time", "quiet_hours", "daily_limit"
+PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_email_at_a_time", "quiet_hours", "daily_limit"
 OUT_OF_STOCK, FREQUENCY_CAP = "out_of_stock", "frequency_cap"
 UNSUBSCRIBED, ERASED, ERASURE_PENDING = "unsubscribed", "erased", "erasure_pending"
 SAID_NO = frozenset({UNSUBSCRIBED})
@@ -21,7 +21,7 @@ SAID_NO = frozenset({UNSUBSCRIBED})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known when a letter is about to go. Times are aware moments."""
+    """What is known when an email is about to go. Times are aware moments."""
 
     now: datetime
     valid_until: datetime
@@ -51,7 +51,7 @@ class Facts:
     quiet_until: datetime | None = None
     """The end of the shop's quiet hours, while they last."""
     full_until: datetime | None = None
-    """When the next letters may go, once as many went today as the shop allows."""
+    """When the next emails may go, once as many went today as the shop allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Decision:
 
 
 def decide(facts: Facts) -> Decision:
-    """Send, skip, expire or defer, with the reason. What stops a letter for good is looked at first."""
+    """Send, skip, expire or defer, with the reason. What stops an email for good is looked at first."""
     reason = _stops(facts)
     if reason:
         return Decision(SKIPPED, reason)
@@ -110,7 +110,7 @@ def _may_pass(facts: Facts, *, marketing: bool) -> bool:
 
 
 def _wait_until(facts: Facts) -> tuple[datetime, str] | None:
-    """(until when, why) of what holds a letter back longest; a pause counts before all else."""
+    """(until when, why) of what holds an email back longest; a pause counts before all else."""
     if facts.shop_paused:
         return facts.now + timedelta(hours=1), PAUSED
     waits = [(until, reason) for until, reason in _moments(facts) if until is not None and until > facts.now]

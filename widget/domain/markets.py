@@ -1,4 +1,4 @@
-"""What the law of a market says of letters to buyers who were never asked. Reading notes, no legal advice.
+"""What the law of a market says of emails to buyers who were never asked. Reading notes, no legal advice.
 
 Sources: UK: PECR regulation 22(3), the soft opt-in (address from a sale, own similar products, refusal easy at every
 message; ico.org.uk). EU: directive 2002/58/EC article 13(2), the same. Canada: CASL, implied consent for two years

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from widget.domain.condition import COMPARISONS, SKIPPED, Condition, Term
-from widget.domain.letter import ANCHORS, Step
+from widget.domain.email import ANCHORS, Step
 from widget.domain.pack import BOOST, ENDS_EARLY, EXCLUDE, PIN, Exclusion, Mapping, Pack, Triage
 from widget.domain.paths import always_asked
 from widget.domain.problem import ERROR, FINDINGS, WARNING, Problem, nearest, unknown_text
@@ -19,10 +19,10 @@ from widget.domain.quiz import MULTI, SCALE, Question
 from widget.domain.target import Target, TargetError, parse_targets
 
 Place = tuple[str | int, ...]
-LETTER_FIELDS = (
+EMAIL_FIELDS = (
     "order.contains",
     "order.count",
-    "letter.sent",
+    "email.sent",
     "consent.marketing",
     "consent.health_data",
     "outcome",
@@ -39,7 +39,7 @@ def naming_problems(pack: Pack) -> Iterator[Problem]:
     yield from _mappings(pack)
     yield from _result(pack)
     yield from _words(pack)
-    yield from _letters(pack)
+    yield from _emails(pack)
 
 
 def _unknown(place: Place, what: str, word: str, known: Iterable[str], within: str = "") -> Problem:
@@ -63,12 +63,12 @@ def _duplicates(pack: Pack) -> Iterator[Problem]:
         (("products.yaml",), "sku", list(pack.products)),
         (("pack.yaml", "result", "slots"), "id", list(pack.result.slots)),
         (("pack.yaml", "plan"), "day", list(pack.plan)),
-        (("letters/sequences.yaml", "sequences"), "id", list(pack.sequences)),
+        (("emails/sequences.yaml", "sequences"), "id", list(pack.sequences)),
     ]
     for index, question in enumerate(pack.quiz.questions):
         lists.append((("quiz.yaml", "questions", index, "options"), "id", list(question.options)))
     for index, sequence in enumerate(pack.sequences):
-        lists.append((("letters/sequences.yaml", "sequences", index, "steps"), "id", list(sequence.steps)))
+        lists.append((("emails/sequences.yaml", "sequences", index, "steps"), "id", list(sequence.steps)))
     for place, name, items in lists:
         seen: set[Any] = set()
         for index, item in enumerate(items):
@@ -305,34 +305,34 @@ def _words(pack: Pack) -> Iterator[Problem]:
             yield Problem(WARNING, (f"tips/{tip.id}.md",), "no_evidence", f"tip '{tip.id}' names no source")
 
 
-# Letters ---------------------------------------------------------------------------------------------
+# Emails ---------------------------------------------------------------------------------------------
 
 
-def _letters(pack: Pack) -> Iterator[Problem]:
+def _emails(pack: Pack) -> Iterator[Problem]:
     for index, sequence in enumerate(pack.sequences):
         for at, step in enumerate(sequence.steps):
-            place: Place = ("letters/sequences.yaml", "sequences", index, "steps", at)
-            if step.letter not in pack.letter_by_id:
-                yield _unknown((*place, "letter"), "letter", step.letter, pack.letter_by_id)
+            place: Place = ("emails/sequences.yaml", "sequences", index, "steps", at)
+            if step.email not in pack.email_by_id:
+                yield _unknown((*place, "email"), "email", step.email, pack.email_by_id)
             for event in step.anchor:
                 if event not in ANCHORS:
                     yield _unknown((*place, "anchor"), "event", event, ANCHORS)
             if step.after.at is not None and not _TIME.fullmatch(step.after.at):
                 message = f"'{step.after.at}' is no time of day such as 09:30"
                 yield Problem(ERROR, (*place, "after"), "bad_time", message)
-            yield from _letter_condition(pack, (*place, "when"), step)
+            yield from _email_condition(pack, (*place, "when"), step)
 
 
-def _letter_condition(pack: Pack, place: Place, step: Step) -> Iterator[Problem]:
+def _email_condition(pack: Pack, place: Place, step: Step) -> Iterator[Problem]:
     for term in step.when.terms():
         if term.field in pack.quiz.by_id:
             yield from _term(place, term, pack.quiz.by_id[term.field])
-        elif term.field not in LETTER_FIELDS:
-            yield _unknown(place, "question", term.field, [*pack.quiz.by_id, *LETTER_FIELDS])
-        elif term.field == "letter.sent":
+        elif term.field not in EMAIL_FIELDS:
+            yield _unknown(place, "question", term.field, [*pack.quiz.by_id, *EMAIL_FIELDS])
+        elif term.field == "email.sent":
             for value in term.values:
-                if value not in pack.letter_by_id:
-                    yield _unknown(place, "letter", value, pack.letter_by_id)
+                if value not in pack.email_by_id:
+                    yield _unknown(place, "email", value, pack.email_by_id)
         elif term.field == "order.contains":
             try:
                 yield from _targets(pack, place, parse_targets("|".join(term.values)))

@@ -63,7 +63,7 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConsentEvent:
-    """A store says whether somebody wants its marketing letters: the consent of the moment, not of an order."""
+    """A store says whether somebody wants its marketing emails: the consent of the moment, not of an order."""
 
     at: datetime
     email: str

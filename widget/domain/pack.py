@@ -1,4 +1,4 @@
-"""A content pack: one quiz with its safety, mappings, tips, products and letters."""
+"""A content pack: one quiz with its safety, mappings, tips, products and emails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from widget.domain.condition import ALWAYS, Condition
-from widget.domain.letter import Sequence
+from widget.domain.email import Sequence
 from widget.domain.product import Product
 from widget.domain.quiz import Quiz
 from widget.domain.target import Target
@@ -163,8 +163,8 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class LetterText:
-    """A letter as written: subject, the preview line, and a Markdown or MJML body."""
+class EmailText:
+    """An email as written: subject, the preview line, and a Markdown or MJML body."""
 
     id: str
     subject: str
@@ -218,7 +218,7 @@ class Pack:
     curve: Curve | None = None
     checks: dict[str, str] = field(default_factory=dict)
     sequences: tuple[Sequence, ...] = ()
-    letters: tuple[LetterText, ...] = ()
+    emails: tuple[EmailText, ...] = ()
     translations: dict[str, dict[str, Translation]] = field(default_factory=dict)
     accepted: tuple[Acceptance, ...] = ()
 
@@ -231,8 +231,8 @@ class Pack:
         return {tip.id: tip for tip in self.tips}
 
     @cached_property
-    def letter_by_id(self) -> dict[str, LetterText]:
-        return {letter.id: letter for letter in self.letters}
+    def email_by_id(self) -> dict[str, EmailText]:
+        return {email.id: email for email in self.emails}
 
     @cached_property
     def sequence_by_id(self) -> dict[str, Sequence]:

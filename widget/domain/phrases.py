@@ -40,7 +40,7 @@ class Patterns(tuple[Pattern, ...]):
 
     @cached_property
     def by_first(self) -> tuple[dict[str, list[Pattern]], dict[str, list[tuple[str, Pattern]]]]:
-        """(by whole first word, by the first letters of a first word that is left open)."""
+        """(by whole first word, by the first characters of a first word that is left open)."""
         exact: dict[str, list[Pattern]] = {}
         starts: dict[str, list[tuple[str, Pattern]]] = {}
         for pattern in self:
@@ -90,32 +90,32 @@ NOTHING = Starts([])
 
 
 def plain(text: str) -> str:
-    """As compared: no case, accents or invisible characters; Arabic letters in one form each."""
+    """As compared: no case, accents or invisible characters; Arabic emails in one form each."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
     bare = "".join(each for each in folded if not unicodedata.combining(each))
     return unicodedata.normalize("NFKC", bare).translate(_ARABIC).replace("’", "'")
 
 
 def words_of(text: str, start: int, end: int) -> list[Word]:
-    """The words of a part of a text; letters that stand one by one (p a i n) are one word."""
+    """The words of a part of a text; emails that stand one by one (p a i n) are one word."""
     clean, at = _without_invisible(text, start, end)
     found = [
         (clean[one:other], at[one], at[other - 1] + 1) for each in _WORD.finditer(clean) for one, other in _humps(each)
     ]
     words: list[Word] = []
-    letters: list[tuple[str, int, int]] = []
+    emails: list[tuple[str, int, int]] = []
     for piece in [*found, ("", end, end)]:
-        letter = len(piece[0]) == 1 and piece[0].isalpha()
-        if letter and (not letters or piece[1] - letters[-1][2] <= 1):
-            letters.append(piece)
+        email = len(piece[0]) == 1 and piece[0].isalpha()
+        if email and (not emails or piece[1] - emails[-1][2] <= 1):
+            emails.append(piece)
             continue
-        if len(letters) > 2:
-            spelled = "".join(each[0] for each in letters)
-            words.append(Word(_forms(spelled), letters[0][1], letters[-1][2]))
+        if len(emails) > 2:
+            spelled = "".join(each[0] for each in emails)
+            words.append(Word(_forms(spelled), emails[0][1], emails[-1][2]))
         else:
-            words += [Word(_forms(each[0]), each[1], each[2]) for each in letters]
-        letters = [piece] if letter else []
-        if piece[0] and not letter:
+            words += [Word(_forms(each[0]), each[1], each[2]) for each in emails]
+        emails = [piece] if email else []
+        if piece[0] and not email:
             words.append(Word(_forms(piece[0]), piece[1], piece[2]))
     return words
 
@@ -143,7 +143,7 @@ def _unseen(character: str) -> bool:
 
 
 def mixes_scripts(text: str) -> bool:
-    """Whether a word is made of letters of different scripts, as look-alikes are ("Pаin" with a Cyrillic a)."""
+    """Whether a word is made of characters of different scripts, as look-alikes are ("Pаin" with a Cyrillic a)."""
     for piece in _WORD.findall(text):
         scripts = {unicodedata.name(each, "").split(" ")[0] for each in piece if each.isalpha()}
         if len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1:

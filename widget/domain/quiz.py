@@ -16,7 +16,7 @@ KINDS = (SINGLE, MULTI, SCALE)
 class Option:
     """One answer to choose. ``only`` stands alone ("none of these"); ``short`` is for chips and tables.
 
-    ``uses_per_week``: how often someone who answers so uses a product, for the letter that comes before it is empty.
+    ``uses_per_week``: how often someone who answers so uses a product, for the email that comes before it is empty.
     """
 
     id: str

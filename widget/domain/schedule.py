@@ -1,4 +1,4 @@
-"""When a letter is due, and whether what it looks at holds."""
+"""When an email is due, and whether what it looks at holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from widget.domain.condition import Chosen, Condition, Term
-from widget.domain.letter import ANCHORS, Step
+from widget.domain.email import ANCHORS, Step
 from widget.domain.product import Product
 from widget.domain.quiz import Question
 from widget.domain.target import TargetError, parse_targets
@@ -27,12 +27,12 @@ class Bought:
 
 
 @dataclass(frozen=True, slots=True)
-class LetterFacts:
-    """What letter conditions can look at. ``answers`` is empty without consent to use them."""
+class EmailFacts:
+    """What email conditions can look at. ``answers`` is empty without consent to use them."""
 
     bought: tuple[Bought, ...] = ()
     order_count: int = 0
-    letters_sent: frozenset[str] = frozenset()
+    emails_sent: frozenset[str] = frozenset()
     consents: frozenset[str] = frozenset()
     outcome: str | None = None
     answers: Mapping[str, Chosen] | None = None
@@ -93,7 +93,7 @@ def start_of_day(now: datetime, zone: str) -> datetime:
 
 
 def next_morning(now: datetime, zone: str) -> datetime:
-    """When letters that were too many today are tried again: nobody wants them at midnight."""
+    """When emails that were too many today are tried again: nobody wants them at midnight."""
     local = _local(now, zone)
     return datetime.combine(local.date() + timedelta(days=1), MORNING, local.tzinfo).astimezone(now.tzinfo)
 
@@ -135,22 +135,22 @@ def known_zone(*zones: str) -> str:
     return "UTC"
 
 
-def condition_holds(condition: Condition, facts: LetterFacts) -> bool:
-    """Whether a letter's condition holds; answers that may not be used count as not asked."""
+def condition_holds(condition: Condition, facts: EmailFacts) -> bool:
+    """Whether an email's condition holds; answers that may not be used count as not asked."""
     return any(all(_holds(term, facts) for term in clause) for clause in condition.clauses)
 
 
-def _holds(term: Term, facts: LetterFacts) -> bool:
+def _holds(term: Term, facts: EmailFacts) -> bool:
     return term.holds(_chosen(term, facts))
 
 
-def _chosen(term: Term, facts: LetterFacts) -> Chosen:
+def _chosen(term: Term, facts: EmailFacts) -> Chosen:
     if term.field == "order.contains":
         return frozenset(term.values) if _contains(term, facts.bought) else frozenset({""})
     if term.field == "order.count":
         return frozenset({str(facts.order_count)})
-    if term.field == "letter.sent":
-        return facts.letters_sent or frozenset({""})
+    if term.field == "email.sent":
+        return facts.emails_sent or frozenset({""})
     if term.field.startswith("consent."):
         return frozenset({"yes" if term.field.removeprefix("consent.") in facts.consents else "no"})
     if term.field == "outcome":

@@ -1,4 +1,4 @@
-"""What letters an order would lead to, and when: the same rules as for real ones, played forward."""
+"""What emails an order would lead to, and when: the same rules as for real ones, played forward."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from widget.domain.condition import Chosen
+from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIONAL, Sequence, Step
 from widget.domain.gatekeeper import DEFER, Facts, decide
-from widget.domain.letter import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIONAL, Sequence, Step
-from widget.domain.schedule import Bought, LetterFacts, condition_holds, due_at, quiet_until
+from widget.domain.schedule import Bought, EmailFacts, condition_holds, due_at, quiet_until
 
 MOST_WAITS = 60
 EVENT_OF = {
@@ -56,7 +56,7 @@ class Simulated:
 
     sequence: str
     step: str
-    letter: str
+    email: str
     kind: str
     verdict: str
     reason: str
@@ -72,13 +72,13 @@ class _Planned:
 
 
 def simulate(sequences: tuple[Sequence, ...], case: Case, start: datetime) -> list[Simulated]:
-    """Each letter of each sequence that this case concerns, in the order they would go; what waits stands last."""
+    """Each email of each sequence that this case concerns, in the order they would go; what waits stands last."""
     planned, waiting = [], []
     for sequence, step in _steps(sequences, case):
         moment = _due(sequence, step, case, start)
         if moment is None:
             reason = f"no {sequence.trigger} yet"
-            waiting.append(Simulated(sequence.id, step.id, step.letter, sequence.kind, NOT_YET, reason))
+            waiting.append(Simulated(sequence.id, step.id, step.email, sequence.kind, NOT_YET, reason))
         else:
             planned.append(_Planned(sequence, step, moment))
     found: list[Simulated] = []
@@ -106,9 +106,9 @@ def _due(sequence: Sequence, step: Step, case: Case, start: datetime) -> datetim
 
 
 def _play(each: _Planned, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
-    """One letter, from its due moment until it goes, or does not."""
+    """One email, from its due moment until it goes, or does not."""
     sequence, step = each.sequence, each.step
-    told = Simulated(sequence.id, step.id, step.letter, sequence.kind, SKIPPED, "")
+    told = Simulated(sequence.id, step.id, step.email, sequence.kind, SKIPPED, "")
     ordered = sequence.trigger in EVENT_OF
     now = max(each.due, start)
     deferred: list[str] = []
@@ -132,10 +132,10 @@ def _facts(
     consents |= {"health_data"} if case.health_data else set()
     holds = condition_holds(
         each.step.when,
-        LetterFacts(
+        EmailFacts(
             bought=case.bought if ordered else (),
             order_count=case.order_count,
-            letters_sent=frozenset(one.letter for one in sent),
+            emails_sent=frozenset(one.email for one in sent),
             consents=frozenset(consents),
             outcome=case.outcome,
             answers=case.answers,

@@ -1,4 +1,4 @@
-"""What the results page reads: sums over tallies, counts, orders and letters, never single responses."""
+"""What the results page reads: sums over tallies, counts, orders and emails, never single responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from widget.storage.contacts import MARKETING, WITHDRAWN, Consent
 from widget.storage.content import Publication
-from widget.storage.letters import Letter
+from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.responses import Count
 from widget.storage.tallies import COMPLETED, Tally
@@ -117,28 +117,28 @@ def _with_quiz(query: Any, span: Span, first: date, last: date) -> Any:
     return query.where(Order.quiz_locale == span.locale) if span.locale else query
 
 
-def letters_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
-    """Number by state, by letter, of those sent in these days."""
-    query = select(Letter.letter, Letter.state, func.count()).where(
-        Letter.shop_id == span.shop_id, Letter.quiz == span.quiz, _moments(Letter.sent_at, span.first, span.last)
+def emails_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
+    """Number by state, by email, of those sent in these days."""
+    query = select(Email.template, Email.state, func.count()).where(
+        Email.shop_id == span.shop_id, Email.quiz == span.quiz, _moments(Email.sent_at, span.first, span.last)
     )
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for letter, state, number in session.execute(_split(query, Letter, span).group_by(Letter.letter, Letter.state)):
-        found[letter][state] = number
+    for email, state, number in session.execute(_split(query, Email, span).group_by(Email.template, Email.state)):
+        found[email][state] = number
     return found
 
 
 def unsubscribed(session: Session, span: Span) -> tuple[int, dict[str, int]]:
-    """(people of the whole shop who took back their consent in these days; how many by the last letter they got)."""
+    """(people of the whole shop who took back their consent in these days; how many by the last email they got)."""
     stopped = _stopped(span)
-    fits: list[ColumnElement[bool]] = [Letter.quiz == span.quiz]
+    fits: list[ColumnElement[bool]] = [Email.quiz == span.quiz]
     if span.version is not None:
-        fits.append(Letter.version == span.version)
+        fits.append(Email.version == span.version)
     if span.locale:
-        fits.append(Letter.locale == span.locale)
-    letter = case((and_(*fits), Letter.letter), else_="").label("last_letter")
-    query = select(letter, func.count()).select_from(stopped).outerjoin(Letter, Letter.id == _last_letter(stopped))
-    found = {name: int(number) for name, number in session.execute(query.group_by(letter))}
+        fits.append(Email.locale == span.locale)
+    email = case((and_(*fits), Email.template), else_="").label("last_email")
+    query = select(email, func.count()).select_from(stopped).outerjoin(Email, Email.id == _last_email(stopped))
+    found = {name: int(number) for name, number in session.execute(query.group_by(email))}
     return sum(found.values()), {name: number for name, number in found.items() if name}
 
 
@@ -153,9 +153,9 @@ def _stopped(span: Span) -> Subquery:
     return query.group_by(Consent.contact_id).subquery()
 
 
-def _last_letter(stopped: Subquery) -> ScalarSelect[int]:
-    """The letter that went to somebody last before they said no."""
-    sent = aliased(Letter)
+def _last_email(stopped: Subquery) -> ScalarSelect[int]:
+    """The email that went to somebody last before they said no."""
+    sent = aliased(Email)
     before = select(sent.id).where(sent.contact_id == stopped.c.contact_id, sent.sent_at <= stopped.c.at)
     return before.order_by(sent.sent_at.desc(), sent.id.desc()).limit(1).correlate(stopped).scalar_subquery()
 
@@ -174,7 +174,7 @@ def last_day(session: Session, shop_id: int, quiz: str) -> date | None:
     return max((day for day in newest if day), default=None)
 
 
-def _split(query: Any, table: type[Tally | Count | Letter], span: Span) -> Any:
+def _split(query: Any, table: type[Tally | Count | Email], span: Span) -> Any:
     if span.version is not None:
         query = query.where(table.version == span.version)
     return query.where(table.locale == span.locale) if span.locale else query
@@ -203,21 +203,21 @@ def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, .
     for count in session.scalars(_split(counts, Count, span)):
         name = count.question or count.sku
         yield str(count.day), count.version, count.locale, f"event {count.event}", name, count.number, "", None, None
-    yield from _letter_rows(session, span)
+    yield from _email_rows(session, span)
     yield from _order_rows(session, span)
 
 
-def _letter_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
-    """Letters by the day they were sent, and by the day on which they were somebody's last one."""
-    where = Letter.shop_id == span.shop_id, Letter.quiz == span.quiz, _moments(Letter.sent_at, span.first, span.last)
-    told = (Letter.version, Letter.locale, Letter.letter)
-    sent = select(Letter.sent_at, *told).where(*where)
+def _email_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
+    """Emails by the day they were sent, and by the day on which they were somebody's last one."""
+    where = Email.shop_id == span.shop_id, Email.quiz == span.quiz, _moments(Email.sent_at, span.first, span.last)
+    told = (Email.version, Email.locale, Email.template)
+    sent = select(Email.sent_at, *told).where(*where)
     stopped = _stopped(span)
-    left = select(stopped.c.at, *told).join(Letter, Letter.id == _last_letter(stopped)).where(Letter.quiz == span.quiz)
-    for what, query in (("letter_sent", sent), ("letter_unsubscribed", left)):
-        sums = Counter((str(at.date()), *rest) for at, *rest in session.execute(_split(query, Letter, span)))
-        for (day, version, locale, letter), number in sorted(sums.items()):
-            yield day, version, locale, what, letter, number, "", None, None
+    left = select(stopped.c.at, *told).join(Email, Email.id == _last_email(stopped)).where(Email.quiz == span.quiz)
+    for what, query in (("email_sent", sent), ("email_unsubscribed", left)):
+        sums = Counter((str(at.date()), *rest) for at, *rest in session.execute(_split(query, Email, span)))
+        for (day, version, locale, email), number in sorted(sums.items()):
+            yield day, version, locale, what, email, number, "", None, None
 
 
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:

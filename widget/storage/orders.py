@@ -17,7 +17,7 @@ FORGOTTEN = "forgotten"
 class Order(Table):
     """An order with the moment of each event known of it. ``total`` in minor units.
 
-    ``eligible`` False: a red flag was given, so no product letter follows. No answers are kept here.
+    ``eligible`` False: a red flag was given, so no product email follows. No answers are kept here.
     ``quiz`` to ``strict``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
     ``completed_at`` is its day alone. ``customer_id`` is the store's own id of the buyer. ``refunds``: refund id
     to {at, lines: {line id: quantity}, amount}. ``told``: column to the moment (s since 1970) of its value.

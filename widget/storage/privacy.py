@@ -20,7 +20,7 @@ class PrivacyRequest(Table):
     ``state``: what would destroy data is ``waiting`` until ``due_at``, its event encrypted in ``encrypted_event``; then
     it is ``done``, or ``cancelled`` by a person.
 
-    ``found`` counts what there was: {contacts, orders, letters, consents}. ``sealed_copy``: of a data request, the copy
+    ``found`` counts what there was: {contacts, orders, emails, consents}. ``sealed_copy``: of a data request, the copy
     for the shop to hand over, until ``copy_until`` or until one of those it is about (``contact_ids``, ``order_ids``)
     is forgotten.
     """

@@ -1,4 +1,4 @@
-"""Shops: whose quiz, products, orders and letters these are."""
+"""Shops: whose quiz, products, orders and emails these are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOTH_GOOD_FOR = timedelta(days=1)
 class Shop(Table):
     """A store. ``sealed_secrets`` are its hook secrets, newest first, sealed with SECRET_KEYS.
 
-    ``quiet_from`` and ``quiet_to`` are HH:MM in ``timezone``, empty for none; ``letters_a_day`` 0 is no limit.
+    ``quiet_from`` and ``quiet_to`` are HH:MM in ``timezone``, empty for none; ``emails_per_day`` 0 is no limit.
     """
 
     __tablename__ = "shops"
@@ -36,9 +36,9 @@ class Shop(Table):
     paused: Mapped[bool] = mapped_column(default=False)
     quiet_from: Mapped[str] = mapped_column(Text, default="", server_default="")
     quiet_to: Mapped[str] = mapped_column(Text, default="", server_default="")
-    letters_a_day: Mapped[int] = mapped_column(default=0, server_default="0")
+    emails_per_day: Mapped[int] = mapped_column(default=0, server_default="0")
     soft_opt_in: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether buyers who were never asked get letters on similar products, where their market's law allows that."""
+    """Whether buyers who were never asked get emails on similar products, where their market's law allows that."""
     approval: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a second person must publish."""
     catalogue_revision: Mapped[int] = mapped_column(default=0)

@@ -7,9 +7,9 @@ from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.content import ContentVersion, Publication
 from widget.storage.database import Table
 from widget.storage.drafts import Draft, DraftChange, DraftReport, PlannedPublish
+from widget.storage.emails import Email
 from widget.storage.feeds import Feed
 from widget.storage.hooks import Hook
-from widget.storage.letters import Letter
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OutboxMessage
@@ -34,7 +34,7 @@ TABLES = (
     Contact,
     Consent,
     Suppression,
-    Letter,
+    Email,
     Connection,
     PrivacyRequest,
     MailReport,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from widget.domain.pack import ENDS_EARLY
 from widget.storage.database import Table
 
-COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT, LETTER_CLICKED = (
+COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT, EMAIL_CLICKED = (
     "completed",
     "outcome",
     "shown",
@@ -22,15 +22,15 @@ COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT, LETTER_CLICKED = (
     "answered",
     "ended",
     "bought",
-    "letter_clicked",
+    "email_clicked",
 )
 """``answer``: question=option. ``answered``: how many gave that question an answer. ``ended``: after which question a
-warning sign ended the quiz. ``bought``: orders with that SKU that a completed quiz came before. ``letter_clicked``:
-how often a link in that letter was followed, by the version and the language of the letter."""
+warning sign ended the quiz. ``bought``: orders with that SKU that a completed quiz came before. ``email_clicked``:
+how often a link in that email was followed, by the version and the language of the email."""
 
 
 class Tally(Table):
-    """How many completed quizzes (of letters: clicks) of a day had something in common.
+    """How many completed quizzes (of emails: clicks) of a day had something in common.
 
     ``name`` is empty where it does not apply.
     """

@@ -17,7 +17,7 @@ from widget.content.words import FALLBACK, words_for
 from widget.domain.delivery import BadSignature
 from widget.domain.engine.answers import Refused
 from widget.domain.result import direction
-from widget.mail.message import BadAddress
+from widget.email.message import BadAddress
 from widget.telemetry import log
 from widget.web.requests import wished_language
 

@@ -10,14 +10,14 @@ from widget.content.words import words_for
 
 
 def result_fragment(
-    result: dict[str, Any], *, letters: str = "", page: bool = False, again: str = "", visit: str = ""
+    result: dict[str, Any], *, emails: str = "", page: bool = False, again: str = "", visit: str = ""
 ) -> str:
-    """The inside of a result. ``letters``: where "email me my result" posts to; empty leaves the form out."""
+    """The inside of a result. ``emails``: where "email me my result" posts to; empty leaves the form out."""
     return render_template(
         "result.html",
         r=result,
         w=words_for(result["locale"]),
-        letters=letters if result["outcome"] in ("products", "tips_only") else "",
+        emails=emails if result["outcome"] in ("products", "tips_only") else "",
         page=page,
         again=again,
         visit=visit,

@@ -58,10 +58,10 @@ function recovery_quiz_note( $order ): void {
 add_action( 'woocommerce_checkout_create_order', 'recovery_quiz_note' );
 add_action( 'woocommerce_store_api_checkout_update_order_meta', 'recovery_quiz_note' );
 
-/** An unticked box for letters; what it says goes along with the order. */
+/** An unticked box for emails; what it says goes along with the order. */
 function recovery_quiz_box(): void {
 	woocommerce_form_field(
-		'recovery_quiz_letters',
+		'recovery_quiz_emails',
 		array(
 			'type'  => 'checkbox',
 			'label' => esc_html__( 'Send me tips on how to use it, and offers, by email', 'recovery-quiz' ),
@@ -72,7 +72,7 @@ function recovery_quiz_box(): void {
 add_action( 'woocommerce_review_order_before_submit', 'recovery_quiz_box' );
 
 function recovery_quiz_box_note( $order, $data ): void {
-	$yes = ! empty( $_POST['recovery_quiz_letters'] ); // phpcs:ignore WordPress.Security.NonceVerification.Missing
+	$yes = ! empty( $_POST['recovery_quiz_emails'] ); // phpcs:ignore WordPress.Security.NonceVerification.Missing
 	$order->update_meta_data( 'recovery_quiz_accepts_marketing', $yes ? 'yes' : 'no' );
 }
 add_action( 'woocommerce_checkout_create_order', 'recovery_quiz_box_note', 10, 2 );

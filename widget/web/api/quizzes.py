@@ -1,4 +1,4 @@
-"""Quizzes, responses, results, letters and events."""
+"""Quizzes, responses, results, emails and events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Response, request
 from flask_smorest import Blueprint
 
 from widget.actions.record_events import record_events
-from widget.actions.request_letter import request_letter
+from widget.actions.request_email import request_email
 from widget.actions.result_links import open_result
 from widget.actions.show_quiz import show_quiz
 from widget.actions.submit_answers import known_result, record_response, submit_answers
@@ -22,8 +22,8 @@ from widget.services import KnownResult
 from widget.web.api.bodies import BodyParser
 from widget.web.api.schemas import (
     AnsweredSchema,
+    EmailRequestSchema,
     EventsSchema,
-    LetterRequestSchema,
     LocaleQuery,
     ProblemSchema,
     QuizSchema,
@@ -113,14 +113,14 @@ def _around_visit(served: Served, known: KnownResult, *, html: bool) -> tuple[by
     extra = b""
     if html:
         result = orjson.loads(known.body)
-        letters = _letters_path(served, result["code"])
-        extra = b',"html":' + orjson.dumps(result_fragment(result, letters=letters))
+        emails = _emails_path(served, result["code"])
+        extra = b',"html":' + orjson.dumps(result_fragment(result, emails=emails))
     return b'{"result":' + known.body + b',"visit":"', b'"' + extra + b"}"
 
 
-def _letters_path(served: Served, code: str) -> str:
+def _emails_path(served: Served, code: str) -> str:
     base = current_services().settings.public_url
-    return f"{base}/v1/shops/{served.shop.slug}/quizzes/{served.quiz}/results/{code}/letters"
+    return f"{base}/v1/shops/{served.shop.slug}/quizzes/{served.quiz}/results/{code}/emails"
 
 
 @blueprint.get("/quizzes/<quiz>/results/<code>")
@@ -146,21 +146,21 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
     return Response(known.body, headers=headers)
 
 
-@blueprint.post("/quizzes/<quiz>/results/<code>/letters")
-@blueprint.arguments(LetterRequestSchema)
+@blueprint.post("/quizzes/<quiz>/results/<code>/emails")
+@blueprint.arguments(EmailRequestSchema)
 @blueprint.response(202)
 @blueprint.alt_response(400, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(429, schema=ProblemSchema, content_type="application/problem+json")
 @limited
-def ask_for_letter(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
-    """Ask for the result by letter. The answer is the same whether or not the address is known."""
+def create_email(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
+    """Ask for the result by email. The answer is the same whether or not the address is known."""
     services = current_services()
     served, answers = open_result(services, shop, code, quiz)
     known = known_result(services, served, answers)
     wanted["locale"] = _language(served, wanted["locale"])
-    request_letter(
+    request_email(
         services, served=served, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
     )
     return Response(b'{"status":"accepted"}', status=202, mimetype=JSON, headers=PRIVATE)

@@ -67,7 +67,7 @@ class ConsentsSchema(Strict):
     health_data = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 
-class LetterRequestSchema(Strict):
+class EmailRequestSchema(Strict):
     email = fields.String(required=True, validate=[validate.Length(min=3, max=254), _no_nul])
     consents = fields.Nested(ConsentsSchema, required=True)
     text_version = fields.String(required=True, validate=[validate.Length(min=1, max=40), _no_nul])

@@ -69,7 +69,7 @@ def products_page(place: Place, wrong: dict[str, str] | None = None, *, feed: Fe
         "console/settings_products.html",
         place,
         title="Settings",
-        lead="What the store says of each product counts in results and letters at once.",
+        lead="What the store says of each product counts in results and emails at once.",
         page="settings",
         items=items,
         withheld=sum(each.blocked or each.barred for each in items),
@@ -112,6 +112,6 @@ def change(shop: str) -> AnyResponse:
         change_product(current_services(), shop=shop, sku=sku, blocked=do == "withhold", reason=reason, by=me())
     except BadProduct:
         abort(404)
-    gone = "is kept out of every result and letter" if do == "withhold" else "may be shown again"
+    gone = "is kept out of every result and email" if do == "withhold" else "may be shown again"
     flash(f"{sku} {gone}.", "good")
     return redirect(f"{place.shop_root}/settings/products", 303)

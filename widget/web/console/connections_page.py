@@ -125,7 +125,7 @@ def _page(place: Place, *, wrong: dict[str, dict[str, str]] | None = None, typed
         "console/settings_connections.html",
         place,
         title="Settings",
-        lead="Where orders come from, and where the carrier tells what became of letters.",
+        lead="Where orders come from, and where the carrier tells what became of emails.",
         page="settings",
         stores=[each for each in shown if each["kind"].id in PLATFORMS],
         carriers=[each for each in shown if each["kind"].id in MAIL],

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from widget.content.editing import (
+    EMAIL,
     EXCLUSION,
     INTRO,
-    LETTER,
     PACK,
     PRODUCT,
     QUESTION,
@@ -18,7 +18,7 @@ from widget.content.editing import (
     TIP,
     TRIAGE,
 )
-from widget.domain.letter import ANCHORS, MARKETING, TRANSACTIONAL, TRIGGERS
+from widget.domain.email import ANCHORS, MARKETING, TRANSACTIONAL, TRIGGERS
 from widget.domain.pack import DEMOTE, EMERGENCY, HIDE, SEE_DOCTOR, TIPS_ONLY
 from widget.domain.quiz import KINDS as QUESTION_KINDS
 
@@ -109,7 +109,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
                 Field("help", "Help", wide=6),
                 Field("image", "Picture", wide=6),
                 Field("only", "Stands alone (none of these)", FLAG, wide=6),
-                Field("uses_per_week", "Uses a week it stands for", wide=6, help="For the letter before it is empty"),
+                Field("uses_per_week", "Uses a week it stands for", wide=6, help="For the email before it is empty"),
             ),
         ),
     ),
@@ -181,7 +181,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
             ),
         ),
     ),
-    LETTER: (
+    EMAIL: (
         Field("subject", "Subject", needed=True),
         Field("preview", "Preview line"),
         Field("body", "Text", LONG, needed=True, help="Markdown. Blocks: [[tips]], [[warnings]], [[check-in]] …"),
@@ -199,12 +199,12 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         ),
         Field(
             "steps",
-            "Letters",
+            "Emails",
             ROWS,
-            one="letter",
+            one="email",
             of=(
                 Field("id", "Step", wide=3, needed=True),
-                Field("letter", "Letter", wide=3, needed=True),
+                Field("email", "Email", wide=3, needed=True),
                 Field("valid_days", "Good for days", NUMBER, wide=3),
                 Field("when", "Only when", WHEN, wide=12),
                 Field(

@@ -13,9 +13,9 @@ from flask import Flask
 
 from widget.content.editing import (
     ACCEPTANCE,
+    EMAIL,
     EXCLUSION,
     INTRO,
-    LETTER,
     MAPPING,
     PACK,
     PRODUCT,
@@ -40,8 +40,8 @@ PAGES = {
     EXCLUSION: "safety",
     PRODUCT: "products",
     TIP: "tips",
-    LETTER: "letters",
-    SEQUENCE: "letters",
+    EMAIL: "emails",
+    SEQUENCE: "emails",
     PACK: "quiz",
     ACCEPTANCE: "findings",
 }

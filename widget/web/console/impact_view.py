@@ -164,7 +164,7 @@ _GROUPS = (
     ("Evidence", "evidence_ no_evidence certificate_"),
     ("Catalogue", "catalogue_"),
     ("Languages", "missing_translation stale_translation unknown_translation unused_locale"),
-    ("Letters", "letter_ missing_file"),
+    ("Emails", "email_ missing_file"),
 )
 
 
@@ -177,11 +177,11 @@ def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
         if paths
         else "",
         "Rows": f"{texts.get('rows', 0)} mapping rows",
-        "Claims": f"{texts.get('products', 0)} products, {texts.get('letters', 0)} letters, all texts",
+        "Claims": f"{texts.get('products', 0)} products, {texts.get('emails', 0)} emails, all texts",
         "Evidence": f"{texts.get('tips', 0)} tips, {texts.get('sources', 0)} sources",
         "Catalogue": f"{texts.get('products', 0)} products as the store has them now",
         "Languages": f"{texts.get('locales', 0)} languages",
-        "Letters": f"{texts.get('letters', 0)} letters, each with each product",
+        "Emails": f"{texts.get('emails', 0)} emails, each with each product",
     }
     checks = []
     for name, starts in _GROUPS:

@@ -25,7 +25,7 @@ SIGNS = {
     "People": "people",
     "Drafts": "pen",
     "Publishing": "impact",
-    "Letters and orders": "letter",
+    "Emails and orders": "email",
     "Settings": "settings",
     "Product feed": "in",
     "Store and carrier": "orders",

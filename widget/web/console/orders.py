@@ -1,4 +1,4 @@
-"""Orders with their letters, and the deliveries they came by. Addresses are masked."""
+"""Orders with their emails, and the deliveries they came by. Addresses are masked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.replay_hook import NoReplay, replay_hook
 from widget.actions.send_again import NotAgain, send_again
 from widget.content.money import money_text
-from widget.domain.letter import UNCONFIRMED
+from widget.domain.email import UNCONFIRMED
 from widget.domain.roles import MONEY
 from widget.storage.contacts import Contact
+from widget.storage.emails import Email, emails_of_orders, unconfirmed_emails
 from widget.storage.hooks import DONE, FAILED, WAITING, Hook, count_failed, hooks_of
-from widget.storage.letters import Letter, letters_of_orders, unconfirmed_letters
 from widget.storage.orders import Order, orders_of
 from widget.web.console.delivery import shown_body
 from widget.web.console.guard import me, permitted
@@ -52,16 +52,16 @@ def listing(shop: str) -> str:
     before = _number("before")
     with current_services().reads() as session:
         rows = orders_of(session, place.shop.id, number=number, before=before, limit=A_PAGE + 1)
-        letters = letters_of_orders(session, [row.id for row in rows])
+        emails = emails_of_orders(session, [row.id for row in rows])
         failed = count_failed(session, place.shop.id)
-        unsure = unconfirmed_letters(session, place.shop.id)
+        unsure = unconfirmed_emails(session, place.shop.id)
     return page(
         "console/orders.html",
         place,
         title="Orders",
-        lead="What the store told us of its orders, and the letters that follow each.",
+        lead="What the store told us of its orders, and the emails that follow each.",
         page="orders",
-        orders=[_shown(row, letters[row.id]) for row in rows[:A_PAGE]],
+        orders=[_shown(row, emails[row.id]) for row in rows[:A_PAGE]],
         older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
         later=before is not None,
         number=number,
@@ -76,10 +76,10 @@ def _number(name: str) -> int | None:
     return whole_number(given)
 
 
-def _shown(order: Order, letters: list[Letter]) -> dict[str, Any]:
+def _shown(order: Order, emails: list[Email]) -> dict[str, Any]:
     word, sign, look, at = _state(order)
     money = money_text(order.total, order.currency, "en") if order.total is not None and order.currency else ""
-    return {"order": order, "word": word, "icon": sign, "look": look, "at": at, "money": money, "letters": letters}
+    return {"order": order, "word": word, "icon": sign, "look": look, "at": at, "money": money, "emails": emails}
 
 
 def _state(order: Order) -> tuple[str, str, str, datetime]:
@@ -90,23 +90,23 @@ def _state(order: Order) -> tuple[str, str, str, datetime]:
     return "known", "clock", "", order.updated_at
 
 
-@blueprint.get("/letters/<int:letter>")
+@blueprint.get("/emails/<int:email>")
 @permitted(MONEY)
-def letter_life(shop: str, letter: int) -> str:
-    """The whole life of one letter: every decision, with its reason."""
+def email_life(shop: str, email: int) -> str:
+    """The whole life of one email: every decision, with its reason."""
     place = shop_place(shop)
     with current_services().reads() as session:
-        row = _letter(session, place.shop.id, letter)
+        row = _email(session, place.shop.id, email)
         contact = session.get_one(Contact, row.contact_id)
         order = session.get(Order, row.order_id) if row.order_id else None
-    steps = [{**step, "at": datetime.fromisoformat(step["at"])} for step in row.decisions]
+    steps = [{**step, "at": datetime.fromisoformat(step["at"])} for step in row.history]
     return page(
-        "console/letter_life.html",
+        "console/email_life.html",
         place,
-        title=f"Letter “{row.letter}”",
+        title=f"Email “{row.template}”",
         lead=f"For order {order.number or order.external_id}" if order else "Asked for with a result",
         page="orders",
-        letter=row,
+        email=row,
         to=masked(contact.email) if contact.email else "nobody: the address was deleted",
         order=order,
         steps=steps,
@@ -115,26 +115,26 @@ def letter_life(shop: str, letter: int) -> str:
     )
 
 
-def _letter(session: Session, shop_id: int, letter: int) -> Letter:
-    row = session.get(Letter, letter)
+def _email(session: Session, shop_id: int, email: int) -> Email:
+    row = session.get(Email, email)
     if row is None or row.shop_id != shop_id:
         abort(404)
     return row
 
 
-@blueprint.post("/letters/<int:letter>/again")
+@blueprint.post("/emails/<int:email>/again")
 @permitted(MONEY)
-def letter_again(shop: str, letter: int) -> AnyResponse:
-    """Send an unconfirmed letter once more."""
+def email_again(shop: str, email: int) -> AnyResponse:
+    """Send an unconfirmed email once more."""
     place = shop_place(shop)
     with current_services().reads() as session:
-        _letter(session, place.shop.id, letter)
+        _email(session, place.shop.id, email)
     try:
-        send_again(current_services(), letter, shop_id=place.shop.id, by=me())
+        send_again(current_services(), email, shop_id=place.shop.id, by=me())
         flash("It goes again within seconds, after the usual checks.", "good")
     except NotAgain as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
-    return redirect(f"{place.shop_root}/orders/letters/{letter}", 303)
+    return redirect(f"{place.shop_root}/orders/emails/{email}", 303)
 
 
 # Deliveries ------------------------------------------------------------------------------------------

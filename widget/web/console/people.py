@@ -14,7 +14,7 @@ from widget.actions.invite_person import invite_person, link_to_hand_over, send_
 from widget.actions.queue_message import INVITATION, PASSWORD_LINK
 from widget.actions.sign_in import IDLE
 from widget.domain.roles import EDITOR, MANAGE, MEANS, OWNER, ROLES
-from widget.mail.message import BadAddress
+from widget.email.message import BadAddress
 from widget.storage.outbox import OutboxMessage, latest_message
 from widget.storage.people import (
     Membership,

@@ -11,8 +11,8 @@ from flask import render_template, request
 from widget.actions.change_draft import OpenDraft, open_draft
 from widget.actions.check_draft import DONE, fresh_report
 from widget.content.editing import (
+    EMAIL,
     EXCLUSION,
-    LETTER,
     MAPPING,
     PACK,
     PRODUCT,
@@ -115,7 +115,7 @@ class Place:
             ("safety", "Safety", "shield", safety),
             ("tips", "Tips", "tip", len(self.records(TIP))),
             ("products", "Products", "jar", len(self.records(PRODUCT))),
-            ("letters", "Letters", "letter", len(self.records(LETTER))),
+            ("emails", "Emails", "email", len(self.records(EMAIL))),
             ("languages", "Languages", "words", len(self.locales) + 1),
         ]
 

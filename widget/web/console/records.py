@@ -1,4 +1,4 @@
-"""Questions, safety, products, tips, letters, sequences and settings of a quiz: lists, order, one form each."""
+"""Questions, safety, products, tips, emails, sequences and settings of a quiz: lists, order, one form each."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.change_draft import EditConflict, IdTaken, change_draft, put_record
 from widget.content.editing import (
+    EMAIL,
     EXCLUSION,
     FIRST,
     INTRO,
-    LETTER,
     PACK,
     PRODUCT,
     QUESTION,
@@ -44,8 +44,8 @@ PAGE_OF = {
     EXCLUSION: "safety",
     PRODUCT: "products",
     TIP: "tips",
-    LETTER: "letters",
-    SEQUENCE: "letters",
+    EMAIL: "emails",
+    SEQUENCE: "emails",
 }
 CALLED = {
     QUESTION: "Question",
@@ -55,7 +55,7 @@ CALLED = {
     EXCLUSION: "Exclusion",
     PRODUCT: "Product",
     TIP: "Tip",
-    LETTER: "Letter",
+    EMAIL: "Email",
     SEQUENCE: "Sequence",
 }
 RESERVED = ("new", "order")
@@ -78,10 +78,10 @@ LISTS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
         ((PRODUCT, "Products", "product"),),
     ),
     "tips": ("Tips", "Recovery tips with their evidence. Each is reviewed by a date.", ((TIP, "Tips", "tip"),)),
-    "letters": (
-        "Letters",
+    "emails": (
+        "Emails",
         "What is written, and when it is sent.",
-        ((LETTER, "Letters", "letter"), (SEQUENCE, "Sequences", "sequence")),
+        ((EMAIL, "Emails", "email"), (SEQUENCE, "Sequences", "sequence")),
     ),
 }
 
@@ -134,7 +134,7 @@ def _title(kind: str, name: str, record: Data, names: Names) -> str:
         return f"Never {target_words(record.get('exclude', ''), names)}"
     if kind == PRODUCT:
         return f"{record.get('name', name)} {record.get('size', '')}".strip()
-    return str(record.get("text" if kind == QUESTION else "subject" if kind == LETTER else "title", name))
+    return str(record.get("text" if kind == QUESTION else "subject" if kind == EMAIL else "title", name))
 
 
 def _told(kind: str, record: Data, names: Names) -> str:
@@ -154,7 +154,7 @@ def _told(kind: str, record: Data, names: Names) -> str:
         due = min((each["review_by"] for each in record.get("evidence") or [] if each.get("review_by")), default="")
         return f"{sources} {'source' if sources == 1 else 'sources'}" + (f", look again by {due}" if due else "")
     if kind == SEQUENCE:
-        return f"{record.get('trigger')}: {', '.join(step.get('letter', '') for step in record.get('steps') or [])}"
+        return f"{record.get('trigger')}: {', '.join(step.get('email', '') for step in record.get('steps') or [])}"
     return str(record.get("preview", ""))
 
 
@@ -205,7 +205,7 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
         return _delete(place, kind, name, before)
     new_id = _wanted_id(place, kind, name)
     after = {**_blank(kind), **read_form(kind, request.form, before or _blank(kind))}
-    if kind not in SINGLE and kind not in (TIP, LETTER):
+    if kind not in SINGLE and kind not in (TIP, EMAIL):
         after = {("sku" if kind == PRODUCT else "id"): new_id, **after, ("sku" if kind == PRODUCT else "id"): new_id}
     try:
         put_record(
@@ -232,7 +232,7 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
 
 def _blank(kind: str) -> Data:
     """The texts that are there even when they are empty: their files are."""
-    if kind == LETTER:
+    if kind == EMAIL:
         return {"subject": "", "preview": "", "body": "", "markup": "md"}
     return {"body": ""} if kind == TIP else {}
 

@@ -10,22 +10,22 @@ from datetime import date, datetime, timedelta
 from babel import Locale, UnknownLocaleError
 from sqlalchemy.orm import Session
 
-from widget.domain.letter import BOUNCED, COMPLAINED, DELIVERED
+from widget.domain.email import BOUNCED, COMPLAINED, DELIVERED
 from widget.domain.pack import Pack
 from widget.domain.quiz import MULTI, SCALE, Question
 from widget.storage.figures import (
     Completed,
     completed_days,
     counted,
+    emails_sent,
     last_day,
-    letters_sent,
     ordered,
     ordered_before,
     tallied,
     unsubscribed,
     went_live,
 )
-from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, ENDED, LETTER_CLICKED, OUTCOME, SHOWN
+from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, EMAIL_CLICKED, ENDED, OUTCOME, SHOWN
 from widget.web.console import charts
 from widget.web.console.results_filter import Wanted
 from widget.web.console.results_funnel import Counted, Headline, Step, headlines, people, steps_of
@@ -72,9 +72,9 @@ class Goods:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A letter: how many went, and what came of them. ``share``: clicks for a hundred letters sent; None without any.
+    """An email: how many went, and what came of them. ``share``: clicks for a hundred emails sent; None without any.
 
-    ``stopped``: people whose last letter it was before they unsubscribed. ``widths``: sent, clicked, unsubscribed.
+    ``stopped``: people whose last email it was before they unsubscribed. ``widths``: sent, clicked, unsubscribed.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Figures:
     shares: list[Shares]
     outcomes: list[Bar]
     products: list[Goods]
-    letters: list[Sent]
+    emails: list[Sent]
     unsubscribed: int
     money: list[Money]
     versions: list[int]
@@ -124,7 +124,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
     span = wanted.span(shop_id, quiz)
     sums, events = tallied(session, span), counted(session, span)
     every, orders = completed_days(session, span), ordered(session, span)
-    sent, (stopped, last) = letters_sent(session, span), unsubscribed(session, span)
+    sent, (stopped, last) = emails_sent(session, span), unsubscribed(session, span)
     live = went_live(session, shop_id, quiz)
     fitting = [row for row in every if span.fits(row.version, row.locale)]
     days = _days(fitting, wanted)
@@ -151,7 +151,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
         shares=[_shares(each, sums) for each in pack.quiz.questions],
         outcomes=_outcomes(sums.get(OUTCOME, {}), completed),
         products=_products(pack, events, sums),
-        letters=_letters(sent, sums.get(LETTER_CLICKED, {}), last),
+        emails=_emails(sent, sums.get(EMAIL_CLICKED, {}), last),
         unsubscribed=stopped,
         money=money_of(orders, completed=completed, seen=people(events, "seen")[0]),
         versions=sorted({row.version for row in every} | {number for number, _ in live}, reverse=True),
@@ -233,7 +233,7 @@ def language_name(locale: object) -> str:
         return str(locale)
 
 
-# Products and letters ----------------------------------------------------------------------------------
+# Products and emails ----------------------------------------------------------------------------------
 
 
 def _products(pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]]) -> list[Goods]:
@@ -246,18 +246,16 @@ def _products(pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]]
     return _goods(rows)
 
 
-def _letters(
-    sent: Mapping[str, Mapping[str, int]], clicks: Mapping[str, int], stopped: Mapping[str, int]
-) -> list[Sent]:
-    """The most sent first. A letter of earlier days can be clicked in these, so none of the three is left out."""
+def _emails(sent: Mapping[str, Mapping[str, int]], clicks: Mapping[str, int], stopped: Mapping[str, int]) -> list[Sent]:
+    """The most sent first. An email of earlier days can be clicked in these, so none of the three is left out."""
     sums = {each: sum(sent.get(each, {}).values()) for each in {*sent, *clicks, *stopped}}
     most = max([*sums.values(), *clicks.values(), 1])
     found = []
-    for letter, number in sorted(sums.items(), key=lambda row: (-row[1], row[0])):
-        states, clicked, left = sent.get(letter, {}), clicks.get(letter, 0), stopped.get(letter, 0)
+    for email, number in sorted(sums.items(), key=lambda row: (-row[1], row[0])):
+        states, clicked, left = sent.get(email, {}), clicks.get(email, 0), stopped.get(email, 0)
         found.append(
             Sent(
-                name=letter.replace("-", " ").capitalize(),
+                name=email.replace("-", " ").capitalize(),
                 sent=number,
                 arrived=states.get(DELIVERED, 0),
                 returned=states.get(BOUNCED, 0) + states.get(COMPLAINED, 0),

@@ -1,4 +1,4 @@
-"""The settings of a shop: its name and addresses, how letters go, who must agree to a publish."""
+"""The settings of a shop: its name and addresses, how emails go, who must agree to a publish."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LABELS = {
     "paused": "Pause",
     "quiet_from": "Quiet from",
     "quiet_to": "Quiet until",
-    "letters_a_day": "Letters a day",
+    "emails_per_day": "Emails a day",
     "soft_opt_in": "Soft opt-in",
     "approval": "Second person",
 }
@@ -103,7 +103,7 @@ def _fields(shop: Shop) -> dict[str, Any]:
 
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, whatever it is worth."""
-    names = ("name", "url", "timezone", "quiet_from", "quiet_to", "letters_a_day", "cart_kind", "cart_action")
+    names = ("name", "url", "timezone", "quiet_from", "quiet_to", "emails_per_day", "cart_kind", "cart_action")
     fields: dict[str, Any] = {name: " ".join(form.get(name, "")[:MOST_TEXT].split()) for name in names}
     lines = form.get("postal_address", "")[:MOST_TEXT].splitlines()
     fields["postal_address"] = ", ".join(line.strip().rstrip(",") for line in lines if line.strip())
@@ -114,7 +114,7 @@ def _typed(form: Mapping[str, str]) -> dict[str, Any]:
 def _values(typed: Mapping[str, Any]) -> dict[str, Any]:
     """As the columns hold it; a number that is none stays a text and is refused."""
     values = {name: typed[name] for name in COLUMNS if name != "cart"}
-    most = str(typed["letters_a_day"]) or "0"
-    values["letters_a_day"] = int(most) if most.isascii() and most.isdigit() and len(most) < 10 else most
+    most = str(typed["emails_per_day"]) or "0"
+    values["emails_per_day"] = int(most) if most.isascii() and most.isdigit() and len(most) < 10 else most
     action = {"action": typed["cart_action"]} if typed["cart_kind"] == FORM else {}
     return {**values, "cart": {"kind": typed["cart_kind"], **action}}

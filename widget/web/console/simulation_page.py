@@ -1,4 +1,4 @@
-"""When letters come: an order played forward over the draft's sequences, before anybody gets one."""
+"""When emails come: an order played forward over the draft's sequences, before anybody gets one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from widget.actions.simulate_letters import simulate_letters
+from widget.actions.simulate_emails import simulate_emails
 from widget.actions.try_draft import NotReadable, sample_answers, tried_draft
-from widget.domain.letter import EXPIRED, SENDING, SKIPPED
+from widget.domain.email import EXPIRED, SENDING, SKIPPED
 from widget.domain.order import OrderEvent, OrderLine
 from widget.domain.roles import VIEW
 from widget.domain.simulation import NOT_YET, Simulated
@@ -28,10 +28,10 @@ VERDICTS = {
 }
 
 
-@blueprint.get("/letters/when")
+@blueprint.get("/emails/when")
 @permitted(VIEW)
 def show(shop: str, quiz: str) -> str:
-    """Each letter with its moment, or why it would not go, for an order placed now."""
+    """Each email with its moment, or why it would not go, for an order placed now."""
     place = quiz_place(shop, quiz)
     asked = _asked(place)
     found, told = [], ""
@@ -40,11 +40,11 @@ def show(shop: str, quiz: str) -> str:
     except NotReadable as error:
         told = str(error)
     return page(
-        "console/letters_when.html",
+        "console/emails_when.html",
         place,
-        title="When letters come",
+        title="When emails come",
         lead="An order placed now, played forward over the draft. Nothing is sent.",
-        page="letters",
+        page="emails",
         asked=asked,
         found=found,
         told=told,
@@ -85,7 +85,7 @@ def _played(place: Place, asked: dict[str, Any]) -> list[Simulated]:
         moments["refunded"] = now + timedelta(days=asked["refunded"])
     line = OrderLine(line_id="1", sku=asked["sku"], quantity=asked["quantity"])
     order = OrderEvent(at=now, external_id="1", moments=moments, lines=(line,))
-    return simulate_letters(
+    return simulate_emails(
         served.engine,
         order,
         now,

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from widget.domain.letter import (
+from widget.domain.email import (
     BOUNCED,
     COMPLAINED,
     DELIVERED,
@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"([^\s@\"'<>(),:;\[\]{}\\/=]+)@([^\s@\"'<>(),;\[\]{}\\/=]
 STATES = {
     PLANNED: ("planned", "clock", ""),
     QUEUED: ("about to go", "clock", ""),
-    SENDING: ("on its way", "letter", ""),
+    SENDING: ("on its way", "email", ""),
     SENT: ("sent", "ok", "good"),
     DELIVERED: ("delivered", "ok", "good"),
     SKIPPED: ("not sent", "minus", ""),
@@ -34,7 +34,7 @@ STATES = {
     BOUNCED: ("came back", "error", "bad"),
     COMPLAINED: ("called spam", "error", "bad"),
 }
-"""By the state of a letter: (word, icon, class of the colour)."""
+"""By the state of an email: (word, icon, class of the colour)."""
 OUTCOMES = (
     ("products", "Products"),
     ("tips_only", "Tips only"),
@@ -48,27 +48,27 @@ REASONS = {
     "sent again by hand": "sent again by hand",
     "erased": "the person had everything deleted",
     "unsubscribed": "the person unsubscribed",
-    "no_consent": "no consent to letters like this",
-    "test_order": "a test order: no letter follows one",
+    "no_consent": "no consent to emails like this",
+    "test_order": "a test order: no email follows one",
     "order_cancelled": "the order was cancelled",
     "order_refunded": "the order was refunded",
-    "not_eligible": "the answers named a warning sign: no product letter",
+    "not_eligible": "the answers named a warning sign: no product email",
     "felt_worse": "the person said that it feels worse",
     "product_withheld": "the product is withheld or gone",
     "condition": "its condition does not hold",
     "too_late_to_be_of_use": "too late to be of use",
-    "shop_paused": "all letters of this shop are paused",
+    "shop_paused": "all emails of this shop are paused",
     "product_returned": "what was bought came back",
     "reordered": "it was bought again since",
     "out_of_stock": "it cannot be bought today",
     "told by the carrier": "the mail carrier said so",
     "bounced": "the address does not exist",
-    "complained": "the person called a letter spam",
-    "unreachable": "three of the last five letters came back",
-    "one_letter_at_a_time": "the person had another email within 20 hours",
+    "complained": "the person called an email spam",
+    "unreachable": "three of the last five emails came back",
+    "one_email_at_a_time": "the person had another email within 20 hours",
     "frequency_cap": "the person had as many marketing emails in 30 days as the consent text allows",
     "quiet_hours": "quiet hours",
-    "daily_limit": "as many letters went that day as the shop allows",
+    "daily_limit": "as many emails went that day as the shop allows",
 }
 KINDS: dict[str, tuple[str, ...]] = {
     "Sign-in": ("signed_in", "sign_in_refused", "signed_out", "signed_out_by", "password_chosen", "password_changed"),
@@ -86,7 +86,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "Drafts": ("draft_changed", "draft_reset"),
     "Publishing": ("published", "rolled_back", "publish_planned", "publish_dropped", "publish_failed"),
-    "Letters and orders": ("letter_sent_again", "hook_replayed"),
+    "Emails and orders": ("email_sent_again", "hook_replayed"),
     "Store and carrier": (
         "store_connected",
         "store_disconnected",
@@ -103,7 +103,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 ENTRIES = {
     "store_connected": "changed a connection",
     "store_disconnected": "took a connection off",
-    "store_uninstalled": "took our application off: letters are paused",
+    "store_uninstalled": "took our application off: emails are paused",
     "privacy_copy_taken": "downloaded the copy of a data request",
     "signed_in": "signed in",
     "sign_in_refused": "was refused at sign-in",
@@ -132,7 +132,7 @@ ENTRIES = {
     "publish_planned": "planned a publish, or asked for one",
     "publish_dropped": "dropped a planned publish",
     "publish_failed": "a planned publish failed",
-    "letter_sent_again": "had a letter sent again",
+    "email_sent_again": "had an email sent again",
     "hook_replayed": "replayed a delivery",
     "settings_changed": "changed settings",
     "secret_rotated": "rotated the hook secret",
@@ -145,7 +145,7 @@ ENTRIES = {
 
 
 def masked(text: str) -> str:
-    """Every address in a text with only the first letter of its name: r…@shop.example."""
+    """Every address in a text with only the first character of its name: r…@shop.example."""
     return _ADDRESS.sub(lambda found: f"{found[1][0]}…@{found[2]}", text)
 
 
@@ -166,7 +166,7 @@ def local(at: datetime, zone: str) -> datetime:
 
 
 def reason(code: str) -> str:
-    """Why a letter is where it is; what comes before a colon (deferred, later …) stays in front."""
+    """Why an email is where it is; what comes before a colon (deferred, later …) stays in front."""
     if code in REASONS:
         return REASONS[code]
     start, colon, rest = code.partition(": ")

@@ -1,4 +1,4 @@
-"""Try it: the draft in the real widget, results with their trace, recorded answers again, letters for any outcome."""
+"""Try it: the draft in the real widget, results with their trace, recorded answers again, emails for any outcome."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.show_quiz import quiz_document
-from widget.actions.try_draft import NotReadable, Tried, preview_letter, send_preview, tried_draft, try_answers
-from widget.actions.write_letter import NoContent
+from widget.actions.try_draft import NotReadable, Tried, preview_email, send_preview, tried_draft, try_answers
+from widget.actions.write_email import NoContent
 from widget.content.languages import locale_for
 from widget.content.sentences import Names
 from widget.domain.engine.answers import Refused
 from widget.domain.roles import EDIT, VIEW
+from widget.email.blocks import CannotWrite
+from widget.email.html import TooLarge
+from widget.email.message import BadAddress
 from widget.live import Served
-from widget.mail.blocks import CannotWrite
-from widget.mail.html import TooLarge
-from widget.mail.message import BadAddress
 from widget.seals import Forged
 from widget.storage.responses import Response as Recorded
 from widget.web.console.filters import TRIED, sealed_answers
@@ -171,7 +171,7 @@ def trace_part(shop: str, quiz: str) -> str:
     return render_template("console/trace.html", place=place, tried=tried, names=names, code=code)
 
 
-# Letters ---------------------------------------------------------------------------------------------
+# Emails ---------------------------------------------------------------------------------------------
 
 
 def _wanted() -> dict[str, str]:
@@ -183,24 +183,24 @@ def _wanted() -> dict[str, str]:
     }
 
 
-@blueprint.get("/letters/<letter>/preview")
+@blueprint.get("/emails/<email>/preview")
 @permitted(VIEW)
-def letter_page(shop: str, quiz: str, letter: str) -> AnyResponse:
-    """One letter as it would arrive: HTML, text, dark, for any outcome, product and language."""
+def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
+    """One email as it would arrive: HTML, text, dark, for any outcome, product and language."""
     place = quiz_place(shop, quiz)
     wanted, told, written, why = _wanted(), "", None, ""
     try:
-        written, _, why = preview_letter(current_services(), _served(shop, quiz), letter, **wanted)
+        written, _, why = preview_email(current_services(), _served(shop, quiz), email, **wanted)
     except (NotReadable, NoContent, CannotWrite, TooLarge) as error:
         told = str(error)
     return make_response(
         page(
-            "console/letter_preview.html",
+            "console/email_preview.html",
             place,
-            title=f"Letter {letter}",
+            title=f"Email {email}",
             lead="As it would arrive, from the draft.",
-            page="letters",
-            letter=letter,
+            page="emails",
+            email=email,
             wanted=wanted,
             told=told,
             why=why,
@@ -216,11 +216,11 @@ def letter_page(shop: str, quiz: str, letter: str) -> AnyResponse:
     )
 
 
-@blueprint.get("/letters/<letter>/preview.html")
+@blueprint.get("/emails/<email>/preview.html")
 @permitted(VIEW)
-def letter_html(shop: str, quiz: str, letter: str) -> Response:
+def email_html(shop: str, quiz: str, email: str) -> Response:
     """The HTML part alone, for the frame; mail has inline styles, and no scripts run."""
-    written, _, _ = preview_letter(current_services(), _served(shop, quiz), letter, **_wanted())
+    written, _, _ = preview_email(current_services(), _served(shop, quiz), email, **_wanted())
     body = written.html
     if request.args.get("look") == "dark":
         body = body.replace("(prefers-color-scheme: dark)", "all").replace("(prefers-color-scheme:dark)", "all")
@@ -228,14 +228,14 @@ def letter_html(shop: str, quiz: str, letter: str) -> Response:
     return Response(body, mimetype="text/html", headers=headers)
 
 
-@blueprint.post("/letters/<letter>/preview")
+@blueprint.post("/emails/<email>/preview")
 @permitted(EDIT)
 @sign_in_limited
-def letter_test(shop: str, quiz: str, letter: str) -> AnyResponse:
+def email_test(shop: str, quiz: str, email: str) -> AnyResponse:
     """Send this very preview to oneself."""
     services = current_services()
     try:
-        written, _, _ = preview_letter(services, _served(shop, quiz), letter, **_wanted())
+        written, _, _ = preview_email(services, _served(shop, quiz), email, **_wanted())
         send_preview(services, shop=quiz_place(shop, quiz).shop, written=written, to=me())
         flash(f"The test email to {me().email} is being sent.", "good")
     except (NotReadable, NoContent, CannotWrite, TooLarge, BadAddress) as error:
@@ -243,4 +243,4 @@ def letter_test(shop: str, quiz: str, letter: str) -> AnyResponse:
     back = "&".join(
         f"{name}={value}" for name, value in _wanted().items() if value.replace("-", "").replace("_", "").isalnum()
     )
-    return redirect(f"/console/shops/{shop}/quizzes/{quiz}/letters/{letter}/preview?{back}", 303)
+    return redirect(f"/console/shops/{shop}/quizzes/{quiz}/emails/{email}/preview?{back}", 303)

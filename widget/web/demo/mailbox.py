@@ -14,12 +14,12 @@ from email.utils import parsedate_to_datetime
 from flask import Blueprint, Response, abort, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.move_clock import move_to_next_letter, waiting_letters
+from widget.actions.move_clock import move_to_next_email, waiting_emails
 from widget.web.requests import current_services
 
 blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox", template_folder="templates")
 _KEY = re.compile(r"[A-Za-z0-9._=,:-]{1,200}")
-LETTER_POLICY = (
+EMAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: http://127.0.0.1:* http://localhost:*; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox allow-popups allow-same-origin "
     "allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
@@ -28,7 +28,7 @@ LETTER_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A caught letter for the list."""
+    """A caught email for the list."""
 
     key: str
     subject: str
@@ -43,8 +43,8 @@ def listing() -> str:
     services = current_services()
     return render_template(
         "mailbox.html",
-        letters=_all(),
-        waiting=waiting_letters(services),
+        emails=_all(),
+        waiting=waiting_emails(services),
         now=services.now(),
         ahead=services.clock.ahead,
     )
@@ -52,20 +52,20 @@ def listing() -> str:
 
 @blueprint.post("/clock")
 def move_clock() -> AnyResponse:
-    move_to_next_letter(current_services())
+    move_to_next_email(current_services())
     return redirect("/mailbox/", 303)
 
 
 @blueprint.get("/<key>")
-def letter(key: str) -> str:
-    return render_template("letter.html", letter=_one(key), text=_part(_one(key), "plain"), headers=_headers(_one(key)))
+def show(key: str) -> str:
+    return render_template("email.html", email=_one(key), text=_part(_one(key), "plain"), headers=_headers(_one(key)))
 
 
 @blueprint.get("/<key>/html")
 def html(key: str) -> Response:
     """The HTML part as it came, in a frame of its own. Mail has inline styles; scripts stay off."""
     body = _part(_one(key), "html").replace("<head>", '<head><base target="_top">', 1)
-    headers = {"Content-Security-Policy": LETTER_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    headers = {"Content-Security-Policy": EMAIL_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(body, mimetype="text/html", headers=headers)
 
 
@@ -75,8 +75,8 @@ def _box() -> mailbox.Maildir:
 
 def _all() -> list[Caught]:
     box = _box()
-    letters = [_caught(key, box.get_bytes(key)) for key in box.keys()]  # noqa: SIM118  # A Maildir is no dict.
-    return sorted(letters, key=lambda letter: letter.date, reverse=True)
+    emails = [_caught(key, box.get_bytes(key)) for key in box.keys()]  # noqa: SIM118  # A Maildir is no dict.
+    return sorted(emails, key=lambda email: email.date, reverse=True)
 
 
 def _one(key: str) -> Caught:
@@ -93,11 +93,11 @@ def _caught(key: str, raw: bytes) -> Caught:
     return Caught(key, str(message["Subject"]), str(message["From"]), str(message["To"]), date, message)
 
 
-def _part(letter: Caught, kind: str) -> str:
-    part = letter.message.get_body((kind,))
+def _part(email: Caught, kind: str) -> str:
+    part = email.message.get_body((kind,))
     return str(part.get_content()) if part else ""
 
 
-def _headers(letter: Caught) -> list[tuple[str, str]]:
+def _headers(email: Caught) -> list[tuple[str, str]]:
     names = ("From", "To", "Date", "Message-ID", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post")
-    return [(name, str(letter.message[name])) for name in names if letter.message[name]]
+    return [(name, str(email.message[name])) for name in names if email.message[name]]

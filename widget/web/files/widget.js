@@ -215,7 +215,7 @@ class RecoveryQuiz extends HTMLElement {
     if (event.type === "submit") {
       if (target.dataset.add) return this.#add(event, target.dataset.add);
       event.preventDefault();
-      return target.dataset.letter === undefined ? this.#next() : this.#letter(target);
+      return target.dataset.email === undefined ? this.#next() : this.#email(target);
     }
     const product = target.closest("[data-sku]");
     if (product && target.closest("a, button, summary")) this.#count("product_clicked", { sku: product.dataset.sku });
@@ -362,7 +362,7 @@ class RecoveryQuiz extends HTMLElement {
     button.textContent = this.#told.textContent = this.#quiz.words.copied;
   }
 
-  async #letter(form) {
+  async #email(form) {
     const told = form.querySelector("[role=status]");
     const w = this.#quiz.words;
     const on = (name) => form.elements[name].checked;

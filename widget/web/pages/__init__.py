@@ -1,4 +1,4 @@
-"""Pages that need no JavaScript: the quiz, result links, and what the links in letters lead to."""
+"""Pages that need no JavaScript: the quiz, result links, and what the links in emails lead to."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from flask import Flask
 
 from widget.web.assets import asset_path
 from widget.web.limits import hang_limits
-from widget.web.pages import letters, quiz
+from widget.web.pages import emails, quiz
 
 
 def hang(app: Flask) -> None:
     hang_limits(app, app.extensions["services"].settings)
     app.jinja_env.globals["asset"] = asset_path
-    app.register_blueprint(letters.blueprint)
+    app.register_blueprint(emails.blueprint)
     app.register_blueprint(quiz.blueprint)

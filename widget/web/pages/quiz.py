@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.record_events import record_events
-from widget.actions.request_letter import request_letter
+from widget.actions.request_email import request_email
 from widget.actions.result_links import open_result
 from widget.actions.submit_answers import known_result, record_response, submit_answers
 from widget.content.languages import locale_for
@@ -190,13 +190,13 @@ def result(shop: str, code: str) -> Response:
 
 @blueprint.post("/<shop>/r/<code>")
 @limited
-def ask_for_letter(shop: str, code: str) -> Response:
+def request_result_email(shop: str, code: str) -> Response:
     """The form "email me my result", without JavaScript."""
     services = current_services()
     served, answers = open_result(services, shop, code)
     known = known_result(services, served, answers)
     wanted = {name: request.form.get(name) == "true" for name in ("result", "marketing", "health_data")}
-    request_letter(
+    request_email(
         services,
         served=served,
         code=orjson.loads(known.body)["code"],
@@ -219,7 +219,7 @@ def _result(shop: str, code: str, told: str = "") -> Response:
     data = orjson.loads(known.body)
     fragment = result_fragment(
         data,
-        letters=url_for(".ask_for_letter", shop=shop, code=code, locale=locale),
+        emails=url_for(".request_result_email", shop=shop, code=code, locale=locale),
         page=True,
         again=url_for(".start", shop=shop, quiz=served.quiz, locale=locale),
         visit=request.args.get("visit", "")[:64],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Response, abort, request
 
 from widget.actions.receive_hook import receive_hook, receive_report
-from widget.mail.reports.carriers import CARRIERS, MESSAGE
+from widget.email.reports.carriers import CARRIERS, MESSAGE
 from widget.stores.platforms import ORDERS, PLATFORMS, WOOCOMMERCE
 from widget.stores.woocommerce import is_ping
 from widget.web.requests import current_services

@@ -16,7 +16,7 @@
   };
   const put = async (variant, visit) => {
     await post("cart/add.js", { items: [{ id: variant, quantity: 1 }] });
-    // Comes back with the order, so that its letters know the quiz. Losing it costs nothing but that.
+    // Comes back with the order, so that its emails know the quiz. Losing it costs nothing but that.
     if (visit) await post("cart/update.js", { attributes: { recovery_quiz: visit } }).catch(() => {});
     document.dispatchEvent(new CustomEvent("recovery-quiz:in-cart", { detail: { variant } }));
   };

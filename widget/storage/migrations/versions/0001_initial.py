@@ -60,9 +60,9 @@ def upgrade() -> None:
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.Column("quiet_from", sa.Text(), server_default="", nullable=False),
         sa.Column("quiet_to", sa.Text(), server_default="", nullable=False),
-        sa.Column("letters_a_day", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("soft_opt_in", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("approval", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("emails_per_day", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("soft_opt_in", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("approval", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("catalogue_revision", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", widget.storage.database.Utc(timezone=True), nullable=False),
@@ -192,7 +192,7 @@ def upgrade() -> None:
         sa.Column("asked_by", sa.Integer(), nullable=True),
         sa.Column("kind", sa.Text(), server_default="", nullable=False),
         sa.Column("outcome", sa.Text(), server_default="", nullable=False),
-        sa.Column("uploaded", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("uploaded", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("last_run_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.Column("last_good_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.Column("items", sa.Integer(), server_default="0", nullable=False),
@@ -389,7 +389,7 @@ def upgrade() -> None:
         sa.Column("created_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.Column("expires_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=True),
-        sa.Column("mailed", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("mailed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("used_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_sign_in_links_person_id")),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_sign_in_links_shop_id")),
@@ -551,7 +551,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_orders_shop_id_quiz_placed_at", ["shop_id", "quiz", "placed_at"], unique=False)
 
     op.create_table(
-        "letters",
+        "emails",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
         sa.Column("contact_id", sa.Integer(), nullable=False),
@@ -562,7 +562,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("sequence", sa.Text(), nullable=False),
         sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("letter", sa.Text(), nullable=False),
+        sa.Column("template", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("result_code", sa.Text(), nullable=False),
         sa.Column("locale", sa.Text(), nullable=False),
@@ -576,29 +576,29 @@ def upgrade() -> None:
         sa.Column("message_id", sa.Text(), nullable=False),
         sa.Column("variant", sa.Text(), server_default="", nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
-        sa.Column("decisions", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name=op.f("fk_letters_contact_id")),
-        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_letters_order_id")),
-        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_letters_shop_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_letters")),
+        sa.Column("history", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name=op.f("fk_emails_contact_id")),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_emails_order_id")),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_emails_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_emails")),
         sa.UniqueConstraint(
             "shop_id",
             "trigger_kind",
             "trigger_id",
             "sequence",
             "step",
-            name=op.f("uq_letters_shop_id_trigger_kind_trigger_id_sequence_step"),
+            name=op.f("uq_emails_shop_id_trigger_kind_trigger_id_sequence_step"),
         ),
         sqlite_autoincrement=True,
     )
-    with op.batch_alter_table("letters", schema=None) as batch_op:
-        batch_op.create_index("ix_letters_contact_id", ["contact_id"], unique=False)
-        batch_op.create_index("ix_letters_message_id", ["message_id"], unique=False)
-        batch_op.create_index("ix_letters_order_id", ["order_id"], unique=False)
-        batch_op.create_index("ix_letters_shop_id_quiz_sent_at", ["shop_id", "quiz", "sent_at"], unique=False)
-        batch_op.create_index("ix_letters_shop_id_sent_at", ["shop_id", "sent_at"], unique=False)
-        batch_op.create_index("ix_letters_shop_id_state_due_at", ["shop_id", "state", "due_at"], unique=False)
-        batch_op.create_index("ix_letters_state_due_at", ["state", "due_at"], unique=False)
+    with op.batch_alter_table("emails", schema=None) as batch_op:
+        batch_op.create_index("ix_emails_contact_id", ["contact_id"], unique=False)
+        batch_op.create_index("ix_emails_message_id", ["message_id"], unique=False)
+        batch_op.create_index("ix_emails_order_id", ["order_id"], unique=False)
+        batch_op.create_index("ix_emails_shop_id_quiz_sent_at", ["shop_id", "quiz", "sent_at"], unique=False)
+        batch_op.create_index("ix_emails_shop_id_sent_at", ["shop_id", "sent_at"], unique=False)
+        batch_op.create_index("ix_emails_shop_id_state_due_at", ["shop_id", "state", "due_at"], unique=False)
+        batch_op.create_index("ix_emails_state_due_at", ["state", "due_at"], unique=False)
 
     for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
         op.execute(statement)

@@ -1,0 +1,333 @@
+"""Links in emails: where they lead, and what is counted of them without following anybody."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.conftest import GOOD, client_of, leg_day_files, publish_files
+from tests.console import signed_in
+from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows
+from tests.integration.test_promises import visit
+from tests.integration.test_results import ANSWERS, BOT, PAGE, PERSON, tallied
+from widget.actions.add_shop import BadShop, add_shop
+from widget.actions.change_consent import unsubscribe
+from widget.actions.change_product import change_product
+from widget.actions.follow_link import PRODUCT, QUIZ, RESULT, Link, follow_link, link_url
+from widget.actions.handle_hooks import handle_hooks
+from widget.actions.load_demo import load_demo
+from widget.actions.request_email import request_email
+from widget.actions.send_email import send_due_emails
+from widget.actions.submit_answers import submit_answers
+from widget.actions.try_draft import preview_email
+from widget.services import Services
+from widget.storage.tallies import EMAIL_CLICKED, Tally
+from widget.telemetry import masked_path
+
+HOW_TO = Link("demo", "leg-day", 1, "en", "how-to-use", PRODUCT, "ROLL-75")
+QUIZ_PAGE = "http://quiz.localhost/demo/quiz/leg-day"
+
+
+def door(services: Services, link: Link = HOW_TO) -> str:
+    """The path that stands in an email."""
+    return urlsplit(link_url(services, link)).path
+
+
+def clicked(services: Services) -> dict[str, int]:
+    return tallied(services, EMAIL_CLICKED)
+
+
+def mailed(services: Services) -> list[tuple[str, str]]:
+    """(text, HTML) of each email that went."""
+    bodies = []
+    for _, message in services.carrier.sent:  # type: ignore[attr-defined]
+        assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
+        plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
+        assert all(len(line) <= 998 for line in plain.splitlines())
+        bodies.append((plain, html))
+    return bodies
+
+
+def one_link(body: str) -> str:
+    found = set(re.findall(r"http://quiz\.localhost(/l/[\w-]+)", body))
+    assert len(found) == 1, found
+    return found.pop()
+
+
+def test_an_email_after_an_order_leads_to_the_product_and_is_counted(services: Services) -> None:
+    hook(services)
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_emails(services)
+    [(plain, html)] = mailed(services)
+    path = one_link(plain)
+    assert one_link(html) == path
+    answer = client_of(services).get(path, headers=PERSON)
+
+    assert answer.status_code == 303
+    assert answer.location.startswith("http://quiz.localhost/")
+    assert "/l/" not in answer.location
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Robots-Tag"] == "noindex"
+    assert clicked(services) == {"how-to-use": 1}
+    row = next(row for row in rows(services, Tally) if row.what == EMAIL_CLICKED)
+    assert (row.quiz, row.day, row.version, row.locale) == ("leg-day", services.now().date(), 1, "en")
+
+
+def test_a_requested_result_is_found_behind_its_link(services: Services) -> None:
+    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    code = json.loads(known.body)["code"]
+    request_email(services, served=served, code=code, email=EMAIL, consents={"result": True}, text_version="1")
+    send_due_emails(services)
+    [(plain, html)] = mailed(services)
+    path = one_link(plain)
+    assert code not in plain + html
+    client = client_of(services)
+    answer = client.get(path)
+
+    assert answer.location == f"http://quiz.localhost/demo/r/{code}"
+    assert client.get(f"/demo/r/{code}").status_code == 200
+    assert clicked(services) == {"result": 1}
+
+
+def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_services: Services) -> None:
+    for order, email in (("1", EMAIL), ("2", "walker@shop.example")):
+        hook(sqlite_services, order=order, email=email)
+    handle_hooks(sqlite_services)
+    go_to(sqlite_services, "how-to-use")
+    send_due_emails(sqlite_services)
+    found = {one_link(plain) for plain, _ in mailed(sqlite_services)}
+
+    assert len(sqlite_services.carrier.sent) == 2  # type: ignore[attr-defined]
+    assert len(found) == 1
+    assert len(found.pop()) < 100
+
+
+def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
+    answers = [
+        client.head(path, headers=PERSON),
+        client.get(path, headers=BOT),
+        client.get(path, headers={**PERSON, "Sec-Purpose": "prefetch;prerender"}),
+        client.get(path, headers={**PERSON, "Purpose": "prefetch"}),
+        client.get(path, headers={**PERSON, "X-Moz": "prefetch"}),
+    ]
+
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.location for answer in answers}) == 1
+    assert clicked(sqlite_services) == {}
+    for method in ("post", "put", "delete"):
+        assert getattr(client, method)(path).status_code == 405
+
+
+def test_twice_within_minutes_is_one_click_and_others_count(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
+    now = [0.0]
+    sqlite_services.clicks._clock = lambda: now[0]
+    for _ in range(3):
+        assert client.get(path).status_code == 303
+    assert clicked(sqlite_services) == {"how-to-use": 1}
+    client.get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    client.get(door(sqlite_services, replace(HOW_TO, email="review")))
+    assert clicked(sqlite_services) == {"how-to-use": 2, "review": 1}
+    now[0] = 601.0
+    client.get(path)
+
+    assert clicked(sqlite_services)["how-to-use"] == 3
+
+
+def test_of_who_clicked_nothing_is_kept_but_a_blurred_mark(sqlite_services: Services) -> None:
+    path = door(sqlite_services)
+    client_of(sqlite_services).get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    sqlite_services.recorder.flush()
+    for key in sqlite_services.clicks._entries:
+        assert isinstance(key, bytes)
+        assert len(key) == 16
+
+    with sqlite_services.reads() as session:
+        tables = session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
+        kept = repr([session.execute(text(f'SELECT * FROM "{table}"')).all() for table in tables])
+    assert "192.0.2.7" not in kept
+    assert path.removeprefix("/l/") not in kept
+    assert len(sqlite_services.clicks) <= sqlite_services.clicks.size == 20_000
+
+
+@pytest.mark.parametrize("token", ["x", "A" * 60, "%00", "..", "é" * 9, "A" * 9000])
+def test_forged_links_lead_nowhere(client: Any, token: str) -> None:
+    assert client.get(f"/l/{token}").status_code == 404
+
+
+def test_no_other_code_of_ours_opens_this_door(sqlite_services: Services) -> None:
+    services, client = sqlite_services, client_of(sqlite_services)
+    _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    mine = door(services).removeprefix("/l/")
+    for code in (json.loads(known.body)["code"], services.seals.token("u", 1), services.seals.token("f", 1), mine[:-1]):
+        assert client.get(f"/l/{code}").status_code == 404
+    for path in (f"/demo/r/{mine}", f"/u/{mine}", f"/f/{mine}", f"/p/{mine}"):
+        assert client.get(path).status_code == 404
+    assert clicked(services) == {}
+
+
+def test_the_target_is_never_taken_from_the_request(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
+    plain = client.get(path).location
+    asked = "url=https://evil.example&next=//evil.example&target=https://evil.example"
+    answer = client.get(f"{path}?{asked}", headers={"X-Forwarded-Host": "evil.example", "Host": "evil.example"})
+
+    assert answer.location == plain
+    assert "evil" not in answer.location
+
+
+def test_a_link_counts_for_its_own_shop_alone(sqlite_services: Services) -> None:
+    services = sqlite_services
+    add_shop(services, "other", name="Other", url="https://other.example")
+    publish_files(services, leg_day_files(), shop="other")
+    client = client_of(services)
+    theirs = client.get(door(services, replace(HOW_TO, shop="other")))
+    assert theirs.location.startswith("https://other.example/")
+    _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    crossed = replace(HOW_TO, shop="other", kind=RESULT, what=json.loads(known.body)["code"])
+
+    assert client.get(door(services, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
+    services.recorder.flush()
+    assert {row.shop_id for row in rows(services, Tally) if row.what == EMAIL_CLICKED} == {2}
+    assert client.get(door(services, replace(HOW_TO, shop="gone"))).status_code == 404
+    assert client.get(door(services, replace(HOW_TO, quiz="gone"))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"what": "GONE-1"},
+        {"version": 99},
+        {"kind": QUIZ, "what": ""},
+        {"kind": RESULT, "what": "forged"},
+        {"kind": "?", "what": "https://evil.example"},
+    ],
+    ids=str,
+)
+def test_what_is_gone_leads_to_the_quiz(client: Any, sqlite_services: Services, change: dict[str, Any]) -> None:
+    assert client.get(door(sqlite_services, replace(HOW_TO, **change))).location == QUIZ_PAGE
+
+
+def test_a_product_withheld_since_is_not_led_to(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
+    assert client.get(path).location != QUIZ_PAGE
+    change_product(sqlite_services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
+    assert client.get(path).location == QUIZ_PAGE
+
+
+def test_the_front_layer_answers_nothing_of_it_from_memory(sqlite_services: Services) -> None:
+    client, path = client_of(sqlite_services), door(sqlite_services)
+    for number in range(1, 4):
+        client.get(path, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
+        assert clicked(sqlite_services) == {"how-to-use": number}
+
+
+def test_previews_hold_plain_addresses(sqlite_services: Services) -> None:
+    served = sqlite_services.live.live("demo", "leg-day")
+    assert served
+    for email in ("how-to-use", "replenish", "result"):
+        written, _, _ = preview_email(sqlite_services, served, email, sku="ROLL-75")
+        assert "/l/" not in written.text + written.html
+
+
+def test_a_red_flag_gets_no_email_and_so_no_link(sqlite_services: Services) -> None:
+    flagged = client_of(sqlite_services).post(
+        "/v1/shops/demo/quizzes/leg-day/responses",
+        json={"answers": {"area": ["calves"], "trained": ["yesterday"], "signs": ["dark-urine"]}},
+    )
+    sqlite_services.recorder.flush()
+    hook(sqlite_services, attributes={"recovery_quiz": flagged.json["visit"]})
+    handle_hooks(sqlite_services)
+    for email in ("how-to-use", "check-in", "review", "replenish"):
+        go_to(sqlite_services, email)
+        send_due_emails(sqlite_services)
+
+    assert {row.reason for row in emails(sqlite_services).values()} <= {"not_eligible", "condition"}
+    assert not any("/l/" in plain + html for plain, html in mailed(sqlite_services))
+
+
+def test_the_address_is_masked_in_logs_and_taken_as_a_shop(sqlite_services: Services, log_lines: list[Any]) -> None:
+    path = door(sqlite_services)
+    client_of(sqlite_services).get(path)
+
+    assert masked_path(path) == "/l/…"
+    assert path.removeprefix("/l/") not in repr(log_lines)
+    assert "/l/…" in repr(log_lines)
+    with pytest.raises(BadShop):
+        add_shop(sqlite_services, "l", name="L")
+
+
+def test_clicks_wait_for_a_database_that_is_gone(sqlite_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def gone(*_: Any) -> None:
+        raise OperationalError("x", {}, Exception("gone"))
+
+    monkeypatch.setattr(sqlite_services.recorder, "_start", lambda: None)
+    follow_link(sqlite_services, door(sqlite_services).removeprefix("/l/"), client="192.0.2.1")
+    with monkeypatch.context() as patched:
+        patched.setattr("widget.recorder.add_tallies", gone)
+        sqlite_services.recorder.flush()
+    assert clicked(sqlite_services) == {"how-to-use": 1}
+
+
+# The results page ------------------------------------------------------------------------------------
+
+
+def test_the_card_tells_sent_clicked_and_unsubscribed_by_email(services: Services) -> None:
+    visit(services)
+    client_of(services).post(ANSWERS, json={"answers": GOOD, "locale": "es"})
+    hook(services, locale="en-US")
+    handle_hooks(services)
+    go_to(services, "how-to-use")
+    send_due_emails(services)
+    client_of(services).get(door(services))
+    unsubscribe(services, "u", services.seals.token("u", emails(services)["how-to-use"].contact_id))
+    services.recorder.flush()
+    owner = signed_in(services)
+    page = owner.get(PAGE).text
+    card = page[page.index("<h2>Emails</h2>") :]
+
+    row = re.search(r'<th scope="row">How to use</th>(.*?)</tr>', card)
+    assert row
+    assert re.findall(r">([^<]+)</td>", row[1]) == ["1", "0", "0", "1", "100.0 %", "1"]
+    assert "<b>Clicked</b>: how often a link" in card
+    assert "not followed" not in card
+    listed = csv.DictReader(io.StringIO(owner.get(f"{PAGE}/export.csv").text.lstrip("\ufeff")))
+    told = {line["what"]: (line["name"], line["number"]) for line in listed if line["what"].startswith("email_")}
+    assert told == {
+        "email_sent": ("how-to-use", "1"),
+        "email_clicked": ("how-to-use", "1"),
+        "email_unsubscribed": ("how-to-use", "1"),
+    }
+    assert '<th scope="row">How to use</th>' in owner.get(f"{PAGE}?language=en").text
+    other_language = owner.get(f"{PAGE}?language=es").text
+    assert "No email was sent in these days." in other_language
+
+
+def test_sample_traffic_clicks_believably(make_services: Callable[..., Services], sqlite_url: str) -> None:
+    services = make_services(sqlite_url)
+    load_demo(services, days=60, number=6000)
+    found = clicked(services)
+    with services.reads() as session:
+        sent = session.execute(
+            select(text("email"), text("count(*)")).select_from(text("emails")).group_by(text("email"))
+        )
+        shares = {email: found.get(email, 0) / number for email, number in sent}
+
+    assert set(found) <= {"how-to-use", "review", "replenish"}
+    assert 0.1 < shares["how-to-use"] < 0.4
+    assert shares["check-in"] == 0

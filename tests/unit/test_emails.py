@@ -1,0 +1,180 @@
+"""Emails: whether they may go, when they are due, and what they look like."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from widget.content.words import words_for
+from widget.domain.condition import parse_condition
+from widget.domain.email import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, moved
+from widget.domain.gatekeeper import Facts, decide
+from widget.domain.product import Product
+from widget.domain.schedule import Bought, EmailFacts, condition_holds, due_at
+from widget.email.blocks import CannotWrite, Paragraph, Steps, email_blocks
+from widget.email.content import EmailFrame, Written
+from widget.email.html import html_part
+from widget.email.message import email_message
+from widget.email.text import text_part
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+FINE = Facts(now=NOW, valid_until=NOW + timedelta(days=1), kind="marketing", consent=True)
+FRAME = EmailFrame(
+    words=words_for("en"),
+    shop="Stride & Salve",
+    subject="Your roll-on is here",
+    preview="Three steps",
+    locale="en",
+    dir="ltr",
+    because="You bought it.",
+    notice="General advice.",
+    postal_address="12 Example Lane",
+    preferences_url="https://quiz.example/p/x",
+    unsubscribe_url="https://quiz.example/u/x",
+    mark_url="",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "reason"),
+    [
+        ({}, "sending", "all_checks_passed"),
+        ({"consent": False}, "skipped", "no_consent"),
+        ({"consent": False, "kind": "transactional"}, "sending", "all_checks_passed"),
+        ({"suppressed": "unsubscribed"}, "skipped", "unsubscribed"),
+        ({"suppressed": "unsubscribed", "kind": "transactional"}, "sending", "all_checks_passed"),
+        ({"suppressed": "complaint", "kind": "transactional"}, "skipped", "complaint"),
+        ({"has_address": False}, "skipped", "erased"),
+        ({"order_cancelled": True}, "skipped", "order_cancelled"),
+        ({"order_refunded": True}, "skipped", "order_refunded"),
+        ({"order_test": True}, "skipped", "test_order"),
+        ({"eligible": False}, "skipped", "not_eligible"),
+        ({"felt_worse": True}, "skipped", "felt_worse"),
+        ({"product_withheld": True}, "skipped", "product_withheld"),
+        ({"condition_holds": False}, "skipped", "condition"),
+        ({"valid_until": NOW - timedelta(hours=1)}, "expired", "too_late_to_be_of_use"),
+        ({"last_marketing_at": NOW - timedelta(hours=1)}, "defer", "one_email_at_a_time"),
+        ({"last_marketing_at": NOW, "valid_until": NOW + timedelta(hours=2)}, "expired", "one_email_at_a_time"),
+        ({"shop_paused": True}, "defer", "shop_paused"),
+    ],
+)
+def test_the_gatekeeper_says_whether_and_why(change: dict, verdict: str, reason: str) -> None:
+    decision = decide(replace(FINE, **change))
+
+    assert (decision.verdict, decision.reason) == (verdict, reason)
+
+
+def test_states_only_go_where_the_state_machine_leads() -> None:
+    assert moved(PLANNED, "queued") == "queued"
+    with pytest.raises(WrongState):
+        moved(SENT, SENDING)
+    assert {to for ways in TRANSITIONS.values() for to in ways} <= set(TRANSITIONS)
+
+
+def test_an_email_is_due_after_the_best_known_event() -> None:
+    step = Step("s", "l", anchor={"delivered": 1, "fulfilled": 3, "placed": 5})
+    later = NOW + timedelta(days=2)
+
+    assert due_at(step, {"placed": NOW}, (), "UTC") == NOW + timedelta(days=5)
+    assert due_at(step, {"placed": NOW, "fulfilled": later}, (), "UTC") == later + timedelta(days=3)
+    assert due_at(step, {"placed": NOW, "delivered": NOW}, (), "UTC") == NOW + timedelta(days=1)
+    assert due_at(step, {}, (), "UTC") is None
+
+
+def test_an_email_waits_for_its_local_time() -> None:
+    step = Step("s", "l", after=After(days=1, at="09:30"))
+
+    assert due_at(step, {"placed": NOW}, (), "America/New_York") == datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
+
+
+def test_replenishment_follows_from_uses() -> None:
+    step = Step("s", "l", after=After(uses=Decimal("0.8")))
+    bought = (Bought(Product("A", "A", uses=35), 2),)
+
+    assert due_at(step, {"placed": NOW}, bought, "UTC") == NOW + timedelta(weeks=8)
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("order.contains = form:cream|salve", True),
+        ("order.contains = form:spray", False),
+        ("order.contains != form:spray", True),
+        ("order.count > 1", True),
+        ("email.sent = how-to-use", False),
+        ("not email.sent = how-to-use", True),
+        ("consent.marketing = yes & outcome = products", False),
+        ("area = calves", False),
+    ],
+)
+def test_email_conditions_look_at_the_order_and_the_person(condition: str, holds: bool) -> None:
+    facts = EmailFacts(
+        bought=(Bought(Product("A", "A", "cream"), 1),), order_count=2, consents=frozenset({"marketing"})
+    )
+
+    assert condition_holds(parse_condition(condition), facts) is holds
+
+
+def test_html_and_text_say_the_same() -> None:
+    body = "Hello,\n\n1. **Try a patch.** Wait a day.\n\n- one\n- two\n\n## After\n\nSee [this](https://doi.org/10.1)."
+    blocks = email_blocks(body, {})
+    html, text = html_part(FRAME, blocks), text_part(FRAME, blocks)
+
+    assert [type(block) for block in blocks][:2] == [Paragraph, Steps]
+    for words in (
+        "Hello,",
+        "Try a patch.",
+        "Wait a day.",
+        "12 Example Lane",
+        "https://quiz.example/u/x",
+        "https://doi.org/10.1",
+    ):
+        assert words in html
+        assert words in text
+    assert len(html.encode()) < 80_000
+
+
+def test_an_email_asks_nothing_of_strangers() -> None:
+    html = html_part(FRAME, email_blocks("Hello", {}))
+
+    assert "fonts.google" not in html
+    assert "@import" not in html
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize(
+    "body", ["{{ missing }}", "[[nonsense]]", "[[button nowhere]]", "{% if %}", "{{ ().__class__.__mro__ }}"]
+)
+def test_what_is_missing_stops_an_email(body: str) -> None:
+    with pytest.raises(CannotWrite):
+        email_blocks(body, {"blocks": {}})
+
+
+def test_text_of_strangers_stays_text() -> None:
+    html = html_part(
+        replace(FRAME, shop='<img src=x onerror="1">'), email_blocks("<script>x</script> {{ name }}", {"name": "<b>"})
+    )
+
+    assert "<script>" not in html
+    assert "<img src=x" not in html
+
+
+def test_headers_cannot_be_smuggled_and_one_click_stands_once() -> None:
+    message = email_message(
+        Written("Hi\r\nBcc: all@x.example", "<p>x</p>", "x"),
+        sender_name="Shop\r\nBcc: x@x.example",
+        sender="a@shop.example",
+        recipient="b@shop.example",
+        message_id="<1@shop.example>",
+        list_id="Shop <emails.shop.example>",
+        unsubscribe_url="https://quiz.example/u/abcdefghijklmnopqrstuvwxyz",
+        date=NOW,
+    )
+    raw = message.as_bytes()
+
+    assert b"\nBcc:" not in raw
+    assert raw.count(b"List-Unsubscribe:") == raw.count(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click") == 1
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))

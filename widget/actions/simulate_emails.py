@@ -1,0 +1,100 @@
+"""What emails an order would lead to: the order as a store would send it, answers, and the content as it stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from widget.actions.errors import ActionError
+from widget.domain.delivery import Unreadable
+from widget.domain.engine.evaluation import evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.order import OrderEvent, kept_lines
+from widget.domain.pack import ENDS_EARLY
+from widget.domain.schedule import Bought, answered_uses, known_zone
+from widget.domain.simulation import Case, Simulated, simulate
+from widget.stores import shopify, standard, woocommerce
+
+Answers = dict[str, list[str]]
+
+
+class NoSuchOrder(ActionError):
+    code = "unreadable_order"
+
+
+def order_in(body: bytes) -> OrderEvent:
+    """An order as any platform shows it: a generic event, a Shopify or WooCommerce order. Raises NoSuchOrder."""
+    try:
+        data = json.loads(body, parse_int=str, parse_float=str)
+        if not isinstance(data, dict):
+            raise Unreadable("it is no object")
+        if "type" in data:
+            events = standard.parse("", body, received_at=datetime.now(UTC))
+        elif "date_created_gmt" in data:
+            events = woocommerce.parse("order.updated", body, received_at=datetime.now(UTC))
+        else:
+            events = shopify.parse("orders/updated", body, received_at=datetime.now(UTC))
+    except (ValueError, RecursionError) as error:
+        raise NoSuchOrder(f"the order cannot be read: {error}") from error
+    (event,) = events
+    assert isinstance(event, OrderEvent)
+    return event
+
+
+def simulate_emails(
+    engine: Engine,
+    order: OrderEvent,
+    start: datetime,
+    *,
+    answers: Answers | None = None,
+    health_data: bool = False,
+    marketing: bool | None = None,
+    zone: str = "UTC",
+    quiet: tuple[str, str] = ("", ""),
+) -> list[Simulated]:
+    """Each email with when it would go or why it would not. ``answers`` led to the order; Raises Refused.
+
+    ``marketing`` None: what the order says. ``health_data``: they agreed to have their answers used.
+    """
+    case = Case(
+        moments=dict(order.moments),
+        bought=(),
+        test=order.test,
+        marketing=order.accepts_marketing is True if marketing is None else marketing,
+        health_data=health_data,
+        zone=known_zone(order.timezone, zone),
+        quiet_from=quiet[0],
+        quiet_to=quiet[1],
+        emails_per_month=engine.rules.pack.emails_per_month,
+    )
+    refunds = {each.refund_id: {"lines": dict(each.lines)} for each in order.refunds}
+    lines = [asdict(line) for line in order.lines]
+    case = replace(case, bought=_bought(engine, kept_lines(lines, refunds)))
+    if not case.bought and (all_of_it := _bought(engine, lines)):
+        case = replace(case, bought=all_of_it, returned=True)
+    return simulate(engine.rules.pack.sequences, _with_answers(engine, case, answers), start)
+
+
+def _bought(engine: Engine, lines: list[dict[str, Any]]) -> tuple[Bought, ...]:
+    by_sku = {each.sku: each for each in engine.shelf.products}
+    by_variant = {each.variant_id: each for each in engine.shelf.products if each.variant_id}
+    found = ((by_sku.get(line["sku"]) or by_variant.get(line["variant_id"]), line["quantity"]) for line in lines)
+    return tuple(Bought(product, quantity) for product, quantity in found if product)
+
+
+def _with_answers(engine: Engine, case: Case, answers: Answers | None) -> Case:
+    """A red flag, or no product for these answers: no product email. The rest only where they may be used."""
+    if answers is None:
+        return case
+    found = evaluate(engine.rules, engine.shelf, answers)
+    case = replace(case, eligible=found.outcome not in ENDS_EARLY and bool(found.shown), asked_for_result=True)
+    if not case.health_data:
+        return case
+    return replace(
+        case,
+        outcome=found.outcome,
+        answers={name: frozenset(given) for name, given in answers.items()},
+        uses_a_week=answered_uses(engine.rules.pack.quiz.questions, answers),
+    )

@@ -1,0 +1,79 @@
+"""recovery-quiz emails …"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.progress import track
+from sqlalchemy import select
+
+from widget.actions.collect_reports import take_message
+from widget.actions.send_again import send_again
+from widget.commands.opening import opened_services
+from widget.commands.simulate import simulate
+from widget.domain.email import PLANNED
+from widget.storage.emails import Email
+
+
+@click.group()
+def emails() -> None:
+    """Look at emails, play them forward, send one again, take in reports."""
+
+
+emails.add_command(simulate)
+
+
+@emails.command()
+@click.option("--json", "as_json", is_flag=True)
+def due(as_json: bool) -> None:
+    """Planned emails, soonest first."""
+    with opened_services() as services, services.reads() as session:
+        rows = session.scalars(select(Email).where(Email.state == PLANNED).order_by(Email.due_at).limit(500))
+        data = [
+            {"id": row.id, "template": row.template, "due_at": row.due_at.isoformat(), "reason": row.reason}
+            for row in rows
+        ]
+    _tell(data, as_json, empty="No email is planned.")
+
+
+@emails.command()
+@click.argument("number", type=int)
+@click.option("--json", "as_json", is_flag=True)
+def show(number: int, as_json: bool) -> None:
+    """The whole life of an email."""
+    with opened_services() as services, services.reads() as session:
+        row = session.get(Email, number)
+        if row is None:
+            raise click.UsageError(f"there is no email {number}")
+        data = [{"id": row.id, "template": row.template, **step} for step in row.history]
+    _tell(data, as_json, empty="")
+
+
+@emails.command("send-again")
+@click.argument("number", type=int)
+def send_again_command(number: int) -> None:
+    """Plan an unconfirmed email once more."""
+    with opened_services() as services:
+        send_again(services, number)
+    click.echo(f"Email {number} is planned again.")
+
+
+@emails.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def reports(files: tuple[Path, ...]) -> None:
+    """Take in reports of undelivered mail (DSN, ARF) from message files."""
+    with opened_services() as services:
+        taken = sum(take_message(services, file.read_bytes()) for file in track(files, "Reading …", transient=True))
+    click.echo(f"{len(files)} read, {taken} taken in. The worker does the rest within seconds.")
+
+
+def _tell(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None:
+    if as_json:
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
+    for row in rows if not as_json else []:
+        click.echo("  ".join(str(value) for value in row.values()))
+    if not rows and not as_json:
+        click.echo(empty)

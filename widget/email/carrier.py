@@ -1,0 +1,188 @@
+"""Carriers: whoever takes a message over. A failure says whether to come back later or never."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from widget.email.message import wire_address
+
+TIMEOUT = 20
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+KEPT_SECONDS, MOST_OVER_ONE, MOST_IDLE = 20.0, 100, 8
+"""A connection is kept so long when nothing is sent, for so many messages, and so many of them."""
+
+
+class Later(Exception):
+    """The carrier cannot take it now, and certainly has not: try again."""
+
+
+class Never(Exception):
+    """The carrier refuses it for good."""
+
+
+class Unclear(Exception):
+    """The line broke before the carrier's answer: it may have the message, or not."""
+
+
+class _Stale(Exception):
+    """The line was gone before the message: whether it was old decides what that means."""
+
+
+class Carrier(Protocol):
+    """Takes one message to one recipient over. Raises Later, Never or Unclear."""
+
+    def send(self, message: EmailMessage, recipient: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Line:
+    """An open connection, what went over it, and when it was last used (monotonic seconds)."""
+
+    smtp: smtplib.SMTP
+    sent: int = 0
+    used_at: float = 0.0
+
+
+class SmtpCarrier:
+    """Any SMTP server, by ``smtps://`` or ``smtp://user:password@host:port``.
+
+    STARTTLS is used when offered; with a password, or with ``?starttls=required``, nothing is sent without it.
+
+    Connections are kept for the next message, for a while and for so many; safe between threads. ``sign`` gets the
+    bytes of a message and gives what goes over the line (DKIM).
+    """
+
+    def __init__(self, url: str, sender: str, sign: Callable[[bytes], bytes] | None = None) -> None:
+        parts = urlsplit(url)
+        self._tls = parts.scheme == "smtps"
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or (465 if self._tls else 587)
+        self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
+        asked = "required" in parse_qs(parts.query).get("starttls", [])
+        # A password never goes over a line that could be read: somebody in between may hide the offer of STARTTLS.
+        self._tls_required = asked or (bool(self._user) and self._host not in LOOPBACK)
+        self._context: ssl.SSLContext | None = None
+        self._sender, self._sign = sender, sign
+        self._idle: list[_Line] = []
+        self._lock = threading.Lock()
+
+    def send(self, message: EmailMessage, recipient: str) -> None:
+        try:
+            body, recipient = message.as_bytes(), wire_address(recipient)
+            body = self._sign(body) if self._sign is not None else body
+        except ValueError as error:  # Nothing was said to the carrier yet, and nothing will change.
+            raise Never(f"it cannot be put on the wire ({type(error).__name__})") from error
+        line = self._kept_line()
+        if line is not None:
+            try:
+                self._hand_over(line, body, recipient)
+                return
+            except _Stale:
+                line.smtp.close()  # The server hung up while nothing was said: a new line, and no harm done.
+        try:
+            line = _Line(self._connect())
+        except (OSError, smtplib.SMTPException) as error:
+            raise Later(f"no connection ({type(error).__name__})") from error
+        try:
+            self._hand_over(line, body, recipient)
+        except _Stale as error:
+            line.smtp.close()
+            raise Later(f"the line broke before the message ({error})") from error
+
+    def close(self) -> None:
+        """Hang up what is kept."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for line in idle:
+            line.smtp.close()
+
+    def _kept_line(self) -> _Line | None:
+        with self._lock:
+            while self._idle:
+                line = self._idle.pop()
+                if time.monotonic() - line.used_at < KEPT_SECONDS:
+                    return line
+                line.smtp.close()
+        return None
+
+    def _keep(self, line: _Line) -> None:
+        line.used_at = time.monotonic()
+        with self._lock:
+            if line.sent < MOST_OVER_ONE and len(self._idle) < MOST_IDLE:
+                self._idle.append(line)
+                return
+        line.smtp.close()
+
+    def _connect(self) -> smtplib.SMTP:
+        context = self._context = self._context or ssl.create_default_context()
+        if self._tls:
+            connection: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT, context=context)
+        else:
+            connection = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT)
+        try:
+            connection.ehlo()
+            if not self._tls and connection.has_extn("starttls"):
+                connection.starttls(context=context)
+                connection.ehlo()
+            elif not self._tls and self._tls_required:
+                raise smtplib.SMTPNotSupportedError("the server offers no STARTTLS, and it is required")
+            if self._user:
+                connection.login(self._user, self._password)
+        except Exception:
+            connection.close()
+            raise
+        return connection
+
+    def _hand_over(self, line: _Line, body: bytes, recipient: str) -> None:
+        """Raises Later, Never, Unclear; _Stale when the line broke before anything of the message was said."""
+        try:
+            code, text = line.smtp.mail(self._sender)
+            if code == 250:
+                code, text = line.smtp.rcpt(recipient)
+            if code not in (250, 251):
+                line.smtp.rset()
+        except (OSError, smtplib.SMTPException) as error:
+            raise _Stale(type(error).__name__) from error
+        if code not in (250, 251):
+            self._keep(line)
+            _refuse(code, text, good=())
+        try:
+            code, text = line.smtp.data(body)
+        except smtplib.SMTPDataError as error:
+            code, text = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
+        except (OSError, smtplib.SMTPException) as error:
+            line.smtp.close()
+            raise Unclear(f"the line broke before the answer ({type(error).__name__})") from error
+        line.sent += 1
+        self._keep(line)
+        _refuse(code, text, good=(250,))
+
+
+def _refuse(code: int, text: bytes, *, good: tuple[int, ...]) -> None:
+    """Turn an SMTP answer into Later (4xx) or Never (5xx). Its text stays out: it may repeat the address."""
+    if code in good:
+        return
+    words = text.decode("ascii", "replace").split()
+    enhanced = words[0] if words and words[0][:2] in ("4.", "5.") else ""
+    said = f"{code} {enhanced}".strip()
+    if 400 <= code < 500:
+        raise Later(said)
+    raise Never(said)
+
+
+class MemoryCarrier:
+    """Keeps what it is given; for tests and previews."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, EmailMessage]] = []
+
+    def send(self, message: EmailMessage, recipient: str) -> None:
+        self.sent.append((recipient, message))

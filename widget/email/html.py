@@ -1,0 +1,214 @@
+"""The HTML part of an email: MJML after the visual system, then compiled and inlined."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import replace
+from functools import lru_cache
+from html import escape
+from importlib.resources import files
+
+import css_inline
+from mjml import mjml2html
+
+from widget.email.blocks import (
+    Block,
+    Button,
+    CheckIn,
+    Heading,
+    Paragraph,
+    Picture,
+    Points,
+    Spans,
+    Steps,
+    TipBlock,
+    Warnings,
+)
+from widget.email.content import EmailFrame
+
+MOST_BYTES = 80_000
+ACCENT, INK = "#0f5c4d", "#1b2a28"
+_BUTTON = 'background-color="{0}" color="{1}" border="1px solid {2}" css-class="{3}"'
+KEPT = 256
+_MARK, _MARKS = "https://own.invalid/{}/own", re.compile(r"https://own\.invalid/(\d+)/own")
+_inliner = threading.local()
+_LTR, _LEFT = re.compile(r"direction:\s*ltr"), re.compile(r"text-align:\s*left")
+
+
+class TooLarge(ValueError):
+    """An email over 80 kB: Gmail would clip its foot, and with it the way to unsubscribe."""
+
+    code = "too_large"
+
+
+def html_part(frame: EmailFrame, blocks: list[Block]) -> str:
+    """The email as HTML. Raises TooLarge.
+
+    What differs from one reader to the next (links, and the sentence that says why they get it) is put into an email
+    that is compiled once for all who get the same.
+    """
+    own = _Own()
+    html = _compiled(own.frame(frame), tuple(own.block(each) for each in blocks))
+    html = own.put_into(html)
+    if len(html.encode()) > MOST_BYTES:
+        raise TooLarge(f"the email is {len(html.encode())} bytes, over {MOST_BYTES}")
+    return html
+
+
+class _Own:
+    """Takes what is one reader's own out of an email, and puts it into the compiled one."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+
+    def _mark(self, value: str) -> str:
+        self.values.append(value)
+        return _MARK.format(len(self.values) - 1)
+
+    def frame(self, frame: EmailFrame) -> EmailFrame:
+        return replace(
+            frame,
+            unsubscribe_url=self._mark(frame.unsubscribe_url) if frame.unsubscribe_url else "",
+            preferences_url=self._mark(frame.preferences_url) if frame.preferences_url else "",
+            because=self._mark(frame.because) if frame.because else "",
+        )
+
+    def block(self, block: Block) -> Block:
+        match block:
+            case Button(label, url):
+                return Button(label, self._mark(url))
+            case CheckIn(better, same, worse):
+                return CheckIn(self._mark(better), self._mark(same), self._mark(worse))
+        return block
+
+    def put_into(self, html: str) -> str:
+        return _MARKS.sub(lambda match: escape(self.values[int(match[1])]), html)
+
+
+@lru_cache(maxsize=KEPT)
+def _compiled(frame: EmailFrame, blocks: tuple[Block, ...]) -> str:
+    """An email without what is one reader's own."""
+    styles = (files("widget.email") / "email.css").read_text(encoding="utf-8")
+    body = "".join(_block(block, frame) for block in blocks)
+    mjml = (
+        f'<mjml lang="{escape(frame.locale)}" dir="{frame.dir}"><mj-head><mj-title>{escape(frame.subject)}</mj-title>'
+        f"<mj-preview>{escape(frame.preview)}</mj-preview>"
+        '<mj-raw><meta name="color-scheme" content="light dark">'
+        '<meta name="supported-color-schemes" content="light dark"></mj-raw>'
+        # No font that the compiler knows a download for: it would add a request to a stranger's server.
+        "<mj-attributes>"
+        "<mj-all font-family=\"ui-sans-serif,system-ui,'Segoe UI','Helvetica Neue',Arial,sans-serif\"/>"
+        f'<mj-text font-size="17px" line-height="1.5" color="{INK}" padding="6px 32px"/>'
+        '<mj-section padding="0"/><mj-button font-size="17px" font-weight="600" border-radius="10px" '
+        'inner-padding="15px 24px" padding="14px 32px" width="100%"/>'
+        f'</mj-attributes><mj-style>{styles}</mj-style></mj-head><mj-body width="600px" background-color="#fbf9f5" '
+        f'css-class="page">{_head(frame)}{body}{_foot(frame)}</mj-body></mjml>'
+    )
+    return _turned(_inlined(mjml2html(mjml)), frame)
+
+
+def _turned(html: str, frame: EmailFrame) -> str:
+    """Set from right to left where the language is: the compiler writes left to right into every cell."""
+    if frame.dir != "rtl":
+        return html
+    html = _LEFT.sub("text-align:right", _LTR.sub("direction:rtl", html))
+    return html.replace("<body", '<body dir="rtl"', 1)
+
+
+def _inlined(html: str) -> str:
+    """Plain style rules written onto their elements, for mail programs that drop <style>; media queries stay."""
+    if not hasattr(_inliner, "made"):
+        _inliner.made = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False, keep_at_rules=True)
+    return str(_inliner.made.inline(html))
+
+
+def _section(inner: str, more: str = "") -> str:
+    return f"<mj-section {more}><mj-column>{inner}</mj-column></mj-section>"
+
+
+def _text(inner: str, more: str = "") -> str:
+    return f"<mj-text {more}>{inner}</mj-text>"
+
+
+def _head(frame: EmailFrame) -> str:
+    mark = f'<img src="{escape(frame.mark_url)}" width="28" height="28" alt="" class="mark"> ' if frame.mark_url else ""
+    brand = _text(f'<span class="brand">{mark}{escape(frame.shop)}</span>', 'padding="32px 32px 12px"')
+    return _section(brand + _text(f"<h1>{escape(frame.subject)}</h1>", 'padding="12px 32px 6px"'))
+
+
+def _block(block: Block, frame: EmailFrame) -> str:
+    match block:
+        case Heading(text):
+            return _section(_text(f"<h2>{escape(text)}</h2>", 'padding="24px 32px 4px"'))
+        case Paragraph(spans):
+            return _section(_text(f"<p>{_inline(spans)}</p>"))
+        case Steps(items):
+            return _section(_text(_steps(items), 'padding="12px 32px"'))
+        case Points(items):
+            listed = "".join(f"<li>{_inline(item)}</li>" for item in items)
+            return _section(_text(f"<ul>{listed}</ul>"))
+        case Button(label, url):
+            return _section(_button(label, url, _BUTTON.format(ACCENT, "#ffffff", ACCENT, "go")))
+        case Picture(url, alt):
+            picture = f'src="{escape(url)}" alt="{escape(alt)}"'
+            return _section(f'<mj-image {picture} padding="20px 32px" border-radius="14px"/>')
+        case CheckIn():
+            return _check_in(block, frame)
+        case TipBlock(title, text, source, link):
+            where = f' <a href="{escape(link)}">{escape(link.removeprefix("https://doi.org/"))}</a>' if link else ""
+            inner = f'<h2>{escape(title)}</h2><p>{escape(text)}</p><p class="tiny">{escape(source)}{where}</p>'
+            return _section(_text(inner, 'padding="18px 32px 6px"'))
+        case Warnings(product, lines):
+            listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
+            title = escape(frame.words["warnings_for"].replace("{product}", product))
+            inner = f'<div class="warn"><h3>{title}</h3><ul>{listed}</ul></div>'
+            return _section(_text(inner, 'padding="24px 32px 0"'))
+
+
+def _button(label: str, url: str, look: str, more: str = "") -> str:
+    return f'<mj-button href="{escape(url)}" {look} {more}>{escape(label)}</mj-button>'
+
+
+def _steps(items: tuple[Spans, ...]) -> str:
+    rows = ""
+    for number, item in enumerate(items, 1):
+        title = escape("".join(span.text for span in item if span.bold))
+        rest = _inline(tuple(span for span in item if not span.bold))
+        rows += f'<tr><td class="n">{number}</td><td>{title}<small>{rest}</small></td></tr>'
+    return f'<table role="presentation" class="steps" width="100%" cellpadding="0" cellspacing="0">{rows}</table>'
+
+
+def _check_in(block: CheckIn, frame: EmailFrame) -> str:
+    """A panel with three plain, equal answers."""
+    words = {
+        name: escape(frame.words[name]) for name in ("ask_title", "ask_text", "ask_better", "ask_same", "ask_worse")
+    }
+    answers = ((words["ask_better"], block.better), (words["ask_same"], block.same), (words["ask_worse"], block.worse))
+    cells = "".join(f'<td><a class="answer" href="{escape(url)}">{label}</a></td>' for label, url in answers)
+    inner = (
+        f'<div class="ask"><h2>{words["ask_title"]}</h2><p>{words["ask_text"]}</p>'
+        f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>{cells}</tr></table></div>'
+    )
+    return _section(_text(inner, 'padding="20px 32px"'))
+
+
+def _foot(frame: EmailFrame) -> str:
+    links = ""
+    if frame.unsubscribe_url:
+        links += f'<a href="{escape(frame.unsubscribe_url)}">{escape(frame.words["unsub_link"])}</a> &nbsp; '
+    if frame.preferences_url:
+        links += f'<a href="{escape(frame.preferences_url)}">{escape(frame.words["pref_link"])}</a>'
+    lines = (escape(frame.because), links, escape(frame.sender), escape(frame.notice))
+    inner = f'<div class="foot">{"".join(f"<p>{line}</p>" for line in lines if line)}</div>'
+    return _section(_text(inner, 'padding="28px 32px 40px"'))
+
+
+def _inline(spans: Spans) -> str:
+    parts = []
+    for span in spans:
+        text = escape(span.text)
+        text = f"<strong>{text}</strong>" if span.bold else text
+        safe = span.link.startswith(("https://", "http://", "mailto:"))
+        parts.append(f'<a href="{escape(span.link)}">{text}</a>' if safe else text)
+    return "".join(parts)

@@ -1,0 +1,1 @@
+"""What carriers report of emails: verified by their signatures, read into one kind of report."""

@@ -1,0 +1,72 @@
+"""The carriers whose reports we understand, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from widget.domain.delivery import MOST_ID, BadSignature, Delivery, Unreadable, digest_id
+from widget.domain.feedback import Report
+from widget.email.reports import messages, postmark, sendgrid, ses
+from widget.email.reports.reading import NotReadable
+
+Fetch = Callable[[str], bytes]
+"""Gives what stands at an address. Raises OSError or ValueError."""
+SES, SENDGRID, POSTMARK, MESSAGE = "ses", "sendgrid", "postmark", "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """``known`` of verify: what was set for this carrier (topic, public key, name:password), newest first."""
+
+    check: Callable[[Mapping[str, str], bytes, Sequence[str], Fetch | None], str]
+    reports: Callable[[bytes], list[Report]]
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, *, known: Sequence[str], fetch: Fetch | None = None
+    ) -> Delivery:
+        """The delivery, if it is theirs. Raises BadSignature."""
+        try:
+            if not known:
+                raise NotReadable("nothing was set to know it by")
+            event_id = self.check(headers, body, known, fetch)
+        except NotReadable as error:
+            raise BadSignature(str(error)) from error
+        return Delivery((event_id or digest_id("", body))[:MOST_ID], body)
+
+    def parse(self, body: bytes) -> list[Report]:
+        """Raises Unreadable."""
+        try:
+            return self.reports(body)
+        except NotReadable as error:
+            raise Unreadable(str(error)) from error
+
+
+def _ses(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    try:
+        return ses.verified(body, topics=known, fetch=fetch)[0]
+    except OSError as error:
+        raise NotReadable("the certificate cannot be fetched") from error
+
+
+def _sendgrid(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    sendgrid.check(headers, body, keys=known)
+    return ""
+
+
+def _postmark(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    postmark.check(headers, known=known)
+    return ""
+
+
+def _nobody(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    raise NotReadable("messages come by mailbox or file, not through this door")
+
+
+CARRIERS = {
+    SES: Carrier(_ses, ses.reports),
+    SENDGRID: Carrier(_sendgrid, sendgrid.reports),
+    POSTMARK: Carrier(_postmark, postmark.reports),
+    MESSAGE: Carrier(_nobody, messages.reports),
+}
+"""By the name in the hook address: ``/hooks/{shop}/mail/{name}``."""

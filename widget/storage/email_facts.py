@@ -1,0 +1,98 @@
+"""An email with everything around it, in one look: asking piece by piece is most of what sending costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.orm import Session, aliased
+
+from widget.domain.email import BOUNCED, COMPLAINED, DELIVERED, MARKETING, SENDING, SENT, UNCONFIRMED
+from widget.storage.contacts import HEALTH_DATA, Consent, Contact, Suppression
+from widget.storage.contacts import MARKETING as MARKETING_CONSENT
+from widget.storage.emails import Email
+from widget.storage.orders import Order
+from widget.storage.shops import Shop
+
+_GONE = (SENDING, SENT, UNCONFIRMED, DELIVERED, BOUNCED, COMPLAINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """``suppressed``: the reason, if the address is not to be written to. Consents: what was last said of each.
+
+    ``last_marketing_at``: the latest of all that went or may have gone to this contact.
+    """
+
+    email: Email
+    contact: Contact
+    shop: Shop
+    order: Order | None
+    suppressed: str | None
+    marketing: str | None
+    health_data: str | None
+    last_marketing_at: datetime | None
+    felt_worse: bool
+
+
+def _query() -> Select[Any]:
+    other = aliased(Email)
+    consent = select(Consent.state).where(Consent.contact_id == Email.contact_id).order_by(Consent.id.desc()).limit(1)
+    barred = select(Suppression.reason).where(
+        Suppression.shop_id == Email.shop_id, Suppression.address_hash == Contact.address_hash
+    )
+    went = select(func.max(func.coalesce(other.sent_at, other.changed_at))).where(
+        other.contact_id == Email.contact_id, other.kind == MARKETING, other.state.in_(_GONE)
+    )
+    worse = select(other.id).where(other.order_id == Email.order_id, other.answer == "worse").limit(1)
+    return (
+        select(
+            Email,
+            Contact,
+            Shop,
+            Order,
+            barred.scalar_subquery(),
+            consent.where(Consent.kind == MARKETING_CONSENT).scalar_subquery(),
+            consent.where(Consent.kind == HEALTH_DATA).scalar_subquery(),
+            went.scalar_subquery(),
+            worse.scalar_subquery(),
+        )
+        .join(Contact, Contact.id == Email.contact_id)
+        .join(Shop, Shop.id == Email.shop_id)
+        .outerjoin(Order, Order.id == Email.order_id)
+        .where(Email.id == bindparam("email_id"))
+        .execution_options(populate_existing=True)
+    )
+
+
+@cache
+def _statements() -> tuple[Select[int, int], Select[Any]]:
+    """(what locks, what asks). Made once: putting them together takes longer than asking."""
+    both = select(Email.id, Contact.id).join(Contact, Contact.id == Email.contact_id)
+    return both.where(Email.id == bindparam("email_id")).with_for_update(of=[Email, Contact]), _query()
+
+
+def known_of_email(session: Session, email_id: int, *, lock: bool = False) -> Known | None:
+    """The latest state; with ``lock``, the email and its contact are held, so that nobody writes to them meanwhile."""
+    locks, asks = _statements()
+    if lock:
+        # In a statement of its own: one that waits for a lock sees the other tables as they were before it waited.
+        session.execute(locks, {"email_id": email_id})
+    row = session.execute(asks, {"email_id": email_id}).one_or_none()
+    if row is None:
+        return None
+    email, contact, shop, order, reason, marketing, health, last, felt_worse = row
+    if last is not None and last.tzinfo is None:
+        last = last.replace(tzinfo=UTC)
+    return Known(email, contact, shop, order, reason, marketing, health, last, felt_worse is not None)
+
+
+def nth_marketing_at(session: Session, contact_id: int, nth: int) -> datetime | None:
+    """When the nth latest marketing email went, or may have gone, to a contact; None for fewer."""
+    at = func.coalesce(Email.sent_at, Email.changed_at)
+    mine = (Email.contact_id == contact_id, Email.kind == MARKETING, Email.state.in_(_GONE))
+    found = session.scalar(select(at).where(*mine).order_by(at.desc()).limit(1).offset(nth - 1))
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found

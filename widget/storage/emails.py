@@ -1,0 +1,140 @@
+"""Emails: rows with a date, claimed when due."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from widget.domain.email import PLANNED, QUEUED, SENDING, UNCONFIRMED
+from widget.storage.database import Table, Utc
+from widget.storage.once import add_once
+from widget.storage.shops import Shop
+
+
+class Email(Table):
+    """One email of one sequence to one contact.
+
+    ``history``, oldest first: [{at, state, reason}]. ``result_code`` is the sealed result it speaks
+    of; ``answer`` is what was said to a check-in (better, same, worse). ``variant``: which of two subjects
+    it has (a, b), empty where there is one.
+    """
+
+    __tablename__ = "emails"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "trigger_kind", "trigger_id", "sequence", "step"),
+        Index("ix_emails_state_due_at", "state", "due_at"),
+        Index("ix_emails_contact_id", "contact_id"),
+        Index("ix_emails_order_id", "order_id"),
+        Index("ix_emails_shop_id_sent_at", "shop_id", "sent_at"),
+        Index("ix_emails_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at"),
+        Index("ix_emails_shop_id_state_due_at", "shop_id", "state", "due_at"),
+        Index("ix_emails_message_id", "message_id"),
+        {"sqlite_autoincrement": True},  # Links name one by its id: none is given out twice.
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contacts.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    trigger_kind: Mapped[str] = mapped_column(Text)
+    trigger_id: Mapped[str] = mapped_column(Text)
+    quiz: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    sequence: Mapped[str] = mapped_column(Text)
+    step: Mapped[str] = mapped_column(Text)
+    template: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    result_code: Mapped[str] = mapped_column(Text, default="")
+    locale: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[str] = mapped_column(Text, default=PLANNED)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    due_at: Mapped[datetime] = mapped_column(Utc)
+    valid_until: Mapped[datetime] = mapped_column(Utc)
+    changed_at: Mapped[datetime] = mapped_column(Utc)
+    sent_at: Mapped[datetime | None] = mapped_column(Utc)
+    attempts: Mapped[int] = mapped_column(default=0)
+    message_id: Mapped[str] = mapped_column(Text, default="")
+    variant: Mapped[str] = mapped_column(Text, default="", server_default="")
+    answer: Mapped[str] = mapped_column(Text, default="")
+    history: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+
+
+def add_email(session: Session, row: dict[str, Any]) -> bool:
+    """Plan an email; False when this step of this sequence is planned for this trigger already."""
+    return add_once(session, Email, row, ("shop_id", "trigger_kind", "trigger_id", "sequence", "step"))
+
+
+def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
+    """Take due emails, at most once each across all workers: planned becomes queued. Their ids.
+
+    Each shop that has some gets the same share, so that one shop's hundred thousand do not hold up another's one.
+    PostgreSQL skips rows another worker is just taking; SQLite has one writer, who holds it from the start.
+    """
+    shops = _shops_with_due(session, now)
+    random.shuffle(shops)
+    claimed: list[int] = []
+    while shops and len(claimed) < limit:
+        share, having_more = max(1, (limit - len(claimed)) // len(shops)), []
+        for shop_id in shops:
+            mine = _claim_of(session, shop_id, now, min(share, limit - len(claimed)))
+            claimed += mine
+            if len(mine) == share:
+                having_more.append(shop_id)
+            if len(claimed) == limit:
+                break
+        shops = having_more
+    return claimed
+
+
+def _shops_with_due(session: Session, now: datetime) -> list[int]:
+    """One look into the index for each shop, however many emails wait."""
+    due = select(Email.id).where(Email.shop_id == Shop.id, Email.state == PLANNED, Email.due_at <= now)
+    return list(session.scalars(select(Shop.id).where(due.exists())))
+
+
+def _claim_of(session: Session, shop_id: int, now: datetime, limit: int) -> list[int]:
+    """Locked first, changed then: in one statement PostgreSQL may run the inner query twice, past its limit."""
+    due = select(Email.id).where(Email.shop_id == shop_id, Email.state == PLANNED, Email.due_at <= now)
+    due = due.order_by(Email.due_at).limit(limit)
+    claimed = list(session.scalars(due.with_for_update(skip_locked=True)))
+    if claimed:
+        taken = update(Email).where(Email.id.in_(claimed), Email.state == PLANNED)
+        session.execute(taken.values(state=QUEUED, changed_at=now), execution_options={"synchronize_session": False})
+    return claimed
+
+
+def emails_gone(session: Session, shop_id: int, since: datetime) -> int:
+    """How many emails of a shop went since that moment, those that are just going or may have gone included."""
+    mine = select(func.count()).select_from(Email).where(Email.shop_id == shop_id)
+    went = session.scalar(mine.where(Email.sent_at >= since)) or 0
+    open_ones = (Email.sent_at.is_(None), Email.state.in_((SENDING, UNCONFIRMED)), Email.changed_at >= since)
+    return went + (session.scalar(mine.where(*open_ones)) or 0)
+
+
+def stuck_emails(session: Session, state: str, before: datetime) -> list[int]:
+    """Ids of emails that have been in this state since before that moment: their worker is gone."""
+    query = select(Email.id).where(Email.state == state, Email.changed_at < before)
+    return list(session.scalars(query.order_by(Email.id)))
+
+
+def emails_of_order(session: Session, order_id: int) -> list[Email]:
+    return list(session.scalars(select(Email).where(Email.order_id == order_id).order_by(Email.due_at)))
+
+
+def emails_of_orders(session: Session, order_ids: Iterable[int]) -> dict[int, list[Email]]:
+    """The emails of each of these orders, soonest first."""
+    found: dict[int, list[Email]] = {number: [] for number in order_ids}
+    for row in session.scalars(select(Email).where(Email.order_id.in_(found)).order_by(Email.due_at)):
+        found[row.order_id or 0].append(row)
+    return found
+
+
+def unconfirmed_emails(session: Session, shop_id: int, limit: int = 50) -> list[Email]:
+    """Emails of which nobody knows whether they went: a person decides. The newest first."""
+    query = select(Email).where(Email.shop_id == shop_id, Email.state == UNCONFIRMED)
+    return list(session.scalars(query.order_by(Email.id.desc()).limit(limit)))

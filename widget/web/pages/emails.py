@@ -1,0 +1,146 @@
+"""What the links in emails lead to. GET shows, POST does: mail scanners open every link they see."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from widget.actions.answer_check_in import answer_check_in, check_in_shop
+from widget.actions.change_consent import Preferences, choose, confirm_consent, erase, preferences, unsubscribe
+from widget.actions.export_data import request_export
+from widget.actions.follow_link import follow_link
+from widget.content.words import Words, words_for
+from widget.domain.bots import is_bot
+from widget.domain.result import direction
+from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
+from widget.web.limits import PER_CLIENT, limiter
+from widget.web.requests import current_services, wished_language
+
+blueprint = Blueprint("emails", __name__)
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+
+
+def _words(known: Preferences | None = None) -> Words:
+    """In the language of the emails a person gets, or the one their browser asks for."""
+    return words_for(known.locale if known and known.locale else wished_language())
+
+
+def _page(template: str, w: Words, **more: object) -> Response:
+    page = render_template(template, w=w, locale=w.locale, dir=direction(w.locale), **more)
+    return Response(page, mimetype="text/html", headers=PRIVATE)
+
+
+def _note(w: Words, name: str, shop: str, **values: str) -> Response:
+    """A page that says one thing."""
+    text = w.say(f"{name}_text", shop=shop, **values) if "{" in w[f"{name}_text"] else w[f"{name}_text"]
+    return _page("email_page.html", w, title=w[f"{name}_title"], text=text, shop=shop)
+
+
+@blueprint.get("/u/<token>")
+def ask_unsubscribe(token: str) -> Response:
+    known = preferences(current_services(), UNSUBSCRIBE, token)
+    w = _words(known)
+    return _page(
+        "email_page.html",
+        w,
+        title=w["unsub_title"],
+        text=w.say("unsub_text", shop=known.shop, email=known.email or w["some_address"]),
+        button=w["unsub_button"],
+        shop=known.shop,
+    )
+
+
+@blueprint.post("/u/<token>")
+def do_unsubscribe(token: str) -> Response:
+    """One-click (RFC 8058): any body, no cookie, no redirect, and twice is as good as once."""
+    known = unsubscribe(current_services(), UNSUBSCRIBE, token)
+    return _note(_words(known), "unsub_done", known.shop)
+
+
+@blueprint.get("/c/<token>")
+def ask_confirm(token: str) -> Response:
+    known = preferences(current_services(), CONFIRM, token)
+    return _page("confirm.html", _words(known), known=known, told="")
+
+
+@blueprint.post("/c/<token>")
+def do_confirm(token: str) -> Response:
+    """Confirm what is pending: where the page offered boxes, what was ticked; else what it named."""
+    only = set(request.form.getlist("consent")) if "boxes" in request.form else None
+    if only is not None and not only:
+        known = preferences(current_services(), CONFIRM, token)
+        w = _words(known)
+        return _page("confirm.html", w, known=known, told=w["confirm_need"])
+    known = confirm_consent(current_services(), CONFIRM, token, only)
+    return _note(_words(known), "confirm_done", known.shop)
+
+
+@blueprint.get("/p/<token>")
+def show_preferences(token: str) -> Response:
+    known = preferences(current_services(), PREFERENCES, token)
+    return _page("preferences.html", _words(known), known=known, told="")
+
+
+@blueprint.post("/p/<token>")
+@limiter.limit(PER_CLIENT)
+def change_preferences(token: str) -> Response:
+    """Save the choices, ask for a copy of the data, or have it all erased."""
+    services = current_services()
+    wanted = request.form.get("do", "")
+    if wanted == "erase":  # It cannot be undone: asked once more.
+        known = preferences(services, PREFERENCES, token)
+        return _page("erase.html", _words(known), known=known)
+    if wanted == "keep":
+        known = preferences(services, PREFERENCES, token)
+        return _page("preferences.html", _words(known), known=known, told="")
+    if wanted == "erase-now":
+        before = preferences(services, PREFERENCES, token)
+        erase(services, PREFERENCES, token)
+        return _note(_words(before), "erased", before.shop)
+    if wanted == "export":
+        request_export(services, PREFERENCES, token)
+        known = preferences(services, PREFERENCES, token)
+        w = _words(known)
+        return _page("preferences.html", w, known=known, told=w["pref_copy_sent"])
+    if wanted != "choose":
+        abort(422)
+    known = choose(services, PREFERENCES, token, set(request.form.getlist("consent")))
+    w = _words(known)
+    return _page("preferences.html", w, known=known, told=w["pref_saved"])
+
+
+@blueprint.get("/f/<token>")
+def ask_check_in(token: str) -> Response:
+    shop, answer = check_in_shop(current_services(), token)
+    w = _words()
+    feeling = w[f"feel_{answer}"]
+    return _page(
+        "email_page.html",
+        w,
+        title=w.say("feel_title", answer=feeling),
+        text=w["feel_text"],
+        button=w.say("feel_button", answer=feeling),
+        shop=shop,
+    )
+
+
+@blueprint.post("/f/<token>")
+def do_check_in(token: str) -> Response:
+    shop, answer = answer_check_in(current_services(), token)
+    return _note(_words(), answer, shop)
+
+
+@blueprint.get("/l/<token>")
+def follow(token: str) -> AnyResponse:
+    """On to the product, the quiz or the result: the one link whose GET is counted, since it changes nothing."""
+    answer = redirect(follow_link(current_services(), token, client=_person()), 303)
+    answer.headers.update(PRIVATE)
+    return answer
+
+
+def _person() -> str:
+    """The client's address; empty for what says that nobody has clicked: programs, HEAD, and looks ahead."""
+    ahead = " ".join(request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz")).lower()
+    if request.method == "HEAD" or "prefetch" in ahead or is_bot(request.headers.get("User-Agent", "")):
+        return ""
+    return request.remote_addr or "unknown"

@@ -28,7 +28,7 @@ from widget.app import create_wsgi
 from widget.content.files import PackFiles, read_folder
 from widget.content.reader import read_pack
 from widget.domain.engine.live import Engine
-from widget.email.carrier import MemoryCarrier
+from widget.email.transport import MemoryTransport
 from widget.services import Services, build_services
 from widget.settings import Settings, read_settings
 from widget.storage.migrate import upgrade
@@ -138,7 +138,7 @@ def demo_shop(folder: Path, url: str) -> None:
     """Tables, a shop and the shipped pack in a fresh database."""
     settings = settings_for(folder, url)
     settings.home.mkdir(parents=True, exist_ok=True)
-    services = build_services(settings, carrier=MemoryCarrier())
+    services = build_services(settings, transport=MemoryTransport())
     upgrade(services.database)
     add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
     publish_files(services, leg_day_files())
@@ -191,7 +191,7 @@ def make_services(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., 
         file = Path(database_url.removeprefix("sqlite:///"))
         if database_url.startswith("sqlite") and not file.exists():
             shutil.copyfile(sqlite_model, file)
-        services = build_services(settings, carrier=MemoryCarrier())
+        services = build_services(settings, transport=MemoryTransport())
         made.append(services)
         return services
 

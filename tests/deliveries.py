@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import update
 
 from widget.actions.connect_store import connect_store
-from widget.actions.handle_hooks import handle_hooks
-from widget.actions.receive_hook import receive_hook
+from widget.actions.process_webhooks import process_webhooks
+from widget.actions.receive_webhook import receive_webhook
 from widget.actions.settle_privacy import carry_out_due
 from widget.services import Services
 from widget.storage.privacy import WAITING, PrivacyRequest
@@ -46,12 +46,12 @@ def shopify(services: Services, topic: str, data: Any, *, event: str = "") -> bo
         data = {"shop_id": 954889, "shop_domain": "x.myshopify.com", **data}
     body = data if isinstance(data, bytes) else json.dumps(data).encode()
     headers = shopify_headers(topic, body, event=event)
-    return receive_hook(services, shop="demo", headers=headers, body=body, door="shopify")
+    return receive_webhook(services, shop="demo", headers=headers, body=body, source="shopify")
 
 
 def settle_requests(services: Services) -> None:
     """Work through what was delivered, and carry out what waits as if its two days were over."""
-    handle_hooks(services)
+    process_webhooks(services)
     with services.sessions.begin() as session:
         session.execute(update(PrivacyRequest).where(PrivacyRequest.state == WAITING).values(due_at=services.now()))
     carry_out_due(services)
@@ -68,7 +68,7 @@ def woo_headers(topic: str, body: bytes, *, secret: str = WOO_SECRET) -> dict[st
 
 def woo(services: Services, topic: str, data: Any) -> bool:
     body = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return receive_hook(services, shop="demo", headers=woo_headers(topic, body), body=body, door="woocommerce")
+    return receive_webhook(services, shop="demo", headers=woo_headers(topic, body), body=body, source="woocommerce")
 
 
 def shopify_order(number: int = 5820982911946154508, **change: Any) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from sqlalchemy import Engine as Database
 from widget.cache.local import LocalCache
 from widget.cache.shared import NUDGES, REVISIONS, SharedCache
 from widget.clock import Clock
-from widget.email.carrier import Carrier, SmtpCarrier
 from widget.email.dkim import DkimSigner
+from widget.email.transport import SmtpTransport, Transport
 from widget.live import LiveQuizzes, Served
 from widget.nudges import publish_nudges
 from widget.recorder import Recorder
@@ -61,12 +61,12 @@ class Services:
     """Drafts that are being tried, compiled."""
     clicks: LocalCache[bool]
     """Which client has just followed which link of an email, as hashes."""
-    hook_secrets: LocalCache[tuple[int, list[str]]]
-    """By shop, door and second: (the shop's id, what its deliveries are signed with)."""
+    webhook_secrets: LocalCache[tuple[int, list[str]]]
+    """By shop, source and second: (the shop's id, what its deliveries are signed with)."""
     live: LiveQuizzes
     recorder: Recorder
     seals: Seals
-    carrier: Carrier
+    transport: Transport
     clock: Clock
 
     def now(self) -> datetime:
@@ -81,8 +81,8 @@ class Services:
         self.recorder.close()
         self.shared.close()
         self.live.close()
-        if isinstance(self.carrier, SmtpCarrier):
-            self.carrier.close()
+        if isinstance(self.transport, SmtpTransport):
+            self.transport.close()
         self.database.dispose()
 
 
@@ -103,7 +103,7 @@ def open_shared_cache(settings: Settings) -> SharedCache:
     return SharedCache(settings.cache_url or settings.redis_url, prefix=prefix, shares_broker=not settings.cache_url)
 
 
-def build_services(settings: Settings, *, carrier: Carrier | None = None, listen: bool = False) -> Services:
+def build_services(settings: Settings, *, transport: Transport | None = None, listen: bool = False) -> Services:
     """The services for these settings; ``listen`` follows what other processes publish."""
     database = open_database(settings.database_url)
     sessions = open_sessions(database)
@@ -123,11 +123,11 @@ def build_services(settings: Settings, *, carrier: Carrier | None = None, listen
         checking=threading.Lock(),
         drafts=LocalCache(size=16, seconds=600.0),
         clicks=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
-        hook_secrets=LocalCache(size=256, seconds=2.0),
+        webhook_secrets=LocalCache(size=256, seconds=2.0),
         live=live,
         recorder=Recorder(sessions),
         seals=Seals(settings.secret_keys, settings.suppression_key),
-        carrier=carrier or SmtpCarrier(settings.smtp_url, settings.mail_from, signer_of(settings)),
+        transport=transport or SmtpTransport(settings.smtp_url, settings.mail_from, signer_of(settings)),
         clock=Clock(settings.home / "clock.json" if settings.local else None),
     )
     if listen:

@@ -86,9 +86,9 @@ DESCRIBED = (
     Described("LOG_LEVEL", "debug, info (each request), warning or error", "info in production, else warning"),
     Described("TRUSTED_PROXIES", "how many proxies stand in front and may tell the client's address", "0"),
     Described("CLIENT_RATE", "responses and events one client may send in a second, on average; 0: no limit", "20"),
-    Described("MAIL_RATE", "as many emails as the carrier takes: 14/second, 600/minute, 50000/day", "no limit"),
+    Described("MAIL_RATE", "as many emails as the provider takes: 14/second, 600/minute, 50000/day", "no limit"),
     Described("IMAP_URL", "imaps://user:password@host/INBOX: where reports of undelivered mail come in", "none", True),
-    Described("DKIM_KEY_FILE", "a PEM file with the RSA key that signs emails, where the carrier does not", "none"),
+    Described("DKIM_KEY_FILE", "a PEM file with the RSA key that signs emails, where the provider does not", "none"),
     Described("DKIM_SELECTOR", "the name under which DNS has its public half: SELECTOR._domainkey.DOMAIN", "none"),
     Described("OIDC_ISSUER", "people may sign in by this OpenID Connect provider, too: its https address", "none"),
     Described("OIDC_CLIENT_ID", "what this service is called at that provider", "none"),
@@ -135,7 +135,7 @@ class Settings:
 
     @property
     def most_emails(self) -> tuple[int, float] | None:
-        """(how many emails, in how many seconds) the carrier takes; None: as many as there are."""
+        """(how many emails, in how many seconds) the provider takes; None: as many as there are."""
         found = RATE.fullmatch(self.mail_rate)
         return (int(found[1]), _SECONDS[found[2]]) if found else None
 

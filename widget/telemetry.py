@@ -11,11 +11,11 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry(auto_describe=True)
-REQUESTS = Counter("recovery_requests", "Requests answered", ["door", "status"], registry=REGISTRY)
+REQUESTS = Counter("recovery_requests", "Requests answered", ["blueprint", "status"], registry=REGISTRY)
 SECONDS = Histogram(
     "recovery_request_seconds",
     "Time to answer a request",
-    ["door"],
+    ["blueprint"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
     registry=REGISTRY,
 )
@@ -31,7 +31,9 @@ RESPONSES_LOST = Counter("recovery_responses_lost", "Anonymous responses not sto
 RESPONSES_SAMPLED = Counter(
     "recovery_responses_sampled", "Responses counted and not stored, above a rate", registry=REGISTRY
 )
-HOOKS = Counter("recovery_hooks", "Hook deliveries", ["door", "outcome"], registry=REGISTRY)
+WEBHOOKS_RECEIVED = Counter(
+    "recovery_webhook_deliveries", "Webhook deliveries", ["source", "outcome"], registry=REGISTRY
+)
 EMAILS = Counter("recovery_emails", "Emails by what became of them", ["state"], registry=REGISTRY)
 
 _TOKENS = re.compile(r"/(r|u|c|p|f|l|results|come-in)/[^/?\s]+")

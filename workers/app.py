@@ -12,8 +12,8 @@ from kombu.exceptions import KombuError
 from widget.actions.check_draft import check_waiting_drafts
 from widget.actions.collect_reports import collect_reports
 from widget.actions.find_missed_orders import find_missed_orders
-from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_due_feeds import import_due_feeds
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.publish_draft import publish_due
 from widget.actions.purge_expired import purge_expired
 from widget.actions.rescue_emails import rescue_emails
@@ -58,7 +58,7 @@ def configure(settings: Settings) -> None:
         timezone="UTC",
         enable_utc=True,
         beat_schedule={
-            "handle-hooks": {"task": "handle_hooks", "schedule": sweep, "options": {"expires": sweep * 2}},
+            "handle-webhooks": {"task": "process_webhooks", "schedule": sweep, "options": {"expires": sweep * 2}},
             "send-emails": {"task": "send_emails", "schedule": sweep, "options": {"expires": sweep * 2}},
             "send-outbox": {"task": "send_outbox", "schedule": sweep, "options": {"expires": sweep * 2}},
             "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
@@ -134,9 +134,9 @@ def services() -> Services:
         return _held["services"]
 
 
-@app.task(name="handle_hooks")  # type: ignore[untyped-decorator]
-def handle_hooks_task() -> int:
-    return handle_hooks(services())
+@app.task(name="process_webhooks")  # type: ignore[untyped-decorator]
+def process_webhooks_task() -> int:
+    return process_webhooks(services())
 
 
 @app.task(name="send_emails")  # type: ignore[untyped-decorator]

@@ -10,7 +10,7 @@ from widget.cache.shared import NUDGES, SharedCache
 from widget.nudges import CATALOG, CONTENT, EMAILS, WEBHOOKS
 
 TASKS: Mapping[str, Sequence[str]] = {
-    WEBHOOKS: ("handle_hooks",),
+    WEBHOOKS: ("process_webhooks",),
     EMAILS: ("send_outbox", "send_emails"),
     CATALOG: ("import_feeds", "find_missed_orders"),
     CONTENT: ("check_drafts",),

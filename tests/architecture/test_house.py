@@ -57,7 +57,7 @@ OF_NO_SHOP = {
     "people": "a person may belong to several shops: memberships say to which",
     "sign_ins": "of a person, in all of their shops at once",
     "sign_in_links": "of a person, in all of their shops at once",
-    "send_limits": "the carrier counts all shops together",
+    "send_limits": "the provider counts all shops together",
 }
 
 

@@ -20,7 +20,7 @@ from widget.actions.change_draft import open_draft, reset_draft
 from widget.services import build_services
 from widget.settings import read_settings
 
-TABS = ("connections", "hooks", "products", "embed", "privacy")
+TABS = ("connections", "webhooks", "products", "embed", "privacy")
 pytestmark = [pytest.mark.xdist_group("marketing"), pytest.mark.timeout(240)]
 SHOP_PAGES = ("people", "log", "orders", "orders/deliveries", "settings", *(f"settings/{tab}" for tab in TABS))
 PAGES = (

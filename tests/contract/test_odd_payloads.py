@@ -27,15 +27,15 @@ from tests.deliveries import (
 )
 from tests.integration.test_chain import rows
 from tests.integration.test_mail_reports import bounce, event
-from widget.actions.handle_hooks import handle_hooks
-from widget.domain.delivery import Unreadable
+from widget.actions.process_webhooks import process_webhooks
 from widget.domain.feedback import Report
-from widget.email.reports.carriers import CARRIERS
+from widget.domain.webhook import Unreadable
+from widget.email.reports.providers import PROVIDERS
 from widget.services import Services
 from widget.storage.contacts import Contact
 from widget.storage.emails import Email
-from widget.storage.hooks import DONE, FAILED, Hook
 from widget.storage.orders import Order
+from widget.storage.webhook_deliveries import DONE, FAILED, WebhookDelivery
 from widget.stores.platforms import PLATFORMS
 
 NOW = datetime.now(UTC)
@@ -165,21 +165,21 @@ def refusal(read: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize("name", STORES)
 def test_a_stores_body_is_read_or_said_to_be_unreadable(name: str) -> None:
-    door, topic, data = STORES[name]
+    source, topic, data = STORES[name]
     for body in odd_bodies(data):
-        told = refusal(lambda body=body: PLATFORMS[door].parse(topic, body, received_at=NOW))
+        told = refusal(lambda body=body: PLATFORMS[source].parse(topic, body, received_at=NOW))
         assert len(told) < 200
         assert BUYER not in told
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_a_carriers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
-    carrier, data = REPORTS[name]
+def test_a_providers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
+    provider, data = REPORTS[name]
     for body in odd_bodies(data):
         whole = json.dumps({**SNS, "Message": body.decode("utf-8", "replace")}).encode()
-        given = whole if carrier == "ses message" else body
+        given = whole if provider == "ses message" else body
         found: list[Report] = []
-        told = refusal(lambda given=given, found=found: found.extend(CARRIERS[carrier.split()[0]].parse(given)))
+        told = refusal(lambda given=given, found=found: found.extend(PROVIDERS[provider.split()[0]].parse(given)))
         assert BUYER not in told
         assert all(len(each.event_id) <= 255 for each in found)
 
@@ -189,26 +189,28 @@ def test_a_report_as_mail_that_was_cut_harms_nobody(name: str) -> None:
     raw = (PAYLOADS / "mail" / f"{name}.constructed.eml").read_bytes()
     for cut in range(0, len(raw), 10):
         for body in (raw[:cut], raw[:cut] + b"\xff\x00" + raw[cut + 2 :]):
-            CARRIERS["message"].reports(body)
+            PROVIDERS["message"].reports(body)
 
 
 @pytest.mark.parametrize("name", ["shopify order", "woo order", "shopify redact", "shopify consent"])
 def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_services: Services, name: str) -> None:
     """One in seven of them, by HTTP, to the end."""
     services = connected(sqlite_services)
-    client, (door, topic, data) = client_of(services), STORES[name]
+    client, (source, topic, data) = client_of(services), STORES[name]
     bodies = list(dict.fromkeys(odd_bodies(data)))[::7]
     for number, body in enumerate(bodies):
-        headers = woo_headers(topic, body) if door == "woocommerce" else shopify_headers(topic, body, event=str(number))
-        answer = client.post(f"/hooks/demo/{door}", data=body, headers=headers)
+        headers = (
+            woo_headers(topic, body) if source == "woocommerce" else shopify_headers(topic, body, event=str(number))
+        )
+        answer = client.post(f"/webhooks/demo/{source}", data=body, headers=headers)
         assert answer.status_code == 200, answer.get_data(as_text=True)
-    while handle_hooks(services):
+    while process_webhooks(services):
         pass
 
     with services.reads() as session:
-        assert session.scalar(select(func.count()).select_from(Hook)) == len(bodies)
-        states = set(session.scalars(select(Hook.state)))
-        failed = list(session.scalars(select(Hook).where(Hook.state == FAILED)))
+        assert session.scalar(select(func.count()).select_from(WebhookDelivery)) == len(bodies)
+        states = set(session.scalars(select(WebhookDelivery.state)))
+        failed = list(session.scalars(select(WebhookDelivery).where(WebhookDelivery.state == FAILED)))
     assert states <= {DONE, FAILED}
     assert {each.body for each in failed} <= set(bodies)  # What could not be read is kept as it came.
     assert not {each.error for each in failed if each.error.endswith("Error")}  # Nothing broke: it was told.

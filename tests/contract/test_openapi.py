@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.conftest import GOOD, leg_day_files, publish_files, settings_for
 from widget.actions.add_shop import add_shop
 from widget.app import create_app
-from widget.email.carrier import MemoryCarrier
+from widget.email.transport import MemoryTransport
 from widget.services import build_services
 from widget.storage.migrate import upgrade
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # schemathesis and jsonschema
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("api")
-    services = build_services(settings_for(folder, f"sqlite:///{folder / 'api.db'}"), carrier=MemoryCarrier())
+    services = build_services(settings_for(folder, f"sqlite:///{folder / 'api.db'}"), transport=MemoryTransport())
     services.settings.home.mkdir(parents=True, exist_ok=True)
     upgrade(services.database)
     add_shop(services, "demo", name="Demo", postal_address="x")

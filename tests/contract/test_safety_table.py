@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.conftest import GOOD, client_of, leg_day_files
-from tests.integration.test_chain import hook
-from widget.actions.handle_hooks import handle_hooks
+from tests.integration.test_chain import webhook
 from widget.actions.import_content import import_content
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.publish_content import publish_content
 from widget.actions.send_email import send_due_emails
 from widget.actions.submit_answers import record_response, submit_answers
@@ -75,14 +75,14 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     from tests.conftest import settings_for
     from widget.actions.add_shop import add_shop
-    from widget.email.carrier import MemoryCarrier
+    from widget.email.transport import MemoryTransport
     from widget.services import build_services
     from widget.storage.migrate import upgrade
 
     folder = tmp_path_factory.mktemp("shop")
     settings = settings_for(folder, f"sqlite:///{folder / 'test.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
-    services = build_services(settings, carrier=MemoryCarrier())
+    services = build_services(settings, transport=MemoryTransport())
     upgrade(services.database)
     add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
     files = leg_day_files()
@@ -159,8 +159,8 @@ def by_email(shop: Shop, row: str) -> str:
     served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=FLAGGED[row])
     visit = record_response(services, served, known, None)
     services.recorder.flush()
-    hook(services, order=f"order-{row}", attributes={"recovery_quiz": visit})
-    handle_hooks(services)
+    webhook(services, order=f"order-{row}", attributes={"recovery_quiz": visit})
+    process_webhooks(services)
     with services.sessions.begin() as session:
         order = session.scalar(select(Order).where(Order.external_id == f"order-{row}"))
         assert order is not None

@@ -11,12 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 import widget.storage.database
-from tests.integration.test_chain import hook, rows
+from tests.integration.test_chain import rows, webhook
 from tests.integration.test_promises import visit
-from widget.actions.handle_hooks import handle_hooks
+from widget.actions.process_webhooks import process_webhooks
 from widget.services import Services
-from widget.storage.hooks import Hook
 from widget.storage.responses import Response
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 
 @contextmanager
@@ -43,13 +43,13 @@ def test_the_error_is_one_that_everybody_knows(sqlite_services: Services) -> Non
 
 
 def test_a_delivery_waits_and_is_not_given_up(sqlite_services: Services) -> None:
-    hook(sqlite_services)
+    webhook(sqlite_services)
     with held(sqlite_services):
-        handle_hooks(sqlite_services)
-    assert [each.state for each in rows(sqlite_services, Hook)] == ["waiting"]
-    handle_hooks(sqlite_services)
+        process_webhooks(sqlite_services)
+    assert [each.state for each in rows(sqlite_services, WebhookDelivery)] == ["waiting"]
+    process_webhooks(sqlite_services)
 
-    assert [each.state for each in rows(sqlite_services, Hook)] == ["done"]
+    assert [each.state for each in rows(sqlite_services, WebhookDelivery)] == ["done"]
 
 
 def test_anonymous_answers_wait_in_memory(sqlite_services: Services) -> None:

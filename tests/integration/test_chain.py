@@ -1,4 +1,4 @@
-"""From hook to email, on both databases: nothing lost, nothing doubled, everything explained."""
+"""From webhook to email, on both databases: nothing lost, nothing doubled, everything explained."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tests.console_forms import client_in
 from widget.actions.answer_check_in import answer_check_in, check_in_token
 from widget.actions.change_consent import choose, confirm_consent, erase, unsubscribe
 from widget.actions.change_product import change_product
-from widget.actions.handle_hooks import handle_hooks
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.purge_expired import purge_expired
-from widget.actions.receive_hook import receive_hook
+from widget.actions.receive_webhook import receive_webhook
 from widget.actions.request_email import request_email
 from widget.actions.rescue_emails import rescue_emails
 from widget.actions.send_again import NotAgain, send_again
 from widget.actions.send_email import send_due_emails, send_email
 from widget.actions.submit_answers import record_response, submit_answers
-from widget.domain.delivery import BadSignature
-from widget.email.carrier import Later, MemoryCarrier, Never, Unclear
+from widget.domain.webhook import BadSignature
+from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.emails import Email, claim_due
-from widget.storage.hooks import FAILED, Hook
 from widget.storage.migrate import drift
 from widget.storage.orders import Order
 from widget.storage.responses import Response
 from widget.storage.shops import shop_by_slug
+from widget.storage.webhook_deliveries import FAILED, WebhookDelivery
 from widget.stores.standard import sign
 
 EMAIL = "runner@shop.example"
 
 
-def hook(
+def webhook(
     services: Services,
     kind: str = "order.placed",
     *,
@@ -52,7 +52,7 @@ def hook(
     order: str = "1042",
     **fields: Any,
 ) -> bool:
-    """Deliver a signed hook, as a store does."""
+    """Deliver a signed delivery, as a store does."""
     at = (services.now() + timedelta(days=days)).isoformat()
     data = {
         "id": order,
@@ -74,7 +74,7 @@ def hook(
         "webhook-timestamp": str(stamp),
         "webhook-signature": sign(secret, event_id, stamp, body),
     }
-    return receive_hook(services, shop="demo", headers=headers, body=body)
+    return receive_webhook(services, shop="demo", headers=headers, body=body)
 
 
 def emails(services: Services) -> dict[str, Email]:
@@ -92,11 +92,11 @@ def go_to(services: Services, email: str) -> None:
 
 
 def sent(services: Services) -> list[str]:
-    assert isinstance(services.carrier, MemoryCarrier)
-    return [str(message["Subject"]) for _, message in services.carrier.sent]
+    assert isinstance(services.transport, MemoryTransport)
+    return [str(message["Subject"]) for _, message in services.transport.sent]
 
 
-class Refusing(MemoryCarrier):
+class Refusing(MemoryTransport):
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error = error
@@ -105,8 +105,8 @@ class Refusing(MemoryCarrier):
         raise self.error
 
 
-def with_carrier(services: Services, carrier: Any) -> Services:
-    object.__setattr__(services, "carrier", carrier)
+def with_transport(services: Services, provider: Any) -> Services:
+    object.__setattr__(services, "provider", provider)
     return services
 
 
@@ -115,8 +115,8 @@ def test_tables_and_migrations_agree(services: Services) -> None:
 
 
 def test_an_order_becomes_dated_emails_and_they_go_when_due(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     planned = emails(services)
 
     assert set(planned) == {"how-to-use", "check-in", "review", "replenish"}
@@ -132,11 +132,11 @@ def test_an_order_becomes_dated_emails_and_they_go_when_due(services: Services) 
     assert row.message_id
 
 
-def test_a_repeated_hook_has_no_second_effect(services: Services) -> None:
-    assert hook(services, event_id="same") is True
-    assert hook(services, event_id="same") is False
-    hook(services, event_id="other")  # The same order, told again under another id.
-    handle_hooks(services)
+def test_a_repeated_webhook_has_no_second_effect(services: Services) -> None:
+    assert webhook(services, event_id="same") is True
+    assert webhook(services, event_id="same") is False
+    webhook(services, event_id="other")  # The same order, told again under another id.
+    process_webhooks(services)
 
     assert len(rows(services, Order)) == 1
     assert len(rows(services, Email)) == 4
@@ -144,7 +144,7 @@ def test_a_repeated_hook_has_no_second_effect(services: Services) -> None:
 
 def test_fifty_copies_at_once_are_one(services: Services) -> None:
     fresh: list[bool] = []
-    threads = [threading.Thread(target=lambda: fresh.append(hook(services, event_id="storm"))) for _ in range(50)]
+    threads = [threading.Thread(target=lambda: fresh.append(webhook(services, event_id="storm"))) for _ in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -152,7 +152,7 @@ def test_fifty_copies_at_once_are_one(services: Services) -> None:
 
     assert fresh.count(True) == 1
     assert len(fresh) == 50
-    assert len(rows(services, Hook)) == 1
+    assert len(rows(services, WebhookDelivery)) == 1
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_a_cancelled_or_refunded_order_gets_no_email_whatever_came_first(
     services: Services, kinds: tuple[str, str]
 ) -> None:
     for kind in kinds:
-        hook(services, f"order.{kind}", days=0 if kind == "placed" else 0.01)
-    handle_hooks(services)
+        webhook(services, f"order.{kind}", days=0 if kind == "placed" else 0.01)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
     row = emails(services)["how-to-use"]
@@ -173,18 +173,18 @@ def test_a_cancelled_or_refunded_order_gets_no_email_whatever_came_first(
 
 
 def test_due_dates_follow_later_events_until_an_email_is_queued(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     before = emails(services)["how-to-use"].due_at
-    hook(services, "order.delivered", days=1)
-    handle_hooks(services)
+    webhook(services, "order.delivered", days=1)
+    process_webhooks(services)
 
     assert emails(services)["how-to-use"].due_at < before
 
 
 def test_consent_is_asked_again_at_send_time(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     contact = rows(services, Contact)[0]
     unsubscribe(services, "u", services.seals.token("u", contact.id))
     go_to(services, "how-to-use")
@@ -198,8 +198,8 @@ def test_consent_is_asked_again_at_send_time(services: Services) -> None:
     ("fields", "reason"), [({"accepts_marketing": False}, "no_consent"), ({"accepts_marketing": None}, "no_consent")]
 )
 def test_without_a_yes_nothing_goes(services: Services, fields: dict, reason: str) -> None:
-    hook(services, **fields)
-    handle_hooks(services)
+    webhook(services, **fields)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -207,20 +207,20 @@ def test_without_a_yes_nothing_goes(services: Services, fields: dict, reason: st
 
 
 def test_test_orders_and_orders_without_address_get_no_emails(services: Services) -> None:
-    hook(services, test=True)
-    hook(services, order="2", email=None)
-    hook(services, order="3", email="not an address")
-    handle_hooks(services)
+    webhook(services, test=True)
+    webhook(services, order="2", email=None)
+    webhook(services, order="3", email="not an address")
+    process_webhooks(services)
 
     assert emails(services) == {}
     assert len(rows(services, Order)) == 3
 
 
 def test_contradictory_consent_is_a_no(services: Services) -> None:
-    hook(services, accepts_marketing=True)
-    hook(services, accepts_marketing=False)
-    hook(services, accepts_marketing=True)
-    handle_hooks(services)
+    webhook(services, accepts_marketing=True)
+    webhook(services, accepts_marketing=False)
+    webhook(services, accepts_marketing=True)
+    process_webhooks(services)
 
     assert rows(services, Order)[0].accepts_marketing is False
 
@@ -230,8 +230,8 @@ def test_a_red_flag_leaves_only_not_eligible_with_the_order(services: Services) 
     served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=flagged)
     visit = record_response(services, served, known, None)
     services.recorder.flush()
-    hook(services, attributes={"recovery_quiz": visit})
-    handle_hooks(services)
+    webhook(services, attributes={"recovery_quiz": visit})
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -254,8 +254,8 @@ def _flag(services: Services) -> str:
 
 
 def test_a_withheld_product_is_in_no_email(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     change_product(services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
     go_to(services, "how-to-use")
     send_due_emails(services)
@@ -264,8 +264,8 @@ def test_a_withheld_product_is_in_no_email(services: Services) -> None:
 
 
 def test_worse_ends_the_product_emails_of_the_order(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     answer_check_in(services, check_in_token(services, emails(services)["check-in"].id, "worse"))
     go_to(services, "how-to-use")
     send_due_emails(services)
@@ -275,26 +275,30 @@ def test_worse_ends_the_product_emails_of_the_order(services: Services) -> None:
 
 @pytest.mark.parametrize(
     ("error", "state"),
-    [(Later("451 4.3.0"), "planned"), (Never("550 5.1.1"), "failed"), (Unclear("cut"), "unconfirmed")],
+    [
+        (TemporaryFailure("451 4.3.0"), "planned"),
+        (PermanentFailure("550 5.1.1"), "failed"),
+        (UnknownOutcome("cut"), "delivery_unknown"),
+    ],
 )
-def test_a_carriers_answer_decides(services: Services, error: Exception, state: str) -> None:
-    hook(services)
-    handle_hooks(services)
+def test_a_providers_answer_decides(services: Services, error: Exception, state: str) -> None:
+    webhook(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
-    send_due_emails(with_carrier(services, Refusing(error)))
+    send_due_emails(with_transport(services, Refusing(error)))
     row = emails(services)["how-to-use"]
 
     assert row.state == state
     assert EMAIL not in row.reason
 
 
-def test_an_unconfirmed_email_is_sent_again_only_by_hand(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+def test_an_email_of_unknown_delivery_is_sent_again_only_by_hand(services: Services) -> None:
+    webhook(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
-    send_due_emails(with_carrier(services, Refusing(Unclear("cut"))))
+    send_due_emails(with_transport(services, Refusing(UnknownOutcome("cut"))))
     row = emails(services)["how-to-use"]
-    with_carrier(services, MemoryCarrier())
+    with_transport(services, MemoryTransport())
 
     assert send_due_emails(services) == 0
     send_again(services, row.id)
@@ -305,24 +309,24 @@ def test_an_unconfirmed_email_is_sent_again_only_by_hand(services: Services) -> 
 
 
 def test_a_worker_that_died_while_sending_doubles_nothing(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     died = type("Killed", (BaseException,), {})
     with pytest.raises(died):
-        send_due_emails(with_carrier(services, Refusing(died())))
-    with_carrier(services, MemoryCarrier())
+        send_due_emails(with_transport(services, Refusing(died())))
+    with_transport(services, MemoryTransport())
     services.clock.move_to(services.now() + timedelta(minutes=20))
 
     assert rescue_emails(services) == 1
-    assert emails(services)["how-to-use"].state == "unconfirmed"
+    assert emails(services)["how-to-use"].state == "delivery_unknown"
     send_due_emails(services)
     assert "Your Stride Roll-on is here. Start like this." not in sent(services)
 
 
 def test_a_worker_that_died_before_sending_loses_nothing(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     with services.sessions.begin() as session:
         assert len(claim_due(session, services.now(), 10)) == 1
@@ -335,8 +339,8 @@ def test_a_worker_that_died_before_sending_loses_nothing(services: Services) -> 
 
 def test_many_workers_claim_each_email_once(services: Services) -> None:
     for number in range(12):
-        hook(services, order=str(number), email=f"runner{number}@shop.example")
-    handle_hooks(services)
+        webhook(services, order=str(number), email=f"runner{number}@shop.example")
+    process_webhooks(services)
     go_to(services, "how-to-use")
     threads = [threading.Thread(target=send_due_emails, args=(services,)) for _ in range(6)]
     for thread in threads:
@@ -344,14 +348,14 @@ def test_many_workers_claim_each_email_once(services: Services) -> None:
     for thread in threads:
         thread.join()
 
-    assert isinstance(services.carrier, MemoryCarrier)
-    receivers = [recipient for recipient, _ in services.carrier.sent]
+    assert isinstance(services.transport, MemoryTransport)
+    receivers = [recipient for recipient, _ in services.transport.sent]
     assert len(receivers) == len(set(receivers)) == 12
 
 
 def test_an_email_that_was_sent_is_never_sent_twice(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
     send_email(services, emails(services)["how-to-use"].id)
@@ -359,22 +363,22 @@ def test_an_email_that_was_sent_is_never_sent_twice(services: Services) -> None:
     assert len(sent(services)) == 1
 
 
-def test_an_unreadable_signed_hook_is_kept_and_shown(services: Services) -> None:
-    hook(services, body=b"{}")
-    hook(services, body=b"not json")
-    handle_hooks(services)
+def test_an_unreadable_signed_webhook_is_kept_and_shown(services: Services) -> None:
+    webhook(services, body=b"{}")
+    webhook(services, body=b"not json")
+    process_webhooks(services)
 
-    assert {row.state for row in rows(services, Hook)} == {FAILED}
-    assert all(row.error for row in rows(services, Hook))
+    assert {row.state for row in rows(services, WebhookDelivery)} == {FAILED}
+    assert all(row.error for row in rows(services, WebhookDelivery))
     page = client_in(services, "publisher").get("/console/shops/demo/orders/deliveries").get_data(as_text=True)
     assert "no order event" in page
 
 
 def test_a_bad_signature_stores_nothing(services: Services) -> None:
     with pytest.raises(BadSignature):
-        receive_hook(services, shop="demo", headers={}, body=b"{}")
+        receive_webhook(services, shop="demo", headers={}, body=b"{}")
 
-    assert rows(services, Hook) == []
+    assert rows(services, WebhookDelivery) == []
 
 
 def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(services: Services) -> None:
@@ -388,7 +392,7 @@ def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(ser
 
     assert len(sent(services)) == 2  # The result and the confirmation, each once.
     assert {row.state for row in rows(services, Consent)} == {"pending"}
-    bodies = [message.get_body(("plain",)).get_content() for _, message in services.carrier.sent]
+    bodies = [message.get_body(("plain",)).get_content() for _, message in services.transport.sent]
     links = [link for body in bodies for link in re.findall(r"http://quiz\.localhost(/l/\S+)", body)]
     assert [client_of(services).get(link).location for link in links] == [f"http://quiz.localhost/demo/r/{code}"]
     assert not any("calves" in body.lower() for body in bodies)  # The first mail holds a link, no answers.
@@ -399,8 +403,8 @@ def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(ser
 
 
 def test_choices_can_be_taken_back(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     token = services.seals.token("p", rows(services, Contact)[0].id)
 
     assert choose(services, "p", token, {"marketing"}).consents["marketing"] == "granted"
@@ -408,8 +412,8 @@ def test_choices_can_be_taken_back(services: Services) -> None:
 
 
 def test_erasure_leaves_the_address_in_no_table(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     contact = rows(services, Contact)[0]
     erase(services, "p", services.seals.token("p", contact.id))
 

@@ -314,9 +314,9 @@ def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> Non
 
 def test_an_email_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
     owner.post("/emails/how-to-use/preview", {"outcome": "products", "sku": "ROLL-75", "locale": "en"})
-    assert owner.services.carrier.sent == []  # No page waits for a mail server.
+    assert owner.services.transport.sent == []  # No page waits for a mail server.
     send_outbox(owner.services)
-    (recipient, message) = owner.services.carrier.sent[-1]
+    (recipient, message) = owner.services.transport.sent[-1]
 
     assert recipient == "owner@team.example"
     assert message["Subject"].startswith("[Test] ")

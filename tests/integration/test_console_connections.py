@@ -1,4 +1,4 @@
-"""Connecting stores and carriers in the console, the receipts of privacy requests, and emails played forward."""
+"""Connecting stores and providers in the console, the receipts of privacy requests, and emails played forward."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.console_forms import client_in, post
 from tests.deliveries import BUYER, SHOPIFY_SECRET, connected, shopify, shopify_order
 from tests.integration.test_chain import rows
-from widget.actions.handle_hooks import handle_hooks
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.purge_expired import purge_expired
 from widget.services import Services
 from widget.storage.audit import AuditEntry
@@ -81,9 +81,9 @@ def test_an_unknown_platform_or_deed_is_refused(sqlite_services: Services) -> No
 def asked(services: Services) -> PrivacyRequest:
     connected(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "customers/data_request", {"customer": {"email": BUYER}, "data_request": {"id": 9}}, event="d")
-    handle_hooks(services)
+    process_webhooks(services)
     return rows(services, PrivacyRequest)[0]
 
 

@@ -1,4 +1,4 @@
-"""The shop's own pages: people and invitations, hook secrets, replays, quiet hours, settings, products, colours."""
+"""The shop's own pages: people and invitations, webhook secrets, replays, quiet hours, settings, products, colours."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from tests.conftest import GOOD as ANSWERS
 from tests.conftest import client_of
 from tests.console import PASSWORD
 from tests.console_forms import client_in, come_in, form_token, post
-from tests.integration.test_chain import Refusing, emails, hook, rows, with_carrier
+from tests.integration.test_chain import Refusing, emails, rows, webhook, with_transport
 from widget.actions.add_person import BadMember, add_person, change_member
 from widget.actions.add_shop import add_shop
 from widget.actions.change_shop import change_shop
 from widget.actions.disable_person import disable_person
-from widget.actions.handle_hooks import handle_hooks
-from widget.actions.receive_hook import receive_hook
+from widget.actions.process_webhooks import process_webhooks
+from widget.actions.receive_webhook import receive_webhook
 from widget.actions.request_email import request_email
 from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
 from widget.actions.submit_answers import submit_answers
-from widget.domain.delivery import BadSignature
 from widget.domain.roles import OWNER
-from widget.email.carrier import Later, MemoryCarrier
+from widget.domain.webhook import BadSignature
+from widget.email.transport import MemoryTransport, TemporaryFailure
 from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import stored_product
 from widget.storage.emails import Email
-from widget.storage.hooks import DONE, FAILED, WAITING, Hook
 from widget.storage.orders import Order
 from widget.storage.people import Membership, Person, person_by_email
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.webhook_deliveries import DONE, FAILED, WAITING, WebhookDelivery
 from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.stores.standard import sign
 from widget.web.console.told import ENTRIES, KINDS
@@ -77,10 +77,10 @@ def text_of(answer: Any) -> str:
 def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Services) -> None:
     owner = client_in(services)
     answer = post(owner, f"{HERE}/people", email="Eda@Store.example", name="Eda", role="editor")
-    assert isinstance(services.carrier, MemoryCarrier)
-    assert services.carrier.sent == []  # Nobody waits for a mail server.
+    assert isinstance(services.transport, MemoryTransport)
+    assert services.transport.sent == []  # Nobody waits for a mail server.
     assert send_outbox(services) == 1
-    recipient, message = services.carrier.sent[-1]
+    recipient, message = services.transport.sent[-1]
     plain = message.get_body(("plain",)).get_content()
     html = message.get_body(("html",)).get_content()
     link = re.search(r"http://quiz\.localhost(/console/come-in/\S+)", plain)
@@ -99,16 +99,16 @@ def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Servi
     assert told(services)[-4:] == ["person_added", "invitation_queued", "password_chosen", "signed_in"]
 
 
-def test_no_connection_to_the_database_is_held_while_the_carrier_answers(services: Services) -> None:
+def test_no_connection_to_the_database_is_held_while_the_provider_answers(services: Services) -> None:
     owner = client_in(services)
     held: list[int] = []
 
-    class Watching(MemoryCarrier):
+    class Watching(MemoryTransport):
         def send(self, message: Any, recipient: str) -> None:
             held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
             super().send(message, recipient)
 
-    with_carrier(services, Watching())
+    with_transport(services, Watching())
     post(owner, f"{HERE}/people", email="eda@store.example", name="Eda", role="editor")
     assert held == []
     send_outbox(services)
@@ -116,9 +116,9 @@ def test_no_connection_to_the_database_is_held_while_the_carrier_answers(service
     assert held == [0]
 
 
-def test_a_carrier_that_fails_leaves_a_link_to_copy(sqlite_services: Services) -> None:
+def test_a_provider_that_fails_leaves_a_link_to_copy(sqlite_services: Services) -> None:
     owner = client_in(sqlite_services)
-    with_carrier(sqlite_services, Refusing(Later("421")))
+    with_transport(sqlite_services, Refusing(TemporaryFailure("421")))
     post(owner, f"{HERE}/people", email="eda@store.example", name="Eda", role="editor")
     send_outbox(sqlite_services)
     there = f"{HERE}/people/{person(sqlite_services, 'eda@store.example').id}"
@@ -161,7 +161,7 @@ def test_a_link_to_copy_never_opens_others_shops(sqlite_services: Services) -> N
     add_person(services, shop="other", email="ann@store.example", role=OWNER)  # Has not come in there yet.
     client_in(services, shop="other", email="bob@store.example")
     owner = client_in(services)
-    with_carrier(services, Refusing(Later("421")))
+    with_transport(services, Refusing(TemporaryFailure("421")))
     for email in ("ann@store.example", "bob@store.example"):
         post(owner, f"{HERE}/people", email=email, name="", role="viewer")
         page = text_of(post(owner, f"{HERE}/people/{person(services, email).id}/hand-over"))
@@ -223,7 +223,7 @@ def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_services: 
     assert person(services, who.email).disabled_at is not None
 
 
-# Hook secrets ----------------------------------------------------------------------------------------
+# Webhook secrets ----------------------------------------------------------------------------------------
 
 
 def signed_with(services: Services, secret: str) -> bool:
@@ -233,17 +233,17 @@ def signed_with(services: Services, secret: str) -> bool:
     signature = sign(secret, event_id, stamp, body)
     headers = {"webhook-id": event_id, "webhook-timestamp": str(stamp), "webhook-signature": signature}
     try:
-        return receive_hook(services, shop="demo", headers=headers, body=body)
+        return receive_webhook(services, shop="demo", headers=headers, body=body)
     except BadSignature:
         return False
 
 
 def rotated(services: Services, client: Any) -> str:
-    page = text_of(client.get(f"{HERE}/settings/hooks"))
+    page = text_of(client.get(f"{HERE}/settings/webhooks"))
     seen = re.search(r'name="seen" value="([^"]+)"', page)
     assert seen is not None
     made = re.findall(
-        r"whsec_[\w+/=]+", text_of(post(client, f"{HERE}/settings/hooks/rotate", seen=seen[1], sure="yes"))
+        r"whsec_[\w+/=]+", text_of(post(client, f"{HERE}/settings/webhooks/rotate", seen=seen[1], sure="yes"))
     )
     assert len(made) == 1
     return str(made[0])
@@ -264,15 +264,15 @@ def test_after_a_rotation_both_secrets_are_good_for_a_day(services: Services) ->
 
 def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
-    seen = re.search(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings/hooks")))
+    seen = re.search(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings/webhooks")))
     assert seen is not None
-    answers = [text_of(post(client, f"{HERE}/settings/hooks/rotate", seen=seen[1], sure="yes")) for _ in range(2)]
+    answers = [text_of(post(client, f"{HERE}/settings/webhooks/rotate", seen=seen[1], sure="yes")) for _ in range(2)]
     first, second = (re.findall(r"whsec_[\w+/=]+", each) for each in answers)
     sqlite_services.clock.move_to(sqlite_services.now() + timedelta(minutes=2))
-    late = post(client, f"{HERE}/settings/hooks/rotate", seen=seen[1], sure="yes")
+    late = post(client, f"{HERE}/settings/webhooks/rotate", seen=seen[1], sure="yes")
 
     assert first == second
-    assert "whsec_" not in text_of(client.get(f"{HERE}/settings/hooks"))
+    assert "whsec_" not in text_of(client.get(f"{HERE}/settings/webhooks"))
     assert late.status_code == 409
     assert told(sqlite_services).count("secret_rotated") == 1
     assert "whsec_" not in "".join(row.about for row in rows(sqlite_services, AuditEntry))
@@ -284,41 +284,41 @@ def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Se
 def test_a_failed_delivery_is_replayed_once_and_has_one_effect(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hook(services)
+    webhook(services)
     with monkeypatch.context() as broken:
         broken.setitem(PLATFORMS, ORDERS, replace(PLATFORMS[ORDERS], parse=lambda *_, **__: 1 / 0))
-        handle_hooks(services)
+        process_webhooks(services)
     client = client_in(services, "publisher")
-    (row,) = rows(services, Hook)
+    (row,) = rows(services, WebhookDelivery)
     assert row.state == FAILED
     page = f"{HERE}/orders/deliveries/{row.id}"
     assert "ZeroDivisionError" in text_of(client.get(page))
 
     for _ in range(2):
         assert post(client, f"{page}/replay").status_code == 303
-    assert [each.state for each in rows(services, Hook)] == [WAITING]
-    handle_hooks(services)
+    assert [each.state for each in rows(services, WebhookDelivery)] == [WAITING]
+    process_webhooks(services)
     after = text_of(client.get(f"{page}"))
     post(client, f"{page}/replay")
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert "Worked through" in after
-    assert [each.state for each in rows(services, Hook)] == [DONE]
+    assert [each.state for each in rows(services, WebhookDelivery)] == [DONE]
     assert len(rows(services, Order)) == 1
-    assert told(services).count("hook_replayed") == 1
+    assert told(services).count("webhook_replayed") == 1
 
 
 def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
     services = sqlite_services
-    hook(services)
+    webhook(services)
     body = {
         "type": "order.placed",
         "data": {"order": {"email": "anna.smith@shop.example", "name": "Anna Smith", "note": "x"}},
     }
-    hook(services, body=json.dumps(body).encode())
-    handle_hooks(services)
+    webhook(services, body=json.dumps(body).encode())
+    process_webhooks(services)
     client = client_in(services, "publisher")
-    failed = next(row.id for row in rows(services, Hook) if row.state == FAILED)
+    failed = next(row.id for row in rows(services, WebhookDelivery) if row.state == FAILED)
     paths = (
         "orders",
         f"orders/emails/{rows(services, Email)[0].id}",
@@ -337,15 +337,15 @@ def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
 
 def test_only_an_email_of_this_shop_is_sent_again(sqlite_services: Services) -> None:
     services = sqlite_services
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
     number = emails(services)["check-in"].id
     with services.sessions.begin() as session:
-        session.get_one(Email, number).state = "unconfirmed"
+        session.get_one(Email, number).state = "delivery_unknown"
     stranger = client_in(services, "owner", shop="other")
     assert post(stranger, f"/console/shops/other/orders/emails/{number}/again").status_code == 404
-    assert emails(services)["check-in"].state == "unconfirmed"
+    assert emails(services)["check-in"].state == "delivery_unknown"
 
     client = client_in(services, "publisher")
     assert "Send again" in text_of(client.get(f"{HERE}/orders"))
@@ -380,8 +380,8 @@ def limited(services: Services, **values: Any) -> None:
 
 def test_quiet_hours_hold_an_email_until_they_end_on_the_clocks_of_the_shop(services: Services) -> None:
     limited(services, quiet_from="21:00", quiet_to="08:00", timezone="America/New_York")
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     due = emails(services)["how-to-use"].due_at
     night = (due + timedelta(days=1)).replace(hour=4, minute=30)  # Half past midnight or eleven at night there.
     services.clock.move_to(night)
@@ -399,14 +399,14 @@ def test_quiet_hours_hold_an_email_until_they_end_on_the_clocks_of_the_shop(serv
 def test_emails_over_the_daily_limit_go_the_next_morning(services: Services) -> None:
     limited(services, emails_per_day=1)
     for order in ("1", "2"):
-        hook(services, order=order, email=f"runner{order}@shop.example")
-    handle_hooks(services)
+        webhook(services, order=order, email=f"runner{order}@shop.example")
+    process_webhooks(services)
     first = [row for row in rows(services, Email) if row.template == "how-to-use"]
     services.clock.move_to(max(row.due_at for row in first).replace(hour=23, minute=0) + timedelta(seconds=1))
     send_due_emails(services)
     states = sorted((row.state, row.reason) for row in rows(services, Email) if row.template == "how-to-use")
 
-    assert states == [("planned", "deferred: daily_limit"), ("sent", "taken_by_carrier")]
+    assert states == [("planned", "deferred: daily_limit"), ("sent", "accepted_by_provider")]
     waiting = next(row for row in rows(services, Email) if row.reason == "deferred: daily_limit")
     assert waiting.due_at == (services.now() + timedelta(days=1)).replace(hour=8, minute=0, second=0, microsecond=0)
     services.clock.move_to(waiting.due_at + timedelta(minutes=1))
@@ -429,8 +429,8 @@ def test_an_email_somebody_has_just_asked_for_goes_at_once(sqlite_services: Serv
 
 def test_a_shop_without_limits_sends_as_before(sqlite_services: Services) -> None:
     assert (shop(sqlite_services).quiet_from, shop(sqlite_services).emails_per_day) == ("", 0)
-    hook(sqlite_services)
-    handle_hooks(sqlite_services)
+    webhook(sqlite_services)
+    process_webhooks(sqlite_services)
     sqlite_services.clock.move_to(emails(sqlite_services)["how-to-use"].due_at.replace(hour=23))
     send_due_emails(sqlite_services)
 
@@ -552,8 +552,8 @@ def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_services: S
 
 def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
-    hook(sqlite_services)
-    handle_hooks(sqlite_services)
+    webhook(sqlite_services)
+    process_webhooks(sqlite_services)
     for path in (
         "people",
         "people/1",
@@ -561,7 +561,7 @@ def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_services: Servi
         "orders",
         "orders/deliveries",
         "settings",
-        "settings/hooks",
+        "settings/webhooks",
         "settings/products",
         "settings/embed",
     ):
@@ -574,8 +574,8 @@ def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_services: Servi
 
 def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_services: Services) -> None:
     limited(sqlite_services, timezone="Asia/Tokyo")
-    hook(sqlite_services)
-    handle_hooks(sqlite_services)
+    webhook(sqlite_services)
+    process_webhooks(sqlite_services)
     placed = rows(sqlite_services, Order)[0].placed_at
     assert isinstance(placed, datetime)
     there = placed + timedelta(hours=9)

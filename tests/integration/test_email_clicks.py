@@ -16,15 +16,15 @@ from sqlalchemy import select, text
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.console import signed_in
-from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows
+from tests.integration.test_chain import EMAIL, emails, go_to, rows, webhook
 from tests.integration.test_promises import visit
 from tests.integration.test_results import ANSWERS, BOT, PAGE, PERSON, tallied
 from widget.actions.add_shop import BadShop, add_shop
 from widget.actions.change_consent import unsubscribe
 from widget.actions.change_product import change_product
 from widget.actions.follow_link import PRODUCT, QUIZ, RESULT, Link, follow_link, link_url
-from widget.actions.handle_hooks import handle_hooks
 from widget.actions.load_demo import load_demo
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.request_email import request_email
 from widget.actions.send_email import send_due_emails
 from widget.actions.submit_answers import submit_answers
@@ -37,7 +37,7 @@ HOW_TO = Link("demo", "leg-day", 1, "en", "how-to-use", PRODUCT, "ROLL-75")
 QUIZ_PAGE = "http://quiz.localhost/demo/quiz/leg-day"
 
 
-def door(services: Services, link: Link = HOW_TO) -> str:
+def link_path(services: Services, link: Link = HOW_TO) -> str:
     """The path that stands in an email."""
     return urlsplit(link_url(services, link)).path
 
@@ -49,7 +49,7 @@ def clicked(services: Services) -> dict[str, int]:
 def mailed(services: Services) -> list[tuple[str, str]]:
     """(text, HTML) of each email that went."""
     bodies = []
-    for _, message in services.carrier.sent:  # type: ignore[attr-defined]
+    for _, message in services.transport.sent:  # type: ignore[attr-defined]
         assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
         plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
         assert all(len(line) <= 998 for line in plain.splitlines())
@@ -64,8 +64,8 @@ def one_link(body: str) -> str:
 
 
 def test_an_email_after_an_order_leads_to_the_product_and_is_counted(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
     [(plain, html)] = mailed(services)
@@ -103,19 +103,19 @@ def test_a_requested_result_is_found_behind_its_link(services: Services) -> None
 
 def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_services: Services) -> None:
     for order, email in (("1", EMAIL), ("2", "walker@shop.example")):
-        hook(sqlite_services, order=order, email=email)
-    handle_hooks(sqlite_services)
+        webhook(sqlite_services, order=order, email=email)
+    process_webhooks(sqlite_services)
     go_to(sqlite_services, "how-to-use")
     send_due_emails(sqlite_services)
     found = {one_link(plain) for plain, _ in mailed(sqlite_services)}
 
-    assert len(sqlite_services.carrier.sent) == 2  # type: ignore[attr-defined]
+    assert len(sqlite_services.transport.sent) == 2  # type: ignore[attr-defined]
     assert len(found) == 1
     assert len(found.pop()) < 100
 
 
 def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_services: Services) -> None:
-    client, path = client_of(sqlite_services), door(sqlite_services)
+    client, path = client_of(sqlite_services), link_path(sqlite_services)
     answers = [
         client.head(path, headers=PERSON),
         client.get(path, headers=BOT),
@@ -132,14 +132,14 @@ def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_servic
 
 
 def test_twice_within_minutes_is_one_click_and_others_count(sqlite_services: Services) -> None:
-    client, path = client_of(sqlite_services), door(sqlite_services)
+    client, path = client_of(sqlite_services), link_path(sqlite_services)
     now = [0.0]
     sqlite_services.clicks._clock = lambda: now[0]
     for _ in range(3):
         assert client.get(path).status_code == 303
     assert clicked(sqlite_services) == {"how-to-use": 1}
     client.get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
-    client.get(door(sqlite_services, replace(HOW_TO, email="review")))
+    client.get(link_path(sqlite_services, replace(HOW_TO, email="review")))
     assert clicked(sqlite_services) == {"how-to-use": 2, "review": 1}
     now[0] = 601.0
     client.get(path)
@@ -148,7 +148,7 @@ def test_twice_within_minutes_is_one_click_and_others_count(sqlite_services: Ser
 
 
 def test_of_who_clicked_nothing_is_kept_but_a_blurred_mark(sqlite_services: Services) -> None:
-    path = door(sqlite_services)
+    path = link_path(sqlite_services)
     client_of(sqlite_services).get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
     sqlite_services.recorder.flush()
     for key in sqlite_services.clicks._entries:
@@ -171,7 +171,7 @@ def test_forged_links_lead_nowhere(client: Any, token: str) -> None:
 def test_no_other_code_of_ours_opens_this_door(sqlite_services: Services) -> None:
     services, client = sqlite_services, client_of(sqlite_services)
     _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
-    mine = door(services).removeprefix("/l/")
+    mine = link_path(services).removeprefix("/l/")
     for code in (json.loads(known.body)["code"], services.seals.token("u", 1), services.seals.token("f", 1), mine[:-1]):
         assert client.get(f"/l/{code}").status_code == 404
     for path in (f"/demo/r/{mine}", f"/u/{mine}", f"/f/{mine}", f"/p/{mine}"):
@@ -180,7 +180,7 @@ def test_no_other_code_of_ours_opens_this_door(sqlite_services: Services) -> Non
 
 
 def test_the_target_is_never_taken_from_the_request(sqlite_services: Services) -> None:
-    client, path = client_of(sqlite_services), door(sqlite_services)
+    client, path = client_of(sqlite_services), link_path(sqlite_services)
     plain = client.get(path).location
     asked = "url=https://evil.example&next=//evil.example&target=https://evil.example"
     answer = client.get(f"{path}?{asked}", headers={"X-Forwarded-Host": "evil.example", "Host": "evil.example"})
@@ -194,16 +194,16 @@ def test_a_link_counts_for_its_own_shop_alone(sqlite_services: Services) -> None
     add_shop(services, "other", name="Other", url="https://other.example")
     publish_files(services, leg_day_files(), shop="other")
     client = client_of(services)
-    theirs = client.get(door(services, replace(HOW_TO, shop="other")))
+    theirs = client.get(link_path(services, replace(HOW_TO, shop="other")))
     assert theirs.location.startswith("https://other.example/")
     _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     crossed = replace(HOW_TO, shop="other", kind=RESULT, what=json.loads(known.body)["code"])
 
-    assert client.get(door(services, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
+    assert client.get(link_path(services, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
     services.recorder.flush()
     assert {row.shop_id for row in rows(services, Tally) if row.what == EMAIL_CLICKED} == {2}
-    assert client.get(door(services, replace(HOW_TO, shop="gone"))).status_code == 404
-    assert client.get(door(services, replace(HOW_TO, quiz="gone"))).status_code == 404
+    assert client.get(link_path(services, replace(HOW_TO, shop="gone"))).status_code == 404
+    assert client.get(link_path(services, replace(HOW_TO, quiz="gone"))).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -218,18 +218,18 @@ def test_a_link_counts_for_its_own_shop_alone(sqlite_services: Services) -> None
     ids=str,
 )
 def test_what_is_gone_leads_to_the_quiz(client: Any, sqlite_services: Services, change: dict[str, Any]) -> None:
-    assert client.get(door(sqlite_services, replace(HOW_TO, **change))).location == QUIZ_PAGE
+    assert client.get(link_path(sqlite_services, replace(HOW_TO, **change))).location == QUIZ_PAGE
 
 
 def test_a_product_withheld_since_is_not_led_to(sqlite_services: Services) -> None:
-    client, path = client_of(sqlite_services), door(sqlite_services)
+    client, path = client_of(sqlite_services), link_path(sqlite_services)
     assert client.get(path).location != QUIZ_PAGE
     change_product(sqlite_services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
     assert client.get(path).location == QUIZ_PAGE
 
 
 def test_the_front_layer_answers_nothing_of_it_from_memory(sqlite_services: Services) -> None:
-    client, path = client_of(sqlite_services), door(sqlite_services)
+    client, path = client_of(sqlite_services), link_path(sqlite_services)
     for number in range(1, 4):
         client.get(path, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
         assert clicked(sqlite_services) == {"how-to-use": number}
@@ -249,8 +249,8 @@ def test_a_red_flag_gets_no_email_and_so_no_link(sqlite_services: Services) -> N
         json={"answers": {"area": ["calves"], "trained": ["yesterday"], "signs": ["dark-urine"]}},
     )
     sqlite_services.recorder.flush()
-    hook(sqlite_services, attributes={"recovery_quiz": flagged.json["visit"]})
-    handle_hooks(sqlite_services)
+    webhook(sqlite_services, attributes={"recovery_quiz": flagged.json["visit"]})
+    process_webhooks(sqlite_services)
     for email in ("how-to-use", "check-in", "review", "replenish"):
         go_to(sqlite_services, email)
         send_due_emails(sqlite_services)
@@ -260,7 +260,7 @@ def test_a_red_flag_gets_no_email_and_so_no_link(sqlite_services: Services) -> N
 
 
 def test_the_address_is_masked_in_logs_and_taken_as_a_shop(sqlite_services: Services, log_lines: list[Any]) -> None:
-    path = door(sqlite_services)
+    path = link_path(sqlite_services)
     client_of(sqlite_services).get(path)
 
     assert masked_path(path) == "/l/…"
@@ -277,7 +277,7 @@ def test_clicks_wait_for_a_database_that_is_gone(sqlite_services: Services, monk
         raise OperationalError("x", {}, Exception("gone"))
 
     monkeypatch.setattr(sqlite_services.recorder, "_start", lambda: None)
-    follow_link(sqlite_services, door(sqlite_services).removeprefix("/l/"), client="192.0.2.1")
+    follow_link(sqlite_services, link_path(sqlite_services).removeprefix("/l/"), client="192.0.2.1")
     with monkeypatch.context() as patched:
         patched.setattr("widget.recorder.add_tallies", gone)
         sqlite_services.recorder.flush()
@@ -290,11 +290,11 @@ def test_clicks_wait_for_a_database_that_is_gone(sqlite_services: Services, monk
 def test_the_card_tells_sent_clicked_and_unsubscribed_by_email(services: Services) -> None:
     visit(services)
     client_of(services).post(ANSWERS, json={"answers": GOOD, "locale": "es"})
-    hook(services, locale="en-US")
-    handle_hooks(services)
+    webhook(services, locale="en-US")
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
-    client_of(services).get(door(services))
+    client_of(services).get(link_path(services))
     unsubscribe(services, "u", services.seals.token("u", emails(services)["how-to-use"].contact_id))
     services.recorder.flush()
     owner = signed_in(services)

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-import widget.actions.handle_hooks as handling
+import widget.actions.process_webhooks as handling
 from tests.console_forms import client_in, post
-from tests.integration.test_chain import hook, rows
-from widget.actions.handle_hooks import BATCH, MAX_ATTEMPTS, handle_hooks
+from tests.integration.test_chain import rows, webhook
+from widget.actions.process_webhooks import BATCH, MAX_ATTEMPTS, process_webhooks
 from widget.services import Services
-from widget.storage.hooks import Hook
 from widget.storage.orders import Order
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 
 @pytest.fixture
 def poisoned(services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """As many deliveries as one batch takes that raise a database error each time, and a good one behind them."""
     for number in range(BATCH):
-        hook(services, order=f"poison-{number}")
-    hook(services, order="good")
+        webhook(services, order=f"poison-{number}")
+    webhook(services, order="good")
     original = handling.record_order
 
     def record(services: Services, session: Any, shop: Any, event: Any) -> None:
@@ -36,14 +36,14 @@ def poisoned(services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
 
 def states(services: Services) -> dict[str, int]:
     found: dict[str, int] = {}
-    for row in rows(services, Hook):
+    for row in rows(services, WebhookDelivery):
         found[row.state] = found.get(row.state, 0) + 1
     return found
 
 
 def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Services) -> None:
-    handle_hooks(poisoned)
-    handle_hooks(poisoned)
+    process_webhooks(poisoned)
+    process_webhooks(poisoned)
 
     assert [order.external_id for order in rows(poisoned, Order)] == ["good"]
     assert states(poisoned) == {"waiting": BATCH, "done": 1}
@@ -52,7 +52,7 @@ def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Services) -> 
 def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hook(services, order="poison-1")
+    webhook(services, order="poison-1")
     tries: list[int] = []
 
     def record(*_: Any) -> None:
@@ -62,16 +62,16 @@ def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
     with monkeypatch.context() as patched:
         patched.setattr(handling, "record_order", record)
         for _ in range(MAX_ATTEMPTS * 2):
-            handle_hooks(services)
-            handle_hooks(services)  # At once again: nothing happens.
+            process_webhooks(services)
+            process_webhooks(services)  # At once again: nothing happens.
             services.clock.move_to(services.now() + timedelta(hours=1, minutes=1))
-    (failed,) = rows(services, Hook)
+    (failed,) = rows(services, WebhookDelivery)
 
     assert len(tries) == MAX_ATTEMPTS
     assert (failed.state, failed.attempts) == ("failed", MAX_ATTEMPTS)
     assert "gave up after" in failed.error
     post(client_in(services), f"/console/shops/demo/orders/deliveries/{failed.id}/replay")
-    handle_hooks(services)
+    process_webhooks(services)
     assert [order.external_id for order in rows(services, Order)] == ["poison-1"]
 
 

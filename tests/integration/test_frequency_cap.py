@@ -11,9 +11,9 @@ from sqlalchemy import select
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.deliveries import connected, shopify, shopify_order
 from tests.integration.test_chain import rows
-from widget.actions.handle_hooks import handle_hooks
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.send_email import send_due_emails
-from widget.email.carrier import MemoryCarrier
+from widget.email.transport import MemoryTransport
 from widget.seals import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
@@ -39,7 +39,7 @@ def bought(services: Services, orders: int = 3) -> None:
     connected(services)
     for number in range(1, orders + 1):
         shopify(services, "orders/create", shopify_order(number))
-    handle_hooks(services)
+    process_webhooks(services)
 
 
 @pytest.mark.parametrize("cap", [1, 2, 3])
@@ -117,12 +117,12 @@ def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(services: Se
 
     bought(services, orders=1)
     played(services, 10)
-    assert isinstance(services.carrier, MemoryCarrier)
-    services.carrier.sent.clear()
+    assert isinstance(services.transport, MemoryTransport)
+    services.transport.sent.clear()
     ask(services)
     send_due_emails(services)
 
-    assert services.carrier.sent
+    assert services.transport.sent
 
 
 def test_every_email_of_the_shipped_sequence_finds_its_time_within_the_promise(services: Services) -> None:

@@ -1,4 +1,4 @@
-"""What carriers report: verified, noted once, and heeded at once."""
+"""What providers report: verified, noted once, and heeded at once."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from cryptography.x509.oid import NameOID
 
 from tests.conftest import client_of
 from tests.deliveries import PAYLOADS
-from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows, sent
+from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
 from widget.actions.collect_reports import collect_reports, take_message
 from widget.actions.connect_store import connect_store
-from widget.actions.handle_hooks import handle_hooks
-from widget.actions.receive_hook import receive_report
+from widget.actions.process_webhooks import process_webhooks
+from widget.actions.receive_webhook import receive_report
 from widget.actions.send_email import send_due_emails
-from widget.domain.delivery import BadSignature
 from widget.domain.feedback import HARD, SOFT
+from widget.domain.webhook import BadSignature
 from widget.email.reports.ses import string_to_sign
 from widget.services import Services
 from widget.storage.contacts import Suppression
 from widget.storage.emails import Email
-from widget.storage.hooks import Hook
 from widget.storage.mail_reports import MailReport
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:ses-events"
 CERTIFICATE_AT = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
@@ -76,18 +76,20 @@ def bounce(kind: str = "Permanent", email: str = EMAIL, message_id: str = "") ->
 
 
 def ses(services: Services, data: dict[str, Any], fetch: Any = lambda address: certificate()) -> bool:
-    return receive_report(services, shop="demo", headers={}, body=json.dumps(data).encode(), carrier="ses", fetch=fetch)
+    return receive_report(
+        services, shop="demo", headers={}, body=json.dumps(data).encode(), provider="ses", fetch=fetch
+    )
 
 
 @pytest.fixture
 def mailing(services: Services) -> Services:
-    """A shop with its carriers set, and one email sent."""
+    """A shop with its providers set, and one email sent."""
     connect_store(services, shop="demo", platform="ses", secret=TOPIC)
     public = CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     connect_store(services, shop="demo", platform="sendgrid", secret=base64.b64encode(public).decode())
-    connect_store(services, shop="demo", platform="postmark", secret="hooks:a long password")
-    hook(services)
-    handle_hooks(services)
+    connect_store(services, shop="demo", platform="postmark", secret="webhooks:a long password")
+    webhook(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
     assert len(sent(services)) == 1
@@ -105,20 +107,20 @@ def reasons(services: Services) -> list[str]:
 def test_a_hard_bounce_stops_all_mail_at_once(mailing: Services, version: str) -> None:
     mine = emails(mailing)["how-to-use"].message_id
     ses(mailing, sns(bounce(message_id=mine), SignatureVersion=version))
-    handle_hooks(mailing)
+    process_webhooks(mailing)
     go_to(mailing, "review")
     send_due_emails(mailing)
 
     assert reasons(mailing) == ["bounced"]
     assert emails(mailing)["how-to-use"].state == "bounced"
     assert emails(mailing)["review"].reason == "bounced"
-    assert all(each.body == b"" for each in rows(mailing, Hook))
+    assert all(each.body == b"" for each in rows(mailing, WebhookDelivery))
 
 
 def test_a_complaint_names_whoever_may_have_complained(mailing: Services) -> None:
     told = {"complainedRecipients": [{"emailAddress": EMAIL}, {"emailAddress": "other@shop.example"}]}
     ses(mailing, sns({"notificationType": "Complaint", "complaint": told, "mail": {}}))
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert reasons(mailing) == ["complained", "complained"]
 
@@ -127,7 +129,7 @@ def test_a_replay_changes_nothing(mailing: Services) -> None:
     data = sns(bounce("Transient"))
     assert ses(mailing, data)
     assert not ses(mailing, data)
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert len(rows(mailing, MailReport)) == 1
 
@@ -138,11 +140,11 @@ def test_three_soft_of_the_last_five_are_enough(mailing: Services) -> None:
         at = (datetime.now(UTC) - timedelta(hours=20 - number)).isoformat()
         told = bounce(kind) if kind != "delivered" else {"eventType": "Delivery", "delivery": {"recipients": [EMAIL]}}
         ses(mailing, sns(told, MessageId=f"m-{number}", Timestamp=at))
-    handle_hooks(mailing)
+    process_webhooks(mailing)
     assert reasons(mailing) == []
 
     ses(mailing, sns(bounce("Transient"), MessageId="m-9"))
-    handle_hooks(mailing)
+    process_webhooks(mailing)
     assert reasons(mailing) == ["unreachable"]
 
 
@@ -195,15 +197,18 @@ def test_the_text_that_amazon_signs(name: str, digest: str) -> None:
 
 def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     visited: list[str] = []
-    monkeypatch.setattr("widget.actions.handle_hooks.fetch_confirmation", visited.append)
+    monkeypatch.setattr("widget.actions.process_webhooks.fetch_confirmation", visited.append)
     good = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=x"
     told = {"Type": "SubscriptionConfirmation", "Token": "x"}
     ses(mailing, sns("", **told, SubscribeURL=good, MessageId="a"))
     ses(mailing, sns("", **told, SubscribeURL="https://evil.example/", MessageId="b"))
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert visited == [good]
-    assert sorted(each.state for each in rows(mailing, Hook) if each.door == "mail/ses") == ["done", "failed"]
+    assert sorted(each.state for each in rows(mailing, WebhookDelivery) if each.source == "mail/ses") == [
+        "done",
+        "failed",
+    ]
 
 
 # SendGrid ----------------------------------------------------------------------------------------------
@@ -216,7 +221,7 @@ def sendgrid(services: Services, events: Any, *, tail: bytes = b"\r\n", change: 
         "x-twilio-email-event-webhook-signature": signature,
         "x-twilio-email-event-webhook-timestamp": stamp,
     }
-    return receive_report(services, shop="demo", headers=headers, body=body + change, carrier="sendgrid")
+    return receive_report(services, shop="demo", headers=headers, body=body + change, provider="sendgrid")
 
 
 def event(kind: str, number: str = "1", **change: Any) -> dict[str, Any]:
@@ -236,7 +241,7 @@ def event(kind: str, number: str = "1", **change: Any) -> dict[str, Any]:
 )
 def test_what_sendgrid_says(mailing: Services, told: dict[str, Any], expected: list[str]) -> None:
     sendgrid(mailing, [told, told])
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert reasons(mailing) == expected
 
@@ -251,9 +256,9 @@ def test_sendgrids_signature_is_over_the_exact_bytes(mailing: Services) -> None:
 # Postmark ----------------------------------------------------------------------------------------------
 
 
-def postmark(services: Services, data: Any, login: str = "hooks:a long password") -> bool:
+def postmark(services: Services, data: Any, login: str = "webhooks:a long password") -> bool:
     headers = {"authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
-    return receive_report(services, shop="demo", headers=headers, body=json.dumps(data).encode(), carrier="postmark")
+    return receive_report(services, shop="demo", headers=headers, body=json.dumps(data).encode(), provider="postmark")
 
 
 @pytest.mark.parametrize(
@@ -269,16 +274,16 @@ def postmark(services: Services, data: Any, login: str = "hooks:a long password"
 )
 def test_what_postmark_says(mailing: Services, told: dict[str, Any], expected: list[str]) -> None:
     postmark(mailing, told)
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert reasons(mailing) == expected
 
 
-@pytest.mark.parametrize("login", ["hooks:wrong", "", "hooks", ":"])
+@pytest.mark.parametrize("login", ["webhooks:wrong", "", "webhooks", ":"])
 def test_postmark_needs_its_name_and_password(mailing: Services, login: str) -> None:
     with pytest.raises(BadSignature):
         postmark(mailing, {"RecordType": "Bounce"}, login)
-    assert client_of(mailing).post("/hooks/demo/mail/postmark", data=b"{}").status_code == 401
+    assert client_of(mailing).post("/webhooks/demo/mail/postmark", data=b"{}").status_code == 401
 
 
 # Reports that come as mail -----------------------------------------------------------------------------
@@ -299,7 +304,7 @@ def test_reports_as_mail(mailing: Services, name: str, expected: list[str]) -> N
     raw = sample(name, mailing)
     take_message(mailing, raw)
     take_message(mailing, raw)
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert reasons(mailing) == expected
 
@@ -307,7 +312,7 @@ def test_reports_as_mail(mailing: Services, name: str, expected: list[str]) -> N
 def test_a_report_that_names_no_email_of_ours_may_be_forged(mailing: Services) -> None:
     raw = sample("dsn-failed-5.1.1", mailing).replace(b"Message-ID: <", b"X-Other: <")
     assert take_message(mailing, raw) == 0
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert reasons(mailing) == []
 
@@ -376,7 +381,7 @@ def test_a_mailbox_is_read_once(mailing: Services, post: tuple[type[Post], int])
 
     assert collect_reports(reading) == 1
     assert collect_reports(reading) == 0
-    handle_hooks(mailing)
+    process_webhooks(mailing)
 
     assert handler.seen == {1, 2}
     assert reasons(mailing) == ["bounced"]
@@ -386,12 +391,12 @@ def test_emails_of_other_shops_are_not_touched(mailing: Services) -> None:
     from widget.actions.add_shop import add_shop
 
     add_shop(mailing, "other", name="Other")
-    connect_store(mailing, shop="other", platform="postmark", secret="hooks:another password")
+    connect_store(mailing, shop="other", platform="postmark", secret="webhooks:another password")
     data = {"RecordType": "Bounce", "TypeCode": 1, "ID": 7, "Email": EMAIL}
     data["Metadata"] = {"message_id": emails(mailing)["how-to-use"].message_id}
-    headers = {"authorization": f"Basic {base64.b64encode(b'hooks:another password').decode()}"}
-    receive_report(mailing, shop="other", headers=headers, body=json.dumps(data).encode(), carrier="postmark")
-    handle_hooks(mailing)
+    headers = {"authorization": f"Basic {base64.b64encode(b'webhooks:another password').decode()}"}
+    receive_report(mailing, shop="other", headers=headers, body=json.dumps(data).encode(), provider="postmark")
+    process_webhooks(mailing)
 
     with mailing.reads() as session:
         assert session.get_one(Email, emails(mailing)["how-to-use"].id).state == "sent"

@@ -1,4 +1,4 @@
-"""Orders that no hook brought are found, whatever the store's API does meanwhile."""
+"""Orders that no webhook brought are found, whatever the store's API does meanwhile."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.integration.test_chain import emails, go_to, rows, sent
 from tests.store import HERE, gives
 from widget.actions.connect_store import connect_store
 from widget.actions.find_missed_orders import EVERY, find_missed_orders
-from widget.actions.handle_hooks import handle_hooks
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.send_email import send_due_emails
 from widget.services import Services
 from widget.storage.connections import Connection
-from widget.storage.hooks import Hook
 from widget.storage.orders import Order
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 
 @pytest.fixture(params=[FakeShopify, FakeWoo])
@@ -53,7 +53,7 @@ def order(store: FakeStore, number: int, *, minutes_ago: float = 1, **change: An
 
 def look(services: Services, waited: list[float] | None = None) -> int:
     found = find_missed_orders(services, limits=HERE, sleep=(waited if waited is not None else []).append)
-    while handle_hooks(services):
+    while process_webhooks(services):
         pass
     return found
 
@@ -79,17 +79,17 @@ def test_pages_are_followed_and_emails_planned(services: Services, store: FakeSt
     assert len(sent(services)) == 1  # One person, one email at a time.
 
 
-def test_what_a_hook_brought_is_not_brought_again(services: Services, store: FakeStore) -> None:
+def test_what_a_webhook_brought_is_not_brought_again(services: Services, store: FakeStore) -> None:
     if isinstance(store, FakeWoo):
         store.close()
         store = FakeShopify()
     order(store, 7)
     connected(services, store)
     shopify(services, "orders/create", store.orders[0])
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert look(services) == 0
-    assert len(rows(services, Hook)) == len(rows(services, Order)) == 1
+    assert len(rows(services, WebhookDelivery)) == len(rows(services, Order)) == 1
 
 
 def test_the_next_look_comes_within_a_quarter_of_an_hour(services: Services, store: FakeStore) -> None:
@@ -183,10 +183,10 @@ def test_an_odd_order_holds_up_no_other(services: Services, store: FakeStore) ->
     look(services)
 
     assert {"1", "4"} <= set(known(services))
-    assert {each.state for each in rows(services, Hook)} == {"done", "failed"}
+    assert {each.state for each in rows(services, WebhookDelivery)} == {"done", "failed"}
 
 
-def test_a_refund_that_no_hook_brought_stops_the_email(services: Services, store: FakeStore) -> None:
+def test_a_refund_that_no_webhook_brought_stops_the_email(services: Services, store: FakeStore) -> None:
     order(store, 1, minutes_ago=3)
     connected(services, store)
     look(services)

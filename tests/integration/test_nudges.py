@@ -109,7 +109,7 @@ def test_of_two_hosts_that_hear_a_nudge_one_sends_the_task(
     shared().publish(NUDGES, f"{WEBHOOKS}/two")
     until(lambda: len(sent.tasks) >= 2)
 
-    assert sent.tasks == ["handle_hooks", "handle_hooks"]
+    assert sent.tasks == ["process_webhooks", "process_webhooks"]
 
 
 def test_many_nudges_become_few_tasks_and_the_last_one_has_its_own(

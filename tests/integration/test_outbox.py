@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from tests.console_forms import client_in, post
 from widget.actions.send_outbox import GIVEN_UP_AFTER, MAX_ATTEMPTS, send_message, send_outbox
-from widget.email.carrier import Later, MemoryCarrier, Never, Unclear
+from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.services import Services
 from widget.storage.outbox import OutboxMessage
 
@@ -51,27 +51,27 @@ def test_a_row_holds_no_address_in_the_clear_and_nothing_once_it_is_sent(queued:
 @pytest.mark.parametrize(
     ("error", "state", "reason"),
     [
-        (Never("550 5.1.1"), "failed", "refused: 550 5.1.1"),
-        (Unclear("the line broke"), "delivery_unknown", "the line broke"),
-        (Later("451"), "planned", "later: 451"),
+        (PermanentFailure("550 5.1.1"), "failed", "refused: 550 5.1.1"),
+        (UnknownOutcome("the line broke"), "delivery_unknown", "the line broke"),
+        (TemporaryFailure("451"), "planned", "later: 451"),
     ],
 )
 def test_what_the_provider_says_stands_in_the_row(queued: Services, error: Exception, state: str, reason: str) -> None:
-    object.__setattr__(queued, "carrier", Failing(error))
+    object.__setattr__(queued, "provider", Failing(error))
     send_outbox(queued)
 
     assert (message(queued).state, message(queued).reason) == (state, reason)
 
 
 def test_a_provider_that_is_away_is_asked_again_later_and_given_up_in_the_end(queued: Services) -> None:
-    carrier = Failing(Later("421"))
-    object.__setattr__(queued, "carrier", carrier)
+    provider = Failing(TemporaryFailure("421"))
+    object.__setattr__(queued, "provider", provider)
     for _ in range(MAX_ATTEMPTS + 3):
         send_outbox(queued)
         send_outbox(queued)  # Not at once: its time has not come.
         queued.clock.move_to(queued.now() + timedelta(hours=4))
 
-    assert carrier.tries == MAX_ATTEMPTS
+    assert provider.tries == MAX_ATTEMPTS
     assert message(queued).state == "failed"
 
 
@@ -79,17 +79,17 @@ def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queue
     def die(*_: Any) -> None:
         raise SystemExit
 
-    carrier = MemoryCarrier()
-    object.__setattr__(queued, "carrier", carrier)
-    carrier.send = die  # type: ignore[method-assign]
+    provider = MemoryTransport()
+    object.__setattr__(queued, "provider", provider)
+    provider.send = die  # type: ignore[method-assign]
     with pytest.raises(SystemExit):
         send_message(queued, message(queued).id)
-    object.__setattr__(queued, "carrier", MemoryCarrier())
+    object.__setattr__(queued, "provider", MemoryTransport())
     queued.clock.move_to(queued.now() + GIVEN_UP_AFTER + timedelta(minutes=1))
     send_outbox(queued)
 
     assert message(queued).state == "delivery_unknown"
-    assert queued.carrier.sent == []  # type: ignore[attr-defined]
+    assert queued.provider.sent == []  # type: ignore[attr-defined]
 
 
 def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..., Services]) -> None:
@@ -107,8 +107,8 @@ def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: S
     from widget.seals import PREFERENCES
     from widget.storage.contacts import Contact
 
-    carrier = Failing(RuntimeError("a request waited for a mail server"))
-    object.__setattr__(services, "carrier", carrier)
+    provider = Failing(RuntimeError("a request waited for a mail server"))
+    object.__setattr__(services, "provider", provider)
     client = client_in(services)
     ask(services)
     with services.reads() as session:
@@ -118,7 +118,7 @@ def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: S
     post(client, "/console/shops/demo/quizzes/leg-day/emails/how-to-use/preview", outcome="products", sku="ROLL-75")
     client.post(f"/p/{services.seals.token(PREFERENCES, contact)}", data={"do": "export"})
 
-    assert carrier.tries == 0
+    assert provider.tries == 0
     with services.reads() as session:
         kinds = set(session.scalars(select(OutboxMessage.kind)))
     assert kinds == {"invitation", "test", "export"}

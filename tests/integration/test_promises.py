@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows, sent
+from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
 from widget.actions.change_consent import choose, confirm_consent, erase
-from widget.actions.handle_hooks import handle_hooks
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.purge_expired import purge_expired
 from widget.actions.request_email import request_email
 from widget.actions.send_email import send_due_emails
@@ -20,8 +20,8 @@ from widget.actions.submit_answers import record_response, submit_answers
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.emails import Email
-from widget.storage.hooks import Hook
 from widget.storage.orders import Order
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 
 def ask(services: Services, **consents: bool) -> str:
@@ -48,23 +48,23 @@ def with_rule(when: str) -> dict[str, str]:
 
 
 def test_erased_stays_erased(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     erase(services, "p", services.seals.token("p", rows(services, Contact)[0].id))
-    hook(services, "order.delivered", days=1)
-    hook(services, order="later")
-    handle_hooks(services)
+    webhook(services, "order.delivered", days=1)
+    webhook(services, order="later")
+    process_webhooks(services)
 
     assert rows(services, Contact)[0].email == ""
     assert [row.contact_id for row in rows(services, Order)] == [None, None]
-    assert all(row.body == b"" for row in rows(services, Hook))
+    assert all(row.body == b"" for row in rows(services, WebhookDelivery))
     assert send_due_emails(services) == 0
 
 
-def test_an_address_no_carrier_takes_holds_up_nobody(services: Services) -> None:
-    hook(services, order="1", email="josé@shop.example")
-    hook(services, order="2")
-    handle_hooks(services)
+def test_an_address_no_provider_accepts_holds_up_nobody(services: Services) -> None:
+    webhook(services, order="1", email="josé@shop.example")
+    webhook(services, order="2")
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -76,9 +76,9 @@ def test_an_email_that_cannot_be_written_is_told_and_holds_up_nobody(
 ) -> None:
     from widget.actions import send_email as sending
 
-    hook(services, order="1")
-    hook(services, order="2", email="other@shop.example")
-    handle_hooks(services)
+    webhook(services, order="1")
+    webhook(services, order="2", email="other@shop.example")
+    process_webhooks(services)
     go_to(services, "how-to-use")
     write = sending.compose_email
     broken = min(row.id for row in rows(services, Email) if row.template == "how-to-use")
@@ -97,19 +97,19 @@ def test_an_email_that_cannot_be_written_is_told_and_holds_up_nobody(
 
 
 def test_one_odd_order_holds_up_no_other(services: Services) -> None:
-    hook(services, order="1", total="30000000.00")
-    hook(services, order="字" * 1000)
-    hook(services, order="3", total=10**12 * 100)
-    hook(services, order="4")
-    handle_hooks(services)
+    webhook(services, order="1", total="30000000.00")
+    webhook(services, order="字" * 1000)
+    webhook(services, order="3", total=10**12 * 100)
+    webhook(services, order="4")
+    process_webhooks(services)
 
     assert {row.external_id for row in rows(services, Order)} == {"1", "4"}
-    assert sorted(row.state for row in rows(services, Hook)) == ["done", "done", "failed", "failed"]
+    assert sorted(row.state for row in rows(services, WebhookDelivery)) == ["done", "done", "failed", "failed"]
 
 
 def test_saving_no_on_the_preference_page_counts_against_the_order(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     choose(services, "p", services.seals.token("p", rows(services, Contact)[0].id), set())
     go_to(services, "how-to-use")
     send_due_emails(services)
@@ -118,8 +118,8 @@ def test_saving_no_on_the_preference_page_counts_against_the_order(services: Ser
 
 
 def test_a_strangers_tick_takes_nothing_from_a_customer(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     ask(services, marketing=True)
     go_to(services, "how-to-use")
     send_due_emails(services)
@@ -128,8 +128,8 @@ def test_a_strangers_tick_takes_nothing_from_a_customer(services: Services) -> N
 
 
 def test_a_visit_nobody_knows_may_have_been_a_red_flag(services: Services) -> None:
-    hook(services, attributes={"recovery_quiz": "unknown-visit"})
-    handle_hooks(services)
+    webhook(services, attributes={"recovery_quiz": "unknown-visit"})
+    process_webhooks(services)
 
     assert rows(services, Order)[0].eligible is False
 
@@ -137,8 +137,8 @@ def test_a_visit_nobody_knows_may_have_been_a_red_flag(services: Services) -> No
 def test_todays_safety_counts_for_answers_of_yesterday(services: Services) -> None:
     token = visit(services)
     publish_files(services, with_rule("area = calves"))
-    hook(services, attributes={"recovery_quiz": token})
-    handle_hooks(services)
+    webhook(services, attributes={"recovery_quiz": token})
+    process_webhooks(services)
 
     assert rows(services, Order)[0].eligible is False
 
@@ -147,8 +147,8 @@ def test_a_waiting_email_written_from_answers_obeys_a_new_rule(services: Service
     token = visit(services)
     ask(services, health_data=True, marketing=True)
     confirm_consent(services, "c", services.seals.token("c", rows(services, Contact)[0].id))
-    hook(services, attributes={"recovery_quiz": token})
-    handle_hooks(services)
+    webhook(services, attributes={"recovery_quiz": token})
+    process_webhooks(services)
     assert emails(services)["how-to-use"].result_code
     publish_files(services, with_rule("area = calves"))
     go_to(services, "how-to-use")
@@ -158,16 +158,16 @@ def test_a_waiting_email_written_from_answers_obeys_a_new_rule(services: Service
 
 
 def test_without_consent_no_answers_are_kept_with_an_order(services: Services) -> None:
-    hook(services, attributes={"recovery_quiz": visit(services)})
-    handle_hooks(services)
+    webhook(services, attributes={"recovery_quiz": visit(services)})
+    process_webhooks(services)
 
     assert {row.result_code for row in rows(services, Email)} == {""}
-    assert [row.body for row in rows(services, Hook)] == [b""]
+    assert [row.body for row in rows(services, WebhookDelivery)] == [b""]
 
 
 def test_a_product_gone_from_the_live_pack_is_in_no_email(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     files = {name: text.replace("ROLL-75", "ROLL-76") for name, text in leg_day_files().items()}
     publish_files(services, files)
     go_to(services, "how-to-use")
@@ -178,8 +178,8 @@ def test_a_product_gone_from_the_live_pack_is_in_no_email(services: Services) ->
 
 def test_a_person_gets_one_promoting_email_at_a_time(services: Services) -> None:
     for number in range(4):
-        hook(services, order=str(number))
-    handle_hooks(services)
+        webhook(services, order=str(number))
+    process_webhooks(services)
     services.clock.move_to(max(row.due_at for row in rows(services, Email) if row.template == "how-to-use"))
     threads = [threading.Thread(target=send_due_emails, args=(services,)) for _ in range(4)]
     for thread in threads:
@@ -226,41 +226,41 @@ def test_health_data_alone_is_asked_to_be_confirmed_too(services: Services) -> N
     assert any("confirm" in subject.lower() for subject in sent(services))
 
 
-def test_later_hooks_keep_to_the_content_an_order_began_with(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+def test_later_webhooks_keep_to_the_content_an_order_began_with(services: Services) -> None:
+    webhook(services)
+    process_webhooks(services)
     files = leg_day_files()
     renamed = files["emails/sequences.yaml"].replace("id: after-purchase", "id: after-buying")
     publish_files(services, {**files, "emails/sequences.yaml": renamed})
-    hook(services, "order.delivered", days=1)
-    handle_hooks(services)
+    webhook(services, "order.delivered", days=1)
+    process_webhooks(services)
 
     assert len(rows(services, Email)) == 4
 
 
 def test_a_paid_order_whose_placing_was_never_told_gets_its_emails(services: Services) -> None:
-    hook(services, "order.paid")
-    handle_hooks(services)
+    webhook(services, "order.paid")
+    process_webhooks(services)
 
     assert "how-to-use" in emails(services)
 
 
-def test_old_failed_hooks_are_forgotten_too(services: Services) -> None:
-    hook(services, body=b"{}")
-    handle_hooks(services)
+def test_old_failed_webhooks_are_forgotten_too(services: Services) -> None:
+    webhook(services, body=b"{}")
+    process_webhooks(services)
     services.clock.move_to(services.now() + timedelta(days=31))
     purge_expired(services)
 
-    assert rows(services, Hook) == []
+    assert rows(services, WebhookDelivery) == []
 
 
-def test_an_escaped_address_in_a_failed_hook_is_erased_with_the_rest(services: Services) -> None:
-    hook(services)
-    hook(services, body=b'{"email": "runner\\u0040shop.example"}')
-    handle_hooks(services)
+def test_an_escaped_address_in_a_failed_webhook_is_erased_with_the_rest(services: Services) -> None:
+    webhook(services)
+    webhook(services, body=b'{"email": "runner\\u0040shop.example"}')
+    process_webhooks(services)
     erase(services, "p", services.seals.token("p", rows(services, Contact)[0].id))
 
-    assert [row.body for row in rows(services, Hook)] == [b"", b""]
+    assert [row.body for row in rows(services, WebhookDelivery)] == [b"", b""]
 
 
 def test_withholding_a_product_nobody_has_is_an_error(services: Services) -> None:
@@ -271,8 +271,8 @@ def test_withholding_a_product_nobody_has_is_an_error(services: Services) -> Non
 
 
 def test_links_of_someone_erased_lead_nowhere(services: Services) -> None:
-    hook(services)
-    handle_hooks(services)
+    webhook(services)
+    process_webhooks(services)
     contact = rows(services, Contact)[0].id
     erase(services, "p", services.seals.token("p", contact))
     web = client_of(services)

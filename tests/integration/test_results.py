@@ -17,10 +17,10 @@ from sqlalchemy import event, func, select, text
 
 from tests.conftest import GOOD, client_of
 from tests.console import signed_in
-from tests.integration.test_chain import hook, rows
+from tests.integration.test_chain import rows, webhook
 from tests.integration.test_promises import visit
-from widget.actions.handle_hooks import handle_hooks
 from widget.actions.load_demo import CannotLoad, load_demo
+from widget.actions.process_webhooks import process_webhooks
 from widget.cli import main
 from widget.services import Services
 from widget.storage.orders import Order
@@ -143,8 +143,8 @@ def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services,
     sku = next(iter(tallied(services, SHOWN)))
     bought = {"attributes": {"recovery_quiz": token}, "lines": [{"sku": sku, "quantity": 1, "price": 1900}]}
     for kind in ("order.placed", "order.paid"):
-        hook(services, kind, days=days, **bought)
-    handle_hooks(services)
+        webhook(services, kind, days=days, **bought)
+    process_webhooks(services)
 
     (order,) = rows(services, Order)
     assert (order.quiz, order.quiz_version, order.quiz_locale, order.strict) == ("leg-day", 1, "en", strict)
@@ -154,9 +154,9 @@ def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services,
 
 
 def test_an_order_without_a_known_visit_is_nobodys_doing(services: Services) -> None:
-    hook(services, attributes={"recovery_quiz": "never-seen"})
-    hook(services, order="other")
-    handle_hooks(services)
+    webhook(services, attributes={"recovery_quiz": "never-seen"})
+    webhook(services, order="other")
+    process_webhooks(services)
 
     assert [row.quiz for row in rows(services, Order)] == [None, None]
     assert tallied(services, BOUGHT) == {}

@@ -16,8 +16,8 @@ from tests.deliveries import BUYER, connected, shopify, shopify_order
 from tests.integration.test_promises import EMAIL, ask
 from widget.actions.add_person import change_member
 from widget.actions.change_consent import confirm_consent, erase
-from widget.actions.handle_hooks import handle_hooks
 from widget.actions.invite_person import invite_person
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.purge_expired import RETENTION, purge_expired
 from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
@@ -57,7 +57,7 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
     """A buyer, a shopper who asked for a result and confirmed, one who never did, and a colleague who left."""
     connected(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     ask(services, health_data=True)
     owner, _ = client_in(services), client_in(services, "editor", email="left@team.example")
     with services.reads() as session:
@@ -83,7 +83,7 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
         assert holds == []
     for name in (
         "responses",
-        "hooks",
+        "webhooks",
         "emails",
         "orders",
         "contacts",
@@ -164,18 +164,18 @@ def test_deleting_asks_once_more_and_can_be_left(services: Services, asked: str)
 
 
 def test_after_a_deletion_a_new_request_is_answered(services: Services, asked: str) -> None:
-    from widget.email.carrier import MemoryCarrier
+    from widget.email.transport import MemoryTransport
 
     client_of(services).post(asked, data={"do": "erase-now"})
-    assert isinstance(services.carrier, MemoryCarrier)
-    services.carrier.sent.clear()
+    assert isinstance(services.transport, MemoryTransport)
+    services.transport.sent.clear()
     ask(services, marketing=True)
     send_due_emails(services)
     with services.reads() as session:
         contact = session.scalars(select(Contact)).one()
         assert [row.reason for row in session.scalars(select(Suppression))] == ["erased"]
 
-    assert {recipient for recipient, _ in services.carrier.sent} == {EMAIL}  # What was asked for, and to confirm it.
+    assert {recipient for recipient, _ in services.transport.sent} == {EMAIL}  # What was asked for, and to confirm it.
     confirm_consent(services, CONFIRM, services.seals.token(CONFIRM, contact.id))
     assert count(services, Suppression) == 0
 
@@ -184,7 +184,7 @@ def test_a_deletion_still_stops_whatever_the_store_sends(services: Services, ask
     client_of(services).post(asked, data={"do": "erase-now"})
     connected(services)
     shopify(services, "orders/create", shopify_order(email=EMAIL))
-    handle_hooks(services)
+    process_webhooks(services)
     services.clock.move_to(services.now() + timedelta(days=10))
     send_due_emails(services)
 

@@ -46,7 +46,7 @@ class Running:
         self.process: subprocess.Popen[bytes] | None = None
 
     def secret(self, shop: str = "demo") -> str:
-        """The newest hook secret of a shop."""
+        """The newest webhook secret of a shop."""
         command = [sys.executable, "-m", "widget", "shop", "show", shop, "--json", "--secrets"]
         told = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True).stdout
         return str(json.loads(told)["secrets"][0])
@@ -214,12 +214,12 @@ def test_from_checkout_to_email_through_a_killed_worker_and_an_emptied_redis(run
     # Once, past the time after which emails of a dead worker are looked for, and well before any of them expires.
     clock = Clock(running.home / "clock.json")
     clock.move_to(clock.now() + timedelta(minutes=30))
-    settled = ("sent", "unconfirmed")
+    settled = ("sent", "delivery_unknown")
     running.until(lambda: sum(state in settled for state in running.states("how-to-use")) == 6, 100)
     receivers = re.findall(r"To (runner\d@shop.example)", running.get("/mailbox/"))
 
     assert len(receivers) == len(set(receivers))
-    assert len(receivers) >= 5  # One at most may have been cut off, and is then told as unconfirmed.
+    assert len(receivers) >= 5  # One at most may have been cut off, and is then marked delivery_unknown.
 
 
 def test_metrics_and_the_log_tell_no_one_anything_personal(running: Running) -> None:

@@ -1,4 +1,4 @@
-"""How emails go: fairly between shops, no faster than the carrier takes them, on the reader's clocks, in two subjects."""
+"""How emails go: fairly between shops, no faster than the provider takes them, on the reader's clocks, in two subjects."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import leg_day_files, publish_files
-from tests.integration.test_chain import EMAIL, emails, go_to, hook, rows, sent
+from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
 from tests.load.emails import plan_emails
 from widget.actions.add_shop import add_shop
-from widget.actions.handle_hooks import handle_hooks
+from widget.actions.process_webhooks import process_webhooks
 from widget.actions.send_email import send_due_emails
 from widget.domain.markets import softly_agreed
-from widget.email.carrier import MemoryCarrier
+from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.emails import Email, claim_due
 from widget.storage.send_limits import give_back, take_leave
@@ -59,7 +59,7 @@ def leave(services: Services, wanted: int, at: datetime, most: int = 100, second
         return take_leave(session, "mail", wanted=wanted, most=most, seconds=seconds, now=at)
 
 
-def test_the_carriers_rate_is_kept_over_restarts(services: Services) -> None:
+def test_the_provider_rate_is_kept_over_restarts(services: Services) -> None:
     assert leave(services, 50, NOW) == 10
     assert leave(services, 50, NOW) == 0  # Another process, or this one again: the row remembers.
     assert leave(services, 50, NOW + timedelta(seconds=3)) == 3
@@ -87,7 +87,7 @@ def test_leave_that_was_not_used_is_given_back(services: Services) -> None:
     assert leave(services, 10, NOW) == 4
 
 
-def test_no_more_emails_go_than_the_carrier_takes(services: Services) -> None:
+def test_no_more_emails_go_than_the_provider_accepts(services: Services) -> None:
     plan_emails(services, 12)
     slow = replace(services, settings=replace(services.settings, mail_rate="50/hour"))
 
@@ -116,8 +116,8 @@ def with_subject_b(services: Services) -> None:
 def test_half_get_the_second_subject_and_each_order_always_the_same(services: Services) -> None:
     with_subject_b(services)
     for number in range(40):
-        hook(services, order=str(number), email=f"person{number}@shop.example")
-    while handle_hooks(services):
+        webhook(services, order=str(number), email=f"person{number}@shop.example")
+    while process_webhooks(services):
         pass
     planned = [each for each in rows(services, Email) if each.template == "how-to-use"]
     variants = [each.variant for each in planned]
@@ -133,9 +133,9 @@ def test_half_get_the_second_subject_and_each_order_always_the_same(services: Se
 
 
 def test_an_email_comes_on_the_clocks_of_its_order(services: Services) -> None:
-    hook(services, timezone="Pacific/Auckland")
-    hook(services, order="2", timezone="No/Such_Place", email="other@shop.example")
-    handle_hooks(services)
+    webhook(services, timezone="Pacific/Auckland")
+    webhook(services, order="2", timezone="No/Such_Place", email="other@shop.example")
+    process_webhooks(services)
     due = {each.trigger_id: each.due_at for each in rows(services, Email) if each.template == "how-to-use"}
 
     assert (due["1042"] + timedelta(hours=13)).hour == 9
@@ -173,32 +173,32 @@ def test_soft_opt_in_is_off_until_the_shop_says_so(
         shop = shop_by_slug(session, "demo")
         assert isinstance(shop, Shop)
         shop.soft_opt_in = allowed
-    hook(services, accepts_marketing=asked)
-    handle_hooks(services)
+    webhook(services, accepts_marketing=asked)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
     assert emails(services)["how-to-use"].state == state
-    assert isinstance(services.carrier, MemoryCarrier)
-    for _, message in services.carrier.sent:
+    assert isinstance(services.transport, MemoryTransport)
+    for _, message in services.transport.sent:
         assert b"said yes" not in message.as_bytes()  # Nobody asked, so nobody said so.
 
 
 def test_what_one_reader_gets_holds_nothing_of_another(services: Services) -> None:
     """Emails are compiled once for all who get the same: links and reasons stay each reader's own."""
     for number in (1, 2):
-        hook(services, order=f"77{number}", email=f"reader{number}@shop.example")
-    handle_hooks(services)
+        webhook(services, order=f"77{number}", email=f"reader{number}@shop.example")
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
-    assert isinstance(services.carrier, MemoryCarrier)
-    bodies = {to: message.as_bytes() for to, message in services.carrier.sent}
-    links = {to: str(message["List-Unsubscribe"]).strip("<>") for to, message in services.carrier.sent}
+    assert isinstance(services.transport, MemoryTransport)
+    bodies = {to: message.as_bytes() for to, message in services.transport.sent}
+    links = {to: str(message["List-Unsubscribe"]).strip("<>") for to, message in services.transport.sent}
 
     assert len(bodies) == 2
     for to, body in bodies.items():
         other = next(each for each in bodies if each != to)
-        html = next(message for who, message in services.carrier.sent if who == to).get_body(("html",))
+        html = next(message for who, message in services.transport.sent if who == to).get_body(("html",))
         assert html is not None
         text = html.get_content()
         number = {"reader1@shop.example": "771", "reader2@shop.example": "772"}

@@ -14,8 +14,8 @@ from tests.store import HERE, gives
 from widget.actions.add_person import add_person
 from widget.actions.change_feed import BadAddress, change_feed
 from widget.actions.connect_store import connect_store
-from widget.actions.handle_hooks import handle_hooks
 from widget.actions.import_due_feeds import import_due_feeds
+from widget.actions.process_webhooks import process_webhooks
 from widget.domain.roles import OWNER
 from widget.services import Services
 from widget.storage.catalogue import StoredProduct
@@ -109,7 +109,7 @@ def test_a_changed_product_has_the_catalogue_read_soon(services: Services) -> No
     before = run(services)
     connect_store(services, shop="demo", platform="shopify", secret="shpss_constructed_test_secret")
     shopify(services, "products/update", {"id": 1})
-    handle_hooks(services)
+    process_webhooks(services)
     after = rows(services, Feed)[0]
     store.close()
 

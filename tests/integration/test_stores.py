@@ -1,4 +1,4 @@
-"""Shopify and WooCommerce at the door, on both databases: verified, stored, folded, never mailed by mistake."""
+"""Shopify and WooCommerce webhooks, on both databases: verified, stored, folded, never mailed by mistake."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from tests.deliveries import (
 )
 from tests.integration.test_chain import emails, go_to, rows, sent
 from widget.actions.connect_store import BadConnection, connect_store
-from widget.actions.handle_hooks import handle_hooks
-from widget.actions.receive_hook import receive_hook
+from widget.actions.process_webhooks import process_webhooks
+from widget.actions.receive_webhook import receive_webhook
 from widget.actions.send_email import send_due_emails
-from widget.domain.delivery import BadSignature
-from widget.email.carrier import MemoryCarrier
+from widget.domain.webhook import BadSignature
+from widget.email.transport import MemoryTransport
 from widget.seals import DATA_COPY
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression, contact_for
 from widget.storage.emails import Email
-from widget.storage.hooks import Hook
 from widget.storage.orders import Order
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 ORDER = 5820982911946154508
 LATER = timedelta(minutes=5)
@@ -62,8 +62,8 @@ def test_the_signed_sample_is_taken_over_its_exact_bytes(services: Services) -> 
         "x-shopify-hmac-sha256": "eUYWMj8otuDxn+PzIZYsMzy6F3xgTRlQPX9O6Q5neZI=",
         "x-shopify-event-id": "98880550-7158-44d4-b7cd-2c97c8a091b5",
     }
-    assert receive_hook(services, shop="demo", headers=headers, body=body, door="shopify")
-    handle_hooks(services)
+    assert receive_webhook(services, shop="demo", headers=headers, body=body, source="shopify")
+    process_webhooks(services)
     order = only_order(services)
 
     assert (order.external_id, order.number, order.total) == ("5820982911946154508", "#10482", 9155)
@@ -72,18 +72,18 @@ def test_the_signed_sample_is_taken_over_its_exact_bytes(services: Services) -> 
     assert order.paid_at is not None
     for change in (body + b" ", json.dumps(json.loads(body)).encode(), body.replace(b"\n", b"\r\n")):
         with pytest.raises(BadSignature):
-            receive_hook(services, shop="demo", headers=headers, body=change, door="shopify")
+            receive_webhook(services, shop="demo", headers=headers, body=change, source="shopify")
 
 
 @pytest.mark.parametrize("given", ["", "AAAA", "not base64 €", signature("another secret", b"{}")])
 def test_a_bad_signature_is_401_and_nothing_is_stored(sqlite_services: Services, given: str) -> None:
     connected(sqlite_services)
     client = client_of(sqlite_services)
-    for door, header in (("shopify", "X-Shopify-Hmac-Sha256"), ("woocommerce", "X-WC-Webhook-Signature")):
-        answer = client.post(f"/hooks/demo/{door}", data=b"{}", headers={header: given.encode().decode("latin-1")})
+    for source, header in (("shopify", "X-Shopify-Hmac-Sha256"), ("woocommerce", "X-WC-Webhook-Signature")):
+        answer = client.post(f"/webhooks/demo/{source}", data=b"{}", headers={header: given.encode().decode("latin-1")})
         assert answer.status_code == 401
         assert answer.get_json()["code"] == "bad_signature"
-    assert rows(sqlite_services, Hook) == []
+    assert rows(sqlite_services, WebhookDelivery) == []
 
 
 def test_without_a_connection_nothing_is_taken(sqlite_services: Services) -> None:
@@ -99,7 +99,7 @@ def test_both_secrets_are_good_for_a_day_after_a_change(sqlite_services: Service
     def taken(secret: str) -> bool:
         headers = shopify_headers("orders/create", body, secret=secret)
         try:
-            receive_hook(services, shop="demo", headers=headers, body=body, door="shopify")
+            receive_webhook(services, shop="demo", headers=headers, body=body, source="shopify")
         except BadSignature:
             return False
         return True
@@ -115,10 +115,10 @@ def test_woos_unsigned_ping_is_heard_and_ignored(sqlite_services: Services) -> N
     client = client_of(connected(sqlite_services))
     ping = {"data": "webhook_id=9", "content_type": "application/x-www-form-urlencoded"}
 
-    assert client.post("/hooks/demo/woocommerce", **ping).status_code == 200
-    assert client.post("/hooks/demo/woocommerce", **{**ping, "data": "webhook_id=9&x=1"}).status_code == 401
-    assert client.post("/hooks/demo/shopify", **ping).status_code == 401
-    assert rows(sqlite_services, Hook) == []
+    assert client.post("/webhooks/demo/woocommerce", **ping).status_code == 200
+    assert client.post("/webhooks/demo/woocommerce", **{**ping, "data": "webhook_id=9&x=1"}).status_code == 401
+    assert client.post("/webhooks/demo/shopify", **ping).status_code == 401
+    assert rows(sqlite_services, WebhookDelivery) == []
 
 
 def test_woos_secret_counts_with_and_without_its_entities(sqlite_services: Services) -> None:
@@ -128,13 +128,13 @@ def test_woos_secret_counts_with_and_without_its_entities(sqlite_services: Servi
     body = json.dumps(woo_order()).encode()
     headers = woo_headers("order.created", body, secret='it\'s "secret" & long')
 
-    assert receive_hook(sqlite_services, shop="demo", headers=headers, body=body, door="woocommerce")
+    assert receive_webhook(sqlite_services, shop="demo", headers=headers, body=body, source="woocommerce")
 
 
 def test_an_unknown_platform_is_404(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
-    assert client.post("/hooks/demo/magento", data=b"{}").status_code == 404
-    assert client.post("/hooks/demo/mail/message", data=b"{}").status_code == 404
+    assert client.post("/webhooks/demo/magento", data=b"{}").status_code == 404
+    assert client.post("/webhooks/demo/mail/message", data=b"{}").status_code == 404
 
 
 # Repeats and order of arrival --------------------------------------------------------------------------
@@ -151,10 +151,10 @@ def test_fifty_at_once_have_one_effect(services: Services) -> None:
         each.start()
     for each in threads:
         each.join()
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert fresh.count(True) == 1
-    assert len(rows(services, Hook)) == len(rows(services, Order)) == 1
+    assert len(rows(services, WebhookDelivery)) == len(rows(services, Order)) == 1
     assert len({(each.sequence, each.step) for each in rows(services, Email)}) == len(rows(services, Email))
 
 
@@ -162,7 +162,7 @@ def test_one_event_on_two_topics_has_one_effect(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(), event="e1")
     shopify(services, "orders/paid", shopify_order(), event="e1")
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert len(rows(services, Order)) == 1
     assert len(rows(services, Email)) == 4
@@ -173,9 +173,9 @@ def test_a_late_create_after_a_cancel_starts_nothing(services: Services) -> None
     now = datetime.now(UTC)
     cancelled = shopify_order(cancelled_at=now.isoformat(), updated_at=(now + LATER).isoformat())
     shopify(services, "orders/cancelled", cancelled)
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -189,7 +189,7 @@ def test_an_order_that_was_deleted_gets_no_email(services: Services, first: str)
     told = [("order.created", woo_order()), ("order.deleted", {"id": 727})]
     for topic, body in told if first == "create" else told[::-1]:
         woo(services, topic, body)
-        handle_hooks(services)
+        process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -201,7 +201,7 @@ def test_test_orders_never_mail(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, "orders/updated", shopify_order(test=True))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -227,7 +227,7 @@ def test_contradictory_consent_is_a_no(
     connected(services)
     customer = {"id": 1, "email_marketing_consent": {"state": state} if state else None}
     shopify(services, "orders/create", shopify_order(buyer_accepts_marketing=flag, customer=customer))
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert only_order(services).accepts_marketing is expected
 
@@ -235,11 +235,11 @@ def test_contradictory_consent_is_a_no(
 def test_a_cart_nobody_paid_for_plans_nothing(services: Services) -> None:
     connected(services)
     woo(services, "order.created", woo_order(status="pending", date_paid_gmt=None))
-    handle_hooks(services)
+    process_webhooks(services)
     assert (only_order(services).placed_at, rows(services, Email)) == (None, [])
 
     woo(services, "order.updated", woo_order(status="processing"))
-    handle_hooks(services)
+    process_webhooks(services)
     assert only_order(services).placed_at is not None
     assert len(rows(services, Email)) == 4
 
@@ -247,9 +247,9 @@ def test_a_cart_nobody_paid_for_plans_nothing(services: Services) -> None:
 def test_what_came_back_is_not_written_about(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "refunds/create", shopify_refund(ORDER))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -261,7 +261,7 @@ def test_a_refund_that_comes_before_its_order_is_not_forgotten(services: Service
     connected(services)
     shopify(services, "refunds/create", shopify_refund(ORDER))
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert only_order(services).refunded_at is not None
     assert "how-to-use" not in emails(services)
@@ -272,7 +272,7 @@ def test_when_the_product_came_back_and_something_else_stays(services: Services)
     lines = [*shopify_order()["line_items"], {"id": 9, "sku": "SOCKS", "title": "Socks", "quantity": 1}]
     shopify(services, "orders/create", shopify_order(line_items=lines))
     shopify(services, "refunds/create", shopify_refund(ORDER))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -283,15 +283,15 @@ def test_when_the_product_came_back_and_something_else_stays(services: Services)
 def test_emails_follow_an_address_that_was_set_right(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
-    handle_hooks(services)
+    process_webhooks(services)
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
-    assert isinstance(services.carrier, MemoryCarrier)
-    assert [to for to, _ in services.carrier.sent] == [BUYER]
+    assert isinstance(services.transport, MemoryTransport)
+    assert [to for to, _ in services.transport.sent] == [BUYER]
 
 
 def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> None:
@@ -299,7 +299,7 @@ def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> Non
     shopify(services, "orders/create", shopify_order(1))
     later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
     shopify(services, "orders/create", shopify_order(2, created_at=later, updated_at=later))
-    handle_hooks(services)
+    process_webhooks(services)
     first = min(each.id for each in rows(services, Order))
     reminder = next(each for each in rows(services, Email) if each.template == "replenish" and each.order_id == first)
     services.clock.move_to(reminder.due_at + timedelta(minutes=1))
@@ -323,9 +323,9 @@ CONSENT = "customers_email_marketing_consent/update"
 def test_a_no_of_the_moment_stops_what_waits(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC)))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -338,7 +338,7 @@ def test_a_yes_of_the_store_does_not_undo_a_no_to_us(services: Services) -> None
     shopify(services, "orders/create", shopify_order())
     shopify(services, CONSENT, consent("unsubscribed", now - LATER))
     shopify(services, CONSENT, consent("subscribed", now))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -349,7 +349,7 @@ def test_a_no_by_the_stores_id_alone_reaches_the_person(services: Services) -> N
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address=None))
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert [each.reason for each in rows(services, Suppression)] == ["unsubscribed"]
 
@@ -357,7 +357,7 @@ def test_a_no_by_the_stores_id_alone_reaches_the_person(services: Services) -> N
 def test_a_no_of_somebody_we_do_not_know_leaves_a_hash_and_no_more(services: Services) -> None:
     connected(services)
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC)))
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert rows(services, Contact) == []
     assert len(rows(services, Suppression)) == 1
@@ -370,7 +370,7 @@ def known_person(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, CONSENT, consent("subscribed", datetime.now(UTC)))
-    handle_hooks(services)
+    process_webhooks(services)
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services,
         [],
         None,
     )
-    assert all(each.body == b"" for each in rows(services, Hook))
+    assert all(each.body == b"" for each in rows(services, WebhookDelivery))
     go_to(services, "how-to-use")
     assert send_due_emails(services) == 0
 
@@ -411,7 +411,7 @@ def test_a_request_to_see_leaves_a_sealed_copy_for_the_shop(services: Services) 
     request = {"customer": {"id": 7115310627314723954}, "orders_requested": [ORDER], "data_request": {"id": 9999}}
     shopify(services, "customers/data_request", request, event="d1")
     shopify(services, "customers/data_request", request, event="d1")
-    handle_hooks(services)
+    process_webhooks(services)
     (receipt,) = rows(services, PrivacyRequest)
     copy = json.loads(services.seals.unseal(receipt.sealed_copy, DATA_COPY))
 
@@ -429,8 +429,8 @@ def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
     known_person(services)
     connect_store(services, shop="other", platform="shopify", secret=SHOPIFY_SECRET)
     body = json.dumps(shopify_order(1)).encode()
-    receive_hook(services, shop="other", headers=shopify_headers("orders/create", body), body=body, door="shopify")
-    handle_hooks(services)
+    receive_webhook(services, shop="other", headers=shopify_headers("orders/create", body), body=body, source="shopify")
+    process_webhooks(services)
     shopify(services, "shop/redact", {"shop_id": 954889, "shop_domain": "x.myshopify.com"})
     settle_requests(services)
 
@@ -440,7 +440,7 @@ def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
 def test_uninstalling_pauses_the_shop(services: Services) -> None:
     connected(services)
     shopify(services, "app/uninstalled", {"id": 954889, "myshopify_domain": "x.myshopify.com"})
-    handle_hooks(services)
+    process_webhooks(services)
 
     with services.reads() as session:
         assert session.scalars(select(Shop).where(Shop.slug == "demo")).one().paused
@@ -474,13 +474,13 @@ def test_a_connection_that_cannot_work_is_refused_by_field(
 def test_a_refund_known_from_before_stays_known(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     with services.sessions.begin() as session:
         row = session.scalars(select(Order)).one()
         row.refunded_at, row.told, row.refunds = services.now(), {}, {}  # As an order of an older version stands there.
     later = (datetime.now(UTC) - LATER).isoformat()
     shopify(services, "orders/fulfilled", shopify_order(updated_at=later, name="#old"))
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert only_order(services).refunded_at is not None
     assert only_order(services).number == "#1042"
@@ -493,14 +493,14 @@ def test_erased_stays_erased_whatever_comes_later(services: Services, email: str
 
     connected(services)
     shopify(services, "orders/create", shopify_order(email=email))
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "customers/redact", {"customer": {"email": email}, "orders_to_redact": []})
     settle_requests(services)
     with services.sessions.begin() as session:
         shop = session.scalars(select(Shop).where(Shop.slug == "demo")).one()
         record_reports(services, session, shop, [Report(HARD, "late", email)])
     shopify(services, "orders/updated", shopify_order(email=email))
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert [each.email for each in rows(services, Contact)] == [""]
     assert {each.reason for each in rows(services, Suppression)} == {"erased"}
@@ -512,7 +512,7 @@ def test_a_no_reaches_every_address_of_a_buyer(services: Services) -> None:
     shopify(services, "orders/create", shopify_order(1, email="jon@shop.example"))
     shopify(services, "orders/create", shopify_order(2, email="other@shop.example"))
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address="john@shop.example"))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -523,13 +523,13 @@ def test_a_no_reaches_every_address_of_a_buyer(services: Services) -> None:
 def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_along(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
-    handle_hooks(services)
+    process_webhooks(services)
     with services.sessions.begin() as session:
         for email in session.scalars(select(Email)):
             email.attempts, email.result_code = 1, "sealed"
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later))
-    handle_hooks(services)
+    process_webhooks(services)
     right = next(each.id for each in rows(services, Contact) if each.email == BUYER)
 
     assert {(each.contact_id, each.result_code) for each in rows(services, Email)} == {(right, "")}
@@ -542,7 +542,7 @@ def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, firs
     told = [shopify_order(), shopify_order(email="not an address", updated_at=later)]
     for body in told if first == "good" else told[::-1]:
         shopify(services, "orders/updated", body)
-        handle_hooks(services)
+        process_webhooks(services)
 
     assert [each.email for each in rows(services, Contact)] == [BUYER]
     assert len(rows(services, Email)) == 4
@@ -551,7 +551,7 @@ def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, firs
 def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Services) -> None:
     known_person(services)
     shopify(services, "customers/data_request", {"customer": {"email": BUYER}}, event="d")
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
     settle_requests(services)
 
@@ -563,22 +563,22 @@ def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Servic
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
     settle_requests(services)
     shopify(services, "orders/create", {"id": 9, "email": "else@shop.example", "line_items": "odd"})
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r2")
     settle_requests(services)
 
-    (failed,) = [each for each in rows(services, Hook) if each.state == "failed"]
+    (failed,) = [each for each in rows(services, WebhookDelivery) if each.state == "failed"]
     assert b"else@shop.example" in failed.body
 
 
 def test_buyers_with_domains_of_other_alphabets_get_their_mail(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="jon@bücher.example"))
-    handle_hooks(services)
+    process_webhooks(services)
     go_to(services, "how-to-use")
     send_due_emails(services)
-    assert isinstance(services.carrier, MemoryCarrier)
-    (_, message) = services.carrier.sent[0]
+    assert isinstance(services.transport, MemoryTransport)
+    (_, message) = services.transport.sent[0]
 
     assert message["To"] == "jon@xn--bcher-kva.example"
     assert b"To: jon@xn--bcher-kva.example\r\n" in message.as_bytes()
@@ -601,7 +601,7 @@ def test_a_part_that_was_paid_back_comes_off_what_was_earned(services: Services)
     shopify(services, "orders/create", shopify_order(line_items=lines, total_price="40.00"))
     shopify(services, "refunds/create", shopify_refund(ORDER))
     shopify(services, "refunds/create", shopify_refund(ORDER))
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert (only_order(services).total, only_order(services).refunded, only_order(services).refunded_at) == (
         4000,
@@ -613,14 +613,14 @@ def test_a_part_that_was_paid_back_comes_off_what_was_earned(services: Services)
 def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email=None, customer={"id": 77}))  # Bought at a till.
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "customers/data_request", {"customer": {"id": 77}}, event="d")
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "customers/redact", {"customer": {"id": 77}, "orders_to_redact": []}, event="r")
     settle_requests(services)
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(email=None, customer={"id": 77}, updated_at=later))
-    handle_hooks(services)
+    process_webhooks(services)
     order = only_order(services)
 
     assert (order.customer_id, order.lines, order.number, order.contact_id) == ("", [], "", None)
@@ -634,7 +634,7 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
     token = visit(services)
     told = {"note_attributes": [{"name": "recovery_quiz", "value": token}]}
     shopify(services, "orders/create", shopify_order(email="typo@shop.example", **told))
-    handle_hooks(services)
+    process_webhooks(services)
     with services.sessions.begin() as session:
         right = contact_for(
             session,
@@ -649,7 +649,7 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
         session.query(Email).delete()  # As if none had been planned: they are planned anew for the right address.
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later, **told))
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert {each.result_code for each in rows(services, Email)} == {""}
 

@@ -32,7 +32,7 @@ from tests.conftest import GOOD, ROOT, demo_shop, free_port, settings_for
 from tests.integration.test_running import Running
 from tests.load import engines, results
 from tests.load.emails import SinkProcess, plan_emails, plan_waiting, raw_speed
-from tests.load.hooks import hook_load
+from tests.load.webhooks import webhook_load
 from widget.actions.send_email import send_due_emails
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
@@ -55,7 +55,7 @@ from widget.web.assets import ASSETS, LOADER, NAMES
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 CONNECTIONS = 16
-HOOK_SECONDS = int(os.environ.get("BENCH_HOOK_SECONDS", "60"))
+WEBHOOK_SECONDS = int(os.environ.get("BENCH_WEBHOOK_SECONDS", "60"))
 MILLION = 1_000_000
 QUIZ = "/v1/shops/demo/quizzes/leg-day"
 console = Console()
@@ -268,17 +268,17 @@ class Bench:
             self.row(what, f"{many:,.0f}/s", f"{few:,.0f}/s", f"{many / few:.2f}", "≥ 0.8")
             services.close()
 
-    def hooks(self) -> None:
-        """Hooks at 200 a second for a minute, while the worker is busy with them, on PostgreSQL."""
+    def webhooks(self) -> None:
+        """Webhooks at 200 a second for a minute, while the worker is busy with them, on PostgreSQL."""
         with fresh_postgres(self.folder) as url:
-            running = Running(self.folder / "hooks")
+            running = Running(self.folder / "webhooks")
             running.environment["RECOVERY_DATABASE_URL"] = url
             running.start()
             try:
-                told = hook_load(running.base, running.secret(), rate=200, seconds=HOOK_SECONDS)
+                told = webhook_load(running.base, running.secret(), rate=200, seconds=WEBHOOK_SECONDS)
             finally:
                 running.stop()
-            what = f"hooks at 200/s for {HOOK_SECONDS} s, p99 until acknowledged"
+            what = f"webhooks at 200/s for {WEBHOOK_SECONDS} s, p99 until acknowledged"
             lost = f"{told.sent - told.good} of {told.sent:,} lost"
             self.row(what, f"{told.p99:.0f} ms (p50 {told.p50:.0f})", lost, "", "≤ 100 ms")
 
@@ -459,7 +459,7 @@ def main() -> None:
             bench.paths()
             bench.results()
             bench.emails()
-            bench.hooks()
+            bench.webhooks()
             bench.weights(running, cold)
             bench.doors(running)
         finally:

@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 from tests.load.emails import SinkProcess, plan_emails
 from widget.actions.rescue_emails import rescue_emails
 from widget.commands.private_redis import redis_binary
-from widget.domain.email import FAILED, PLANNED, QUEUED, SENDING, SENT, UNCONFIRMED
+from widget.domain.email import DELIVERY_UNKNOWN, FAILED, PLANNED, QUEUED, SENDING, SENT
 from widget.services import Services, build_services
 from widget.settings import Settings
 from widget.storage.emails import Email
@@ -50,7 +50,7 @@ class Told:
     @property
     def kept(self) -> bool:
         """Whether each email was sent once, failed, or is listed as unconfirmed: at most one a kill."""
-        return not (self.doubled or self.lost or self.open) and self.states.get(UNCONFIRMED, 0) <= self.kills
+        return not (self.doubled or self.lost or self.open) and self.states.get(DELIVERY_UNKNOWN, 0) <= self.kills
 
 
 class Workers:
@@ -165,7 +165,7 @@ def kill_test(
     restart_at = [emails * (each + 1) // (restarts + 1) for each in range(restarts)]
     done = 0
     while time.monotonic() < end:
-        gone = _count(services, SENT, FAILED, UNCONFIRMED)
+        gone = _count(services, SENT, FAILED, DELIVERY_UNKNOWN)
         while done < kills and gone >= min(kill_at[done], emails - 1):
             workers.kill_one(dice)
             done += 1

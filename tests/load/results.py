@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from tests.conftest import leg_day_files, publish_files, settings_for
 from tests.console import signed_in
 from widget.actions.add_shop import add_shop
-from widget.email.carrier import MemoryCarrier
+from widget.email.transport import MemoryTransport
 from widget.recorder import counted_row
 from widget.services import Services, build_services
 from widget.storage.migrate import upgrade
@@ -31,7 +31,7 @@ def first_byte(folder: Path) -> tuple[float, int]:
     """(milliseconds to the page, median; bytes) on SQLite, in this process."""
     settings = settings_for(folder, f"sqlite:///{folder / 'results.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
-    services = build_services(settings, carrier=MemoryCarrier())
+    services = build_services(settings, transport=MemoryTransport())
     try:
         upgrade(services.database)
         add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
@@ -48,7 +48,7 @@ def table_first_byte(folder: Path, rows: int) -> tuple[float, int]:
     """The same for the mapping table with so many rows."""
     settings = settings_for(folder, f"sqlite:///{folder / f'table-{rows}.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
-    services = build_services(settings, carrier=MemoryCarrier())
+    services = build_services(settings, transport=MemoryTransport())
     files = leg_day_files()
     lines = files["mappings.csv"].splitlines()
     more = [f"more-{at}-{lines[1 + at % (len(lines) - 1)]}" for at in range(rows - len(lines) + 1)]

@@ -19,7 +19,7 @@ from widget.actions.invite_person import invite_person, link_to_hand_over
 from widget.actions.send_outbox import send_outbox
 from widget.actions.sign_in import NotSignedIn, sign_in, visitor_of
 from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
-from widget.email.carrier import MemoryCarrier
+from widget.email.transport import MemoryTransport
 from widget.passwords import Weak, _totp, hash_password, new_totp_secret
 from widget.services import Services
 from widget.storage.people import Person, membership, person_by_email, shops_of
@@ -43,8 +43,8 @@ def shops(services: Services, email: str) -> list[str]:
 def mailed_link(services: Services) -> str:
     """The token of the newest link that went out by email."""
     send_outbox(services)
-    assert isinstance(services.carrier, MemoryCarrier)
-    plain = services.carrier.sent[-1][1].get_body(("plain",)).get_content()
+    assert isinstance(services.transport, MemoryTransport)
+    plain = services.transport.sent[-1][1].get_body(("plain",)).get_content()
     found = re.search(r"/console/come-in/([\w-]+)", plain)
     assert found is not None
     return found[1]

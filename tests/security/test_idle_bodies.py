@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.timeout(240)]
 DOORS = (
     "/v1/shops/strides/quizzes/leg-day/responses",
     "/v1/shops/strides/events",
-    "/hooks/strides/orders",
+    "/webhooks/strides/orders",
     "/console/sign-in",
     "/p/none",
 )
@@ -35,7 +35,7 @@ def opened(production: Production, path: str, rest: bytes) -> socket.socket:
 
 @pytest.fixture
 def idle(production: Production) -> Iterator[list[socket.socket]]:
-    """2 × threads idle bodies on each door, half of them in chunks; past nginx, which would buffer them."""
+    """2 × threads idle bodies on each source, half of them in chunks; past nginx, which would buffer them."""
     with ExitStack() as lines:
         yield [
             lines.enter_context(closing(opened(production, path, LENGTH if number % 2 else CHUNKED)))

@@ -50,7 +50,7 @@ def test_a_checkout_waits_for_no_request_of_our_own(sqlite_services: Services, m
 
     from sqlalchemy import select
 
-    from widget.storage.hooks import Hook
+    from widget.storage.webhook_deliveries import WebhookDelivery
 
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("it called somebody"))
     client = client_of(sqlite_services)
@@ -59,4 +59,4 @@ def test_a_checkout_waits_for_no_request_of_our_own(sqlite_services: Services, m
 
     assert answer.status_code == 303
     with sqlite_services.reads() as session:
-        assert [hook.state for hook in session.scalars(select(Hook))] == ["waiting"]
+        assert [delivery.state for delivery in session.scalars(select(WebhookDelivery))] == ["waiting"]

@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from tests.conftest import free_port
-from widget.email.carrier import Later, SmtpCarrier
+from widget.email.transport import SmtpTransport, TemporaryFailure
 
 
 class Stripped:
@@ -55,19 +55,19 @@ def test_a_server_without_starttls_gets_no_password_and_no_message(
     stripped: tuple[Stripped, int], wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler, port = stripped
-    monkeypatch.setattr("widget.email.carrier.LOOPBACK", ())  # As if it were another machine.
-    carrier = SmtpCarrier(f"smtp://{wanted.format(host=f'127.0.0.1:{port}')}", "a@quiz.example")
-    with pytest.raises(Later):
-        carrier.send(message(), "b@shop.example")
-    carrier.close()
+    monkeypatch.setattr("widget.email.transport.LOOPBACK", ())  # As if it were another machine.
+    provider = SmtpTransport(f"smtp://{wanted.format(host=f'127.0.0.1:{port}')}", "a@quiz.example")
+    with pytest.raises(TemporaryFailure):
+        provider.send(message(), "b@shop.example")
+    provider.close()
 
     assert (handler.passwords, handler.messages) == ([], [])
 
 
 def test_on_this_very_machine_it_may(stripped: tuple[Stripped, int]) -> None:
     handler, port = stripped
-    carrier = SmtpCarrier(f"smtp://user:secret@127.0.0.1:{port}", "a@quiz.example")
-    carrier.send(message(), "b@shop.example")
-    carrier.close()
+    provider = SmtpTransport(f"smtp://user:secret@127.0.0.1:{port}", "a@quiz.example")
+    provider.send(message(), "b@shop.example")
+    provider.close()
 
     assert len(handler.passwords) == len(handler.messages) == 1

@@ -25,21 +25,21 @@ from tests.deliveries import (
 )
 from tests.integration.test_chain import rows
 from widget.actions.connect_store import connect_store
-from widget.actions.handle_hooks import handle_hooks
-from widget.actions.receive_hook import receive_hook
+from widget.actions.process_webhooks import process_webhooks
+from widget.actions.receive_webhook import receive_webhook
 from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
 from widget.actions.settle_privacy import NotWaiting, cancel_privacy_request, carry_out_due
-from widget.email.carrier import MemoryCarrier
+from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.connections import Connection
 from widget.storage.contacts import Contact, Suppression
 from widget.storage.emails import Email
-from widget.storage.hooks import Hook
 from widget.storage.orders import Order
 from widget.storage.people import person_by_email
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 DESTRUCTIVE = ("shop/redact", "customers/redact", "app/uninstalled", "orders/delete")
 PRIVACY = "/console/shops/demo/settings/privacy"
@@ -68,7 +68,7 @@ BODIES: dict[str, Any] = {
 
 def delivered(services: Services, topic: str, body: bytes, event: str) -> bool:
     headers = shopify_headers(topic, body, event=event)
-    return receive_hook(services, shop="demo", headers=headers, body=body, door="shopify")
+    return receive_webhook(services, shop="demo", headers=headers, body=body, source="shopify")
 
 
 def shop_of(services: Services) -> Shop:
@@ -82,7 +82,7 @@ def test_a_captured_delivery_is_no_wish_to_delete(services: Services, captured: 
     """Later than the two days in which its bytes are known: then the shape of the body is what refuses it."""
     connected(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     services.clock.move_to(services.now() + timedelta(days=5))
     delivered(services, destructive, json.dumps(BODIES[captured]).encode(), "replayed")
     settle_requests(services)
@@ -91,7 +91,7 @@ def test_a_captured_delivery_is_no_wish_to_delete(services: Services, captured: 
     assert [contact.email for contact in rows(services, Contact)] == [BUYER]
     assert rows(services, Order)[0].cancelled_at is None
     assert not shop_of(services).paused
-    assert "does not have the shape" in [hook.error for hook in rows(services, Hook)][-1]
+    assert "does not have the shape" in [delivery.error for delivery in rows(services, WebhookDelivery)][-1]
 
 
 def test_the_same_bytes_under_another_topic_and_id_are_a_repeat(services: Services) -> None:
@@ -101,11 +101,11 @@ def test_the_same_bytes_under_another_topic_and_id_are_a_repeat(services: Servic
     assert delivered(services, "orders/create", body, "one")
     assert not delivered(services, "shop/redact", body, "two")
     assert not delivered(services, "orders/create", body, "three")
-    assert len(rows(services, Hook)) == 1
+    assert len(rows(services, WebhookDelivery)) == 1
 
 
 def test_each_topic_takes_its_own_shape_and_no_other(sqlite_services: Services) -> None:
-    from widget.domain.delivery import Unreadable
+    from widget.domain.webhook import Unreadable
     from widget.stores.shopify import parse
 
     for topic in BODIES:
@@ -128,7 +128,7 @@ def test_what_is_about_another_store_is_refused(services: Services, topic: str) 
 
     assert rows(services, PrivacyRequest) == []
     assert not shop_of(services).paused
-    assert "another store" in rows(services, Hook)[-1].error
+    assert "another store" in rows(services, WebhookDelivery)[-1].error
 
 
 @pytest.mark.parametrize(
@@ -138,13 +138,13 @@ def test_what_is_about_another_store_is_refused(services: Services, topic: str) 
 def test_woocommerce_topics_take_their_own_shape_alone(services: Services, topic: str, body: Any) -> None:
     connected(services)
     woo(services, "order.created", woo_order())
-    handle_hooks(services)
+    process_webhooks(services)
     services.clock.move_to(services.now() + timedelta(days=5))
     woo(services, topic, body)
-    handle_hooks(services)
+    process_webhooks(services)
 
     assert rows(services, Order)[0].cancelled_at is None
-    assert "does not have the shape" in rows(services, Hook)[-1].error
+    assert "does not have the shape" in rows(services, WebhookDelivery)[-1].error
 
 
 # What destroys data waits ------------------------------------------------------------------------------
@@ -156,9 +156,9 @@ def waiting(services: Services) -> Services:
     client_in(services)
     connected(services)
     shopify(services, "orders/create", shopify_order())
-    handle_hooks(services)
+    process_webhooks(services)
     shopify(services, "shop/redact", {})
-    handle_hooks(services)
+    process_webhooks(services)
     return services
 
 
@@ -176,8 +176,8 @@ def test_nothing_is_deleted_for_two_days_and_then_it_is(waiting: Services) -> No
 
 def test_owners_are_told_by_email_and_nothing_in_it_names_the_customer(waiting: Services) -> None:
     send_outbox(waiting)
-    assert isinstance(waiting.carrier, MemoryCarrier)
-    (recipient, message) = waiting.carrier.sent[-1]
+    assert isinstance(waiting.provider, MemoryTransport)
+    (recipient, message) = waiting.provider.sent[-1]
     plain = message.get_body(("plain",)).get_content()
 
     assert recipient == "owner@demo.example"
@@ -215,14 +215,14 @@ def test_nobody_is_written_to_while_their_deletion_waits(services: Services) -> 
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, "customers/redact", BODIES["customers/redact"])
-    handle_hooks(services)
+    process_webhooks(services)
     services.clock.move_to(services.now() + timedelta(days=1))
     assert [row.reason for row in rows(services, Suppression)] == ["erasure_pending"]
     services.clock.move_to(services.now() + timedelta(days=6))
     send_due_emails(services)
 
-    assert isinstance(services.carrier, MemoryCarrier)
-    assert services.carrier.sent == []
+    assert isinstance(services.transport, MemoryTransport)
+    assert services.transport.sent == []
     assert "erasure_pending" in {email.reason for email in rows(services, Email)}
 
 
@@ -231,7 +231,7 @@ def test_a_cancelled_request_lets_emails_go_on(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, "customers/redact", BODIES["customers/redact"])
-    handle_hooks(services)
+    process_webhooks(services)
     with services.reads() as session:
         owner = person_by_email(session, "owner@demo.example")
     assert owner is not None
@@ -254,7 +254,7 @@ def test_an_uninstall_pauses_at_once_keeps_the_key_for_two_days_and_can_be_undon
         key="shpat_1234567",
     )
     shopify(services, "app/uninstalled", BODIES["app/uninstalled"])
-    handle_hooks(services)
+    process_webhooks(services)
     assert shop_of(services).paused
     assert rows(services, Connection)[0].sealed_key
     post(client, f"{PRIVACY}/{rows(services, PrivacyRequest)[0].id}", do="cancel")
@@ -285,14 +285,14 @@ def test_a_no_said_while_a_deletion_waits_outlives_it(services: Services) -> Non
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, "customers/redact", BODIES["customers/redact"])
-    handle_hooks(services)
+    process_webhooks(services)
     no = {
         "customer_id": 7115310627314723954,
         "email_address": BUYER,
         "email_marketing_consent": {"state": "unsubscribed", "consent_updated_at": datetime.now(UTC).isoformat()},
     }
     shopify(services, "customers_email_marketing_consent/update", no)
-    handle_hooks(services)
+    process_webhooks(services)
     with services.reads() as session:
         owner = person_by_email(session, "owner@demo.example")
     assert owner is not None
@@ -308,7 +308,7 @@ def test_of_two_requests_that_wait_cancelling_one_leaves_the_hold_of_the_other(s
     shopify(services, "orders/create", shopify_order())
     for orders in ([1], [2]):
         shopify(services, "customers/redact", {**BODIES["customers/redact"], "orders_to_redact": orders})
-    handle_hooks(services)
+    process_webhooks(services)
     with services.reads() as session:
         owner = person_by_email(session, "owner@demo.example")
     assert owner is not None
@@ -324,7 +324,7 @@ def test_one_request_that_fails_holds_up_no_other(services: Services, monkeypatc
     connected(services)
     for orders in ([1], [2]):
         shopify(services, "customers/redact", {**BODIES["customers/redact"], "orders_to_redact": orders})
-    handle_hooks(services)
+    process_webhooks(services)
     first = rows(services, PrivacyRequest)[0].id
     original = settling._carry_out
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from widget.domain.code import BadCode, pack_answers, unpack_answers
-from widget.domain.delivery import BadSignature, Unreadable
 from widget.domain.engine.live import Engine
+from widget.domain.webhook import BadSignature, Unreadable
 from widget.seals import Forged, Seals
 from widget.stores.standard import new_secret, parse, sign, verify
 

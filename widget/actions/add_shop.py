@@ -1,4 +1,4 @@
-"""Add a shop, with its first hook secret."""
+"""Add a shop, with its first webhook secret."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from widget.stores.standard import new_secret
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 TAKEN = frozenset(
-    {"v1", "hooks", "embed", "demo", "mailbox", "console", "u", "c", "p", "f", "l", "healthz", "readyz", "metrics"}
+    {"v1", "webhooks", "embed", "demo", "mailbox", "console", "u", "c", "p", "f", "l", "healthz", "readyz", "metrics"}
 )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.announce_privacy import announce
-from widget.actions.change_consent import erase_contact, forget_orders, redact_hooks
+from widget.actions.change_consent import erase_contact, forget_orders, redact_webhooks
 from widget.actions.forget_shop import forget_shop
 from widget.domain.gatekeeper import ERASED, ERASURE_PENDING
 from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
@@ -81,7 +81,7 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
         row.order_ids = sorted(each.id for each in orders)
     else:
         _forget(services, session, shop, contacts, orders, address_hash)
-        redact_hooks(session, shop.id, event.email)
+        redact_webhooks(session, shop.id, event.email)
 
 
 def drop_key(session: Session, shop: Shop, platform: str) -> None:

@@ -36,12 +36,12 @@ from widget.storage.contacts import (
 from widget.storage.content import live_quizzes
 from widget.storage.database import scrub
 from widget.storage.emails import Email
-from widget.storage.hooks import FAILED, Hook
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
 from widget.storage.outbox import drop_exports
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
+from widget.storage.webhook_deliveries import FAILED, WebhookDelivery
 
 DEFAULT_CAP = 2
 
@@ -148,7 +148,7 @@ def erase_contact(services: Services, session: Session, contact: Contact) -> Non
     forget_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))
     drop_copies(session, contact.shop_id, contacts=[contact.id])
     contact.email, contact.locale, contact.timezone, contact.confirmed_at = "", "", "", None
-    redact_hooks(session, contact.shop_id, address)
+    redact_webhooks(session, contact.shop_id, address)
 
 
 def forget_orders(session: Session, order_ids: Iterable[int]) -> None:
@@ -158,15 +158,17 @@ def forget_orders(session: Session, order_ids: Iterable[int]) -> None:
         session.execute(update(Order).where(Order.id.in_(listed[at : at + 500])).values(**without_buyer()))
 
 
-def redact_hooks(session: Session, shop_id: int, address: str) -> None:
+def redact_webhooks(session: Session, shop_id: int, address: str) -> None:
     """Bodies that could not be read and name the address are emptied (those read are empty already)."""
     if not address:
         return
     wanted = address.casefold()
-    rows = select(Hook.id, Hook.body).where(Hook.shop_id == shop_id, Hook.state == FAILED)
-    named = [hook_id for hook_id, body in session.execute(rows) if wanted in _plain(body)]
-    for hook_id in named:
-        session.execute(update(Hook).where(Hook.id == hook_id).values(body=b""))
+    rows = select(WebhookDelivery.id, WebhookDelivery.body).where(
+        WebhookDelivery.shop_id == shop_id, WebhookDelivery.state == FAILED
+    )
+    named = [delivery_id for delivery_id, body in session.execute(rows) if wanted in _plain(body)]
+    for delivery_id in named:
+        session.execute(update(WebhookDelivery).where(WebhookDelivery.id == delivery_id).values(body=b""))
 
 
 def _plain(body: bytes) -> str:

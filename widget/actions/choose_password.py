@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownToken
-from widget.actions.sign_in import begin_visit, end_other_sessions, link_person, shut_other_doors
+from widget.actions.sign_in import begin_visit, end_other_sessions, link_person, revoke_other_access
 from widget.passwords import hash_password, is_password, new_totp_secret, totp_address, totp_step
 from widget.seals import TOTP, TOTP_OFFER, Forged
 from widget.services import Services
@@ -68,7 +68,7 @@ def come_in(services: Services, *, token: str, name: str, password: str, code: s
         if link.mailed and person.verified_at is None:
             forget_proofs(person)  # Whoever had this account before has never shown that the address is theirs.
         _check_code(services, session, person, code)
-        shut_other_doors(session, services, person)
+        revoke_other_access(session, services, person)
         link.used_at = services.now()
         person.name, person.password_hash = name.strip()[:80] or person.name, hashed
         if link.mailed:

@@ -9,15 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
-from widget.actions.receive_hook import MAIL
+from widget.actions.receive_webhook import MAIL
 from widget.domain.feedback import Report
-from widget.email.reports.carriers import MESSAGE
 from widget.email.reports.mailbox import Mailbox
 from widget.email.reports.messages import reports
+from widget.email.reports.providers import MESSAGE
 from widget.email.reports.reading import NotReadable
 from widget.services import Services
 from widget.storage.emails import Email
-from widget.storage.hooks import add_hook
+from widget.storage.webhook_deliveries import add_webhook_delivery
 from widget.telemetry import log
 
 MOST_AT_ONCE = 200
@@ -54,7 +54,9 @@ def take_message(services: Services, raw: bytes) -> int:
     with services.sessions.begin() as session:
         shops = {shop for each in found for shop in _shops(session, each)}
         return sum(
-            add_hook(session, shop_id=shop, door=MAIL + MESSAGE, event_id=event_id, body=raw, at=services.now())
+            add_webhook_delivery(
+                session, shop_id=shop, source=MAIL + MESSAGE, event_id=event_id, body=raw, at=services.now()
+            )
             for shop in sorted(shops)
         )
 

@@ -1,4 +1,4 @@
-"""Connect a shop with its platform or its mail carrier: what its deliveries are known by, and the key of its API."""
+"""Connect a shop with its platform or its email provider: what its deliveries are known by, and the key of its API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
-from widget.email.reports.carriers import MESSAGE, POSTMARK, SENDGRID, SES
+from widget.email.reports.providers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
 from widget.seals import API_KEY, WEBHOOK_SECRET
 from widget.services import Services
@@ -49,7 +49,7 @@ def connect_store(
     """Set what is given and leave the rest as it is. Raises UnknownShop, BadConnection.
 
     A new ``secret`` counts beside the one before for a day, so that nothing is lost while the store changes over. With
-    ``address`` and ``key`` orders that no hook brought are looked for.
+    ``address`` and ``key`` orders that no webhook brought are looked for.
     """
     address, secret, key = address.strip().rstrip("/"), secret.strip(), key.strip()
     _refuse(platform, address, secret, key, limits or Limits())

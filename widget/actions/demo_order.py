@@ -7,7 +7,7 @@ import secrets
 import time
 
 from widget.actions.errors import ActionError
-from widget.actions.receive_hook import receive_hook
+from widget.actions.receive_webhook import receive_webhook
 from widget.domain.product import Product
 from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
@@ -85,4 +85,4 @@ def deliver(services: Services, *, shop: str, body: bytes) -> None:
         "webhook-timestamp": str(now),
         "webhook-signature": sign(secret, event_id, now, body),
     }
-    receive_hook(services, shop=shop, headers=headers, body=body)
+    receive_webhook(services, shop=shop, headers=headers, body=body)

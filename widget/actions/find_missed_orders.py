@@ -1,6 +1,6 @@
-"""For workers: look in each store for orders that no hook brought, and hand them in like hooks.
+"""For workers: look in each store for orders that no webhook brought, and hand them in like webhooks.
 
-What is found goes through the same door as a delivery: stored raw, worked through later, folded into its order. An
+What is found goes through the same path as a delivery: stored raw, worked through later, folded into its order. An
 order that is known already folds into itself, so looking twice, or at what came meanwhile, changes nothing.
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 
 import orjson
 
-from widget.domain.delivery import Unreadable
+from widget.domain.webhook import Unreadable
 from widget.seals import API_KEY, Forged
 from widget.services import Services
 from widget.storage.connections import GIVEN_UP_AFTER, Connection, due_connections
-from widget.storage.hooks import add_hook
 from widget.storage.orders import order_by_external_id
+from widget.storage.webhook_deliveries import add_webhook_delivery
 from widget.stores.addresses import Resolver, resolve
 from widget.stores.api_call import Throttled, call, patient
 from widget.stores.fetching import Limits, NotFetched
@@ -29,7 +29,7 @@ from widget.stores.reading import reading
 from widget.telemetry import log
 
 EVERY = timedelta(minutes=10)
-"""A missing hook is noticed within that, and the time the look takes: a quarter of an hour at most."""
+"""A missing webhook is noticed within that, and the time the look takes: a quarter of an hour at most."""
 OVERLAP = timedelta(minutes=10)
 """Each look begins that much before the end of the last: clocks differ, and APIs show changes late."""
 AFTER_TROUBLE = timedelta(minutes=2)
@@ -117,10 +117,10 @@ def _hand_in(services: Services, look: _Look, orders: list[dict[str, Any]]) -> t
             known = order_by_external_id(session, look.shop_id, event_id)
             if known is not None and known.updated_at >= changed:
                 continue
-            found += add_hook(
+            found += add_webhook_delivery(
                 session,
                 shop_id=look.shop_id,
-                door=look.platform,
+                source=look.platform,
                 event_id=f"look:{event_id}:{changed.isoformat()}",
                 topic=api.topic,
                 body=orjson.dumps(order),

@@ -10,12 +10,12 @@ from widget.domain.gatekeeper import ERASED
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.emails import Email
-from widget.storage.hooks import Hook
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
 from widget.storage.outbox import drop_exports
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 
 def forget_shop(services: Services, session: Session, shop: Shop) -> dict[str, int]:
@@ -37,7 +37,7 @@ def forget_shop(services: Services, session: Session, shop: Shop) -> dict[str, i
     _suppress_all(services, session, shop)
     nobody = {"email": "", "locale": "", "timezone": "", "confirmed_at": None}
     session.execute(update(Contact).where(Contact.shop_id == shop.id).values(**nobody))
-    session.execute(update(Hook).where(Hook.shop_id == shop.id).values(body=b""))
+    session.execute(update(WebhookDelivery).where(WebhookDelivery.shop_id == shop.id).values(body=b""))
     drop_copies(session, shop.id, everybody=True)
     drop_exports(session, shop.id)
     return found

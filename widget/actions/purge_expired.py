@@ -10,13 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from widget.domain.email import PLANNED, QUEUED, SENDING, UNCONFIRMED
+from widget.domain.email import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.database import Table, allow_long, scrub
 from widget.storage.drafts import DraftChange, PlannedPublish
 from widget.storage.emails import Email
-from widget.storage.hooks import WAITING, Hook
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OPEN, OutboxMessage
@@ -24,16 +23,17 @@ from widget.storage.people import Membership, Person, SignIn, SignInLink
 from widget.storage.privacy import WAITING as REQUEST_WAITING
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.responses import Response
+from widget.storage.webhook_deliveries import WAITING, WebhookDelivery
 
 BATCH = 2_000
 """Rows in one transaction: nobody waits long for a lock."""
 MONTH, QUARTER, HALF_YEAR = timedelta(days=30), timedelta(days=90), timedelta(days=180)
 YEAR, TWO_YEARS, THREE_YEARS = timedelta(days=365), timedelta(days=730), timedelta(days=1095)
-OPEN_EMAILS = (PLANNED, QUEUED, SENDING, UNCONFIRMED)
+OPEN_EMAILS = (PLANNED, QUEUED, SENDING, DELIVERY_UNKNOWN)
 SHOP_LIFE = "as long as the shop"
 RETENTION: dict[str, str] = {
     "responses": "30 days",
-    "hooks": "30 days after receipt; bodies only until they were read",
+    "webhook_deliveries": "30 days after receipt; bodies only until they were read",
     "mail_reports": "90 days",
     "outbox": "30 days after it was sent or failed; the message only until then",
     "privacy_requests": "3 years (the receipt); copies of data 30 days",
@@ -116,7 +116,9 @@ def _without_email(now: datetime) -> ColumnElement[bool]:
 
 _RULES = (
     _Rule(Response, lambda now: Response.created_at < now - MONTH),
-    _Rule(Hook, lambda now: and_(Hook.state != WAITING, Hook.received_at < now - MONTH)),
+    _Rule(
+        WebhookDelivery, lambda now: and_(WebhookDelivery.state != WAITING, WebhookDelivery.received_at < now - MONTH)
+    ),
     _Rule(MailReport, lambda now: MailReport.at < now - QUARTER),
     _Rule(OutboxMessage, lambda now: and_(OutboxMessage.state.not_in(OPEN), OutboxMessage.changed_at < now - MONTH)),
     _Rule(

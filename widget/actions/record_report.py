@@ -1,4 +1,4 @@
-"""Note what carriers report of our emails: who is not written to any more, and what became of each email."""
+"""Note what providers report of our emails: who is not written to any more, and what became of each email."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _record(services: Services, session: Session, shop: Shop, report: Report) ->
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now)
     state = _EMAIL_STATE.get(report.kind)
     if email is not None and state and state in TRANSITIONS[email.state]:
-        settle(services, email, state, "told by the carrier")
+        settle(services, email, state, "reported by the provider")
 
 
 def _email(session: Session, shop: Shop, report: Report) -> Email | None:

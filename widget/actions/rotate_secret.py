@@ -1,4 +1,4 @@
-"""Make a fresh hook secret for a shop; the one before stays good while the store takes the new one over."""
+"""Make a fresh webhook secret for a shop; the one before stays good while the store takes the new one over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def secret_mark(shop: Shop) -> str:
 
 
 def rotate_secret(services: Services, *, shop: str, seen: str, by: Person) -> str:
-    """A fresh hook secret; the one before stays good for a day. Raises UnknownShop, Rotated.
+    """A fresh webhook secret; the one before stays good for a day. Raises UnknownShop, Rotated.
 
     ``seen`` is the mark of the secret that was the newest. The same request sent twice makes one secret.
     """

@@ -1,9 +1,9 @@
 """Send what is due: claim, check everything again, hand over, note what came of it.
 
-Two short transactions with the carrier's answer between them: no connection to the database is held while a
+Two short transactions with the provider's answer between them: no connection to the database is held while a
 stranger answers. What came of an email is noted together with the marking of the next one, so that one email at most
-is on its way in a process at any time. A process that dies leaves that one in ``sending``; it is told as unconfirmed
-and never repeated by itself.
+is on its way in a process at any time. A process that dies leaves that one in ``sending``; it is marked
+delivery_unknown and never repeated by itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from widget.actions.plan_emails import RESULT
 from widget.actions.write_email import compose_email, content_of
 from widget.deadline import is_time_limit
 from widget.domain.email import (
+    DELIVERY_UNKNOWN,
     EXPIRED,
     FAILED,
     PLANNED,
@@ -32,12 +33,11 @@ from widget.domain.email import (
     SENDING,
     SENT,
     SKIPPED,
-    UNCONFIRMED,
     moved,
 )
 from widget.domain.gatekeeper import DEFER, Decision, decide
-from widget.email.carrier import Later, Never, Unclear
 from widget.email.message import email_message
+from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.live import Served
 from widget.services import Services
 from widget.storage.email_facts import Known, known_of_email
@@ -85,13 +85,13 @@ def _send_all(services: Services, claimed: list[int]) -> None:
 
 
 def _claimed(services: Services) -> tuple[list[int], float]:
-    """(the next emails, as many as the carrier takes now; how long to wait for its leave where it gives none)"""
+    """(the next emails, as many as the provider takes now; how long to wait for its leave where it gives none)"""
     now, limit = services.now(), services.settings.most_emails
     with services.sessions.begin() as session:
         if limit is None:
             return claim_due(session, now, BATCH), 0.0
         most, per = limit
-        # By the real clock: the carrier knows no other.
+        # By the real clock: the provider knows no other.
         leave = take_leave(session, "mail", wanted=BATCH, most=most, seconds=per, now=datetime.now(UTC))
         claimed = claim_due(session, now, leave) if leave else []
         give_back(session, "mail", leave - len(claimed), most=most, seconds=per)
@@ -100,7 +100,7 @@ def _claimed(services: Services) -> tuple[list[int], float]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the carrier said of an email, not noted yet; ``history`` up to then, ``attempts`` with this one."""
+    """What the provider said of an email, not noted yet; ``history`` up to then, ``attempts`` with this one."""
 
     email_id: int
     history: list[dict[str, Any]]
@@ -129,14 +129,14 @@ def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome 
 def _handed_over(services: Services, message: EmailMessage, recipient: str) -> tuple[str, str]:
     """(the state it comes to, why)"""
     try:
-        services.carrier.send(message, recipient)
-    except Later as error:
+        services.transport.send(message, recipient)
+    except TemporaryFailure as error:
         return PLANNED, str(error)
-    except Never as error:
+    except PermanentFailure as error:
         return FAILED, str(error)
-    except Unclear as error:
-        return UNCONFIRMED, str(error)
-    return SENT, "taken_by_carrier"
+    except UnknownOutcome as error:
+        return DELIVERY_UNKNOWN, str(error)
+    return SENT, "accepted_by_provider"
 
 
 def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple[Email, EmailMessage, str] | None:
@@ -201,7 +201,9 @@ def _note(services: Services, outcome: Outcome | None) -> None:
 
 
 def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
-    """One statement: an email that is not in ``sending`` any more was told as unconfirmed meanwhile, and stays so."""
+    """One statement: an email that is not in ``sending`` any more was marked delivery_unknown meanwhile, and stays
+    so.
+    """
     now, state, reason = services.now(), outcome.state, outcome.reason
     values: dict[str, Any] = {"changed_at": now}
     if state == PLANNED:

@@ -10,8 +10,8 @@ from typing import cast
 
 from sqlalchemy import update
 
-from widget.email.carrier import Later, Never, Unclear
 from widget.email.message import POLICY
+from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.seals import OUTBOX, Forged
 from widget.services import Services
 from widget.storage.outbox import (
@@ -69,17 +69,17 @@ def _handed_over(services: Services, recipient: str, content: bytes, attempts: i
     """(state, reason, when to try again)"""
     try:
         message = cast(EmailMessage, message_from_bytes(services.seals.unseal_bytes(content, OUTBOX), policy=POLICY))
-        services.carrier.send(message, services.seals.unseal(recipient, OUTBOX))
+        services.transport.send(message, services.seals.unseal(recipient, OUTBOX))
     except Forged:
         return FAILED, "it was encrypted with a key that is gone", None
-    except Later as error:
+    except TemporaryFailure as error:
         if attempts >= MAX_ATTEMPTS:
             return FAILED, f"gave up after {attempts} attempts: {error}", None
         wait = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY)
         return PLANNED, f"later: {error}", services.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
-    except Never as error:
+    except PermanentFailure as error:
         return FAILED, f"refused: {error}", None
-    except Unclear as error:
+    except UnknownOutcome as error:
         return DELIVERY_UNKNOWN, str(error), None
     return SENT, "", None
 

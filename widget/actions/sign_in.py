@@ -147,7 +147,7 @@ def end_other_sessions(services: Services, session: Session, person: Person, kee
     session.execute(update(SignIn).where(*mine).values(ended_at=services.now()))
 
 
-def shut_other_doors(session: Session, services: Services, person: Person) -> None:
+def revoke_other_access(session: Session, services: Services, person: Person) -> None:
     """A password chosen anew ends all sign-ins and all other one-time links of a person."""
     now = services.now()
     ins = (SignIn.person_id == person.id, SignIn.ended_at.is_(None))

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
-from widget.actions.sign_in import begin_visit, note_in_shops, shut_other_doors
+from widget.actions.sign_in import begin_visit, note_in_shops, revoke_other_access
 from widget.services import Services
 from widget.storage.people import Person, accept_all, is_invited, person_by_email
 
@@ -41,7 +41,7 @@ def sign_in_by_provider(services: Services, *, subject: str, email: str, verifie
             if person.oidc_subject is None:
                 person.oidc_subject = subject
             if person.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
-                shut_other_doors(session, services, person)
+                revoke_other_access(session, services, person)
                 person.password_hash, person.verified_at = "", services.now()
                 person.sealed_totp, person.totp_step = "", 0
             token = begin_visit(services, session, person, browser, how=", by company account")

@@ -55,7 +55,7 @@ def show(number: int, as_json: bool) -> None:
 @emails.command("send-again")
 @click.argument("number", type=int)
 def send_again_command(number: int) -> None:
-    """Plan an unconfirmed email once more."""
+    """Plan an email of unknown delivery once more."""
     with opened_services() as services:
         send_again(services, number)
     click.echo(f"Email {number} is planned again.")

@@ -35,7 +35,7 @@ shop.add_command(import_feed_command)
 @click.option("--postal-address", default="", help="Stands in each email, as the law asks.")
 @click.option("--timezone", default="UTC", show_default=True)
 def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> None:
-    """Add a shop, with a fresh hook secret."""
+    """Add a shop, with a fresh webhook secret."""
     with opened_services() as services:
         add_shop(services, slug, name=name, url=url, postal_address=postal_address, timezone=timezone)
     click.echo(f"Shop {slug} is there. Next: recovery-quiz content import PACK --shop {slug} --publish")
@@ -44,9 +44,9 @@ def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> N
 @shop.command()
 @click.argument("slug")
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--secrets", is_flag=True, help="Show the hook secrets, too.")
+@click.option("--secrets", is_flag=True, help="Show the webhook secrets, too.")
 def show(slug: str, as_json: bool, secrets: bool) -> None:
-    """Hook addresses and embed snippet of a shop."""
+    """Webhook addresses and embed snippet of a shop."""
     with opened_services() as services:
         data = _described(services, slug, secrets)
     if as_json:
@@ -55,8 +55,8 @@ def show(slug: str, as_json: bool, secrets: bool) -> None:
     click.echo(f"{data['name']} ({slug})")
     if data["withheld"]:
         click.echo(f"  withheld: {', '.join(data['withheld'])}")
-    for name, value in data["hooks"].items():
-        click.echo(f"  {name} hook: {value}")
+    for name, value in data["webhooks"].items():
+        click.echo(f"  {name} webhook: {value}")
     for each in data.get("secrets", []):
         click.echo(f"  secret: {each}")
     click.echo(f"\n{data['embed']}")
@@ -76,10 +76,10 @@ def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
         "name": owner.name,
         "quizzes": quizzes,
         "withheld": sorted(withheld),
-        "hooks": {
-            "orders": f"{base}/hooks/{slug}/orders",
-            **{name: f"{base}/hooks/{slug}/{name}" for name in PLATFORMS},
-            **{f"mail/{name}": f"{base}/hooks/{slug}/mail/{name}" for name in MAIL},
+        "webhooks": {
+            "orders": f"{base}/webhooks/{slug}/orders",
+            **{name: f"{base}/webhooks/{slug}/{name}" for name in PLATFORMS},
+            **{f"mail/{name}": f"{base}/webhooks/{slug}/mail/{name}" for name in MAIL},
         },
         "embed": f'<script type="module" src="{base}/embed.js"></script>\n'
         f'<recovery-quiz shop="{slug}" quiz="{quiz}"><a href="{base}/{slug}/quiz/{quiz}">Find your recovery match</a>'
@@ -97,7 +97,7 @@ def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
 @click.option("--secret", envvar="RECOVERY_CONNECT_SECRET", default="", help="What its deliveries are known by.")
 @click.option("--key", envvar="RECOVERY_CONNECT_KEY", default="", help="The key of its API.")
 def connect(slug: str, platform: str, address: str, secret: str, key: str) -> None:
-    """Connect a shop with its platform or mail carrier.
+    """Connect a shop with its platform or email provider.
 
     Secrets are better given by RECOVERY_CONNECT_SECRET and RECOVERY_CONNECT_KEY than on the command line.
     """
@@ -107,7 +107,7 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
         except BadConnection as error:
             raise click.UsageError(str(error)) from error
         path = platform if platform in PLATFORMS else f"mail/{platform}"
-        click.echo(f"Connected. Deliveries go to {services.settings.public_url}/hooks/{slug}/{path}")
+        click.echo(f"Connected. Deliveries go to {services.settings.public_url}/webhooks/{slug}/{path}")
 
 
 @shop.command()

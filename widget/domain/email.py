@@ -19,13 +19,13 @@ TRANSACTIONAL, MARKETING = "transactional", "marketing"
 ANCHORS = ("delivered", "fulfilled", "placed")
 
 PLANNED, QUEUED, SENDING, SENT = "planned", "queued", "sending", "sent"
-SKIPPED, EXPIRED, FAILED, UNCONFIRMED = "skipped", "expired", "failed", "unconfirmed"
+SKIPPED, EXPIRED, FAILED, DELIVERY_UNKNOWN = "skipped", "expired", "failed", "delivery_unknown"
 DELIVERED, BOUNCED, COMPLAINED = "delivered", "bounced", "complained"
 TRANSITIONS = {
     PLANNED: {QUEUED, SKIPPED, EXPIRED},
     QUEUED: {SENDING, SKIPPED, EXPIRED, PLANNED},
-    SENDING: {SENT, FAILED, UNCONFIRMED, PLANNED},
-    UNCONFIRMED: {PLANNED, SENT},
+    SENDING: {SENT, FAILED, DELIVERY_UNKNOWN, PLANNED},
+    DELIVERY_UNKNOWN: {PLANNED, SENT},
     SENT: {DELIVERED, BOUNCED, COMPLAINED},
     DELIVERED: {BOUNCED, COMPLAINED},
     FAILED: set(),

@@ -1,4 +1,4 @@
-"""Reports of mail carriers, and what follows from them."""
+"""Reports of email providers, and what follows from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOUNCED, COMPLAINED, UNREACHABLE = "bounced", "complained", "unreachable"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``event_id`` is the carrier's own, the same for a replay; ``message_id`` with its angle brackets, if told."""
+    """``event_id`` is the provider's own, the same for a replay; ``message_id`` with its angle brackets, if told."""
 
     kind: str
     event_id: str

@@ -1,1 +1,1 @@
-"""Mail: carriers behind one protocol, and emails turned from blocks into HTML and text."""
+"""Mail: providers behind one protocol, and emails turned from blocks into HTML and text."""

@@ -1,4 +1,4 @@
-"""Sign emails for carriers that do not: DKIM, rsa-sha256, relaxed/relaxed.
+"""Sign emails for providers that do not: DKIM, rsa-sha256, relaxed/relaxed.
 
 Source: RFC 6376 (3.4.2 and 3.4.4: relaxed canonicalisation; 3.5: the header field; 3.7: what is hashed and signed). RFC
 8058 asks that List-Unsubscribe and List-Unsubscribe-Post are among what is signed.

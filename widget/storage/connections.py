@@ -1,4 +1,4 @@
-"""What a shop is connected to: its platform's secrets and API key, and its mail carrier's."""
+"""What a shop is connected to: its platform's secrets and API key, and its email provider's."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ GIVEN_UP_AFTER = timedelta(minutes=10)
 class Connection(Table):
     """One a shop and platform. ``sealed_secrets``: what its deliveries are signed with, newest first.
 
-    ``address`` is the store's own, ``sealed_key`` the key of its API; both are needed to look for orders that no hook
-    brought. ``looked_until``: every order that changed before that has been seen. ``due_at``: when to look next.
-    ``found`` and ``error`` are of the last look.
+    ``address`` is the store's own, ``sealed_key`` the key of its API; both are needed to look for orders that no
+    webhook brought. ``looked_until``: every order that changed before that has been seen. ``due_at``: when to look
+    next. ``found`` and ``error`` are of the last look.
     """
 
     __tablename__ = "connections"

@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
-from widget.domain.email import BOUNCED, COMPLAINED, DELIVERED, MARKETING, SENDING, SENT, UNCONFIRMED
+from widget.domain.email import BOUNCED, COMPLAINED, DELIVERED, DELIVERY_UNKNOWN, MARKETING, SENDING, SENT
 from widget.storage.contacts import HEALTH_DATA, Consent, Contact, Suppression
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
 from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
-_GONE = (SENDING, SENT, UNCONFIRMED, DELIVERED, BOUNCED, COMPLAINED)
+_GONE = (SENDING, SENT, DELIVERY_UNKNOWN, DELIVERED, BOUNCED, COMPLAINED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from widget.domain.email import PLANNED, QUEUED, SENDING, UNCONFIRMED
+from widget.domain.email import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.storage.database import Table, Utc
 from widget.storage.once import add_once
 from widget.storage.shops import Shop
@@ -112,7 +112,7 @@ def emails_gone(session: Session, shop_id: int, since: datetime) -> int:
     """How many emails of a shop went since that moment, those that are just going or may have gone included."""
     mine = select(func.count()).select_from(Email).where(Email.shop_id == shop_id)
     went = session.scalar(mine.where(Email.sent_at >= since)) or 0
-    open_ones = (Email.sent_at.is_(None), Email.state.in_((SENDING, UNCONFIRMED)), Email.changed_at >= since)
+    open_ones = (Email.sent_at.is_(None), Email.state.in_((SENDING, DELIVERY_UNKNOWN)), Email.changed_at >= since)
     return went + (session.scalar(mine.where(*open_ones)) or 0)
 
 
@@ -134,7 +134,7 @@ def emails_of_orders(session: Session, order_ids: Iterable[int]) -> dict[int, li
     return found
 
 
-def unconfirmed_emails(session: Session, shop_id: int, limit: int = 50) -> list[Email]:
+def emails_of_unknown_delivery(session: Session, shop_id: int, limit: int = 50) -> list[Email]:
     """Emails of which nobody knows whether they went: a person decides. The newest first."""
-    query = select(Email).where(Email.shop_id == shop_id, Email.state == UNCONFIRMED)
+    query = select(Email).where(Email.shop_id == shop_id, Email.state == DELIVERY_UNKNOWN)
     return list(session.scalars(query.order_by(Email.id.desc()).limit(limit)))

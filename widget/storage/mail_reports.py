@@ -1,4 +1,4 @@
-"""What carriers report of our emails, by the keyed hash of the address: enough to know when to stop writing."""
+"""What providers report of our emails, by the keyed hash of the address: enough to know when to stop writing."""
 
 from __future__ import annotations
 

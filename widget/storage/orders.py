@@ -1,4 +1,4 @@
-"""Orders, folded from whatever hooks have come so far."""
+"""Orders, folded from whatever webhooks have come so far."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def without_buyer() -> dict[str, Any]:
 
 
 def order_by_external_id(session: Session, shop_id: int, external_id: str, *, lock: bool = False) -> Order | None:
-    """An order by its store's id; locked for change where two hooks of it may come at once."""
+    """An order by its store's id; locked for change where two webhooks of it may come at once."""
     query = select(Order).where(Order.shop_id == shop_id, Order.external_id == external_id)
     return session.scalar(query.with_for_update() if lock else query)
 

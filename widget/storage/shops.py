@@ -11,11 +11,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 from widget.storage.database import Table, Utc
 
 BOTH_GOOD_FOR = timedelta(days=1)
-"""After a rotation the store has this long to take the new hook secret over."""
+"""After a rotation the store has this long to take the new webhook secret over."""
 
 
 class Shop(Table):
-    """A store. ``sealed_secrets`` are its hook secrets, newest first, sealed with SECRET_KEYS.
+    """A store. ``sealed_secrets`` are its webhook secrets, newest first, sealed with SECRET_KEYS.
 
     ``quiet_from`` and ``quiet_to`` are HH:MM in ``timezone``, empty for none; ``emails_per_day`` 0 is no limit.
     """

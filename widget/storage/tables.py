@@ -9,7 +9,6 @@ from widget.storage.database import Table
 from widget.storage.drafts import Draft, DraftChange, DraftReport, PlannedPublish
 from widget.storage.emails import Email
 from widget.storage.feeds import Feed
-from widget.storage.hooks import Hook
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OutboxMessage
@@ -19,6 +18,7 @@ from widget.storage.responses import Count, Response
 from widget.storage.send_limits import SendLimit
 from widget.storage.shops import Shop
 from widget.storage.tallies import Tally
+from widget.storage.webhook_deliveries import WebhookDelivery
 
 TABLES = (
     Shop,
@@ -29,7 +29,7 @@ TABLES = (
     Response,
     Count,
     Tally,
-    Hook,
+    WebhookDelivery,
     Order,
     Contact,
     Consent,

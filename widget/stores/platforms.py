@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from widget.domain.cart import Address, Cart, event_cart, shopify_cart, woocommerce_cart
-from widget.domain.delivery import Delivery
 from widget.domain.order import OrderEvent, StoreEvent
 from widget.domain.product import Product
+from widget.domain.webhook import VerifiedWebhook
 from widget.stores import shopify, standard, woocommerce
 from widget.stores.api_call import Caller
 from widget.stores.catalogues import shopify_catalogue, woocommerce_catalogue
@@ -25,7 +25,7 @@ class Verify(Protocol):
 
     def __call__(
         self, headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime
-    ) -> Delivery: ...
+    ) -> VerifiedWebhook: ...
 
 
 class Parse(Protocol):
@@ -64,7 +64,7 @@ PLATFORMS = {
     SHOPIFY: Platform(shopify.verify, shopify.parse, shopify_cart, _SHOPIFY),
     WOOCOMMERCE: Platform(woocommerce.verify, woocommerce.parse, woocommerce_cart, _WOOCOMMERCE),
 }
-"""By the name in the hook address: ``/hooks/{shop}/{name}``."""
+"""By the name in the webhook address: ``/webhooks/{shop}/{name}``."""
 
 
 def api_of(platform: str) -> Api:

@@ -11,7 +11,7 @@ from typing import Any
 
 from babel.numbers import get_currency_precision
 
-from widget.domain.delivery import MOST_ID, Unreadable
+from widget.domain.webhook import MOST_ID, Unreadable
 
 VISIT = "recovery_quiz"
 MOST_TEXT = 1000

@@ -1,4 +1,4 @@
-"""Orders that changed since a moment, page by page, from a store's API: what no hook may have brought.
+"""Orders that changed since a moment, page by page, from a store's API: what no webhook may have brought.
 
 Sources: Shopify Admin REST API, "Order" (``updated_at_min``, ``status=any``, ``limit`` up to 250, the next page in the
 ``Link`` header, 429 with ``Retry-After``); WooCommerce REST API v3, "List all orders" (``modified_after`` with

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from widget.domain.delivery import MOST_ID, BadSignature, Delivery, Unreadable, digest_id, signed_by
 from widget.domain.order import (
     CANCELLED,
     CUSTOMER_REDACT,
@@ -31,6 +30,7 @@ from widget.domain.order import (
     StoreEvent,
     UninstalledEvent,
 )
+from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
 from widget.stores.reading import (
     flag,
     id_of,
@@ -60,14 +60,14 @@ _OF_ORDERS = ("line_items", "financial_status", "order_number", "total_price", "
 CONSENT_TOPICS = ("customers_email_marketing_consent/update", "customers/email_marketing_consent_update")
 
 
-def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> Delivery:
+def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
     """The delivery, if one of the client secrets signed it: both are good in a rotation. Raises BadSignature."""
     given = _header(headers, "hmac-sha256")
     if not given or not signed_by((each.encode() for each in known_secrets), body, given):
         raise BadSignature("the signature does not fit")
     topic = _header(headers, "topic").lower()[:80]
     event = _header(headers, "event-id") or _header(headers, "webhook-id")
-    return Delivery(f"{event}:{topic}"[:MOST_ID] if event else digest_id(topic, body), body, topic)
+    return VerifiedWebhook(f"{event}:{topic}"[:MOST_ID] if event else digest_id(topic, body), body, topic)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
@@ -133,7 +133,7 @@ def _host(value: Any) -> str:
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:
-    """An order as Shopify shows it, in hooks and in its Admin API alike."""
+    """An order as Shopify shows it, in webhooks and in its Admin API alike."""
     external_id = id_of(order.get("id"), "the order")
     created, updated = moment(order.get("created_at")), moment(order.get("updated_at"))
     at = updated or created

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from widget.domain.delivery import MOST_ID, BadSignature, Delivery, Unreadable
 from widget.domain.order import CANCELLED, EVENTS, PLACED, REFUNDED, OrderEvent, OrderLine, StoreEvent
+from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook
 from widget.stores.reading import (
     flag,
     id_of,
@@ -44,7 +44,7 @@ def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
 
 
-def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> Delivery:
+def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
     """The delivery, if one of the secrets signed it in the last five minutes. Raises BadSignature.
 
     Every secret is tried, in constant time each: during a rotation both the old and the new one are good.
@@ -66,7 +66,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
             good |= hmac.compare_digest(wanted, each.encode())
     if not good:
         raise BadSignature("no signature fits")
-    return Delivery(event_id, body)
+    return VerifiedWebhook(event_id, body)
 
 
 def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
@@ -88,7 +88,7 @@ def _event(kind: str, data: dict[str, Any], order: dict[str, Any]) -> OrderEvent
         raise Unreadable("the event has no timestamp")
     moments = {kind: at}
     if kind not in (CANCELLED, REFUNDED):
-        # An event of any other kind says that the order was placed, also when that hook never came.
+        # An event of any other kind says that the order was placed, also when that webhook never came.
         moments[PLACED] = moment(order.get("placed_at")) or at
     attributes = named_values(order.get("attributes"))
     currency = text(order.get("currency"))[:3].upper()

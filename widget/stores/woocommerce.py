@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from widget.domain.delivery import MOST_ID, BadSignature, Delivery, Unreadable, digest_id, signed_by
 from widget.domain.order import (
     CANCELLED,
     FULFILLED,
@@ -25,6 +24,7 @@ from widget.domain.order import (
     Refund,
     StoreEvent,
 )
+from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
 from widget.stores.reading import (
     flag,
     id_of,
@@ -53,7 +53,7 @@ def is_ping(headers: Mapping[str, str], body: bytes) -> bool:
     return form and _PING.match(body) is not None
 
 
-def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> Delivery:
+def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
     """The delivery, if one of the secrets signed it. Raises BadSignature."""
     given = headers.get("x-wc-webhook-signature", "")
     keys = [key.encode() for each in known_secrets for key in dict.fromkeys((each, _decoded(each)))]
@@ -61,7 +61,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
         raise BadSignature("the signature does not fit")
     topic = headers.get("x-wc-webhook-topic", "").lower()[:80]
     # Its delivery id is the same for two events in one second: the body tells repeats apart.
-    return Delivery(digest_id(topic, body), body, topic)
+    return VerifiedWebhook(digest_id(topic, body), body, topic)
 
 
 def _decoded(secret: str) -> str:
@@ -100,7 +100,7 @@ def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:
-    """An order of the REST API v3, in hooks and in its answers alike."""
+    """An order of the REST API v3, in webhooks and in its answers alike."""
     external_id = id_of(order.get("id"), "the order")
     created = moment(order.get("date_created_gmt"))
     at = moment(order.get("date_modified_gmt")) or created

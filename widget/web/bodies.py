@@ -12,6 +12,6 @@ MAX_PUBLIC_FIELDS = 100
 
 def max_body(path: str, *, has_session: bool = True) -> int:
     """Bytes that are read for this path. Whether a session is a real one is for the console to find out."""
-    if path.startswith("/hooks/"):
+    if path.startswith("/webhooks/"):
         return MAX_WEBHOOK
     return MAX_CONSOLE_FORM if path.startswith("/console/") and has_session else MAX_BODY

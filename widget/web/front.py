@@ -112,11 +112,11 @@ def too_many(wait: int) -> Answer:
 
 
 def page_answer(page: CachedPage, path: str, headers: dict[str, Any]) -> Answer:
-    door = "embed_file" if page.served is None else "api"
+    blueprint = "embed_file" if page.served is None else "api"
     if page.etag and headers.get("HTTP_IF_NONE_MATCH") == page.etag:
         kept = [header for header in page.headers if header[0] != "Content-Length"]
-        return 304, [*kept, ("X-Request-Id", count_cached(door, "304", "GET", path))], b""
-    request_id = ("X-Request-Id", count_cached(door, "200", "GET", path))
+        return 304, [*kept, ("X-Request-Id", count_cached(blueprint, "304", "GET", path))], b""
+    request_id = ("X-Request-Id", count_cached(blueprint, "200", "GET", path))
     if page.packed and takes_gzip(headers.get("HTTP_ACCEPT_ENCODING", "")):
         return 200, [*page.packed_headers, request_id], page.packed
     return 200, [*page.headers, request_id], page.body

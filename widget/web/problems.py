@@ -14,9 +14,9 @@ from widget.actions.add_shop import BadShop
 from widget.actions.errors import ActionError
 from widget.actions.publish_content import UnknownVersion
 from widget.content.words import FALLBACK, words_for
-from widget.domain.delivery import BadSignature
 from widget.domain.engine.answers import Refused
 from widget.domain.result import direction
+from widget.domain.webhook import BadSignature
 from widget.email.message import BadAddress
 from widget.telemetry import log
 from widget.web.requests import wished_language
@@ -57,7 +57,7 @@ CODES = {
     503: "unavailable",
 }
 RETRY_SECONDS = 5
-PAGES_ONLY = ("/v1/", "/hooks/", "/metrics", "/readyz", "/healthz")
+PAGES_ONLY = ("/v1/", "/webhooks/", "/metrics", "/readyz", "/healthz")
 
 
 def hang_problems(app: Flask) -> None:

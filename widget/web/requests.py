@@ -69,7 +69,7 @@ def refuse_nul() -> None:
 
 
 def _finish(response: Response) -> Response:
-    door = (request.endpoint or "none").split(".")[0]
+    blueprint = (request.endpoint or "none").split(".")[0]
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     response.headers["X-Request-Id"] = g.get("request_id", "")
     if request.path.startswith(SAME_ORIGIN_REFERRER):
@@ -82,8 +82,8 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("X-Frame-Options", "DENY")
     if current_services().settings.secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    REQUESTS.labels(door, response.status_code).inc()
-    SECONDS.labels(door).observe(seconds)
+    REQUESTS.labels(blueprint, response.status_code).inc()
+    SECONDS.labels(blueprint).observe(seconds)
     log("web").info(
         "request",
         method=request.method,

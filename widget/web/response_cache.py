@@ -192,11 +192,11 @@ def key_of(path: str, query: str, language: str, kind: str = "") -> Key | None:
     return (path, query, language if path.startswith("/v1/") else "", kind)
 
 
-def count_cached(door: str, status: str, method: str, path: str) -> str:
+def count_cached(blueprint: str, status: str, method: str, path: str) -> str:
     """Count a cached answer like any other, log one in LOG_EVERY; the request id it goes out with."""
     number = next(_ids)
     request_id = f"{_PROCESS}{number:06x}"
-    _counter(door, status).inc()
+    _counter(blueprint, status).inc()
     if number % LOG_EVERY == 0:
         log("web").info(
             "request",
@@ -210,10 +210,10 @@ def count_cached(door: str, status: str, method: str, path: str) -> str:
     return request_id
 
 
-def _counter(door: str, status: str) -> Any:
-    counter = _COUNTERS.get((door, status))
+def _counter(blueprint: str, status: str) -> Any:
+    counter = _COUNTERS.get((blueprint, status))
     if counter is None:
-        counter = _COUNTERS[(door, status)] = REQUESTS.labels(door, status)
+        counter = _COUNTERS[(blueprint, status)] = REQUESTS.labels(blueprint, status)
     return counter
 
 

@@ -1,1 +1,1 @@
-"""What carriers report of emails: verified by their signatures, read into one kind of report."""
+"""What providers report of emails: verified by their signatures, read into one kind of report."""

@@ -1,4 +1,4 @@
-"""Values in carriers' reports, read without trust."""
+"""Values in providers' reports, read without trust."""
 
 from __future__ import annotations
 

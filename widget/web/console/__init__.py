@@ -14,14 +14,13 @@ from widget.storage.content import ContentVersion, live_publication
 from widget.storage.drafts import Draft
 from widget.storage.people import shops_of
 from widget.web.console import (
+    auth_views,
     bulk,
     catalogue_page,
     connections_page,
-    doors,
     drafts,
     embed_page,
     feed_page,
-    hooks_page,
     impact,
     log,
     mappings,
@@ -36,6 +35,7 @@ from widget.web.console import (
     simulation_page,
     translations,
     trials,
+    webhooks_page,
 )
 from widget.web.console.filters import hang_filters
 from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
@@ -43,7 +43,7 @@ from widget.web.console.policy import page_policy
 from widget.web.requests import current_services
 
 SERVICES = (
-    doors,
+    auth_views,
     oidc,
     drafts,
     mappings,
@@ -59,7 +59,7 @@ SERVICES = (
     log,
     orders,
     settings_page,
-    hooks_page,
+    webhooks_page,
     connections_page,
     privacy_page,
     catalogue_page,

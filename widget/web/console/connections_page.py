@@ -1,4 +1,4 @@
-"""What the shop is connected to: its platform and its mail carrier, each with its address, its state and its keys."""
+"""What the shop is connected to: its platform and its email provider, each with its address, its state and its keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("connections_page", __name__, url_prefix="/shops/<shop>/se
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a platform or carrier calls what we need of it. ``address`` and ``key`` empty: it has none."""
+    """How a platform or provider calls what we need of it. ``address`` and ``key`` empty: it has none."""
 
     id: str
     name: str
@@ -119,16 +119,16 @@ def _page(place: Place, *, wrong: dict[str, dict[str, str]] | None = None, typed
     services = current_services()
     with services.reads() as session:
         rows = connections_of(session, place.shop.id)
-    base = f"{services.settings.public_url}/hooks/{place.shop.slug}"
+    base = f"{services.settings.public_url}/webhooks/{place.shop.slug}"
     shown = [_shown(kind, rows.get(kind.id), base) for kind in KINDS]
     return page(
         "console/settings_connections.html",
         place,
         title="Settings",
-        lead="Where orders come from, and where the carrier tells what became of emails.",
+        lead="Where orders come from, and where the provider tells what became of emails.",
         page="settings",
         stores=[each for each in shown if each["kind"].id in PLATFORMS],
-        carriers=[each for each in shown if each["kind"].id in MAIL],
+        providers=[each for each in shown if each["kind"].id in MAIL],
         wrong=wrong or {},
         typed=typed,
         last=last_change(place),
@@ -137,7 +137,7 @@ def _page(place: Place, *, wrong: dict[str, dict[str, str]] | None = None, typed
 
 def _shown(kind: Kind, row: Connection | None, base: str) -> dict[str, Any]:
     path = kind.id if kind.id in PLATFORMS else f"mail/{kind.id}"
-    return {"kind": kind, "row": row, "hook": f"{base}/{path}", "state": _state(row)}
+    return {"kind": kind, "row": row, "webhook": f"{base}/{path}", "state": _state(row)}
 
 
 def _state(row: Connection | None) -> tuple[str, str, str]:

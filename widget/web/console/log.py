@@ -28,7 +28,7 @@ SIGNS = {
     "Emails and orders": "email",
     "Settings": "settings",
     "Product feed": "in",
-    "Store and carrier": "orders",
+    "Store and provider": "orders",
 }
 
 

@@ -9,15 +9,22 @@ from flask import Blueprint, abort, flash, redirect, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.replay_hook import NoReplay, replay_hook
+from widget.actions.replay_webhook import NoReplay, replay_webhook
 from widget.actions.send_again import NotAgain, send_again
 from widget.content.money import money_text
-from widget.domain.email import UNCONFIRMED
+from widget.domain.email import DELIVERY_UNKNOWN
 from widget.domain.roles import MONEY
 from widget.storage.contacts import Contact
-from widget.storage.emails import Email, emails_of_orders, unconfirmed_emails
-from widget.storage.hooks import DONE, FAILED, WAITING, Hook, count_failed, hooks_of
+from widget.storage.emails import Email, emails_of_orders, emails_of_unknown_delivery
 from widget.storage.orders import Order, orders_of
+from widget.storage.webhook_deliveries import (
+    DONE,
+    FAILED,
+    WAITING,
+    WebhookDelivery,
+    count_failed,
+    webhook_deliveries_of,
+)
 from widget.web.console.delivery import shown_body
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import page, shop_place
@@ -36,7 +43,7 @@ EVENTS = (
     ("placed_at", "placed", "clock", ""),
 )
 """(column, word, icon, class): the first that happened is the state an order is in."""
-HOOK_STATES = {
+DELIVERY_STATES = {
     WAITING: ("waiting", "clock", ""),
     DONE: ("worked through", "ok", "good"),
     FAILED: ("failed", "error", "bad"),
@@ -54,7 +61,7 @@ def listing(shop: str) -> str:
         rows = orders_of(session, place.shop.id, number=number, before=before, limit=A_PAGE + 1)
         emails = emails_of_orders(session, [row.id for row in rows])
         failed = count_failed(session, place.shop.id)
-        unsure = unconfirmed_emails(session, place.shop.id)
+        unsure = emails_of_unknown_delivery(session, place.shop.id)
     return page(
         "console/orders.html",
         place,
@@ -111,7 +118,7 @@ def email_life(shop: str, email: int) -> str:
         order=order,
         steps=steps,
         states=STATES,
-        again=row.state == UNCONFIRMED,
+        again=row.state == DELIVERY_UNKNOWN,
     )
 
 
@@ -125,7 +132,7 @@ def _email(session: Session, shop_id: int, email: int) -> Email:
 @blueprint.post("/emails/<int:email>/again")
 @permitted(MONEY)
 def email_again(shop: str, email: int) -> AnyResponse:
-    """Send an unconfirmed email once more."""
+    """Send an email of unknown delivery once more."""
     place = shop_place(shop)
     with current_services().reads() as session:
         _email(session, place.shop.id, email)
@@ -146,62 +153,62 @@ def deliveries(shop: str) -> str:
     """The last deliveries of the store, with what became of each."""
     place = shop_place(shop)
     state = request.args.get("state", "")
-    state, before = state if state in HOOK_STATES else "", _number("before")
+    state, before = state if state in DELIVERY_STATES else "", _number("before")
     with current_services().reads() as session:
-        rows = hooks_of(session, place.shop.id, state=state, before=before, limit=A_PAGE + 1)
+        rows = webhook_deliveries_of(session, place.shop.id, state=state, before=before, limit=A_PAGE + 1)
         failed = count_failed(session, place.shop.id)
     return page(
         "console/deliveries.html",
         place,
         title="Deliveries",
-        lead="What the store sent to the hook address in the last 30 days.",
+        lead="What the store sent to the webhook address in the last 30 days.",
         page="orders",
         rows=rows[:A_PAGE],
         older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
         later=before is not None,
         state=state,
-        states=HOOK_STATES,
+        states=DELIVERY_STATES,
         failed=failed,
-        address=f"{current_services().settings.public_url}/hooks/{place.shop.slug}/orders",
+        address=f"{current_services().settings.public_url}/webhooks/{place.shop.slug}/orders",
     )
 
 
-def _hook_of(shop_id: int, hook_id: int) -> Hook:
+def _delivery_of(shop_id: int, delivery_id: int) -> WebhookDelivery:
     """A delivery of this shop; that of another shop is as unknown as one that never was."""
     with current_services().reads() as session:
-        row = session.get(Hook, hook_id)
+        row = session.get(WebhookDelivery, delivery_id)
     if row is None or row.shop_id != shop_id:
         abort(404)
     return row
 
 
-@blueprint.get("/deliveries/<int:hook>")
+@blueprint.get("/deliveries/<int:delivery>")
 @permitted(MONEY)
-def delivery(shop: str, hook: int) -> str:
+def delivery(shop: str, delivery: int) -> str:
     """One delivery: why it failed, and its body with everything personal left out."""
     place = shop_place(shop)
-    row = _hook_of(place.shop.id, hook)
+    row = _delivery_of(place.shop.id, delivery)
     return page(
         "console/delivery.html",
         place,
-        title=f"Delivery {hook}",
+        title=f"VerifiedWebhook {delivery}",
         page="orders",
         row=row,
         body=shown_body(row.body),
-        states=HOOK_STATES,
+        states=DELIVERY_STATES,
         again=row.state == FAILED,
     )
 
 
-@blueprint.post("/deliveries/<int:hook>/replay")
+@blueprint.post("/deliveries/<int:delivery>/replay")
 @permitted(MONEY)
-def replay(shop: str, hook: int) -> AnyResponse:
+def replay(shop: str, delivery: int) -> AnyResponse:
     """Put a failed delivery back to waiting."""
     place = shop_place(shop)
-    _hook_of(place.shop.id, hook)
+    _delivery_of(place.shop.id, delivery)
     try:
-        fresh = replay_hook(current_services(), hook, shop_id=place.shop.id, by=me())
+        fresh = replay_webhook(current_services(), delivery, shop_id=place.shop.id, by=me())
         flash("It is worked through again within seconds." if fresh else "It is waiting already.", "good")
     except NoReplay as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
-    return redirect(f"{place.shop_root}/orders/deliveries/{hook}", 303)
+    return redirect(f"{place.shop_root}/orders/deliveries/{delivery}", 303)

@@ -92,7 +92,7 @@ def _form(place: Place, fields: dict[str, Any], seen: str, **more: Any) -> str:
 def last_change(place: Place) -> AuditEntry | None:
     """The newest change of anything on these pages."""
     with current_services().reads() as session:
-        return last_entry(session, place.shop.id, (*KINDS["Settings"], *KINDS["Store and carrier"]))
+        return last_entry(session, place.shop.id, (*KINDS["Settings"], *KINDS["Store and provider"]))
 
 
 def _fields(shop: Shop) -> dict[str, Any]:

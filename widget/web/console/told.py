@@ -10,6 +10,7 @@ from widget.domain.email import (
     BOUNCED,
     COMPLAINED,
     DELIVERED,
+    DELIVERY_UNKNOWN,
     EXPIRED,
     FAILED,
     PLANNED,
@@ -17,7 +18,6 @@ from widget.domain.email import (
     SENDING,
     SENT,
     SKIPPED,
-    UNCONFIRMED,
 )
 
 _ADDRESS = re.compile(r"([^\s@\"'<>(),:;\[\]{}\\/=]+)@([^\s@\"'<>(),;\[\]{}\\/=]+)")
@@ -29,7 +29,7 @@ STATES = {
     DELIVERED: ("delivered", "ok", "good"),
     SKIPPED: ("not sent", "minus", ""),
     EXPIRED: ("too late", "minus", ""),
-    UNCONFIRMED: ("unconfirmed", "warning", "warn"),
+    DELIVERY_UNKNOWN: ("delivery_unknown", "warning", "warn"),
     FAILED: ("failed", "error", "bad"),
     BOUNCED: ("came back", "error", "bad"),
     COMPLAINED: ("called spam", "error", "bad"),
@@ -44,7 +44,7 @@ OUTCOMES = (
 REASONS = {
     "planned": "planned when the order came in",
     "all_checks_passed": "every check passed",
-    "taken_by_carrier": "the mail server took it",
+    "accepted_by_provider": "the mail server took it",
     "sent again by hand": "sent again by hand",
     "erased": "the person had everything deleted",
     "unsubscribed": "the person unsubscribed",
@@ -61,7 +61,7 @@ REASONS = {
     "product_returned": "what was bought came back",
     "reordered": "it was bought again since",
     "out_of_stock": "it cannot be bought today",
-    "told by the carrier": "the mail carrier said so",
+    "reported by the provider": "the email provider said so",
     "bounced": "the address does not exist",
     "complained": "the person called an email spam",
     "unreachable": "three of the last five emails came back",
@@ -86,8 +86,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "Drafts": ("draft_changed", "draft_reset"),
     "Publishing": ("published", "rolled_back", "publish_planned", "publish_dropped", "publish_failed"),
-    "Emails and orders": ("email_sent_again", "hook_replayed"),
-    "Store and carrier": (
+    "Emails and orders": ("email_sent_again", "webhook_replayed"),
+    "Store and provider": (
         "store_connected",
         "store_disconnected",
         "store_uninstalled",
@@ -133,9 +133,9 @@ ENTRIES = {
     "publish_dropped": "dropped a planned publish",
     "publish_failed": "a planned publish failed",
     "email_sent_again": "had an email sent again",
-    "hook_replayed": "replayed a delivery",
+    "webhook_replayed": "replayed a delivery",
     "settings_changed": "changed settings",
-    "secret_rotated": "rotated the hook secret",
+    "secret_rotated": "rotated the webhook secret",
     "product_withheld": "withheld a product",
     "product_released": "released a product",
     "feed_changed": "changed where the product feed is",

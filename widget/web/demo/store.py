@@ -1,4 +1,4 @@
-"""A small store as a merchant has it: product pages with the quiz, a cart, a checkout that sends a signed hook."""
+"""A small store as a merchant has it: product pages with the quiz, a cart, a checkout that sends a signed webhook."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""Orders from stores, reports from carriers. Verified on the raw bytes, stored, acknowledged; the work comes later."""
+"""Orders from stores, reports from providers. Verified on the raw bytes, stored, acknowledged; the work comes later."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, abort, request
 
-from widget.actions.receive_hook import receive_hook, receive_report
-from widget.email.reports.carriers import CARRIERS, MESSAGE
+from widget.actions.receive_webhook import receive_report, receive_webhook
+from widget.email.reports.providers import MESSAGE, PROVIDERS
 from widget.stores.platforms import ORDERS, PLATFORMS, WOOCOMMERCE
 from widget.stores.woocommerce import is_ping
 from widget.web.requests import current_services
 
-MOST_HOOK = 1024 * 1024
+MAX_WEBHOOK_BYTES = 1024 * 1024
 STORED = b'{"status":"stored"}'
-blueprint = Blueprint("webhooks", __name__, url_prefix="/hooks")
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 
 def hang(app: Flask) -> None:
@@ -28,21 +28,21 @@ def store(shop: str, platform: str) -> Response:
     headers, body = _taken()
     if platform == WOOCOMMERCE and is_ping(headers, body):
         return Response(b'{"status":"heard"}', mimetype="application/json")
-    receive_hook(current_services(), shop=shop, headers=headers, body=body, door=platform)
+    receive_webhook(current_services(), shop=shop, headers=headers, body=body, source=platform)
     return Response(STORED, mimetype="application/json")
 
 
-@blueprint.post("/<shop>/mail/<carrier>")
-def mail(shop: str, carrier: str) -> Response:
-    """A report of a mail carrier, likewise."""
-    if carrier not in CARRIERS or carrier == MESSAGE:
+@blueprint.post("/<shop>/mail/<provider>")
+def mail(shop: str, provider: str) -> Response:
+    """A report of an email provider, likewise."""
+    if provider not in PROVIDERS or provider == MESSAGE:
         abort(404)
     headers, body = _taken()
-    receive_report(current_services(), shop=shop, headers=headers, body=body, carrier=carrier)
+    receive_report(current_services(), shop=shop, headers=headers, body=body, provider=provider)
     return Response(STORED, mimetype="application/json")
 
 
 def _taken() -> tuple[dict[str, str], bytes]:
     """(headers by lower-case name, the raw body)"""
-    request.max_content_length = MOST_HOOK
+    request.max_content_length = MAX_WEBHOOK_BYTES
     return {name.lower(): value for name, value in request.headers.items()}, request.get_data(cache=False)

@@ -212,10 +212,10 @@ def upgrade() -> None:
         batch_op.create_index("ix_feeds_due_at", ["due_at"], unique=False)
 
     op.create_table(
-        "hooks",
+        "webhooks",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
-        sa.Column("door", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("topic", sa.Text(), server_default="", nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -226,14 +226,18 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), server_default="", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("retry_at", widget.storage.database.Utc(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_hooks_shop_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_hooks")),
-        sa.UniqueConstraint("shop_id", "door", "event_id", name=op.f("uq_hooks_shop_id_door_event_id")),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_webhook_deliveries_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+        sa.UniqueConstraint(
+            "shop_id", "source", "event_id", name=op.f("uq_webhook_deliveries_shop_id_source_event_id")
+        ),
     )
-    with op.batch_alter_table("hooks", schema=None) as batch_op:
-        batch_op.create_index("ix_hooks_received_at", ["received_at"], unique=False)
-        batch_op.create_index("ix_hooks_shop_id_door_digest", ["shop_id", "door", "digest"], unique=False)
-        batch_op.create_index("ix_hooks_state_id", ["state", "id"], unique=False)
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_webhook_deliveries_received_at", ["received_at"], unique=False)
+        batch_op.create_index(
+            "ix_webhook_deliveries_shop_id_source_digest", ["shop_id", "source", "digest"], unique=False
+        )
+        batch_op.create_index("ix_webhook_deliveries_state_id", ["state", "id"], unique=False)
 
     op.create_table(
         "mail_reports",

@@ -1,4 +1,4 @@
-"""The carrier against a real SMTP server of the test: what is kept, refused, cut, and signed."""
+"""The provider against a real SMTP server of the test: what is kept, refused, cut, and signed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.conftest import free_port
-from widget.email.carrier import Later, Never, SmtpCarrier, Unclear
 from widget.email.dkim import DkimSigner, relaxed_body, relaxed_field
 from widget.email.message import POLICY, wire_address
+from widget.email.transport import PermanentFailure, SmtpTransport, TemporaryFailure, UnknownOutcome
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -67,11 +67,11 @@ def sink() -> Iterator[tuple[Sink, Controller]]:
         controller.stop()
 
 
-OPENED: list[SmtpCarrier] = []
+OPENED: list[SmtpTransport] = []
 
 
-def carrier_to(controller: Controller, sign: Any = None) -> SmtpCarrier:
-    OPENED.append(SmtpCarrier(f"smtp://127.0.0.1:{controller.port}", "hello@shop.example", sign))
+def transport_to(controller: Controller, sign: Any = None) -> SmtpTransport:
+    OPENED.append(SmtpTransport(f"smtp://127.0.0.1:{controller.port}", "hello@shop.example", sign))
     return OPENED[-1]
 
 
@@ -84,9 +84,9 @@ def message(text: str = "Walk a little.\n\n  Then rest.  \n\n\n") -> EmailMessag
 
 
 def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> None:
-    carrier = carrier_to(sink[1])
+    provider = transport_to(sink[1])
     for _ in range(5):
-        carrier.send(message(), "a@shop.example")
+        provider.send(message(), "a@shop.example")
 
     assert len(sink[0].taken) == 5
     assert len(sink[0].sessions) == 1
@@ -95,10 +95,10 @@ def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> N
 @pytest.mark.parametrize(
     ("answer", "error", "told"),
     [
-        ("421 4.7.0 try again later", Later, "421 4.7.0"),
-        ("452 4.2.2 a@shop.example is over quota", Later, "452 4.2.2"),
-        ("550 5.1.1 a@shop.example unknown", Never, "550 5.1.1"),
-        ("554 5.7.1 spam", Never, "554 5.7.1"),
+        ("421 4.7.0 try again later", TemporaryFailure, "421 4.7.0"),
+        ("452 4.2.2 a@shop.example is over quota", TemporaryFailure, "452 4.2.2"),
+        ("550 5.1.1 a@shop.example unknown", PermanentFailure, "550 5.1.1"),
+        ("554 5.7.1 spam", PermanentFailure, "554 5.7.1"),
     ],
 )
 @pytest.mark.parametrize("step", ["to", "says"])
@@ -108,18 +108,18 @@ def test_a_refusal_says_whether_to_come_back_and_names_nobody(
     setattr(sink[0], step, lambda recipient: answer)
 
     with pytest.raises(error) as raised:
-        carrier_to(sink[1]).send(message(), "a@shop.example")
+        transport_to(sink[1]).send(message(), "a@shop.example")
 
     assert str(raised.value) == told
 
 
 def test_after_a_refusal_the_same_connection_goes_on(sink: tuple[Sink, Controller]) -> None:
     sink[0].to = lambda recipient: "550 5.1.1 unknown" if recipient.startswith("gone") else "250 OK"
-    carrier = carrier_to(sink[1])
-    carrier.send(message(), "a@shop.example")
-    with pytest.raises(Never):
-        carrier.send(message(), "gone@shop.example")
-    carrier.send(message(), "b@shop.example")
+    provider = transport_to(sink[1])
+    provider.send(message(), "a@shop.example")
+    with pytest.raises(PermanentFailure):
+        provider.send(message(), "gone@shop.example")
+    provider.send(message(), "b@shop.example")
 
     assert [to for to, _ in sink[0].taken] == ["a@shop.example", "b@shop.example"]
     assert len(sink[0].sessions) == 1
@@ -128,23 +128,23 @@ def test_after_a_refusal_the_same_connection_goes_on(sink: tuple[Sink, Controlle
 def test_a_line_cut_after_the_message_is_unclear(sink: tuple[Sink, Controller]) -> None:
     sink[0].says = lambda recipient: "cut"
 
-    with pytest.raises(Unclear):
-        carrier_to(sink[1]).send(message(), "a@shop.example")
+    with pytest.raises(UnknownOutcome):
+        transport_to(sink[1]).send(message(), "a@shop.example")
 
 
 def test_a_kept_line_that_went_dead_costs_nothing(sink: tuple[Sink, Controller]) -> None:
     handler, controller = sink
-    carrier = carrier_to(controller)
-    carrier.send(message(), "a@shop.example")
-    carrier._idle[0].smtp.sock.shutdown(socket.SHUT_RDWR)
-    carrier.send(message(), "b@shop.example")
+    provider = transport_to(controller)
+    provider.send(message(), "a@shop.example")
+    provider._idle[0].smtp.sock.shutdown(socket.SHUT_RDWR)
+    provider.send(message(), "b@shop.example")
 
     assert [to for to, _ in handler.taken] == ["a@shop.example", "b@shop.example"]
 
 
 def test_nobody_there_means_later() -> None:
-    with pytest.raises(Later):
-        SmtpCarrier(f"smtp://127.0.0.1:{free_port()}", "hello@shop.example").send(message(), "a@shop.example")
+    with pytest.raises(TemporaryFailure):
+        SmtpTransport(f"smtp://127.0.0.1:{free_port()}", "hello@shop.example").send(message(), "a@shop.example")
 
 
 # DKIM, checked as a receiver does (RFC 6376, 6.1) -------------------------------------------------------
@@ -171,7 +171,7 @@ def checked_signature(raw: bytes) -> dict[str, str]:
 
 def test_what_arrives_carries_a_good_signature(sink: tuple[Sink, Controller]) -> None:
     signer = DkimSigner(PEM, domain="shop.example", selector="rq1")
-    carrier_to(sink[1], signer).send(message(), "a@shop.example")
+    transport_to(sink[1], signer).send(message(), "a@shop.example")
     tags = checked_signature(sink[0].taken[0][1])
 
     assert (tags["d"], tags["s"], tags["a"], tags["c"]) == ("shop.example", "rq1", "rsa-sha256", "relaxed/relaxed")
@@ -221,9 +221,9 @@ def test_a_long_way_to_unsubscribe_stays_on_one_line() -> None:
 
 
 def test_an_address_that_cannot_be_put_on_the_wire_is_refused_for_good(sink: tuple[Sink, Controller]) -> None:
-    with pytest.raises(Never):
-        carrier_to(sink[1]).send(message(), "jösé@shop.example")
-    carrier_to(sink[1]).send(message(), "jon@bücher.example")
+    with pytest.raises(PermanentFailure):
+        transport_to(sink[1]).send(message(), "jösé@shop.example")
+    transport_to(sink[1]).send(message(), "jon@bücher.example")
 
     assert sink[0].taken[0][0] == "jon@xn--bcher-kva.example"
 

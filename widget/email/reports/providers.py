@@ -1,12 +1,12 @@
-"""The carriers whose reports we understand, behind one protocol."""
+"""The providers whose reports we understand, behind one protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from widget.domain.delivery import MOST_ID, BadSignature, Delivery, Unreadable, digest_id
 from widget.domain.feedback import Report
+from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id
 from widget.email.reports import messages, postmark, sendgrid, ses
 from widget.email.reports.reading import NotReadable
 
@@ -16,15 +16,15 @@ SES, SENDGRID, POSTMARK, MESSAGE = "ses", "sendgrid", "postmark", "message"
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
-    """``known`` of verify: what was set for this carrier (topic, public key, name:password), newest first."""
+class EmailProvider:
+    """``known`` of verify: what was set for this provider (topic, public key, name:password), newest first."""
 
     check: Callable[[Mapping[str, str], bytes, Sequence[str], Fetch | None], str]
     reports: Callable[[bytes], list[Report]]
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, *, known: Sequence[str], fetch: Fetch | None = None
-    ) -> Delivery:
+    ) -> VerifiedWebhook:
         """The delivery, if it is theirs. Raises BadSignature."""
         try:
             if not known:
@@ -32,7 +32,7 @@ class Carrier:
             event_id = self.check(headers, body, known, fetch)
         except NotReadable as error:
             raise BadSignature(str(error)) from error
-        return Delivery((event_id or digest_id("", body))[:MOST_ID], body)
+        return VerifiedWebhook((event_id or digest_id("", body))[:MOST_ID], body)
 
     def parse(self, body: bytes) -> list[Report]:
         """Raises Unreadable."""
@@ -63,10 +63,10 @@ def _nobody(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch
     raise NotReadable("messages come by mailbox or file, not through this door")
 
 
-CARRIERS = {
-    SES: Carrier(_ses, ses.reports),
-    SENDGRID: Carrier(_sendgrid, sendgrid.reports),
-    POSTMARK: Carrier(_postmark, postmark.reports),
-    MESSAGE: Carrier(_nobody, messages.reports),
+PROVIDERS = {
+    SES: EmailProvider(_ses, ses.reports),
+    SENDGRID: EmailProvider(_sendgrid, sendgrid.reports),
+    POSTMARK: EmailProvider(_postmark, postmark.reports),
+    MESSAGE: EmailProvider(_nobody, messages.reports),
 }
-"""By the name in the hook address: ``/hooks/{shop}/mail/{name}``."""
+"""By the name in the webhook address: ``/webhooks/{shop}/mail/{name}``."""

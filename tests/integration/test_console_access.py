@@ -65,9 +65,9 @@ def rows_of_everything(services: Services) -> dict[str, Any]:
     with services.reads() as session:
         counts = {table.__tablename__: session.scalar(select(func.count()).select_from(table)) for table in TABLES}
         shops = session.execute(text("SELECT * FROM shops ORDER BY id")).all()
-        hooks = session.execute(text("SELECT id, state FROM hooks ORDER BY id")).all()
+        webhooks = session.execute(text("SELECT id, state FROM webhook_deliveries ORDER BY id")).all()
         people = session.execute(text("SELECT id, role FROM memberships ORDER BY id")).all()
-    return {**counts, "shop rows": shops, "hook states": hooks, "roles": people}
+    return {**counts, "shop rows": shops, "webhook states": webhooks, "roles": people}
 
 
 def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlite_services: Services) -> None:

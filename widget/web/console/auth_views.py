@@ -38,7 +38,7 @@ from widget.web.limits import sign_in_limited
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 
-blueprint = Blueprint("doors", __name__)
+blueprint = Blueprint("auth", __name__)
 
 
 @blueprint.get("/sign-in")

@@ -1,4 +1,4 @@
-"""Signed order hooks at a steady pace, and how long each took to be acknowledged."""
+"""Signed order webhooks at a steady pace, and how long each took to be acknowledged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Acknowledged:
     p99: float
 
 
-def hook_load(
+def webhook_load(
     base: str, secret: str, *, rate: int, seconds: int, threads: int = 16, shop: str = "demo"
 ) -> Acknowledged:
     """So many a second, each an order of its own, spread evenly over threads that keep their connections."""
@@ -39,7 +39,7 @@ def hook_load(
             body, headers = _delivery(secret, number)
             time.sleep(max(0.0, start + number / rate - time.perf_counter()))
             before = time.perf_counter()
-            line.request("POST", f"/hooks/{shop}/orders", body, headers)
+            line.request("POST", f"/webhooks/{shop}/orders", body, headers)
             answer = line.getresponse()
             answer.read()
             took.append((time.perf_counter() - before) * 1000)

@@ -1,4 +1,4 @@
-"""Hook bodies, stored as they came before anything is made of them."""
+"""WebhookDelivery bodies, stored as they came before anything is made of them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from widget.storage.once import add_once
 WAITING, DONE, FAILED = "waiting", "done", "failed"
 
 
-class Hook(Table):
+class WebhookDelivery(Table):
     """A verified delivery about ``topic``. ``event_id`` is the sender's id of it: a repeat finds its row."""
 
-    __tablename__ = "hooks"
+    __tablename__ = "webhook_deliveries"
     __table_args__ = (
-        UniqueConstraint("shop_id", "door", "event_id"),
-        Index("ix_hooks_state_id", "state", "id"),
-        Index("ix_hooks_shop_id_door_digest", "shop_id", "door", "digest"),
-        Index("ix_hooks_received_at", "received_at"),
+        UniqueConstraint("shop_id", "source", "event_id"),
+        Index("ix_webhook_deliveries_state_id", "state", "id"),
+        Index("ix_webhook_deliveries_shop_id_source_digest", "shop_id", "source", "digest"),
+        Index("ix_webhook_deliveries_received_at", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
-    door: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
     event_id: Mapped[str] = mapped_column(Text)
     topic: Mapped[str] = mapped_column(Text, default="", server_default="")
     body: Mapped[bytes] = mapped_column(LargeBinary)
@@ -41,11 +41,11 @@ class Hook(Table):
     """Not before; None: at once."""
 
 
-def add_hook(
+def add_webhook_delivery(
     session: Session,
     *,
     shop_id: int,
-    door: str,
+    source: str,
     event_id: str,
     body: bytes,
     at: datetime,
@@ -53,36 +53,45 @@ def add_hook(
     digest: str = "",
 ) -> bool:
     """Store a delivery; False when it was there already. Safe when fifty copies arrive at once."""
-    row = {"shop_id": shop_id, "door": door, "event_id": event_id, "topic": topic, "body": body, "received_at": at}
+    row = {"shop_id": shop_id, "source": source, "event_id": event_id, "topic": topic, "body": body, "received_at": at}
     row["digest"] = digest
-    return add_once(session, Hook, row, ("shop_id", "door", "event_id"))
+    return add_once(session, WebhookDelivery, row, ("shop_id", "source", "event_id"))
 
 
-def seen_since(session: Session, *, shop_id: int, door: str, digest: str, since: datetime) -> bool:
-    """Whether this very body came through this door since that moment."""
-    same = (Hook.shop_id == shop_id, Hook.door == door, Hook.digest == digest, Hook.received_at >= since)
-    return session.scalar(select(Hook.id).where(*same).limit(1)) is not None
+def seen_since(session: Session, *, shop_id: int, source: str, digest: str, since: datetime) -> bool:
+    """Whether this very body came from this source since that moment."""
+    same = (
+        WebhookDelivery.shop_id == shop_id,
+        WebhookDelivery.source == source,
+        WebhookDelivery.digest == digest,
+        WebhookDelivery.received_at >= since,
+    )
+    return session.scalar(select(WebhookDelivery.id).where(*same).limit(1)) is not None
 
 
-def waiting_hooks(session: Session, now: datetime, limit: int) -> list[int]:
+def waiting_webhooks(session: Session, now: datetime, limit: int) -> list[int]:
     """Ids of deliveries that are to be worked on now, oldest first. One that failed a while ago does not stand at the
     head of the line: it comes again when its time has come."""
-    due = (Hook.state == WAITING, or_(Hook.retry_at.is_(None), Hook.retry_at <= now))
-    return list(session.scalars(select(Hook.id).where(*due).order_by(Hook.id).limit(limit)))
+    due = (WebhookDelivery.state == WAITING, or_(WebhookDelivery.retry_at.is_(None), WebhookDelivery.retry_at <= now))
+    return list(session.scalars(select(WebhookDelivery.id).where(*due).order_by(WebhookDelivery.id).limit(limit)))
 
 
-def hooks_of(
+def webhook_deliveries_of(
     session: Session, shop_id: int, *, state: str = "", before: int | None = None, limit: int = 25
-) -> list[Hook]:
+) -> list[WebhookDelivery]:
     """A shop's deliveries, the newest first, without their bodies."""
-    query = select(Hook).where(Hook.shop_id == shop_id).options(defer(Hook.body))
+    query = select(WebhookDelivery).where(WebhookDelivery.shop_id == shop_id).options(defer(WebhookDelivery.body))
     if state:
-        query = query.where(Hook.state == state)
+        query = query.where(WebhookDelivery.state == state)
     if before is not None:
-        query = query.where(Hook.id < before)
-    return list(session.scalars(query.order_by(Hook.id.desc()).limit(limit)))
+        query = query.where(WebhookDelivery.id < before)
+    return list(session.scalars(query.order_by(WebhookDelivery.id.desc()).limit(limit)))
 
 
 def count_failed(session: Session, shop_id: int) -> int:
-    query = select(func.count()).select_from(Hook).where(Hook.shop_id == shop_id, Hook.state == FAILED)
+    query = (
+        select(func.count())
+        .select_from(WebhookDelivery)
+        .where(WebhookDelivery.shop_id == shop_id, WebhookDelivery.state == FAILED)
+    )
     return int(session.scalar(query) or 0)

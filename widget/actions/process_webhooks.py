@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from widget.actions.answer_privacy import answer_privacy
 from widget.actions.fetch_certificate import fetch_confirmation
-from widget.actions.receive_hook import MAIL
+from widget.actions.receive_webhook import MAIL
 from widget.actions.record_consent import record_consent
 from widget.actions.record_order import record_order
 from widget.actions.record_report import record_reports
 from widget.deadline import is_time_limit
-from widget.domain.delivery import Unreadable
 from widget.domain.order import (
     UNINSTALL,
     CatalogueEvent,
@@ -26,19 +25,20 @@ from widget.domain.order import (
     StoreEvent,
     UninstalledEvent,
 )
-from widget.email.reports.carriers import CARRIERS, SES
+from widget.domain.webhook import Unreadable
+from widget.email.reports.providers import PROVIDERS, SES
 from widget.email.reports.reading import NotReadable
 from widget.email.reports.ses import subscribe_address
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
 from widget.storage.feeds import IDLE, WAITING, feed_of
-from widget.storage.hooks import DONE, FAILED, Hook, waiting_hooks
-from widget.storage.hooks import WAITING as HOOK_WAITING
 from widget.storage.shops import Shop
+from widget.storage.webhook_deliveries import DONE, FAILED, WebhookDelivery, waiting_webhooks
+from widget.storage.webhook_deliveries import WAITING as DELIVERY_WAITING
 from widget.stores.fetching import NotFetched
 from widget.stores.platforms import PLATFORMS
-from widget.telemetry import HOOKS, log
+from widget.telemetry import WEBHOOKS_RECEIVED, log
 
 BATCH = 100
 PLATFORM_HOST = ".myshopify.com"
@@ -48,113 +48,117 @@ CATALOGUE_SOON = timedelta(seconds=20)
 """Changes of a catalogue come in bunches: its feed is read once for all of them."""
 
 
-def handle_hooks(services: Services) -> int:
+def process_webhooks(services: Services) -> int:
     """Work through waiting deliveries, each in a transaction of its own; how many were done or given up."""
     with services.reads() as session:
-        waiting = waiting_hooks(session, services.now(), BATCH)
-    for hook_id in waiting:
+        waiting = waiting_webhooks(session, services.now(), BATCH)
+    for delivery_id in waiting:
         try:
-            handle_hook(services, hook_id)
+            process_webhook(services, delivery_id)
         except SQLAlchemyError:
-            log("hooks").warning("hook_waits", hook_id=hook_id, exc_info=True)  # The others go on meanwhile.
+            log("webhooks").warning(
+                "webhook_deferred", delivery_id=delivery_id, exc_info=True
+            )  # The others go on meanwhile.
             with suppress(SQLAlchemyError):
-                _try_later(services, hook_id)
+                _try_later(services, delivery_id)
     return len(waiting)
 
 
-def handle_hook(services: Services, hook_id: int) -> None:
+def process_webhook(services: Services, delivery_id: int) -> None:
     """Do what one delivery says: all of it or nothing. Twice is as good as once.
 
     A signed body that cannot be read is kept as failed, with the reason, for people to see.
     """
     try:
-        _confirm_subscription(services, hook_id)
+        _confirm_subscription(services, delivery_id)
         with services.sessions.begin() as session:
-            hook = session.get(Hook, hook_id, with_for_update=True)
-            if hook is None or hook.state != HOOK_WAITING:
+            delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
+            if delivery is None or delivery.state != DELIVERY_WAITING:
                 return
-            _do(services, session, hook)
+            _do(services, session, delivery)
             # What was understood stands in tables now; address and visit in one body would tie answers to a person.
-            hook.state, hook.done_at, hook.body = DONE, services.now(), b""
+            delivery.state, delivery.done_at, delivery.body = DONE, services.now(), b""
     except DataError as error:
-        _give_up(services, hook_id, type(error).__name__)  # Values that no table takes: waiting would change nothing.
+        _give_up(
+            services, delivery_id, type(error).__name__
+        )  # Values that no table takes: waiting would change nothing.
     except SQLAlchemyError:
-        raise  # The database's trouble, not the hook's: it stays waiting and is tried again.
+        raise  # The database's trouble, not the webhook's: it stays waiting and is tried again.
     except Unreadable as error:
-        _give_up(services, hook_id, str(error))
+        _give_up(services, delivery_id, str(error))
     except Exception as error:  # One odd body must not stop the others; it is kept and shown.
         if is_time_limit(error):
             raise  # It has done nothing wrong, and stays waiting.
-        log("hooks").error("hook_failed", hook_id=hook_id, exc_info=True)
-        _give_up(services, hook_id, type(error).__name__)
+        log("webhooks").error("webhook_failed", delivery_id=delivery_id, exc_info=True)
+        _give_up(services, delivery_id, type(error).__name__)
 
 
-def _confirm_subscription(services: Services, hook_id: int) -> None:
+def _confirm_subscription(services: Services, delivery_id: int) -> None:
     """Amazon wants its first message answered by a visit; no database is held meanwhile. Raises Unreadable."""
     with services.reads() as session:
-        hook = session.get(Hook, hook_id)
-    if hook is None or hook.state != HOOK_WAITING or hook.door != f"{MAIL}{SES}":
+        delivery = session.get(WebhookDelivery, delivery_id)
+    if delivery is None or delivery.state != DELIVERY_WAITING or delivery.source != f"{MAIL}{SES}":
         return
     try:
-        address = subscribe_address(hook.body)
+        address = subscribe_address(delivery.body)
         if address:
             fetch_confirmation(address)
     except (NotReadable, NotFetched) as error:
         raise Unreadable(f"the subscription could not be confirmed: {error}") from error
 
 
-def _try_later(services: Services, hook_id: int) -> None:
+def _try_later(services: Services, delivery_id: int) -> None:
     """Wait longer each time; in the end it is given up, visibly, and a person can have it tried again."""
     with services.sessions.begin() as session:
-        hook = session.get_one(Hook, hook_id, with_for_update=True)
-        hook.attempts += 1
-        if hook.attempts >= MAX_ATTEMPTS:
-            hook.state, hook.done_at = FAILED, services.now()
-            hook.error = f"gave up after {hook.attempts} attempts: the database refused it each time"
-            HOOKS.labels(hook.door, FAILED).inc()
+        delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
+        delivery.attempts += 1
+        if delivery.attempts >= MAX_ATTEMPTS:
+            delivery.state, delivery.done_at = FAILED, services.now()
+            delivery.error = f"gave up after {delivery.attempts} attempts: the database refused it each time"
+            WEBHOOKS_RECEIVED.labels(delivery.source, FAILED).inc()
         else:
-            hook.retry_at = services.now() + min(FIRST_RETRY * 2 ** (hook.attempts - 1), LONGEST_RETRY)
+            delivery.retry_at = services.now() + min(FIRST_RETRY * 2 ** (delivery.attempts - 1), LONGEST_RETRY)
 
 
-def _give_up(services: Services, hook_id: int, reason: str) -> None:
+def _give_up(services: Services, delivery_id: int, reason: str) -> None:
     with services.sessions.begin() as session:
-        hook = session.get_one(Hook, hook_id, with_for_update=True)
-        HOOKS.labels(hook.door, FAILED).inc()
-        hook.state, hook.error, hook.done_at = FAILED, reason[:500], services.now()
+        delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
+        WEBHOOKS_RECEIVED.labels(delivery.source, FAILED).inc()
+        delivery.state, delivery.error, delivery.done_at = FAILED, reason[:500], services.now()
 
 
-def _do(services: Services, session: Session, hook: Hook) -> None:
-    shop = session.get_one(Shop, hook.shop_id)
-    if hook.door.startswith(MAIL):
-        record_reports(services, session, shop, CARRIERS[hook.door.removeprefix(MAIL)].parse(hook.body))
+def _do(services: Services, session: Session, delivery: WebhookDelivery) -> None:
+    shop = session.get_one(Shop, delivery.shop_id)
+    if delivery.source.startswith(MAIL):
+        record_reports(services, session, shop, PROVIDERS[delivery.source.removeprefix(MAIL)].parse(delivery.body))
         return
-    for event in PLATFORMS[hook.door].parse(hook.topic, hook.body, received_at=hook.received_at):
-        _apply(services, session, shop, hook, event)
+    for event in PLATFORMS[delivery.source].parse(delivery.topic, delivery.body, received_at=delivery.received_at):
+        _apply(services, session, shop, delivery, event)
 
 
-def _apply(services: Services, session: Session, shop: Shop, hook: Hook, event: StoreEvent) -> None:
+def _apply(services: Services, session: Session, shop: Shop, delivery: WebhookDelivery, event: StoreEvent) -> None:
     match event:
         case OrderEvent():
             record_order(services, session, shop, event)
         case ConsentEvent():
             record_consent(services, session, shop, event)
         case PrivacyEvent():
-            _refuse_other_store(session, shop, hook, event.store)
-            answer_privacy(services, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
+            _refuse_other_store(session, shop, delivery, event.store)
+            answer_privacy(services, session, shop, event, event_id=delivery.event_id, received_at=delivery.received_at)
         case CatalogueEvent():
             _read_feed_soon(services, session, shop)
         case UninstalledEvent():
-            _refuse_other_store(session, shop, hook, event.store)
-            _uninstalled(services, session, shop, hook)
+            _refuse_other_store(session, shop, delivery, event.store)
+            _uninstalled(services, session, shop, delivery)
 
 
-def _refuse_other_store(session: Session, shop: Shop, hook: Hook, store: str) -> None:
+def _refuse_other_store(session: Session, shop: Shop, delivery: WebhookDelivery, store: str) -> None:
     """What would stop or delete something must be about the very store that is connected. Raises Unreadable.
 
     An address of the merchant's own cannot be told from the platform's name of the store: then the person who is
     told, and may cancel, decides.
     """
-    connection = connection_of(session, shop.id, hook.door)
+    connection = connection_of(session, shop.id, delivery.source)
     ours = (urlsplit(connection.address).hostname or "") if connection else ""
     if ours.endswith(PLATFORM_HOST) and store != ours:
         raise Unreadable("this is about another store than the one that is connected")
@@ -169,17 +173,17 @@ def _read_feed_soon(services: Services, session: Session, shop: Shop) -> None:
         feed.state, feed.due_at = WAITING, soon
 
 
-def _uninstalled(services: Services, session: Session, shop: Shop, hook: Hook) -> None:
+def _uninstalled(services: Services, session: Session, shop: Shop, delivery: WebhookDelivery) -> None:
     """Pause the shop's emails at once; its key goes after the days in which a person can say that this is a mistake.
 
     A late copy of an earlier farewell must not do it again.
     """
     session.refresh(shop, with_for_update=True)  # The shop first, then its connection: everybody locks in this order.
-    connection = connection_of(session, shop.id, hook.door, lock=True)
+    connection = connection_of(session, shop.id, delivery.source, lock=True)
     if connection is None or connection.uninstalled_at is not None:
         return
     connection.uninstalled_at, connection.due_at = services.now(), None
     shop.paused = True
-    event = PrivacyEvent(UNINSTALL, store=hook.door)
-    answer_privacy(services, session, shop, event, event_id=hook.event_id, received_at=hook.received_at)
-    note(session, shop_id=shop.id, at=services.now(), person_id=None, who=hook.door, what="store_uninstalled")
+    event = PrivacyEvent(UNINSTALL, store=delivery.source)
+    answer_privacy(services, session, shop, event, event_id=delivery.event_id, received_at=delivery.received_at)
+    note(session, shop_id=shop.id, at=services.now(), person_id=None, who=delivery.source, what="store_uninstalled")

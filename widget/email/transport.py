@@ -20,24 +20,24 @@ KEPT_SECONDS, MOST_OVER_ONE, MOST_IDLE = 20.0, 100, 8
 """A connection is kept so long when nothing is sent, for so many messages, and so many of them."""
 
 
-class Later(Exception):
-    """The carrier cannot take it now, and certainly has not: try again."""
+class TemporaryFailure(Exception):
+    """The provider cannot take it now, and certainly has not: try again."""
 
 
-class Never(Exception):
-    """The carrier refuses it for good."""
+class PermanentFailure(Exception):
+    """The provider refuses it for good."""
 
 
-class Unclear(Exception):
-    """The line broke before the carrier's answer: it may have the message, or not."""
+class UnknownOutcome(Exception):
+    """The line broke before the provider's answer: it may have the message, or not."""
 
 
 class _Stale(Exception):
     """The line was gone before the message: whether it was old decides what that means."""
 
 
-class Carrier(Protocol):
-    """Takes one message to one recipient over. Raises Later, Never or Unclear."""
+class Transport(Protocol):
+    """Takes one message to one recipient over. Raises Later, Never or UnknownOutcome."""
 
     def send(self, message: EmailMessage, recipient: str) -> None: ...
 
@@ -51,7 +51,7 @@ class _Line:
     used_at: float = 0.0
 
 
-class SmtpCarrier:
+class SmtpTransport:
     """Any SMTP server, by ``smtps://`` or ``smtp://user:password@host:port``.
 
     STARTTLS is used when offered; with a password, or with ``?starttls=required``, nothing is sent without it.
@@ -78,8 +78,8 @@ class SmtpCarrier:
         try:
             body, recipient = message.as_bytes(), wire_address(recipient)
             body = self._sign(body) if self._sign is not None else body
-        except ValueError as error:  # Nothing was said to the carrier yet, and nothing will change.
-            raise Never(f"it cannot be put on the wire ({type(error).__name__})") from error
+        except ValueError as error:  # Nothing was said to the provider yet, and nothing will change.
+            raise PermanentFailure(f"it cannot be put on the wire ({type(error).__name__})") from error
         line = self._kept_line()
         if line is not None:
             try:
@@ -90,12 +90,12 @@ class SmtpCarrier:
         try:
             line = _Line(self._connect())
         except (OSError, smtplib.SMTPException) as error:
-            raise Later(f"no connection ({type(error).__name__})") from error
+            raise TemporaryFailure(f"no connection ({type(error).__name__})") from error
         try:
             self._hand_over(line, body, recipient)
         except _Stale as error:
             line.smtp.close()
-            raise Later(f"the line broke before the message ({error})") from error
+            raise TemporaryFailure(f"the line broke before the message ({error})") from error
 
     def close(self) -> None:
         """Hang up what is kept."""
@@ -142,7 +142,7 @@ class SmtpCarrier:
         return connection
 
     def _hand_over(self, line: _Line, body: bytes, recipient: str) -> None:
-        """Raises Later, Never, Unclear; _Stale when the line broke before anything of the message was said."""
+        """Raises Later, Never, UnknownOutcome; _Stale when the line broke before anything of the message was said."""
         try:
             code, text = line.smtp.mail(self._sender)
             if code == 250:
@@ -160,7 +160,7 @@ class SmtpCarrier:
             code, text = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
         except (OSError, smtplib.SMTPException) as error:
             line.smtp.close()
-            raise Unclear(f"the line broke before the answer ({type(error).__name__})") from error
+            raise UnknownOutcome(f"the line broke before the answer ({type(error).__name__})") from error
         line.sent += 1
         self._keep(line)
         _refuse(code, text, good=(250,))
@@ -174,11 +174,11 @@ def _refuse(code: int, text: bytes, *, good: tuple[int, ...]) -> None:
     enhanced = words[0] if words and words[0][:2] in ("4.", "5.") else ""
     said = f"{code} {enhanced}".strip()
     if 400 <= code < 500:
-        raise Later(said)
-    raise Never(said)
+        raise TemporaryFailure(said)
+    raise PermanentFailure(said)
 
 
-class MemoryCarrier:
+class MemoryTransport:
     """Keeps what it is given; for tests and previews."""
 
     def __init__(self) -> None:

@@ -117,8 +117,8 @@ def test_any_origin_may_ask_without_credentials(client: Any) -> None:
         (f"{QUIZ}/results/forged/emails", {"json": {"email": "a@b.example", "consents": {"result": True}, "text_version": "1"}}, 404, "unknown_result"),
         ("/v1/shops/demo/events", {"json": {"events": [{"event": "exploded", "quiz": "leg-day"}]}}, 422, "invalid_fields"),
         ("/v1/shops/demo/events", {"json": {"events": [{"event": "seen", "quiz": "none"}]}}, 404, "unknown_shop"),
-        ("/hooks/demo/orders", {"data": b"{}"}, 401, "bad_signature"),
-        ("/hooks/none/orders", {"data": b"{}"}, 404, "unknown_shop"),
+        ("/webhooks/demo/orders", {"data": b"{}"}, 401, "bad_signature"),
+        ("/webhooks/none/orders", {"data": b"{}"}, 404, "unknown_shop"),
         (QUIZ, {"json": {}}, 405, "method_not_allowed"),
         ("/v1/nothing", {"json": {}}, 404, "not_found"),
     ],
@@ -155,7 +155,7 @@ def test_a_nul_in_an_address_leads_nowhere(client: Any, path: str) -> None:
 def test_an_odd_timestamp_is_a_bad_signature(client: Any, stamp: str) -> None:
     headers = {"webhook-id": "m", "webhook-signature": "v1,x", "webhook-timestamp": stamp}
 
-    assert client.post("/hooks/demo/orders", data=b"{}", headers=headers).status_code == 401
+    assert client.post("/webhooks/demo/orders", data=b"{}", headers=headers).status_code == 401
 
 
 def test_a_body_in_chunks_is_held_to_the_same_limit(client: Any) -> None:

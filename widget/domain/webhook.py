@@ -1,4 +1,4 @@
-"""What comes through a hook's door, before anybody looks into its body."""
+"""What comes through a webhook's door, before anybody looks into its body."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class VerifiedWebhook:
     """A verified body. ``event_id`` is the same for a repeat; ``topic`` says what it is about, where headers do."""
 
     event_id: str

@@ -1,4 +1,4 @@
-"""How the store reaches us: the hook address, and the secrets it signs with."""
+"""How the store reaches us: the webhook address, and the secrets it signs with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.rotate_secret import Rotated, rotate_secret, secret_mark
 from widget.domain.roles import MANAGE
-from widget.storage.hooks import hooks_of
 from widget.storage.shops import BOTH_GOOD_FOR, good_secrets
+from widget.storage.webhook_deliveries import webhook_deliveries_of
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import page, shop_place
 from widget.web.console.settings_page import last_change
 from widget.web.requests import current_services
 
-blueprint = Blueprint("hooks_page", __name__, url_prefix="/shops/<shop>/settings/hooks")
+blueprint = Blueprint("webhooks_page", __name__, url_prefix="/shops/<shop>/settings/webhooks")
 
 
 @blueprint.get("")
@@ -28,14 +28,14 @@ def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
     services, place = current_services(), shop_place(shop)
     rotated, good = place.shop.secrets_rotated_at, good_secrets(place.shop, services.now())
     with services.reads() as session:
-        newest = next(iter(hooks_of(session, place.shop.id, limit=1)), None)
+        newest = next(iter(webhook_deliveries_of(session, place.shop.id, limit=1)), None)
     return page(
-        "console/settings_hooks.html",
+        "console/settings_webhooks.html",
         place,
         title="Settings",
         lead="How the store tells us of its orders.",
         page="settings",
-        address=f"{services.settings.public_url}/hooks/{shop}/orders",
+        address=f"{services.settings.public_url}/webhooks/{shop}/orders",
         fresh=fresh,
         wrong=wrong,
         many=len(good),

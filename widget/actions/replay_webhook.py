@@ -1,0 +1,38 @@
+"""Let a failed delivery be tried again, because a person said so."""
+
+from __future__ import annotations
+
+from widget.actions.errors import ActionError
+from widget.nudges import WEBHOOKS, nudge
+from widget.services import Services
+from widget.storage.audit import note
+from widget.storage.people import Person
+from widget.storage.webhook_deliveries import DONE, FAILED, WAITING, WebhookDelivery
+
+
+class NoReplay(ActionError):
+    code = "no_replay"
+
+
+def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: Person) -> bool:
+    """Put a failed delivery back to waiting; False when it waits already. Raises NoReplay."""
+    with services.sessions.begin() as session:
+        delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
+        if delivery is None or delivery.shop_id != shop_id:
+            raise NoReplay("there is no such delivery")
+        if delivery.state == WAITING:
+            return False
+        if delivery.state == DONE or not delivery.body:
+            raise NoReplay("this delivery was worked through meanwhile: there is nothing to repeat")
+        assert delivery.state == FAILED
+        delivery.state, delivery.error, delivery.done_at, delivery.attempts, delivery.retry_at = (
+            WAITING,
+            "",
+            None,
+            0,
+            None,
+        )
+        nudge(session, WEBHOOKS)
+        about, at = f"delivery {delivery_id}", services.now()
+        note(session, shop_id=shop_id, at=at, person_id=by.id, who=by.told, what="webhook_replayed", about=about)
+        return True

@@ -106,7 +106,7 @@ class Refusing(MemoryTransport):
 
 
 def with_transport(services: Services, provider: Any) -> Services:
-    object.__setattr__(services, "provider", provider)
+    object.__setattr__(services, "transport", provider)
     return services
 
 

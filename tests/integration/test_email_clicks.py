@@ -324,7 +324,7 @@ def test_sample_traffic_clicks_believably(make_services: Callable[..., Services]
     found = clicked(services)
     with services.reads() as session:
         sent = session.execute(
-            select(text("email"), text("count(*)")).select_from(text("emails")).group_by(text("email"))
+            select(text("template"), text("count(*)")).select_from(text("emails")).group_by(text("template"))
         )
         shares = {email: found.get(email, 0) / number for email, number in sent}
 

@@ -57,7 +57,7 @@ def test_a_row_holds_no_address_in_the_clear_and_nothing_once_it_is_sent(queued:
     ],
 )
 def test_what_the_provider_says_stands_in_the_row(queued: Services, error: Exception, state: str, reason: str) -> None:
-    object.__setattr__(queued, "provider", Failing(error))
+    object.__setattr__(queued, "transport", Failing(error))
     send_outbox(queued)
 
     assert (message(queued).state, message(queued).reason) == (state, reason)
@@ -65,7 +65,7 @@ def test_what_the_provider_says_stands_in_the_row(queued: Services, error: Excep
 
 def test_a_provider_that_is_away_is_asked_again_later_and_given_up_in_the_end(queued: Services) -> None:
     provider = Failing(TemporaryFailure("421"))
-    object.__setattr__(queued, "provider", provider)
+    object.__setattr__(queued, "transport", provider)
     for _ in range(MAX_ATTEMPTS + 3):
         send_outbox(queued)
         send_outbox(queued)  # Not at once: its time has not come.
@@ -80,16 +80,16 @@ def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queue
         raise SystemExit
 
     provider = MemoryTransport()
-    object.__setattr__(queued, "provider", provider)
+    object.__setattr__(queued, "transport", provider)
     provider.send = die  # type: ignore[method-assign]
     with pytest.raises(SystemExit):
         send_message(queued, message(queued).id)
-    object.__setattr__(queued, "provider", MemoryTransport())
+    object.__setattr__(queued, "transport", MemoryTransport())
     queued.clock.move_to(queued.now() + GIVEN_UP_AFTER + timedelta(minutes=1))
     send_outbox(queued)
 
     assert message(queued).state == "delivery_unknown"
-    assert queued.provider.sent == []  # type: ignore[attr-defined]
+    assert queued.transport.sent == []  # type: ignore[attr-defined]
 
 
 def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..., Services]) -> None:
@@ -108,7 +108,7 @@ def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: S
     from widget.storage.contacts import Contact
 
     provider = Failing(RuntimeError("a request waited for a mail server"))
-    object.__setattr__(services, "provider", provider)
+    object.__setattr__(services, "transport", provider)
     client = client_in(services)
     ask(services)
     with services.reads() as session:

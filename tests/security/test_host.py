@@ -33,10 +33,10 @@ def counted(text: str, name: str, **labels: str) -> float:
 
 
 def test_every_request_is_counted_whoever_answers_it(production: Production) -> None:
-    before = counted(metrics(production, 0), "recovery_requests_total", source="api", status="200")
+    before = counted(metrics(production, 0), "recovery_requests_total", blueprint="api", status="200")
     for _ in range(25):
         production.get(QUIZ, base=production.direct)
-    after = counted(metrics(production, 0), "recovery_requests_total", source="api", status="200")
+    after = counted(metrics(production, 0), "recovery_requests_total", blueprint="api", status="200")
 
     assert after - before == 25
 
@@ -44,14 +44,14 @@ def test_every_request_is_counted_whoever_answers_it(production: Production) -> 
 def test_starting_another_process_takes_no_ones_metrics_away(production: Production) -> None:
     """A second beat beside the first, in the same data folder, with a free port of its own."""
     production.get(QUIZ, base=production.direct)
-    before = counted(metrics(production, 0), "recovery_requests_total", source="api")
+    before = counted(metrics(production, 0), "recovery_requests_total", blueprint="api")
     log = (production.folder / "second-beat.log").open("wb")
     second = subprocess.Popen(
         [sys.executable, "-m", "widget", "beat"], cwd=ROOT, env=production.environment, stdout=log, stderr=log
     )
     try:
         production.until(lambda: b"metrics on" in (production.folder / "second-beat.log").read_bytes())
-        assert counted(metrics(production, 0), "recovery_requests_total", source="api") >= before > 0
+        assert counted(metrics(production, 0), "recovery_requests_total", blueprint="api") >= before > 0
     finally:
         second.send_signal(signal.SIGTERM)
         second.wait(timeout=20)

@@ -279,7 +279,7 @@ class _Loading:
         """Most follow a link on the day the email came, some on the next."""
         found: Counter[TallyKey] = Counter()
         for row in emails:
-            drawn = zlib.crc32(f"{row['trigger_id']} {row['email']}".encode()) % 1000
+            drawn = zlib.crc32(f"{row['trigger_id']} {row['template']}".encode()) % 1000
             day = (row["sent_at"] + timedelta(days=drawn % 4 // 3)).date()
             if row["state"] != "bounced" and drawn < 10 * CLICKED.get(row["template"], 0) and day <= self.now.date():
                 where = (row["shop_id"], row["quiz"], EMAIL_CLICKED, day, row["version"], row["locale"])

@@ -212,7 +212,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_feeds_due_at", ["due_at"], unique=False)
 
     op.create_table(
-        "webhooks",
+        "webhook_deliveries",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),

@@ -15,12 +15,12 @@ from sqlalchemy import Engine as Database
 from widget.cache.local import LocalCache
 from widget.cache.shared import NUDGES, REVISIONS, SharedCache
 from widget.clock import Clock
+from widget.crypto import Crypto
 from widget.email.dkim import DkimSigner
 from widget.email.transport import SmtpTransport, Transport
 from widget.live import LiveQuizzes, Served
 from widget.nudges import publish_nudges
 from widget.recorder import Recorder
-from widget.seals import Seals
 from widget.settings import Settings, SettingsError
 from widget.storage.database import Sessions, open_database, open_sessions
 
@@ -65,7 +65,7 @@ class Services:
     """By shop, source and second: (the shop's id, what its deliveries are signed with)."""
     live: LiveQuizzes
     recorder: Recorder
-    seals: Seals
+    crypto: Crypto
     transport: Transport
     clock: Clock
 
@@ -126,7 +126,7 @@ def build_services(settings: Settings, *, transport: Transport | None = None, li
         webhook_secrets=LocalCache(size=256, seconds=2.0),
         live=live,
         recorder=Recorder(sessions),
-        seals=Seals(settings.secret_keys, settings.suppression_key),
+        crypto=Crypto(settings.secret_keys, settings.suppression_key),
         transport=transport or SmtpTransport(settings.smtp_url, settings.mail_from, signer_of(settings)),
         clock=Clock(settings.home / "clock.json" if settings.local else None),
     )

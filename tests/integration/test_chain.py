@@ -26,9 +26,9 @@ from widget.actions.rescue_emails import rescue_emails
 from widget.actions.send_again import NotAgain, send_again
 from widget.actions.send_email import send_due_emails, send_email
 from widget.actions.submit_answers import record_response, submit_answers
+from widget.crypto import WEBHOOK_SECRET
 from widget.domain.webhook import BadSignature
 from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
-from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.emails import Email, claim_due
@@ -68,7 +68,7 @@ def webhook(
     with services.reads() as session:
         shop = shop_by_slug(session, "demo")
         assert shop is not None
-        secret = services.seals.unseal(shop.sealed_secrets[0], WEBHOOK_SECRET)
+        secret = services.crypto.decrypt(shop.encrypted_secrets[0], WEBHOOK_SECRET)
     headers = {
         "webhook-id": event_id,
         "webhook-timestamp": str(stamp),
@@ -186,7 +186,7 @@ def test_consent_is_asked_again_at_send_time(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     contact = rows(services, Contact)[0]
-    unsubscribe(services, "u", services.seals.token("u", contact.id))
+    unsubscribe(services, "u", services.crypto.token("u", contact.id))
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -397,7 +397,7 @@ def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(ser
     assert [client_of(services).get(link).location for link in links] == [f"http://quiz.localhost/demo/r/{code}"]
     assert not any("calves" in body.lower() for body in bodies)  # The first mail holds a link, no answers.
 
-    confirm_consent(services, "c", services.seals.token("c", contact.id))
+    confirm_consent(services, "c", services.crypto.token("c", contact.id))
     states = {row.kind: row.state for row in rows(services, Consent)}
     assert states == {"result": "granted", "marketing": "granted", "health_data": "granted"}
 
@@ -405,7 +405,7 @@ def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(ser
 def test_choices_can_be_taken_back(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
-    token = services.seals.token("p", rows(services, Contact)[0].id)
+    token = services.crypto.token("p", rows(services, Contact)[0].id)
 
     assert choose(services, "p", token, {"marketing"}).consents["marketing"] == "granted"
     assert choose(services, "p", token, set()).consents["marketing"] == "withdrawn"
@@ -415,7 +415,7 @@ def test_erasure_leaves_the_address_in_no_table(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     contact = rows(services, Contact)[0]
-    erase(services, "p", services.seals.token("p", contact.id))
+    erase(services, "p", services.crypto.token("p", contact.id))
 
     with services.reads() as session:
         for table in inspect(services.database).get_table_names():

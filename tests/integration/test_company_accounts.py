@@ -21,7 +21,7 @@ from tests.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running_provi
 from widget.actions.add_person import add_person
 from widget.actions.disable_person import disable_person
 from widget.app import create_wsgi
-from widget.seals import TOTP
+from widget.crypto import TOTP
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.people import SignIn, person_by_email
@@ -268,7 +268,7 @@ def test_codes_of_ours_are_not_asked_for_on_top(services: Services, provider: Fa
     with services.sessions.begin() as session:
         owner = person_by_email(session, "owner@team.example")
         assert owner
-        owner.sealed_totp = services.seals.seal("JBSWY3DPEHPK3PXP", TOTP)
+        owner.encrypted_totp = services.crypto.encrypt("JBSWY3DPEHPK3PXP", TOTP)
 
     assert come_back(client_of(services), provider).location == "/console/"
 

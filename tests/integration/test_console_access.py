@@ -23,9 +23,9 @@ from widget.actions.choose_password import use_codes
 from widget.actions.disable_person import disable_person
 from widget.actions.sign_in import IDLE, LONGEST
 from widget.app import create_app
+from widget.crypto import TOTP_OFFER
 from widget.domain.roles import LEAST, ROLES, may
 from widget.passwords import new_totp_secret
-from widget.seals import TOTP_OFFER
 from widget.services import Services
 from widget.storage.audit import AuditEntry, note
 from widget.storage.people import Person, SignInLink, person_by_email
@@ -237,8 +237,8 @@ def test_a_one_time_code_is_good_once(sqlite_services: Services) -> None:
         made = TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(int(sqlite_services.now().timestamp()))
         return made.decode()
 
-    sealed = sqlite_services.seals.seal(secret, f"{TOTP_OFFER} {owner.id}")
-    use_codes(sqlite_services, person_id=owner.id, sealed=sealed, code=code(), password=PASSWORD)
+    encrypted = sqlite_services.crypto.encrypt(secret, f"{TOTP_OFFER} {owner.id}")
+    use_codes(sqlite_services, person_id=owner.id, encrypted=encrypted, code=code(), password=PASSWORD)
     sqlite_services.clock.move_to(sqlite_services.now() + timedelta(minutes=2))
     asked = sign_in(client_of(sqlite_services))
     given = code()

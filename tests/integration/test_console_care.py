@@ -32,8 +32,8 @@ from widget.content.schemas import (
     TipSchema,
     TriageSchema,
 )
+from widget.crypto import TOTP
 from widget.passwords import new_totp_secret
-from widget.seals import TOTP
 from widget.services import Services
 from widget.storage.drafts import PlannedPublish
 from widget.storage.people import Person
@@ -226,7 +226,7 @@ def test_a_one_time_link_does_not_get_round_one_time_codes(services: Services) -
     secret = new_totp_secret()
     with services.sessions.begin() as session:
         row = session.get_one(Person, someone.id)
-        row.sealed_totp, row.verified_at = services.seals.seal(secret, TOTP), services.now()
+        row.encrypted_totp, row.verified_at = services.crypto.encrypt(secret, TOTP), services.now()
         fresh, other = (make_link(services, session, row, _demo(session), mailed=True) for _ in range(2))
     with pytest.raises(WrongCode):
         come_in(services, token=fresh, name="Kim", password=PASSWORD + "!")

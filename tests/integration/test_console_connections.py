@@ -39,7 +39,7 @@ def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> Non
     (row,) = rows(services, Connection)
     assert row.due_at is not None
     assert row.due_at <= services.now()
-    assert SHOPIFY_SECRET not in json.dumps(row.sealed_secrets)
+    assert SHOPIFY_SECRET not in json.dumps(row.encrypted_secrets)
 
     post(client, f"{HERE}/shopify", do="disconnect")
     assert rows(services, Connection) == []
@@ -108,7 +108,7 @@ def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(services: Service
     purge_expired(services)
 
     assert client_in(services).get(f"{PRIVACY}/{receipt.id}.json").status_code == 404
-    assert [(each.sealed_copy, each.found["orders"]) for each in rows(services, PrivacyRequest)] == [("", 1)]
+    assert [(each.encrypted_copy, each.found["orders"]) for each in rows(services, PrivacyRequest)] == [("", 1)]
 
 
 def test_emails_played_forward_follow_what_is_asked(sqlite_services: Services) -> None:

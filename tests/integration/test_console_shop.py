@@ -28,10 +28,10 @@ from widget.actions.request_email import request_email
 from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
 from widget.actions.submit_answers import submit_answers
+from widget.crypto import WEBHOOK_SECRET
 from widget.domain.roles import OWNER
 from widget.domain.webhook import BadSignature
 from widget.email.transport import MemoryTransport, TemporaryFailure
-from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import stored_product
@@ -251,7 +251,7 @@ def rotated(services: Services, client: Any) -> str:
 
 def test_after_a_rotation_both_secrets_are_good_for_a_day(services: Services) -> None:
     client = client_in(services)
-    first = services.seals.unseal(shop(services).sealed_secrets[0], WEBHOOK_SECRET)
+    first = services.crypto.decrypt(shop(services).encrypted_secrets[0], WEBHOOK_SECRET)
     second = rotated(services, client)
     services.clock.move_to(services.now() + timedelta(hours=23))
     assert signed_with(services, first)

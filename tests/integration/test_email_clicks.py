@@ -147,7 +147,7 @@ def test_twice_within_minutes_is_one_click_and_others_count(sqlite_services: Ser
     assert clicked(sqlite_services)["how-to-use"] == 3
 
 
-def test_of_who_clicked_nothing_is_kept_but_a_blurred_mark(sqlite_services: Services) -> None:
+def test_of_who_clicked_only_a_fingerprint_is_kept(sqlite_services: Services) -> None:
     path = link_path(sqlite_services)
     client_of(sqlite_services).get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
     sqlite_services.recorder.flush()
@@ -164,7 +164,7 @@ def test_of_who_clicked_nothing_is_kept_but_a_blurred_mark(sqlite_services: Serv
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 60, "%00", "..", "é" * 9, "A" * 9000])
-def test_forged_links_lead_nowhere(client: Any, token: str) -> None:
+def test_invalid_links_lead_nowhere(client: Any, token: str) -> None:
     assert client.get(f"/l/{token}").status_code == 404
 
 
@@ -172,7 +172,12 @@ def test_no_other_code_of_ours_opens_this_door(sqlite_services: Services) -> Non
     services, client = sqlite_services, client_of(sqlite_services)
     _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     mine = link_path(services).removeprefix("/l/")
-    for code in (json.loads(known.body)["code"], services.seals.token("u", 1), services.seals.token("f", 1), mine[:-1]):
+    for code in (
+        json.loads(known.body)["code"],
+        services.crypto.token("u", 1),
+        services.crypto.token("f", 1),
+        mine[:-1],
+    ):
         assert client.get(f"/l/{code}").status_code == 404
     for path in (f"/demo/r/{mine}", f"/u/{mine}", f"/f/{mine}", f"/p/{mine}"):
         assert client.get(path).status_code == 404
@@ -295,7 +300,7 @@ def test_the_card_tells_sent_clicked_and_unsubscribed_by_email(services: Service
     go_to(services, "how-to-use")
     send_due_emails(services)
     client_of(services).get(link_path(services))
-    unsubscribe(services, "u", services.seals.token("u", emails(services)["how-to-use"].contact_id))
+    unsubscribe(services, "u", services.crypto.token("u", emails(services)["how-to-use"].contact_id))
     services.recorder.flush()
     owner = signed_in(services)
     page = owner.get(PAGE).text

@@ -298,7 +298,7 @@ def test_a_worker_fetches_what_is_due_and_no_sooner_again(
     assert due(services) == 1
     assert feed(services).outcome == UNCHANGED
     assert len(store.asked) == 2
-    assert "hush" not in row.sealed_address
+    assert "hush" not in row.encrypted_address
     assert "hush" not in repr(log_lines)
     assert entries(services) == [("feed_changed", "The owner"), ("feed_imported", "The owner")]
 
@@ -356,7 +356,7 @@ def test_a_run_does_not_count_when_the_address_was_changed_meanwhile(services: S
     due(services)
 
     assert fed(services) == {}
-    assert (feed(services).outcome, feed(services).sealed_address, feed(services).due_at) == ("", "", None)
+    assert (feed(services).outcome, feed(services).encrypted_address, feed(services).due_at) == ("", "", None)
 
 
 @pytest.mark.parametrize("says", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")])

@@ -13,8 +13,8 @@ from tests.deliveries import connected, shopify, shopify_order
 from tests.integration.test_chain import rows
 from widget.actions.process_webhooks import process_webhooks
 from widget.actions.send_email import send_due_emails
+from widget.crypto import CONFIRM, PREFERENCES
 from widget.email.transport import MemoryTransport
-from widget.seals import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.emails import Email
@@ -72,7 +72,7 @@ def test_a_promise_of_then_holds_when_the_pack_allows_more_now(services: Service
     body = {"email": "buyer@shop.example", "consents": {"result": True, "marketing": True}, "text_version": "1"}
     assert client.post(f"/v1/shops/demo/quizzes/leg-day/results/{code}/emails", json=body).status_code == 202
     contact = rows(services, Contact)[0].id
-    client.post(f"/c/{services.seals.token(CONFIRM, contact)}")
+    client.post(f"/c/{services.crypto.token(CONFIRM, contact)}")
     with_cap(services, 9)
     bought(services)
 
@@ -96,8 +96,8 @@ def test_every_text_that_promises_a_number_takes_it_from_the_pack(sqlite_service
             session.get_one(Contact, contact).locale = locale
         pages = [
             client.get(f"/demo/r/{made['code']}?locale={locale}").text,
-            client.get(f"/c/{services.seals.token(CONFIRM, contact)}").text,
-            client.get(f"/p/{services.seals.token(PREFERENCES, contact)}").text,
+            client.get(f"/c/{services.crypto.token(CONFIRM, contact)}").text,
+            client.get(f"/p/{services.crypto.token(PREFERENCES, contact)}").text,
         ]
         for page in pages:
             assert re.search(r"\b7\b[^<]{0,20}30", page), (locale, page[:200])

@@ -131,7 +131,7 @@ def test_bad_input_gets_its_clear_problem(client: Any, path: str, sent: dict, st
 
 
 @pytest.mark.parametrize("code", ["x", "A" * 60, "%00", "..", "é" * 9, "A" * 5000])
-def test_forged_codes_and_tokens_lead_nowhere(client: Any, code: str) -> None:
+def test_invalid_codes_and_tokens_lead_nowhere(client: Any, code: str) -> None:
     for path in (
         f"{QUIZ}/results/{code}",
         f"/demo/r/{code}",
@@ -284,7 +284,7 @@ def test_the_unsubscribe_link_takes_any_post_and_no_get(sqlite_services: Service
         contact = contact_for(
             session, shop_id=1, address_hash="h", email="a@shop.example", locale="", at=sqlite_services.now()
         )
-    client, path = client_of(sqlite_services), f"/u/{sqlite_services.seals.token('u', contact.id)}"
+    client, path = client_of(sqlite_services), f"/u/{sqlite_services.crypto.token('u', contact.id)}"
 
     def withdrawn() -> int:
         with sqlite_services.reads() as session:

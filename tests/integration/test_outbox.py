@@ -104,7 +104,7 @@ def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..
 def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: Services) -> None:
     """Every route that leads to an email is asked for while the mail server would raise."""
     from tests.integration.test_promises import ask
-    from widget.seals import PREFERENCES
+    from widget.crypto import PREFERENCES
     from widget.storage.contacts import Contact
 
     provider = Failing(RuntimeError("a request waited for a mail server"))
@@ -116,7 +116,7 @@ def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: S
     post(client, "/console/shops/demo/people", email=EDA, name="", role="viewer")
     post(client, "/console/shops/demo/people/2/link")
     post(client, "/console/shops/demo/quizzes/leg-day/emails/how-to-use/preview", outcome="products", sku="ROLL-75")
-    client.post(f"/p/{services.seals.token(PREFERENCES, contact)}", data={"do": "export"})
+    client.post(f"/p/{services.crypto.token(PREFERENCES, contact)}", data={"do": "export"})
 
     assert provider.tries == 0
     with services.reads() as session:

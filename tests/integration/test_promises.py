@@ -50,7 +50,7 @@ def with_rule(when: str) -> dict[str, str]:
 def test_erased_stays_erased(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
-    erase(services, "p", services.seals.token("p", rows(services, Contact)[0].id))
+    erase(services, "p", services.crypto.token("p", rows(services, Contact)[0].id))
     webhook(services, "order.delivered", days=1)
     webhook(services, order="later")
     process_webhooks(services)
@@ -110,7 +110,7 @@ def test_one_odd_order_holds_up_no_other(services: Services) -> None:
 def test_saving_no_on_the_preference_page_counts_against_the_order(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
-    choose(services, "p", services.seals.token("p", rows(services, Contact)[0].id), set())
+    choose(services, "p", services.crypto.token("p", rows(services, Contact)[0].id), set())
     go_to(services, "how-to-use")
     send_due_emails(services)
 
@@ -146,7 +146,7 @@ def test_todays_safety_counts_for_answers_of_yesterday(services: Services) -> No
 def test_a_waiting_email_written_from_answers_obeys_a_new_rule(services: Services) -> None:
     token = visit(services)
     ask(services, health_data=True, marketing=True)
-    confirm_consent(services, "c", services.seals.token("c", rows(services, Contact)[0].id))
+    confirm_consent(services, "c", services.crypto.token("c", rows(services, Contact)[0].id))
     webhook(services, attributes={"recovery_quiz": token})
     process_webhooks(services)
     assert emails(services)["how-to-use"].result_code
@@ -207,7 +207,7 @@ def test_a_sent_result_email_keeps_no_answers_and_can_be_asked_for_again(service
 
 def test_only_what_was_ticked_is_confirmed(services: Services) -> None:
     ask(services, health_data=True, marketing=True)
-    token = services.seals.token("c", rows(services, Contact)[0].id)
+    token = services.crypto.token("c", rows(services, Contact)[0].id)
     web = client_of(services)
 
     assert "checked" not in web.get(f"/c/{token}").get_data(as_text=True)
@@ -215,7 +215,7 @@ def test_only_what_was_ticked_is_confirmed(services: Services) -> None:
     states = {row.kind: row.state for row in rows(services, Consent)}
     assert states == {"result": "granted", "marketing": "granted", "health_data": "pending"}
     assert (
-        web.post(f"/p/{services.seals.token('p', rows(services, Contact)[0].id)}", data={"do": "x"}).status_code == 422
+        web.post(f"/p/{services.crypto.token('p', rows(services, Contact)[0].id)}", data={"do": "x"}).status_code == 422
     )
 
 
@@ -258,7 +258,7 @@ def test_an_escaped_address_in_a_failed_webhook_is_erased_with_the_rest(services
     webhook(services)
     webhook(services, body=b'{"email": "runner\\u0040shop.example"}')
     process_webhooks(services)
-    erase(services, "p", services.seals.token("p", rows(services, Contact)[0].id))
+    erase(services, "p", services.crypto.token("p", rows(services, Contact)[0].id))
 
     assert [row.body for row in rows(services, WebhookDelivery)] == [b"", b""]
 
@@ -274,9 +274,9 @@ def test_links_of_someone_erased_lead_nowhere(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     contact = rows(services, Contact)[0].id
-    erase(services, "p", services.seals.token("p", contact))
+    erase(services, "p", services.crypto.token("p", contact))
     web = client_of(services)
 
-    assert web.get(f"/p/{services.seals.token('p', contact)}").status_code == 404
-    assert web.post(f"/p/{services.seals.token('p', contact)}", data={"do": "choose"}).status_code == 404
-    assert web.post(f"/u/{services.seals.token('u', contact)}").status_code == 200
+    assert web.get(f"/p/{services.crypto.token('p', contact)}").status_code == 404
+    assert web.post(f"/p/{services.crypto.token('p', contact)}", data={"do": "choose"}).status_code == 404
+    assert web.post(f"/u/{services.crypto.token('u', contact)}").status_code == 200

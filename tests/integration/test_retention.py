@@ -21,7 +21,7 @@ from widget.actions.process_webhooks import process_webhooks
 from widget.actions.purge_expired import RETENTION, purge_expired
 from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
-from widget.seals import CONFIRM, PREFERENCES
+from widget.crypto import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Contact, Suppression
 from widget.storage.emails import Email
@@ -65,7 +65,7 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
         contact = session.scalars(select(Contact).where(Contact.email == EMAIL)).one()
     assert by is not None
     assert gone is not None
-    confirm_consent(services, CONFIRM, services.seals.token(CONFIRM, contact.id))
+    confirm_consent(services, CONFIRM, services.crypto.token(CONFIRM, contact.id))
     invite_person(services, shop="demo", email="never@team.example", role="viewer", name="", by=by)
     change_member(services, shop="demo", person_id=gone.id, role=None, by=by)
     send_due_emails(services)
@@ -133,7 +133,7 @@ def test_an_erased_address_is_in_no_file_of_sqlite(sqlite_services: Services) ->
     assert in_files(services, EMAIL)
     with services.reads() as session:
         contact = session.scalars(select(Contact)).one()
-    erase(services, PREFERENCES, services.seals.token(PREFERENCES, contact.id))
+    erase(services, PREFERENCES, services.crypto.token(PREFERENCES, contact.id))
 
     assert in_files(services, EMAIL) == []
 
@@ -147,7 +147,7 @@ def asked(services: Services) -> str:
     ask(services, marketing=True)
     send_due_emails(services)
     with services.reads() as session:
-        return f"/p/{services.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())}"
+        return f"/p/{services.crypto.token(PREFERENCES, session.scalars(select(Contact.id)).one())}"
 
 
 def test_deleting_asks_once_more_and_can_be_left(services: Services, asked: str) -> None:
@@ -176,7 +176,7 @@ def test_after_a_deletion_a_new_request_is_answered(services: Services, asked: s
         assert [row.reason for row in session.scalars(select(Suppression))] == ["erased"]
 
     assert {recipient for recipient, _ in services.transport.sent} == {EMAIL}  # What was asked for, and to confirm it.
-    confirm_consent(services, CONFIRM, services.seals.token(CONFIRM, contact.id))
+    confirm_consent(services, CONFIRM, services.crypto.token(CONFIRM, contact.id))
     assert count(services, Suppression) == 0
 
 
@@ -195,7 +195,7 @@ def test_a_link_in_an_old_email_never_opens_another_persons_page(services: Servi
     """The number of a contact that was purged is given out no second time."""
     ask(services)
     with services.reads() as session:
-        old = services.seals.token(PREFERENCES, session.scalars(select(Contact.id)).one())
+        old = services.crypto.token(PREFERENCES, session.scalars(select(Contact.id)).one())
     send_due_emails(services)
     for _ in range(3):
         services.clock.move_to(services.now() + timedelta(days=31))

@@ -31,9 +31,9 @@ from widget.actions.connect_store import BadConnection, connect_store
 from widget.actions.process_webhooks import process_webhooks
 from widget.actions.receive_webhook import receive_webhook
 from widget.actions.send_email import send_due_emails
+from widget.crypto import DATA_COPY
 from widget.domain.webhook import BadSignature
 from widget.email.transport import MemoryTransport
-from widget.seals import DATA_COPY
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression, contact_for
 from widget.storage.emails import Email
@@ -406,16 +406,16 @@ def test_the_sample_with_an_address_only_is_understood(services: Services) -> No
     assert rows(services, PrivacyRequest)[0].found["contacts"] == 1
 
 
-def test_a_request_to_see_leaves_a_sealed_copy_for_the_shop(services: Services) -> None:
+def test_a_request_to_see_leaves_an_encrypted_copy_for_the_shop(services: Services) -> None:
     known_person(services)
     request = {"customer": {"id": 7115310627314723954}, "orders_requested": [ORDER], "data_request": {"id": 9999}}
     shopify(services, "customers/data_request", request, event="d1")
     shopify(services, "customers/data_request", request, event="d1")
     process_webhooks(services)
     (receipt,) = rows(services, PrivacyRequest)
-    copy = json.loads(services.seals.unseal(receipt.sealed_copy, DATA_COPY))
+    copy = json.loads(services.crypto.decrypt(receipt.encrypted_copy, DATA_COPY))
 
-    assert BUYER not in receipt.sealed_copy
+    assert BUYER not in receipt.encrypted_copy
     assert copy["contacts"][0]["email"] == BUYER
     assert copy["orders"][0]["id"] == str(ORDER)
     assert copy["consents"][0]["state"] == "granted"
@@ -526,7 +526,7 @@ def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_
     process_webhooks(services)
     with services.sessions.begin() as session:
         for email in session.scalars(select(Email)):
-            email.attempts, email.result_code = 1, "sealed"
+            email.attempts, email.result_code = 1, "encrypted"
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later))
     process_webhooks(services)
@@ -555,7 +555,7 @@ def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Ser
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
     settle_requests(services)
 
-    assert {each.sealed_copy for each in rows(services, PrivacyRequest)} == {""}
+    assert {each.encrypted_copy for each in rows(services, PrivacyRequest)} == {""}
 
 
 def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Services) -> None:
@@ -624,7 +624,7 @@ def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(servi
     order = only_order(services)
 
     assert (order.customer_id, order.lines, order.number, order.contact_id) == ("", [], "", None)
-    assert {each.sealed_copy for each in rows(services, PrivacyRequest)} == {""}
+    assert {each.encrypted_copy for each in rows(services, PrivacyRequest)} == {""}
 
 
 def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(services: Services) -> None:
@@ -639,7 +639,7 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
         right = contact_for(
             session,
             shop_id=1,
-            address_hash=services.seals.address_hash("demo", BUYER),
+            address_hash=services.crypto.address_hash("demo", BUYER),
             email=BUYER,
             locale="",
             at=services.now(),

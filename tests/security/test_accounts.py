@@ -165,7 +165,7 @@ def with_codes(services: Services, email: str = "owner@demo.example") -> str:
     who = person(services, email)
     offer, address = offer_codes(services, person=who)
     secret = address.partition("secret=")[2].partition("&")[0]
-    use_codes(services, person_id=who.id, sealed=offer, code=code_for(services, secret), password=PASSWORD)
+    use_codes(services, person_id=who.id, encrypted=offer, code=code_for(services, secret), password=PASSWORD)
     return secret
 
 
@@ -176,10 +176,10 @@ def test_a_second_factor_is_turned_on_by_password_and_replaced_by_the_old_code(s
     offer, address = offer_codes(services, person=who)
     secret = address.partition("secret=")[2].partition("&")[0]
     with pytest.raises(WrongPassword):
-        use_codes(services, person_id=who.id, sealed=offer, code=code_for(services, secret), password="wrong")
+        use_codes(services, person_id=who.id, encrypted=offer, code=code_for(services, secret), password="wrong")
     with_codes(services)
     with pytest.raises(WrongCode):
-        use_codes(services, person_id=who.id, sealed=offer, code=code_for(services, secret), password=PASSWORD)
+        use_codes(services, person_id=who.id, encrypted=offer, code=code_for(services, secret), password=PASSWORD)
     with pytest.raises(WrongCode):
         stop_codes(services, person_id=who.id, password=PASSWORD, code="000000")
 
@@ -194,7 +194,7 @@ def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_servic
             use_codes(
                 services,
                 person_id=who.id,
-                sealed=services.seals.seal(secret, purpose),
+                encrypted=services.crypto.encrypt(secret, purpose),
                 code=code_for(services, secret),
                 password=PASSWORD,
             )
@@ -213,7 +213,7 @@ def test_a_change_of_how_one_proves_who_one_is_ends_all_other_sessions(sqlite_se
     else:
         offer, address = offer_codes(services, person=who)
         code = code_for(services, address.partition("secret=")[2].partition("&")[0])
-        use_codes(services, person_id=who.id, sealed=offer, code=code, password=PASSWORD, keep=kept.sign_in.id)
+        use_codes(services, person_id=who.id, encrypted=offer, code=code, password=PASSWORD, keep=kept.sign_in.id)
 
     assert visitor_of(services, here) is not None
     assert visitor_of(services, there) is None
@@ -385,7 +385,7 @@ def test_changing_the_address_of_a_store_drops_its_key(services: Services) -> No
         shop = session.scalars(select(Shop).where(Shop.slug == "demo")).one()
         row = connections_of(session, shop.id)["shopify"]
 
-    assert (row.address, row.sealed_key, row.due_at) == ("https://evil.example", "", None)
+    assert (row.address, row.encrypted_key, row.due_at) == ("https://evil.example", "", None)
 
 
 def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(services: Services) -> None:
@@ -433,4 +433,4 @@ def test_a_second_factor_of_a_hijacker_does_not_lock_the_owner_out(two_shops: Se
     )
 
     assert come_in(client_of(services), mailed_link(services)).status_code == 303
-    assert person(services, VICTIM).sealed_totp == ""
+    assert person(services, VICTIM).encrypted_totp == ""

@@ -256,7 +256,7 @@ def test_an_uninstall_pauses_at_once_keeps_the_key_for_two_days_and_can_be_undon
     shopify(services, "app/uninstalled", BODIES["app/uninstalled"])
     process_webhooks(services)
     assert shop_of(services).paused
-    assert rows(services, Connection)[0].sealed_key
+    assert rows(services, Connection)[0].encrypted_key
     post(client, f"{PRIVACY}/{rows(services, PrivacyRequest)[0].id}", do="cancel")
     assert not shop_of(services).paused
     assert rows(services, Connection)[0].uninstalled_at is None
@@ -264,7 +264,7 @@ def test_an_uninstall_pauses_at_once_keeps_the_key_for_two_days_and_can_be_undon
     services.clock.move_to(services.now() + timedelta(days=3))
     shopify(services, "app/uninstalled", {**BODIES["app/uninstalled"], "updated_at": "later"})
     settle_requests(services)
-    assert rows(services, Connection)[0].sealed_key == ""
+    assert rows(services, Connection)[0].encrypted_key == ""
 
 
 def test_another_shops_owner_can_neither_see_nor_cancel(waiting: Services) -> None:

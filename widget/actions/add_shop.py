@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from widget.actions.errors import ActionError
-from widget.seals import WEBHOOK_SECRET
+from widget.crypto import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.shops import Shop, shop_by_slug
 from widget.stores.standard import new_secret
@@ -40,7 +40,7 @@ def _add(services: Services, slug: str, fields: dict[str, Any]) -> Shop:
         shop = Shop(
             slug=slug,
             created_at=services.now(),
-            sealed_secrets=[services.seals.seal(new_secret(), WEBHOOK_SECRET)],
+            encrypted_secrets=[services.crypto.encrypt(new_secret(), WEBHOOK_SECRET)],
             **fields,
         )
         session.add(shop)

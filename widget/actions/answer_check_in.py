@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from widget.actions.errors import UnknownToken
-from widget.seals import CHECK_IN, Forged
+from widget.crypto import CHECK_IN, InvalidToken
 from widget.services import Services
 from widget.storage.emails import Email
 from widget.storage.shops import Shop
@@ -13,7 +13,7 @@ ANSWERS = ("better", "same", "worse")
 
 def check_in_token(services: Services, email_id: int, answer: str) -> str:
     """A link token for one answer to one email: how someone feels stands in no address in clear."""
-    return services.seals.token(CHECK_IN, email_id * len(ANSWERS) + ANSWERS.index(answer))
+    return services.crypto.token(CHECK_IN, email_id * len(ANSWERS) + ANSWERS.index(answer))
 
 
 def check_in_shop(services: Services, token: str) -> tuple[str, str]:
@@ -42,7 +42,7 @@ def answer_check_in(services: Services, token: str) -> tuple[str, str]:
 
 def _opened(services: Services, token: str) -> tuple[int, str]:
     try:
-        email_id, place = divmod(services.seals.open_token(CHECK_IN, token), len(ANSWERS))
-    except Forged as error:
+        email_id, place = divmod(services.crypto.open_token(CHECK_IN, token), len(ANSWERS))
+    except InvalidToken as error:
         raise UnknownToken("this link is not one of ours") from error
     return email_id, ANSWERS[place]

@@ -20,10 +20,10 @@ from sqlalchemy.orm import Session
 from widget.actions.announce_privacy import announce
 from widget.actions.change_consent import erase_contact, forget_orders, redact_webhooks
 from widget.actions.forget_shop import forget_shop
+from widget.crypto import DATA_COPY, PRIVACY_EVENT
 from widget.domain.gatekeeper import ERASED, ERASURE_PENDING
 from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
 from widget.email.message import BadAddress, checked_address
-from widget.seals import DATA_COPY, PRIVACY_EVENT
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
@@ -74,7 +74,7 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
     consents = _consents(session, theirs)
     row.found = {"contacts": len(contacts), "orders": len(orders), "emails": len(emails), "consents": len(consents)}
     if event.kind == DATA_REQUEST:
-        row.sealed_copy = services.seals.seal(
+        row.encrypted_copy = services.crypto.encrypt(
             json.dumps(_copy(contacts, orders, emails, consents), ensure_ascii=False), DATA_COPY
         )
         row.copy_until, row.contact_ids = services.now() + COPY_FOR, sorted(theirs)
@@ -88,7 +88,7 @@ def drop_key(session: Session, shop: Shop, platform: str) -> None:
     """The store stays uninstalled: its API key is of no use any more."""
     connection = connection_of(session, shop.id, platform, lock=True)
     if connection is not None and connection.uninstalled_at is not None:
-        connection.sealed_key = ""
+        connection.encrypted_key = ""
 
 
 def _receipt(
@@ -111,7 +111,7 @@ def postpone(
     """Keep a request that destroys data until its time has come, tell the owners, and write to nobody it is about."""
     row = _receipt(services, shop, event, event_id, received_at)
     row.state, row.due_at = WAITING, received_at + GRACE
-    row.encrypted_event = services.seals.seal(json.dumps(asdict(event)), PRIVACY_EVENT)
+    row.encrypted_event = services.crypto.encrypt(json.dumps(asdict(event)), PRIVACY_EVENT)
     session.add(row)
     session.flush()  # The announcement names its number.
     for address_hash in _hashes(services, session, shop, event):
@@ -125,8 +125,8 @@ def postpone(
 
 
 def event_of(services: Services, row: PrivacyRequest) -> PrivacyEvent:
-    """The event of a request that waits. Raises Forged when the key it was encrypted with is gone."""
-    data = json.loads(services.seals.unseal(row.encrypted_event, PRIVACY_EVENT))
+    """The event of a request that waits. Raises InvalidToken when the key it was encrypted with is gone."""
+    data = json.loads(services.crypto.decrypt(row.encrypted_event, PRIVACY_EVENT))
     return PrivacyEvent(**{**data, "order_ids": tuple(data["order_ids"])})
 
 
@@ -158,16 +158,16 @@ def copy_of(services: Services, shop_id: int, number: int, *, by: Person) -> str
     with services.sessions.begin() as session:
         row = session.get(PrivacyRequest, number)
         now = services.now()
-        if row is None or row.shop_id != shop_id or not row.sealed_copy or (row.copy_until or now) <= now:
+        if row is None or row.shop_id != shop_id or not row.encrypted_copy or (row.copy_until or now) <= now:
             return None
         about = f"request {number}"
         note(session, shop_id=shop_id, at=now, person_id=by.id, who=by.told, what="privacy_copy_taken", about=about)
-        return services.seals.unseal(row.sealed_copy, DATA_COPY)
+        return services.crypto.decrypt(row.encrypted_copy, DATA_COPY)
 
 
 def _address_hash(services: Services, shop: Shop, event: PrivacyEvent) -> str:
     try:
-        return services.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
+        return services.crypto.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
     except BadAddress:
         return ""
 

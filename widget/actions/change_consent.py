@@ -13,9 +13,9 @@ from widget.actions.errors import UnknownToken
 from widget.actions.plan_emails import plan_confirmed_emails
 from widget.actions.request_email import note_consent
 from widget.actions.send_email import settle
+from widget.crypto import UNSUBSCRIBE, InvalidToken
 from widget.domain.email import PLANNED, SKIPPED
 from widget.domain.gatekeeper import ERASED, UNSUBSCRIBED
-from widget.seals import UNSUBSCRIBE, Forged
 from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,
@@ -187,8 +187,8 @@ def _said_yes_with_an_order(session: Session, contact: Contact) -> bool:
 def contact_of(services: Services, session: Session, purpose: str, token: str) -> Contact:
     """The contact a link token stands for. Raises UnknownToken."""
     try:
-        contact = session.get(Contact, services.seals.open_token(purpose, token))
-    except Forged as error:
+        contact = session.get(Contact, services.crypto.open_token(purpose, token))
+    except InvalidToken as error:
         raise UnknownToken("this link is not one of ours") from error
     if contact is None or (not contact.email and purpose != UNSUBSCRIBE):
         raise UnknownToken("What was behind this link is deleted. Nothing is sent, and nothing is left to choose.")

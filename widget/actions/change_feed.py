@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownShop
 from widget.actions.fetch_catalogue import API, NoKey, api_of
 from widget.actions.import_feed import STOPPED
+from widget.crypto import FEED_ADDRESS, InvalidToken
 from widget.nudges import CATALOG, nudge
-from widget.seals import FEED_ADDRESS, Forged
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.feeds import GIVEN_UP_AFTER, IDLE, RUNNING, WAITING, Feed, feed_of
@@ -34,7 +34,7 @@ class NotNow(ActionError):
 def change_feed(services: Services, *, shop: str, address: str, by: Person, limits: Limits | None = None) -> None:
     """Set the address of the feed, and ask for an import; empty takes it away. Raises UnknownShop, BadAddress.
 
-    What was imported stays as it is. The address is kept sealed, since it may hold a token.
+    What was imported stays as it is. The address is kept encrypted, since it may hold a token.
     """
     if len(address) > MOST_ADDRESS:
         raise BadAddress(f"Use at most {MOST_ADDRESS:,} characters.")
@@ -56,7 +56,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: Person, limi
             row = Feed(shop_id=owner.id)
             session.add(row)
         now = services.now()
-        row.sealed_address = services.seals.seal(address, FEED_ADDRESS) if address else ""
+        row.encrypted_address = services.crypto.encrypt(address, FEED_ADDRESS) if address else ""
         row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
         row.started_at, row.progress, row.anyway = None, 0, 0  # A run under way does not count any more.
         row.asked_by = by.id if address else None
@@ -74,7 +74,7 @@ def ask_for_import(services: Services, *, shop: str, by: Person, vanished: int |
     """
     with services.sessions.begin() as session:
         _, row = _locked(session, shop)
-        if row is None or not row.sealed_address:
+        if row is None or not row.encrypted_address:
             raise NotNow("Say first where the feed is.")
         now = services.now()
         at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
@@ -96,12 +96,12 @@ def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:
 
 def shown_address(services: Services, row: Feed | None) -> str:
     """The address as it may be shown: its host alone, for path and query may hold a token. Empty: there is none."""
-    if row is None or not row.sealed_address:
+    if row is None or not row.encrypted_address:
         return ""
     try:
-        address = services.seals.unseal(row.sealed_address, FEED_ADDRESS)
+        address = services.crypto.decrypt(row.encrypted_address, FEED_ADDRESS)
         if address.startswith(API):
             return f"the API of {address.removeprefix(API).title()}"
         return f"https://{urlsplit(address).hostname}/…"
-    except (Forged, ValueError):
-        return "sealed with another key: set it again"
+    except (InvalidToken, ValueError):
+        return "encrypted with another key: set it again"

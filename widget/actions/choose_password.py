@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownToken
 from widget.actions.sign_in import begin_visit, end_other_sessions, link_person, revoke_other_access
+from widget.crypto import TOTP, TOTP_OFFER, InvalidToken
 from widget.passwords import hash_password, is_password, new_totp_secret, totp_address, totp_step
-from widget.seals import TOTP, TOTP_OFFER, Forged
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.people import Membership, Person, SignInLink, membership, person_by_email, shops_of
@@ -84,7 +84,7 @@ def come_in(services: Services, *, token: str, name: str, password: str, code: s
 
 def forget_proofs(person: Person) -> None:
     """A second factor and a company account that somebody else may have set up."""
-    person.sealed_totp, person.totp_step, person.oidc_subject = "", 0, None
+    person.encrypted_totp, person.totp_step, person.oidc_subject = "", 0, None
 
 
 def _link(
@@ -107,13 +107,13 @@ def _accepts(link: SignInLink, person: Person, member: Membership | None) -> boo
 
 
 def _check_code(services: Services, session: Session, person: Person, code: str) -> None:
-    if person.sealed_totp and not use_step(services, session, person, code):
+    if person.encrypted_totp and not use_step(services, session, person, code):
         raise WrongCode("Give the six digits that your authenticator shows now.")
 
 
 def use_step(services: Services, session: Session, person: Person, code: str) -> bool:
     """Whether a one-time code is right and was not used before, also by somebody else at this very moment."""
-    step = totp_step(services.seals.unseal(person.sealed_totp, TOTP), code, services.now(), person.totp_step)
+    step = totp_step(services.crypto.decrypt(person.encrypted_totp, TOTP), code, services.now(), person.totp_step)
     if step is None:
         return False
     fresh = update(Person).where(Person.id == person.id, Person.totp_step < step).values(totp_step=step)
@@ -134,14 +134,14 @@ def change_password(services: Services, *, person_id: int, old: str, new: str, k
 def offer_codes(services: Services, *, person: Person) -> tuple[str, str]:
     """(a fresh secret, encrypted for this person's form; what an authenticator reads). Nothing is kept yet."""
     secret = new_totp_secret()
-    return services.seals.seal(secret, f"{TOTP_OFFER} {person.id}"), totp_address(secret, person.email)
+    return services.crypto.encrypt(secret, f"{TOTP_OFFER} {person.id}"), totp_address(secret, person.email)
 
 
 def use_codes(
     services: Services,
     *,
     person_id: int,
-    sealed: str,
+    encrypted: str,
     code: str,
     password: str,
     old_code: str = "",
@@ -153,17 +153,17 @@ def use_codes(
     """
     person = _with_password(services, person_id, password)
     try:
-        secret = services.seals.unseal(sealed, f"{TOTP_OFFER} {person_id}")
-    except Forged as error:
+        secret = services.crypto.decrypt(encrypted, f"{TOTP_OFFER} {person_id}")
+    except InvalidToken as error:
         raise WrongCode("This page is too old. Begin again.") from error
     step = totp_step(secret, code, services.now())
     if step is None:
         raise WrongCode("These six digits are not the ones of this moment. Check the clock of your phone.")
     with services.sessions.begin() as session:
         fresh = _unchanged(session, person)
-        if fresh.sealed_totp and not use_step(services, session, fresh, old_code):
+        if fresh.encrypted_totp and not use_step(services, session, fresh, old_code):
             raise WrongCode("Give a code of the authenticator you use today as well.")
-        fresh.sealed_totp, fresh.totp_step = services.seals.seal(secret, TOTP), step
+        fresh.encrypted_totp, fresh.totp_step = services.crypto.encrypt(secret, TOTP), step
         end_other_sessions(services, session, fresh, keep)
         _tell(services, session, fresh, "codes_on")
 
@@ -174,7 +174,7 @@ def stop_codes(services: Services, *, person_id: int, password: str, code: str, 
     with services.sessions.begin() as session:
         fresh = _unchanged(session, person)
         _check_code(services, session, fresh, code)
-        fresh.sealed_totp, fresh.totp_step = "", 0
+        fresh.encrypted_totp, fresh.totp_step = "", 0
         end_other_sessions(services, session, fresh, keep)
         _tell(services, session, fresh, "codes_off")
 
@@ -185,7 +185,7 @@ def reset_codes_of(services: Services, *, email: str) -> bool:
         person = person_by_email(session, email)
         if person is None:
             return False
-        person.sealed_totp, person.totp_step = "", 0
+        person.encrypted_totp, person.totp_step = "", 0
         end_other_sessions(services, session, person, None)
         _tell(services, session, person, "codes_off")
         return True

@@ -7,9 +7,9 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
+from widget.crypto import API_KEY, WEBHOOK_SECRET
 from widget.email.reports.providers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
-from widget.seals import API_KEY, WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import Connection, connection_of
@@ -59,23 +59,23 @@ def connect_store(
             raise UnknownShop(f"there is no shop '{shop}'")
         row, now = connection_of(session, owner.id, platform, lock=True), services.now()
         if row is None:
-            row = Connection(shop_id=owner.id, platform=platform, address="", sealed_secrets=[], sealed_key="")
+            row = Connection(shop_id=owner.id, platform=platform, address="", encrypted_secrets=[], encrypted_key="")
             session.add(row)
         changed = _take_secret(services, row, secret)
         if address and address != row.address:
-            if row.address and row.sealed_key and not key:
+            if row.address and row.encrypted_key and not key:
                 # The key belongs to the old address: whoever changes it must not have the key sent to theirs.
-                row.sealed_key, row.due_at = "", None
+                row.encrypted_key, row.due_at = "", None
                 changed.append("key removed")
             row.address = address
             changed.append("address")
         if key:
-            row.sealed_key = services.seals.seal(key, API_KEY)
+            row.encrypted_key = services.crypto.encrypt(key, API_KEY)
             changed.append("key")
         row.changed_at = now
         if changed and row.uninstalled_at is not None:
             row.uninstalled_at = None
-        if row.address and row.sealed_key and platform in PLATFORMS:
+        if row.address and row.encrypted_key and platform in PLATFORMS:
             row.due_at, row.error = now, ""
             nudge(session, CATALOG)
             row.looked_until = row.looked_until or now - FIRST_LOOK_BACK
@@ -114,10 +114,12 @@ def _connection(session: Session, shop: str, platform: str) -> Connection:
 
 
 def _take_secret(services: Services, row: Connection, secret: str) -> list[str]:
-    if not secret or (row.sealed_secrets and services.seals.unseal(row.sealed_secrets[0], WEBHOOK_SECRET) == secret):
+    if not secret or (
+        row.encrypted_secrets and services.crypto.decrypt(row.encrypted_secrets[0], WEBHOOK_SECRET) == secret
+    ):
         return []
-    row.rotated_at = services.now() if row.sealed_secrets else None
-    row.sealed_secrets = [services.seals.seal(secret, WEBHOOK_SECRET), *row.sealed_secrets[:1]]
+    row.rotated_at = services.now() if row.encrypted_secrets else None
+    row.encrypted_secrets = [services.crypto.encrypt(secret, WEBHOOK_SECRET), *row.encrypted_secrets[:1]]
     return ["secret"]
 
 

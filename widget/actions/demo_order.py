@@ -8,8 +8,8 @@ import time
 
 from widget.actions.errors import ActionError
 from widget.actions.receive_webhook import receive_webhook
+from widget.crypto import WEBHOOK_SECRET
 from widget.domain.product import Product
-from widget.seals import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.shops import shop_by_slug
 from widget.stores.standard import sign
@@ -78,7 +78,7 @@ def deliver(services: Services, *, shop: str, body: bytes) -> None:
         owner = shop_by_slug(session, shop)
     if owner is None:
         raise OrderNotTaken("the demo shop is not set up")
-    secret = services.seals.unseal(owner.sealed_secrets[0], WEBHOOK_SECRET)
+    secret = services.crypto.decrypt(owner.encrypted_secrets[0], WEBHOOK_SECRET)
     event_id, now = f"msg_{secrets.token_urlsafe(18)}", int(time.time())
     headers = {
         "webhook-id": event_id,

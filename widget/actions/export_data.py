@@ -7,12 +7,12 @@ from sqlalchemy import select
 from widget.actions.change_consent import contact_of
 from widget.actions.queue_message import EXPORT, queue_message
 from widget.content.words import FALLBACK, words_for
+from widget.crypto import PREFERENCES
 from widget.domain.result import direction
 from widget.email.blocks import Heading, Paragraph, Points, Span
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
 from widget.email.text import text_part
-from widget.seals import PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Consent
 from widget.storage.emails import Email
@@ -48,7 +48,7 @@ def request_export(services: Services, purpose: str, token: str) -> None:
         because=words["because_export"],
         notice="",
         postal_address=shop.postal_address,
-        preferences_url=f"{services.settings.public_url}/p/{services.seals.token(PREFERENCES, contact.id)}",
+        preferences_url=f"{services.settings.public_url}/p/{services.crypto.token(PREFERENCES, contact.id)}",
         unsubscribe_url="",
         mark_url="",
         words=words,

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import orjson
 
 from widget.actions.errors import ActionError
-from widget.seals import API_KEY, Forged
+from widget.crypto import API_KEY, InvalidToken
 from widget.services import Services
 from widget.storage.connections import connection_of
 from widget.stores.addresses import Resolver, resolve
@@ -38,12 +38,12 @@ def api_of(services: Services, shop_id: int, platform: str) -> tuple[str, str]:
     """(address, key) of a connection. Raises NoKey."""
     with services.reads() as session:
         row = connection_of(session, shop_id, platform)
-    if platform not in WITH_API or row is None or not row.address or not row.sealed_key:
+    if platform not in WITH_API or row is None or not row.address or not row.encrypted_key:
         raise NoKey("connect the store with its address and the key of its API first")
     try:
-        return row.address, services.seals.unseal(row.sealed_key, API_KEY)
-    except Forged as error:
-        raise NoKey("its key was sealed with another key of ours: set it again") from error
+        return row.address, services.crypto.decrypt(row.encrypted_key, API_KEY)
+    except InvalidToken as error:
+        raise NoKey("its key was encrypted with another key of ours: set it again") from error
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
+from widget.crypto import API_KEY, InvalidToken
 from widget.domain.webhook import Unreadable
-from widget.seals import API_KEY, Forged
 from widget.services import Services
 from widget.storage.connections import GIVEN_UP_AFTER, Connection, due_connections
 from widget.storage.orders import order_by_external_id
@@ -69,7 +69,7 @@ def _look(
     ask = patient(partial(call, limits=limits, resolver=resolver), sleep)
     try:
         if not look.key:
-            raise NotFetched("its key was sealed with another key of ours: set it again")
+            raise NotFetched("its key was encrypted with another key of ours: set it again")
         for orders in api_of(look.platform).reconcile(look.address, look.key, look.since, ask):
             fresh, newest = _hand_in(services, look, orders)
             found, seen = found + fresh, max(seen, newest)
@@ -95,8 +95,8 @@ def _claimed(services: Services, connection_id: int) -> _Look | None:
             return None
         row.started_at = now
         try:
-            key = services.seals.unseal(row.sealed_key, API_KEY) if row.sealed_key else ""
-        except Forged:
+            key = services.crypto.decrypt(row.encrypted_key, API_KEY) if row.encrypted_key else ""
+        except InvalidToken:
             key = ""
         since = (row.looked_until or now) - OVERLAP
         return _Look(row.id, row.shop_id, row.platform, row.address, key, since, now)

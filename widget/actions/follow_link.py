@@ -1,6 +1,6 @@
 """Links in emails to the product, the quiz and the result: counted by email, never by person.
 
-An address says, sealed, which email of a version it stands in and what it leads to. Everybody whose email says the
+An address says, encrypted, which email of a version it stands in and what it leads to. Everybody whose email says the
 same has the same address. Where it leads is worked out here: nothing that a stranger sends is a target.
 """
 
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from widget.actions.errors import UnknownResult, UnknownToken
 from widget.actions.result_links import open_result, quiz_url, result_setting, result_url
+from widget.crypto import InvalidToken
 from widget.live import Served
-from widget.seals import Forged
 from widget.services import Services
 from widget.storage.tallies import EMAIL_CLICKED, TallyKey
 
@@ -38,7 +38,7 @@ class Link:
 def link_url(services: Services, link: Link) -> str:
     """The address that stands in the email."""
     plain = _BETWEEN.join(str(each) for each in astuple(link)).encode()
-    return f"{services.settings.public_url}/l/{services.seals.code(plain, ABOUT)}"
+    return f"{services.settings.public_url}/l/{services.crypto.code(plain, ABOUT)}"
 
 
 def follow_link(services: Services, token: str, *, client: str = "") -> str:
@@ -51,14 +51,14 @@ def follow_link(services: Services, token: str, *, client: str = "") -> str:
     if live is None:
         raise UnknownToken("this link leads nowhere any more")
     if client:
-        _count(services, live, link, services.seals.blurred(f"{client}\n{token}"))
+        _count(services, live, link, services.crypto.memory_fingerprint(f"{client}\n{token}"))
     return _target(services, live, link) or quiz_url(services, link.shop, link.quiz)
 
 
 def _opened(services: Services, token: str) -> Link:
     try:
-        plain = services.seals.open_code(token, ABOUT).decode()
-    except Forged as error:
+        plain = services.crypto.open_code(token, ABOUT).decode()
+    except InvalidToken as error:
         raise UnknownToken("this link is not one of ours") from error
     shop, quiz, version, locale, email, kind, what = plain.split(_BETWEEN, 6)
     return Link(shop, quiz, int(version), locale, email, kind, what)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from widget.actions.fetch_catalogue import API, NoKey, api_of, fetched_catalogue
 from widget.actions.fetch_feed import fetched_feed
 from widget.actions.import_feed import FAILED, Asked, FeedReport, import_feed, keep_report
-from widget.seals import FEED_ADDRESS, Forged
+from widget.crypto import FEED_ADDRESS, InvalidToken
 from widget.services import Services
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, Feed, due_feeds
 from widget.storage.people import Person
@@ -29,7 +29,7 @@ TELL_EVERY = 1.0
 class _Claim:
     feed_id: int
     shop: Shop
-    sealed: str
+    encrypted: str
     started_at: datetime
     asked: Asked
 
@@ -46,13 +46,13 @@ def _run(services: Services, feed_id: int, limits: Limits | None, resolver: Reso
     if claim is None:
         return False
     try:
-        address = services.seals.unseal(claim.sealed, FEED_ADDRESS)
+        address = services.crypto.decrypt(claim.encrypted, FEED_ADDRESS)
         base, fetched = _source(services, claim, address, limits, resolver)
         with fetched as files:
             asked = _asked(claim, base=base)
             import_feed(services, shop=claim.shop.slug, files=files, asked=asked, progress=_teller(services, claim))
-    except Forged:
-        _failed(services, claim, "Its address was sealed with another key: set it again.")
+    except InvalidToken:
+        _failed(services, claim, "Its address was encrypted with another key: set it again.")
     except (NotFetched, BadFeed, NoKey) as error:
         _failed(services, claim, f"Nothing was changed: {error}.")
     except Exception:
@@ -86,14 +86,14 @@ def _claimed(services: Services, feed_id: int) -> _Claim | None:
     now = services.now()
     with services.sessions.begin() as session:
         row = session.get(Feed, feed_id, with_for_update=True)
-        if row is None or not row.sealed_address or row.due_at is None or row.due_at > now:
+        if row is None or not row.encrypted_address or row.due_at is None or row.due_at > now:
             return None
         if row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER:
             return None
         row.state, row.started_at, row.progress = RUNNING, now, 0
         by = session.get(Person, row.asked_by) if row.asked_by is not None else None
         shop = session.get_one(Shop, row.shop_id)
-        return _Claim(feed_id, shop, row.sealed_address, now, Asked(by=by, anyway=row.anyway))
+        return _Claim(feed_id, shop, row.encrypted_address, now, Asked(by=by, anyway=row.anyway))
 
 
 def _teller(services: Services, claim: _Claim) -> Callable[[int], None]:

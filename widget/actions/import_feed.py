@@ -215,7 +215,7 @@ def _own_row(session: Session, shop: Shop, asked: Asked) -> Feed | None:
     if asked.started_at is not None:
         return row if row is not None and row.started_at == asked.started_at else None
     if row is None:
-        row = Feed(shop_id=shop.id, sealed_address="", state=IDLE, outcome="", problems=[], vanished=[])
+        row = Feed(shop_id=shop.id, encrypted_address="", state=IDLE, outcome="", problems=[], vanished=[])
         session.add(row)
     return row
 

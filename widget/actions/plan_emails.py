@@ -114,7 +114,7 @@ def plan_result_emails(
     )
     # A code is the same for the same answers: a piece of it, or the same mark for two people, would tell them to
     # whoever asks for all results.
-    about = f"{contact_id}:{services.seals.mark(f'{contact_id} {code}')}"
+    about = f"{contact_id}:{services.crypto.fingerprint(f'{contact_id} {code}')}"
     trigger_id = f"{about}:{_finished(session, served.shop.id, about)}"
     return _plan_now(
         services, session, served, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code
@@ -207,7 +207,7 @@ def zone_of(session: Session, shop: Shop, contact_id: int, order: Order | None =
 def _answered_uses(
     services: Services, session: Session, served: Served, contact_id: int, visit: str, planned: list[Email]
 ) -> Decimal | None:
-    """What the answers say of how often it is used, where they may be used; those sealed with an email count on."""
+    """What the answers say of how often it is used, where they may be used; those encrypted with an email count on."""
     code = next((each.result_code for each in planned if each.result_code), "")
     code = code or _agreed_code(services, session, served, contact_id, visit)
     answers = _opened(services, served, code) if code else None
@@ -248,7 +248,7 @@ def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
 
 
 def _agreed_code(services: Services, session: Session, served: Served, contact_id: int, visit: str) -> str:
-    """The sealed answers of the visit, only for someone who agreed to have them used."""
+    """The encrypted answers of the visit, only for someone who agreed to have them used."""
     response = response_by_visit(session, served.shop.id, visit) if visit else None
     if response is None or consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
         return ""

@@ -166,7 +166,7 @@ def _refuse_other_store(session: Session, shop: Shop, delivery: WebhookDelivery,
 
 def _read_feed_soon(services: Services, session: Session, shop: Shop) -> None:
     feed = feed_of(session, shop.id, lock=True)
-    if feed is None or not feed.sealed_address or feed.state != IDLE:
+    if feed is None or not feed.encrypted_address or feed.state != IDLE:
         return
     soon = services.now() + CATALOGUE_SOON
     if feed.due_at is None or feed.due_at > soon:

@@ -88,7 +88,7 @@ def _empty(services: Services, now: datetime) -> None:
     with services.sessions.begin() as session:
         allow_long(session)
         copies = update(PrivacyRequest).where(PrivacyRequest.copy_until.is_not(None), PrivacyRequest.copy_until < now)
-        session.execute(copies.values(sealed_copy="", copy_until=None))
+        session.execute(copies.values(encrypted_copy="", copy_until=None))
         settled = (Email.result_code != "", Email.state.not_in(OPEN_EMAILS), Email.changed_at < now - MONTH)
         session.execute(update(Email).where(*settled).values(result_code=""))
 
@@ -175,4 +175,4 @@ def _purge_users(services: Services, now: datetime) -> None:
         for person in session.scalars(select(Person).where(gone).limit(BATCH)):
             session.execute(delete(SignInLink).where(SignInLink.person_id == person.id))
             person.email, person.name, person.password_hash = f"deleted-{person.id}@invalid", "", ""
-            person.sealed_totp, person.oidc_subject, person.disabled_at = "", None, now
+            person.encrypted_totp, person.oidc_subject, person.disabled_at = "", None, now

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from widget.content.words import FALLBACK, words_for
+from widget.crypto import OUTBOX
 from widget.email.blocks import Block
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
@@ -12,7 +13,6 @@ from widget.email.message import email_message
 from widget.email.text import text_part
 from widget.nudges import EMAILS, nudge
 from widget.passwords import new_token
-from widget.seals import OUTBOX
 from widget.services import Services
 from widget.storage.outbox import EXPORT, PLANNED, OutboxMessage
 from widget.storage.shops import Shop
@@ -40,8 +40,8 @@ def queue_message(
         shop_id=shop.id,
         kind=kind,
         about=about,
-        encrypted_recipient=services.seals.seal(recipient, OUTBOX),
-        encrypted_message=services.seals.seal_bytes(message.as_bytes(), OUTBOX),
+        encrypted_recipient=services.crypto.encrypt(recipient, OUTBOX),
+        encrypted_message=services.crypto.encrypt_bytes(message.as_bytes(), OUTBOX),
         state=PLANNED,
         due_at=now,
         created_at=now,

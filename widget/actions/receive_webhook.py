@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownShop
 from widget.actions.fetch_certificate import fetch_certificate
+from widget.crypto import WEBHOOK_SECRET, InvalidToken
 from widget.domain.webhook import BadSignature, VerifiedWebhook
 from widget.email.reports.providers import PROVIDERS, Fetch
 from widget.nudges import WEBHOOKS, nudge
-from widget.seals import WEBHOOK_SECRET, Forged
 from widget.services import Services
 from widget.storage.connections import connection_of
 from widget.storage.shops import Shop, good_secrets, shop_by_slug
@@ -73,17 +73,17 @@ def _secrets(services: Services, shop: str, source: str) -> tuple[int, list[str]
         owner = shop_by_slug(session, shop)
         if owner is None:
             raise UnknownShop("there is no such shop")
-        sealed = _sealed(services, session, owner, source)
+        encrypted = _encrypted(services, session, owner, source)
     known = []
-    for each in sealed:
+    for each in encrypted:
         try:
-            known.append(services.seals.unseal(each, WEBHOOK_SECRET))
-        except Forged:
-            continue  # Sealed with a key that is gone: as if it had not been given.
+            known.append(services.crypto.decrypt(each, WEBHOOK_SECRET))
+        except InvalidToken:
+            continue  # Encrypted with a key that is gone: as if it had not been given.
     return owner.id, known
 
 
-def _sealed(services: Services, session: Session, owner: Shop, source: str) -> list[str]:
+def _encrypted(services: Services, session: Session, owner: Shop, source: str) -> list[str]:
     if source == ORDERS:
         return good_secrets(owner, services.now())
     connection = connection_of(session, owner.id, source.removeprefix(MAIL))

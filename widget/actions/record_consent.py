@@ -70,7 +70,7 @@ def _told_later(session: Session, contact: Contact, event: ConsentEvent) -> bool
 
 def _address_hash(services: Services, shop: Shop, event: ConsentEvent) -> str:
     try:
-        return services.seals.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
+        return services.crypto.address_hash(shop.slug, checked_address(event.email)) if event.email else ""
     except BadAddress:
         return ""
 

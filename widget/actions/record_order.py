@@ -59,7 +59,7 @@ def _usable(email: str) -> str:
 
 def _erased(services: Services, session: Session, shop: Shop, event: OrderEvent) -> bool:
     """Whether the person of this order had everything deleted."""
-    known = suppressed(session, shop.id, services.seals.address_hash(shop.slug, event.email)) if event.email else None
+    known = suppressed(session, shop.id, services.crypto.address_hash(shop.slug, event.email)) if event.email else None
     return known is not None and known.reason == ERASED
 
 
@@ -157,7 +157,7 @@ def _link_contact(services: Services, session: Session, shop: Shop, order: Order
     contact = contact_for(
         session,
         shop_id=shop.id,
-        address_hash=services.seals.address_hash(shop.slug, email),
+        address_hash=services.crypto.address_hash(shop.slug, email),
         email=email,
         locale=event.locale,
         at=services.now(),

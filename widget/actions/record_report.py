@@ -61,6 +61,6 @@ def _address_hash(services: Services, session: Session, shop: Shop, report: Repo
     if email is not None:
         return session.get_one(Contact, email.contact_id).address_hash
     try:
-        return services.seals.address_hash(shop.slug, checked_address(report.email)) if report.email else ""
+        return services.crypto.address_hash(shop.slug, checked_address(report.email)) if report.email else ""
     except BadAddress:
         return ""

@@ -46,7 +46,7 @@ def request_email(
         raise ConsentNeeded("without the first box there is nothing to send")
     locale = locale or served.engine.rules.pack.default_locale
     consents = {**consents, MARKETING: bool(consents.get(MARKETING)) and not ended}
-    address_hash = services.seals.address_hash(served.shop.slug, address)
+    address_hash = services.crypto.address_hash(served.shop.slug, address)
     with services.sessions.begin() as session:
         contact = contact_for(
             session,

@@ -1,4 +1,4 @@
-"""Result links: answers sealed into a code, and opened again."""
+"""Result links: answers encrypted into a code, and opened again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from urllib.parse import urljoin
 
 from widget.actions.errors import UnknownResult
 from widget.content.money import money_text
+from widget.crypto import InvalidToken
 from widget.domain.cart import EVENT, FORM, form_cart
 from widget.domain.code import BadCode, pack_answers, unpack_answers
 from widget.domain.product import Product
 from widget.domain.result import Setting
 from widget.live import Served
-from widget.seals import Forged
 from widget.services import Services
 from widget.stores.platforms import ORDERS, PLATFORMS
 
@@ -24,7 +24,7 @@ def result_code(services: Services, served: Served, answers: dict[str, list[str]
     quiz = served.quiz.encode()
     plain = served.version.to_bytes(4, "big") + bytes([len(quiz)]) + quiz
     packed = pack_answers(served.engine.rules.pack.quiz, answers)
-    return services.seals.code(plain + packed, served.shop.slug.encode())
+    return services.crypto.code(plain + packed, served.shop.slug.encode())
 
 
 def result_url(services: Services, shop: str, code: str) -> str:
@@ -42,14 +42,14 @@ def open_result(
 ) -> tuple[Served, dict[str, list[str]]]:
     """(the version a code was made with, its answers). Raises UnknownResult."""
     try:
-        plain = services.seals.open_code(code, shop.encode())
+        plain = services.crypto.open_code(code, shop.encode())
         version, size = int.from_bytes(plain[:4], "big"), plain[4]
         named, packed = plain[5 : 5 + size].decode(), plain[5 + size :]
         served = services.live.version(shop, named, version) if version < _MOST_VERSION else None
         if served is None or (quiz is not None and quiz != named):
             raise BadCode
         return served, unpack_answers(served.engine.rules.pack.quiz, packed)
-    except (Forged, BadCode, IndexError, UnicodeDecodeError) as error:
+    except (InvalidToken, BadCode, IndexError, UnicodeDecodeError) as error:
         raise UnknownResult("this link does not lead to a result; take the quiz to get one") from error
 
 

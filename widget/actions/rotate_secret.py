@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from widget.actions.errors import ActionError, UnknownShop
-from widget.seals import WEBHOOK_SECRET
+from widget.crypto import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.people import Person
@@ -22,8 +22,8 @@ class Rotated(ActionError):
 
 
 def secret_mark(shop: Shop) -> str:
-    """Tells the newest secret from others without telling anything of it: the end of its sealed form."""
-    return shop.sealed_secrets[0][-16:] if shop.sealed_secrets else ""
+    """Tells the newest secret from others without telling anything of it: the end of its encrypted form."""
+    return shop.encrypted_secrets[0][-16:] if shop.encrypted_secrets else ""
 
 
 def rotate_secret(services: Services, *, shop: str, seen: str, by: Person) -> str:
@@ -35,14 +35,14 @@ def rotate_secret(services: Services, *, shop: str, seen: str, by: Person) -> st
         row = shop_by_slug(session, shop, lock=True)
         if row is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        now, known = services.now(), list(row.sealed_secrets)
+        now, known = services.now(), list(row.encrypted_secrets)
         if seen != secret_mark(row):
             twice = len(known) > 1 and known[1][-16:] == seen and row.secrets_rotated_at is not None
             if twice and row.secrets_rotated_at and now - row.secrets_rotated_at < REPEAT_FOR:
-                return services.seals.unseal(known[0], WEBHOOK_SECRET)
+                return services.crypto.decrypt(known[0], WEBHOOK_SECRET)
             raise Rotated("The secret was rotated meanwhile. Look at what stands here now before you do it again.")
         secret = new_secret()
-        row.sealed_secrets = [services.seals.seal(secret, WEBHOOK_SECRET), *known[:1]]
+        row.encrypted_secrets = [services.crypto.encrypt(secret, WEBHOOK_SECRET), *known[:1]]
         row.secrets_rotated_at = now
         note(session, shop_id=row.id, at=now, person_id=by.id, who=by.told, what="secret_rotated")
         return secret

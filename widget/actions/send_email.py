@@ -178,7 +178,7 @@ def _message(services: Services, served: Served, known: Known) -> EmailMessage:
         sender_name=shop.name,
         sender=services.settings.mail_from,
         recipient=known.contact.email,
-        message_id=email.message_id or f"<{services.seals.token('m', email.id)}@{domain}>",
+        message_id=email.message_id or f"<{services.crypto.token('m', email.id)}@{domain}>",
         list_id=f"{shop.name} <emails.{domain}>".replace('"', ""),
         unsubscribe_url=frame.unsubscribe_url,
         date=services.now(),

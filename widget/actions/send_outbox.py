@@ -10,9 +10,9 @@ from typing import cast
 
 from sqlalchemy import update
 
+from widget.crypto import OUTBOX, InvalidToken
 from widget.email.message import POLICY
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
-from widget.seals import OUTBOX, Forged
 from widget.services import Services
 from widget.storage.outbox import (
     DELIVERY_UNKNOWN,
@@ -68,9 +68,9 @@ def send_message(services: Services, message_id: int) -> None:
 def _handed_over(services: Services, recipient: str, content: bytes, attempts: int) -> tuple[str, str, datetime | None]:
     """(state, reason, when to try again)"""
     try:
-        message = cast(EmailMessage, message_from_bytes(services.seals.unseal_bytes(content, OUTBOX), policy=POLICY))
-        services.transport.send(message, services.seals.unseal(recipient, OUTBOX))
-    except Forged:
+        message = cast(EmailMessage, message_from_bytes(services.crypto.decrypt_bytes(content, OUTBOX), policy=POLICY))
+        services.transport.send(message, services.crypto.decrypt(recipient, OUTBOX))
+    except InvalidToken:
         return FAILED, "it was encrypted with a key that is gone", None
     except TemporaryFailure as error:
         if attempts >= MAX_ATTEMPTS:

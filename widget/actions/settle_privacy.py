@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from widget.actions.answer_privacy import carry_out, event_of, release_hold
 from widget.actions.errors import ActionError
+from widget.crypto import InvalidToken
 from widget.deadline import is_time_limit
 from widget.domain.order import UNINSTALL
-from widget.seals import Forged
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.connections import connection_of
@@ -73,7 +73,7 @@ def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by:
             connection = connection_of(session, shop_id, event.store, lock=True)
             if connection is not None and connection.uninstalled_at is not None:
                 connection.uninstalled_at = None
-                connection.due_at = services.now() if connection.address and connection.sealed_key else None
+                connection.due_at = services.now() if connection.address and connection.encrypted_key else None
                 shop.paused = False
         row.state, row.done_at, row.encrypted_event = CANCELLED, services.now(), ""
         _note(services, session, row, by, "privacy_request_cancelled")
@@ -82,7 +82,7 @@ def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by:
 def _carry_out(services: Services, session: Session, shop: Shop, row: PrivacyRequest) -> None:
     try:
         event = event_of(services, row)
-    except Forged:
+    except InvalidToken:
         log("privacy").error("request_unreadable", request=row.id)
         row.state, row.done_at = CANCELLED, services.now()
         return

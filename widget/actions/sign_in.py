@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
+from widget.crypto import TOTP
 from widget.passwords import is_password, new_token, token_hash, totp_step
-from widget.seals import TOTP
 from widget.services import Services
 from widget.storage.audit import note
 from widget.storage.people import Person, SignIn, SignInLink, person_by_email, shops_of
@@ -52,7 +52,7 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
     with services.reads() as session:
         known = person_by_email(session, email)
     right = is_password(known.password_hash if known else "", password)
-    if known is not None and right and not known.disabled_at and known.sealed_totp and not code:
+    if known is not None and right and not known.disabled_at and known.encrypted_totp and not code:
         raise CodeNeeded("Now the six digits from your authenticator.")
     token = None
     if known is not None:
@@ -68,8 +68,8 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
 
 
 def _with_code(services: Services, session: Session, person: Person, code: str, browser: str) -> str | None:
-    if person.sealed_totp:
-        step = totp_step(services.seals.unseal(person.sealed_totp, TOTP), code, services.now(), person.totp_step)
+    if person.encrypted_totp:
+        step = totp_step(services.crypto.decrypt(person.encrypted_totp, TOTP), code, services.now(), person.totp_step)
         unused = update(Person).where(Person.id == person.id, Person.totp_step < (step or 0)).values(totp_step=step)
         # The statement decides: of two who bring the same code at once, one is refused (RFC 6238, 5.2).
         if step is None or not session.execute(unused).rowcount:  # type: ignore[attr-defined]

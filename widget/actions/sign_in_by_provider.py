@@ -43,7 +43,7 @@ def sign_in_by_provider(services: Services, *, subject: str, email: str, verifie
             if person.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
                 revoke_other_access(session, services, person)
                 person.password_hash, person.verified_at = "", services.now()
-                person.sealed_totp, person.totp_step = "", 0
+                person.encrypted_totp, person.totp_step = "", 0
             token = begin_visit(services, session, person, browser, how=", by company account")
     if token is None:
         raise NotInvited

@@ -11,6 +11,7 @@ from widget.actions.plan_emails import bought_products
 from widget.actions.result_links import open_result, quiz_url, result_setting, result_url
 from widget.content.languages import locale_for
 from widget.content.words import Words, words_for
+from widget.crypto import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.domain.email import TRANSACTIONAL
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.pack import Pack, Tip
@@ -21,7 +22,6 @@ from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
 from widget.email.text import text_part
 from widget.live import Served
-from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.services import Services
 from widget.storage.emails import Email
 from widget.storage.orders import Order
@@ -40,7 +40,7 @@ class NoContent(ActionError):
 def compose_email(
     services: Services, served: Served, email: Email, order: Order | None, answers: Answers | None = None
 ) -> tuple[Written, EmailFrame]:
-    """The email from this content; ``answers`` stand in for those of the sealed result (for previews).
+    """The email from this content; ``answers`` stand in for those of the encrypted result (for previews).
 
     Raises NoContent, CannotWrite, TooLarge.
     """
@@ -82,11 +82,11 @@ def _context(
     setting = result_setting(services, served, spoken_in(served, email))
     local = {product.sku: product for product in served.speaking(spoken_in(served, email)).shelf.products}
     products = [local.get(each.sku, each) for each in email_products(served, order)]
-    seals, base = services.seals, services.settings.public_url
+    crypto, base = services.crypto, services.settings.public_url
     better, same, worse = (f"{base}/f/{check_in_token(services, email.id or 0, answer)}" for answer in ANSWERS)
     context: dict[str, Any] = {
         "shop": {"name": served.shop.name, "url": served.shop.url or base},
-        "confirm_url": f"{base}/c/{seals.token(CONFIRM, email.contact_id)}",
+        "confirm_url": f"{base}/c/{crypto.token(CONFIRM, email.contact_id)}",
         "quiz_url": _link(services, served, email, QUIZ, quiz_url(services, served.shop.slug, served.quiz)),
         "blocks": {
             "tips": _tips(services, served, email, answers),
@@ -180,8 +180,8 @@ def _frame(
         notice=words["email_notice"],
         words=words,
         postal_address=served.shop.postal_address,
-        preferences_url=f"{base}/p/{services.seals.token(PREFERENCES, email.contact_id)}",
-        unsubscribe_url=f"{base}/u/{services.seals.token(UNSUBSCRIBE, email.contact_id)}" if marketing else "",
+        preferences_url=f"{base}/p/{services.crypto.token(PREFERENCES, email.contact_id)}",
+        unsubscribe_url=f"{base}/u/{services.crypto.token(UNSUBSCRIBE, email.contact_id)}" if marketing else "",
         mark_url=f"{base}/demo/pictures/mark.png" if served.shop.slug == "demo" else "",
     )
 

@@ -13,7 +13,7 @@ from widget.actions.connect_store import MAIL, PLATFORMS, BadConnection, connect
 from widget.actions.errors import UnknownShop
 from widget.commands.feeds import import_feed_command
 from widget.commands.opening import opened_services
-from widget.seals import WEBHOOK_SECRET
+from widget.crypto import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.catalogue import catalogue
 from widget.storage.content import live_quizzes
@@ -86,7 +86,9 @@ def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
         "</recovery-quiz>",
     }
     if secrets:
-        data["secrets"] = [services.seals.unseal(each, WEBHOOK_SECRET) for each in good_secrets(owner, services.now())]
+        data["secrets"] = [
+            services.crypto.decrypt(each, WEBHOOK_SECRET) for each in good_secrets(owner, services.now())
+        ]
     return data
 
 

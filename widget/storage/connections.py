@@ -15,9 +15,9 @@ GIVEN_UP_AFTER = timedelta(minutes=10)
 
 
 class Connection(Table):
-    """One a shop and platform. ``sealed_secrets``: what its deliveries are signed with, newest first.
+    """One a shop and platform. ``encrypted_secrets``: what its deliveries are signed with, newest first.
 
-    ``address`` is the store's own, ``sealed_key`` the key of its API; both are needed to look for orders that no
+    ``address`` is the store's own, ``encrypted_key`` the key of its API; both are needed to look for orders that no
     webhook brought. ``looked_until``: every order that changed before that has been seen. ``due_at``: when to look
     next. ``found`` and ``error`` are of the last look.
     """
@@ -29,9 +29,9 @@ class Connection(Table):
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
     platform: Mapped[str] = mapped_column(Text)
     address: Mapped[str] = mapped_column(Text, default="", server_default="")
-    sealed_secrets: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    encrypted_secrets: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     rotated_at: Mapped[datetime | None] = mapped_column(Utc)
-    sealed_key: Mapped[str] = mapped_column(Text, default="", server_default="")
+    encrypted_key: Mapped[str] = mapped_column(Text, default="", server_default="")
     looked_until: Mapped[datetime | None] = mapped_column(Utc)
     due_at: Mapped[datetime | None] = mapped_column(Utc)
     started_at: Mapped[datetime | None] = mapped_column(Utc)
@@ -42,9 +42,9 @@ class Connection(Table):
     changed_at: Mapped[datetime] = mapped_column(Utc)
 
     def good_secrets(self, now: datetime) -> list[str]:
-        """The sealed secrets that a delivery may be signed with now, newest first."""
+        """The encrypted secrets that a delivery may be signed with now, newest first."""
         over = self.rotated_at is not None and now - self.rotated_at >= BOTH_GOOD_FOR
-        return list(self.sealed_secrets[:1] if over else self.sealed_secrets)
+        return list(self.encrypted_secrets[:1] if over else self.encrypted_secrets)
 
 
 def connection_of(session: Session, shop_id: int, platform: str, *, lock: bool = False) -> Connection | None:

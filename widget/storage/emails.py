@@ -19,7 +19,7 @@ from widget.storage.shops import Shop
 class Email(Table):
     """One email of one sequence to one contact.
 
-    ``history``, oldest first: [{at, state, reason}]. ``result_code`` is the sealed result it speaks
+    ``history``, oldest first: [{at, state, reason}]. ``result_code`` is the encrypted result it speaks
     of; ``answer`` is what was said to a check-in (better, same, worse). ``variant``: which of two subjects
     it has (a, b), empty where there is one.
     """

@@ -15,7 +15,7 @@ GIVEN_UP_AFTER = timedelta(minutes=10)
 
 
 class Feed(Table):
-    """One for a shop. ``sealed_address`` is sealed, since it may hold a token; empty: files are uploaded.
+    """One for a shop. ``encrypted_address`` is encrypted, since it may hold a token; empty: files are uploaded.
 
     ``state``: idle, waiting (asked for) or running, since ``started_at``. ``progress``: items read by the run under
     way. Everything from ``outcome`` on is of the last run: done, unchanged, stopped (too much vanished) or failed
@@ -28,7 +28,7 @@ class Feed(Table):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
-    sealed_address: Mapped[str] = mapped_column(Text, default="", server_default="")
+    encrypted_address: Mapped[str] = mapped_column(Text, default="", server_default="")
     state: Mapped[str] = mapped_column(Text, default=IDLE, server_default=IDLE)
     due_at: Mapped[datetime | None] = mapped_column(Utc)
     started_at: Mapped[datetime | None] = mapped_column(Utc)
@@ -58,5 +58,5 @@ def feed_of(session: Session, shop_id: int, *, lock: bool = False) -> Feed | Non
 def due_feeds(session: Session, now: datetime, limit: int = 20) -> list[int]:
     """Those whose time has come and that nobody is at."""
     free = or_(Feed.state != RUNNING, Feed.started_at.is_(None), Feed.started_at < now - GIVEN_UP_AFTER)
-    wanted = (Feed.sealed_address != "", Feed.due_at.is_not(None), Feed.due_at <= now, free)
+    wanted = (Feed.encrypted_address != "", Feed.due_at.is_not(None), Feed.due_at <= now, free)
     return list(session.scalars(select(Feed.id).where(*wanted).order_by(Feed.due_at).limit(limit)))

@@ -21,7 +21,7 @@ class Person(Table):
     email: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text, default="")
     password_hash: Mapped[str] = mapped_column(Text, default="")
-    sealed_totp: Mapped[str] = mapped_column(Text, default="")
+    encrypted_totp: Mapped[str] = mapped_column(Text, default="")
     totp_step: Mapped[int] = mapped_column(default=0)
     """The time step of the last one-time code taken: none is good twice (RFC 6238, 5.2)."""
     disabled_at: Mapped[datetime | None] = mapped_column(Utc)

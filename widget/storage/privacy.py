@@ -20,9 +20,9 @@ class PrivacyRequest(Table):
     ``state``: what would destroy data is ``waiting`` until ``due_at``, its event encrypted in ``encrypted_event``; then
     it is ``done``, or ``cancelled`` by a person.
 
-    ``found`` counts what there was: {contacts, orders, emails, consents}. ``sealed_copy``: of a data request, the copy
-    for the shop to hand over, until ``copy_until`` or until one of those it is about (``contact_ids``, ``order_ids``)
-    is forgotten.
+    ``found`` counts what there was: {contacts, orders, emails, consents}. ``encrypted_copy``: of a data request, the
+    copy for the shop to hand over, until ``copy_until`` or until one of those it is about (``contact_ids``,
+    ``order_ids``) is forgotten.
     """
 
     __tablename__ = "privacy_requests"
@@ -44,7 +44,7 @@ class PrivacyRequest(Table):
     found: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     contact_ids: Mapped[list[int]] = mapped_column(JSON, default=list, server_default="[]")
     order_ids: Mapped[list[int]] = mapped_column(JSON, default=list, server_default="[]")
-    sealed_copy: Mapped[str] = mapped_column(Text, default="", server_default="")
+    encrypted_copy: Mapped[str] = mapped_column(Text, default="", server_default="")
     copy_until: Mapped[datetime | None] = mapped_column(Utc)
 
 
@@ -53,10 +53,10 @@ def drop_copies(
 ) -> None:
     """Forget the copies that are about any of these."""
     theirs, them = set(orders), set(contacts)
-    kept = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop_id, PrivacyRequest.sealed_copy != "")
+    kept = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop_id, PrivacyRequest.encrypted_copy != "")
     for row in session.scalars(kept):
         if everybody or them & set(row.contact_ids) or theirs & set(row.order_ids):
-            row.sealed_copy, row.copy_until = "", None
+            row.encrypted_copy, row.copy_until = "", None
 
 
 def privacy_requests_of(session: Session, shop_id: int, limit: int = 50) -> list[PrivacyRequest]:

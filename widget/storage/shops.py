@@ -15,7 +15,7 @@ BOTH_GOOD_FOR = timedelta(days=1)
 
 
 class Shop(Table):
-    """A store. ``sealed_secrets`` are its webhook secrets, newest first, sealed with SECRET_KEYS.
+    """A store. ``encrypted_secrets`` are its webhook secrets, newest first, encrypted with SECRET_KEYS.
 
     ``quiet_from`` and ``quiet_to`` are HH:MM in ``timezone``, empty for none; ``emails_per_day`` 0 is no limit.
     """
@@ -30,7 +30,7 @@ class Shop(Table):
     timezone: Mapped[str] = mapped_column(Text, default="UTC")
     postal_address: Mapped[str] = mapped_column(Text, default="")
     cart: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    sealed_secrets: Mapped[list[str]] = mapped_column(JSON, default=list)
+    encrypted_secrets: Mapped[list[str]] = mapped_column(JSON, default=list)
     secrets_rotated_at: Mapped[datetime | None] = mapped_column(Utc)
     """When the newest secret was made beside an older one; None: not in this way, and all of them are good."""
     paused: Mapped[bool] = mapped_column(default=False)
@@ -55,10 +55,10 @@ def _next_revision(mapper: Any, connection: Any, shop: Shop) -> None:
 
 
 def good_secrets(shop: Shop, now: datetime) -> list[str]:
-    """The sealed secrets that a delivery may be signed with now, newest first."""
+    """The encrypted secrets that a delivery may be signed with now, newest first."""
     rotated = shop.secrets_rotated_at
     over = rotated is not None and now - rotated >= BOTH_GOOD_FOR
-    return list(shop.sealed_secrets[:1] if over else shop.sealed_secrets)
+    return list(shop.encrypted_secrets[:1] if over else shop.encrypted_secrets)
 
 
 def shop_by_slug(session: Session, slug: str, *, lock: bool = False) -> Shop | None:

@@ -88,7 +88,7 @@ def _address() -> str:
         email = ""
     if not email:
         return f"client:{client_key()}"
-    return "address:" + current_services().seals.address_hash(_shop(), email)
+    return "address:" + current_services().crypto.address_hash(_shop(), email)
 
 
 def limited(view: View) -> View:
@@ -112,7 +112,7 @@ def invitation_limited(view: View) -> View:
 def _invited() -> str:
     """A hash of the address, or the number of somebody who is in the shop already."""
     whom = str((request.view_args or {}).get("person", "")) or counted_address(request.form.get("email"))
-    return "invited:" + current_services().seals.address_hash(_shop(), whom)
+    return "invited:" + current_services().crypto.address_hash(_shop(), whom)
 
 
 def sign_in_limited(view: View) -> View:
@@ -133,4 +133,4 @@ def provider_limited(view: View) -> View:
 def _guessed() -> str:
     """Whose secret is guessed, from where. Of somebody who is signed in it is their own, whatever the form says."""
     whom = str(session.get("_user_id", ""))[:16] or counted_address(request.form.get("email"))
-    return "guessed:" + current_services().seals.address_hash("console", f"{client_key()} {whom}")
+    return "guessed:" + current_services().crypto.address_hash("console", f"{client_key()} {whom}")

@@ -179,15 +179,15 @@ def _this_session() -> int:
 
 
 def _codes() -> dict[str, object]:
-    sealed, address = offer_codes(current_services(), person=me())
-    return _code_offer(sealed, address)
+    encrypted, address = offer_codes(current_services(), person=me())
+    return _code_offer(encrypted, address)
 
 
-def _code_offer(sealed: str, address: str) -> dict[str, object]:
+def _code_offer(encrypted: str, address: str) -> dict[str, object]:
     out = io.BytesIO()
     segno.make(address).save(out, kind="svg", scale=4, xmldecl=False, svgns=True, omitsize=True)
     secret = address.partition("secret=")[2].partition("&")[0]
-    return {"offer": sealed, "square": out.getvalue().decode(), "secret": secret}
+    return {"offer": encrypted, "square": out.getvalue().decode(), "secret": secret}
 
 
 def _codes_on() -> dict[str, object]:
@@ -195,7 +195,7 @@ def _codes_on() -> dict[str, object]:
     use_codes(
         current_services(),
         person_id=me().id,
-        sealed=form.get("offer", ""),
+        encrypted=form.get("offer", ""),
         code=form.get("code", ""),
         password=form.get("old", ""),
         old_code=form.get("old_code", ""),

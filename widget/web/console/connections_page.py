@@ -142,7 +142,7 @@ def _shown(kind: Kind, row: Connection | None, base: str) -> dict[str, Any]:
 
 def _state(row: Connection | None) -> tuple[str, str, str]:
     """(words, icon, class)"""
-    if row is None or not row.sealed_secrets:
+    if row is None or not row.encrypted_secrets:
         return "not connected", "minus", "soft"
     if row.uninstalled_at is not None:
         return "taken off by the store", "warning", "warn"

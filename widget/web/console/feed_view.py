@@ -59,5 +59,5 @@ def feed_view(services: Services, shop: Shop, *, wrong: str = "", wrong_file: st
     if running and started is not None and started < services.now() - GIVEN_UP_AFTER:
         running = False  # Its worker died; the next one takes it.
     busy = running or (row is not None and row.state == WAITING)
-    apis = tuple(name for name in WITH_API if name in known and known[name].address and known[name].sealed_key)
+    apis = tuple(name for name in WITH_API if name in known and known[name].address and known[name].encrypted_key)
     return FeedView(row, shown_address(services, row), busy, wrong, wrong_file, apis)

@@ -61,7 +61,7 @@ def hang_filters(app: Flask) -> None:
         told_parts=told_parts,
         wrong_word=wrong_word,
         claim_of=claim_of,
-        sealed_answers=sealed_answers,
+        encrypted_answers=encrypted_answers,
         as_csv=as_csv,
         markdown=markdown_html,
         text_hash=text_hash,
@@ -133,9 +133,9 @@ def claim_of(finding: dict[str, Any]) -> dict[str, str] | None:
     return {"key": found[1], "locale": found[2] or "", "rule": found[3]} if found else None
 
 
-def sealed_answers(answers: dict[str, list[str]]) -> str:
-    """Answers for an address: sealed, since answers never stand in one in the clear."""
-    return current_services().seals.code(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), TRIED)
+def encrypted_answers(answers: dict[str, list[str]]) -> str:
+    """Answers for an address: encrypted, since answers never stand in one in the clear."""
+    return current_services().crypto.code(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), TRIED)
 
 
 def as_csv(rows: list[dict[str, str]], columns: list[str]) -> str:

@@ -13,8 +13,8 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.sign_in import Visitor, visitor_of
+from widget.crypto import KEPT_FORM, InvalidToken
 from widget.domain.roles import may
-from widget.seals import KEPT_FORM, Forged
 from widget.storage.people import Person
 from widget.web.bodies import MAX_BODY, MAX_CONSOLE_FORM, MAX_FORM_FIELDS, MAX_PUBLIC_FIELDS
 from widget.web.requests import current_services, refuse_many_fields, refuse_nul, same_origin
@@ -151,7 +151,7 @@ def _to_sign_in() -> AnyResponse:
 
 
 def keep_fields() -> str:
-    """The fields of this request, sealed for a hidden field, so that nothing typed is lost.
+    """The fields of this request, encrypted for a hidden field, so that nothing typed is lost.
 
     Only of our own pages: a form from elsewhere must not come back with a token of ours.
     """
@@ -159,14 +159,16 @@ def keep_fields() -> str:
         return ""
     fields = [[name, value] for name, value in request.form.items(multi=True) if name not in ("csrf_token", "password")]
     text = orjson.dumps([request.path, fields]).decode()
-    return current_services().seals.seal(text, KEPT_FORM) if len(text) < _MOST_KEPT else ""
+    return current_services().crypto.encrypt(text, KEPT_FORM) if len(text) < _MOST_KEPT else ""
 
 
-def kept_fields(sealed: str) -> Kept | None:
+def kept_fields(encrypted: str) -> Kept | None:
     """What ``keep_fields`` kept; None for nothing, or for what we did not make."""
     try:
-        path, fields = orjson.loads(current_services().seals.unseal(sealed, KEPT_FORM)) if sealed else (None, [])
-    except (Forged, ValueError):
+        path, fields = (
+            orjson.loads(current_services().crypto.decrypt(encrypted, KEPT_FORM)) if encrypted else (None, [])
+        )
+    except (InvalidToken, ValueError):
         return None
     return Kept(path, [(name, value) for name, value in fields]) if path and path.startswith("/console/") else None
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, abort, current_app, redirect, request, sessi
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
-from widget.seals import OIDC, Forged
+from widget.crypto import OIDC, InvalidToken
 from widget.settings import Settings
 from widget.telemetry import log
 from widget.web.console.guard import EVERYONE, browser_name, next_path, permitted, sign_in_cookie
@@ -44,7 +44,7 @@ def _provider() -> Provider:
 @permitted(EVERYONE)
 @provider_limited
 def start() -> AnyResponse:
-    """To the provider; what must come back is kept sealed in the session."""
+    """To the provider; what must come back is kept encrypted in the session."""
     provider = _provider()
     try:
         started = provider.start()
@@ -52,7 +52,7 @@ def start() -> AnyResponse:
         return _refused(NOT_NOW, str(error))
     services = current_services()
     kept = [started.state, started.nonce, started.verifier, services.now().timestamp()]
-    session[UNDER_WAY] = services.seals.seal(orjson.dumps(kept).decode(), OIDC)
+    session[UNDER_WAY] = services.crypto.encrypt(orjson.dumps(kept).decode(), OIDC)
     return redirect(started.address, 303)
 
 
@@ -91,8 +91,8 @@ def back() -> AnyResponse:
 def _under_way() -> tuple[str, str, str]:
     """(state, nonce, PKCE verifier) of the way that this browser began; good for one return, and not for long."""
     try:
-        kept: Any = orjson.loads(current_services().seals.unseal(session.pop(UNDER_WAY, ""), OIDC))
-    except (Forged, orjson.JSONDecodeError):
+        kept: Any = orjson.loads(current_services().crypto.decrypt(session.pop(UNDER_WAY, ""), OIDC))
+    except (InvalidToken, orjson.JSONDecodeError):
         return "", "", ""
     state, nonce, verifier, begun = kept
     return (state, nonce, verifier) if 0 <= current_services().now().timestamp() - begun <= LONGEST else ("", "", "")

@@ -54,7 +54,7 @@ class Colleague:
 
     @property
     def codes(self) -> bool:
-        return self.known and bool(self.person.sealed_totp)
+        return self.known and bool(self.person.encrypted_totp)
 
 
 def _colleague(session: Session, person: Person, member: Membership) -> Colleague:

@@ -14,15 +14,15 @@ from widget.actions.try_draft import NotReadable, Tried, preview_email, send_pre
 from widget.actions.write_email import NoContent
 from widget.content.languages import locale_for
 from widget.content.sentences import Names
+from widget.crypto import InvalidToken
 from widget.domain.engine.answers import Refused
 from widget.domain.roles import EDIT, VIEW
 from widget.email.blocks import CannotWrite
 from widget.email.html import TooLarge
 from widget.email.message import BadAddress
 from widget.live import Served
-from widget.seals import Forged
 from widget.storage.responses import Response as Recorded
-from widget.web.console.filters import TRIED, sealed_answers
+from widget.web.console.filters import TRIED, encrypted_answers
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
 from widget.web.console.place import Place, page, quiz_place
 from widget.web.console.policy import email_policy, shows_products_of
@@ -40,7 +40,7 @@ Answers = dict[str, list[str]]
 @blueprint.get("/try")
 @permitted(VIEW)
 def trial(shop: str, quiz: str) -> AnyResponse:
-    """The widget on the draft; with answers in a sealed code or of a recorded response, their result and trace."""
+    """The widget on the draft; with answers in an encrypted code or of a recorded response, their result and trace."""
     place = quiz_place(shop, quiz)
     return make_response(_page(place, *_asked_for(place)))
 
@@ -71,12 +71,12 @@ def _asked_for(place: Place) -> tuple[Answers | None, str]:
 
 
 def opened_answers(code: str) -> Answers | None:
-    """The answers of a sealed code; None for none, or for what we did not make."""
+    """The answers of an encrypted code; None for none, or for what we did not make."""
     if not code:
         return None
     try:
-        answers: Answers = orjson.loads(current_services().seals.open_code(code, TRIED))
-    except (Forged, orjson.JSONDecodeError):
+        answers: Answers = orjson.loads(current_services().crypto.open_code(code, TRIED))
+    except (InvalidToken, orjson.JSONDecodeError):
         return None
     return answers
 
@@ -113,7 +113,7 @@ def _page(place: Place, answers: Answers | None, source: str) -> str:
         told=told,
         tried=tried,
         markup=result_fragment(tried.result) if tried else "",
-        code=sealed_answers(answers) if answers is not None else "",
+        code=encrypted_answers(answers) if answers is not None else "",
         answers=answers or {},
         source=source,
         recorded=recorded,
@@ -135,7 +135,7 @@ def quiz_data(shop: str, quiz: str) -> Response:
 @permitted(VIEW)
 @stateless
 def response_data(shop: str, quiz: str) -> Response:
-    """A result for the widget; nothing is recorded. ``visit`` holds the answers, sealed, to ask for their trace."""
+    """A result for the widget; nothing is recorded. ``visit`` holds the answers, encrypted, to ask for their trace."""
     served = _served(shop, quiz)
     try:
         body: Any = orjson.loads(request.get_data()[:64_000])
@@ -146,7 +146,7 @@ def response_data(shop: str, quiz: str) -> Response:
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return json_answer({"code": "unreadable", "detail": "Send answers as JSON."}, 400)
     return json_answer(
-        {"result": tried.result, "html": result_fragment(tried.result), "visit": sealed_answers(answers)}, 201
+        {"result": tried.result, "html": result_fragment(tried.result), "visit": encrypted_answers(answers)}, 201
     )
 
 
@@ -160,7 +160,7 @@ def _served(shop: str, quiz: str) -> Served:
 @blueprint.get("/try/trace")
 @permitted(VIEW)
 def trace_part(shop: str, quiz: str) -> str:
-    """The trace of sealed answers alone, for scripts; ``why`` names a product."""
+    """The trace of encrypted answers alone, for scripts; ``why`` names a product."""
     place = quiz_place(shop, quiz)
     code = request.args.get("example", "")
     answers = opened_answers(code)

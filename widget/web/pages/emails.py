@@ -10,9 +10,9 @@ from widget.actions.change_consent import Preferences, choose, confirm_consent, 
 from widget.actions.export_data import request_export
 from widget.actions.follow_link import follow_link
 from widget.content.words import Words, words_for
+from widget.crypto import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.domain.bots import is_bot
 from widget.domain.result import direction
-from widget.seals import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.web.limits import PER_CLIENT, limiter
 from widget.web.requests import current_services, wished_language
 

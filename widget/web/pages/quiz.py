@@ -14,12 +14,12 @@ from widget.actions.result_links import open_result
 from widget.actions.submit_answers import known_result, record_response, submit_answers
 from widget.content.languages import locale_for
 from widget.content.words import spoken, words_for
+from widget.crypto import InvalidToken
 from widget.domain.bots import is_bot
 from widget.domain.engine.answers import Refused, invalid, unfit
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import direction
 from widget.live import Served
-from widget.seals import Forged
 from widget.services import Services
 from widget.web.limits import limited
 from widget.web.render import result_fragment
@@ -41,7 +41,7 @@ def start(shop: str, quiz: str) -> Response:
 
 @blueprint.post("/<shop>/quiz/<quiz>")
 def step(shop: str, quiz: str) -> AnyResponse:
-    """Take one answer; the next question, or the result. Answers travel sealed in the form, never in an address."""
+    """Take one answer; the next question, or the result. Answers travel encrypted in the form, never in an address."""
     services = current_services()
     served = _served(services, shop, quiz)
     product, locale = request.form.get("product", "")[:200], _wish(served)
@@ -143,8 +143,8 @@ def _draft(services: Services, served: Served, text: str) -> Answers:
     if not text:
         return {}
     try:
-        kept: Any = orjson.loads(services.seals.open_code(text, DRAFT, served.shop.slug.encode()))
-    except (Forged, orjson.JSONDecodeError):
+        kept: Any = orjson.loads(services.crypto.open_code(text, DRAFT, served.shop.slug.encode()))
+    except (InvalidToken, orjson.JSONDecodeError):
         return {}
     by_id = served.engine.rules.pack.quiz.by_id
     return {q: given for q, given in kept.items() if q in by_id and (not given or not invalid(by_id[q], given))}
@@ -172,7 +172,7 @@ def _step(
         given=(prefill or {}).get(current, []),
         number=way.index(current) + 1 if current in way else 1,
         total=len(way),
-        draft=services.seals.code(orjson.dumps(answers), DRAFT, served.shop.slug.encode()),
+        draft=services.crypto.code(orjson.dumps(answers), DRAFT, served.shop.slug.encode()),
         product=product,
         error=error,
         w=words_for(locale),

@@ -1,4 +1,4 @@
-"""Everything that is signed, sealed or hashed. Ciphers from the cryptography package, none of our own."""
+"""Everything that is signed, encrypted or hashed. Ciphers from the cryptography package, none of our own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import hmac
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import InvalidToken as InvalidFernetToken
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -22,21 +23,21 @@ DATA_COPY, PRIVACY_EVENT, OUTBOX, UPLOAD = "data-copy", "privacy-event", "outbox
 """What something is encrypted for."""
 
 
-class Forged(ValueError):
+class InvalidToken(ValueError):
     """A code or token that none of our keys made."""
 
     code = "unknown_token"
 
 
-class Seals:
-    """Result codes, link tokens, sealed secrets and address hashes. The first key signs, all verify."""
+class Crypto:
+    """Result codes, link tokens, encrypted secrets and address hashes. The first key signs, all verify."""
 
     def __init__(self, secret_keys: Sequence[str], suppression_key: str) -> None:
         self._codes = [AESSIV(_derived(key, b"result-code", 64)) for key in secret_keys]
         self._tokens = [AESSIV(_derived(key, b"link-token", 64)) for key in secret_keys]
         self._secret_keys = tuple(secret_keys)
         self._ciphers: dict[str, MultiFernet] = {}
-        self._blur = _derived(secret_keys[0], b"blurred", 32)
+        self._memory_key = _derived(secret_keys[0], b"memory-fingerprint", 32)
         self._suppression = _derived(suppression_key, b"address-hash", 32)
 
     def code(self, plain: bytes, *about: bytes) -> str:
@@ -44,7 +45,7 @@ class Seals:
         return _text(self._codes[0].encrypt(plain, list(about)))
 
     def open_code(self, code: str, *about: bytes) -> bytes:
-        """The plain text of a code. Raises Forged."""
+        """The plain text of a code. Raises InvalidToken."""
         return _open(self._codes, code, list(about))
 
     def token(self, purpose: str, number: int) -> str:
@@ -53,47 +54,47 @@ class Seals:
         return _text(self._tokens[0].encrypt(plain, [purpose.encode()]))
 
     def open_token(self, purpose: str, token: str) -> int:
-        """The number of the row. Raises Forged."""
+        """The number of the row. Raises InvalidToken."""
         return int.from_bytes(_open(self._tokens, token, [purpose.encode()]), "big")
 
-    def seal(self, secret: str, purpose: str) -> str:
+    def encrypt(self, secret: str, purpose: str) -> str:
         """Encrypt a text. It opens for the same ``purpose`` only: what was made for a form is good for no table."""
-        return self.seal_bytes(secret.encode(), purpose).decode()
+        return self.encrypt_bytes(secret.encode(), purpose).decode()
 
-    def unseal(self, sealed: str, purpose: str) -> str:
-        """Raises Forged when none of SECRET_KEYS sealed it for this purpose."""
+    def decrypt(self, encrypted: str, purpose: str) -> str:
+        """Raises InvalidToken when none of SECRET_KEYS encrypted it for this purpose."""
         try:
-            return self.unseal_bytes(sealed.encode(), purpose).decode()
+            return self.decrypt_bytes(encrypted.encode(), purpose).decode()
         except UnicodeDecodeError as error:
-            raise Forged("this secret is no text") from error
+            raise InvalidToken("this secret is no text") from error
 
-    def seal_bytes(self, secret: bytes, purpose: str) -> bytes:
+    def encrypt_bytes(self, secret: bytes, purpose: str) -> bytes:
         return self._cipher(purpose).encrypt(secret)
 
-    def unseal_bytes(self, sealed: bytes, purpose: str) -> bytes:
-        """Raises Forged, as ``unseal`` does."""
+    def decrypt_bytes(self, encrypted: bytes, purpose: str) -> bytes:
+        """Raises InvalidToken, as ``decrypt`` does."""
         try:
-            return self._cipher(purpose).decrypt(sealed)
-        except InvalidToken as error:
-            raise Forged("this secret was sealed with another key, or for another purpose") from error
+            return self._cipher(purpose).decrypt(encrypted)
+        except InvalidFernetToken as error:
+            raise InvalidToken("this secret was encrypted with another key, or for another purpose") from error
 
     def _cipher(self, purpose: str) -> MultiFernet:
         cipher = self._ciphers.get(purpose)
         if cipher is None:
-            label = f"sealing {purpose}".encode()
+            label = f"encryption {purpose}".encode()
             keys = [base64.urlsafe_b64encode(_derived(key, label, 32)) for key in self._secret_keys]
             cipher = MultiFernet([Fernet(key) for key in keys])
             if len(self._ciphers) < MAX_CIPHERS:
                 self._ciphers[purpose] = cipher
         return cipher
 
-    def mark(self, text: str) -> str:
-        """A short keyed mark of a text, the same each time: to know it again, and to tell nothing of it."""
-        return hmac.new(self._suppression, b"mark\n" + text.encode(), hashlib.sha256).hexdigest()[:32]
+    def fingerprint(self, text: str) -> str:
+        """A short keyed fingerprint of a text, the same each time: to know it again, and to tell nothing of it."""
+        return hmac.new(self._suppression, b"fingerprint\n" + text.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def blurred(self, text: str) -> bytes:
+    def memory_fingerprint(self, text: str) -> bytes:
         """A short keyed hash, to know something again for a moment in memory: never stored."""
-        return hashlib.blake2b(text.encode(), key=self._blur, digest_size=16).digest()
+        return hashlib.blake2b(text.encode(), key=self._memory_key, digest_size=16).digest()
 
     def address_hash(self, shop: str, email: str) -> str:
         """A keyed hash of an address within a shop: enough to recognise it, not to guess it."""
@@ -110,22 +111,22 @@ def _derived(key: str, purpose: bytes, length: int) -> bytes:
     return HKDF(SHA256(), length=length, salt=None, info=b"recovery-quiz " + purpose).derive(key.encode())
 
 
-def _text(sealed: bytes) -> str:
-    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+def _text(encrypted: bytes) -> str:
+    return base64.urlsafe_b64encode(encrypted).rstrip(b"=").decode()
 
 
 def _open(ciphers: Sequence[AESSIV], text: str, about: list[bytes]) -> bytes:
     try:
         if not text.isascii() or len(text) > MOST_TOKEN:
             raise ValueError
-        sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        if _text(sealed) != text:
+        encrypted = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        if _text(encrypted) != text:
             raise ValueError  # Another spelling of the same bytes: only one code is the code.
     except ValueError as error:
-        raise Forged("this link is not one of ours") from error
+        raise InvalidToken("this link is not one of ours") from error
     for cipher in ciphers:
         try:
-            return cipher.decrypt(sealed, about)
+            return cipher.decrypt(encrypted, about)
         except (InvalidTag, ValueError):
             continue
-    raise Forged("this link is not one of ours")
+    raise InvalidToken("this link is not one of ours")

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tests.conftest import client_of
-from widget.actions.add_person import add_person
+from widget.actions.add_user import add_user
 from widget.domain.roles import OWNER
 from widget.services import Services
 
@@ -40,10 +40,10 @@ class Somebody:
 
 def signed_in(services: Services, role: str = OWNER, shop: str = "demo", email: str = "") -> Somebody:
     """Somebody new with this role, come in by their one-time link."""
-    _, link = add_person(services, shop=shop, email=email or f"{role}@team.example", role=role)
+    _, link = add_user(services, shop=shop, email=email or f"{role}@team.example", role=role)
     client = client_of(services)
-    page = client.get(f"/console/come-in/{link}")
+    page = client.get(f"/console/set-password/{link}")
     data = {"csrf_token": form_token(page), "name": f"The {role}", "password": PASSWORD}
-    answer = client.post(f"/console/come-in/{link}", data=data)
+    answer = client.post(f"/console/set-password/{link}", data=data)
     assert answer.status_code == 303, answer.text
     return Somebody(services, client)

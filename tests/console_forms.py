@@ -16,9 +16,9 @@ def form_token(client: Any, path: str = "/console/account") -> str:
     return found[1]
 
 
-def come_in(client: Any, token: str, name: str = "Sam") -> Any:
+def set_password(client: Any, token: str, name: str = "Sam") -> Any:
     """Use a one-time link."""
-    path = f"/console/come-in/{token}"
+    path = f"/console/set-password/{token}"
     return client.post(path, data={"csrf_token": form_token(client, path), "name": name, "password": PASSWORD})
 
 

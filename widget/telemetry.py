@@ -36,7 +36,7 @@ WEBHOOKS_RECEIVED = Counter(
 )
 EMAILS = Counter("recovery_emails", "Emails by what became of them", ["state"], registry=REGISTRY)
 
-_TOKENS = re.compile(r"/(r|u|c|p|f|l|results|come-in)/[^/?\s]+")
+_TOKENS = re.compile(r"/(r|u|c|p|f|l|results|set-password)/[^/?\s]+")
 _ADDRESS = re.compile(r"[^\s<>\"',;:@]{1,254}@[^\s<>\"',;@]{1,254}")
 MAX_VALUE = 4_000
 """Characters of one value in a log line: what strangers send must not make a line, or its masking, long."""

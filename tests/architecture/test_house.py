@@ -54,9 +54,9 @@ def test_every_command_and_setting_is_in_the_readme() -> None:
 
 OF_NO_SHOP = {
     "shops": "they are the shops",
-    "people": "a person may belong to several shops: memberships say to which",
-    "sign_ins": "of a person, in all of their shops at once",
-    "sign_in_links": "of a person, in all of their shops at once",
+    "users": "a person may belong to several shops: memberships say to which",
+    "sessions": "of a person, in all of their shops at once",
+    "invitations": "of a person, in all of their shops at once",
     "send_limits": "the provider counts all shops together",
 }
 

@@ -15,14 +15,14 @@ from tests.browser.conftest import check_accessible
 from tests.conftest import GOOD
 from tests.console import PASSWORD, ROOT
 from tests.integration.test_running import Running
-from widget.actions.add_person import add_person
+from widget.actions.add_user import add_user
 from widget.actions.change_draft import open_draft, reset_draft
 from widget.services import build_services
 from widget.settings import read_settings
 
 TABS = ("connections", "webhooks", "products", "embed", "privacy")
 pytestmark = [pytest.mark.xdist_group("marketing"), pytest.mark.timeout(240)]
-SHOP_PAGES = ("people", "log", "orders", "orders/deliveries", "settings", *(f"settings/{tab}" for tab in TABS))
+SHOP_PAGES = ("team", "log", "orders", "orders/deliveries", "settings", *(f"settings/{tab}" for tab in TABS))
 PAGES = (
     *("/mappings", "/mappings?row=massage-glide", "/mappings/import", "/quiz", "/records/question/area", "/safety"),
     *("/records/triage/chest-or-breathing", "/tips", "/records/tip/massage", "/products", "/records/product/CREAM-60"),
@@ -58,19 +58,19 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def come_in(browser: Browser, desk: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def set_password(browser: Browser, desk: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Signed in by the link that the first start printed; the cookies of it."""
-    link = desk.until(lambda: re.search(r"http\S+/come-in/\S+", Path(desk.log.name).read_text()))
+    link = desk.until(lambda: re.search(r"http\S+/set-password/\S+", Path(desk.log.name).read_text()))
     context = browser.new_context(base_url=desk.base)
     page = context.new_page()
     page.goto(link.group(0))
     check_accessible(page)
     page.get_by_label("Your name").fill("Robin")
     page.get_by_label("Password", exact=True).fill("password1234")
-    page.get_by_role("button", name="Come in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("Add a word or two")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Come in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
     kept = tmp_path_factory.mktemp("cookies") / "state.json"
     context.storage_state(path=kept)
@@ -96,15 +96,15 @@ def fresh_draft(desk: Running) -> None:
     """Each test starts from what is live, whatever an earlier one left."""
     services = build_services(read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(desk.home)}))
     opened = open_draft(services, shop="demo", quiz="leg-day")
-    by = add_person(services, shop="demo", email="tidy@team.example", role="editor")[0]
+    by = add_user(services, shop="demo", email="tidy@team.example", role="editor")[0]
     reset_draft(services, draft=opened.draft, by=by, files=opened.base, base=opened.live or 1, what="for a test")
     services.close()
 
 
 @pytest.fixture
-def page(browser: Browser, desk: Running, come_in: Path) -> Iterator[Page]:
+def page(browser: Browser, desk: Running, set_password: Path) -> Iterator[Page]:
     """A page that fails the test on whatever it complains about."""
-    context, one = opened(browser, desk, come_in)
+    context, one = opened(browser, desk, set_password)
     complaints: list[str] = []
     one.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     one.on("pageerror", lambda error: complaints.append(str(error)))
@@ -125,7 +125,7 @@ def best_form(desk: Running) -> str:
 def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
     """A publisher whom the owner invites, and who comes in by the email that arrives."""
     context, page = opened(browser, desk, owner)
-    page.goto("/console/shops/demo/people")
+    page.goto("/console/shops/demo/team")
     page.get_by_label("Email address").fill("kim@team.example")
     page.get_by_label("Publisher").check()
     page.get_by_role("button", name="Send the invitation").click()
@@ -135,19 +135,21 @@ def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
     page = context.new_page()
     page.goto("/mailbox/")
     page.locator("a.email", has_text="kim@team.example").first.click()
-    link = page.frame_locator("iframe").locator("a[href*='/come-in/']").first.get_attribute("href")
+    link = page.frame_locator("iframe").locator("a[href*='/set-password/']").first.get_attribute("href")
     assert link
     page.goto(link)
     page.get_by_label("Your name").fill("Kim")
     page.get_by_label("Password", exact=True).fill("seven quiet herons wade")
-    page.get_by_role("button", name="Come in").click()
+    page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Mappings")).to_be_visible()
     page.close()
     return context
 
 
-def test_be_invited_edit_be_told_mend_publish_and_take_back(browser: Browser, desk: Running, come_in: Path) -> None:
-    context = invited(browser, desk, come_in)
+def test_be_invited_edit_be_told_mend_publish_and_take_back(
+    browser: Browser, desk: Running, set_password: Path
+) -> None:
+    context = invited(browser, desk, set_password)
     page = context.new_page()
     page.goto(f"{ROOT}/mappings")
     expect(page.locator("#state")).to_contain_text("No changes")
@@ -258,9 +260,9 @@ def test_the_draft_is_tried_in_the_real_widget_with_its_trace(page: Page) -> Non
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (375, "dark")])
 def test_every_page_is_accessible_wide_and_narrow_light_and_dark(
-    browser: Browser, desk: Running, come_in: Path, width: int, scheme: str
+    browser: Browser, desk: Running, set_password: Path, width: int, scheme: str
 ) -> None:
-    context, page = opened(browser, desk, come_in, width, color_scheme=scheme)
+    context, page = opened(browser, desk, set_password, width, color_scheme=scheme)
     wrong = []
     for path in PAGES:
         page.goto(path if path.startswith("/console") else ROOT + path)
@@ -277,8 +279,8 @@ def test_every_page_is_accessible_wide_and_narrow_light_and_dark(
     assert not wrong, "\n".join(wrong)
 
 
-def test_without_javascript_a_row_is_edited_and_published(browser: Browser, desk: Running, come_in: Path) -> None:
-    context, page = opened(browser, desk, come_in, java_script_enabled=False)
+def test_without_javascript_a_row_is_edited_and_published(browser: Browser, desk: Running, set_password: Path) -> None:
+    context, page = opened(browser, desk, set_password, java_script_enabled=False)
     page.goto(f"{ROOT}/mappings")
     page.get_by_role("link", name="Edit row rub-in-cream").click()
     editor = page.get_by_role("form", name="Edit row rub-in-cream")

@@ -33,14 +33,14 @@ def owner(service: Running, browser: Browser, tmp_path_factory: pytest.TempPathF
         ).stdout
 
     run("demo", "load", "--visits", "1500")
-    link = re.search(r"/console/come-in/\S+", run("user", "add", "results@demo.example", "--role", "owner"))
+    link = re.search(r"/console/set-password/\S+", run("user", "add", "results@demo.example", "--role", "owner"))
     assert link
     context = browser.new_context(base_url=service.base)
     page = context.new_page()
     page.goto(link[0])
     page.fill("[name=name]", "Olive Owner")
     page.fill("[name=password]", PASSWORD)
-    page.get_by_role("button", name="Come in").click()
+    page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/console/**")
     state = tmp_path_factory.mktemp("results") / "state.json"
     context.storage_state(path=state)

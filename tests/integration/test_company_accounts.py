@@ -18,13 +18,13 @@ from werkzeug.test import Client
 from tests.conftest import ROOT, client_of
 from tests.console import signed_in
 from tests.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running_provider
-from widget.actions.add_person import add_person
-from widget.actions.disable_person import disable_person
+from widget.actions.add_user import add_user
+from widget.actions.disable_user import disable_user
 from widget.app import create_wsgi
 from widget.crypto import TOTP
 from widget.services import Services
 from widget.storage.audit import AuditEntry
-from widget.storage.people import SignIn, person_by_email
+from widget.storage.users import UserSession, user_by_email
 
 AGAIN, NOT_NOW, NOBODY = "did not work out", "could not be asked just now", "does not open the console"
 
@@ -68,7 +68,7 @@ def come_back(client: Client, provider: FakeProvider) -> Any:
 
 def log_of(services: Services) -> list[tuple[str, str]]:
     with services.reads() as session:
-        return [(row.what, row.about) for row in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
+        return [(row.action, row.detail) for row in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
 
 
 def test_whoever_is_in_the_console_comes_in_by_their_verified_address(
@@ -100,7 +100,7 @@ def test_the_session_is_fresh_and_holds_nothing_of_the_way(services: Services, p
     again = client.get(address)  # The callback once more, in the browser that is signed in now.
     assert again.location == "/console/sign-in"
     with services.reads() as session:
-        assert session.scalar(select(func.count()).select_from(SignIn)) == 2  # By link, and by the provider, once.
+        assert session.scalar(select(func.count()).select_from(UserSession)) == 2  # By link, and by the provider, once.
 
 
 def test_a_callback_is_good_once_even_with_the_cookie_of_then(services: Services, provider: FakeProvider) -> None:
@@ -118,10 +118,10 @@ def test_a_callback_is_good_once_even_with_the_cookie_of_then(services: Services
 def test_unknown_unverified_and_disabled_are_told_the_same(services: Services, provider: FakeProvider) -> None:
     signed_in(services, "editor", email="gone@team.example")
     with services.reads() as session:
-        owner, gone = (person_by_email(session, f"{name}@team.example") for name in ("owner", "gone"))
+        owner, gone = (user_by_email(session, f"{name}@team.example") for name in ("owner", "gone"))
     assert owner
     assert gone
-    disable_person(services, shop="demo", person_id=gone.id, by=owner)
+    disable_user(services, shop="demo", user_id=gone.id, by=owner)
     pages = set()
     for claims in (
         {"email": "nobody@team.example", "email_verified": True},
@@ -266,7 +266,7 @@ def test_an_address_that_only_the_userinfo_tells_is_taken_from_there(
 
 def test_codes_of_ours_are_not_asked_for_on_top(services: Services, provider: FakeProvider) -> None:
     with services.sessions.begin() as session:
-        owner = person_by_email(session, "owner@team.example")
+        owner = user_by_email(session, "owner@team.example")
         assert owner
         owner.encrypted_totp = services.crypto.encrypt("JBSWY3DPEHPK3PXP", TOTP)
 
@@ -294,7 +294,7 @@ def test_the_product_starts_without_the_extra() -> None:
 def test_whoever_was_added_comes_in_without_ever_choosing_a_password(
     services: Services, provider: FakeProvider
 ) -> None:
-    add_person(services, shop="demo", email="new@team.example", role="editor")
+    add_user(services, shop="demo", email="new@team.example", role="editor")
     provider.claims["email"] = "new@team.example"
 
     assert come_back(client_of(services), provider).location == "/console/"

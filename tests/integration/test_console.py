@@ -360,4 +360,4 @@ def test_a_warning_is_accepted_by_name_with_a_reason_until_the_text_changes(owne
 def test_the_way_in_is_in_no_log_line() -> None:
     from widget.telemetry import masked_path
 
-    assert masked_path("/console/come-in/secret-token") == "/console/come-in/…"
+    assert masked_path("/console/set-password/secret-token") == "/console/set-password/…"

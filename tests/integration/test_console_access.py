@@ -16,20 +16,21 @@ from werkzeug.routing import IntegerConverter, Rule
 
 from tests.conftest import client_of
 from tests.console import PASSWORD
-from tests.console_forms import client_in, come_in, form_token, post
-from widget.actions.add_person import add_person
+from tests.console_forms import client_in, form_token, post, set_password
 from widget.actions.add_shop import add_shop
+from widget.actions.add_user import add_user
 from widget.actions.choose_password import use_codes
-from widget.actions.disable_person import disable_person
+from widget.actions.disable_user import disable_user
 from widget.actions.sign_in import IDLE, LONGEST
 from widget.app import create_app
 from widget.crypto import TOTP_OFFER
 from widget.domain.roles import LEAST, ROLES, may
 from widget.passwords import new_totp_secret
 from widget.services import Services
-from widget.storage.audit import AuditEntry, note
-from widget.storage.people import Person, SignInLink, person_by_email
+from widget.storage import audit
+from widget.storage.audit import AuditEntry
 from widget.storage.tables import TABLES
+from widget.storage.users import Invitation, User, user_by_email
 from widget.web.console.guard import EVERYONE, SIGNED_IN
 
 KNOWN = {"shop": "demo", "quiz": "leg-day", "token": "none"}
@@ -66,8 +67,8 @@ def rows_of_everything(services: Services) -> dict[str, Any]:
         counts = {table.__tablename__: session.scalar(select(func.count()).select_from(table)) for table in TABLES}
         shops = session.execute(text("SELECT * FROM shops ORDER BY id")).all()
         webhooks = session.execute(text("SELECT id, state FROM webhook_deliveries ORDER BY id")).all()
-        people = session.execute(text("SELECT id, role FROM memberships ORDER BY id")).all()
-    return {**counts, "shop rows": shops, "webhook states": webhooks, "roles": people}
+        users = session.execute(text("SELECT id, role FROM memberships ORDER BY id")).all()
+    return {**counts, "shop rows": shops, "webhook states": webhooks, "roles": users}
 
 
 def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlite_services: Services) -> None:
@@ -165,21 +166,21 @@ def test_guesses_are_limited(sqlite_services: Services) -> None:
 def test_a_disabled_person_is_out_at_once(services: Services) -> None:
     client_in(services)
     guest = client_in(services, "editor")
-    owner, editor = person(services, "owner"), person(services, "editor")
+    owner, editor = user(services, "owner"), user(services, "editor")
     assert guest.get("/console/account").status_code == 200
-    disable_person(services, shop="demo", person_id=editor.id, by=owner)
+    disable_user(services, shop="demo", user_id=editor.id, by=owner)
 
     assert guest.get("/console/account").status_code == 303
     assert sign_in(client_of(services), email=editor.email).status_code == 401
 
-    disable_person(services, shop="demo", person_id=editor.id, by=owner, again=True)
+    disable_user(services, shop="demo", user_id=editor.id, by=owner, again=True)
     assert guest.get("/console/account").status_code == 303  # What was ended stays ended.
     assert sign_in(client_of(services), email=editor.email).status_code == 303
 
 
-def person(services: Services, role: str) -> Person:
+def user(services: Services, role: str) -> User:
     with services.reads() as session:
-        found = person_by_email(session, f"{role}@demo.example")
+        found = user_by_email(session, f"{role}@demo.example")
     assert found is not None
     return found
 
@@ -204,41 +205,41 @@ def test_a_sign_in_that_is_not_used_ends_and_none_lasts_long(sqlite_services: Se
 
 
 def test_a_one_time_link_works_once_and_not_by_looking_at_it(services: Services) -> None:
-    _, token = add_person(services, shop="demo", email="new@demo.example", role="viewer")
+    _, token = add_user(services, shop="demo", email="new@demo.example", role="viewer")
     client = client_of(services)
     for _ in range(3):
-        assert client.get(f"/console/come-in/{token}").status_code == 200
+        assert client.get(f"/console/set-password/{token}").status_code == 200
     assert client.get("/console/account").status_code == 303
     with services.reads() as session:
-        assert session.scalars(select(SignInLink.used_at)).all() == [None]
+        assert session.scalars(select(Invitation.used_at)).all() == [None]
 
-    assert come_in(client, token).status_code == 303
+    assert set_password(client, token).status_code == 303
     assert client.get("/console/account").status_code == 200
 
     other = client_of(services)
-    assert other.get(f"/console/come-in/{token}").status_code == 404
+    assert other.get(f"/console/set-password/{token}").status_code == 404
     data = {"csrf_token": form_token(other, "/console/sign-in"), "name": "Eve", "password": PASSWORD}
-    assert other.post(f"/console/come-in/{token}", data=data).status_code == 404
+    assert other.post(f"/console/set-password/{token}", data=data).status_code == 404
 
 
 def test_a_one_time_link_grows_old(sqlite_services: Services) -> None:
-    _, token = add_person(sqlite_services, shop="demo", email="new@demo.example", role="viewer")
+    _, token = add_user(sqlite_services, shop="demo", email="new@demo.example", role="viewer")
     sqlite_services.clock.move_to(sqlite_services.now() + timedelta(days=3, minutes=1))
 
-    assert client_of(sqlite_services).get(f"/console/come-in/{token}").status_code == 404
+    assert client_of(sqlite_services).get(f"/console/set-password/{token}").status_code == 404
 
 
 def test_a_one_time_code_is_good_once(sqlite_services: Services) -> None:
     client_in(sqlite_services)
     secret = new_totp_secret()
-    owner = person(sqlite_services, "owner")
+    owner = user(sqlite_services, "owner")
 
     def code() -> str:
         made = TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(int(sqlite_services.now().timestamp()))
         return made.decode()
 
     encrypted = sqlite_services.crypto.encrypt(secret, f"{TOTP_OFFER} {owner.id}")
-    use_codes(sqlite_services, person_id=owner.id, encrypted=encrypted, code=code(), password=PASSWORD)
+    use_codes(sqlite_services, user_id=owner.id, encrypted=encrypted, code=code(), password=PASSWORD)
     sqlite_services.clock.move_to(sqlite_services.now() + timedelta(minutes=2))
     asked = sign_in(client_of(sqlite_services))
     given = code()
@@ -256,41 +257,46 @@ def test_a_one_time_code_is_good_once(sqlite_services: Services) -> None:
 
 @pytest.mark.parametrize("change", ["UPDATE audit_log SET about = 'other'", "DELETE FROM audit_log"])
 def test_the_log_is_never_changed(services: Services, change: str) -> None:
-    add_person(services, shop="demo", email="new@demo.example", role="viewer")
+    add_user(services, shop="demo", email="new@demo.example", role="viewer")
     with pytest.raises(DatabaseError), services.sessions.begin() as session:
         session.execute(text(change))
 
     with services.reads() as session:
-        assert [row.what for row in session.scalars(select(AuditEntry))] == ["person_added"]
+        assert [row.action for row in session.scalars(select(AuditEntry))] == ["user_added"]
 
 
 def test_the_log_can_be_filtered_and_taken_along(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     post(client, "/console/account", do="password", old=PASSWORD, new="another otter violin nine")
     with sqlite_services.sessions.begin() as session:
-        note(session, shop_id=1, at=sqlite_services.now(), who="=cmd()", what="signed_in", about="@x")
+        audit.record(session, shop_id=1, at=sqlite_services.now(), actor="=cmd()", action="signed_in", detail="@x")
     page = client.get("/console/shops/demo/log?kind=Sign-in").get_data(as_text=True)
     sheet = client.get("/console/shops/demo/log/export.csv").get_data(as_text=True)
-    some = client.get("/console/shops/demo/log/export.csv?kind=People").get_data(as_text=True)
+    some = client.get("/console/shops/demo/log/export.csv?kind=Team").get_data(as_text=True)
 
     assert "changed their password" in page
     assert "added somebody" not in page
     assert "'=cmd()" in sheet
     assert ",'@x" in sheet
     assert "signed_in" not in some
-    assert "person_added" in some
+    assert "user_added" in some
 
 
 def test_older_entries_are_a_page_away(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     with sqlite_services.sessions.begin() as session:
         for number in range(120):
-            note(
-                session, shop_id=1, at=sqlite_services.now(), who="Robin", what="draft_changed", about=f"row {number}."
+            audit.record(
+                session,
+                shop_id=1,
+                at=sqlite_services.now(),
+                actor="Robin",
+                action="draft_changed",
+                detail=f"row {number}.",
             )
-    first = client.get("/console/shops/demo/log?who=Robin").get_data(as_text=True)
+    first = client.get("/console/shops/demo/log?actor=Robin").get_data(as_text=True)
     before = first.rpartition("before=")[2].partition('"')[0]
-    second = client.get(f"/console/shops/demo/log?who=Robin&before={before}").get_data(as_text=True)
+    second = client.get(f"/console/shops/demo/log?actor=Robin&before={before}").get_data(as_text=True)
 
     assert "row 119." in first
     assert "row 69." not in first

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from tests.conftest import client_of
 from tests.console import PASSWORD, Somebody, form_token, signed_in
 from tests.integration.test_console import rows
-from tests.integration.test_drafts import best, draft_of, person, publish, weigh
-from widget.actions.add_person import add_person, make_link
+from tests.integration.test_drafts import best, draft_of, publish, user, weigh
+from widget.actions.add_user import add_user, make_link
 from widget.actions.change_draft import open_draft, reset_draft
-from widget.actions.choose_password import WrongCode, come_in
+from widget.actions.choose_password import WrongCode, set_password
 from widget.actions.publish_draft import NeverLive, plan_publish, publish_due, roll_back
 from widget.actions.sign_in import visitor_of
 from widget.content.editing import EMAIL, MAPPING, PRODUCT, QUESTION, records_of
@@ -35,9 +35,9 @@ from widget.content.schemas import (
 from widget.crypto import TOTP
 from widget.passwords import new_totp_secret
 from widget.services import Services
-from widget.storage.drafts import PlannedPublish
-from widget.storage.people import Person
+from widget.storage.drafts import ScheduledPublish
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 from widget.web.console.fields import FIELDS, Field
 
 
@@ -84,7 +84,7 @@ def test_every_key_of_the_format_has_a_field_in_its_form(kind: str, schema: Any,
 
 
 def test_what_others_save_while_a_draft_is_published_stays(services: Services) -> None:
-    anna, ben = person(services, "anna"), person(services, "ben")
+    anna, ben = user(services, "anna"), user(services, "ben")
     looked_at = draft_of(services)
     weigh(services, ben, "rub-in-cream", "31")
     files = open_draft(services, shop="demo", quiz="leg-day").base
@@ -182,7 +182,7 @@ def test_a_sku_with_odd_characters_can_be_opened_again(owner: Somebody) -> None:
 
 
 def test_a_plan_that_something_newer_overtook_is_not_published(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     at = services.now() + timedelta(hours=2)
     plan_publish(
@@ -194,14 +194,14 @@ def test_a_plan_that_something_newer_overtook_is_not_published(services: Service
     services.clock.move_to(at + timedelta(minutes=1))
     publish_due(services)
     with services.reads() as session:
-        planned = session.scalars(select(PlannedPublish)).one()
+        planned = session.scalars(select(ScheduledPublish)).one()
 
     assert (planned.state, best(services)) == ("failed", "cream")
     assert "went live since" in planned.reason
 
 
 def test_going_back_is_no_way_around_a_second_person(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     number = plan_publish(services, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(services).revision)
     with pytest.raises(NeverLive):
@@ -214,28 +214,28 @@ def test_a_form_of_another_site_is_not_offered_again_behind_the_sign_in(owner: S
     stranger = client_of(owner.services)
     sent = {"email": "evil@other.example", "role": "owner"}
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
-    answer = stranger.post("/console/shops/demo/people", data=sent, headers=foreign)
+    answer = stranger.post("/console/shops/demo/team", data=sent, headers=foreign)
 
     assert answer.status_code == 401
     assert 'name="kept" value=""' in answer.text
 
 
 def test_a_one_time_link_does_not_get_round_one_time_codes(services: Services) -> None:
-    someone, link = add_person(services, shop="demo", email="kim@team.example", role="editor")
-    cookie = come_in(services, token=link, name="Kim", password=PASSWORD)
+    someone, link = add_user(services, shop="demo", email="kim@team.example", role="editor")
+    cookie = set_password(services, token=link, name="Kim", password=PASSWORD)
     secret = new_totp_secret()
     with services.sessions.begin() as session:
-        row = session.get_one(Person, someone.id)
+        row = session.get_one(User, someone.id)
         row.encrypted_totp, row.verified_at = services.crypto.encrypt(secret, TOTP), services.now()
         fresh, other = (make_link(services, session, row, _demo(session), mailed=True) for _ in range(2))
     with pytest.raises(WrongCode):
-        come_in(services, token=fresh, name="Kim", password=PASSWORD + "!")
+        set_password(services, token=fresh, name="Kim", password=PASSWORD + "!")
     assert visitor_of(services, cookie) is not None
     code = right_code(services, secret)
-    assert come_in(services, token=fresh, name="Kim", password=PASSWORD + "!", code=code)
+    assert set_password(services, token=fresh, name="Kim", password=PASSWORD + "!", code=code)
 
     assert visitor_of(services, cookie) is None
-    assert client_of(services).get(f"/console/come-in/{other}").status_code == 404
+    assert client_of(services).get(f"/console/set-password/{other}").status_code == 404
 
 
 def _demo(session: Session) -> Shop:

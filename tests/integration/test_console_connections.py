@@ -43,7 +43,7 @@ def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> Non
 
     post(client, f"{HERE}/shopify", do="disconnect")
     assert rows(services, Connection) == []
-    entries = [(each.what, each.about) for each in rows(services, AuditEntry) if each.what.startswith("store")]
+    entries = [(each.action, each.detail) for each in rows(services, AuditEntry) if each.action.startswith("store")]
     assert entries == [("store_connected", "shopify: secret, address, key"), ("store_disconnected", "shopify")]
 
 
@@ -97,7 +97,7 @@ def test_the_copy_of_a_data_request_is_for_the_shops_owners(services: Services) 
     assert BUYER not in page
     assert copy.get_json()["contacts"][0]["email"] == BUYER
     assert copy.headers["Cache-Control"] == "no-store"
-    assert "privacy_copy_taken" in [each.what for each in rows(services, AuditEntry)]
+    assert "privacy_copy_taken" in [each.action for each in rows(services, AuditEntry)]
     assert client_in(services, "publisher").get(f"{PRIVACY}/{receipt.id}.json").status_code == 403
     assert owner.get(f"{PRIVACY}/999.json").status_code == 404
 

@@ -16,12 +16,12 @@ from sqlalchemy import select
 from tests.conftest import GOOD as ANSWERS
 from tests.conftest import client_of
 from tests.console import PASSWORD
-from tests.console_forms import client_in, come_in, form_token, post
+from tests.console_forms import client_in, form_token, post, set_password
 from tests.integration.test_chain import Refusing, emails, rows, webhook, with_transport
-from widget.actions.add_person import BadMember, add_person, change_member
 from widget.actions.add_shop import add_shop
+from widget.actions.add_user import BadMember, add_user, change_member
 from widget.actions.change_shop import change_shop
-from widget.actions.disable_person import disable_person
+from widget.actions.disable_user import disable_user
 from widget.actions.process_webhooks import process_webhooks
 from widget.actions.receive_webhook import receive_webhook
 from widget.actions.request_email import request_email
@@ -37,8 +37,8 @@ from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import stored_product
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.people import Membership, Person, person_by_email
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import Membership, User, user_by_email
 from widget.storage.webhook_deliveries import DONE, FAILED, WAITING, WebhookDelivery
 from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.stores.standard import sign
@@ -47,9 +47,9 @@ from widget.web.console.told import ENTRIES, KINDS
 HERE = "/console/shops/demo"
 
 
-def person(services: Services, email: str) -> Person:
+def user(services: Services, email: str) -> User:
     with services.reads() as session:
-        found = person_by_email(session, email)
+        found = user_by_email(session, email)
     assert found is not None
     return found
 
@@ -64,7 +64,7 @@ def shop(services: Services) -> Shop:
 def told(services: Services) -> list[str]:
     """The codes of the log, oldest first."""
     with services.reads() as session:
-        return list(session.scalars(select(AuditEntry.what).order_by(AuditEntry.id)))
+        return list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
 
 
 def text_of(answer: Any) -> str:
@@ -76,14 +76,14 @@ def text_of(answer: Any) -> str:
 
 def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Services) -> None:
     owner = client_in(services)
-    answer = post(owner, f"{HERE}/people", email="Eda@Store.example", name="Eda", role="editor")
+    answer = post(owner, f"{HERE}/team", email="Eda@Store.example", name="Eda", role="editor")
     assert isinstance(services.transport, MemoryTransport)
     assert services.transport.sent == []  # Nobody waits for a mail server.
     assert send_outbox(services) == 1
     recipient, message = services.transport.sent[-1]
     plain = message.get_body(("plain",)).get_content()
     html = message.get_body(("html",)).get_content()
-    link = re.search(r"http://quiz\.localhost(/console/come-in/\S+)", plain)
+    link = re.search(r"http://quiz\.localhost(/console/set-password/\S+)", plain)
 
     assert answer.status_code == 303
     assert recipient == "eda@store.example"
@@ -94,9 +94,9 @@ def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Servi
     assert link[1] in html
     assert "12 Example Lane" in html
     guest = client_of(services)
-    assert come_in(guest, link[1].rpartition("/")[2], "Eda").status_code == 303
-    assert guest.get(f"{HERE}/people").status_code == 403
-    assert told(services)[-4:] == ["person_added", "invitation_queued", "password_chosen", "signed_in"]
+    assert set_password(guest, link[1].rpartition("/")[2], "Eda").status_code == 303
+    assert guest.get(f"{HERE}/team").status_code == 403
+    assert told(services)[-4:] == ["user_added", "invitation_queued", "password_chosen", "signed_in"]
 
 
 def test_no_connection_to_the_database_is_held_while_the_provider_answers(services: Services) -> None:
@@ -109,7 +109,7 @@ def test_no_connection_to_the_database_is_held_while_the_provider_answers(servic
             super().send(message, recipient)
 
     with_transport(services, Watching())
-    post(owner, f"{HERE}/people", email="eda@store.example", name="Eda", role="editor")
+    post(owner, f"{HERE}/team", email="eda@store.example", name="Eda", role="editor")
     assert held == []
     send_outbox(services)
 
@@ -119,37 +119,37 @@ def test_no_connection_to_the_database_is_held_while_the_provider_answers(servic
 def test_a_provider_that_fails_leaves_a_link_to_copy(sqlite_services: Services) -> None:
     owner = client_in(sqlite_services)
     with_transport(sqlite_services, Refusing(TemporaryFailure("421")))
-    post(owner, f"{HERE}/people", email="eda@store.example", name="Eda", role="editor")
+    post(owner, f"{HERE}/team", email="eda@store.example", name="Eda", role="editor")
     send_outbox(sqlite_services)
-    there = f"{HERE}/people/{person(sqlite_services, 'eda@store.example').id}"
+    there = f"{HERE}/team/{user(sqlite_services, 'eda@store.example').id}"
     shown = text_of(owner.get(there))
     page = text_of(post(owner, f"{there}/hand-over"))
-    link = re.search(r"/console/come-in/([\w-]+)", page)
+    link = re.search(r"/console/set-password/([\w-]+)", page)
 
     assert "attempt 2 (later: 421)" in shown
     assert link is not None
-    assert come_in(client_of(sqlite_services), link[1], "Eda").status_code == 303
+    assert set_password(client_of(sqlite_services), link[1], "Eda").status_code == 303
     assert "link_handed_over" in told(sqlite_services)
 
 
 def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
-    _, token = add_person(services, shop="other", email="ann@store.example", role=OWNER)
-    come_in(client_of(services), token, "Ann Elsewhere")
+    _, token = add_user(services, shop="other", email="ann@store.example", role=OWNER)
+    set_password(client_of(services), token, "Ann Elsewhere")
     owner = client_in(services)
     pages = []
     for email in ("ann@store.example", "new@store.example"):
-        post(owner, f"{HERE}/people", email=email, name="", role="viewer")
-        shown = text_of(owner.get(f"{HERE}/people")) + text_of(owner.get(f"{HERE}/people/{person(services, email).id}"))
+        post(owner, f"{HERE}/team", email=email, name="", role="viewer")
+        shown = text_of(owner.get(f"{HERE}/team")) + text_of(owner.get(f"{HERE}/team/{user(services, email).id}"))
         assert "Ann Elsewhere" not in shown + text_of(owner.get(f"{HERE}/log"))
-        pages.append(re.sub(r'\d\d:\d\d|value="[^"]*"|/people/\d+', "", shown.replace(email, "THEM")))
+        pages.append(re.sub(r'\d\d:\d\d|value="[^"]*"|/team/\d+', "", shown.replace(email, "THEM")))
         change_member(
             services,
             shop="demo",
-            person_id=person(services, email).id,
+            user_id=user(services, email).id,
             role=None,
-            by=person(services, "owner@demo.example"),
+            by=user(services, "owner@demo.example"),
         )
 
     assert pages[0] == pages[1]
@@ -158,69 +158,69 @@ def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_services
 def test_a_link_to_copy_never_opens_others_shops(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
-    add_person(services, shop="other", email="ann@store.example", role=OWNER)  # Has not come in there yet.
+    add_user(services, shop="other", email="ann@store.example", role=OWNER)  # Has not come in there yet.
     client_in(services, shop="other", email="bob@store.example")
     owner = client_in(services)
     with_transport(services, Refusing(TemporaryFailure("421")))
     for email in ("ann@store.example", "bob@store.example"):
-        post(owner, f"{HERE}/people", email=email, name="", role="viewer")
-        page = text_of(post(owner, f"{HERE}/people/{person(services, email).id}/hand-over"))
-        link = re.search(r"/console/come-in/[\w-]+", page)
-        again = text_of(post(owner, f"{HERE}/people/{person(services, email).id}/link"))
+        post(owner, f"{HERE}/team", email=email, name="", role="viewer")
+        page = text_of(post(owner, f"{HERE}/team/{user(services, email).id}/hand-over"))
+        link = re.search(r"/console/set-password/[\w-]+", page)
+        again = text_of(post(owner, f"{HERE}/team/{user(services, email).id}/link"))
 
         assert link is not None
-        for each in (link[0], *re.findall(r"/console/come-in/[\w-]+", again)):
+        for each in (link[0], *re.findall(r"/console/set-password/[\w-]+", again)):
             assert client_of(services).get(each).status_code == 404
 
 
 def test_the_last_owner_stays(services: Services) -> None:
     owner = client_in(services)
-    me = person(services, "owner@demo.example")
+    me = user(services, "owner@demo.example")
     for fields in ({"do": "role", "role": "viewer"}, {"do": "remove", "sure": "yes"}):
-        answer = post(owner, f"{HERE}/people/{me.id}", **fields)
+        answer = post(owner, f"{HERE}/team/{me.id}", **fields)
         assert answer.status_code == 422
         assert "only owner" in text_of(answer)
     with pytest.raises(BadMember, match="yourself"):
-        disable_person(services, shop="demo", person_id=me.id, by=me)
+        disable_user(services, shop="demo", user_id=me.id, by=me)
     second = client_in(services, "owner", email="second@demo.example")
 
-    assert post(owner, f"{HERE}/people/{me.id}", do="role", role="viewer").status_code == 303
-    assert owner.get(f"{HERE}/people").status_code == 403
-    assert second.get(f"{HERE}/people").status_code == 200
+    assert post(owner, f"{HERE}/team/{me.id}", do="role", role="viewer").status_code == 303
+    assert owner.get(f"{HERE}/team").status_code == 403
+    assert second.get(f"{HERE}/team").status_code == 200
     assert sorted(row.role for row in rows(services, Membership)) == ["owner", "viewer"]
 
 
 def test_whoever_is_removed_or_signed_out_is_out_at_once(services: Services) -> None:
     owner, editor = client_in(services), client_in(services, "editor")
-    who = person(services, "editor@demo.example")
-    post(owner, f"{HERE}/people/{who.id}", do="sign_out")
+    who = user(services, "editor@demo.example")
+    post(owner, f"{HERE}/team/{who.id}", do="sign_out")
     assert editor.get("/console/account").status_code == 303
 
     again = client_of(services)
     path = "/console/sign-in"
     again.post(path, data={"csrf_token": form_token(again, path), "email": who.email, "password": PASSWORD})
-    assert again.get(f"{HERE}/people").status_code == 403
-    post(owner, f"{HERE}/people/{who.id}", do="remove", sure="yes")
-    assert again.get(f"{HERE}/people").status_code == 404
-    assert {"signed_out_by", "person_removed"} <= set(told(services))
+    assert again.get(f"{HERE}/team").status_code == 403
+    post(owner, f"{HERE}/team/{who.id}", do="remove", sure="yes")
+    assert again.get(f"{HERE}/team").status_code == 404
+    assert {"signed_out_by", "user_removed"} <= set(told(services))
 
 
 def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
     owner, _ = client_in(services), client_in(services, "editor")
-    who = person(services, "editor@demo.example")
-    add_person(services, shop="other", email=who.email, role="viewer")
-    refused = post(owner, f"{HERE}/people/{who.id}", do="disable", sure="yes")
-    _, token = add_person(services, shop="other", email="owner@demo.example", role=OWNER)
+    who = user(services, "editor@demo.example")
+    add_user(services, shop="other", email=who.email, role="viewer")
+    refused = post(owner, f"{HERE}/team/{who.id}", do="disable", sure="yes")
+    _, token = add_user(services, shop="other", email="owner@demo.example", role=OWNER)
     owner = client_of(services)
-    come_in(owner, token)
-    done = post(owner, f"{HERE}/people/{who.id}", do="disable", sure="yes")
+    set_password(owner, token)
+    done = post(owner, f"{HERE}/team/{who.id}", do="disable", sure="yes")
 
     assert refused.status_code == 422
     assert "other shops" in text_of(refused)
     assert done.status_code == 303
-    assert person(services, who.email).disabled_at is not None
+    assert user(services, who.email).disabled_at is not None
 
 
 # Webhook secrets ----------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Se
     assert "whsec_" not in text_of(client.get(f"{HERE}/settings/webhooks"))
     assert late.status_code == 409
     assert told(sqlite_services).count("secret_rotated") == 1
-    assert "whsec_" not in "".join(row.about for row in rows(sqlite_services, AuditEntry))
+    assert "whsec_" not in "".join(row.detail for row in rows(sqlite_services, AuditEntry))
 
 
 # Orders ----------------------------------------------------------------------------------------------
@@ -506,7 +506,7 @@ def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(
 def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     mark = re.findall(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings")))[0]
-    me = person(sqlite_services, "owner@demo.example")
+    me = user(sqlite_services, "owner@demo.example")
     change_shop(sqlite_services, shop="demo", values={"paused": True}, by=me)
     answer = save(sqlite_services, client, seen=mark)
 
@@ -555,8 +555,8 @@ def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_services: Servi
     webhook(sqlite_services)
     process_webhooks(sqlite_services)
     for path in (
-        "people",
-        "people/1",
+        "team",
+        "team/1",
         "log",
         "orders",
         "orders/deliveries",

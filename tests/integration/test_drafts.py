@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from tests.conftest import GOOD, client_of, leg_day_files
-from widget.actions.add_person import add_person
+from widget.actions.add_user import add_user
 from widget.actions.change_draft import EditConflict, IdTaken, NothingToUndo, open_draft, put_record, undo_change
 from widget.actions.check_draft import DONE, WAITING, check_waiting_drafts, ensure_report, fresh_report, keep_report
 from widget.actions.publish_content import NotPublishable
 from widget.actions.publish_draft import (
+    ApprovalRequired,
     DraftMoved,
-    SecondPersonNeeded,
     agree_to_publish,
     plan_publish,
     publish_draft,
@@ -27,22 +27,22 @@ from widget.content.reader import read_files
 from widget.content.writer import canonical_files
 from widget.services import Services
 from widget.storage.audit import AuditEntry
-from widget.storage.drafts import PlannedPublish
-from widget.storage.people import Person
+from widget.storage.drafts import ScheduledPublish
 from widget.storage.shops import Shop
+from widget.storage.users import User
 from widget.web.console.fields import FIELDS, GROUP, ROWS, Field
 from widget.web.console.form_data import read_form, shown_value
 
 
-def person(services: Services, name: str = "anna", role: str = "owner") -> Person:
-    return add_person(services, shop="demo", email=f"{name}@team.example", role=role, name=name.title())[0]
+def user(services: Services, name: str = "anna", role: str = "owner") -> User:
+    return add_user(services, shop="demo", email=f"{name}@team.example", role=role, name=name.title())[0]
 
 
 def draft_of(services: Services) -> Any:
     return open_draft(services, shop="demo", quiz="leg-day").draft
 
 
-def weigh(services: Services, by: Person, row: str, weight: str, *, draft: Any = None) -> int:
+def weigh(services: Services, by: User, row: str, weight: str, *, draft: Any = None) -> int:
     """Set the weight of a mapping row, as a form that shows ``draft`` would."""
     draft = draft or draft_of(services)
     record = records_of(draft.files, MAPPING)[row]
@@ -62,7 +62,7 @@ def weight_of(services: Services, row: str) -> str:
     return str(records_of(draft_of(services).files, MAPPING)[row]["weight"])
 
 
-def publish(services: Services, by: Person, **more: Any) -> int:
+def publish(services: Services, by: User, **more: Any) -> int:
     revision = draft_of(services).revision
     return publish_draft(
         services, **{"shop": "demo", "quiz": "leg-day", "by": by, "note": "a try", "revision": revision, **more}
@@ -121,7 +121,7 @@ def test_what_differs_is_told_record_by_record_moves_included() -> None:
 
 
 def test_two_people_on_two_rows_lose_nothing(services: Services) -> None:
-    anna, ben = person(services, "anna"), person(services, "ben")
+    anna, ben = user(services, "anna"), user(services, "ben")
     seen_by_both = draft_of(services)
     weigh(services, anna, "rub-in-cream", "31", draft=seen_by_both)
     weigh(services, ben, "rub-in-salve", "11", draft=seen_by_both)
@@ -130,7 +130,7 @@ def test_two_people_on_two_rows_lose_nothing(services: Services) -> None:
 
 
 def test_two_people_on_one_row_are_told_and_nothing_is_overwritten(services: Services) -> None:
-    anna, ben = person(services, "anna"), person(services, "ben")
+    anna, ben = user(services, "anna"), user(services, "ben")
     seen_by_both = draft_of(services)
     weigh(services, anna, "rub-in-cream", "31", draft=seen_by_both)
     # Ben's page still holds the row as it was; the draft is read afresh when he saves.
@@ -146,7 +146,7 @@ def test_two_people_on_one_row_are_told_and_nothing_is_overwritten(services: Ser
 
 
 def test_a_row_that_changed_under_a_stale_draft_is_a_conflict_too(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     stale = draft_of(services)
     weigh(services, anna, "rub-in-cream", "31", draft=stale)
 
@@ -160,7 +160,7 @@ def test_an_id_that_is_there_is_not_taken_twice(services: Services) -> None:
         put_record(
             services,
             draft=draft_of(services),
-            by=person(services),
+            by=user(services),
             kind=MAPPING,
             record="rub-in-cream",
             seen="",
@@ -170,7 +170,7 @@ def test_an_id_that_is_there_is_not_taken_twice(services: Services) -> None:
 
 
 def test_undo_goes_back_change_by_change(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     before = records_of(draft_of(services).files, MAPPING)
     weigh(services, anna, "rub-in-cream", "31")
     weigh(services, anna, "rub-in-cream", "32")
@@ -197,18 +197,18 @@ def test_undo_goes_back_change_by_change(services: Services) -> None:
 
 
 def test_every_change_is_in_the_log_with_who_made_it(services: Services) -> None:
-    weigh(services, person(services), "rub-in-cream", "31")
+    weigh(services, user(services), "rub-in-cream", "31")
     with services.reads() as session:
-        told = session.scalars(select(AuditEntry).where(AuditEntry.what == "draft_changed")).one()
+        told = session.scalars(select(AuditEntry).where(AuditEntry.action == "draft_changed")).one()
 
-    assert (told.who, told.about) == ("Anna", "leg-day: row rub-in-cream: weight 30 → 31")
+    assert (told.actor, told.detail) == ("Anna", "leg-day: row rub-in-cream: weight 30 → 31")
 
 
 # Checks ----------------------------------------------------------------------------------------------
 
 
 def test_the_report_names_the_record_and_the_field_of_a_finding(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     draft = draft_of(services)
     record = records_of(draft.files, MAPPING)["rub-in-cream"]
     after = {**record, "when": "area = calfs", "reason": "Relieves pain at once."}
@@ -235,7 +235,7 @@ def test_the_impact_counts_paths_and_real_answers(services: Services) -> None:
     for _ in range(3):
         web.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": {**GOOD, "apply": ["rub-in"]}})
     services.recorder.flush()
-    weigh(services, person(services), "rub-in-salve", "90")
+    weigh(services, user(services), "rub-in-salve", "90")
     report = ensure_report(services, draft_of(services)).report
 
     assert report["answers"] == 3
@@ -249,7 +249,7 @@ def test_the_impact_counts_paths_and_real_answers(services: Services) -> None:
 def test_a_report_is_of_one_revision_only(services: Services) -> None:
     ensure_report(services, draft_of(services))
     assert fresh_report(services, draft_of(services)) is not None
-    weigh(services, person(services), "rub-in-cream", "31")
+    weigh(services, user(services), "rub-in-cream", "31")
 
     assert fresh_report(services, draft_of(services)) is None
 
@@ -277,7 +277,7 @@ def best(services: Services) -> str:
 
 
 def test_shoppers_see_what_is_published_and_the_way_back(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     assert best(services) == "cream"
     weigh(services, anna, "rub-in-salve", "95")
     assert best(services) == "cream"  # A draft is nobody's business yet.
@@ -291,7 +291,7 @@ def test_shoppers_see_what_is_published_and_the_way_back(services: Services) -> 
 
 
 def test_a_draft_that_moved_is_not_published_unseen(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     seen = draft_of(services).revision
     weigh(services, anna, "rub-in-salve", "95")
     with pytest.raises(DraftMoved):
@@ -301,7 +301,7 @@ def test_a_draft_that_moved_is_not_published_unseen(services: Services) -> None:
 
 
 def test_a_claim_that_the_law_forbids_is_not_published(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     draft = draft_of(services)
     record = records_of(draft.files, MAPPING)["rub-in-cream"]
     after = {**record, "reason": "This cream cures arthritis and relieves pain."}
@@ -322,11 +322,11 @@ def test_a_claim_that_the_law_forbids_is_not_published(services: Services) -> No
 
 
 def test_where_a_second_person_is_needed_the_first_cannot_publish(services: Services) -> None:
-    anna, ben = person(services, "anna"), person(services, "ben")
+    anna, ben = user(services, "anna"), user(services, "ben")
     with services.sessions.begin() as session:
         session.scalars(select(Shop).where(Shop.slug == "demo")).one().approval = True
     weigh(services, anna, "rub-in-salve", "95")
-    with pytest.raises(SecondPersonNeeded):
+    with pytest.raises(ApprovalRequired):
         publish(services, anna)
     plan_publish(
         services,
@@ -338,17 +338,17 @@ def test_where_a_second_person_is_needed_the_first_cannot_publish(services: Serv
         approver_id=ben.id,
     )
     with services.reads() as session:
-        planned = session.scalars(select(PlannedPublish)).one()
-    with pytest.raises(SecondPersonNeeded):
-        agree_to_publish(services, shop="demo", planned_id=planned.id, by=anna)
+        planned = session.scalars(select(ScheduledPublish)).one()
+    with pytest.raises(ApprovalRequired):
+        agree_to_publish(services, shop="demo", scheduled_id=planned.id, by=anna)
     assert best(services) == "cream"
 
-    assert agree_to_publish(services, shop="demo", planned_id=planned.id, by=ben) == 2
+    assert agree_to_publish(services, shop="demo", scheduled_id=planned.id, by=ben) == 2
     assert best(services) == "salve"
 
 
 def test_a_planned_publish_goes_live_at_its_time_and_once(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     at = services.now() + timedelta(hours=2)
     plan_publish(
@@ -363,7 +363,7 @@ def test_a_planned_publish_goes_live_at_its_time_and_once(services: Services) ->
 
 
 def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(services: Services) -> None:
-    anna = person(services)
+    anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     at = services.now() + timedelta(days=1)
     plan_publish(
@@ -372,7 +372,7 @@ def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(s
     services.clock.move_to(services.now() + timedelta(days=2000))  # By then the evidence is due for review.
     publish_due(services)
     with services.reads() as session:
-        planned = session.scalars(select(PlannedPublish)).one()
+        planned = session.scalars(select(ScheduledPublish)).one()
 
     assert planned.state == "failed"
     assert "error" in planned.reason
@@ -391,7 +391,7 @@ def test_one_draft_is_checked_at_a_time_in_a_process(sqlite_services: Services) 
 def test_a_worker_that_dies_while_it_publishes_loses_nothing(
     sqlite_services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services, anna = sqlite_services, person(sqlite_services)
+    services, anna = sqlite_services, user(sqlite_services)
     weigh(services, anna, "rub-in-salve", "95")
     at = services.now() + timedelta(hours=2)
     plan_publish(
@@ -404,8 +404,8 @@ def test_a_worker_that_dies_while_it_publishes_loses_nothing(
             publish_due(services)
     publish_due(services)
     with services.reads() as session:
-        planned = session.scalars(select(PlannedPublish)).one()
-        told = list(session.scalars(select(AuditEntry).where(AuditEntry.what == "published")))
+        planned = session.scalars(select(ScheduledPublish)).one()
+        told = list(session.scalars(select(AuditEntry).where(AuditEntry.action == "published")))
 
     assert planned.state == "done"
     assert len(told) == 1

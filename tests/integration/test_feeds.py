@@ -33,8 +33,8 @@ from widget.storage import feeds as feeds_table
 from widget.storage.audit import AuditEntry
 from widget.storage.catalogue import StoredProduct, stored_product
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed
-from widget.storage.people import Person, person_by_email
 from widget.storage.shops import Shop
+from widget.storage.users import User, user_by_email
 
 PAGE = "/console/shops/demo/settings/products"
 HEAD = "id\ttitle\tprice\tavailability\tlink\timage_link\n"
@@ -58,10 +58,10 @@ def take(services: Services, text: str, **asked: Any) -> FeedReport:
     return import_feed(services, shop="demo", files=[io.BytesIO(text.encode())], asked=Asked(**asked))
 
 
-def owner(services: Services) -> Person:
+def owner(services: Services) -> User:
     client_in(services)
     with services.reads() as session:
-        found = person_by_email(session, "owner@demo.example")
+        found = user_by_email(session, "owner@demo.example")
     assert found is not None
     return found
 
@@ -78,7 +78,7 @@ def feed(services: Services) -> Feed:
 
 def entries(services: Services) -> list[tuple[str, str]]:
     with services.reads() as session:
-        found = session.execute(select(AuditEntry.what, AuditEntry.who).order_by(AuditEntry.id)).all()
+        found = session.execute(select(AuditEntry.action, AuditEntry.actor).order_by(AuditEntry.id)).all()
     return [(what, who) for what, who in found if what.startswith("feed")]
 
 
@@ -208,7 +208,7 @@ def test_a_failure_in_the_middle_of_taking_over_leaves_nothing(
     def breaks(*_: Any, **__: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("widget.actions.import_feed.note", breaks)
+    monkeypatch.setattr("widget.storage.audit.record", breaks)
     with pytest.raises(RuntimeError):
         take(services, tsv(price="99.00 USD"))
     assert fed(services) == before
@@ -273,7 +273,7 @@ def due(services: Services) -> int:
     return import_due_feeds(services, limits=LOOPBACK)
 
 
-def at(services: Services, store: Store, path: str = "/feed.tsv?token=hush") -> Person:
+def at(services: Services, store: Store, path: str = "/feed.tsv?token=hush") -> User:
     by = owner(services)
     change_feed(services, shop="demo", address=store.root + path, by=by, limits=LOOPBACK)
     return by
@@ -346,7 +346,7 @@ def test_a_feed_whose_worker_died_is_taken_by_another(services: Services, store:
 def test_a_run_does_not_count_when_the_address_was_changed_meanwhile(services: Services, store: Store) -> None:
     def changes(handler: Any) -> None:
         with services.reads() as session:
-            by = person_by_email(session, "owner@demo.example")
+            by = user_by_email(session, "owner@demo.example")
         assert by is not None
         change_feed(services, shop="demo", address="", by=by)
         gives(tsv().encode())(handler)
@@ -496,7 +496,7 @@ def test_a_file_is_uploaded_stopped_and_taken_anyway(sqlite_services: Services) 
 def test_a_stop_shows_what_is_missing_and_the_way_on(sqlite_services: Services, store: Store) -> None:
     client = client_in(sqlite_services)
     with sqlite_services.reads() as session:
-        by = person_by_email(session, "owner@demo.example")
+        by = user_by_email(session, "owner@demo.example")
     assert by is not None
     store.says["/f"] = gives(tsv().encode())
     change_feed(sqlite_services, shop="demo", address=f"{store.root}/f", by=by, limits=LOOPBACK)

@@ -165,7 +165,7 @@ def test_an_invitation_goes_out_at_once_without_any_sweep(
     worker()
     until(lambda: services.shared.subscribers(NUDGES), 60)
     client = client_in(services)
-    post(client, "/console/shops/demo/people", email="eda@store.example", name="", role="viewer")
+    post(client, "/console/shops/demo/team", email="eda@store.example", name="", role="viewer")
 
     def state() -> str:
         with services.reads() as session:

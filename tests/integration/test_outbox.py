@@ -35,7 +35,7 @@ def message(services: Services) -> OutboxMessage:
 @pytest.fixture
 def queued(services: Services) -> Services:
     client = client_in(services)
-    post(client, "/console/shops/demo/people", email=EDA, name="", role="viewer")
+    post(client, "/console/shops/demo/team", email=EDA, name="", role="viewer")
     return services
 
 
@@ -113,8 +113,8 @@ def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: S
     ask(services)
     with services.reads() as session:
         contact = session.scalars(select(Contact.id)).one()
-    post(client, "/console/shops/demo/people", email=EDA, name="", role="viewer")
-    post(client, "/console/shops/demo/people/2/link")
+    post(client, "/console/shops/demo/team", email=EDA, name="", role="viewer")
+    post(client, "/console/shops/demo/team/2/link")
     post(client, "/console/shops/demo/quizzes/leg-day/emails/how-to-use/preview", outcome="products", sku="ROLL-75")
     client.post(f"/p/{services.crypto.token(PREFERENCES, contact)}", data={"do": "export"})
 

@@ -12,13 +12,13 @@ from sqlalchemy import select
 
 import widget.actions.publish_draft as publishing
 from tests.conftest import leg_day_files
-from widget.actions.add_person import add_person
+from widget.actions.add_user import add_user
 from widget.actions.change_draft import open_draft, reset_draft
 from widget.actions.errors import ActionError
 from widget.actions.publish_content import publish_content
 from widget.actions.publish_draft import (
+    ApprovalRequired,
     DraftMoved,
-    SecondPersonNeeded,
     Settled,
     agree_to_publish,
     drop_plan,
@@ -30,9 +30,9 @@ from widget.actions.publish_draft import (
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.content import live_publication
-from widget.storage.drafts import PlannedPublish
-from widget.storage.people import Person
+from widget.storage.drafts import ScheduledPublish
 from widget.storage.shops import shop_by_slug
+from widget.storage.users import User
 
 
 @pytest.fixture(params=["postgresql"])
@@ -43,14 +43,14 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def people(services: Services) -> tuple[Person, Person]:
+def users(services: Services) -> tuple[User, User]:
     return tuple(  # type: ignore[return-value]
-        add_person(services, shop="demo", email=f"{name}@team.example", role="publisher", name=name)[0]
+        add_user(services, shop="demo", email=f"{name}@team.example", role="publisher", name=name)[0]
         for name in ("ann", "bob")
     )
 
 
-def changed(services: Services, by: Person, word: str) -> int:
+def changed(services: Services, by: User, word: str) -> int:
     """A draft with another title; its revision."""
     files = leg_day_files()
     files = {**files, "pack.yaml": files["pack.yaml"].replace("title: Recovery match for leg day", f"title: {word}")}
@@ -59,11 +59,11 @@ def changed(services: Services, by: Person, word: str) -> int:
     return open_draft(services, shop="demo", quiz="leg-day").draft.revision
 
 
-def planned(services: Services, by: Person, word: str, **more: Any) -> int:
+def planned(services: Services, by: User, word: str, **more: Any) -> int:
     revision = changed(services, by, word)
     plan_publish(services, shop="demo", quiz="leg-day", by=by, note="", revision=revision, **more)
     with services.reads() as session:
-        return int(session.scalars(select(PlannedPublish.id).order_by(PlannedPublish.id.desc())).first() or 0)
+        return int(session.scalars(select(ScheduledPublish.id).order_by(ScheduledPublish.id.desc())).first() or 0)
 
 
 def live(services: Services) -> int:
@@ -77,13 +77,13 @@ def live(services: Services) -> int:
 def log(services: Services) -> list[str]:
     kinds = ("published", "publish_dropped", "publish_failed", "rolled_back")
     with services.reads() as session:
-        entries = session.scalars(select(AuditEntry.what).order_by(AuditEntry.id))
+        entries = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id))
         return [what for what in entries if what in kinds]
 
 
-def state(services: Services, planned_id: int) -> str:
+def state(services: Services, scheduled_id: int) -> str:
     with services.reads() as session:
-        return session.get_one(PlannedPublish, planned_id).state
+        return session.get_one(ScheduledPublish, scheduled_id).state
 
 
 def while_checking(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> None:
@@ -133,40 +133,40 @@ def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], A
 
 
 def test_a_plan_dropped_while_its_checks_ran_does_not_go_live(
-    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, bob = people
+    ann, bob = users
     plan = planned(services, ann, "First", due_at=services.now() + timedelta(minutes=5))
     services.clock.move_to(services.now() + timedelta(minutes=6))
-    while_checking(monkeypatch, lambda: drop_plan(services, shop="demo", planned_id=plan, by=bob))
+    while_checking(monkeypatch, lambda: drop_plan(services, shop="demo", scheduled_id=plan, by=bob))
     publish_due(services)
 
     assert (live(services), state(services, plan), log(services)) == (1, "dropped", ["publish_dropped"])
 
 
 def test_an_approval_withdrawn_while_its_checks_ran_does_not_go_live(
-    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, bob = people
+    ann, bob = users
     plan = planned(services, ann, "First", approver_id=bob.id)
-    while_checking(monkeypatch, lambda: drop_plan(services, shop="demo", planned_id=plan, by=ann))
+    while_checking(monkeypatch, lambda: drop_plan(services, shop="demo", scheduled_id=plan, by=ann))
     with pytest.raises(Settled):
-        agree_to_publish(services, shop="demo", planned_id=plan, by=bob)
+        agree_to_publish(services, shop="demo", scheduled_id=plan, by=bob)
 
     assert (live(services), log(services)) == (1, ["publish_dropped"])
 
 
 def test_a_plan_overtaken_while_its_checks_ran_says_so(
-    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, bob = people
+    ann, bob = users
     plan = planned(services, ann, "First", approver_id=bob.id)
     revision = changed(services, bob, "Second")
     while_checking(
         monkeypatch, lambda: publish_draft(services, shop="demo", quiz="leg-day", by=bob, note="", revision=revision)
     )
     with pytest.raises(ActionError, match="went live since"):
-        agree_to_publish(services, shop="demo", planned_id=plan, by=bob)
+        agree_to_publish(services, shop="demo", scheduled_id=plan, by=bob)
 
     assert (live(services), state(services, plan)) == (3, "failed")
     assert log(services) == ["published", "publish_failed"]
@@ -174,13 +174,13 @@ def test_a_plan_overtaken_while_its_checks_ran_says_so(
 
 @pytest.mark.parametrize("publishes_first", [True, False])
 def test_of_a_drop_and_an_approval_at_once_one_wins(
-    services: Services, people: tuple[Person, Person], publishes_first: bool
+    services: Services, users: tuple[User, User], publishes_first: bool
 ) -> None:
-    ann, bob = people
+    ann, bob = users
     plan = planned(services, ann, "First", approver_id=bob.id)
     calls = [
-        lambda: agree_to_publish(services, shop="demo", planned_id=plan, by=bob),
-        lambda: drop_plan(services, shop="demo", planned_id=plan, by=ann),
+        lambda: agree_to_publish(services, shop="demo", scheduled_id=plan, by=bob),
+        lambda: drop_plan(services, shop="demo", scheduled_id=plan, by=ann),
     ]
     told = in_turn(services, *(calls if publishes_first else calls[::-1]))
 
@@ -189,22 +189,20 @@ def test_of_a_drop_and_an_approval_at_once_one_wins(
     assert log(services) == ["published" if publishes_first else "publish_dropped"]
 
 
-def test_two_workers_publish_a_plan_once(services: Services, people: tuple[Person, Person]) -> None:
-    plan = planned(services, people[0], "First", due_at=services.now() + timedelta(minutes=5))
+def test_two_workers_publish_a_plan_once(services: Services, users: tuple[User, User]) -> None:
+    plan = planned(services, users[0], "First", due_at=services.now() + timedelta(minutes=5))
     services.clock.move_to(services.now() + timedelta(minutes=6))
     in_turn(services, lambda: publish_due(services), lambda: publish_due(services))
 
     assert (live(services), state(services, plan), log(services)) == (2, "done", ["published"])
 
 
-def test_two_people_publish_two_drafts_and_the_second_is_told(
-    services: Services, people: tuple[Person, Person]
-) -> None:
+def test_two_people_publish_two_drafts_and_the_second_is_told(services: Services, users: tuple[User, User]) -> None:
     """The second one looked at an impact against what is not live any more."""
-    ann, bob = people
+    ann, bob = users
     revision = changed(services, ann, "First")
 
-    def publish(by: Person) -> Any:
+    def publish(by: User) -> Any:
         return publish_draft(services, shop="demo", quiz="leg-day", by=by, note="", revision=revision)
 
     opened = open_draft(services, shop="demo", quiz="leg-day")
@@ -219,9 +217,9 @@ def test_two_people_publish_two_drafts_and_the_second_is_told(
 
 
 def test_a_publish_lost_to_a_roll_back_is_no_success(
-    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, bob = people
+    ann, bob = users
     publish_draft(services, shop="demo", quiz="leg-day", by=ann, note="", revision=changed(services, ann, "First"))
     revision = changed(services, ann, "Second")
     told = in_turn(
@@ -236,9 +234,9 @@ def test_a_publish_lost_to_a_roll_back_is_no_success(
 
 
 def test_approval_turned_on_while_checking_holds(
-    services: Services, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+    services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    revision = changed(services, people[0], "First")
+    revision = changed(services, users[0], "First")
     original = publishing._import
 
     def import_then(*args: Any) -> Any:
@@ -250,16 +248,16 @@ def test_approval_turned_on_while_checking_holds(
         return version
 
     monkeypatch.setattr(publishing, "_import", import_then)
-    with pytest.raises(SecondPersonNeeded):
-        publish_draft(services, shop="demo", quiz="leg-day", by=people[0], note="", revision=revision)
+    with pytest.raises(ApprovalRequired):
+        publish_draft(services, shop="demo", quiz="leg-day", by=users[0], note="", revision=revision)
 
     assert (live(services), log(services)) == (1, [])
 
 
 def test_a_plan_from_before_a_second_person_was_asked_for_does_not_go_live(
-    services: Services, people: tuple[Person, Person]
+    services: Services, users: tuple[User, User]
 ) -> None:
-    plan = planned(services, people[0], "First", due_at=services.now() + timedelta(minutes=5))
+    plan = planned(services, users[0], "First", due_at=services.now() + timedelta(minutes=5))
     with services.sessions.begin() as session:
         shop = shop_by_slug(session, "demo", lock=True)
         assert shop is not None

@@ -14,9 +14,9 @@ from tests.conftest import ROOT, client_of
 from tests.console_forms import client_in
 from tests.deliveries import BUYER, connected, shopify, shopify_order
 from tests.integration.test_promises import EMAIL, ask
-from widget.actions.add_person import change_member
+from widget.actions.add_user import change_member
 from widget.actions.change_consent import confirm_consent, erase
-from widget.actions.invite_person import invite_person
+from widget.actions.invite_user import invite_user
 from widget.actions.process_webhooks import process_webhooks
 from widget.actions.purge_expired import RETENTION, purge_expired
 from widget.actions.send_email import send_due_emails
@@ -25,8 +25,8 @@ from widget.crypto import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Contact, Suppression
 from widget.storage.emails import Email
-from widget.storage.people import person_by_email
 from widget.storage.tables import TABLES
+from widget.storage.users import user_by_email
 
 YEARS = timedelta(days=3 * 366)
 
@@ -61,13 +61,13 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
     ask(services, health_data=True)
     owner, _ = client_in(services), client_in(services, "editor", email="left@team.example")
     with services.reads() as session:
-        by, gone = person_by_email(session, "owner@demo.example"), person_by_email(session, "left@team.example")
+        by, gone = user_by_email(session, "owner@demo.example"), user_by_email(session, "left@team.example")
         contact = session.scalars(select(Contact).where(Contact.email == EMAIL)).one()
     assert by is not None
     assert gone is not None
     confirm_consent(services, CONFIRM, services.crypto.token(CONFIRM, contact.id))
-    invite_person(services, shop="demo", email="never@team.example", role="viewer", name="", by=by)
-    change_member(services, shop="demo", person_id=gone.id, role=None, by=by)
+    invite_user(services, shop="demo", email="never@team.example", role="viewer", name="", by=by)
+    change_member(services, shop="demo", user_id=gone.id, role=None, by=by)
     send_due_emails(services)
     send_outbox(services)
     before = "\n".join(everything(services).values())
@@ -83,14 +83,14 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
         assert holds == []
     for name in (
         "responses",
-        "webhooks",
+        "webhook_deliveries",
         "emails",
         "orders",
         "contacts",
         "consents",
         "outbox",
-        "sign_ins",
-        "sign_in_links",
+        "sessions",
+        "invitations",
     ):
         assert after[name] == "", name
     assert owner.get("/console/account").status_code == 303

@@ -11,7 +11,7 @@ from tests.deliveries import shopify
 from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
 from tests.integration.test_chain import rows
 from tests.store import HERE, gives
-from widget.actions.add_person import add_person
+from widget.actions.add_user import add_user
 from widget.actions.change_feed import BadAddress, change_feed
 from widget.actions.connect_store import connect_store
 from widget.actions.import_due_feeds import import_due_feeds
@@ -38,7 +38,7 @@ def connected(services: Services, store: FakeStore) -> None:
     connect_store(
         services, shop="demo", platform=platform(store), secret=secret, address=store.root, key=store.key, limits=HERE
     )
-    by, _ = add_person(services, shop="demo", email="owner@demo.example", role=OWNER)
+    by, _ = add_user(services, shop="demo", email="owner@demo.example", role=OWNER)
     change_feed(services, shop="demo", address=f"api:{platform(store)}", by=by)
 
 
@@ -120,7 +120,7 @@ def test_a_changed_product_has_the_catalogue_read_soon(services: Services) -> No
 
 
 def test_without_a_key_there_is_nothing_to_read(sqlite_services: Services) -> None:
-    by, _ = add_person(sqlite_services, shop="demo", email="owner@demo.example", role=OWNER)
+    by, _ = add_user(sqlite_services, shop="demo", email="owner@demo.example", role=OWNER)
     for address in ("api:shopify", "api:magento", "api:"):
         with pytest.raises(BadAddress):
             change_feed(sqlite_services, shop="demo", address=address, by=by)

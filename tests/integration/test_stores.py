@@ -366,7 +366,7 @@ def test_a_no_of_somebody_we_do_not_know_leaves_a_hash_and_no_more(services: Ser
 # Privacy -----------------------------------------------------------------------------------------------
 
 
-def known_person(services: Services) -> None:
+def known_user(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, CONSENT, consent("subscribed", datetime.now(UTC)))
@@ -378,7 +378,7 @@ def known_person(services: Services) -> None:
     [{"email": "Buyer@Shop.Example"}, {"id": 7115310627314723954}, {"id": 7115310627314723954, "email": BUYER}, {}],
 )
 def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services, customer: dict[str, Any]) -> None:
-    known_person(services)
+    known_user(services)
     listed = [] if customer else [ORDER]
     shopify(services, "customers/redact", {"shop_id": 954889, "customer": customer, "orders_to_redact": listed})
     settle_requests(services)
@@ -398,7 +398,7 @@ def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services,
 
 
 def test_the_sample_with_an_address_only_is_understood(services: Services) -> None:
-    known_person(services)
+    known_user(services)
     body = (PAYLOADS / "shopify" / "customers_redact.email-only.constructed.json").read_bytes()
     shopify(services, "customers/redact", body.replace(b"john@example.com", BUYER.encode()))
     settle_requests(services)
@@ -407,7 +407,7 @@ def test_the_sample_with_an_address_only_is_understood(services: Services) -> No
 
 
 def test_a_request_to_see_leaves_an_encrypted_copy_for_the_shop(services: Services) -> None:
-    known_person(services)
+    known_user(services)
     request = {"customer": {"id": 7115310627314723954}, "orders_requested": [ORDER], "data_request": {"id": 9999}}
     shopify(services, "customers/data_request", request, event="d1")
     shopify(services, "customers/data_request", request, event="d1")
@@ -426,7 +426,7 @@ def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
     from widget.actions.add_shop import add_shop
 
     add_shop(services, "other", name="Other")
-    known_person(services)
+    known_user(services)
     connect_store(services, shop="other", platform="shopify", secret=SHOPIFY_SECRET)
     body = json.dumps(shopify_order(1)).encode()
     receive_webhook(services, shop="other", headers=shopify_headers("orders/create", body), body=body, source="shopify")
@@ -549,7 +549,7 @@ def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, firs
 
 
 def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Services) -> None:
-    known_person(services)
+    known_user(services)
     shopify(services, "customers/data_request", {"customer": {"email": BUYER}}, event="d")
     process_webhooks(services)
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
@@ -559,7 +559,7 @@ def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Ser
 
 
 def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Services) -> None:
-    known_person(services)
+    known_user(services)
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
     settle_requests(services)
     shopify(services, "orders/create", {"id": 9, "email": "else@shop.example", "line_items": "odd"})

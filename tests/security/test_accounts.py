@@ -11,33 +11,33 @@ from sqlalchemy import select
 
 from tests.conftest import client_of
 from tests.console import PASSWORD
-from tests.console_forms import client_in, come_in, form_token, post
-from widget.actions.add_person import add_person
+from tests.console_forms import client_in, form_token, post, set_password
 from widget.actions.add_shop import add_shop
+from widget.actions.add_user import add_user
 from widget.actions.choose_password import WrongCode, WrongPassword, change_password, offer_codes, stop_codes, use_codes
-from widget.actions.invite_person import invite_person, link_to_hand_over
+from widget.actions.invite_user import invite_user, link_to_hand_over
 from widget.actions.send_outbox import send_outbox
 from widget.actions.sign_in import NotSignedIn, sign_in, visitor_of
 from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
 from widget.email.transport import MemoryTransport
 from widget.passwords import Weak, _totp, hash_password, new_totp_secret
 from widget.services import Services
-from widget.storage.people import Person, membership, person_by_email, shops_of
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User, membership, shops_of, user_by_email
 
 VICTIM = "victim@team.example"
 
 
-def person(services: Services, email: str) -> Person:
+def user(services: Services, email: str) -> User:
     with services.reads() as session:
-        found = person_by_email(session, email)
+        found = user_by_email(session, email)
     assert found is not None
     return found
 
 
 def shops(services: Services, email: str) -> list[str]:
     with services.reads() as session:
-        return [shop.slug for shop, _ in shops_of(session, person(services, email).id)]
+        return [shop.slug for shop, _ in shops_of(session, user(services, email).id)]
 
 
 def mailed_link(services: Services) -> str:
@@ -45,7 +45,7 @@ def mailed_link(services: Services) -> str:
     send_outbox(services)
     assert isinstance(services.transport, MemoryTransport)
     plain = services.transport.sent[-1][1].get_body(("plain",)).get_content()
-    found = re.search(r"/console/come-in/([\w-]+)", plain)
+    found = re.search(r"/console/set-password/([\w-]+)", plain)
     assert found is not None
     return found[1]
 
@@ -61,53 +61,47 @@ def two_shops(services: Services) -> Services:
 
 def test_an_account_opened_by_hand_never_reaches_another_shop(two_shops: Services) -> None:
     services = two_shops
-    attacker = person(services, "owner@demo.example")
-    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
-    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker).rpartition(
-        "/"
-    )[2]
+    attacker = user(services, "owner@demo.example")
+    invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(services, shop="demo", user_id=user(services, VICTIM).id, by=attacker).rpartition("/")[
+        2
+    ]
     hijacker = client_of(services)
-    assert come_in(hijacker, by_hand).status_code == 303
+    assert set_password(hijacker, by_hand).status_code == 303
     assert shops(services, VICTIM) == ["demo"]
-    assert person(services, VICTIM).verified_at is None
+    assert user(services, VICTIM).verified_at is None
 
-    invite_person(
-        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
-    )
+    invite_user(services, shop="other", email=VICTIM, role="owner", name="", by=user(services, "owner@other.example"))
     assert shops(services, VICTIM) == ["demo"]
-    assert hijacker.get("/console/shops/other/people").status_code == 404
+    assert hijacker.get("/console/shops/other/team").status_code == 404
 
     victim = client_of(services)
-    assert come_in(victim, mailed_link(services)).status_code == 303  # Chooses a password of their own.
-    assert victim.get("/console/shops/other/people").status_code == 200
+    assert set_password(victim, mailed_link(services)).status_code == 303  # Chooses a password of their own.
+    assert victim.get("/console/shops/other/team").status_code == 200
     assert hijacker.get("/console/account").status_code == 303  # Signed out, and the old password opens nothing.
-    assert person(services, VICTIM).verified_at is not None
+    assert user(services, VICTIM).verified_at is not None
 
 
 def test_a_link_handed_over_earlier_is_void_once_another_shop_invites(two_shops: Services) -> None:
     services = two_shops
-    attacker = person(services, "owner@demo.example")
-    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
-    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker)
-    invite_person(
-        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
-    )
+    attacker = user(services, "owner@demo.example")
+    invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(services, shop="demo", user_id=user(services, VICTIM).id, by=attacker)
+    invite_user(services, shop="other", email=VICTIM, role="owner", name="", by=user(services, "owner@other.example"))
 
     assert client_of(services).get(by_hand.removeprefix(services.settings.public_url)).status_code == 404
-    later = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker)
+    later = link_to_hand_over(services, shop="demo", user_id=user(services, VICTIM).id, by=attacker)
     assert client_of(services).get(later.removeprefix(services.settings.public_url)).status_code == 404
 
 
 def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shops: Services) -> None:
     services = two_shops
-    owner = person(services, "owner@demo.example")
-    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=owner)
-    assert come_in(client_of(services), mailed_link(services)).status_code == 303
-    before = person(services, VICTIM).password_hash
-    invite_person(
-        services, shop="other", email=VICTIM, role="viewer", name="", by=person(services, "owner@other.example")
-    )
-    path = f"/console/come-in/{mailed_link(services)}"
+    owner = user(services, "owner@demo.example")
+    invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=owner)
+    assert set_password(client_of(services), mailed_link(services)).status_code == 303
+    before = user(services, VICTIM).password_hash
+    invite_user(services, shop="other", email=VICTIM, role="viewer", name="", by=user(services, "owner@other.example"))
+    path = f"/console/set-password/{mailed_link(services)}"
     reader = client_of(services)
     page = reader.get(path)
     assert "Accept the invitation?" in page.text
@@ -116,7 +110,7 @@ def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shop
         path, data={"csrf_token": form_token(reader, path), "name": "x", "password": "another otter nine"}
     )
     assert taken.status_code == 404
-    assert person(services, VICTIM).password_hash == before
+    assert user(services, VICTIM).password_hash == before
     accepted = reader.post(path, data={"csrf_token": form_token(reader, path), "do": "accept"})
 
     assert accepted.status_code == 303
@@ -126,25 +120,25 @@ def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shop
 
 
 def test_a_link_of_a_shop_one_was_removed_from_opens_nothing(two_shops: Services) -> None:
-    from widget.actions.add_person import change_member
+    from widget.actions.add_user import change_member
 
     services = two_shops
-    owner = person(services, "owner@demo.example")
-    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=owner)
+    owner = user(services, "owner@demo.example")
+    invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=owner)
     token = mailed_link(services)
-    change_member(services, shop="demo", person_id=person(services, VICTIM).id, role=None, by=owner)
+    change_member(services, shop="demo", user_id=user(services, VICTIM).id, role=None, by=owner)
 
-    assert client_of(services).get(f"/console/come-in/{token}").status_code == 404
+    assert client_of(services).get(f"/console/set-password/{token}").status_code == 404
 
 
 def test_an_invited_owner_is_no_owner_yet(two_shops: Services) -> None:
     services = two_shops
-    owner = person(services, "owner@demo.example")
-    invite_person(services, shop="demo", email=VICTIM, role="owner", name="", by=owner)
+    owner = user(services, "owner@demo.example")
+    invite_user(services, shop="demo", email=VICTIM, role="owner", name="", by=owner)
     client = client_in(services, "owner", email="second@demo.example")
-    post(client, f"/console/shops/demo/people/{owner.id}", do="remove", sure="yes")
-    me = person(services, "second@demo.example")
-    answer = post(client, f"/console/shops/demo/people/{me.id}", do="remove", sure="yes")
+    post(client, f"/console/shops/demo/team/{owner.id}", do="remove", sure="yes")
+    me = user(services, "second@demo.example")
+    answer = post(client, f"/console/shops/demo/team/{me.id}", do="remove", sure="yes")
 
     assert answer.status_code == 422
     with services.reads() as session:
@@ -162,38 +156,38 @@ def code_for(services: Services, secret: str) -> str:
 
 def with_codes(services: Services, email: str = "owner@demo.example") -> str:
     """Turn codes on; the secret."""
-    who = person(services, email)
-    offer, address = offer_codes(services, person=who)
+    who = user(services, email)
+    offer, address = offer_codes(services, user=who)
     secret = address.partition("secret=")[2].partition("&")[0]
-    use_codes(services, person_id=who.id, encrypted=offer, code=code_for(services, secret), password=PASSWORD)
+    use_codes(services, user_id=who.id, encrypted=offer, code=code_for(services, secret), password=PASSWORD)
     return secret
 
 
 def test_a_second_factor_is_turned_on_by_password_and_replaced_by_the_old_code(sqlite_services: Services) -> None:
     services = sqlite_services
     client_in(services)
-    who = person(services, "owner@demo.example")
-    offer, address = offer_codes(services, person=who)
+    who = user(services, "owner@demo.example")
+    offer, address = offer_codes(services, user=who)
     secret = address.partition("secret=")[2].partition("&")[0]
     with pytest.raises(WrongPassword):
-        use_codes(services, person_id=who.id, encrypted=offer, code=code_for(services, secret), password="wrong")
+        use_codes(services, user_id=who.id, encrypted=offer, code=code_for(services, secret), password="wrong")
     with_codes(services)
     with pytest.raises(WrongCode):
-        use_codes(services, person_id=who.id, encrypted=offer, code=code_for(services, secret), password=PASSWORD)
+        use_codes(services, user_id=who.id, encrypted=offer, code=code_for(services, secret), password=PASSWORD)
     with pytest.raises(WrongCode):
-        stop_codes(services, person_id=who.id, password=PASSWORD, code="000000")
+        stop_codes(services, user_id=who.id, password=PASSWORD, code="000000")
 
 
 def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_services: Services) -> None:
     services = sqlite_services
     client_in(services)
-    who = person(services, "owner@demo.example")
+    who = user(services, "owner@demo.example")
     secret = new_totp_secret()
     for purpose in ("kept-form", f"totp-offer {who.id + 1}", "totp"):
         with pytest.raises(WrongCode, match="too old"):
             use_codes(
                 services,
-                person_id=who.id,
+                user_id=who.id,
                 encrypted=services.crypto.encrypt(secret, purpose),
                 code=code_for(services, secret),
                 password=PASSWORD,
@@ -204,16 +198,16 @@ def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_servic
 def test_a_change_of_how_one_proves_who_one_is_ends_all_other_sessions(sqlite_services: Services, change: str) -> None:
     services = sqlite_services
     client_in(services)
-    who = person(services, "owner@demo.example")
+    who = user(services, "owner@demo.example")
     here, there = (sign_in(services, email=who.email, password=PASSWORD) for _ in range(2))
     kept = visitor_of(services, here)
     assert kept is not None
     if change == "password":
-        change_password(services, person_id=who.id, old=PASSWORD, new="another otter violin nine", keep=kept.sign_in.id)
+        change_password(services, user_id=who.id, old=PASSWORD, new="another otter violin nine", keep=kept.sign_in.id)
     else:
-        offer, address = offer_codes(services, person=who)
+        offer, address = offer_codes(services, user=who)
         code = code_for(services, address.partition("secret=")[2].partition("&")[0])
-        use_codes(services, person_id=who.id, encrypted=offer, code=code, password=PASSWORD, keep=kept.sign_in.id)
+        use_codes(services, user_id=who.id, encrypted=offer, code=code, password=PASSWORD, keep=kept.sign_in.id)
 
     assert visitor_of(services, here) is not None
     assert visitor_of(services, there) is None
@@ -259,7 +253,7 @@ def test_no_transaction_is_open_while_a_password_is_compared(
     with pytest.raises(NotSignedIn):
         sign_in(services, email="owner@demo.example", password="wrong")
     with pytest.raises(WrongPassword):
-        change_password(services, person_id=person(services, "owner@demo.example").id, old="x", new="y")
+        change_password(services, user_id=user(services, "owner@demo.example").id, old="x", new="y")
 
     assert held == [0, 0]
 
@@ -390,47 +384,43 @@ def test_changing_the_address_of_a_store_drops_its_key(services: Services) -> No
 
 def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(services: Services) -> None:
     """An operator hands links over; who has a verified account needs none."""
-    _, first = add_person(services, shop="demo", email=VICTIM, role="viewer")
+    _, first = add_user(services, shop="demo", email=VICTIM, role="viewer")
     assert first
-    assert come_in(client_of(services), first).status_code == 303
-    _, second = add_person(services, shop="demo", email=VICTIM, role="viewer")
+    assert set_password(client_of(services), first).status_code == 303
+    _, second = add_user(services, shop="demo", email=VICTIM, role="viewer")
     assert second == ""
 
 
 def test_a_link_handed_over_takes_the_verification_along(two_shops: Services) -> None:
     """Else the next shop's invitation would only ask for a button, and leave the hijacker's password in force."""
     services = two_shops
-    attacker = person(services, "owner@demo.example")
-    invite_person(services, shop="demo", email=VICTIM, role="viewer", name="", by=attacker)
-    assert come_in(client_of(services), mailed_link(services)).status_code == 303
-    assert person(services, VICTIM).verified_at is not None
-    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker).rpartition(
-        "/"
-    )[2]
+    attacker = user(services, "owner@demo.example")
+    invite_user(services, shop="demo", email=VICTIM, role="viewer", name="", by=attacker)
+    assert set_password(client_of(services), mailed_link(services)).status_code == 303
+    assert user(services, VICTIM).verified_at is not None
+    by_hand = link_to_hand_over(services, shop="demo", user_id=user(services, VICTIM).id, by=attacker).rpartition("/")[
+        2
+    ]
     hijacker = client_of(services)
-    assert come_in(hijacker, by_hand).status_code == 303
-    assert person(services, VICTIM).verified_at is None
-    invite_person(
-        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
-    )
-    page = client_of(services).get(f"/console/come-in/{mailed_link(services)}")
+    assert set_password(hijacker, by_hand).status_code == 303
+    assert user(services, VICTIM).verified_at is None
+    invite_user(services, shop="other", email=VICTIM, role="owner", name="", by=user(services, "owner@other.example"))
+    page = client_of(services).get(f"/console/set-password/{mailed_link(services)}")
 
     assert "Accept the invitation?" not in page.text
-    assert hijacker.get("/console/shops/other/people").status_code == 404
+    assert hijacker.get("/console/shops/other/team").status_code == 404
 
 
 def test_a_second_factor_of_a_hijacker_does_not_lock_the_owner_out(two_shops: Services) -> None:
     services = two_shops
-    attacker = person(services, "owner@demo.example")
-    invite_person(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
-    by_hand = link_to_hand_over(services, shop="demo", person_id=person(services, VICTIM).id, by=attacker).rpartition(
-        "/"
-    )[2]
-    come_in(client_of(services), by_hand)
+    attacker = user(services, "owner@demo.example")
+    invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
+    by_hand = link_to_hand_over(services, shop="demo", user_id=user(services, VICTIM).id, by=attacker).rpartition("/")[
+        2
+    ]
+    set_password(client_of(services), by_hand)
     with_codes(services, VICTIM)
-    invite_person(
-        services, shop="other", email=VICTIM, role="owner", name="", by=person(services, "owner@other.example")
-    )
+    invite_user(services, shop="other", email=VICTIM, role="owner", name="", by=user(services, "owner@other.example"))
 
-    assert come_in(client_of(services), mailed_link(services)).status_code == 303
-    assert person(services, VICTIM).encrypted_totp == ""
+    assert set_password(client_of(services), mailed_link(services)).status_code == 303
+    assert user(services, VICTIM).encrypted_totp == ""

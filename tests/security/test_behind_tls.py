@@ -41,7 +41,7 @@ def test_an_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext
     page.get_by_label("Your name").fill("The owner")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("form").get_by_role("button").last.click()
-    page.wait_for_url(re.compile("/console/(?!come-in)"))
+    page.wait_for_url(re.compile("/console/(?!set-password)"))
     cookie = next(cookie for cookie in context.cookies() if cookie["name"] == "__Host-console")
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Lax")
 
@@ -74,7 +74,7 @@ def test_nothing_typed_is_lost_when_a_session_ends_meanwhile(context: BrowserCon
     page.get_by_label("Your name").fill("The editor")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("form").get_by_role("button").last.click()
-    page.wait_for_url(re.compile("/console/(?!come-in)"))
+    page.wait_for_url(re.compile("/console/(?!set-password)"))
     page.goto("/console/shops/strides/settings")
     page.get_by_label("Name", exact=False).first.fill("Stride and Salve, typed in full")
     context.clear_cookies()

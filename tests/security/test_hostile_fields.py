@@ -15,7 +15,7 @@ from werkzeug.routing import IntegerConverter, Rule
 
 from tests.conftest import ROOT, client_of
 from tests.console import PASSWORD, Somebody, form_token
-from widget.actions.add_person import add_person
+from widget.actions.add_user import add_user
 from widget.app import create_app
 from widget.services import Services
 
@@ -123,11 +123,11 @@ def requests_of(services: Services, rng: random.Random) -> Iterator[Asked]:
 
 def owner(services: Services) -> Somebody:
     """An owner of two shops; what a test does to one of them keeps the session alive."""
-    _, link = add_person(services, shop="demo", email="owner@team.example", role="owner")
+    _, link = add_user(services, shop="demo", email="owner@team.example", role="owner")
     client = client_of(services)
-    page = client.get(f"/console/come-in/{link}")
+    page = client.get(f"/console/set-password/{link}")
     data = {"csrf_token": form_token(page), "name": "The owner", "password": PASSWORD}
-    assert client.post(f"/console/come-in/{link}", data=data).status_code == 303
+    assert client.post(f"/console/set-password/{link}", data=data).status_code == 303
     return Somebody(services, client)
 
 

@@ -36,9 +36,9 @@ from widget.storage.connections import Connection
 from widget.storage.contacts import Contact, Suppression
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.people import person_by_email
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
+from widget.storage.users import user_by_email
 from widget.storage.webhook_deliveries import WebhookDelivery
 
 DESTRUCTIVE = ("shop/redact", "customers/redact", "app/uninstalled", "orders/delete")
@@ -233,7 +233,7 @@ def test_a_cancelled_request_lets_emails_go_on(services: Services) -> None:
     shopify(services, "customers/redact", BODIES["customers/redact"])
     process_webhooks(services)
     with services.reads() as session:
-        owner = person_by_email(session, "owner@demo.example")
+        owner = user_by_email(session, "owner@demo.example")
     assert owner is not None
     row = rows(services, PrivacyRequest)[0]
     cancel_privacy_request(services, shop_id=row.shop_id, number=row.id, by=owner)
@@ -294,7 +294,7 @@ def test_a_no_said_while_a_deletion_waits_outlives_it(services: Services) -> Non
     shopify(services, "customers_email_marketing_consent/update", no)
     process_webhooks(services)
     with services.reads() as session:
-        owner = person_by_email(session, "owner@demo.example")
+        owner = user_by_email(session, "owner@demo.example")
     assert owner is not None
     row = rows(services, PrivacyRequest)[0]
     cancel_privacy_request(services, shop_id=row.shop_id, number=row.id, by=owner)
@@ -310,7 +310,7 @@ def test_of_two_requests_that_wait_cancelling_one_leaves_the_hold_of_the_other(s
         shopify(services, "customers/redact", {**BODIES["customers/redact"], "orders_to_redact": orders})
     process_webhooks(services)
     with services.reads() as session:
-        owner = person_by_email(session, "owner@demo.example")
+        owner = user_by_email(session, "owner@demo.example")
     assert owner is not None
     row = rows(services, PrivacyRequest)[0]
     cancel_privacy_request(services, shop_id=row.shop_id, number=row.id, by=owner)

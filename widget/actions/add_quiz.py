@@ -11,11 +11,11 @@ from widget.actions.change_draft import open_draft
 from widget.actions.errors import ActionError, UnknownShop
 from widget.content.editing import PACK, records_of, with_records
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.content import ContentVersion
 from widget.storage.drafts import Draft
-from widget.storage.people import Person
 from widget.storage.shops import shop_by_slug
+from widget.storage.users import User
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -24,7 +24,7 @@ class BadQuiz(ActionError):
     code = "bad_quiz"
 
 
-def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str, by: Person) -> None:
+def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str, by: User) -> None:
     """Start the draft of a quiz that is called ``title``, with all that ``like`` has. Raises UnknownShop, BadQuiz."""
     if not _ID.fullmatch(quiz):
         raise BadQuiz("The id of a quiz is made of a-z, 0-9 and -, such as arm-day.")
@@ -44,14 +44,14 @@ def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str,
                 raise BadQuiz(f"There is a quiz '{quiz}' already.")
             session.add(Draft(shop_id=owner.id, quiz=quiz, base=0, files=files, changed_at=services.now()))
             about = f"{quiz}, like {like}"
-            note(
+            audit.record(
                 session,
                 shop_id=owner.id,
                 at=services.now(),
-                person_id=by.id,
-                who=by.told,
-                what="quiz_added",
-                about=about,
+                user_id=by.id,
+                actor=by.told,
+                action="quiz_added",
+                detail=about,
             )
     except IntegrityError as error:
         raise BadQuiz(f"There is a quiz '{quiz}' already.") from error

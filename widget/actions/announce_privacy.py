@@ -11,9 +11,9 @@ from widget.domain.roles import OWNER
 from widget.email.blocks import Block, Button, Paragraph, Span
 from widget.email.content import Written
 from widget.services import Services
-from widget.storage.people import Membership, Person
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
+from widget.storage.users import Membership, User
 
 WHAT = {
     SHOP_REDACT: "Your store asks us to delete the data of all its customers.",
@@ -29,10 +29,10 @@ def announce(services: Services, session: Session, shop: Shop, row: PrivacyReque
         queue_message(services, session, shop, written, recipient=owner.email, kind=PRIVACY, about=row.id)
 
 
-def _owners(session: Session, shop_id: int) -> list[Person]:
+def _owners(session: Session, shop_id: int) -> list[User]:
     mine = (Membership.shop_id == shop_id, Membership.role == OWNER, Membership.active_at.is_not(None))
-    query = select(Person).join(Membership, Membership.person_id == Person.id).where(*mine)
-    return list(session.scalars(query.where(Person.disabled_at.is_(None)).order_by(Person.id)))
+    query = select(User).join(Membership, Membership.user_id == User.id).where(*mine)
+    return list(session.scalars(query.where(User.disabled_at.is_(None)).order_by(User.id)))
 
 
 def _written(services: Services, shop: Shop, row: PrivacyRequest) -> Written:

@@ -25,14 +25,14 @@ from widget.domain.gatekeeper import ERASED, ERASURE_PENDING
 from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.connections import connection_of
 from widget.storage.contacts import Consent, Contact, lift, suppress, suppress_unless_known
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.people import Person
 from widget.storage.privacy import DONE, WAITING, PrivacyRequest, drop_copies
 from widget.storage.shops import Shop
+from widget.storage.users import User
 
 COPY_FOR = timedelta(days=30)
 GRACE = timedelta(hours=48)
@@ -120,7 +120,9 @@ def postpone(
         )
     announce(services, session, shop, row)
     about = f"request {row.id}: {event.kind.replace('_', ' ')}, due {row.due_at:%Y-%m-%d %H:%M} UTC"
-    note(session, shop_id=shop.id, at=services.now(), who="store", what="privacy_request_waits", about=about)
+    audit.record(
+        session, shop_id=shop.id, at=services.now(), actor="store", action="privacy_request_waits", detail=about
+    )
     return row
 
 
@@ -153,7 +155,7 @@ def _hashes(services: Services, session: Session, shop: Shop, event: PrivacyEven
     return {contact.address_hash for contact in contacts} | ({address_hash} if address_hash else set())
 
 
-def copy_of(services: Services, shop_id: int, number: int, *, by: Person) -> str | None:
+def copy_of(services: Services, shop_id: int, number: int, *, by: User) -> str | None:
     """The copy of a data request as JSON text, while it is kept; None for any other. Noted in the log."""
     with services.sessions.begin() as session:
         row = session.get(PrivacyRequest, number)
@@ -161,7 +163,9 @@ def copy_of(services: Services, shop_id: int, number: int, *, by: Person) -> str
         if row is None or row.shop_id != shop_id or not row.encrypted_copy or (row.copy_until or now) <= now:
             return None
         about = f"request {number}"
-        note(session, shop_id=shop_id, at=now, person_id=by.id, who=by.told, what="privacy_copy_taken", about=about)
+        audit.record(
+            session, shop_id=shop_id, at=now, user_id=by.id, actor=by.told, action="privacy_copy_taken", detail=about
+        )
         return services.crypto.decrypt(row.encrypted_copy, DATA_COPY)
 
 

@@ -14,11 +14,11 @@ from widget.actions.errors import ActionError, UnknownQuiz, UnknownShop
 from widget.content.editing import Conflict, Data, Step, Taken, apply, record_hash, records_of, with_places
 from widget.content.files import PackFiles
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.content import live_publication, newest_version, version_by_number
 from widget.storage.drafts import Draft, DraftChange, DraftReport, draft_of, last_change
-from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 
 MOST_CELL = 100_000
 """Characters in one field of a draft."""
@@ -97,7 +97,7 @@ def _opened(session: Session, slug: str, quiz: str) -> OpenDraft | None:
 
 
 def change_draft(
-    services: Services, *, draft_id: int, by: Person, what: str, steps: Sequence[Step], undoes: int | None = None
+    services: Services, *, draft_id: int, by: User, what: str, steps: Sequence[Step], undoes: int | None = None
 ) -> int:
     """Do all steps or none; the revision that came of it. Raises EditConflict, IdTaken."""
     with services.sessions.begin() as session:
@@ -122,14 +122,14 @@ def change_draft(
         return draft.revision
 
 
-def _row(services: Services, draft: Draft, by: Person, what: str, steps: Sequence[Step]) -> DraftChange:
+def _row(services: Services, draft: Draft, by: User, what: str, steps: Sequence[Step]) -> DraftChange:
     return DraftChange(
         shop_id=draft.shop_id,
         draft_id=draft.id,
         revision=draft.revision,
-        person_id=by.id,
-        who=by.told,
-        what=what[:300],
+        user_id=by.id,
+        author=by.told,
+        summary=what[:300],
         steps=[step.data() for step in steps],
         records="\n" + "".join(f"{step.kind}/{step.record}\n" for step in steps),
         at=services.now(),
@@ -138,7 +138,7 @@ def _row(services: Services, draft: Draft, by: Person, what: str, steps: Sequenc
 
 def _told(session: Session, draft: Draft, conflict: Conflict) -> EditConflict:
     change = last_change(session, draft.id, f"{conflict.kind}/{conflict.record}")
-    by, when = (change.who, change.at) if change else ("Somebody", draft.changed_at)
+    by, when = (change.author, change.at) if change else ("Somebody", draft.changed_at)
     return EditConflict(conflict.kind, conflict.record, conflict.now, by, when)
 
 
@@ -146,7 +146,7 @@ def put_record(
     services: Services,
     *,
     draft: Draft,
-    by: Person,
+    by: User,
     kind: str,
     record: str,
     seen: str,
@@ -169,7 +169,7 @@ def put_record(
     )
 
 
-def undo_change(services: Services, *, draft: Draft, by: Person, revision: int | None = None) -> str:
+def undo_change(services: Services, *, draft: Draft, by: User, revision: int | None = None) -> str:
     """Take back the last change that stands (or that of a revision); what it was.
 
     Raises NothingToUndo, EditConflict.
@@ -186,11 +186,11 @@ def undo_change(services: Services, *, draft: Draft, by: Person, revision: int |
         if change is None:
             raise NothingToUndo("There is nothing to undo.")
         steps = [Step(**each).back() for each in reversed(change.steps)]
-    change_draft(services, draft_id=draft.id, by=by, what=f"undone: {change.what}", steps=steps, undoes=change.id)
-    return change.what
+    change_draft(services, draft_id=draft.id, by=by, what=f"undone: {change.summary}", steps=steps, undoes=change.id)
+    return change.summary
 
 
-def reset_draft(services: Services, *, draft: Draft, by: Person, files: PackFiles, base: int, what: str) -> None:
+def reset_draft(services: Services, *, draft: Draft, by: User, files: PackFiles, base: int, what: str) -> None:
     """Start over from these files (a version, an import); its own changes are kept to look at, not to undo.
 
     What others changed since ``draft`` was read stays: then only the base moves on.
@@ -209,6 +209,8 @@ def reset_draft(services: Services, *, draft: Draft, by: Person, files: PackFile
         _log(services, session, row, by, "draft_reset", what)
 
 
-def _log(services: Services, session: Session, draft: Draft, by: Person, what: str, about: str) -> None:
+def _log(services: Services, session: Session, draft: Draft, by: User, what: str, about: str) -> None:
     told = f"{draft.quiz}: {about}"
-    note(session, shop_id=draft.shop_id, at=services.now(), who=by.told, person_id=by.id, what=what, about=told)
+    audit.record(
+        session, shop_id=draft.shop_id, at=services.now(), actor=by.told, user_id=by.id, action=what, detail=told
+    )

@@ -12,10 +12,10 @@ from widget.actions.import_feed import STOPPED
 from widget.crypto import FEED_ADDRESS, InvalidToken
 from widget.nudges import CATALOG, nudge
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.feeds import GIVEN_UP_AFTER, IDLE, RUNNING, WAITING, Feed, feed_of
-from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 from widget.stores.fetching import Limits, NotFetched, checked_form
 
 MOST_ADDRESS = 2000
@@ -31,7 +31,7 @@ class NotNow(ActionError):
     code = "not_now"
 
 
-def change_feed(services: Services, *, shop: str, address: str, by: Person, limits: Limits | None = None) -> None:
+def change_feed(services: Services, *, shop: str, address: str, by: User, limits: Limits | None = None) -> None:
     """Set the address of the feed, and ask for an import; empty takes it away. Raises UnknownShop, BadAddress.
 
     What was imported stays as it is. The address is kept encrypted, since it may hold a token.
@@ -64,10 +64,12 @@ def change_feed(services: Services, *, shop: str, address: str, by: Person, limi
         nudge(session, CATALOG)
         named = address.removeprefix(API) if address.startswith(API) else urlsplit(address).hostname
         about = f"at {named}" if address else "removed"
-        note(session, shop_id=owner.id, at=now, person_id=by.id, who=by.told, what="feed_changed", about=about)
+        audit.record(
+            session, shop_id=owner.id, at=now, user_id=by.id, actor=by.told, action="feed_changed", detail=about
+        )
 
 
-def ask_for_import(services: Services, *, shop: str, by: Person, vanished: int | None = None) -> None:
+def ask_for_import(services: Services, *, shop: str, by: User, vanished: int | None = None) -> None:
     """Have a worker import the feed at once. Raises UnknownShop, NotNow.
 
     ``vanished``: import although so many products are gone, as the last run told; with more it stops again.

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.engine.shelf import FROM_FEEDS
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.catalogue import StoredProduct, move_revision, stored_product
 from widget.storage.content import live_quizzes
-from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 
 
 class BadProduct(ActionError):
@@ -28,7 +28,7 @@ def change_product(
     feed: dict[str, Any] | None = None,
     blocked: bool | None = None,
     reason: str = "",
-    by: Person | None = None,
+    by: User | None = None,
 ) -> None:
     """Note what the feed says (keys of FROM_FEEDS), or withhold and release. Results follow within 5 s.
 
@@ -56,7 +56,7 @@ def change_product(
             if by is not None and row.blocked != blocked:
                 what = "product_withheld" if blocked else "product_released"
                 about, at = f"{sku}: {reason}" if reason else sku, services.now()
-                note(session, shop_id=owner.id, at=at, person_id=by.id, who=by.told, what=what, about=about)
+                audit.record(session, shop_id=owner.id, at=at, user_id=by.id, actor=by.told, action=what, detail=about)
             row.blocked, row.block_reason = blocked, reason
         row.updated_at = services.now()
         move_revision(session, owner.id)

@@ -13,10 +13,10 @@ from zoneinfo import available_timezones
 from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.cart import EVENT, FORM, SHOPIFY, WOOCOMMERCE
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.catalogue import move_revision
-from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 
 CARTS = (FORM, EVENT, SHOPIFY, WOOCOMMERCE)
 """How a product gets into the cart: by a form, an event on the store's page, or as its platform has it."""
@@ -65,7 +65,7 @@ def settings_mark(shop: Shop) -> str:
 
 
 def change_shop(
-    services: Services, *, shop: str, values: Mapping[str, Any], by: Person, seen: str | None = None
+    services: Services, *, shop: str, values: Mapping[str, Any], by: User, seen: str | None = None
 ) -> list[str]:
     """Set these columns; the names of those that changed. ``seen``: the mark of the settings that were filled in.
 
@@ -86,7 +86,9 @@ def change_shop(
         if changed:
             about = "; ".join(f"{name.replace('_', ' ')}: {_told(values[name])}" for name in changed)
             at = services.now()
-            note(session, shop_id=row.id, at=at, person_id=by.id, who=by.told, what="settings_changed", about=about)
+            audit.record(
+                session, shop_id=row.id, at=at, user_id=by.id, actor=by.told, action="settings_changed", detail=about
+            )
         if any(name in _SHOWN for name in changed):
             move_revision(session, row.id)
     if changed:

@@ -11,10 +11,10 @@ from widget.crypto import API_KEY, WEBHOOK_SECRET
 from widget.email.reports.providers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.connections import Connection, connection_of
-from widget.storage.people import Person
 from widget.storage.shops import shop_by_slug
+from widget.storage.users import User
 from widget.stores.fetching import Limits, NotFetched, checked_form
 from widget.stores.platforms import SHOPIFY, WOOCOMMERCE
 
@@ -40,7 +40,7 @@ def connect_store(
     *,
     shop: str,
     platform: str,
-    by: Person | None = None,
+    by: User | None = None,
     address: str = "",
     secret: str = "",
     key: str = "",
@@ -80,8 +80,8 @@ def connect_store(
             nudge(session, CATALOG)
             row.looked_until = row.looked_until or now - FIRST_LOOK_BACK
         about = f"{platform}: {', '.join(changed) or 'nothing new'}"
-        who, person = (by.told, by.id) if by else ("command line", None)
-        note(session, shop_id=owner.id, at=now, person_id=person, who=who, what="store_connected", about=about)
+        who, user = (by.told, by.id) if by else ("command line", None)
+        audit.record(session, shop_id=owner.id, at=now, user_id=user, actor=who, action="store_connected", detail=about)
 
 
 def ask_for_look(services: Services, *, shop: str, platform: str) -> None:
@@ -94,13 +94,13 @@ def ask_for_look(services: Services, *, shop: str, platform: str) -> None:
         nudge(session, CATALOG)
 
 
-def disconnect_store(services: Services, *, shop: str, platform: str, by: Person) -> None:
+def disconnect_store(services: Services, *, shop: str, platform: str, by: User) -> None:
     """Take its secrets and keys away: nothing it sends counts any more. Raises UnknownShop, BadConnection."""
     with services.sessions.begin() as session:
         row, now = _connection(session, shop, platform), services.now()
         session.delete(row)
         what, about = "store_disconnected", platform
-        note(session, shop_id=row.shop_id, at=now, person_id=by.id, who=by.told, what=what, about=about)
+        audit.record(session, shop_id=row.shop_id, at=now, user_id=by.id, actor=by.told, action=what, detail=about)
 
 
 def _connection(session: Session, shop: str, platform: str) -> Connection:

@@ -15,8 +15,8 @@ from widget.actions.import_feed import FAILED, Asked, FeedReport, import_feed, k
 from widget.crypto import FEED_ADDRESS, InvalidToken
 from widget.services import Services
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, Feed, due_feeds
-from widget.storage.people import Person
 from widget.storage.shops import Shop
+from widget.storage.users import User
 from widget.stores.addresses import Resolver, resolve
 from widget.stores.feed_item import BadFeed
 from widget.stores.fetching import Limits, NotFetched
@@ -91,7 +91,7 @@ def _claimed(services: Services, feed_id: int) -> _Claim | None:
         if row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER:
             return None
         row.state, row.started_at, row.progress = RUNNING, now, 0
-        by = session.get(Person, row.asked_by) if row.asked_by is not None else None
+        by = session.get(User, row.asked_by) if row.asked_by is not None else None
         shop = session.get_one(Shop, row.shop_id)
         return _Claim(feed_id, shop, row.encrypted_address, now, Asked(by=by, anyway=row.anyway))
 

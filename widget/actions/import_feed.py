@@ -17,12 +17,12 @@ from widget.actions.errors import UnknownShop
 from widget.domain.engine.shelf import FROM_FEEDS
 from widget.live import Served, offending
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.catalogue import StoredProduct, move_revision, stored_products
 from widget.storage.content import live_quizzes
 from widget.storage.feeds import IDLE, Feed, feed_of
-from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 from widget.stores.feed_item import BadFeed, Defaults
 from widget.stores.feed_survey import Survey, survey
 from widget.stores.feeds import digest_of, kind_of, read_feed
@@ -43,7 +43,7 @@ class Asked:
     counts only while the claim is still its own.
     """
 
-    by: Person | None = None
+    by: User | None = None
     who: str = "product feed"
     uploaded: bool = False
     anyway: int = 0
@@ -236,7 +236,7 @@ def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: As
     if report.changed or asked.by is not None or (report.outcome != before and report.outcome in (STOPPED, FAILED)):
         who, by = (asked.by.told, asked.by.id) if asked.by else (asked.who, None)
         what = "feed_imported" if report.outcome in (DONE, UNCHANGED) else "feed_refused"
-        note(session, shop_id=shop.id, at=now, person_id=by, who=who, what=what, about=_about(report))
+        audit.record(session, shop_id=shop.id, at=now, user_id=by, actor=who, action=what, detail=_about(report))
 
 
 def _about(report: FeedReport) -> str:

@@ -104,13 +104,13 @@ class _Loading:
         self.emails = {each.id: each for each in served.engine.rules.pack.emails}
         self.made = dict.fromkeys(("visits", "completed", "responses", "orders", "emails"), 0)
         self._clear()
-        self.people.append(self._contact("begin", self.now))
+        self.users.append(self._contact("begin", self.now))
 
     def _clear(self) -> None:
         self.responses: list[dict[str, Any]] = []
         self.tallies: Counter[TallyKey] = Counter()
         self.counts: Counter[CountKey] = Counter()
-        self.people: list[dict[str, Any]] = []
+        self.users: list[dict[str, Any]] = []
         self.orders: list[tuple[dict[str, Any], int]] = []
 
     def take(self, visit: Visit) -> None:
@@ -161,11 +161,11 @@ class _Loading:
         self.made["orders"] += 1
         number = self.made["orders"]
         goods = [(self.products[sku], many) for sku, many in bought.skus.items()]
-        self.people.append(self._contact(str(number), visit.at, visit.locale))
+        self.users.append(self._contact(str(number), visit.at, visit.locale))
         row = self._order_row(number, visit, bought, goods)
         row |= {"completed_at": day_of(visit.at), "strict": strict, "quiz": self.served.quiz}
         row |= {"quiz_version": self.served.version, "quiz_locale": visit.locale}
-        self.orders.append((row, len(self.people) - 1))
+        self.orders.append((row, len(self.users) - 1))
         key = TallyKey(
             self.served.shop.id, self.served.quiz, BOUGHT, bought.at.date(), self.served.version, visit.locale, ""
         )
@@ -220,13 +220,13 @@ class _Loading:
                 add_responses(session, self.responses)
             add_tallies(session, self.tallies)
             add_counts(session, [counted_row(key, n) for key, n in sorted(self.counts.items())])
-            if self.people:
+            if self.users:
                 self._store_people(session)
         self._clear()
 
     def _store_people(self, session: Session) -> None:
         made = insert(Contact).returning(Contact.id, sort_by_parameter_order=True)
-        ids = list(session.scalars(made, self.people))
+        ids = list(session.scalars(made, self.users))
         if not self.orders:
             return
         rows = [{**row, "contact_id": ids[at]} for row, at in self.orders]

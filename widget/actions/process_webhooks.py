@@ -30,7 +30,7 @@ from widget.email.reports.providers import PROVIDERS, SES
 from widget.email.reports.reading import NotReadable
 from widget.email.reports.ses import subscribe_address
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.connections import connection_of
 from widget.storage.feeds import IDLE, WAITING, feed_of
 from widget.storage.shops import Shop
@@ -186,4 +186,6 @@ def _uninstalled(services: Services, session: Session, shop: Shop, delivery: Web
     shop.paused = True
     event = PrivacyEvent(UNINSTALL, store=delivery.source)
     answer_privacy(services, session, shop, event, event_id=delivery.event_id, received_at=delivery.received_at)
-    note(session, shop_id=shop.id, at=services.now(), person_id=None, who=delivery.source, what="store_uninstalled")
+    audit.record(
+        session, shop_id=shop.id, at=services.now(), user_id=None, actor=delivery.source, action="store_uninstalled"
+    )

@@ -16,11 +16,11 @@ from widget.content.editing import differences
 from widget.content.reader import read_files
 from widget.deadline import is_time_limit
 from widget.services import Services
-from widget.storage.audit import note as log_note
+from widget.storage import audit
 from widget.storage.content import ContentVersion, live_publication, was_live
-from widget.storage.drafts import Draft, PlannedPublish, due_publishes
-from widget.storage.people import Person
+from widget.storage.drafts import Draft, ScheduledPublish, due_publishes
 from widget.storage.shops import Shop
+from widget.storage.users import User
 from widget.telemetry import log
 
 WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
@@ -32,7 +32,7 @@ class DraftMoved(ActionError):
     code = "draft_moved"
 
 
-class SecondPersonNeeded(ActionError):
+class ApprovalRequired(ActionError):
     code = "second_person"
 
 
@@ -62,19 +62,19 @@ def changes_in_words(opened: OpenDraft) -> str:
     return f"{', '.join(told)} changed" if told else "nothing changed"
 
 
-def publish_draft(services: Services, *, shop: str, quiz: str, by: Person, note: str, revision: int) -> int:
+def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: str, revision: int) -> int:
     """Publish the draft now; the number of the version.
 
     Raises DraftMoved, SecondPersonNeeded, NotPublishable.
     """
     opened = _looked_at(services, shop, quiz, revision)
     if opened.shop.approval:
-        raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
+        raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
     version = _import(services, opened, by, note)
     with services.sessions.begin() as session:
         owner = locked_shop(session, shop)
         if owner.approval:
-            raise SecondPersonNeeded("In this shop a second person publishes. Ask one below.")
+            raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
         _refuse_if_moved(session, owner, opened, version.number)
         moved = move_pointer(services, session, owner, quiz, version.number, by.told)
         if moved:
@@ -106,7 +106,7 @@ def _looked_at(services: Services, shop: str, quiz: str, revision: int) -> OpenD
     return opened
 
 
-def _import(services: Services, opened: OpenDraft, by: Person, note: str) -> ContentVersion:
+def _import(services: Services, opened: OpenDraft, by: User, note: str) -> ContentVersion:
     reading = read_files(opened.draft.files, [])
     check_content(reading, today=services.now().date())
     if reading.errors:
@@ -115,7 +115,7 @@ def _import(services: Services, opened: OpenDraft, by: Person, note: str) -> Con
     return import_content(services, shop=opened.shop.slug, files=opened.draft.files, author=by.told, note=words)
 
 
-def _start_afresh(services: Services, opened: OpenDraft, by: Person, version: ContentVersion) -> None:
+def _start_afresh(services: Services, opened: OpenDraft, by: User, version: ContentVersion) -> None:
     """The draft goes on from what is live now."""
     what = f"version {version.number} published"
     reset_draft(services, draft=opened.draft, by=by, files=dict(version.files), base=version.number, what=what)
@@ -126,7 +126,7 @@ def plan_publish(
     *,
     shop: str,
     quiz: str,
-    by: Person,
+    by: User,
     note: str,
     revision: int,
     due_at: datetime | None = None,
@@ -140,20 +140,20 @@ def plan_publish(
     if due_at is not None and due_at <= services.now():
         raise BadTime("That moment has passed. Choose a later one, or publish now.")
     if due_at is not None and opened.shop.approval:
-        raise SecondPersonNeeded("In this shop a second person publishes. Ask one first.")
+        raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
     version = _import(services, opened, by, note)
     with services.sessions.begin() as session:
         if due_at is not None and locked_shop(session, shop).approval:
-            raise SecondPersonNeeded("In this shop a second person publishes. Ask one first.")
+            raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
         session.add(
-            PlannedPublish(
+            ScheduledPublish(
                 shop_id=opened.shop.id,
                 quiz=quiz,
                 number=version.number,
                 note=note.strip()[:500],
                 due_at=due_at,
-                person_id=by.id,
-                who=by.told,
+                user_id=by.id,
+                author=by.told,
                 approver_id=approver_id,
                 state=WAITING,
                 at=services.now(),
@@ -161,25 +161,25 @@ def plan_publish(
         )
         when = f"for {due_at:%Y-%m-%d %H:%M} UTC" if due_at else "for a second person to publish"
         about = f"{quiz}: version {version.number} {when}"
-        _note(services, session, opened.shop.id, by, "publish_planned", about)
+        _note(services, session, opened.shop.id, by, "publish_scheduled", about)
     return version.number
 
 
-def agree_to_publish(services: Services, *, shop: str, planned_id: int, by: Person) -> int:
+def agree_to_publish(services: Services, *, shop: str, scheduled_id: int, by: User) -> int:
     """Publish what somebody else asked for. Raises SecondPersonNeeded, NotPublishable, ActionError."""
     with services.sessions.begin() as session:
-        row, _ = _planned(session, shop, planned_id)
+        row, _ = _locked_schedule(session, shop, scheduled_id)
         _refuse_own(row, by)
-    _publish_planned(services, shop, row, by)
+    _publish_scheduled(services, shop, row, by)
     return row.number
 
 
-def _refuse_own(row: PlannedPublish, by: Person | None) -> None:
-    if by is not None and row.person_id == by.id:
-        raise SecondPersonNeeded("You asked for this yourself: it takes a second person.")
+def _refuse_own(row: ScheduledPublish, by: User | None) -> None:
+    if by is not None and row.user_id == by.id:
+        raise ApprovalRequired("You asked for this yourself: it takes a second person.")
 
 
-def _publish_planned(services: Services, shop: str, planned: PlannedPublish, by: Person | None) -> None:
+def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish, by: User | None) -> None:
     """Check with nothing locked; then, in one transaction, look whether it still stands, publish, and say so.
 
     Raises ActionError. Whoever dropped the plan, or published something else, while the checks ran has won.
@@ -188,14 +188,14 @@ def _publish_planned(services: Services, shop: str, planned: PlannedPublish, by:
         check_version(services, shop, planned.quiz, planned.number)
         with services.sessions.begin() as session:
             owner = locked_shop(session, shop)
-            row, _ = _planned(session, shop, planned.id)
+            row, _ = _locked_schedule(session, shop, planned.id)
             _refuse_own(row, by)
             if owner.approval and by is None:
-                raise SecondPersonNeeded("since this was planned, the shop asks for a second person: ask one")
+                raise ApprovalRequired("since this was planned, the shop asks for a second person: ask one")
             _refuse_if_overtaken(session, row)
-            author = by.told if by else row.who
+            author = by.told if by else row.author
             moved = move_pointer(services, session, owner, row.quiz, row.number, author)
-            how = f"asked for by {row.who}" if by else f"planned by {row.who}"
+            how = f"asked for by {row.author}" if by else f"planned by {row.author}"
             row.state, row.reason = DONE, "" if moved else "it was live already"
             about = f"{row.quiz}: version {row.number}, {how}. {row.note}".strip()
             _note(services, session, owner.id, by, "published", about)
@@ -208,24 +208,24 @@ def _publish_planned(services: Services, shop: str, planned: PlannedPublish, by:
         services.moved(f"{shop}/{planned.quiz}")
 
 
-def _refuse_if_overtaken(session: Session, row: PlannedPublish) -> None:
+def _refuse_if_overtaken(session: Session, row: ScheduledPublish) -> None:
     """What went live since the plan was made would be undone by it unseen. Raises Overtaken."""
     live = live_publication(session, row.shop_id, row.quiz)
     if live is not None and live.number != row.number and live.at > row.at:
         raise Overtaken(f"version {live.number} went live since; publish anew from the draft of today")
 
 
-def drop_plan(services: Services, *, shop: str, planned_id: int, by: Person) -> None:
+def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> None:
     """Do not publish it after all. Raises ActionError."""
     with services.sessions.begin() as session:
         locked_shop(session, shop)  # Whoever publishes it holds this lock: one of the two is first, and the other told.
-        row, owner = _planned(session, shop, planned_id)
+        row, owner = _locked_schedule(session, shop, scheduled_id)
         row.state, row.reason = DROPPED, f"dropped by {by.told}"
         _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
 
 
-def _planned(session: Session, shop: str, planned_id: int) -> tuple[PlannedPublish, Shop]:
-    row = session.get(PlannedPublish, planned_id, with_for_update=True, populate_existing=True)
+def _locked_schedule(session: Session, shop: str, scheduled_id: int) -> tuple[ScheduledPublish, Shop]:
+    row = session.get(ScheduledPublish, scheduled_id, with_for_update=True, populate_existing=True)
     owner = session.get(Shop, row.shop_id) if row else None
     if row is None or owner is None or owner.slug != shop or row.state != WAITING:
         raise Settled("This was published or dropped meanwhile.")
@@ -236,33 +236,33 @@ def publish_due(services: Services) -> int:
     """For workers: publish what is due; all checks run again, and what fails them is not published, and says so."""
     with services.reads() as session:
         due = due_publishes(session, services.now())
-    for planned_id in due:
+    for scheduled_id in due:
         with services.reads() as session:
-            row = session.get_one(PlannedPublish, planned_id)
+            row = session.get_one(ScheduledPublish, scheduled_id)
             slug = session.get_one(Shop, row.shop_id).slug
         if row.state == WAITING:
             try:
-                _publish_planned(services, slug, row, None)
+                _publish_scheduled(services, slug, row, None)
             except ActionError:
                 continue  # Kept with the plan, for people to see.
             except Exception as error:  # One plan must not hold up the others; it is tried again.
                 if is_time_limit(error):
                     raise
-                log("publishing").error("plan_failed", planned_id=planned_id, exc_info=True)
+                log("publishing").error("plan_failed", scheduled_id=scheduled_id, exc_info=True)
     return len(due)
 
 
-def _fail(services: Services, planned_id: int, by: Person | None, reason: str) -> None:
+def _fail(services: Services, scheduled_id: int, by: User | None, reason: str) -> None:
     """Say why a plan was not published, once: of two workers the second finds it said."""
     with services.sessions.begin() as session:
-        row = session.get_one(PlannedPublish, planned_id, with_for_update=True)
+        row = session.get_one(ScheduledPublish, scheduled_id, with_for_update=True)
         if row.state == WAITING:
             row.state, row.reason = FAILED, reason[:500]
             about = f"{row.quiz}: version {row.number} was not published: {reason}"
             _note(services, session, row.shop_id, by, "publish_failed", about)
 
 
-def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: Person) -> bool:
+def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User) -> bool:
     """Make an earlier version live again; False when it is live already. Raises NeverLive for any other."""
     opened = open_draft(services, shop=shop, quiz=quiz)
     with services.reads() as session:
@@ -278,8 +278,8 @@ def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: Pers
     return moved
 
 
-def _note(services: Services, session: Session, shop_id: int, by: Person | None, what: str, about: str) -> None:
+def _note(services: Services, session: Session, shop_id: int, by: User | None, what: str, about: str) -> None:
     who = by.told if by else "the clock"
-    log_note(
-        session, shop_id=shop_id, at=services.now(), who=who, person_id=by.id if by else None, what=what, about=about
+    audit.record(
+        session, shop_id=shop_id, at=services.now(), actor=who, user_id=by.id if by else None, action=what, detail=about
     )

@@ -14,15 +14,15 @@ from widget.domain.email import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.database import Table, allow_long, scrub
-from widget.storage.drafts import DraftChange, PlannedPublish
+from widget.storage.drafts import DraftChange, ScheduledPublish
 from widget.storage.emails import Email
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OPEN, OutboxMessage
-from widget.storage.people import Membership, Person, SignIn, SignInLink
 from widget.storage.privacy import WAITING as REQUEST_WAITING
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.responses import Response
+from widget.storage.users import Invitation, Membership, User, UserSession
 from widget.storage.webhook_deliveries import WAITING, WebhookDelivery
 
 BATCH = 2_000
@@ -42,15 +42,15 @@ RETENTION: dict[str, str] = {
     "suppressions": "for good: a keyed hash, so that nobody is written to again",
     "orders": "2 years",
     "emails": "2 years; the result they speak of 30 days",
-    "people": "90 days after they left their last shop",
+    "users": "90 days after they left their last shop",
     "memberships": "until the user is removed",
-    "sign_ins": "90 days after the last use",
-    "sign_in_links": "30 days",
+    "sessions": "90 days after the last use",
+    "invitations": "30 days",
     "audit_log": SHOP_LIFE,
     "drafts": SHOP_LIFE,
     "draft_changes": "180 days",
     "draft_reports": "the newest of each draft",
-    "planned_publishes": "1 year after they were settled",
+    "scheduled_publishes": "1 year after they were settled",
     "shops": SHOP_LIFE,
     "content_versions": SHOP_LIFE,
     "publications": SHOP_LIFE,
@@ -127,10 +127,10 @@ _RULES = (
     ),
     _Rule(Email, lambda now: and_(Email.state.not_in(OPEN_EMAILS), Email.changed_at < now - TWO_YEARS)),
     _Rule(Order, _without_email),
-    _Rule(SignIn, lambda now: SignIn.seen_at < now - QUARTER),
-    _Rule(SignInLink, lambda now: SignInLink.expires_at < now - MONTH),
+    _Rule(UserSession, lambda now: UserSession.seen_at < now - QUARTER),
+    _Rule(Invitation, lambda now: Invitation.expires_at < now - MONTH),
     _Rule(DraftChange, lambda now: DraftChange.at < now - HALF_YEAR),
-    _Rule(PlannedPublish, lambda now: and_(PlannedPublish.state != "waiting", PlannedPublish.at < now - YEAR)),
+    _Rule(ScheduledPublish, lambda now: and_(ScheduledPublish.state != "waiting", ScheduledPublish.at < now - YEAR)),
 )
 
 
@@ -169,10 +169,10 @@ def _purge_users(services: Services, now: datetime) -> None:
     """Users who belong to no shop any more. Their row stays, since the audit log names it; it holds nothing of them."""
     with services.sessions.begin() as session:
         allow_long(session)
-        belongs = exists().where(Membership.person_id == Person.id)
-        seen = exists().where(SignIn.person_id == Person.id)
-        gone = and_(~belongs, ~seen, Person.created_at < now - QUARTER, ~Person.email.like("deleted-%@invalid"))
-        for person in session.scalars(select(Person).where(gone).limit(BATCH)):
-            session.execute(delete(SignInLink).where(SignInLink.person_id == person.id))
-            person.email, person.name, person.password_hash = f"deleted-{person.id}@invalid", "", ""
-            person.encrypted_totp, person.oidc_subject, person.disabled_at = "", None, now
+        belongs = exists().where(Membership.user_id == User.id)
+        seen = exists().where(UserSession.user_id == User.id)
+        gone = and_(~belongs, ~seen, User.created_at < now - QUARTER, ~User.email.like("deleted-%@invalid"))
+        for user in session.scalars(select(User).where(gone).limit(BATCH)):
+            session.execute(delete(Invitation).where(Invitation.user_id == user.id))
+            user.email, user.name, user.password_hash = f"deleted-{user.id}@invalid", "", ""
+            user.encrypted_totp, user.oidc_subject, user.disabled_at = "", None, now

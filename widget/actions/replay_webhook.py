@@ -5,8 +5,8 @@ from __future__ import annotations
 from widget.actions.errors import ActionError
 from widget.nudges import WEBHOOKS, nudge
 from widget.services import Services
-from widget.storage.audit import note
-from widget.storage.people import Person
+from widget.storage import audit
+from widget.storage.users import User
 from widget.storage.webhook_deliveries import DONE, FAILED, WAITING, WebhookDelivery
 
 
@@ -14,7 +14,7 @@ class NoReplay(ActionError):
     code = "no_replay"
 
 
-def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: Person) -> bool:
+def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: User) -> bool:
     """Put a failed delivery back to waiting; False when it waits already. Raises NoReplay."""
     with services.sessions.begin() as session:
         delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
@@ -34,5 +34,7 @@ def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: Pe
         )
         nudge(session, WEBHOOKS)
         about, at = f"delivery {delivery_id}", services.now()
-        note(session, shop_id=shop_id, at=at, person_id=by.id, who=by.told, what="webhook_replayed", about=about)
+        audit.record(
+            session, shop_id=shop_id, at=at, user_id=by.id, actor=by.told, action="webhook_replayed", detail=about
+        )
         return True

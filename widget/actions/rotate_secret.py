@@ -7,9 +7,9 @@ from datetime import timedelta
 from widget.actions.errors import ActionError, UnknownShop
 from widget.crypto import WEBHOOK_SECRET
 from widget.services import Services
-from widget.storage.audit import note
-from widget.storage.people import Person
+from widget.storage import audit
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 from widget.stores.standard import new_secret
 
 REPEAT_FOR = timedelta(minutes=1)
@@ -26,7 +26,7 @@ def secret_mark(shop: Shop) -> str:
     return shop.encrypted_secrets[0][-16:] if shop.encrypted_secrets else ""
 
 
-def rotate_secret(services: Services, *, shop: str, seen: str, by: Person) -> str:
+def rotate_secret(services: Services, *, shop: str, seen: str, by: User) -> str:
     """A fresh webhook secret; the one before stays good for a day. Raises UnknownShop, Rotated.
 
     ``seen`` is the mark of the secret that was the newest. The same request sent twice makes one secret.
@@ -44,5 +44,5 @@ def rotate_secret(services: Services, *, shop: str, seen: str, by: Person) -> st
         secret = new_secret()
         row.encrypted_secrets = [services.crypto.encrypt(secret, WEBHOOK_SECRET), *known[:1]]
         row.secrets_rotated_at = now
-        note(session, shop_id=row.id, at=now, person_id=by.id, who=by.told, what="secret_rotated")
+        audit.record(session, shop_id=row.id, at=now, user_id=by.id, actor=by.told, action="secret_rotated")
         return secret

@@ -7,16 +7,16 @@ from widget.actions.send_email import settle
 from widget.domain.email import DELIVERY_UNKNOWN, PLANNED
 from widget.nudges import EMAILS, nudge
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.emails import Email
-from widget.storage.people import Person
+from widget.storage.users import User
 
 
 class NotAgain(ActionError):
     code = "not_again"
 
 
-def send_again(services: Services, email_id: int, *, shop_id: int | None = None, by: Person | None = None) -> None:
+def send_again(services: Services, email_id: int, *, shop_id: int | None = None, by: User | None = None) -> None:
     """Plan an email of unknown delivery for now. Raises NotAgain for any other state, or an email of another shop."""
     with services.sessions.begin() as session:
         email = session.get(Email, email_id, with_for_update=True)
@@ -30,4 +30,6 @@ def send_again(services: Services, email_id: int, *, shop_id: int | None = None,
         if by is not None:
             about = f"email {email.template} ({email_id})"
             shop, at = email.shop_id, services.now()
-            note(session, shop_id=shop, at=at, person_id=by.id, who=by.told, what="email_sent_again", about=about)
+            audit.record(
+                session, shop_id=shop, at=at, user_id=by.id, actor=by.told, action="email_sent_again", detail=about
+            )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from widget.actions.add_person import add_person
 from widget.actions.add_shop import add_shop
+from widget.actions.add_user import add_user
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
 from widget.content.reader import Broken, read_pack
@@ -15,8 +15,8 @@ from widget.content.writer import canonical_files
 from widget.domain.roles import OWNER
 from widget.services import Services
 from widget.storage.content import live_publication, version_by_number
-from widget.storage.people import Membership, Person
 from widget.storage.shops import shop_by_slug
+from widget.storage.users import Membership, User
 
 SHOP, AUTHOR = "demo", "shipped"
 FIRST_OWNER = "owner@demo.example"
@@ -51,9 +51,9 @@ def first_owner_link(services: Services) -> str:
     """A one-time link for the first owner of the demo shop; empty once an owner has a password."""
     with services.reads() as session:
         shop = shop_by_slug(session, SHOP)
-        owners = select(Person.id).join(Membership, Membership.person_id == Person.id)
-        wanted = (Membership.role == OWNER, Person.password_hash != "")
+        owners = select(User.id).join(Membership, Membership.user_id == User.id)
+        wanted = (Membership.role == OWNER, User.password_hash != "")
         if shop is None or session.scalar(owners.where(Membership.shop_id == shop.id, *wanted).limit(1)):
             return ""
-    _, token = add_person(services, shop=SHOP, email=FIRST_OWNER, role=OWNER, name="Shop owner")
-    return f"{services.settings.public_url}/console/come-in/{token}"
+    _, token = add_user(services, shop=SHOP, email=FIRST_OWNER, role=OWNER, name="Shop owner")
+    return f"{services.settings.public_url}/console/set-password/{token}"

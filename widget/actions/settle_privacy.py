@@ -11,12 +11,12 @@ from widget.crypto import InvalidToken
 from widget.deadline import is_time_limit
 from widget.domain.order import UNINSTALL
 from widget.services import Services
-from widget.storage.audit import note
+from widget.storage import audit
 from widget.storage.connections import connection_of
 from widget.storage.database import scrub
-from widget.storage.people import Person
 from widget.storage.privacy import CANCELLED, WAITING, PrivacyRequest
 from widget.storage.shops import Shop
+from widget.storage.users import User
 from widget.telemetry import log
 
 BATCH = 20
@@ -53,7 +53,7 @@ def _carry_out_one(services: Services, number: int) -> None:
             _carry_out(services, session, session.get_one(Shop, row.shop_id), row)
 
 
-def carry_out_now(services: Services, *, shop_id: int, number: int, by: Person) -> None:
+def carry_out_now(services: Services, *, shop_id: int, number: int, by: User) -> None:
     """Do not wait any longer. Raises NotWaiting."""
     with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
@@ -62,7 +62,7 @@ def carry_out_now(services: Services, *, shop_id: int, number: int, by: Person) 
     scrub(services.database)
 
 
-def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by: Person) -> None:
+def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by: User) -> None:
     """Do not do it: nothing is deleted, and what was held back goes on. Raises NotWaiting."""
     with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
@@ -96,6 +96,8 @@ def _waiting(session: Session, shop_id: int, number: int) -> PrivacyRequest:
     return row
 
 
-def _note(services: Services, session: Session, row: PrivacyRequest, by: Person, what: str) -> None:
+def _note(services: Services, session: Session, row: PrivacyRequest, by: User, what: str) -> None:
     about = f"request {row.id}: {row.kind.replace('_', ' ')}"
-    note(session, shop_id=row.shop_id, at=services.now(), person_id=by.id, who=by.told, what=what, about=about)
+    audit.record(
+        session, shop_id=row.shop_id, at=services.now(), user_id=by.id, actor=by.told, action=what, detail=about
+    )

@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
-from widget.actions.sign_in import begin_visit, note_in_shops, revoke_other_access
+from widget.actions.sign_in import note_in_shops, revoke_other_access, start_session
 from widget.services import Services
-from widget.storage.people import Person, accept_all, is_invited, person_by_email
+from widget.storage.users import User, accept_all, is_invited, user_by_email
 
 
 class NotInvited(ActionError):
@@ -33,32 +33,32 @@ def sign_in_by_provider(services: Services, *, subject: str, email: str, verifie
     """
     token = None
     with services.sessions.begin() as session:
-        person, refused = _known(session, subject, email, verified=verified)
-        if person is not None and refused:
-            note_in_shops(services, session, person, "sign_in_refused", f"by company account: {refused}")
-        elif person is not None and is_invited(session, person.id):
-            accept_all(session, person.id, services.now())
-            if person.oidc_subject is None:
-                person.oidc_subject = subject
-            if person.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
-                revoke_other_access(session, services, person)
-                person.password_hash, person.verified_at = "", services.now()
-                person.encrypted_totp, person.totp_step = "", 0
-            token = begin_visit(services, session, person, browser, how=", by company account")
+        user, refused = _known(session, subject, email, verified=verified)
+        if user is not None and refused:
+            note_in_shops(services, session, user, "sign_in_refused", f"by company account: {refused}")
+        elif user is not None and is_invited(session, user.id):
+            accept_all(session, user.id, services.now())
+            if user.oidc_subject is None:
+                user.oidc_subject = subject
+            if user.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
+                revoke_other_access(session, services, user)
+                user.password_hash, user.verified_at = "", services.now()
+                user.encrypted_totp, user.totp_step = "", 0
+            token = start_session(services, session, user, browser, how=", by company account")
     if token is None:
         raise NotInvited
     return token
 
 
-def _known(session: Session, subject: str, email: str, *, verified: bool) -> tuple[Person | None, str]:
+def _known(session: Session, subject: str, email: str, *, verified: bool) -> tuple[User | None, str]:
     """(who this is, why they are refused)"""
-    person = session.scalar(select(Person).where(Person.oidc_subject == subject).with_for_update())
-    if person is None and email:
-        person = person_by_email(session, email)
-        if person is not None and person.oidc_subject is not None:
-            return person, "another company account belongs to this address"
-        if person is not None and not verified:
-            return person, "the provider has not verified the address"
-    if person is not None and person.disabled_at:
-        return person, "disabled"
-    return person, ""
+    user = session.scalar(select(User).where(User.oidc_subject == subject).with_for_update())
+    if user is None and email:
+        user = user_by_email(session, email)
+        if user is not None and user.oidc_subject is not None:
+            return user, "another company account belongs to this address"
+        if user is not None and not verified:
+            return user, "the provider has not verified the address"
+    if user is not None and user.disabled_at:
+        return user, "disabled"
+    return user, ""

@@ -27,8 +27,8 @@ from widget.storage.catalogue import catalogue
 from widget.storage.drafts import Draft
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.people import Person
 from widget.storage.shops import Shop
+from widget.storage.users import User
 
 
 class NotReadable(ActionError):
@@ -118,7 +118,7 @@ def preview_email(
     return written, frame, told
 
 
-def send_preview(services: Services, *, shop: Shop, written: Written, to: Person) -> None:
+def send_preview(services: Services, *, shop: Shop, written: Written, to: User) -> None:
     """Queue a preview to whoever looks at it."""
     marked = Written(f"[Test] {written.subject}", written.html, written.text)
     with services.sessions.begin() as session:

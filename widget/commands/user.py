@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from widget.actions.add_person import BadMember, add_person
+from widget.actions.add_user import BadMember, add_user
 from widget.actions.choose_password import reset_codes_of
 from widget.actions.errors import UnknownShop
 from widget.commands.opening import opened_services
@@ -29,16 +29,16 @@ def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool)
     """Let EMAIL into a shop's console; prints a link that lets them in once."""
     with opened_services() as services:
         try:
-            person, token = add_person(services, shop=slug, email=email, role=role, name=name, again=link)
+            user, token = add_user(services, shop=slug, email=email, role=role, name=name, again=link)
         except (UnknownShop, BadMember, BadAddress) as error:
             raise click.ClickException(str(error)) from error
-        address = f"{services.settings.public_url}/console/come-in/{token}" if token else ""
+        address = f"{services.settings.public_url}/console/set-password/{token}" if token else ""
     if json_out:
-        as_json({"email": person.email, "shop": slug, "role": role, "link": address or None})
+        as_json({"email": user.email, "shop": slug, "role": role, "link": address or None})
     elif address:
-        click.echo(f"{person.email} is {role} of shop {slug}. Good once, for three days:\n{address}")
+        click.echo(f"{user.email} is {role} of shop {slug}. Good once, for three days:\n{address}")
     else:
-        click.echo(f"{person.email} is {role} of shop {slug}, and signs in with the password they have.")
+        click.echo(f"{user.email} is {role} of shop {slug}, and signs in with the password they have.")
 
 
 @user.command("reset-codes")

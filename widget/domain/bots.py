@@ -11,9 +11,9 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 # Phones made by Cubot say so, and people hold them.
-_PEOPLE = re.compile(r"\bcubot\b", re.IGNORECASE)
+_TEAM = re.compile(r"\bcubot\b", re.IGNORECASE)
 
 
 def is_bot(agent: str) -> bool:
     """Whether a user agent names itself as a program. An empty one says nothing, and is taken for a person's."""
-    return bool(_NAMES.search(_PEOPLE.sub("", agent[:1000])))
+    return bool(_NAMES.search(_TEAM.sub("", agent[:1000])))

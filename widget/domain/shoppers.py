@@ -17,7 +17,7 @@ from widget.domain.quiz import MULTI, SCALE, Question
 Likes = Mapping[str, Mapping[str, float]]
 """Weight of each option by question; of a question where several may apply it is a chance."""
 
-PEOPLE: tuple[tuple[float, Likes], ...] = (
+TEAM: tuple[tuple[float, Likes], ...] = (
     (  # Runs: calves and quads, quick things on the go.
         0.36,
         {
@@ -147,7 +147,7 @@ def _visit(engine: Engine, at: datetime, now: datetime, share: float, dice: rand
 def _take(engine: Engine, visit: Visit, dice: random.Random) -> bool:
     """Go through the questions; False for who leaves in between."""
     rules = engine.rules
-    likes = dice.choices([each for _, each in PEOPLE], [part for part, _ in PEOPLE])[0]
+    likes = dice.choices([each for _, each in TEAM], [part for part, _ in TEAM])[0]
     chosen: dict[str, Chosen] = {}
     drawn: dict[str, list[str]] = {}
     for question in rules.pack.quiz.questions:

@@ -65,7 +65,7 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True)
-class _Planned:
+class _Scheduled:
     sequence: Sequence
     step: Step
     due: datetime
@@ -80,7 +80,7 @@ def simulate(sequences: tuple[Sequence, ...], case: Case, start: datetime) -> li
             reason = f"no {sequence.trigger} yet"
             waiting.append(Simulated(sequence.id, step.id, step.email, sequence.kind, NOT_YET, reason))
         else:
-            planned.append(_Planned(sequence, step, moment))
+            planned.append(_Scheduled(sequence, step, moment))
     found: list[Simulated] = []
     for each in sorted(planned, key=lambda one: one.due):
         found.append(_play(each, case, start, found))
@@ -105,7 +105,7 @@ def _due(sequence: Sequence, step: Step, case: Case, start: datetime) -> datetim
     return due_at(step, case.moments, case.bought, case.zone, uses_a_week=case.uses_a_week)
 
 
-def _play(each: _Planned, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
+def _play(each: _Scheduled, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
     """One email, from its due moment until it goes, or does not."""
     sequence, step = each.sequence, each.step
     told = Simulated(sequence.id, step.id, step.email, sequence.kind, SKIPPED, "")
@@ -123,7 +123,7 @@ def _play(each: _Planned, case: Case, start: datetime, before: list[Simulated]) 
 
 
 def _facts(
-    each: _Planned, case: Case, now: datetime, valid_until: datetime, before: list[Simulated], *, ordered: bool
+    each: _Scheduled, case: Case, now: datetime, valid_until: datetime, before: list[Simulated], *, ordered: bool
 ) -> Facts:
     sent = [one for one in before if one.verdict == SENDING and one.at is not None and one.at <= now]
     promoted = [one.at for one in before if one.verdict == SENDING and one.kind == MARKETING and one.at is not None]

@@ -39,9 +39,9 @@ class DraftChange(Table):
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
     draft_id: Mapped[int] = mapped_column(ForeignKey("drafts.id"))
     revision: Mapped[int]
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
-    who: Mapped[str] = mapped_column(Text)
-    what: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    author: Mapped[str] = mapped_column(Text)
+    summary: Mapped[str] = mapped_column(Text)
     steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     records: Mapped[str] = mapped_column(Text, default="")
     undone_by: Mapped[int | None]
@@ -69,14 +69,14 @@ class DraftReport(Table):
     at: Mapped[datetime] = mapped_column(Utc)
 
 
-class PlannedPublish(Table):
+class ScheduledPublish(Table):
     """A publish at a time, or one that a second person is asked for.
 
     ``state``: waiting, done, failed (``reason`` says why), or dropped.
     """
 
-    __tablename__ = "planned_publishes"
-    __table_args__ = (Index("ix_planned_publishes_state_due_at", "state", "due_at"),)
+    __tablename__ = "scheduled_publishes"
+    __table_args__ = (Index("ix_scheduled_publishes_state_due_at", "state", "due_at"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
@@ -84,9 +84,9 @@ class PlannedPublish(Table):
     number: Mapped[int]
     note: Mapped[str] = mapped_column(Text, default="")
     due_at: Mapped[datetime | None] = mapped_column(Utc)
-    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
-    who: Mapped[str] = mapped_column(Text)
-    approver_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    author: Mapped[str] = mapped_column(Text)
+    approver_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     state: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text, default="")
     at: Mapped[datetime] = mapped_column(Utc)
@@ -112,8 +112,10 @@ def changes_of(session: Session, draft_id: int, limit: int = 100) -> list[DraftC
 
 def changed_lately(session: Session, draft_id: int, since: datetime, but: int) -> dict[str, str]:
     """From "kind/id" to who changed it since that moment, for changes by others than ``but``."""
-    wanted = (DraftChange.draft_id == draft_id, DraftChange.at >= since, DraftChange.person_id != but)
-    rows = session.execute(select(DraftChange.records, DraftChange.who).where(*wanted).order_by(DraftChange.revision))
+    wanted = (DraftChange.draft_id == draft_id, DraftChange.at >= since, DraftChange.user_id != but)
+    rows = session.execute(
+        select(DraftChange.records, DraftChange.author).where(*wanted).order_by(DraftChange.revision)
+    )
     return {record: who for records, who in rows for record in records.split("\n") if record}
 
 
@@ -121,12 +123,12 @@ def report_of(session: Session, draft_id: int) -> DraftReport | None:
     return session.scalar(select(DraftReport).where(DraftReport.draft_id == draft_id))
 
 
-def planned_of(session: Session, shop_id: int, quiz: str, limit: int = 10) -> list[PlannedPublish]:
-    query = select(PlannedPublish).where(PlannedPublish.shop_id == shop_id, PlannedPublish.quiz == quiz)
-    return list(session.scalars(query.order_by(PlannedPublish.id.desc()).limit(limit)))
+def scheduled_publishes_of(session: Session, shop_id: int, quiz: str, limit: int = 10) -> list[ScheduledPublish]:
+    query = select(ScheduledPublish).where(ScheduledPublish.shop_id == shop_id, ScheduledPublish.quiz == quiz)
+    return list(session.scalars(query.order_by(ScheduledPublish.id.desc()).limit(limit)))
 
 
 def due_publishes(session: Session, now: datetime, limit: int = 20) -> list[int]:
-    wanted = (PlannedPublish.state == "waiting", PlannedPublish.due_at.is_not(None), PlannedPublish.due_at <= now)
-    query = select(PlannedPublish.id).where(*wanted).order_by(PlannedPublish.due_at).limit(limit)
+    wanted = (ScheduledPublish.state == "waiting", ScheduledPublish.due_at.is_not(None), ScheduledPublish.due_at <= now)
+    query = select(ScheduledPublish.id).where(*wanted).order_by(ScheduledPublish.due_at).limit(limit)
     return list(session.scalars(query))

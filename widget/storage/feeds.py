@@ -34,7 +34,7 @@ class Feed(Table):
     started_at: Mapped[datetime | None] = mapped_column(Utc)
     progress: Mapped[int] = mapped_column(default=0, server_default="0")
     anyway: Mapped[int] = mapped_column(default=0, server_default="0")
-    asked_by: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    asked_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     kind: Mapped[str] = mapped_column(Text, default="", server_default="")
     outcome: Mapped[str] = mapped_column(Text, default="", server_default="")
     uploaded: Mapped[bool] = mapped_column(default=False, server_default=false())

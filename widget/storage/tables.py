@@ -6,18 +6,18 @@ from widget.storage.connections import Connection
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.content import ContentVersion, Publication
 from widget.storage.database import Table
-from widget.storage.drafts import Draft, DraftChange, DraftReport, PlannedPublish
+from widget.storage.drafts import Draft, DraftChange, DraftReport, ScheduledPublish
 from widget.storage.emails import Email
 from widget.storage.feeds import Feed
 from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OutboxMessage
-from widget.storage.people import Membership, Person, SignIn, SignInLink
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.responses import Count, Response
 from widget.storage.send_limits import SendLimit
 from widget.storage.shops import Shop
 from widget.storage.tallies import Tally
+from widget.storage.users import Invitation, Membership, User, UserSession
 from widget.storage.webhook_deliveries import WebhookDelivery
 
 TABLES = (
@@ -40,15 +40,15 @@ TABLES = (
     MailReport,
     SendLimit,
     OutboxMessage,
-    Person,
+    User,
     Membership,
-    SignIn,
-    SignInLink,
+    UserSession,
+    Invitation,
     AuditEntry,
     Draft,
     DraftChange,
     DraftReport,
-    PlannedPublish,
+    ScheduledPublish,
 )
 
 __all__ = ["TABLES", "Table"]

@@ -111,7 +111,7 @@ def invitation_limited(view: View) -> View:
 
 def _invited() -> str:
     """A hash of the address, or the number of somebody who is in the shop already."""
-    whom = str((request.view_args or {}).get("person", "")) or counted_address(request.form.get("email"))
+    whom = str((request.view_args or {}).get("user", "")) or counted_address(request.form.get("email"))
     return "invited:" + current_services().crypto.address_hash(_shop(), whom)
 
 

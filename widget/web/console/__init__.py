@@ -12,7 +12,7 @@ from widget.actions.errors import ActionError
 from widget.domain.roles import EDIT, may
 from widget.storage.content import ContentVersion, live_publication
 from widget.storage.drafts import Draft
-from widget.storage.people import shops_of
+from widget.storage.users import shops_of
 from widget.web.console import (
     auth_views,
     bulk,
@@ -26,13 +26,13 @@ from widget.web.console import (
     mappings,
     oidc,
     orders,
-    people,
     privacy_page,
     records,
     results,
     settings_page,
     sheets,
     simulation_page,
+    team,
     translations,
     trials,
     webhooks_page,
@@ -55,7 +55,7 @@ SERVICES = (
     simulation_page,
     results,
     translations,
-    people,
+    team,
     log,
     orders,
     settings_page,
@@ -92,7 +92,7 @@ def overview() -> AnyResponse | str:
         ]
     if len(shops) == 1 and len(shops[0][2]) == 1 and "all" not in request.args:
         return redirect(f"/console/shops/{shops[0][0].slug}/quizzes/{shops[0][2][0][0]}/mappings", 303)
-    return render_template("console/overview.html", shops=shops, person=me(), may=may)
+    return render_template("console/overview.html", shops=shops, user=me(), may=may)
 
 
 def _quizzes(session: Session, shop_id: int) -> list[str]:

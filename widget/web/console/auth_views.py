@@ -13,16 +13,16 @@ from widget.actions.choose_password import (
     WrongPassword,
     accept_invitation,
     change_password,
-    come_in,
     link_opens_for,
     offer_codes,
+    set_password,
     stop_codes,
     use_codes,
 )
 from widget.actions.errors import UnknownToken
 from widget.actions.sign_in import IDLE, CodeNeeded, NotSignedIn, sign_in, sign_out
 from widget.passwords import Weak
-from widget.storage.people import open_sign_ins
+from widget.storage.users import active_sessions
 from widget.web.console.guard import (
     EVERYONE,
     SIGNED_IN,
@@ -85,7 +85,7 @@ def sign_in_post() -> AnyResponse:
 def sign_out_post() -> AnyResponse:
     found = visitor()
     assert found is not None
-    sign_out(current_services(), person_id=found.person.id, sign_in_id=found.sign_in.id)
+    sign_out(current_services(), user_id=found.user.id, session_id=found.sign_in.id)
     session.clear()
     answer = redirect("/console/sign-in", 303)
     # Not "cookies": that would clear those of every host under the same registrable domain, the store's included.
@@ -93,22 +93,22 @@ def sign_out_post() -> AnyResponse:
     return answer
 
 
-@blueprint.get("/come-in/<token>")
+@blueprint.get("/set-password/<token>")
 @permitted(EVERYONE)
-def come_in_form(token: str) -> AnyResponse:
+def set_password_form(token: str) -> AnyResponse:
     """A one-time link. GET changes nothing: scanners open links, too."""
     try:
         opening = link_opens_for(current_services(), token)
     except UnknownToken as error:
         return make_response(render_template("console/link_gone.html", told=str(error)), 404)
-    template = "console/accept.html" if opening.accept else "console/come_in.html"
-    return make_response(render_template(template, person=opening.person))
+    template = "console/accept.html" if opening.accept else "console/set_password.html"
+    return make_response(render_template(template, user=opening.user))
 
 
-@blueprint.post("/come-in/<token>")
+@blueprint.post("/set-password/<token>")
 @permitted(EVERYONE)
 @sign_in_limited
-def come_in_post(token: str) -> AnyResponse:
+def set_password_post(token: str) -> AnyResponse:
     services, form = current_services(), request.form
     name = form.get("name", "")
     try:
@@ -116,7 +116,7 @@ def come_in_post(token: str) -> AnyResponse:
             accept_invitation(services, token=token)
             flash("You accepted the invitation.", "good")
             return redirect("/console/", 303)
-        cookie = come_in(
+        cookie = set_password(
             services,
             token=token,
             name=name,
@@ -125,8 +125,8 @@ def come_in_post(token: str) -> AnyResponse:
             browser=browser_name(),
         )
     except (Weak, WrongCode) as error:
-        person = link_opens_for(services, token).person
-        return make_response(render_template("console/come_in.html", person=person, name=name, told=str(error)), 422)
+        user = link_opens_for(services, token).user
+        return make_response(render_template("console/set_password.html", user=user, name=name, told=str(error)), 422)
     except UnknownToken as error:
         return make_response(render_template("console/link_gone.html", told=str(error)), 404)
     sign_in_cookie(cookie)
@@ -140,12 +140,14 @@ def account() -> str:
 
 
 def _account(**more: object) -> str:
-    services, person = current_services(), me()
+    services, user = current_services(), me()
     with services.reads() as reads:
-        sign_ins = open_sign_ins(reads, person.id, services.now() - IDLE)
+        user_sessions = active_sessions(reads, user.id, services.now() - IDLE)
     found = visitor()
     assert found is not None
-    return render_template("console/account.html", person=person, sign_ins=sign_ins, this=found.sign_in.id, **more)
+    return render_template(
+        "console/account.html", user=user, user_sessions=user_sessions, this=found.sign_in.id, **more
+    )
 
 
 @blueprint.post("/account")
@@ -167,7 +169,7 @@ def account_post() -> AnyResponse:
 def _password() -> dict[str, object]:
     form = request.form
     change_password(
-        current_services(), person_id=me().id, old=form.get("old", ""), new=form.get("new", ""), keep=_this_session()
+        current_services(), user_id=me().id, old=form.get("old", ""), new=form.get("new", ""), keep=_this_session()
     )
     return {"told": "Your password was changed. All other browsers are signed out."}
 
@@ -179,7 +181,7 @@ def _this_session() -> int:
 
 
 def _codes() -> dict[str, object]:
-    encrypted, address = offer_codes(current_services(), person=me())
+    encrypted, address = offer_codes(current_services(), user=me())
     return _code_offer(encrypted, address)
 
 
@@ -194,7 +196,7 @@ def _codes_on() -> dict[str, object]:
     form = request.form
     use_codes(
         current_services(),
-        person_id=me().id,
+        user_id=me().id,
         encrypted=form.get("offer", ""),
         code=form.get("code", ""),
         password=form.get("old", ""),
@@ -208,7 +210,7 @@ def _codes_off() -> dict[str, object]:
     form = request.form
     stop_codes(
         current_services(),
-        person_id=me().id,
+        user_id=me().id,
         password=form.get("old", ""),
         code=form.get("code", ""),
         keep=_this_session(),
@@ -219,5 +221,5 @@ def _codes_off() -> dict[str, object]:
 def _end() -> dict[str, object]:
     chosen = request.form.get("sign_in", "")
     one = None if chosen == "all" else whole_number(chosen) or 0
-    sign_out(current_services(), person_id=me().id, sign_in_id=one)
+    sign_out(current_services(), user_id=me().id, session_id=one)
     return {"told": "Signed out there."}

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.sign_in import Visitor, visitor_of
 from widget.crypto import KEPT_FORM, InvalidToken
 from widget.domain.roles import may
-from widget.storage.people import Person
+from widget.storage.users import User
 from widget.web.bodies import MAX_BODY, MAX_CONSOLE_FORM, MAX_FORM_FIELDS, MAX_PUBLIC_FIELDS
 from widget.web.requests import current_services, refuse_many_fields, refuse_nul, same_origin
 
@@ -83,11 +83,11 @@ def visitor() -> Visitor | None:
     return current_user.visitor if current_user and current_user.is_authenticated else None
 
 
-def me() -> Person:
+def me() -> User:
     """The person of this request; only behind a route that is not for everyone."""
     found = visitor()
     assert found is not None
-    return found.person
+    return found.user
 
 
 def may_here(what: str) -> bool:

@@ -25,8 +25,8 @@ from widget.actions.publish_draft import (
 from widget.content.reader import Broken
 from widget.domain.roles import EDIT, PUBLISH, VIEW, may
 from widget.storage.content import ContentVersion, Publication
-from widget.storage.drafts import planned_of
-from widget.storage.people import people_of
+from widget.storage.drafts import scheduled_publishes_of
+from widget.storage.users import team_of
 from widget.web.console.guard import may_here, me, permitted
 from widget.web.console.impact_view import checklist, example_view, slope, summary
 from widget.web.console.place import Place, page, product_names, quiz_place
@@ -53,9 +53,9 @@ def _page(place: Place, told: str = "", typed: str = "") -> str:
     live = place.opened.live
     with current_services().reads() as session:
         versions = _versions(session, place)
-        planned = planned_of(session, place.shop.id, place.quiz)
-        people = [(person, member.role) for person, member in people_of(session, place.shop.id)]
-    others = [(person, role) for person, role in people if may(role, PUBLISH) and person.id != me().id]
+        planned = scheduled_publishes_of(session, place.shop.id, place.quiz)
+        users = [(user, member.role) for user, member in team_of(session, place.shop.id)]
+    others = [(user, role) for user, role in users if may(role, PUBLISH) and user.id != me().id]
     return page(
         "console/impact.html",
         place,
@@ -75,7 +75,7 @@ def _page(place: Place, told: str = "", typed: str = "") -> str:
         words=changes_in_words(place.opened),
         may_publish=may_here(PUBLISH),
         may_ask=may_here(EDIT),
-        person=me(),
+        user=me(),
         next_number=max([each["number"] for each in versions], default=0) + 1,
         told=told,
         typed=typed,
@@ -163,7 +163,7 @@ def _do(place: Place, how: str, note: str) -> str:
     return f"Version {number} is live. Shoppers see it within 5 seconds."
 
 
-@blueprint.post("/impact/planned/<int:planned>")
+@blueprint.post("/impact/scheduled/<int:planned>")
 @permitted(PUBLISH)
 def settle(shop: str, quiz: str, planned: int) -> AnyResponse:
     """Agree to what somebody asked for, or drop a plan."""
@@ -171,10 +171,10 @@ def settle(shop: str, quiz: str, planned: int) -> AnyResponse:
     root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
     try:
         if request.form.get("do") == "agree":
-            number = agree_to_publish(services, shop=shop, planned_id=planned, by=me())
+            number = agree_to_publish(services, shop=shop, scheduled_id=planned, by=me())
             flash(f"Version {number} is live. Shoppers see it within 5 seconds.", "good")
         else:
-            drop_plan(services, shop=shop, planned_id=planned, by=me())
+            drop_plan(services, shop=shop, scheduled_id=planned, by=me())
             flash("It will not be published.", "good")
     except (ActionError, Broken) as error:
         flash(_words_of(error), "bad")

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from widget.content.spreadsheet import neutral
 from widget.domain.roles import MANAGE
-from widget.storage.audit import AuditEntry, entries, everybody
+from widget.storage.audit import AuditEntry, actors, entries
 from widget.web.console.guard import permitted
 from widget.web.console.place import Place, page, shop_place
 from widget.web.console.told import KINDS, entry, local
@@ -22,7 +22,7 @@ A_PAGE, MOST_EXPORTED = 50, 20_000
 SIGNS = {
     "Sign-in": "lock",
     "One-time codes": "lock",
-    "People": "people",
+    "Team": "people",
     "Drafts": "pen",
     "Publishing": "impact",
     "Emails and orders": "email",
@@ -37,25 +37,25 @@ SIGNS = {
 def table(shop: str) -> str:
     """The newest entries, or those older than one."""
     place = shop_place(shop)
-    who, kind = _wanted()
+    actor, kind = _wanted()
     before = request.args.get("before", "")
     listed = _entries(place, whole_number(before), A_PAGE + 1)
     with current_services().reads() as session:
-        people = everybody(session, place.shop.id)
-    wanted = {name: value for name, value in (("who", who), ("kind", kind)) if value}
+        actors_here = actors(session, place.shop.id)
+    wanted = {name: value for name, value in (("actor", actor), ("kind", kind)) if value}
     return page(
         "console/log.html",
         place,
-        title="Log",
-        lead="Who did what here. Entries are added and never changed.",
+        title="Activity",
+        lead="Who did what in this shop. Entries cannot be changed or deleted.",
         page="log",
         entries=listed[:A_PAGE],
         older=listed[A_PAGE - 1].id if len(listed) > A_PAGE else None,
         later=bool(before),
-        people=people,
+        actors=actors_here,
         kinds=KINDS,
         sign_of={code: SIGNS[name] for name, codes in KINDS.items() for code in codes},
-        who=who,
+        actor=actor,
         kind=kind,
         query=urlencode(wanted),
     )
@@ -68,10 +68,10 @@ def export(shop: str) -> Response:
     place = shop_place(shop)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["id", f"at ({place.shop.timezone})", "at (UTC)", "who", "code", "what", "about"])
+    writer.writerow(["id", f"at ({place.shop.timezone})", "at (UTC)", "actor", "code", "action", "detail"])
     for each in _entries(place, None, MOST_EXPORTED):
         here = local(each.at, place.shop.timezone).strftime("%Y-%m-%d %H:%M:%S")
-        texts = (each.who, each.what, entry(each.what), each.about)
+        texts = (each.actor, each.action, entry(each.action), each.detail)
         writer.writerow([each.id, here, each.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *map(neutral, texts)])
     name = f"log-{place.shop.slug}.csv"
     return Response(
@@ -83,10 +83,10 @@ def export(shop: str) -> Response:
 
 def _wanted() -> tuple[str, str]:
     kind = request.args.get("kind", "")
-    return request.args.get("who", "")[:200], kind if kind in KINDS else ""
+    return request.args.get("actor", "")[:200], kind if kind in KINDS else ""
 
 
 def _entries(place: Place, before: int | None, limit: int) -> list[AuditEntry]:
-    who, kind = _wanted()
+    actor, kind = _wanted()
     with current_services().reads() as session:
-        return entries(session, place.shop.id, before=before, limit=limit, who=who, kinds=KINDS.get(kind, ()))
+        return entries(session, place.shop.id, before=before, limit=limit, actor=actor, kinds=KINDS.get(kind, ()))

@@ -26,14 +26,14 @@ from widget.content.editing import (
 from widget.domain.roles import MANAGE, MONEY
 from widget.storage.content import live_quizzes
 from widget.storage.drafts import Draft, DraftReport, report_of
-from widget.storage.people import Person
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
 from widget.web.console.guard import may_here, me
 from widget.web.requests import current_services
 
 SHOP_PAGES = (
     ("orders", "Orders", "orders", MONEY),
-    ("people", "People", "people", MANAGE),
+    ("team", "Team", "people", MANAGE),
     ("settings", "Settings", "settings", MANAGE),
     ("log", "Log", "log", MANAGE),
 )
@@ -60,7 +60,7 @@ class Place:
     report: DraftReport | None = None
     quizzes: list[str] = field(default_factory=list)
     """On pages of the whole shop: the way back to its quizzes."""
-    me: Person = field(default_factory=me)
+    me: User = field(default_factory=me)
 
     @property
     def draft(self) -> Draft:

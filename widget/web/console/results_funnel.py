@@ -41,7 +41,7 @@ class Step:
     y: int = 0
 
 
-def people(events: Counted, event: str) -> tuple[int, int]:
+def users(events: Counted, event: str) -> tuple[int, int]:
     """(now, before): page views on which it happened. Whoever tells of products alone: those of the most frequent."""
     rows = [numbers for (name, _, sku), numbers in events.items() if name == event and sku]
     now, before = zip(events.get((event, "", ""), (0, 0)), *rows, strict=True)
@@ -49,7 +49,7 @@ def people(events: Counted, event: str) -> tuple[int, int]:
 
 
 def headlines(events: Counted, completed: tuple[int, int], bought: tuple[int, int], *, against: bool) -> list[Headline]:
-    seen, started, clicked = (people(events, name) for name in ("seen", "started", "product_clicked"))
+    seen, started, clicked = (users(events, name) for name in ("seen", "started", "product_clicked"))
     rows = (
         ("Started", started, seen, "who saw it"),
         ("Completed", completed, started, "who started"),
@@ -68,8 +68,8 @@ def steps_of(
     pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]], completed: int, bought: int
 ) -> list[Step]:
     """Who is asked everything goes through all questions; who gives a warning sign is led out and has not left."""
-    steps = [Step("Seen", people(events, "seen")[0], strong=True), Step("Started", 0, strong=True)]
-    steps[1].number = people(events, "started")[0]
+    steps = [Step("Seen", users(events, "seen")[0], strong=True), Step("Started", 0, strong=True)]
+    steps[1].number = users(events, "started")[0]
     _lose(steps[1], steps[0].number)
     there, ended = steps[1].number, sums.get(ENDED, {})
     for question in pack.quiz.questions:
@@ -85,8 +85,8 @@ def steps_of(
     _lose(last, there + sum(ended.values()))
     steps.append(last)
     for name, number in (
-        ("Clicked", people(events, "product_clicked")[0]),
-        ("Added", people(events, "added_to_cart")[0]),
+        ("Clicked", users(events, "product_clicked")[0]),
+        ("Added", users(events, "added_to_cart")[0]),
         ("Bought", bought),
     ):
         step = Step(name, number, strong=True)

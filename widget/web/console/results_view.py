@@ -28,7 +28,7 @@ from widget.storage.figures import (
 from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, EMAIL_CLICKED, ENDED, OUTCOME, SHOWN
 from widget.web.console import charts
 from widget.web.console.results_filter import Wanted
-from widget.web.console.results_funnel import Counted, Headline, Step, headlines, people, steps_of
+from widget.web.console.results_funnel import Counted, Headline, Step, headlines, steps_of, users
 from widget.web.console.results_money import Money, money_of
 
 OUTCOMES = {
@@ -133,7 +133,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
     strict = sum(each.number for each in orders if each.strict)
     bought = (strict, ordered_before(session, span) if wanted.against else 0)
     steps = steps_of(pack, events, sums, completed, strict)
-    empty = not completed and not people(events, "seen")[0]
+    empty = not completed and not users(events, "seen")[0]
     return Figures(
         wanted=wanted,
         empty=empty,
@@ -153,7 +153,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
         products=_products(pack, events, sums),
         emails=_emails(sent, sums.get(EMAIL_CLICKED, {}), last),
         unsubscribed=stopped,
-        money=money_of(orders, completed=completed, seen=people(events, "seen")[0]),
+        money=money_of(orders, completed=completed, seen=users(events, "seen")[0]),
         versions=sorted({row.version for row in every} | {number for number, _ in live}, reverse=True),
     )
 

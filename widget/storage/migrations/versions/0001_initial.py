@@ -24,7 +24,7 @@ _APPEND_ONLY = {
 
 def upgrade() -> None:
     op.create_table(
-        "people",
+        "users",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -35,9 +35,9 @@ def upgrade() -> None:
         sa.Column("verified_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.Column("oidc_subject", sa.Text(), nullable=True),
         sa.Column("created_at", widget.storage.database.Utc(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
-        sa.UniqueConstraint("email", name=op.f("uq_people_email")),
-        sa.UniqueConstraint("oidc_subject", name=op.f("uq_people_oidc_subject")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
+        sa.UniqueConstraint("oidc_subject", name=op.f("uq_users_oidc_subject")),
     )
     op.create_table(
         "send_limits",
@@ -74,11 +74,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
         sa.Column("at", widget.storage.database.Utc(timezone=True), nullable=False),
-        sa.Column("person_id", sa.Integer(), nullable=True),
-        sa.Column("who", sa.Text(), nullable=False),
-        sa.Column("what", sa.Text(), nullable=False),
-        sa.Column("about", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_audit_log_person_id")),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_audit_log_user_id")),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_audit_log_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
     )
@@ -203,7 +203,7 @@ def upgrade() -> None:
         sa.Column("problems_more", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("seen_digest", sa.Text(), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(["asked_by"], ["people.id"], name=op.f("fk_feeds_asked_by")),
+        sa.ForeignKeyConstraint(["asked_by"], ["users.id"], name=op.f("fk_feeds_asked_by")),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_feeds_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feeds")),
         sa.UniqueConstraint("shop_id", name=op.f("uq_feeds_shop_id")),
@@ -261,17 +261,17 @@ def upgrade() -> None:
         "memberships",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
-        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("active_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.Column("created_at", widget.storage.database.Utc(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_memberships_person_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_memberships_user_id")),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_memberships_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_memberships")),
-        sa.UniqueConstraint("shop_id", "person_id", name=op.f("uq_memberships_shop_id_person_id")),
+        sa.UniqueConstraint("shop_id", "user_id", name=op.f("uq_memberships_shop_id_user_id")),
     )
     with op.batch_alter_table("memberships", schema=None) as batch_op:
-        batch_op.create_index("ix_memberships_person_id", ["person_id"], unique=False)
+        batch_op.create_index("ix_memberships_user_id", ["user_id"], unique=False)
 
     op.create_table(
         "outbox",
@@ -295,26 +295,26 @@ def upgrade() -> None:
         batch_op.create_index("ix_outbox_state_due_at", ["state", "due_at"], unique=False)
 
     op.create_table(
-        "planned_publishes",
+        "scheduled_publishes",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
         sa.Column("quiz", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("due_at", widget.storage.database.Utc(timezone=True), nullable=True),
-        sa.Column("person_id", sa.Integer(), nullable=True),
-        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("author", sa.Text(), nullable=False),
         sa.Column("approver_id", sa.Integer(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("at", widget.storage.database.Utc(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["approver_id"], ["people.id"], name=op.f("fk_planned_publishes_approver_id")),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_planned_publishes_person_id")),
-        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_planned_publishes_shop_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_planned_publishes")),
+        sa.ForeignKeyConstraint(["approver_id"], ["users.id"], name=op.f("fk_scheduled_publishes_approver_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_scheduled_publishes_user_id")),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_scheduled_publishes_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_publishes")),
     )
-    with op.batch_alter_table("planned_publishes", schema=None) as batch_op:
-        batch_op.create_index("ix_planned_publishes_state_due_at", ["state", "due_at"], unique=False)
+    with op.batch_alter_table("scheduled_publishes", schema=None) as batch_op:
+        batch_op.create_index("ix_scheduled_publishes_state_due_at", ["state", "due_at"], unique=False)
 
     op.create_table(
         "privacy_requests",
@@ -386,38 +386,38 @@ def upgrade() -> None:
         batch_op.create_index("ix_responses_created_at", ["created_at"], unique=False)
 
     op.create_table(
-        "sign_in_links",
+        "invitations",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("created_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.Column("expires_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=True),
         sa.Column("mailed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("used_at", widget.storage.database.Utc(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_sign_in_links_person_id")),
-        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_sign_in_links_shop_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_links")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_sign_in_links_token_hash")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_invitations_user_id")),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_invitations_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_invitations_token_hash")),
     )
-    with op.batch_alter_table("sign_in_links", schema=None) as batch_op:
-        batch_op.create_index("ix_sign_in_links_person_id", ["person_id"], unique=False)
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.create_index("ix_invitations_user_id", ["user_id"], unique=False)
 
     op.create_table(
-        "sign_ins",
+        "sessions",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("token_hash", sa.Text(), nullable=False),
         sa.Column("browser", sa.Text(), nullable=False),
         sa.Column("created_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.Column("seen_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.Column("ended_at", widget.storage.database.Utc(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_sign_ins_person_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_ins")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_sign_ins_token_hash")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_sessions_token_hash")),
     )
-    with op.batch_alter_table("sign_ins", schema=None) as batch_op:
-        batch_op.create_index("ix_sign_ins_person_id", ["person_id"], unique=False)
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index("ix_sessions_user_id", ["user_id"], unique=False)
 
     op.create_table(
         "suppressions",
@@ -479,15 +479,15 @@ def upgrade() -> None:
         sa.Column("shop_id", sa.Integer(), nullable=False),
         sa.Column("draft_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("person_id", sa.Integer(), nullable=True),
-        sa.Column("who", sa.Text(), nullable=False),
-        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False),
         sa.Column("steps", sa.JSON(), nullable=False),
         sa.Column("records", sa.Text(), nullable=False),
         sa.Column("undone_by", sa.Integer(), nullable=True),
         sa.Column("at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["draft_id"], ["drafts.id"], name=op.f("fk_draft_changes_draft_id")),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_draft_changes_person_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_draft_changes_user_id")),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_draft_changes_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_draft_changes")),
         sa.UniqueConstraint("draft_id", "revision", name=op.f("uq_draft_changes_draft_id_revision")),

@@ -17,9 +17,9 @@ from widget.domain.roles import OWNER, ROLES
 from widget.email.message import checked_address
 from widget.passwords import new_token, token_hash
 from widget.services import Services
-from widget.storage.audit import note
-from widget.storage.people import Membership, Person, SignInLink, membership, person_by_email
+from widget.storage import audit
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import Invitation, Membership, User, membership, user_by_email
 
 GOOD_FOR = timedelta(days=3)
 
@@ -28,16 +28,16 @@ class BadMember(ActionError):
     code = "bad_member"
 
 
-def add_person(
+def add_user(
     services: Services,
     *,
     shop: str,
     email: str,
     role: str,
     name: str = "",
-    by: Person | None = None,
+    by: User | None = None,
     again: bool = False,
-) -> tuple[Person, str]:
+) -> tuple[User, str]:
     """(the person, the token of a link). Raises UnknownShop, BadMember, BadAddress.
 
     From the console (``by``) the link is meant to be mailed. From the command line it is handed over; who has a
@@ -51,47 +51,47 @@ def add_person(
         owner = shop_by_slug(session, shop, lock=True)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        person = person_in(services, session, owner, address, role, name)
-        tell(services, session, owner, by, "person_added", f"{address} as {role}")
-        member = membership(session, owner.id, person.id)
+        user = user_in(services, session, owner, address, role, name)
+        tell(services, session, owner, by, "user_added", f"{address} as {role}")
+        member = membership(session, owner.id, user.id)
         assert member is not None  # Made above.
-        trusted = by is None and person.verified_at is not None and bool(person.password_hash)
+        trusted = by is None and user.verified_at is not None and bool(user.password_hash)
         if trusted and member.active_at is None:
             member.active_at = services.now()
-        needs_link = again or not person.password_hash or member.active_at is None
-        return person, make_link(services, session, person, owner, mailed=by is not None) if needs_link else ""
+        needs_link = again or not user.password_hash or member.active_at is None
+        return user, make_link(services, session, user, owner, mailed=by is not None) if needs_link else ""
 
 
-def person_in(services: Services, session: Session, shop: Shop, address: str, role: str, name: str) -> Person:
+def user_in(services: Services, session: Session, shop: Shop, address: str, role: str, name: str) -> User:
     """The person of an address with a membership in a shop, both made where there is none. Raises BadMember."""
     now = services.now()
-    person = person_by_email(session, address)
-    if person is None:
-        person = Person(email=address, name=name[:80], password_hash="", created_at=now)
-        session.add(person)
+    user = user_by_email(session, address)
+    if user is None:
+        user = User(email=address, name=name[:80], password_hash="", created_at=now)
+        session.add(user)
         session.flush()  # The membership below needs the id.
-    member = membership(session, shop.id, person.id)
+    member = membership(session, shop.id, user.id)
     if member is None:
-        void_links(services, session, person)
-        session.add(Membership(shop_id=shop.id, person_id=person.id, role=role, created_at=now))
+        void_links(services, session, user)
+        session.add(Membership(shop_id=shop.id, user_id=user.id, role=role, created_at=now))
         session.flush()
     elif member.role != role:
         keep_an_owner(session, shop, member, role)
         member.role = role
-    return person
+    return user
 
 
-def void_links(services: Services, session: Session, person: Person) -> None:
+def void_links(services: Services, session: Session, user: User) -> None:
     """No link that was made before opens anything any more."""
-    unused = (SignInLink.person_id == person.id, SignInLink.used_at.is_(None))
-    session.execute(update(SignInLink).where(*unused).values(used_at=services.now()))
+    unused = (Invitation.user_id == user.id, Invitation.used_at.is_(None))
+    session.execute(update(Invitation).where(*unused).values(used_at=services.now()))
 
 
-def make_link(services: Services, session: Session, person: Person, shop: Shop, *, mailed: bool) -> str:
+def make_link(services: Services, session: Session, user: User, shop: Shop, *, mailed: bool) -> str:
     """The token of a link that lets this person in once. ``mailed``: it goes to their own address and nowhere else."""
     token, now = new_token(), services.now()
-    row = SignInLink(
-        person_id=person.id,
+    row = Invitation(
+        user_id=user.id,
         shop_id=shop.id,
         mailed=mailed,
         token_hash=token_hash(token),
@@ -102,23 +102,23 @@ def make_link(services: Services, session: Session, person: Person, shop: Shop, 
     return token
 
 
-def change_member(services: Services, *, shop: str, person_id: int, role: str | None, by: Person) -> None:
+def change_member(services: Services, *, shop: str, user_id: int, role: str | None, by: User) -> None:
     """Give somebody another role, or (None) end their membership. Raises UnknownShop, BadMember."""
     if role is not None and role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
     with services.sessions.begin() as session:
         owner = shop_by_slug(session, shop, lock=True)
-        member = membership(session, owner.id, person_id) if owner else None
+        member = membership(session, owner.id, user_id) if owner else None
         if owner is None or member is None:
             raise BadMember("this person is not in this shop")
-        person = session.get_one(Person, person_id)
+        user = session.get_one(User, user_id)
         keep_an_owner(session, owner, member, role)
         if role is None:
             session.delete(member)
-            tell(services, session, owner, by, "person_removed", person.email)
+            tell(services, session, owner, by, "user_removed", user.email)
         else:
             member.role = role
-            tell(services, session, owner, by, "role_changed", f"{person.email} is {role} now")
+            tell(services, session, owner, by, "role_changed", f"{user.email} is {role} now")
 
 
 def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | None) -> None:
@@ -133,7 +133,9 @@ def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | 
         raise BadMember("this is the only owner: make somebody else an owner first")
 
 
-def tell(services: Services, session: Session, shop: Shop, by: Person | None, what: str, about: str) -> None:
+def tell(services: Services, session: Session, shop: Shop, by: User | None, what: str, about: str) -> None:
     """An entry in the log of the shop; without a person it was the command line."""
     who = by.told if by else "command line"
-    note(session, shop_id=shop.id, at=services.now(), person_id=by.id if by else None, who=who, what=what, about=about)
+    audit.record(
+        session, shop_id=shop.id, at=services.now(), user_id=by.id if by else None, actor=who, action=what, detail=about
+    )

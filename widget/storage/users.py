@@ -12,10 +12,10 @@ from widget.storage.database import Table, Utc
 from widget.storage.shops import Shop
 
 
-class Person(Table):
+class User(Table):
     """Somebody who may sign in. ``password_hash`` is empty until they chose one; ``disabled_at`` shuts every door."""
 
-    __tablename__ = "people"
+    __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(Text, unique=True)
@@ -46,24 +46,24 @@ class Membership(Table):
     """The role of a person in a shop. ``active_at`` None: invited, and it takes effect by the link that was mailed."""
 
     __tablename__ = "memberships"
-    __table_args__ = (UniqueConstraint("shop_id", "person_id"), Index("ix_memberships_person_id", "person_id"))
+    __table_args__ = (UniqueConstraint("shop_id", "user_id"), Index("ix_memberships_user_id", "user_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
-    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     role: Mapped[str] = mapped_column(Text)
     active_at: Mapped[datetime | None] = mapped_column(Utc)
     created_at: Mapped[datetime] = mapped_column(Utc)
 
 
-class SignIn(Table):
+class UserSession(Table):
     """One browser that is signed in. Of its token only the hash is kept."""
 
-    __tablename__ = "sign_ins"
-    __table_args__ = (Index("ix_sign_ins_person_id", "person_id"),)
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     token_hash: Mapped[str] = mapped_column(Text, unique=True)
     browser: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(Utc)
@@ -71,17 +71,17 @@ class SignIn(Table):
     ended_at: Mapped[datetime | None] = mapped_column(Utc)
 
 
-class SignInLink(Table):
+class Invitation(Table):
     """A link that lets a person in once, to choose a password: the first owner's, an invitation, a forgotten one.
 
     ``shop_id``: the shop it was made for. ``mailed``: it went to the person's own address; else it was handed over.
     """
 
-    __tablename__ = "sign_in_links"
-    __table_args__ = (Index("ix_sign_in_links_person_id", "person_id"),)
+    __tablename__ = "invitations"
+    __table_args__ = (Index("ix_invitations_user_id", "user_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     token_hash: Mapped[str] = mapped_column(Text, unique=True)
     created_at: Mapped[datetime] = mapped_column(Utc)
     expires_at: Mapped[datetime] = mapped_column(Utc)
@@ -90,49 +90,49 @@ class SignInLink(Table):
     used_at: Mapped[datetime | None] = mapped_column(Utc)
 
 
-def person_by_email(session: Session, email: str) -> Person | None:
-    return session.scalar(select(Person).where(Person.email == email.strip().casefold()))
+def user_by_email(session: Session, email: str) -> User | None:
+    return session.scalar(select(User).where(User.email == email.strip().casefold()))
 
 
-def membership(session: Session, shop_id: int, person_id: int) -> Membership | None:
-    wanted = (Membership.shop_id == shop_id, Membership.person_id == person_id)
+def membership(session: Session, shop_id: int, user_id: int) -> Membership | None:
+    wanted = (Membership.shop_id == shop_id, Membership.user_id == user_id)
     return session.scalar(select(Membership).where(*wanted))
 
 
-def shops_of(session: Session, person_id: int) -> list[tuple[Shop, str]]:
+def shops_of(session: Session, user_id: int) -> list[tuple[Shop, str]]:
     """(shop, role) of each shop a person belongs to, by name. An invitation counts once it was accepted."""
     query = select(Shop, Membership.role).join(Membership, Membership.shop_id == Shop.id)
-    mine = (Membership.person_id == person_id, Membership.active_at.is_not(None))
+    mine = (Membership.user_id == user_id, Membership.active_at.is_not(None))
     rows = session.execute(query.where(*mine).order_by(Shop.name, Shop.id))
     return [(shop, role) for shop, role in rows]
 
 
-def people_of(session: Session, shop_id: int) -> list[tuple[Person, Membership]]:
-    query = select(Person, Membership).join(Membership, Membership.person_id == Person.id)
-    rows = session.execute(query.where(Membership.shop_id == shop_id).order_by(Person.name, Person.email))
-    return [(person, member) for person, member in rows]
+def team_of(session: Session, shop_id: int) -> list[tuple[User, Membership]]:
+    query = select(User, Membership).join(Membership, Membership.user_id == User.id)
+    rows = session.execute(query.where(Membership.shop_id == shop_id).order_by(User.name, User.email))
+    return [(user, member) for user, member in rows]
 
 
-def open_sign_ins(session: Session, person_id: int, since: datetime) -> list[SignIn]:
+def active_sessions(session: Session, user_id: int, since: datetime) -> list[UserSession]:
     """Where a person is signed in: not ended, and seen since that moment."""
-    wanted = (SignIn.person_id == person_id, SignIn.ended_at.is_(None), SignIn.seen_at >= since)
-    return list(session.scalars(select(SignIn).where(*wanted).order_by(SignIn.seen_at.desc())))
+    wanted = (UserSession.user_id == user_id, UserSession.ended_at.is_(None), UserSession.seen_at >= since)
+    return list(session.scalars(select(UserSession).where(*wanted).order_by(UserSession.seen_at.desc())))
 
 
-def owns_all_of(session: Session, owner_id: int, person_id: int) -> bool:
+def owns_all_of(session: Session, owner_id: int, user_id: int) -> bool:
     """Whether somebody is an owner in every shop that a person belongs to, or is invited to."""
-    theirs = select(Membership.shop_id).where(Membership.person_id == person_id)
-    mine = (Membership.person_id == owner_id, Membership.role == OWNER, Membership.active_at.is_not(None))
+    theirs = select(Membership.shop_id).where(Membership.user_id == user_id)
+    mine = (Membership.user_id == owner_id, Membership.role == OWNER, Membership.active_at.is_not(None))
     owned = select(Membership.shop_id).where(*mine)
     return session.scalar(theirs.where(Membership.shop_id.not_in(owned)).limit(1)) is None
 
 
-def is_invited(session: Session, person_id: int) -> bool:
+def is_invited(session: Session, user_id: int) -> bool:
     """Whether somebody belongs to any shop, or is invited to one."""
-    return session.scalar(select(Membership.id).where(Membership.person_id == person_id).limit(1)) is not None
+    return session.scalar(select(Membership.id).where(Membership.user_id == user_id).limit(1)) is not None
 
 
-def accept_all(session: Session, person_id: int, at: datetime) -> None:
+def accept_all(session: Session, user_id: int, at: datetime) -> None:
     """Let the memberships of somebody take effect that wait to be accepted."""
-    waits = (Membership.person_id == person_id, Membership.active_at.is_(None))
+    waits = (Membership.user_id == user_id, Membership.active_at.is_(None))
     session.execute(update(Membership).where(*waits).values(active_at=at))

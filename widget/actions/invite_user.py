@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from widget.actions.add_person import BadMember, make_link, person_in, tell
+from widget.actions.add_user import BadMember, make_link, tell, user_in
 from widget.actions.errors import UnknownShop
 from widget.actions.queue_message import INVITATION, PASSWORD_LINK, queue_message, system_email
 from widget.domain.roles import MEANS, ROLES
@@ -13,11 +13,11 @@ from widget.email.content import Written
 from widget.email.message import checked_address
 from widget.passwords import new_token
 from widget.services import Services
-from widget.storage.people import Membership, Person, membership, owns_all_of
 from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import Membership, User, membership, owns_all_of
 
 
-def invite_person(services: Services, *, shop: str, email: str, role: str, name: str, by: Person) -> Person:
+def invite_user(services: Services, *, shop: str, email: str, role: str, name: str, by: User) -> User:
     """Invite somebody to a shop: the email is queued with the membership, which takes effect by its link.
 
     What comes back is the same whether or not the address had an account. Raises UnknownShop, BadMember, BadAddress.
@@ -29,53 +29,53 @@ def invite_person(services: Services, *, shop: str, email: str, role: str, name:
         owner = shop_by_slug(session, shop, lock=True)
         if owner is None:
             raise UnknownShop(f"there is no shop '{shop}'")
-        person = person_in(services, session, owner, address, role, name)
-        tell(services, session, owner, by, "person_added", f"{address} as {role}")
-        token = make_link(services, session, person, owner, mailed=True)
+        user = user_in(services, session, owner, address, role, name)
+        tell(services, session, owner, by, "user_added", f"{address} as {role}")
+        token = make_link(services, session, user, owner, mailed=True)
         written = _invitation(services, owner, by, role, token)
-        queue_message(services, session, owner, written, recipient=address, kind=INVITATION, about=person.id)
+        queue_message(services, session, owner, written, recipient=address, kind=INVITATION, about=user.id)
         tell(services, session, owner, by, "invitation_queued", f"to {address}")
-        return person
+        return user
 
 
-def send_fresh_link(services: Services, *, shop: str, person_id: int, by: Person) -> Person:
+def send_fresh_link(services: Services, *, shop: str, user_id: int, by: User) -> User:
     """Mail somebody a link: to accept the invitation, or to choose a new password. Raises BadMember."""
     with services.sessions.begin() as session:
-        owner, person, member = _member(session, shop, person_id)
-        token = make_link(services, session, person, owner, mailed=True)
+        owner, user, member = _member(session, shop, user_id)
+        token = make_link(services, session, user, owner, mailed=True)
         if member.active_at is None:
             written, kind = _invitation(services, owner, by, member.role, token), INVITATION
         else:
             written, kind = _password_link(services, owner, by, token), PASSWORD_LINK
-        queue_message(services, session, owner, written, recipient=person.email, kind=kind, about=person.id)
-        tell(services, session, owner, by, "fresh_link_queued", f"to {person.email}")
-        return person
+        queue_message(services, session, owner, written, recipient=user.email, kind=kind, about=user.id)
+        tell(services, session, owner, by, "fresh_link_queued", f"to {user.email}")
+        return user
 
 
-def link_to_hand_over(services: Services, *, shop: str, person_id: int, by: Person) -> str:
+def link_to_hand_over(services: Services, *, shop: str, user_id: int, by: User) -> str:
     """A link to pass on where no email arrives. Raises BadMember.
 
     It opens an account that belongs to the asking owner's shops alone, and leaves it unverified. For any other it opens
     nothing, which must not show: a link that lets somebody in would let its bearer into those other shops as well.
     """
     with services.sessions.begin() as session:
-        owner, person, _ = _member(session, shop, person_id)
-        mine = owns_all_of(session, by.id, person.id)
-        token = make_link(services, session, person, owner, mailed=False) if mine else new_token()
-        tell(services, session, owner, by, "link_handed_over", f"for {person.email}")
-        return f"{services.settings.public_url}/console/come-in/{token}"
+        owner, user, _ = _member(session, shop, user_id)
+        mine = owns_all_of(session, by.id, user.id)
+        token = make_link(services, session, user, owner, mailed=False) if mine else new_token()
+        tell(services, session, owner, by, "link_handed_over", f"for {user.email}")
+        return f"{services.settings.public_url}/console/set-password/{token}"
 
 
-def _member(session: Session, shop: str, person_id: int) -> tuple[Shop, Person, Membership]:
+def _member(session: Session, shop: str, user_id: int) -> tuple[Shop, User, Membership]:
     owner = shop_by_slug(session, shop, lock=True)
-    person = session.get(Person, person_id)
-    member = membership(session, owner.id, person_id) if owner else None
-    if owner is None or person is None or member is None:
+    user = session.get(User, user_id)
+    member = membership(session, owner.id, user_id) if owner else None
+    if owner is None or user is None or member is None:
         raise BadMember("this person is not in this shop")
-    return owner, person, member
+    return owner, user, member
 
 
-def _invitation(services: Services, shop: Shop, by: Person, role: str, token: str) -> Written:
+def _invitation(services: Services, shop: Shop, by: User, role: str, token: str) -> Written:
     because = (
         f"You get this email because {by.told} entered your address. If that was a mistake, there is nothing to do."
     )
@@ -83,17 +83,17 @@ def _invitation(services: Services, shop: Shop, by: Person, role: str, token: st
         Paragraph(
             (Span(f"{by.told} invites you to the quiz of {shop.name} as {_a(role)}: somebody who {MEANS[role]}."),)
         ),
-        Button("Accept the invitation", f"{services.settings.public_url}/console/come-in/{token}"),
+        Button("Accept the invitation", f"{services.settings.public_url}/console/set-password/{token}"),
         Paragraph((Span("The button works once, for three days. Nothing changes until you press it."),)),
     ]
     return system_email(shop, f"{by.told} invites you to {shop.name}: Recovery Quiz", because, blocks)
 
 
-def _password_link(services: Services, shop: Shop, by: Person, token: str) -> Written:
+def _password_link(services: Services, shop: Shop, by: User, token: str) -> Written:
     because = f"You get this email because {by.told} asked for it. If you need no link, do nothing."
     blocks: list[Block] = [
         Paragraph((Span(f"{by.told} sends you a link to choose a new password for the console of {shop.name}."),)),
-        Button("Choose a password", f"{services.settings.public_url}/console/come-in/{token}"),
+        Button("Choose a password", f"{services.settings.public_url}/console/set-password/{token}"),
         Paragraph((Span("It works once, for three days. Until then your current password stays good."),)),
     ]
     return system_email(shop, f"{by.told} sends you a fresh link to {shop.name}: Recovery Quiz", because, blocks)

@@ -8,22 +8,22 @@ from flask import Blueprint, abort, flash, make_response, redirect, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.add_person import BadMember, change_member
-from widget.actions.disable_person import disable_person, sign_out_person
-from widget.actions.invite_person import invite_person, link_to_hand_over, send_fresh_link
+from widget.actions.add_user import BadMember, change_member
+from widget.actions.disable_user import disable_user, sign_out_user
+from widget.actions.invite_user import invite_user, link_to_hand_over, send_fresh_link
 from widget.actions.queue_message import INVITATION, PASSWORD_LINK
 from widget.actions.sign_in import IDLE
 from widget.domain.roles import EDITOR, MANAGE, MEANS, OWNER, ROLES
 from widget.email.message import BadAddress
 from widget.storage.outbox import OutboxMessage, latest_message
-from widget.storage.people import (
+from widget.storage.users import (
     Membership,
-    Person,
-    SignIn,
+    User,
+    UserSession,
+    active_sessions,
     membership,
-    open_sign_ins,
     owns_all_of,
-    people_of,
+    team_of,
 )
 from widget.web.console.guard import me, permitted
 from widget.web.console.place import Place, page, shop_place
@@ -31,7 +31,7 @@ from widget.web.console.told import masked
 from widget.web.limits import invitation_limited
 from widget.web.requests import current_services
 
-blueprint = Blueprint("people", __name__, url_prefix="/shops/<shop>/people")
+blueprint = Blueprint("team", __name__, url_prefix="/shops/<shop>/team")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +41,28 @@ class Colleague:
     Else inviting an address would tell whether it has an account elsewhere, and whose it is.
     """
 
-    person: Person
+    user: User
     member: Membership
     known: bool
-    sign_ins: list[SignIn]
+    user_sessions: list[UserSession]
     mail: OutboxMessage | None
     """The last email to them, with its state."""
 
     @property
     def name(self) -> str:
-        return self.person.told if self.known else self.person.email
+        return self.user.told if self.known else self.user.email
 
     @property
     def codes(self) -> bool:
-        return self.known and bool(self.person.encrypted_totp)
+        return self.known and bool(self.user.encrypted_totp)
 
 
-def _colleague(session: Session, person: Person, member: Membership) -> Colleague:
+def _colleague(session: Session, user: User, member: Membership) -> Colleague:
     known = member.active_at is not None
-    ins = open_sign_ins(session, person.id, current_services().now() - IDLE) if known else []
-    found = [latest_message(session, member.shop_id, kind, person.id) for kind in (INVITATION, PASSWORD_LINK)]
+    ins = active_sessions(session, user.id, current_services().now() - IDLE) if known else []
+    found = [latest_message(session, member.shop_id, kind, user.id) for kind in (INVITATION, PASSWORD_LINK)]
     mail = max((row for row in found if row), key=lambda row: row.id, default=None)
-    return Colleague(person, member, known, ins, mail)
+    return Colleague(user, member, known, ins, mail)
 
 
 @blueprint.get("")
@@ -74,14 +74,14 @@ def listing(shop: str) -> str:
 
 def _listing(place: Place, **more: object) -> str:
     with current_services().reads() as session:
-        people = [_colleague(session, person, member) for person, member in people_of(session, place.shop.id)]
+        users = [_colleague(session, user, member) for user, member in team_of(session, place.shop.id)]
     return page(
-        "console/people.html",
+        "console/team.html",
         place,
-        title="People",
+        title="Team",
         lead="Who may come in here, and what each may do. Everything done here stands in the log.",
-        page="people",
-        people=people,
+        page="team",
+        users=users,
         roles=ROLES,
         means=MEANS,
         **{"form": {"role": EDITOR}, "wrong": {}, **more},
@@ -96,39 +96,39 @@ def invite(shop: str) -> AnyResponse:
     place = shop_place(shop)
     form = {name: request.form.get(name, "").strip()[:254] for name in ("email", "name", "role")}
     try:
-        invite_person(current_services(), shop=shop, by=me(), **form)
+        invite_user(current_services(), shop=shop, by=me(), **form)
     except BadAddress as error:
         return make_response(_listing(place, form=form, wrong={"email": _sentence(error)}), 422)
     except BadMember as error:
         return make_response(_listing(place, form=form, wrong={"role": _sentence(error)}), 422)
     flash(f"The invitation to {form['email']} is on its way. Its link is good for three days.", "good")
-    return redirect(f"{place.shop_root}/people", 303)
+    return redirect(f"{place.shop_root}/team", 303)
 
 
-@blueprint.get("/<int:person>")
+@blueprint.get("/<int:user>")
 @permitted(MANAGE)
-def one(shop: str, person: int) -> str:
+def one(shop: str, user: int) -> str:
     """One person: role, sign-ins, and what shuts them out."""
-    return _one(shop_place(shop), person)
+    return _one(shop_place(shop), user)
 
 
-def _one(place: Place, person_id: int, link: str = "", wrong: str = "") -> str:
+def _one(place: Place, user_id: int, link: str = "", wrong: str = "") -> str:
     with current_services().reads() as session:
-        member = membership(session, place.shop.id, person_id)
+        member = membership(session, place.shop.id, user_id)
         if member is None:
             abort(404)
-        who = _colleague(session, session.get_one(Person, person_id), member)
-        mine = owns_all_of(session, me().id, person_id)
-        owners = [each for each, its in people_of(session, place.shop.id) if its.role == OWNER and its.active_at]
+        who = _colleague(session, session.get_one(User, user_id), member)
+        mine = owns_all_of(session, me().id, user_id)
+        owners = [each for each, its in team_of(session, place.shop.id) if its.role == OWNER and its.active_at]
     return page(
-        "console/person.html",
+        "console/team_member.html",
         place,
         title=who.name,
-        page="people",
+        page="team",
         who=who,
         mine=mine,
         only_owner=member.role == OWNER and member.active_at is not None and len(owners) == 1,
-        myself=person_id == me().id,
+        myself=user_id == me().id,
         roles=ROLES,
         means=MEANS,
         link=link,
@@ -136,9 +136,9 @@ def _one(place: Place, person_id: int, link: str = "", wrong: str = "") -> str:
     )
 
 
-@blueprint.post("/<int:person>")
+@blueprint.post("/<int:user>")
 @permitted(MANAGE)
-def change(shop: str, person: int) -> AnyResponse:
+def change(shop: str, user: int) -> AnyResponse:
     """One of: another role, sign out everywhere, remove, disable, enable."""
     place = shop_place(shop)
     do = {"role": _role, "sign_out": _sign_out, "remove": _remove, "disable": _disable, "enable": _enable}.get(
@@ -147,67 +147,67 @@ def change(shop: str, person: int) -> AnyResponse:
     if do is None:
         abort(400)
     if request.form.get("do") in ("remove", "disable") and request.form.get("sure") != "yes":
-        return make_response(_one(place, person, wrong="Tick the box first."), 422)
+        return make_response(_one(place, user, wrong="Tick the box first."), 422)
     try:
-        told = do(shop, person)
+        told = do(shop, user)
     except BadMember as error:
-        return make_response(_one(place, person, wrong=_sentence(error)), 422)
+        return make_response(_one(place, user, wrong=_sentence(error)), 422)
     flash(told, "good")
-    if person == me().id and do in (_role, _remove):
+    if user == me().id and do in (_role, _remove):
         return redirect("/console/", 303)
-    return redirect(f"{place.shop_root}/people" + ("" if do is _remove else f"/{person}"), 303)
+    return redirect(f"{place.shop_root}/team" + ("" if do is _remove else f"/{user}"), 303)
 
 
-@blueprint.post("/<int:person>/link")
+@blueprint.post("/<int:user>/link")
 @permitted(MANAGE)
 @invitation_limited
-def fresh_link(shop: str, person: int) -> AnyResponse:
+def fresh_link(shop: str, user: int) -> AnyResponse:
     """An email with a link to choose a new password, or to accept the invitation."""
     place = shop_place(shop)
     try:
-        who = send_fresh_link(current_services(), shop=shop, person_id=person, by=me())
+        who = send_fresh_link(current_services(), shop=shop, user_id=user, by=me())
     except BadMember:
         abort(404)
     flash(f"A fresh link is on its way to {masked(who.email)}.", "good")
-    return redirect(f"{place.shop_root}/people/{person}", 303)
+    return redirect(f"{place.shop_root}/team/{user}", 303)
 
 
-@blueprint.post("/<int:person>/hand-over")
+@blueprint.post("/<int:user>/hand-over")
 @permitted(MANAGE)
 @invitation_limited
-def hand_over(shop: str, person: int) -> AnyResponse:
+def hand_over(shop: str, user: int) -> AnyResponse:
     """A link to pass on by other means, shown once."""
     place = shop_place(shop)
     try:
-        link = link_to_hand_over(current_services(), shop=shop, person_id=person, by=me())
+        link = link_to_hand_over(current_services(), shop=shop, user_id=user, by=me())
     except BadMember:
         abort(404)
-    return make_response(_one(place, person, link=link))
+    return make_response(_one(place, user, link=link))
 
 
-def _role(shop: str, person: int) -> str:
+def _role(shop: str, user: int) -> str:
     role = request.form.get("role", "")
-    change_member(current_services(), shop=shop, person_id=person, role=role, by=me())
+    change_member(current_services(), shop=shop, user_id=user, role=role, by=me())
     return f"The role is {role} now."
 
 
-def _sign_out(shop: str, person: int) -> str:
-    many = sign_out_person(current_services(), shop=shop, person_id=person, by=me())
+def _sign_out(shop: str, user: int) -> str:
+    many = sign_out_user(current_services(), shop=shop, user_id=user, by=me())
     return f"Signed out of {many} {'browser' if many == 1 else 'browsers'}." if many else "Was signed in nowhere."
 
 
-def _remove(shop: str, person: int) -> str:
-    change_member(current_services(), shop=shop, person_id=person, role=None, by=me())
+def _remove(shop: str, user: int) -> str:
+    change_member(current_services(), shop=shop, user_id=user, role=None, by=me())
     return "Removed from this shop."
 
 
-def _disable(shop: str, person: int) -> str:
-    disable_person(current_services(), shop=shop, person_id=person, by=me())
+def _disable(shop: str, user: int) -> str:
+    disable_user(current_services(), shop=shop, user_id=user, by=me())
     return "Disabled: signed out everywhere, and no link or password opens anything."
 
 
-def _enable(shop: str, person: int) -> str:
-    disable_person(current_services(), shop=shop, person_id=person, by=me(), again=True)
+def _enable(shop: str, user: int) -> str:
+    disable_user(current_services(), shop=shop, user_id=user, by=me(), again=True)
     return "May come in again."
 
 

@@ -65,14 +65,14 @@ def sign_in_post() -> AnyResponse:
             browser=browser_name(),
         )
     except (NotSignedIn, CodeNeeded) as error:
-        page = render_template(
+        body = render_template(
             "console/sign_in.html",
             kept=kept,
             told=str(error),
             email=form.get("email", "")[:254],
             with_code=isinstance(error, CodeNeeded) or bool(form.get("code")),
         )
-        return make_response(page, 200 if isinstance(error, CodeNeeded) else 401)
+        return make_response(body, 200 if isinstance(error, CodeNeeded) else 401)
     sign_in_cookie(token)
     found = kept_fields(kept)
     if found:

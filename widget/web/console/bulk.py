@@ -13,7 +13,7 @@ from widget.content.formatting import plain_condition
 from widget.domain.roles import EDIT
 from widget.web.console.guard import me, permitted
 from widget.web.console.mappings import back_to_table
-from widget.web.console.place import quiz_place
+from widget.web.console.page_context import quiz_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("bulk", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
@@ -23,8 +23,8 @@ blueprint = Blueprint("bulk", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>
 @permitted(EDIT)
 def bulk(shop: str, quiz: str) -> AnyResponse:
     """One change to all rows that are ticked: all of them or none."""
-    place = quiz_place(shop, quiz)
-    rows = place.records(MAPPING)
+    page = quiz_page(shop, quiz)
+    rows = page.records(MAPPING)
     chosen = [name for name in request.form.getlist("row") if name in rows]
     if not chosen:
         flash("Tick the rows first.", "bad")
@@ -38,7 +38,7 @@ def bulk(shop: str, quiz: str) -> AnyResponse:
     if do == "duplicate":
         steps = _copies(rows, chosen)
     what = f"{len(chosen)} rows: {_BULK.get(do, do)} {value}".rstrip()
-    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=what, steps=steps)
+    change_draft(current_services(), draft_id=page.draft.id, by=me(), what=what, steps=steps)
     flash(f"{len(chosen)} rows changed. One Undo takes all of it back.", "good")
     return back_to_table()
 

@@ -15,7 +15,7 @@ from widget.storage.catalogue import StoredProduct, stored_products
 from widget.storage.content import live_quizzes
 from widget.web.console.feed_view import FeedView, feed_view
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import Place, page, shop_place
+from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.console.settings_page import last_change
 from widget.web.requests import current_services
 
@@ -59,33 +59,33 @@ class Item:
 @permitted(MANAGE)
 def listing(shop: str) -> str:
     """Every product that a live quiz shows or the catalogue knows."""
-    return products_page(shop_place(shop))
+    return products_page(shop_page(shop))
 
 
-def products_page(place: Place, wrong: dict[str, str] | None = None, *, feed: FeedView | None = None) -> str:
+def products_page(page: PageContext, wrong: dict[str, str] | None = None, *, feed: FeedView | None = None) -> str:
     """The page, with what was wrong with a form of it."""
-    items = _items(place)
-    return page(
+    items = _items(page)
+    return render_page(
         "console/settings_products.html",
-        place,
+        page,
         title="Settings",
         lead="What the store says of each product counts in results and emails at once.",
-        page="settings",
+        section="settings",
         items=items,
         withheld=sum(each.blocked or each.barred for each in items),
         wrong=wrong or {},
-        feed=feed or feed_view(current_services(), place.shop),
-        last=last_change(place),
+        feed=feed or feed_view(current_services(), page.shop),
+        last=last_change(page),
     )
 
 
-def _items(place: Place) -> list[Item]:
+def _items(page: PageContext) -> list[Item]:
     services, found = current_services(), dict[str, Item]()
     with services.reads() as session:
-        rows = {row.sku: row for row in stored_products(session, place.shop.id)}
-        quizzes = live_quizzes(session, place.shop.id)
+        rows = {row.sku: row for row in stored_products(session, page.shop.id)}
+        quizzes = live_quizzes(session, page.shop.id)
     for quiz in quizzes:
-        served = services.live.live(place.shop.slug, quiz)
+        served = services.live.live(page.shop.slug, quiz)
         for product in served.engine.rules.pack.products if served else ():
             item = found.setdefault(product.sku, Item(product.sku, product.name))
             item.quizzes.append(quiz)
@@ -102,16 +102,16 @@ def _items(place: Place) -> list[Item]:
 @permitted(MANAGE)
 def change(shop: str) -> AnyResponse:
     """Withhold a product, or release it; each with a reason."""
-    place, sku, do = shop_place(shop), request.form.get("sku", "")[:200], request.form.get("do", "")
+    page, sku, do = shop_page(shop), request.form.get("sku", "")[:200], request.form.get("do", "")
     if do not in ("withhold", "release"):
         abort(400)
     reason = " ".join(request.form.get("reason", "")[:MOST_REASON].split())
     if not reason:
-        return make_response(products_page(place, {sku: "Say why, for whoever asks later."}), 422)
+        return make_response(products_page(page, {sku: "Say why, for whoever asks later."}), 422)
     try:
         change_product(current_services(), shop=shop, sku=sku, blocked=do == "withhold", reason=reason, by=me())
     except BadProduct:
         abort(404)
     gone = "is kept out of every result and email" if do == "withhold" else "may be shown again"
     flash(f"{sku} {gone}.", "good")
-    return redirect(f"{place.shop_root}/settings/products", 303)
+    return redirect(f"{page.shop_root}/settings/products", 303)

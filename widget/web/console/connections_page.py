@@ -12,7 +12,7 @@ from widget.actions.connect_store import MAIL, PLATFORMS, BadConnection, ask_for
 from widget.domain.roles import MANAGE
 from widget.storage.connections import Connection, connections_of
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import Place, page, shop_place
+from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.console.settings_page import last_change
 from widget.web.requests import current_services
 
@@ -83,7 +83,7 @@ BY_ID = {kind.id: kind for kind in KINDS}
 @permitted(MANAGE)
 def show(shop: str) -> str:
     """All of them, the connected ones first."""
-    return _page(shop_place(shop))
+    return _page(shop_page(shop))
 
 
 @blueprint.post("/<platform>")
@@ -92,7 +92,7 @@ def change(shop: str, platform: str) -> AnyResponse:
     """Set what was typed, look now, or disconnect."""
     if platform not in BY_ID:
         abort(404)
-    place, services, form = shop_place(shop), current_services(), request.form
+    page, services, form = shop_page(shop), current_services(), request.form
     do, name = form.get("do", ""), BY_ID[platform].name
     try:
         if do == "set":
@@ -111,27 +111,27 @@ def change(shop: str, platform: str) -> AnyResponse:
         else:
             abort(400)
     except BadConnection as error:
-        return make_response(_page(place, wrong={platform: error.fields}, typed=form.get("address", "")[:500]), 422)
-    return redirect(f"{place.shop_root}/settings/connections#{platform}", 303)
+        return make_response(_page(page, wrong={platform: error.fields}, typed=form.get("address", "")[:500]), 422)
+    return redirect(f"{page.shop_root}/settings/connections#{platform}", 303)
 
 
-def _page(place: Place, *, wrong: dict[str, dict[str, str]] | None = None, typed: str = "") -> str:
+def _page(page: PageContext, *, wrong: dict[str, dict[str, str]] | None = None, typed: str = "") -> str:
     services = current_services()
     with services.reads() as session:
-        rows = connections_of(session, place.shop.id)
-    base = f"{services.settings.public_url}/webhooks/{place.shop.slug}"
+        rows = connections_of(session, page.shop.id)
+    base = f"{services.settings.public_url}/webhooks/{page.shop.slug}"
     shown = [_shown(kind, rows.get(kind.id), base) for kind in KINDS]
-    return page(
+    return render_page(
         "console/settings_connections.html",
-        place,
+        page,
         title="Settings",
         lead="Where orders come from, and where the provider tells what became of emails.",
-        page="settings",
+        section="settings",
         stores=[each for each in shown if each["kind"].id in PLATFORMS],
         providers=[each for each in shown if each["kind"].id in MAIL],
         wrong=wrong or {},
         typed=typed,
-        last=last_change(place),
+        last=last_change(page),
     )
 
 

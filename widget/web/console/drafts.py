@@ -16,7 +16,7 @@ from widget.content.writer import canonical_files
 from widget.domain.roles import EDIT, VIEW
 from widget.storage.drafts import changes_of
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
-from widget.web.console.place import Place, page, percent, quiz_place
+from widget.web.console.page_context import PageContext, percent, quiz_page, render_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 
@@ -28,29 +28,29 @@ blueprint = Blueprint("drafts", __name__, url_prefix="/shops/<shop>/quizzes/<qui
 def check(shop: str, quiz: str) -> AnyResponse:
     """The checks of this very revision, made now if need be; for scripts the panel and the bar as markup."""
     services = current_services()
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     try:
-        place.report = ensure_report(services, place.draft)
+        page.report = ensure_report(services, page.draft)
     except Exception:
-        place.report = keep_report(services, place.draft, FAILED, {})
+        page.report = keep_report(services, page.draft, FAILED, {})
         raise
     if not wants_json():
         back = request.args.get("back", "")
-        return redirect(back if back.startswith(place.root) else f"{place.root}/findings", 303)
+        return redirect(back if back.startswith(page.root) else f"{page.root}/findings", 303)
     return json_answer(
         {
-            "revision": place.draft.revision,
-            "state": place.report.state,
-            "panel": render_template("console/panel_inside.html", place=place),
-            "bar": render_template("console/state.html", place=place),
-            "rows": _touched(place),
+            "revision": page.draft.revision,
+            "state": page.report.state,
+            "panel": render_template("console/panel_inside.html", page=page),
+            "bar": render_template("console/state.html", page=page),
+            "rows": _touched(page),
         }
     )
 
 
-def _touched(place: Place) -> dict[str, list[str]]:
+def _touched(page: PageContext) -> dict[str, list[str]]:
     """What each mapping row touches, in words: its share of paths, and real answers."""
-    report = place.known_report
+    report = page.known_report
     if not report or not report["paths"]:
         return {}
     whole, answers = report["paths"]["paths"], report["row_answers"]
@@ -65,10 +65,10 @@ def _touched(place: Place) -> dict[str, list[str]]:
 @permitted(VIEW)
 def findings(shop: str, quiz: str) -> str:
     """Everything the checks say, the gravest first."""
-    place = quiz_place(shop, quiz)
-    return page(
+    page = quiz_page(shop, quiz)
+    return render_page(
         "console/findings.html",
-        place,
+        page,
         title="Findings",
         lead="What the checks of this draft say, and where. Errors stop a publish; the rest does not.",
         may_edit=may_here(EDIT),
@@ -79,14 +79,14 @@ def findings(shop: str, quiz: str) -> str:
 @permitted(VIEW)
 def changes(shop: str, quiz: str) -> str:
     """Who changed what in the draft, and what it comes to against the live version."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     with current_services().reads() as session:
-        listed = changes_of(session, place.draft.id)
-    assert place.opened is not None
-    steps = differences(place.opened.base, place.draft.files, place.locales)
-    return page(
+        listed = changes_of(session, page.draft.id)
+    assert page.opened is not None
+    steps = differences(page.opened.base, page.draft.files, page.locales)
+    return render_page(
         "console/changes.html",
-        place,
+        page,
         title="Changes of this draft",
         lead="Against the live version, record by record, and who made them.",
         changes=listed,
@@ -99,9 +99,9 @@ def changes(shop: str, quiz: str) -> str:
 @permitted(EDIT)
 def accept(shop: str, quiz: str) -> AnyResponse:
     """Take a warning of the claims lint upon oneself, with a reason, which is kept until the text changes."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     services, form = current_services(), request.form
-    pack = read_files(place.draft.files, []).pack
+    pack = read_files(page.draft.files, []).pack
     try:
         if pack is None:
             raise CannotAccept("mend the errors of the draft first")
@@ -116,25 +116,25 @@ def accept(shop: str, quiz: str) -> AnyResponse:
         )
     except CannotAccept as error:
         flash(f"Not accepted: {error}", "bad")
-        return redirect(f"{place.root}/findings", 303)
+        return redirect(f"{page.root}/findings", 303)
     fresh = records_of(
         {"claims.yaml": canonical_files(replace(pack, accepted=accepted), {})["claims.yaml"]}, ACCEPTANCE
     )
     name = f"{form['rule']} {form['key']} {form.get('locale') or pack.default_locale}"
-    step = Step(ACCEPTANCE, name, place.records(ACCEPTANCE).get(name), fresh[name])
-    change_draft(services, draft_id=place.draft.id, by=me(), what=f"warning accepted: {form['rule']}", steps=[step])
+    step = Step(ACCEPTANCE, name, page.records(ACCEPTANCE).get(name), fresh[name])
+    change_draft(services, draft_id=page.draft.id, by=me(), what=f"warning accepted: {form['rule']}", steps=[step])
     flash("Accepted, with your name and the reason.", "good")
-    return redirect(f"{place.root}/findings", 303)
+    return redirect(f"{page.root}/findings", 303)
 
 
 @blueprint.post("/undo")
 @permitted(EDIT)
 def undo(shop: str, quiz: str) -> AnyResponse:
     """Take back the last change, or one named by its revision."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     revision = request.form.get("revision", "")
     try:
-        what = undo_change(current_services(), draft=place.draft, by=me(), revision=whole_number(revision))
+        what = undo_change(current_services(), draft=page.draft, by=me(), revision=whole_number(revision))
         told, kind = f"Taken back: {what}", "good"
     except NothingToUndo as error:
         told, kind = str(error), "bad"
@@ -144,23 +144,23 @@ def undo(shop: str, quiz: str) -> AnyResponse:
         return json_answer({"detail": told, "kind": kind}, 200 if kind == "good" else 409)
     flash(told, kind)
     back = request.form.get("back", "")
-    return redirect(back if back.startswith(place.root) else f"{place.root}/changes", 303)
+    return redirect(back if back.startswith(page.root) else f"{page.root}/changes", 303)
 
 
 @blueprint.post("/reset")
 @permitted(EDIT)
 def reset(shop: str, quiz: str) -> AnyResponse:
     """Start over from the live version."""
-    place = quiz_place(shop, quiz)
-    assert place.opened is not None
-    if not place.opened.base:
+    page = quiz_page(shop, quiz)
+    assert page.opened is not None
+    if not page.opened.base:
         flash("Nothing of this quiz was ever published, so there is nothing to start over from.", "bad")
-        return redirect(f"{place.root}/changes", 303)
+        return redirect(f"{page.root}/changes", 303)
     if request.form.get("sure") != "yes":
         flash("Tick the box first: starting over cannot be undone.", "bad")
-        return redirect(f"{place.root}/changes", 303)
-    base = place.opened.live or place.draft.base
+        return redirect(f"{page.root}/changes", 303)
+    base = page.opened.live or page.draft.base
     what = f"started over from version {base}"
-    reset_draft(current_services(), draft=place.draft, by=me(), files=place.opened.base, base=base, what=what)
+    reset_draft(current_services(), draft=page.draft, by=me(), files=page.opened.base, base=base, what=what)
     flash(f"The draft starts over from version {base}.", "good")
-    return make_response(redirect(f"{place.root}/changes", 303))
+    return make_response(redirect(f"{page.root}/changes", 303))

@@ -8,7 +8,7 @@ from widget.domain.contrast import LIGHT, PAIRS, SIDES, TOKENS, checked, is_colo
 from widget.domain.roles import MANAGE
 from widget.storage.content import live_quizzes
 from widget.web.console.guard import permitted
-from widget.web.console.place import page, shop_place
+from widget.web.console.page_context import render_page, shop_page
 from widget.web.console.policy import shows_products_of
 from widget.web.console.settings_page import last_change
 from widget.web.requests import current_services
@@ -26,24 +26,24 @@ NAMES = {
 @permitted(MANAGE)
 def show(shop: str) -> str:
     """Everything follows from the address, so that colours can be sent to a colleague as a link."""
-    place, services = shop_place(shop), current_services()
+    page, services = shop_page(shop), current_services()
     with services.reads() as session:
-        quizzes = live_quizzes(session, place.shop.id)
+        quizzes = live_quizzes(session, page.shop.id)
     wished = request.args.get("quiz", "")
     quiz = wished if wished in quizzes else next(iter(quizzes), "")
-    served = services.live.live(place.shop.slug, quiz) if quiz else None
+    served = services.live.live(page.shop.slug, quiz) if quiz else None
     if served is not None:
         shows_products_of(served)
     given = {name: request.args.get(name, "").strip()[:20] for name in TOKENS}
     wrong = {name: "Write a colour as #rrggbb." for name, text in given.items() if text and not is_colour(text)}
     usual = SIDES[LIGHT]
     chosen = {name: usual[name] if name in wrong or not text else text.casefold() for name, text in given.items()}
-    return page(
+    return render_page(
         "console/settings_embed.html",
-        place,
+        page,
         title="Settings",
         lead="Put the quiz on a page of the store, in the colours of the store.",
-        page="settings",
+        section="settings",
         quizzes=quizzes,
         quiz=quiz,
         base=services.settings.public_url,
@@ -54,5 +54,5 @@ def show(shop: str) -> str:
         pairs=checked(chosen),
         css=theme_css(chosen),
         data={"pairs": [pair[:3] for pair in PAIRS], "sides": SIDES, "tokens": TOKENS},
-        last=last_change(place),
+        last=last_change(page),
     )

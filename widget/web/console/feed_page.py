@@ -14,7 +14,7 @@ from widget.domain.roles import MANAGE
 from widget.web.console.catalogue_page import products_page
 from widget.web.console.feed_view import feed_view
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import Place, shop_place
+from widget.web.console.page_context import PageContext, shop_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("feed_page", __name__, url_prefix="/shops/<shop>/settings/products/feed")
@@ -24,7 +24,7 @@ blueprint = Blueprint("feed_page", __name__, url_prefix="/shops/<shop>/settings/
 @permitted(MANAGE)
 def change(shop: str) -> AnyResponse:
     """Set or remove the address, or have it imported now."""
-    place, services, do = shop_place(shop), current_services(), request.form.get("do", "")
+    page, services, do = shop_page(shop), current_services(), request.form.get("do", "")
     try:
         if do == "set":
             address = request.form.get("address", "").strip()
@@ -45,27 +45,27 @@ def change(shop: str) -> AnyResponse:
         else:
             abort(400)
     except BadAddress as error:
-        return make_response(products_page(place, feed=feed_view(services, place.shop, wrong=str(error))), 422)
+        return make_response(products_page(page, feed=feed_view(services, page.shop, wrong=str(error))), 422)
     except NotNow as error:
         flash(str(error), "bad")
-    return _back(place)
+    return _back(page)
 
 
 @blueprint.post("/upload")
 @permitted(MANAGE)
 def upload(shop: str) -> AnyResponse:
     """A file by hand, imported while the browser waits."""
-    place, services, given = shop_place(shop), current_services(), request.files.get("file")
+    page, services, given = shop_page(shop), current_services(), request.files.get("file")
     body = given.read() if given and given.filename else b""
     if not body:
         told = "Choose a file with something in it."
-        return make_response(products_page(place, feed=feed_view(services, place.shop, wrong_file=told)), 422)
+        return make_response(products_page(page, feed=feed_view(services, page.shop, wrong_file=told)), 422)
     asked = Asked(by=me(), uploaded=True, anyway=_number(request.form.get("vanished", "")))
     report = import_feed(services, shop=shop, files=[BytesIO(body)], asked=asked)
     if report.outcome in (STOPPED, FAILED):
-        return make_response(products_page(place), 422)
+        return make_response(products_page(page), 422)
     flash(_words(report), "good")
-    return _back(place)
+    return _back(page)
 
 
 def _words(report: FeedReport) -> str:
@@ -79,5 +79,5 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
-def _back(place: Place) -> AnyResponse:
-    return redirect(f"{place.shop_root}/settings/products", 303)
+def _back(page: PageContext) -> AnyResponse:
+    return redirect(f"{page.shop_root}/settings/products", 303)

@@ -27,7 +27,7 @@ from widget.content.editing import (
 )
 from widget.content.languages import text_hash
 from widget.content.prose import markdown_html
-from widget.web.console.place import Place, percent, product_names
+from widget.web.console.page_context import PageContext, percent, product_names
 from widget.web.console.told import FILTERS
 from widget.web.requests import current_services
 
@@ -83,22 +83,20 @@ def points(change: int, whole: int) -> str:
     return f"{'+' if share > 0 else '−'}{text} points"
 
 
-def spot_link(finding: dict[str, Any], place: Place) -> str:
+def spot_link(finding: dict[str, Any], page: PageContext) -> str:
     """Where in the console a finding can be mended."""
     kind, record, spot = finding["kind"], finding["record"], finding["field"]
     if kind == MAPPING:
-        tips = str(place.records(MAPPING).get(record, {}).get("target", "")).startswith("tip:")
+        tips = str(page.records(MAPPING).get(record, {}).get("target", "")).startswith("tip:")
         more = "kind=tips&" if tips else ""
         return (
-            f"{place.root}/mappings?{more}row={quote(record)}#row-{quote(record)}"
-            if record
-            else f"{place.root}/mappings"
+            f"{page.root}/mappings?{more}row={quote(record)}#row-{quote(record)}" if record else f"{page.root}/mappings"
         )
     if kind.startswith(f"{TEXT}."):
-        return f"{place.root}/languages/{kind[5:]}?show=open#{quote(record)}"
+        return f"{page.root}/languages/{kind[5:]}?show=open#{quote(record)}"
     if not record:
-        return f"{place.root}/{PAGES.get(kind, 'quiz')}"
-    return f"{place.root}/records/{kind}/{quote(record)}" + (f"#f-{quote(spot)}" if spot else "")
+        return f"{page.root}/{PAGES.get(kind, 'quiz')}"
+    return f"{page.root}/records/{kind}/{quote(record)}" + (f"#f-{quote(spot)}" if spot else "")
 
 
 def spot_name(finding: dict[str, Any]) -> str:

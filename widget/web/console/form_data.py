@@ -62,7 +62,7 @@ def _rows(field: Field, form: Mapping[str, str], name: str) -> list[Data]:
         row = _read(field.of, form, f"{name}.{number}.")
         if set(row) - {"only"}:
             order = form.get(f"{name}.{number}.~order", "")
-            rows.append((9999 if (place := whole_number(order, most=9999)) is None else place, row))
+            rows.append((9999 if (position := whole_number(order, most=9999)) is None else position, row))
     return [row for _, row in sorted(rows, key=lambda each: each[0])]
 
 

@@ -146,8 +146,8 @@ def _to_sign_in() -> AnyResponse:
     if request.method == "GET":
         session["next"] = request.full_path.rstrip("?")
         return redirect("/console/sign-in", 303)
-    page = render_template("console/sign_in.html", kept=keep_fields(), told="You were signed out. Sign in, and go on.")
-    return make_response(page, 401)
+    body = render_template("console/sign_in.html", kept=keep_fields(), told="You were signed out. Sign in, and go on.")
+    return make_response(body, 401)
 
 
 def keep_fields() -> str:

@@ -29,7 +29,7 @@ from widget.storage.drafts import scheduled_publishes_of
 from widget.storage.users import team_of
 from widget.web.console.guard import may_here, me, permitted
 from widget.web.console.impact_view import checklist, example_view, slope, summary
-from widget.web.console.place import Place, page, product_names, quiz_place
+from widget.web.console.page_context import PageContext, product_names, quiz_page, render_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 
@@ -41,38 +41,38 @@ MOST_VERSIONS = 30
 @permitted(VIEW)
 def impact(shop: str, quiz: str) -> str:
     """The whole page; while the checks run, its bones."""
-    return _page(quiz_place(shop, quiz))
+    return _page(quiz_page(shop, quiz))
 
 
-def _page(place: Place, told: str = "", typed: str = "") -> str:
-    assert place.opened is not None
-    row = place.report
+def _page(page: PageContext, told: str = "", typed: str = "") -> str:
+    assert page.opened is not None
+    row = page.report
     report = row.report if row and row.state == DONE else None
     by = "paths" if request.args.get("by") == "paths" or not (report and report["answers"]) else "answers"
     at = whole_number(request.args.get("example")) or 0
-    live = place.opened.live
+    live = page.opened.live
     with current_services().reads() as session:
-        versions = _versions(session, place)
-        planned = scheduled_publishes_of(session, place.shop.id, place.quiz)
-        users = [(user, member.role) for user, member in team_of(session, place.shop.id)]
+        versions = _versions(session, page)
+        planned = scheduled_publishes_of(session, page.shop.id, page.quiz)
+        users = [(user, member.role) for user, member in team_of(session, page.shop.id)]
     others = [(user, role) for user, role in users if may(role, PUBLISH) and user.id != me().id]
-    return page(
+    return render_page(
         "console/impact.html",
-        place,
+        page,
         title="Impact & publish",
         lead=f"This draft against version {live}, which shoppers see now." if live else "Nothing is live yet.",
-        page="impact",
+        section="impact",
         report=report,
         by=by,
-        summary=summary(report, product_names(place)) if report else "",
-        slope=slope(report["impact"], by, place) if report and report["impact"] else None,
-        example=example_view(report["impact"], at, place) if report and report["impact"] else None,
+        summary=summary(report, product_names(page)) if report else "",
+        slope=slope(report["impact"], by, page) if report and report["impact"] else None,
+        example=example_view(report["impact"], at, page) if report and report["impact"] else None,
         checks=checklist(report) if report else [],
         versions=versions,
         planned=planned,
         others=others,
-        zone=place.shop.timezone,
-        words=changes_in_words(place.opened),
+        zone=page.shop.timezone,
+        words=changes_in_words(page.opened),
         may_publish=may_here(PUBLISH),
         may_ask=may_here(EDIT),
         user=me(),
@@ -82,18 +82,18 @@ def _page(place: Place, told: str = "", typed: str = "") -> str:
     )
 
 
-def _versions(session: Any, place: Place) -> list[dict[str, Any]]:
+def _versions(session: Any, page: PageContext) -> list[dict[str, Any]]:
     """The newest versions with who made them, their note, and when they were live."""
-    wanted = (ContentVersion.shop_id == place.shop.id, ContentVersion.quiz == place.quiz)
+    wanted = (ContentVersion.shop_id == page.shop.id, ContentVersion.quiz == page.quiz)
     columns = (ContentVersion.number, ContentVersion.author, ContentVersion.note, ContentVersion.created_at)
     rows = session.execute(select(*columns).where(*wanted).order_by(ContentVersion.number.desc()).limit(MOST_VERSIONS))
-    moves = (Publication.shop_id == place.shop.id, Publication.quiz == place.quiz)
+    moves = (Publication.shop_id == page.shop.id, Publication.quiz == page.quiz)
     published: dict[int, Any] = {}
     for number, at, author in session.execute(
         select(Publication.number, Publication.at, Publication.author).where(*moves).order_by(Publication.sequence)
     ):
         published[number] = (at, author)
-    live = place.opened.live if place.opened else None
+    live = page.opened.live if page.opened else None
     return [
         {
             "number": number,
@@ -112,23 +112,23 @@ def _versions(session: Any, place: Place) -> list[dict[str, Any]]:
 @permitted(EDIT)
 def act(shop: str, quiz: str) -> AnyResponse:
     """Publish now, plan, or ask; whatever goes wrong is told, and nothing is half done."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     form = request.form
     note = form.get("note", "").strip()
     how = form.get("how", "now")
     if how != "ask" and not may_here(PUBLISH):
-        return make_response(_page(place, told="Publishing is for publishers. Ask one of them.", typed=note), 403)
+        return make_response(_page(page, told="Publishing is for publishers. Ask one of them.", typed=note), 403)
     if not note:
-        return make_response(_page(place, told="Say in a few words what changed, for the history."), 422)
+        return make_response(_page(page, told="Say in a few words what changed, for the history."), 422)
     try:
-        told = _do(place, how, note)
+        told = _do(page, how, note)
     except (NotPublishable, Broken, ActionError) as error:
-        place = quiz_place(shop, quiz)
-        return make_response(_page(place, told=_words_of(error), typed=note), 409)
+        page = quiz_page(shop, quiz)
+        return make_response(_page(page, told=_words_of(error), typed=note), 409)
     except ValueError:
-        return make_response(_page(place, told="Choose a day and a time.", typed=note), 422)
+        return make_response(_page(page, told="Choose a day and a time.", typed=note), 422)
     flash(told, "good")
-    return redirect(f"{place.root}/impact", 303)
+    return redirect(f"{page.root}/impact", 303)
 
 
 def _words_of(error: Exception) -> str:
@@ -139,22 +139,20 @@ def _words_of(error: Exception) -> str:
     return f"Not published: {text}" if isinstance(error, NotPublishable) else text
 
 
-def _do(place: Place, how: str, note: str) -> str:
+def _do(page: PageContext, how: str, note: str) -> str:
     services, form = current_services(), request.form
     revision = -1 if (given := whole_number(form.get("revision"))) is None else given
     about: dict[str, Any] = {
-        "shop": place.shop.slug,
-        "quiz": place.quiz,
+        "shop": page.shop.slug,
+        "quiz": page.quiz,
         "by": me(),
         "note": note,
         "revision": revision,
     }
     if how == "later":
-        local = datetime.fromisoformat(form.get("at", "")).replace(tzinfo=ZoneInfo(place.shop.timezone))
+        local = datetime.fromisoformat(form.get("at", "")).replace(tzinfo=ZoneInfo(page.shop.timezone))
         number = plan_publish(services, **about, due_at=local.astimezone(UTC))
-        return (
-            f"Version {number} goes live on {local:%-d %B at %H:%M} ({place.shop.timezone}), if all checks pass then."
-        )
+        return f"Version {number} goes live on {local:%-d %B at %H:%M} ({page.shop.timezone}), if all checks pass then."
     if how == "ask":
         whom = form.get("whom", "")
         number = plan_publish(services, **about, approver_id=whole_number(whom))
@@ -202,8 +200,8 @@ def back(shop: str, quiz: str) -> AnyResponse:
 @permitted(VIEW)
 def report(shop: str, quiz: str) -> Response:
     """The report as data, for who wants to keep it."""
-    place = quiz_place(shop, quiz)
-    row = ensure_report(current_services(), place.draft)
+    page = quiz_page(shop, quiz)
+    row = ensure_report(current_services(), page.draft)
     state = 200 if row.state != FAILED else 503
     headers = {"Content-Disposition": f'attachment; filename="{quiz}-impact.json"'}
     body = orjson.dumps({"state": row.state, **row.report}, option=orjson.OPT_INDENT_2)

@@ -7,7 +7,7 @@ from typing import Any
 
 from widget.content.sentences import Names
 from widget.web.console.filters import points
-from widget.web.console.place import Place, percent, product_names
+from widget.web.console.page_context import PageContext, percent, product_names
 
 LINE = 44
 TOP, LEAST_APART = 40, 20
@@ -28,11 +28,11 @@ class Slope:
     numbers: tuple[int, int]
 
 
-def slope(impact: dict[str, Any], by: str, place: Place) -> dict[str, Any]:
+def slope(impact: dict[str, Any], by: str, page: PageContext) -> dict[str, Any]:
     """Where each product's line starts and ends; labels never lie on each other. ``by``: answers or paths."""
     shown = impact["response_products"] if by == "answers" else impact["products"]
     whole = (impact["responses"] if by == "answers" else impact["paths"]) or 1
-    names = product_names(place)
+    names = product_names(page)
     height = max(160, LINE * len(shown))
     top = max((max(n["before"], n["after"]) for n in shown.values()), default=0) / whole or 1
     before = _spread({sku: TOP + (1 - n["before"] / whole / top) * (height - TOP) for sku, n in shown.items()})
@@ -94,14 +94,14 @@ def _most(products: dict[str, dict[str, int]], sign: int) -> str:
     return best if best and moves[best] > 0 else ""
 
 
-def example_view(impact: dict[str, Any], at: int, place: Place) -> dict[str, Any] | None:
+def example_view(impact: dict[str, Any], at: int, page: PageContext) -> dict[str, Any] | None:
     """One example: its answers as chips, and both results with the rows behind each product."""
     examples = impact["examples"]
     if not examples:
         return None
     at = at % len(examples)
-    example, names = examples[at], Names.of(place.draft.files)
-    places = {
+    example, names = examples[at], Names.of(page.draft.files)
+    positions = {
         side: {card["sku"]: rank for rank, card in enumerate((example[side] or {}).get("products", []), 1)}
         for side in ("before", "after")
     }
@@ -115,18 +115,18 @@ def example_view(impact: dict[str, Any], at: int, place: Place) -> dict[str, Any
             (names.question(question), ", ".join(names.option(question, each) for each in given))
             for question, given in example["answers"].items()
         ],
-        "sides": [_side(example, impact["scores"][at], side, places) for side in ("before", "after")],
+        "sides": [_side(example, impact["scores"][at], side, positions) for side in ("before", "after")],
         "rows": example["rows"],
     }
 
 
 def _side(
-    example: dict[str, Any], scores: dict[str, Any], side: str, places: dict[str, dict[str, int]]
+    example: dict[str, Any], scores: dict[str, Any], side: str, positions: dict[str, dict[str, int]]
 ) -> dict[str, Any]:
     result = example[side]
     if result is None:
         return {"side": side, "refused": True, "products": [], "tips": [], "outcome": ""}
-    other = places["after" if side == "before" else "before"]
+    other = positions["after" if side == "before" else "before"]
     products = [
         {
             "rank": rank,
@@ -142,7 +142,7 @@ def _side(
     gone = [
         {"sku": sku, "why": scores[side].get(sku, {}).get("kept_out")}
         for sku in other
-        if side == "after" and sku not in places["after"]
+        if side == "after" and sku not in positions["after"]
     ]
     return {
         "side": side,

@@ -12,7 +12,7 @@ from widget.content.spreadsheet import neutral
 from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, actors, entries
 from widget.web.console.guard import permitted
-from widget.web.console.place import Place, page, shop_place
+from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.console.told import KINDS, entry, local
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
@@ -36,19 +36,19 @@ SIGNS = {
 @permitted(MANAGE)
 def table(shop: str) -> str:
     """The newest entries, or those older than one."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     actor, kind = _wanted()
     before = request.args.get("before", "")
-    listed = _entries(place, whole_number(before), A_PAGE + 1)
+    listed = _entries(page, whole_number(before), A_PAGE + 1)
     with current_services().reads() as session:
-        actors_here = actors(session, place.shop.id)
+        actors_here = actors(session, page.shop.id)
     wanted = {name: value for name, value in (("actor", actor), ("kind", kind)) if value}
-    return page(
+    return render_page(
         "console/log.html",
-        place,
+        page,
         title="Activity",
         lead="Who did what in this shop. Entries cannot be changed or deleted.",
-        page="log",
+        section="log",
         entries=listed[:A_PAGE],
         older=listed[A_PAGE - 1].id if len(listed) > A_PAGE else None,
         later=bool(before),
@@ -65,15 +65,15 @@ def table(shop: str) -> str:
 @permitted(MANAGE)
 def export(shop: str) -> Response:
     """The entries of the filter as a sheet, the newest first."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["id", f"at ({place.shop.timezone})", "at (UTC)", "actor", "code", "action", "detail"])
-    for each in _entries(place, None, MOST_EXPORTED):
-        here = local(each.at, place.shop.timezone).strftime("%Y-%m-%d %H:%M:%S")
+    writer.writerow(["id", f"at ({page.shop.timezone})", "at (UTC)", "actor", "code", "action", "detail"])
+    for each in _entries(page, None, MOST_EXPORTED):
+        here = local(each.at, page.shop.timezone).strftime("%Y-%m-%d %H:%M:%S")
         texts = (each.actor, each.action, entry(each.action), each.detail)
         writer.writerow([each.id, here, each.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *map(neutral, texts)])
-    name = f"log-{place.shop.slug}.csv"
+    name = f"log-{page.shop.slug}.csv"
     return Response(
         b"\xef\xbb\xbf" + out.getvalue().encode(),
         mimetype="text/csv",
@@ -86,7 +86,7 @@ def _wanted() -> tuple[str, str]:
     return request.args.get("actor", "")[:200], kind if kind in KINDS else ""
 
 
-def _entries(place: Place, before: int | None, limit: int) -> list[AuditEntry]:
+def _entries(page: PageContext, before: int | None, limit: int) -> list[AuditEntry]:
     actor, kind = _wanted()
     with current_services().reads() as session:
-        return entries(session, place.shop.id, before=before, limit=limit, actor=actor, kinds=KINDS.get(kind, ()))
+        return entries(session, page.shop.id, before=before, limit=limit, actor=actor, kinds=KINDS.get(kind, ()))

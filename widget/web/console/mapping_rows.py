@@ -11,7 +11,7 @@ from widget.content.editing import MAPPING, PRODUCT, Data, record_hash
 from widget.content.sentences import Chip, Names, chips, row_sentence, target_parts, target_words, terms_of
 from widget.domain.condition import ConditionError, parse_condition
 from widget.storage.drafts import changed_lately
-from widget.web.console.place import Place, percent
+from widget.web.console.page_context import PageContext, percent
 from widget.web.requests import current_services
 
 A_PAGE = 250
@@ -85,26 +85,26 @@ def for_tips(cells: Data) -> bool:
     return str(cells.get("target", "")).lstrip().startswith("tip:")
 
 
-def listed_rows(place: Place, wanted: Filter) -> list[RowView]:
+def listed_rows(page: PageContext, wanted: Filter) -> list[RowView]:
     """The rows that the filter lets through, in file order, deleted ones where they stood."""
-    product = place.records(PRODUCT).get(wanted.product)
-    findings = _findings_by_row(place)
+    product = page.records(PRODUCT).get(wanted.product)
+    findings = _findings_by_row(page)
     return [
         row
-        for row in _marked(place)
+        for row in _marked(page)
         if for_tips(row.cells) == (wanted.kind == "tips") and _fits(row, wanted, product, findings)
     ]
 
 
-def _findings_by_row(place: Place) -> dict[str, list[dict[str, Any]]]:
+def _findings_by_row(page: PageContext) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for each in place.findings(MAPPING):
+    for each in page.findings(MAPPING):
         found.setdefault(each["record"], []).append(each)
     return found
 
 
-def _marked(place: Place) -> Iterator[RowView]:
-    rows, base = place.records(MAPPING), place.base_records(MAPPING)
+def _marked(page: PageContext) -> Iterator[RowView]:
+    rows, base = page.records(MAPPING), page.base_records(MAPPING)
     gone_behind: dict[str, list[str]] = {}
     last = ""
     for name in base:
@@ -159,19 +159,19 @@ def names_product(target: str, product: Data) -> bool:
     return False
 
 
-def note_others(place: Place, rows: list[RowView]) -> None:
+def note_others(page: PageContext, rows: list[RowView]) -> None:
     """Whom one may get in the way of: who changed a row within the last five minutes."""
     services = current_services()
     with services.reads() as session:
-        lately = changed_lately(session, place.draft.id, services.now() - LATELY, place.me.id)
+        lately = changed_lately(session, page.draft.id, services.now() - LATELY, page.me.id)
     for row in rows:
         row.other = lately.get(f"{MAPPING}/{row.id}", "")
 
 
-def dressed(place: Place, names: Names, rows: list[RowView]) -> list[RowView]:
+def dressed(page: PageContext, names: Names, rows: list[RowView]) -> list[RowView]:
     """The rows with words, findings and figures: only for those that are shown."""
-    report = place.known_report
-    findings = _findings_by_row(place)
+    report = page.known_report
+    findings = _findings_by_row(page)
     paths = report["paths"] if report else None
     for row in rows:
         cells = row.cells

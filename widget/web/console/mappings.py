@@ -25,7 +25,7 @@ from widget.web.console.mapping_rows import (
     listed_rows,
     note_others,
 )
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 
@@ -39,29 +39,29 @@ MOST_TEXT = 10_000
 @permitted(VIEW)
 def table(shop: str, quiz: str) -> str:
     """The rows that the filter lets through, one of them open where the address names it."""
-    place = quiz_place(shop, quiz)
-    return _table(place)
+    page = quiz_page(shop, quiz)
+    return _table(page)
 
 
-def _table(place: Place, *, open_row: RowView | None = None, conflict: EditConflict | None = None) -> str:
+def _table(page: PageContext, *, open_row: RowView | None = None, conflict: EditConflict | None = None) -> str:
     wanted = Filter.of(request.args)
-    rows = listed_rows(place, wanted)
-    opened = open_row or _opened(place, rows, request.args.get("row", ""))
+    rows = listed_rows(page, wanted)
+    opened = open_row or _opened(page, rows, request.args.get("row", ""))
     first = _first(rows, request.args.get("from", ""), opened)
-    names = Names.of(place.draft.files)
-    shown = dressed(place, names, rows[first : first + A_PAGE])
-    note_others(place, shown)
+    names = Names.of(page.draft.files)
+    shown = dressed(page, names, rows[first : first + A_PAGE])
+    note_others(page, shown)
     if open_row is not None and open_row.id != NEW_ID:
         shown = [open_row if row.id == open_row.id else row for row in shown]
-        dressed(place, names, [open_row])
-    every = place.records(MAPPING).values()
+        dressed(page, names, [open_row])
+    every = page.records(MAPPING).values()
     tips = sum(str(each["target"]).startswith("tip:") for each in every)
-    return page(
+    return render_page(
         "console/mappings.html",
-        place,
+        page,
         title="Mappings",
         lead="Which answers lead to which product or tip, and the reason a shopper reads.",
-        page="mappings",
+        section="mappings",
         rows=shown,
         total=len(rows),
         first=first,
@@ -71,7 +71,7 @@ def _table(place: Place, *, open_row: RowView | None = None, conflict: EditConfl
         conflict=conflict,
         names=names,
         effects=EFFECTS,
-        counts={"products": len(place.records(MAPPING)) - tips, "tips": tips},
+        counts={"products": len(page.records(MAPPING)) - tips, "tips": tips},
         may_edit=may_here(EDIT),
         query=request.query_string.decode()[:1000],
     )
@@ -80,20 +80,20 @@ def _table(place: Place, *, open_row: RowView | None = None, conflict: EditConfl
 NEW_ID = "~new"
 
 
-def _opened(place: Place, rows: list[RowView], name: str) -> RowView | None:
+def _opened(page: PageContext, rows: list[RowView], name: str) -> RowView | None:
     if name == "new":
-        return new_row(place)
+        return new_row(page)
     return next((row for row in rows if row.id == name and row.mark != "gone"), None)
 
 
-def new_row(place: Place) -> RowView:
-    return RowView(NEW_ID, len(place.records(MAPPING)) + 1, dict(NEW_ROW), "new")
+def new_row(page: PageContext) -> RowView:
+    return RowView(NEW_ID, len(page.records(MAPPING)) + 1, dict(NEW_ROW), "new")
 
 
 def _first(rows: list[RowView], asked: str, opened: RowView | None) -> int:
     at = whole_number(asked) or 0
     if opened is not None and opened.id != NEW_ID:
-        at = next((place for place, row in enumerate(rows) if row.id == opened.id), 0)
+        at = next((position for position, row in enumerate(rows) if row.id == opened.id), 0)
     return at // A_PAGE * A_PAGE if at < max(1, len(rows)) else 0
 
 
@@ -101,21 +101,21 @@ def _first(rows: list[RowView], asked: str, opened: RowView | None) -> int:
 @permitted(VIEW)
 def row_editor(shop: str, quiz: str, name: str) -> str:
     """The editor of one row alone, for scripts that put it into the table."""
-    place = quiz_place(shop, quiz)
-    names = Names.of(place.draft.files)
-    row = new_row(place) if name == "new" else _view(place, names, name)
-    return render_template("console/row_editor.html", place=place, row=row, effects=EFFECTS, names=names)
+    page = quiz_page(shop, quiz)
+    names = Names.of(page.draft.files)
+    row = new_row(page) if name == "new" else _view(page, names, name)
+    return render_template("console/row_editor.html", page=page, row=row, effects=EFFECTS, names=names)
 
 
-def _view(place: Place, names: Names, name: str) -> RowView:
-    rows = place.records(MAPPING)
+def _view(page: PageContext, names: Names, name: str) -> RowView:
+    rows = page.records(MAPPING)
     if name not in rows:
         abort(404)
-    base = place.base_records(MAPPING).get(name)
+    base = page.base_records(MAPPING).get(name)
     cells = rows[name]
     mark = "new" if base is None else "edited" if base != cells else ""
     was = {key: base[key] for key in cells if base[key] != cells[key]} if base and mark else {}
-    return dressed(place, names, [RowView(name, list(rows).index(name) + 1, cells, mark, was)])[0]
+    return dressed(page, names, [RowView(name, list(rows).index(name) + 1, cells, mark, was)])[0]
 
 
 # Changing --------------------------------------------------------------------------------------------
@@ -125,20 +125,20 @@ def _view(place: Place, names: Names, name: str) -> RowView:
 @permitted(EDIT)
 def save_row(shop: str, quiz: str, name: str) -> AnyResponse:
     """Save, duplicate, delete or restore one row. For scripts the row and its editor come back as markup."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     do = request.form.get("do", "save")
     if do in ("duplicate", "delete", "restore"):
-        return _other(place, name, do)
+        return _other(page, name, do)
     after = form_cells(request.form)
     try:
-        name = _save(place, name, after)
+        name = _save(page, name, after)
     except IdTaken as error:
-        return _refused(place, name, after, str(error))
+        return _refused(page, name, after, str(error))
     except EditConflict as conflict:
-        return _conflicted(place, name, after, conflict)
+        return _conflicted(page, name, after, conflict)
     if not wants_json():
         return back_to_table(f"row={name}#row-{name}")
-    fresh = quiz_place(shop, quiz)
+    fresh = quiz_page(shop, quiz)
     return json_answer(_saved(fresh, name))
 
 
@@ -153,14 +153,14 @@ def form_cells(form: Mapping[str, str]) -> Data:
     return {"id": "", **cells}
 
 
-def _save(place: Place, name: str, after: Data) -> str:
+def _save(page: PageContext, name: str, after: Data) -> str:
     wish = request.form.get("id", "").strip()
     new = name in ("new", NEW_ID)
-    after["id"] = (wish or mapping_id(after, place.draft.files)) if new else (wish or name)
-    what = _what_changed(place, None if new else place.records(MAPPING).get(name), after)
+    after["id"] = (wish or mapping_id(after, page.draft.files)) if new else (wish or name)
+    what = _what_changed(page, None if new else page.records(MAPPING).get(name), after)
     put_record(
         current_services(),
-        draft=place.draft,
+        draft=page.draft,
         by=me(),
         kind=MAPPING,
         record=after["id"] if new else name,
@@ -171,8 +171,8 @@ def _save(place: Place, name: str, after: Data) -> str:
     return str(after["id"])
 
 
-def _what_changed(place: Place, before: Data | None, after: Data) -> str:
-    names = Names.of(place.draft.files)
+def _what_changed(page: PageContext, before: Data | None, after: Data) -> str:
+    names = Names.of(page.draft.files)
     if before is None:
         return (
             f"row {after['id']} added: {condition_words(after['when'], names)} → {target_words(after['target'], names)}"
@@ -187,29 +187,29 @@ def _what_changed(place: Place, before: Data | None, after: Data) -> str:
     return f"row {after['id']}: {first} {before.get(first) or 'nothing'} → {after[first] or 'nothing'}{more}"
 
 
-def _saved(place: Place, name: str) -> dict[str, Any]:
-    names = Names.of(place.draft.files)
-    row = _view(place, names, name)
+def _saved(page: PageContext, name: str) -> dict[str, Any]:
+    names = Names.of(page.draft.files)
+    row = _view(page, names, name)
     return {
-        "revision": place.draft.revision,
+        "revision": page.draft.revision,
         "id": name,
         "seen": row.seen,
-        "action": f"{place.root}/mappings/rows/{name}",
-        "row": render_template("console/mapping_row.html", row=row, place=place, open=True, may_edit=True, query=""),
+        "action": f"{page.root}/mappings/rows/{name}",
+        "row": render_template("console/mapping_row.html", row=row, page=page, open=True, may_edit=True, query=""),
         "data": editor_data(row, names),
         "sentence": row.sentence,
     }
 
 
-def _refused(place: Place, name: str, after: Data, told: str) -> AnyResponse:
+def _refused(page: PageContext, name: str, after: Data, told: str) -> AnyResponse:
     if wants_json():
         return json_answer({"code": "refused", "detail": told}, 422)
     flash(told, "bad")
     row = RowView(name if name != "new" else NEW_ID, 0, after, "edited")
-    return make_response(_table(place, open_row=row), 422)
+    return make_response(_table(page, open_row=row), 422)
 
 
-def _conflicted(place: Place, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
+def _conflicted(page: PageContext, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
     """Both wordings side by side; whichever is chosen is saved over the other, knowingly."""
     after["id"] = after["id"] or name
     conflict_view = {
@@ -217,37 +217,40 @@ def _conflicted(place: Place, name: str, after: Data, conflict: EditConflict) ->
         "now": conflict.now,
         "mine": after,
         "seen": record_hash(conflict.now),
-        "action": f"{place.root}/mappings/rows/{name if conflict.now is not None else 'new'}",
+        "action": f"{page.root}/mappings/rows/{name if conflict.now is not None else 'new'}",
         "fields": [key for key in _CELLS if (conflict.now or {}).get(key, "") != after[key]],
     }
-    markup = render_template("console/conflict.html", conflict=conflict_view, place=place)
+    markup = render_template("console/conflict.html", conflict=conflict_view, page=page)
     if wants_json():
         return json_answer({"code": conflict.code, "detail": str(conflict), "html": markup}, 409)
     return make_response(
-        page("console/conflict_page.html", place, title="Changed by two people", page="mappings", markup=markup), 409
+        render_page(
+            "console/conflict_page.html", page, title="Changed by two people", section="mappings", markup=markup
+        ),
+        409,
     )
 
 
-def _other(place: Place, name: str, do: str) -> AnyResponse:
+def _other(page: PageContext, name: str, do: str) -> AnyResponse:
     """Duplicate, delete, restore."""
-    rows = place.records(MAPPING)
+    rows = page.records(MAPPING)
     services, by = current_services(), me()
     if do == "restore":
-        old = place.base_records(MAPPING).get(name)
+        old = page.base_records(MAPPING).get(name)
         if old is not None and name not in rows:
-            before = _before(list(place.base_records(MAPPING)), name, rows)
+            before = _before(list(page.base_records(MAPPING)), name, rows)
             step = Step(MAPPING, name, None, old, follows=before)
-            change_draft(services, draft_id=place.draft.id, by=by, what=f"row {name} restored", steps=[step])
+            change_draft(services, draft_id=page.draft.id, by=by, what=f"row {name} restored", steps=[step])
         return back_to_table(f"#row-{name}")
     if name not in rows:
         return back_to_table()
     if do == "duplicate":
         copy = {**rows[name], "id": fresh_id(f"{name}-copy", rows)}
         step = Step(MAPPING, copy["id"], None, copy, follows=name)
-        change_draft(services, draft_id=place.draft.id, by=by, what=f"row {name} duplicated", steps=[step])
+        change_draft(services, draft_id=page.draft.id, by=by, what=f"row {name} duplicated", steps=[step])
         return back_to_table(f"row={copy['id']}#row-{copy['id']}")
     step = Step(MAPPING, name, rows[name], None)
-    change_draft(services, draft_id=place.draft.id, by=by, what=f"row {name} deleted", steps=[step])
+    change_draft(services, draft_id=page.draft.id, by=by, what=f"row {name} deleted", steps=[step])
     flash(f"Row {name} is deleted in this draft. Undo brings it back.", "good")
     return back_to_table()
 

@@ -27,7 +27,7 @@ from widget.storage.webhook_deliveries import (
 )
 from widget.web.console.delivery import shown_body
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import page, shop_place
+from widget.web.console.page_context import render_page, shop_page
 from widget.web.console.told import STATES, masked
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
@@ -54,20 +54,20 @@ DELIVERY_STATES = {
 @permitted(MONEY)
 def listing(shop: str) -> str:
     """The newest orders, each with what is planned or was sent for it."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     number = request.args.get("number", "").strip().lstrip("#")[:80]
     before = _number("before")
     with current_services().reads() as session:
-        rows = orders_of(session, place.shop.id, number=number, before=before, limit=A_PAGE + 1)
+        rows = orders_of(session, page.shop.id, number=number, before=before, limit=A_PAGE + 1)
         emails = emails_of_orders(session, [row.id for row in rows])
-        failed = count_failed(session, place.shop.id)
-        unsure = emails_of_unknown_delivery(session, place.shop.id)
-    return page(
+        failed = count_failed(session, page.shop.id)
+        unsure = emails_of_unknown_delivery(session, page.shop.id)
+    return render_page(
         "console/orders.html",
-        place,
+        page,
         title="Orders",
         lead="What the store told us of its orders, and the emails that follow each.",
-        page="orders",
+        section="orders",
         orders=[_shown(row, emails[row.id]) for row in rows[:A_PAGE]],
         older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
         later=before is not None,
@@ -101,18 +101,18 @@ def _state(order: Order) -> tuple[str, str, str, datetime]:
 @permitted(MONEY)
 def email_life(shop: str, email: int) -> str:
     """The whole life of one email: every decision, with its reason."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     with current_services().reads() as session:
-        row = _email(session, place.shop.id, email)
+        row = _email(session, page.shop.id, email)
         contact = session.get_one(Contact, row.contact_id)
         order = session.get(Order, row.order_id) if row.order_id else None
     steps = [{**step, "at": datetime.fromisoformat(step["at"])} for step in row.history]
-    return page(
+    return render_page(
         "console/email_life.html",
-        place,
+        page,
         title=f"Email “{row.template}”",
         lead=f"For order {order.number or order.external_id}" if order else "Asked for with a result",
-        page="orders",
+        section="orders",
         email=row,
         to=masked(contact.email) if contact.email else "nobody: the address was deleted",
         order=order,
@@ -133,15 +133,15 @@ def _email(session: Session, shop_id: int, email: int) -> Email:
 @permitted(MONEY)
 def email_again(shop: str, email: int) -> AnyResponse:
     """Send an email of unknown delivery once more."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     with current_services().reads() as session:
-        _email(session, place.shop.id, email)
+        _email(session, page.shop.id, email)
     try:
-        send_again(current_services(), email, shop_id=place.shop.id, by=me())
+        send_again(current_services(), email, shop_id=page.shop.id, by=me())
         flash("It goes again within seconds, after the usual checks.", "good")
     except NotAgain as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
-    return redirect(f"{place.shop_root}/orders/emails/{email}", 303)
+    return redirect(f"{page.shop_root}/orders/emails/{email}", 303)
 
 
 # Deliveries ------------------------------------------------------------------------------------------
@@ -151,25 +151,25 @@ def email_again(shop: str, email: int) -> AnyResponse:
 @permitted(MONEY)
 def deliveries(shop: str) -> str:
     """The last deliveries of the store, with what became of each."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     state = request.args.get("state", "")
     state, before = state if state in DELIVERY_STATES else "", _number("before")
     with current_services().reads() as session:
-        rows = webhook_deliveries_of(session, place.shop.id, state=state, before=before, limit=A_PAGE + 1)
-        failed = count_failed(session, place.shop.id)
-    return page(
+        rows = webhook_deliveries_of(session, page.shop.id, state=state, before=before, limit=A_PAGE + 1)
+        failed = count_failed(session, page.shop.id)
+    return render_page(
         "console/deliveries.html",
-        place,
+        page,
         title="Deliveries",
         lead="What the store sent to the webhook address in the last 30 days.",
-        page="orders",
+        section="orders",
         rows=rows[:A_PAGE],
         older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
         later=before is not None,
         state=state,
         states=DELIVERY_STATES,
         failed=failed,
-        address=f"{current_services().settings.public_url}/webhooks/{place.shop.slug}/orders",
+        address=f"{current_services().settings.public_url}/webhooks/{page.shop.slug}/orders",
     )
 
 
@@ -186,13 +186,13 @@ def _delivery_of(shop_id: int, delivery_id: int) -> WebhookDelivery:
 @permitted(MONEY)
 def delivery(shop: str, delivery: int) -> str:
     """One delivery: why it failed, and its body with everything personal left out."""
-    place = shop_place(shop)
-    row = _delivery_of(place.shop.id, delivery)
-    return page(
+    page = shop_page(shop)
+    row = _delivery_of(page.shop.id, delivery)
+    return render_page(
         "console/delivery.html",
-        place,
+        page,
         title=f"VerifiedWebhook {delivery}",
-        page="orders",
+        section="orders",
         row=row,
         body=shown_body(row.body),
         states=DELIVERY_STATES,
@@ -204,11 +204,11 @@ def delivery(shop: str, delivery: int) -> str:
 @permitted(MONEY)
 def replay(shop: str, delivery: int) -> AnyResponse:
     """Put a failed delivery back to waiting."""
-    place = shop_place(shop)
-    _delivery_of(place.shop.id, delivery)
+    page = shop_page(shop)
+    _delivery_of(page.shop.id, delivery)
     try:
-        fresh = replay_webhook(current_services(), delivery, shop_id=place.shop.id, by=me())
+        fresh = replay_webhook(current_services(), delivery, shop_id=page.shop.id, by=me())
         flash("It is worked through again within seconds." if fresh else "It is waiting already.", "good")
     except NoReplay as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
-    return redirect(f"{place.shop_root}/orders/deliveries/{delivery}", 303)
+    return redirect(f"{page.shop_root}/orders/deliveries/{delivery}", 303)

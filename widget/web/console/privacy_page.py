@@ -11,7 +11,7 @@ from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, SHOP_REDACT, UNIN
 from widget.domain.roles import MANAGE
 from widget.storage.privacy import privacy_requests_of
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import page, shop_place
+from widget.web.console.page_context import render_page, shop_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("privacy_page", __name__, url_prefix="/shops/<shop>/settings/privacy")
@@ -27,15 +27,15 @@ KINDS = {
 @permitted(MANAGE)
 def listing(shop: str) -> str:
     """The newest first."""
-    place, services = shop_place(shop), current_services()
+    page, services = shop_page(shop), current_services()
     with services.reads() as session:
-        rows = privacy_requests_of(session, place.shop.id)
-    return page(
+        rows = privacy_requests_of(session, page.shop.id)
+    return render_page(
         "console/settings_privacy.html",
-        place,
+        page,
         title="Settings",
         lead="What people asked through the store, and what was done.",
-        page="settings",
+        section="settings",
         rows=rows,
         kinds=KINDS,
         now=services.now(),
@@ -46,14 +46,14 @@ def listing(shop: str) -> str:
 @permitted(MANAGE)
 def settle(shop: str, number: int) -> AnyResponse:
     """Cancel a request that waits, or carry it out at once."""
-    place, services, do = shop_place(shop), current_services(), request.form.get("do", "")
-    back = redirect(f"{place.shop_root}/settings/privacy", 303)
+    page, services, do = shop_page(shop), current_services(), request.form.get("do", "")
+    back = redirect(f"{page.shop_root}/settings/privacy", 303)
     try:
         if do == "cancel":
-            cancel_privacy_request(services, shop_id=place.shop.id, number=number, by=me())
+            cancel_privacy_request(services, shop_id=page.shop.id, number=number, by=me())
             flash("Cancelled. Nothing was deleted.", "good")
         elif do == "now" and request.form.get("sure") == "yes":
-            carry_out_now(services, shop_id=place.shop.id, number=number, by=me())
+            carry_out_now(services, shop_id=page.shop.id, number=number, by=me())
             flash("Carried out.", "good")
         else:
             flash("Tick the box first: this cannot be undone.", "bad")
@@ -66,8 +66,8 @@ def settle(shop: str, number: int) -> AnyResponse:
 @permitted(MANAGE)
 def copy(shop: str, number: int) -> Response:
     """The copy of a data request, for the shop to hand over."""
-    place = shop_place(shop)
-    found = copy_of(current_services(), place.shop.id, number, by=me())
+    page = shop_page(shop)
+    found = copy_of(current_services(), page.shop.id, number, by=me())
     if found is None:
         abort(404)
     headers = {"Content-Disposition": f"attachment; filename=data-request-{number}.json"}

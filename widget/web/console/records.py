@@ -32,7 +32,7 @@ from widget.domain.roles import EDIT, VIEW
 from widget.web.console.fields import FIELDS
 from widget.web.console.form_data import missing_fields, read_form, shown_value
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless, wants_json
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("records", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
@@ -89,15 +89,15 @@ LISTS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
 def _list_page(name: str) -> Any:
     @permitted(VIEW)
     def view(shop: str, quiz: str) -> str:
-        place = quiz_place(shop, quiz)
+        page = quiz_page(shop, quiz)
         title, lead, kinds = LISTS[name]
-        names = Names.of(place.draft.files)
+        names = Names.of(page.draft.files)
         sections = [
-            {"kind": kind, "title": told, "one": one, "ordered": kind in ORDERED, "rows": _rows(place, names, kind)}
+            {"kind": kind, "title": told, "one": one, "ordered": kind in ORDERED, "rows": _rows(page, names, kind)}
             for kind, told, one in kinds
         ]
-        return page(
-            "console/list.html", place, title=title, lead=lead, page=name, sections=sections, may_edit=may_here(EDIT)
+        return render_page(
+            "console/list.html", page, title=title, lead=lead, section=name, sections=sections, may_edit=may_here(EDIT)
         )
 
     view.__doc__ = f"The list of {name}."
@@ -108,17 +108,17 @@ for _name in LISTS:
     blueprint.add_url_rule(f"/{_name}", f"list_{_name}", _list_page(_name))
 
 
-def _rows(place: Place, names: Names, kind: str) -> list[dict[str, Any]]:
-    base = place.base_records(kind)
+def _rows(page: PageContext, names: Names, kind: str) -> list[dict[str, Any]]:
+    base = page.base_records(kind)
     return [
         {
             "id": name,
             "title": _title(kind, name, record, names),
             "told": _told(kind, record, names),
             "mark": "new" if name not in base else "edited" if base[name] != record else "",
-            "worst": _worst(place.findings(kind, name)),
+            "worst": _worst(page.findings(kind, name)),
         }
-        for name, record in place.records(kind).items()
+        for name, record in page.records(kind).items()
     ]
 
 
@@ -165,27 +165,27 @@ def _told(kind: str, record: Data, names: Names) -> str:
 @permitted(VIEW)
 def record(shop: str, quiz: str, kind: str, name: str) -> str:
     """The form of one record; ``new`` for one that is not there yet."""
-    place = quiz_place(shop, quiz)
-    if kind not in FIELDS or (name != "new" and name not in place.records(kind)):
+    page = quiz_page(shop, quiz)
+    if kind not in FIELDS or (name != "new" and name not in page.records(kind)):
         abort(404)
-    return _form(place, kind, name, place.records(kind).get(name, {}) if name != "new" else {})
+    return _form(page, kind, name, page.records(kind).get(name, {}) if name != "new" else {})
 
 
-def _form(place: Place, kind: str, name: str, data: Data, **more: Any) -> str:
-    findings = place.findings(kind, name) if name != "new" else []
-    return page(
+def _form(page: PageContext, kind: str, name: str, data: Data, **more: Any) -> str:
+    findings = page.findings(kind, name) if name != "new" else []
+    return render_page(
         "console/record.html",
-        place,
+        page,
         title=CALLED[kind] + (f" {name}" if kind not in SINGLE and name != "new" else ""),
-        page=PAGE_OF[kind],
+        section=PAGE_OF[kind],
         kind=kind,
         name=name,
         data=data,
         fields=FIELDS[kind],
         findings=findings,
-        seen=record_hash(place.records(kind).get(name)) if name != "new" else "",
+        seen=record_hash(page.records(kind).get(name)) if name != "new" else "",
         shown=shown_value,
-        names=Names.of(place.draft.files),
+        names=Names.of(page.draft.files),
         may_edit=may_here(EDIT),
         is_new=name == "new",
         id_label="SKU" if kind == PRODUCT else "Id",
@@ -197,20 +197,20 @@ def _form(place: Place, kind: str, name: str, data: Data, **more: Any) -> str:
 @permitted(EDIT)
 def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
     """Save a record, or delete it."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     if kind not in FIELDS:
         abort(404)
-    before = place.records(kind).get(name) if name != "new" else None
+    before = page.records(kind).get(name) if name != "new" else None
     if request.form.get("do") == "delete":
-        return _delete(place, kind, name, before)
-    new_id = _wanted_id(place, kind, name)
+        return _delete(page, kind, name, before)
+    new_id = _wanted_id(page, kind, name)
     after = {**_blank(kind), **read_form(kind, request.form, before or _blank(kind))}
     if kind not in SINGLE and kind not in (TIP, EMAIL):
         after = {("sku" if kind == PRODUCT else "id"): new_id, **after, ("sku" if kind == PRODUCT else "id"): new_id}
     try:
         put_record(
             current_services(),
-            draft=place.draft,
+            draft=page.draft,
             by=me(),
             kind=kind,
             record=new_id if before is None else name,
@@ -219,15 +219,15 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
             what=_what(kind, new_id, before, after),
         )
     except IdTaken as error:
-        return _refuse(place, kind, name, after, str(error))
+        return _refuse(page, kind, name, after, str(error))
     except EditConflict as conflict:
-        return _conflict(place, kind, name, after, conflict)
+        return _conflict(page, kind, name, after, conflict)
     missing = missing_fields(kind, after)
     if wants_json():
         told = f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft."
-        return json_answer({"seen": record_hash(after), "detail": told, "revision": place.draft.revision + 1})
+        return json_answer({"seen": record_hash(after), "detail": told, "revision": page.draft.revision + 1})
     flash(f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft.", "good")
-    return redirect(f"{place.root}/records/{kind}/{quote(new_id if kind not in SINGLE else kind)}", 303)
+    return redirect(f"{page.root}/records/{kind}/{quote(new_id if kind not in SINGLE else kind)}", 303)
 
 
 def _blank(kind: str) -> Data:
@@ -237,14 +237,14 @@ def _blank(kind: str) -> Data:
     return {"body": ""} if kind == TIP else {}
 
 
-def _wanted_id(place: Place, kind: str, name: str) -> str:
+def _wanted_id(page: PageContext, kind: str, name: str) -> str:
     if name != "new":
         return name
     wish = request.form.get("~id", "").strip()
     if kind == PRODUCT:
-        return wish[:80] if wish not in RESERVED and wish else fresh_id("new-product", place.records(kind))
+        return wish[:80] if wish not in RESERVED and wish else fresh_id("new-product", page.records(kind))
     text = request.form.get("text") or request.form.get("title") or request.form.get("subject") or kind
-    return fresh_id(wish or text, {*place.records(kind), *RESERVED})
+    return fresh_id(wish or text, {*page.records(kind), *RESERVED})
 
 
 def _what(kind: str, name: str, before: Data | None, after: Data) -> str:
@@ -255,24 +255,24 @@ def _what(kind: str, name: str, before: Data | None, after: Data) -> str:
     return f"{called}: {', '.join(changed[:4])}" + (" and more" if len(changed) > 4 else "")
 
 
-def _delete(place: Place, kind: str, name: str, before: Data | None) -> AnyResponse:
-    back = f"{place.root}/{PAGE_OF[kind]}"
+def _delete(page: PageContext, kind: str, name: str, before: Data | None) -> AnyResponse:
+    back = f"{page.root}/{PAGE_OF[kind]}"
     if before is None or kind in SINGLE:
         return redirect(back, 303)
     step = Step(kind, name, before, None)
     what = f"{CALLED[kind].lower()} {name} deleted"
-    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
+    change_draft(current_services(), draft_id=page.draft.id, by=me(), what=what, steps=[step])
     flash(f"{CALLED[kind]} {name} is deleted in this draft. Undo brings it back.", "good")
     return redirect(back, 303)
 
 
-def _refuse(place: Place, kind: str, name: str, after: Data, told: str) -> AnyResponse:
+def _refuse(page: PageContext, kind: str, name: str, after: Data, told: str) -> AnyResponse:
     if wants_json():
         return json_answer({"code": "refused", "detail": told}, 422)
-    return make_response(_form(place, kind, name, after, told=told), 422)
+    return make_response(_form(page, kind, name, after, told=told), 422)
 
 
-def _conflict(place: Place, kind: str, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
+def _conflict(page: PageContext, kind: str, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
     """What is in the draft, and what was typed, field by field; saving again is then done knowingly."""
     now = conflict.now or {}
     view = {
@@ -286,16 +286,19 @@ def _conflict(place: Place, kind: str, name: str, after: Data, conflict: EditCon
             ("~id", name),
             *((k, v) for k, v in request.form.items(multi=True) if k not in ("csrf_token", "seen", "~id")),
         ],
-        "action": f"{place.root}/records/{kind}/{quote(name) if conflict.now is not None else 'new'}",
-        "theirs": f"{place.root}/records/{kind}/{quote(name)}"
+        "action": f"{page.root}/records/{kind}/{quote(name) if conflict.now is not None else 'new'}",
+        "theirs": f"{page.root}/records/{kind}/{quote(name)}"
         if conflict.now is not None
-        else f"{place.root}/{PAGE_OF[kind]}",
+        else f"{page.root}/{PAGE_OF[kind]}",
     }
-    markup = render_template("console/record_conflict.html", conflict=view, place=place)
+    markup = render_template("console/record_conflict.html", conflict=view, page=page)
     if wants_json():
         return json_answer({"code": conflict.code, "detail": str(conflict), "html": markup}, 409)
     return make_response(
-        page("console/conflict_page.html", place, title="Changed by two people", page=PAGE_OF[kind], markup=markup), 409
+        render_page(
+            "console/conflict_page.html", page, title="Changed by two people", section=PAGE_OF[kind], markup=markup
+        ),
+        409,
     )
 
 
@@ -303,10 +306,10 @@ def _conflict(place: Place, kind: str, name: str, after: Data, conflict: EditCon
 @permitted(EDIT)
 def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
     """Put a record behind another (or first): by dragging, or one place up or down by a button."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     if kind not in ORDERED:
         abort(404)
-    order = list(place.records(kind))
+    order = list(page.records(kind))
     name = request.form.get("record", "")
     if name not in order:
         abort(404)
@@ -316,13 +319,13 @@ def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
         rest = [each for each in order if each != name]
         to = max(0, at - 1) if request.form.get("do") == "up" else min(len(rest), at + 1)
         follows = rest[to - 1] if to else FIRST
-    record = place.records(kind)[name]
+    record = page.records(kind)[name]
     step = Step(kind, name, record, record, follows=follows)
     what = f"{CALLED[kind].lower()} {name} moved"
-    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=what, steps=[step])
+    change_draft(current_services(), draft_id=page.draft.id, by=me(), what=what, steps=[step])
     if wants_json():
         return json_answer({"ok": True})
-    return redirect(f"{place.root}/{PAGE_OF[kind]}#item-{quote(name)}", 303)
+    return redirect(f"{page.root}/{PAGE_OF[kind]}#item-{quote(name)}", 303)
 
 
 @blueprint.post("/markdown")

@@ -18,7 +18,7 @@ from widget.domain.pack import Pack
 from widget.domain.roles import MONEY, VIEW
 from widget.storage.figures import csv_rows
 from widget.web.console.guard import may_here, permitted, visitor
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.console.results_filter import PERIODS, Wanted
 from widget.web.console.results_view import figures_of, language_name
 from widget.web.requests import current_services
@@ -69,58 +69,58 @@ def short_number(number: int) -> str:
 @permitted(VIEW)
 def results(shop: str, quiz: str) -> AnyResponse | str:
     """The figures of these days; without a published version there is nothing to count."""
-    place, services = quiz_place(shop, quiz), current_services()
+    page, services = quiz_page(shop, quiz), current_services()
     wanted = Wanted.of(request.args, services.now().date())
     served = services.live.live(shop, quiz)
     if served is None:
-        return _shown(place, wanted, figures=None, unpublished=True)
+        return _shown(page, wanted, figures=None, unpublished=True)
     try:
         with services.reads() as session:
-            figures = figures_of(session, served.engine.rules.pack, place.shop.id, quiz, wanted)
+            figures = figures_of(session, served.engine.rules.pack, page.shop.id, quiz, wanted)
     except SQLAlchemyError:
         structlog.get_logger("results").error("results_unread", exc_info=True)
-        return make_response(_shown(place, wanted, figures=None, number=g.get("request_id", "")), 503)
-    return _shown(place, wanted, figures=figures, pack=served.engine.rules.pack)
+        return make_response(_shown(page, wanted, figures=None, number=g.get("request_id", "")), 503)
+    return _shown(page, wanted, figures=figures, pack=served.engine.rules.pack)
 
 
-def _shown(place: Place, wanted: Wanted, *, pack: Pack | None = None, **more: Any) -> str:
-    return page(
+def _shown(page: PageContext, wanted: Wanted, *, pack: Pack | None = None, **more: Any) -> str:
+    return render_page(
         "console/results.html",
-        place,
+        page,
         title="Results",
         lead=LEAD,
-        page="results",
+        section="results",
         wanted=wanted,
         periods=PERIODS,
         languages=[(each, language_name(each)) for each in pack.locales] if pack else [],
         sees_money=may_here(MONEY),
-        role=role_here(place),
+        role=role_here(page),
         month=timedelta(days=29),
         today=current_services().now().date(),
         query=request.query_string.decode()[:1000],
         embed=current_services().settings.public_url,
-        sample=current_services().settings.local and place.shop.slug == SHOP,
+        sample=current_services().settings.local and page.shop.slug == SHOP,
         **more,
     )
 
 
-def role_here(place: Place) -> str:
+def role_here(page: PageContext) -> str:
     found = visitor()
-    return found.roles.get(place.shop.slug, "") if found else ""
+    return found.roles.get(page.shop.slug, "") if found else ""
 
 
 @blueprint.get("/export.csv")
 @permitted(VIEW)
 def export(shop: str, quiz: str) -> Response:
     """All figures of these days, a line each by day, version and language; amounts for those who may see money."""
-    place, services = quiz_place(shop, quiz), current_services()
+    page, services = quiz_page(shop, quiz), current_services()
     wanted = Wanted.of(request.args, services.now().date())
     columns = (*COLUMNS, *MONEY_COLUMNS) if may_here(MONEY) else COLUMNS
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
     with services.reads() as session:
-        for row in csv_rows(session, wanted.span(place.shop.id, quiz)):
+        for row in csv_rows(session, wanted.span(page.shop.id, quiz)):
             cells = [neutral(each) if isinstance(each, str) else each for each in row]
             writer.writerow(cells[: len(columns)])
     name = f"{quiz}-results-{wanted.first}-{wanted.last}.csv"

@@ -169,12 +169,12 @@ def _days(rows: list[Completed], wanted: Wanted) -> list[tuple[date, int, int]]:
 
 def _published(live: list[tuple[int, datetime]], wanted: Wanted) -> list[tuple[int, int]]:
     """(place of the day, version) of what went live in these days; the last one of a day."""
-    places = {}
+    positions = {}
     for number, at in live:
-        place = (at.date() - wanted.first).days
-        if 0 <= place < wanted.days:
-            places[place] = number
-    return sorted(places.items())[-4:]
+        position = (at.date() - wanted.first).days
+        if 0 <= position < wanted.days:
+            positions[position] = number
+    return sorted(positions.items())[-4:]
 
 
 # Answers and outcomes ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, last_entry
 from widget.storage.shops import Shop
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import Place, page, shop_place
+from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.console.told import KINDS
 from widget.web.requests import current_services
 
@@ -46,42 +46,42 @@ LABELS = {
 @permitted(MANAGE)
 def form(shop: str) -> str:
     """All settings on one form."""
-    place = shop_place(shop)
-    return _form(place, _fields(place.shop), settings_mark(place.shop))
+    page = shop_page(shop)
+    return _form(page, _fields(page.shop), settings_mark(page.shop))
 
 
 @blueprint.post("")
 @permitted(MANAGE)
 def save(shop: str) -> AnyResponse:
     """All of them or none."""
-    place, typed = shop_place(shop), _typed(request.form)
+    page, typed = shop_page(shop), _typed(request.form)
     try:
         changed = change_shop(
             current_services(), shop=shop, values=_values(typed), by=me(), seen=request.form.get("seen", "")[:40]
         )
     except BadSettings as error:
         wrong = {name: told for name, told in error.fields.items() if told}
-        return make_response(_form(place, typed, request.form.get("seen", "")[:40], wrong=wrong, told=str(error)), 422)
+        return make_response(_form(page, typed, request.form.get("seen", "")[:40], wrong=wrong, told=str(error)), 422)
     except ChangedMeanwhile as error:
-        now = shop_place(shop).shop
+        now = shop_page(shop).shop
         shown = _fields(now)
         others = [(name, shown[name]) for name in COLUMNS if name != "cart" and str(shown[name]) != str(typed[name])]
-        return make_response(_form(place, typed, settings_mark(now), told=str(error), others=others), 409)
+        return make_response(_form(page, typed, settings_mark(now), told=str(error), others=others), 409)
     words = ", ".join(LABELS[name].lower() for name in changed)
     flash(f"Saved: {words}." if changed else "Nothing had changed.", "good")
-    return redirect(f"{place.shop_root}/settings", 303)
+    return redirect(f"{page.shop_root}/settings", 303)
 
 
-def _form(place: Place, fields: dict[str, Any], seen: str, **more: Any) -> str:
-    return page(
+def _form(page: PageContext, fields: dict[str, Any], seen: str, **more: Any) -> str:
+    return render_page(
         "console/settings.html",
-        place,
+        page,
         title="Settings",
-        lead=f"Of {place.shop.name}. What shoppers see follows within seconds.",
-        page="settings",
+        lead=f"Of {page.shop.name}. What shoppers see follows within seconds.",
+        section="settings",
         f=fields,
         seen=seen,
-        last=last_change(place),
+        last=last_change(page),
         labels=LABELS,
         zones=sorted(available_timezones()),
         sender=current_services().settings.mail_from,
@@ -89,10 +89,10 @@ def _form(place: Place, fields: dict[str, Any], seen: str, **more: Any) -> str:
     )
 
 
-def last_change(place: Place) -> AuditEntry | None:
+def last_change(page: PageContext) -> AuditEntry | None:
     """The newest change of anything on these pages."""
     with current_services().reads() as session:
-        return last_entry(session, place.shop.id, (*KINDS["Settings"], *KINDS["Store and provider"]))
+        return last_entry(session, page.shop.id, (*KINDS["Settings"], *KINDS["Store and provider"]))
 
 
 def _fields(shop: Shop) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from widget.content.spreadsheet import BadSheet, csv_sheet, sheet_rows, xlsx_she
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import me, permitted
 from widget.web.console.mappings import back_to_table
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("sheets", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
@@ -27,8 +27,8 @@ def export(shop: str, quiz: str, kind: str) -> Response:
     """The rows as CSV or XLSX."""
     if kind not in ("csv", "xlsx"):
         abort(404)
-    place = quiz_place(shop, quiz)
-    rows = list(place.records(MAPPING).values())
+    page = quiz_page(shop, quiz)
+    rows = list(page.records(MAPPING).values())
     body = csv_sheet(rows) if kind == "csv" else xlsx_sheet(rows)
     types = {
         "csv": "text/csv; charset=utf-8",
@@ -42,22 +42,22 @@ def export(shop: str, quiz: str, kind: str) -> Response:
 @permitted(EDIT)
 def import_sheet(shop: str, quiz: str) -> AnyResponse:
     """Paste or upload; then a look at what would change; then do it."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     if request.method == "GET":
-        return make_response(_import_page(place))
+        return make_response(_import_page(page))
     try:
         listed, whole = _given_rows()
-        steps = _import_steps(place.records(MAPPING), listed, whole=whole)
+        steps = _import_steps(page.records(MAPPING), listed, whole=whole)
     except BadSheet as error:
         return make_response(
-            _import_page(place, told=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
+            _import_page(page, told=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
         )
     if request.form.get("do") != "apply":
-        return make_response(_import_page(place, steps=steps, rows=listed, whole=whole))
-    if record_hash({"revision": str(place.draft.revision)}) != request.form.get("seen"):
+        return make_response(_import_page(page, steps=steps, rows=listed, whole=whole))
+    if record_hash({"revision": str(page.draft.revision)}) != request.form.get("seen"):
         told = "Somebody changed the draft meanwhile: look at the changes once more."
-        return make_response(_import_page(place, told=told, steps=steps, rows=listed, whole=whole), 409)
-    change_draft(current_services(), draft_id=place.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
+        return make_response(_import_page(page, told=told, steps=steps, rows=listed, whole=whole), 409)
+    change_draft(current_services(), draft_id=page.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
     flash(f"{len(steps)} rows imported. One Undo takes all of it back.", "good")
     return back_to_table("changed=1")
 
@@ -100,16 +100,16 @@ def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[St
     return steps
 
 
-def _import_page(place: Place, *, told: str = "", steps: list[Step] | None = None, **more: Any) -> str:
-    return page(
+def _import_page(page: PageContext, *, told: str = "", steps: list[Step] | None = None, **more: Any) -> str:
+    return render_page(
         "console/import.html",
-        place,
+        page,
         title="Import mappings",
         lead="From a spreadsheet, by file or by pasting. You see what changes before anything does.",
-        page="mappings",
+        section="mappings",
         told=told,
         steps=steps,
         columns=MAPPING_COLUMNS,
-        seen=record_hash({"revision": str(place.draft.revision)}),
+        seen=record_hash({"revision": str(page.draft.revision)}),
         **more,
     )

@@ -14,7 +14,7 @@ from widget.domain.order import OrderEvent, OrderLine
 from widget.domain.roles import VIEW
 from widget.domain.simulation import NOT_YET, Simulated
 from widget.web.console.guard import permitted
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.console.told import OUTCOMES
 from widget.web.requests import current_services
 
@@ -32,31 +32,31 @@ VERDICTS = {
 @permitted(VIEW)
 def show(shop: str, quiz: str) -> str:
     """Each email with its moment, or why it would not go, for an order placed now."""
-    place = quiz_place(shop, quiz)
-    asked = _asked(place)
+    page = quiz_page(shop, quiz)
+    asked = _asked(page)
     found, told = [], ""
     try:
-        found = _played(place, asked)
+        found = _played(page, asked)
     except NotReadable as error:
         told = str(error)
-    return page(
+    return render_page(
         "console/emails_when.html",
-        place,
+        page,
         title="When emails come",
         lead="An order placed now, played forward over the draft. Nothing is sent.",
-        page="emails",
+        section="emails",
         asked=asked,
         found=found,
         told=told,
         verdicts=VERDICTS,
         outcomes=OUTCOMES,
-        products={each["sku"]: each.get("name") or each["sku"] for each in place.records("product").values()},
+        products={each["sku"]: each.get("name") or each["sku"] for each in page.records("product").values()},
     )
 
 
-def _asked(place: Place) -> dict[str, Any]:
+def _asked(page: PageContext) -> dict[str, Any]:
     args = request.args
-    products = list(place.records("product"))
+    products = list(page.records("product"))
     sku = args.get("sku", "")
     return {
         "sku": sku if sku in products else (products[0] if products else ""),
@@ -74,9 +74,9 @@ def _number(name: str, default: int) -> int:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 5 else default
 
 
-def _played(place: Place, asked: dict[str, Any]) -> list[Simulated]:
+def _played(page: PageContext, asked: dict[str, Any]) -> list[Simulated]:
     services, now = current_services(), datetime.now(UTC).replace(microsecond=0)
-    served = tried_draft(services, place.shop, place.draft)
+    served = tried_draft(services, page.shop, page.draft)
     moments = {"placed": now, "paid": now}
     if asked["delivered"] is not None:
         moments["fulfilled"] = now + timedelta(days=max(0, asked["delivered"] - 2))
@@ -92,6 +92,6 @@ def _played(place: Place, asked: dict[str, Any]) -> list[Simulated]:
         answers=sample_answers(served).get(asked["outcome"]) if asked["outcome"] else None,
         health_data=asked["health_data"],
         marketing=asked["marketing"],
-        zone=place.shop.timezone,
-        quiet=(place.shop.quiet_from, place.shop.quiet_to),
+        zone=page.shop.timezone,
+        quiet=(page.shop.quiet_from, page.shop.quiet_to),
     )

@@ -26,7 +26,7 @@ from widget.storage.users import (
     team_of,
 )
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import Place, page, shop_place
+from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.console.told import masked
 from widget.web.limits import invitation_limited
 from widget.web.requests import current_services
@@ -69,18 +69,18 @@ def _colleague(session: Session, user: User, member: Membership) -> Colleague:
 @permitted(MANAGE)
 def listing(shop: str) -> str:
     """Everybody, and a form to invite somebody."""
-    return _listing(shop_place(shop))
+    return _listing(shop_page(shop))
 
 
-def _listing(place: Place, **more: object) -> str:
+def _listing(page: PageContext, **more: object) -> str:
     with current_services().reads() as session:
-        users = [_colleague(session, user, member) for user, member in team_of(session, place.shop.id)]
-    return page(
+        users = [_colleague(session, user, member) for user, member in team_of(session, page.shop.id)]
+    return render_page(
         "console/team.html",
-        place,
+        page,
         title="Team",
         lead="Who may come in here, and what each may do. Everything done here stands in the log.",
-        page="team",
+        section="team",
         users=users,
         roles=ROLES,
         means=MEANS,
@@ -93,38 +93,38 @@ def _listing(place: Place, **more: object) -> str:
 @invitation_limited
 def invite(shop: str) -> AnyResponse:
     """Invite somebody by email. Who has an account elsewhere is answered like who has none."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     form = {name: request.form.get(name, "").strip()[:254] for name in ("email", "name", "role")}
     try:
         invite_user(current_services(), shop=shop, by=me(), **form)
     except BadAddress as error:
-        return make_response(_listing(place, form=form, wrong={"email": _sentence(error)}), 422)
+        return make_response(_listing(page, form=form, wrong={"email": _sentence(error)}), 422)
     except BadMember as error:
-        return make_response(_listing(place, form=form, wrong={"role": _sentence(error)}), 422)
+        return make_response(_listing(page, form=form, wrong={"role": _sentence(error)}), 422)
     flash(f"The invitation to {form['email']} is on its way. Its link is good for three days.", "good")
-    return redirect(f"{place.shop_root}/team", 303)
+    return redirect(f"{page.shop_root}/team", 303)
 
 
 @blueprint.get("/<int:user>")
 @permitted(MANAGE)
 def one(shop: str, user: int) -> str:
     """One person: role, sign-ins, and what shuts them out."""
-    return _one(shop_place(shop), user)
+    return _one(shop_page(shop), user)
 
 
-def _one(place: Place, user_id: int, link: str = "", wrong: str = "") -> str:
+def _one(page: PageContext, user_id: int, link: str = "", wrong: str = "") -> str:
     with current_services().reads() as session:
-        member = membership(session, place.shop.id, user_id)
+        member = membership(session, page.shop.id, user_id)
         if member is None:
             abort(404)
         who = _colleague(session, session.get_one(User, user_id), member)
         mine = owns_all_of(session, me().id, user_id)
-        owners = [each for each, its in team_of(session, place.shop.id) if its.role == OWNER and its.active_at]
-    return page(
+        owners = [each for each, its in team_of(session, page.shop.id) if its.role == OWNER and its.active_at]
+    return render_page(
         "console/team_member.html",
-        place,
+        page,
         title=who.name,
-        page="team",
+        section="team",
         who=who,
         mine=mine,
         only_owner=member.role == OWNER and member.active_at is not None and len(owners) == 1,
@@ -140,22 +140,22 @@ def _one(place: Place, user_id: int, link: str = "", wrong: str = "") -> str:
 @permitted(MANAGE)
 def change(shop: str, user: int) -> AnyResponse:
     """One of: another role, sign out everywhere, remove, disable, enable."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     do = {"role": _role, "sign_out": _sign_out, "remove": _remove, "disable": _disable, "enable": _enable}.get(
         request.form.get("do", "")
     )
     if do is None:
         abort(400)
     if request.form.get("do") in ("remove", "disable") and request.form.get("sure") != "yes":
-        return make_response(_one(place, user, wrong="Tick the box first."), 422)
+        return make_response(_one(page, user, wrong="Tick the box first."), 422)
     try:
         told = do(shop, user)
     except BadMember as error:
-        return make_response(_one(place, user, wrong=_sentence(error)), 422)
+        return make_response(_one(page, user, wrong=_sentence(error)), 422)
     flash(told, "good")
     if user == me().id and do in (_role, _remove):
         return redirect("/console/", 303)
-    return redirect(f"{place.shop_root}/team" + ("" if do is _remove else f"/{user}"), 303)
+    return redirect(f"{page.shop_root}/team" + ("" if do is _remove else f"/{user}"), 303)
 
 
 @blueprint.post("/<int:user>/link")
@@ -163,13 +163,13 @@ def change(shop: str, user: int) -> AnyResponse:
 @invitation_limited
 def fresh_link(shop: str, user: int) -> AnyResponse:
     """An email with a link to choose a new password, or to accept the invitation."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     try:
         who = send_fresh_link(current_services(), shop=shop, user_id=user, by=me())
     except BadMember:
         abort(404)
     flash(f"A fresh link is on its way to {masked(who.email)}.", "good")
-    return redirect(f"{place.shop_root}/team/{user}", 303)
+    return redirect(f"{page.shop_root}/team/{user}", 303)
 
 
 @blueprint.post("/<int:user>/hand-over")
@@ -177,12 +177,12 @@ def fresh_link(shop: str, user: int) -> AnyResponse:
 @invitation_limited
 def hand_over(shop: str, user: int) -> AnyResponse:
     """A link to pass on by other means, shown once."""
-    place = shop_place(shop)
+    page = shop_page(shop)
     try:
         link = link_to_hand_over(current_services(), shop=shop, user_id=user, by=me())
     except BadMember:
         abort(404)
-    return make_response(_one(place, user, link=link))
+    return make_response(_one(page, user, link=link))
 
 
 def _role(shop: str, user: int) -> str:

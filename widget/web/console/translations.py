@@ -14,7 +14,7 @@ from widget.content.languages import is_safety, pack_texts, text_hash
 from widget.domain.result import direction
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 
@@ -40,35 +40,35 @@ class TextView:
 @permitted(VIEW)
 def languages(shop: str, quiz: str) -> str:
     """Each language with how much of it is done."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     told, rows = "", []
     try:
-        texts = _texts(place)
-        for locale in place.locales:
-            views = _views(place, locale, texts)
+        texts = _texts(page)
+        for locale in page.locales:
+            views = _views(page, locale, texts)
             counts = {state: sum(view.state == state for view in views) for state in (MISSING, STALE, DONE)}
             rows.append({"locale": locale, "name": NAMES.get(locale, locale), "all": len(views), **counts})
     except NotReadable as error:
         told = str(error)
-    return page(
+    return render_page(
         "console/languages.html",
-        place,
+        page,
         title="Languages",
         lead="Every text of the quiz in each language, beside the wording it translates.",
-        page="languages",
+        section="languages",
         rows=rows,
         told=told,
-        source=place.head.get("default_locale", "en"),
+        source=page.head.get("default_locale", "en"),
         names=NAMES,
     )
 
 
-def _texts(place: Place) -> dict[str, str]:
-    return pack_texts(tried_draft(current_services(), place.shop, place.draft).engine.rules.pack)
+def _texts(page: PageContext) -> dict[str, str]:
+    return pack_texts(tried_draft(current_services(), page.shop, page.draft).engine.rules.pack)
 
 
-def _views(place: Place, locale: str, texts: dict[str, str]) -> list[TextView]:
-    known = place.records(f"{TEXT}.{locale}")
+def _views(page: PageContext, locale: str, texts: dict[str, str]) -> list[TextView]:
+    known = page.records(f"{TEXT}.{locale}")
     views = []
     for key, source in texts.items():
         record = known.get(key)
@@ -82,13 +82,13 @@ def _views(place: Place, locale: str, texts: dict[str, str]) -> list[TextView]:
 @permitted(VIEW)
 def language(shop: str, quiz: str, locale: str) -> str:
     """The texts of one language: those that need work, or all."""
-    place = quiz_place(shop, quiz)
-    if locale not in place.locales:
+    page = quiz_page(shop, quiz)
+    if locale not in page.locales:
         abort(404)
     show, words = request.args.get("show", "open"), request.args.get("q", "")[:100].casefold().split()
     told, views = "", []
     try:
-        views = _views(place, locale, _texts(place))
+        views = _views(page, locale, _texts(page))
     except NotReadable as error:
         told = str(error)
     still = sum(view.state != DONE for view in views)
@@ -97,12 +97,12 @@ def language(shop: str, quiz: str, locale: str) -> str:
     views = [v for v in views if all(word in f"{v.key} {v.source} {v.text}".casefold() for word in words)]
     first = whole_number(request.args.get("from")) or 0
     first = first if first < len(views) else 0
-    return page(
+    return render_page(
         "console/language.html",
-        place,
+        page,
         title=f"Languages: {NAMES.get(locale, locale)}",
         lead=f"{still} texts need work." if still else "Everything is translated and up to date.",
-        page="languages",
+        section="languages",
         locale=locale,
         dir=direction(locale),
         views=views[first : first + A_PAGE],
@@ -112,7 +112,7 @@ def language(shop: str, quiz: str, locale: str) -> str:
         show=show,
         words=request.args.get("q", "")[:100],
         told=told,
-        source=place.head.get("default_locale", "en"),
+        source=page.head.get("default_locale", "en"),
         may_edit=may_here(EDIT),
         query=request.query_string.decode()[:300],
     )
@@ -122,16 +122,16 @@ def language(shop: str, quiz: str, locale: str) -> str:
 @permitted(EDIT)
 def save_text(shop: str, quiz: str, locale: str, key: str) -> AnyResponse:
     """Save one translation, as of the wording that was shown beside it. Empty takes it out."""
-    place = quiz_place(shop, quiz)
-    if locale not in place.locales:
+    page = quiz_page(shop, quiz)
+    if locale not in page.locales:
         abort(404)
     text = request.form.get("text", "").replace("\r\n", "\n").strip()[:100_000]
     after = {"of": request.form.get("of", "")[:16], "text": text} if text else None
-    back = f"{place.root}/languages/{locale}?show={request.form.get('show', 'open')[:8]}"
+    back = f"{page.root}/languages/{locale}?show={request.form.get('show', 'open')[:8]}"
     try:
         put_record(
             current_services(),
-            draft=place.draft,
+            draft=page.draft,
             by=me(),
             kind=f"{TEXT}.{locale}",
             record=key,
@@ -140,13 +140,13 @@ def save_text(shop: str, quiz: str, locale: str, key: str) -> AnyResponse:
             what=f"{locale}: {key}",
         )
     except (EditConflict, IdTaken) as error:
-        now = place.records(f"{TEXT}.{locale}").get(key, {}).get("text", "nothing")
+        now = page.records(f"{TEXT}.{locale}").get(key, {}).get("text", "nothing")
         told = f"{error} It reads now: {now}"
         if wants_json():
             return json_answer({"code": "edit_conflict", "detail": told}, 422)
         flash(told, "bad")
         return make_response(redirect(back, 303))
     if wants_json():
-        return json_answer({"seen": record_hash(after), "revision": place.draft.revision + 1})
+        return json_answer({"seen": record_hash(after), "revision": page.draft.revision + 1})
     flash("Saved to the draft.", "good")
     return redirect(back, 303)

@@ -24,7 +24,7 @@ from widget.live import Served
 from widget.storage.responses import Response as Recorded
 from widget.web.console.filters import TRIED, encrypted_answers
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
-from widget.web.console.place import Place, page, quiz_place
+from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.console.policy import email_policy, shows_products_of
 from widget.web.console.told import OUTCOMES
 from widget.web.limits import sign_in_limited
@@ -41,8 +41,8 @@ Answers = dict[str, list[str]]
 @permitted(VIEW)
 def trial(shop: str, quiz: str) -> AnyResponse:
     """The widget on the draft; with answers in an encrypted code or of a recorded response, their result and trace."""
-    place = quiz_place(shop, quiz)
-    return make_response(_page(place, *_asked_for(place)))
+    page = quiz_page(shop, quiz)
+    return make_response(_page(page, *_asked_for(page)))
 
 
 @blueprint.post("/try")
@@ -50,19 +50,19 @@ def trial(shop: str, quiz: str) -> AnyResponse:
 @stateless
 def trial_form(shop: str, quiz: str) -> AnyResponse:
     """The same from a plain form, all questions at once."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     answers = {
-        name: given for name in Names.of(place.draft.files).questions if (given := request.form.getlist(f"q.{name}"))
+        name: given for name in Names.of(page.draft.files).questions if (given := request.form.getlist(f"q.{name}"))
     }
-    return make_response(_page(place, answers, ""))
+    return make_response(_page(page, answers, ""))
 
 
-def _asked_for(place: Place) -> tuple[Answers | None, str]:
+def _asked_for(page: PageContext) -> tuple[Answers | None, str]:
     """(the answers to look at, where they come from)."""
     recorded = request.args.get("response", "")
     if (number := whole_number(recorded)) is not None:
         with current_services().reads() as session:
-            wanted = (Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz, Recorded.id == number)
+            wanted = (Recorded.shop_id == page.shop.id, Recorded.quiz == page.quiz, Recorded.id == number)
             row = session.scalar(select(Recorded).where(*wanted))
         if row is None:
             abort(404)
@@ -81,12 +81,12 @@ def opened_answers(code: str) -> Answers | None:
     return answers
 
 
-def _page(place: Place, answers: Answers | None, source: str) -> str:
+def _page(page: PageContext, answers: Answers | None, source: str) -> str:
     services = current_services()
-    names = Names.of(place.draft.files)
+    names = Names.of(page.draft.files)
     tried, told, served = None, "", None
     try:
-        served = tried_draft(services, place.shop, place.draft)
+        served = tried_draft(services, page.shop, page.draft)
         shows_products_of(served)
         if answers is not None:
             tried = try_answers(services, served, answers, why=request.values.get("why", "")[:200])
@@ -96,19 +96,19 @@ def _page(place: Place, answers: Answers | None, source: str) -> str:
         told = f"The draft does not take these answers: {error.detail}"
     with services.reads() as session:
         columns = (Recorded.id, Recorded.created_at, Recorded.outcome, Recorded.products, Recorded.locale)
-        wanted = [Recorded.shop_id == place.shop.id, Recorded.quiz == place.quiz]
+        wanted = [Recorded.shop_id == page.shop.id, Recorded.quiz == page.quiz]
         before = request.args.get("before", "")
         if (older_than := whole_number(before)) is not None:
             wanted.append(Recorded.id < older_than)
         recorded = session.execute(
             select(*columns).where(*wanted).order_by(Recorded.id.desc()).limit(MOST_RECORDED)
         ).all()
-    return page(
+    return render_page(
         "console/try.html",
-        place,
+        page,
         title="Try it",
         lead="The draft as shoppers would meet it. Nothing you do here is counted.",
-        page="try",
+        section="try",
         readable=served is not None,
         told=told,
         tried=tried,
@@ -151,8 +151,8 @@ def response_data(shop: str, quiz: str) -> Response:
 
 
 def _served(shop: str, quiz: str) -> Served:
-    place = quiz_place(shop, quiz)
-    served = tried_draft(current_services(), place.shop, place.draft)
+    page = quiz_page(shop, quiz)
+    served = tried_draft(current_services(), page.shop, page.draft)
     shows_products_of(served)
     return served
 
@@ -161,14 +161,14 @@ def _served(shop: str, quiz: str) -> Served:
 @permitted(VIEW)
 def trace_part(shop: str, quiz: str) -> str:
     """The trace of encrypted answers alone, for scripts; ``why`` names a product."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     code = request.args.get("example", "")
     answers = opened_answers(code)
     if answers is None:
         abort(404)
     tried: Tried = try_answers(current_services(), _served(shop, quiz), answers, why=request.args.get("why", "")[:200])
-    names = Names.of(place.draft.files)
-    return render_template("console/trace.html", place=place, tried=tried, names=names, code=code)
+    names = Names.of(page.draft.files)
+    return render_template("console/trace.html", page=page, tried=tried, names=names, code=code)
 
 
 # Emails ---------------------------------------------------------------------------------------------
@@ -187,19 +187,19 @@ def _wanted() -> dict[str, str]:
 @permitted(VIEW)
 def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
     """One email as it would arrive: HTML, text, dark, for any outcome, product and language."""
-    place = quiz_place(shop, quiz)
+    page = quiz_page(shop, quiz)
     wanted, told, written, why = _wanted(), "", None, ""
     try:
         written, _, why = preview_email(current_services(), _served(shop, quiz), email, **wanted)
     except (NotReadable, NoContent, CannotWrite, TooLarge) as error:
         told = str(error)
     return make_response(
-        page(
+        render_page(
             "console/email_preview.html",
-            place,
+            page,
             title=f"Email {email}",
             lead="As it would arrive, from the draft.",
-            page="emails",
+            section="emails",
             email=email,
             wanted=wanted,
             told=told,
@@ -207,7 +207,7 @@ def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
             written=written,
             outcomes=OUTCOMES,
             look=request.args.get("look", "html"),
-            names=Names.of(place.draft.files),
+            names=Names.of(page.draft.files),
             me=me(),
             may_edit=may_here(EDIT),
             query=request.query_string.decode()[:300],
@@ -236,7 +236,7 @@ def email_test(shop: str, quiz: str, email: str) -> AnyResponse:
     services = current_services()
     try:
         written, _, _ = preview_email(services, _served(shop, quiz), email, **_wanted())
-        send_preview(services, shop=quiz_place(shop, quiz).shop, written=written, to=me())
+        send_preview(services, shop=quiz_page(shop, quiz).shop, written=written, to=me())
         flash(f"The test email to {me().email} is being sent.", "good")
     except (NotReadable, NoContent, CannotWrite, TooLarge, BadAddress) as error:
         flash(str(error), "bad")

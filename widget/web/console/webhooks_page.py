@@ -10,7 +10,7 @@ from widget.domain.roles import MANAGE
 from widget.storage.shops import BOTH_GOOD_FOR, good_secrets
 from widget.storage.webhook_deliveries import webhook_deliveries_of
 from widget.web.console.guard import me, permitted
-from widget.web.console.place import page, shop_place
+from widget.web.console.page_context import render_page, shop_page
 from widget.web.console.settings_page import last_change
 from widget.web.requests import current_services
 
@@ -25,25 +25,25 @@ def show(shop: str) -> str:
 
 
 def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
-    services, place = current_services(), shop_place(shop)
-    rotated, good = place.shop.secrets_rotated_at, good_secrets(place.shop, services.now())
+    services, page = current_services(), shop_page(shop)
+    rotated, good = page.shop.secrets_rotated_at, good_secrets(page.shop, services.now())
     with services.reads() as session:
-        newest = next(iter(webhook_deliveries_of(session, place.shop.id, limit=1)), None)
-    return page(
+        newest = next(iter(webhook_deliveries_of(session, page.shop.id, limit=1)), None)
+    return render_page(
         "console/settings_webhooks.html",
-        place,
+        page,
         title="Settings",
         lead="How the store tells us of its orders.",
-        page="settings",
+        section="settings",
         address=f"{services.settings.public_url}/webhooks/{shop}/orders",
         fresh=fresh,
         wrong=wrong,
         many=len(good),
         rotated=rotated,
         older_until=rotated + BOTH_GOOD_FOR if rotated and len(good) > 1 else None,
-        seen=secret_mark(place.shop),
+        seen=secret_mark(page.shop),
         newest=newest,
-        last=last_change(place),
+        last=last_change(page),
     )
 
 

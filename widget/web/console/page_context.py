@@ -1,4 +1,4 @@
-"""Where somebody is in the console: shop, quiz, draft and its state, for every page's frame."""
+"""The context that every console page is rendered with: shop, quiz, draft, and the state of its checks."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class State:
 
 
 @dataclass
-class Place:
+class PageContext:
     """``quiz`` is empty on pages of the whole shop."""
 
     shop: Shop
@@ -155,9 +155,9 @@ class Place:
         return [each for each in told if each["kind"] == kind and record in (None, each["record"])]
 
 
-def product_names(place: Place) -> dict[str, str]:
+def product_names(page: PageContext) -> dict[str, str]:
     """SKU to name and size: two sizes of one product are told apart."""
-    records = place.records(PRODUCT).items()
+    records = page.records(PRODUCT).items()
     return {sku: f"{each.get('name', sku)} {each.get('size', '')}".strip() for sku, each in records}
 
 
@@ -171,23 +171,23 @@ def percent(part: int, whole: int) -> str:
     return f"{share:.1f} %" if share < 9.95 else f"{share:.0f} %"
 
 
-def quiz_place(shop: str, quiz: str) -> Place:
-    """The place of a page about one quiz."""
+def quiz_page(shop: str, quiz: str) -> PageContext:
+    """The context of a page about one quiz."""
     services = current_services()
     opened = open_draft(services, shop=shop, quiz=quiz)
-    return Place(opened.shop, quiz, opened, fresh_report(services, opened.draft))
+    return PageContext(opened.shop, quiz, opened, fresh_report(services, opened.draft))
 
 
-def shop_place(shop: str) -> Place:
-    """The place of a page about the whole shop."""
+def shop_page(shop: str) -> PageContext:
+    """The context of a page about the whole shop."""
     with current_services().reads() as session:
         found = shop_by_slug(session, shop)
         quizzes = live_quizzes(session, found.id) if found else []
-    assert found is not None  # The door has seen that this person belongs to it.
-    return Place(found, quizzes=quizzes)
+    assert found is not None  # The guard checked the membership.
+    return PageContext(found, quizzes=quizzes)
 
 
-def page(template: str, place: Place, *, title: str, lead: str = "", page: str = "", **more: Any) -> str:
-    """A page in the console's frame. ``page``: which entry of the navigation it is."""
+def render_page(template: str, page: PageContext, *, title: str, lead: str = "", section: str = "", **more: Any) -> str:
+    """Render a page in the console layout. ``section``: the entry of the navigation it belongs to."""
     bare = request.headers.get("X-Console-Part") == "1"
-    return render_template(template, place=place, title=title, lead=lead, page=page, bare=bare, **more)
+    return render_template(template, page=page, title=title, lead=lead, section=section, bare=bare, **more)

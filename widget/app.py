@@ -9,11 +9,11 @@ from widget.services import Services, build_services
 from widget.settings import read_settings
 from widget.telemetry import start_logs
 from widget.web import api, console, demo, embed, pages, webhooks
-from widget.web.front import Front
+from widget.web.caching_middleware import CachingMiddleware
 from widget.web.numbers import register_numbers
-from widget.web.operations import hang_operations
-from widget.web.problems import hang_problems
-from widget.web.requests import MOST_BODY, hang_requests
+from widget.web.operations import register_operations
+from widget.web.problems import register_error_handlers
+from widget.web.requests import MOST_BODY, register_request_hooks
 from widget.web.server import Server
 
 
@@ -28,25 +28,25 @@ def create_app(services: Services) -> Flask:
     app.config["SESSION_COOKIE_SECURE"] = services.settings.secure
     app.config["SESSION_COOKIE_NAME"] = "__Host-console" if services.settings.secure else "console"
     register_numbers(app)
-    hang_problems(app)
-    hang_requests(app)
-    hang_operations(app)
-    embed.hang(app)
-    api.hang(app)
-    webhooks.hang(app)
-    pages.hang(app)
-    console.hang(app)
+    register_error_handlers(app)
+    register_request_hooks(app)
+    register_operations(app)
+    embed.register(app)
+    api.register(app)
+    webhooks.register(app)
+    pages.register(app)
+    console.register(app)
     if services.settings.local:
-        demo.hang(app)
+        demo.register(app)
     return app
 
 
-def create_wsgi(services: Services) -> Front:
+def create_wsgi(services: Services) -> CachingMiddleware:
     """What a web server runs: a thin layer that answers what is known already, over the application."""
     app = create_app(services)
     proxies = services.settings.trusted_proxies
     inner = ProxyFix(app, x_for=proxies, x_proto=proxies, x_host=proxies) if proxies else app
-    return Front(inner, services)
+    return CachingMiddleware(inner, services)
 
 
 def server() -> Server:

@@ -19,7 +19,7 @@ COMMANDS = {
         "The result of answers, straight from a pack's files.",
     ),
     "emails": ("widget.commands.emails", "emails", "Look at emails, and send one again."),
-    "shop": ("widget.commands.shop", "shop", "Add shops, show their addresses, withhold products."),
+    "shop": ("widget.commands.shop", "shop", "Add shops, show their addresses, block products."),
     "user": ("widget.commands.user", "user", "Let people into the console."),
     "demo": ("widget.commands.demo", "demo", "Sample traffic for the demo store."),
     "settings": ("widget.commands.show_settings", "settings", "All settings, with meaning and source."),

@@ -98,11 +98,11 @@ class Crypto:
 
     def address_hash(self, shop: str, email: str) -> str:
         """A keyed hash of an address within a shop: enough to recognise it, not to guess it."""
-        text = f"{shop}\n{normalised(email)}".encode()
+        text = f"{shop}\n{normalized(email)}".encode()
         return hmac.new(self._suppression, text, hashlib.sha256).hexdigest()
 
 
-def normalised(email: str) -> str:
+def normalized(email: str) -> str:
     """One spelling of an address: trimmed, lower case."""
     return email.strip().casefold()
 

@@ -10,21 +10,21 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from widget.storage.daily_metrics import DailyMetricKey, add_daily_metrics, daily_metrics_of
 from widget.storage.database import Sessions
-from widget.storage.responses import add_counts, add_responses
-from widget.storage.tallies import TallyKey, add_tallies, tallies_of
+from widget.storage.responses import add_daily_events, add_responses
 from widget.telemetry import RESPONSES_LOST, RESPONSES_SAMPLED, log
 
 EVERY_SECONDS = 0.5
 MOST_WAITING = 20_000
 ALL_UP_TO, ONE_OF = 500, 10
 """Of a shop's responses in a second so many are stored by this process, and one of ten beyond."""
-CountKey = tuple[int, str, date, str, str, str, int, str]
+DailyEventKey = tuple[int, str, date, str, str, str, int, str]
 """(shop id, quiz, day, event, question, SKU, version, locale)"""
 _COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "locale")
 
 
-def counted_row(key: CountKey, number: int) -> dict[str, Any]:
+def counted_row(key: DailyEventKey, number: int) -> dict[str, Any]:
     """A row of the counts table."""
     return dict(zip(_COUNTED, key, strict=True), number=number)
 
@@ -37,21 +37,21 @@ class Recorder:
         self._sessions = sessions
         self._lock = threading.Lock()
         self._responses: list[tuple[dict[str, Any], bool]] = []
-        self._counts: Counter[CountKey] = Counter()
-        self._tallies: Counter[TallyKey] = Counter()
+        self._counts: Counter[DailyEventKey] = Counter()
+        self._daily_metrics: Counter[DailyMetricKey] = Counter()
         self._second, self._seen = 0, Counter[int]()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = log("recorder")
 
-    def add_response(self, row: dict[str, Any], *, tally: bool = True) -> None:
+    def add_response(self, row: dict[str, Any], *, daily_metric: bool = True) -> None:
         """``tally`` False: stored, since an order may follow, but counted nowhere."""
         with self._lock:
             if self._is_sampled_out(row["shop_id"]):
-                if tally:
-                    self._tallies.update(tallies_of([row]))
+                if daily_metric:
+                    self._daily_metrics.update(daily_metrics_of([row]))
             else:
-                self._responses.append((row, tally))
+                self._responses.append((row, daily_metric))
         if self._thread is None:
             self._start()
 
@@ -67,15 +67,15 @@ class Recorder:
         RESPONSES_SAMPLED.inc()
         return True
 
-    def add_count(self, key: CountKey, number: int = 1) -> None:
+    def add_daily_event(self, key: DailyEventKey, number: int = 1) -> None:
         with self._lock:
             self._counts[key] += number
         if self._thread is None:
             self._start()
 
-    def add_tally(self, key: TallyKey) -> None:
+    def add_daily_metric(self, key: DailyMetricKey) -> None:
         with self._lock:
-            self._tallies[key] += 1
+            self._daily_metrics[key] += 1
         if self._thread is None:
             self._start()
 
@@ -97,24 +97,29 @@ class Recorder:
         with self._lock:
             responses, self._responses = self._responses, []
             counts, self._counts = self._counts, Counter()
-            tallies, self._tallies = self._tallies, Counter()
-        if not responses and not counts and not tallies:
+            daily_metrics, self._daily_metrics = self._daily_metrics, Counter()
+        if not responses and not counts and not daily_metrics:
             return
         try:
             with self._sessions.begin() as session:
                 if responses:
                     add_responses(session, [row for row, _ in responses])
-                add_tallies(session, tallies + tallies_of(row for row, tally in responses if tally))
-                add_counts(session, [counted_row(key, n) for key, n in sorted(counts.items())])
+                add_daily_metrics(
+                    session, daily_metrics + daily_metrics_of(row for row, daily_metric in responses if daily_metric)
+                )
+                add_daily_events(session, [counted_row(key, n) for key, n in sorted(counts.items())])
         except SQLAlchemyError:
             self._log.warning("responses_wait", number=len(responses), exc_info=True)
-            self._keep(responses, counts, tallies)
+            self._keep(responses, counts, daily_metrics)
 
     def _keep(
-        self, responses: list[tuple[dict[str, Any], bool]], counts: Counter[CountKey], tallies: Counter[TallyKey]
+        self,
+        responses: list[tuple[dict[str, Any], bool]],
+        counts: Counter[DailyEventKey],
+        daily_metrics: Counter[DailyMetricKey],
     ) -> None:
         with self._lock:
-            self._tallies.update(tallies)
+            self._daily_metrics.update(daily_metrics)
             self._responses[:0] = responses
             self._counts.update(counts)
             lost = len(self._responses) - MOST_WAITING

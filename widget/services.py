@@ -18,8 +18,8 @@ from widget.clock import Clock
 from widget.crypto import Crypto
 from widget.email.dkim import DkimSigner
 from widget.email.transport import SmtpTransport, Transport
-from widget.live import LiveQuizzes, Served
 from widget.nudges import publish_nudges
+from widget.quiz_registry import LoadedQuiz, QuizRegistry
 from widget.recorder import Recorder
 from widget.settings import Settings, SettingsError
 from widget.storage.database import Sessions, open_database, open_sessions
@@ -34,7 +34,7 @@ CLICK_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class KnownResult:
+class CachedResult:
     """A result as it goes out, with what the anonymous record of it needs."""
 
     body: bytes
@@ -52,18 +52,18 @@ class Services:
     sessions: Sessions
     reads: Sessions
     shared: SharedCache
-    results: LocalCache[KnownResult]
+    results: LocalCache[CachedResult]
     checked: LocalCache[Coverage]
     """What the live versions come to on all answer paths, for comparing drafts with them."""
     checking: threading.Lock
     """Held while a draft is checked: one at a time in a process, so that shoppers are never kept waiting by several."""
-    drafts: LocalCache[Served]
+    drafts: LocalCache[LoadedQuiz]
     """Drafts that are being tried, compiled."""
     clicks: LocalCache[bool]
     """Which client has just followed which link of an email, as hashes."""
     webhook_secrets: LocalCache[tuple[int, list[str]]]
     """By shop, source and second: (the shop's id, what its deliveries are signed with)."""
-    live: LiveQuizzes
+    quizzes: QuizRegistry
     recorder: Recorder
     crypto: Crypto
     transport: Transport
@@ -72,15 +72,15 @@ class Services:
     def now(self) -> datetime:
         return self.clock.now()
 
-    def moved(self, what: str) -> None:
-        """A publish, or the catalogue: forget here at once, and tell the other processes."""
-        self.live.moved(what)
+    def invalidate(self, what: str) -> None:
+        """Drop cached quizzes after a publish or a catalog change, here at once and in the other processes."""
+        self.quizzes.invalidate(what)
         self.shared.publish(REVISIONS, what)
 
     def close(self) -> None:
         self.recorder.close()
         self.shared.close()
-        self.live.close()
+        self.quizzes.close()
         if isinstance(self.transport, SmtpTransport):
             self.transport.close()
         self.database.dispose()
@@ -108,7 +108,7 @@ def build_services(settings: Settings, *, transport: Transport | None = None, li
     database = open_database(settings.database_url)
     sessions = open_sessions(database)
     reads = open_sessions(database.execution_options(reads_only=True))
-    live = LiveQuizzes(reads)
+    quizzes = QuizRegistry(reads)
     shared = open_shared_cache(settings)
     # The token tells the workers of many hosts that they heard the same nudge: one of them acts on it.
     publish_nudges(sessions, lambda queue: shared.publish(NUDGES, f"{queue}/{token_hex(8)}"))
@@ -124,12 +124,12 @@ def build_services(settings: Settings, *, transport: Transport | None = None, li
         drafts=LocalCache(size=16, seconds=600.0),
         clicks=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
         webhook_secrets=LocalCache(size=256, seconds=2.0),
-        live=live,
+        quizzes=quizzes,
         recorder=Recorder(sessions),
         crypto=Crypto(settings.secret_keys, settings.suppression_key),
         transport=transport or SmtpTransport(settings.smtp_url, settings.mail_from, signer_of(settings)),
         clock=Clock(settings.home / "clock.json" if settings.local else None),
     )
     if listen:
-        shared.subscribe(REVISIONS, live.moved)
+        shared.subscribe(REVISIONS, quizzes.invalidate)
     return services

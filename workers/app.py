@@ -11,11 +11,11 @@ from kombu.exceptions import KombuError
 
 from widget.actions.check_draft import check_waiting_drafts
 from widget.actions.collect_reports import collect_reports
-from widget.actions.find_missed_orders import find_missed_orders
 from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.process_webhooks import process_webhooks
 from widget.actions.publish_draft import publish_due
 from widget.actions.purge_expired import purge_expired
+from widget.actions.reconcile_orders import reconcile_orders
 from widget.actions.rescue_emails import rescue_emails
 from widget.actions.send_email import send_due_emails
 from widget.actions.send_outbox import send_outbox
@@ -64,7 +64,7 @@ def configure(settings: Settings) -> None:
             "check-drafts": {"task": "check_drafts", "schedule": sweep, "options": {"expires": sweep * 2}},
             "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
             "import-feeds": {"task": "import_feeds", "schedule": sweep, "options": {"expires": sweep * 2}},
-            "find-missed-orders": {"task": "find_missed_orders", "schedule": 60.0, "options": {"expires": 60}},
+            "reconcile-orders": {"task": "reconcile_orders", "schedule": 60.0, "options": {"expires": 60}},
             "collect-reports": {"task": "collect_reports", "schedule": 60.0, "options": {"expires": 60}},
             "carry-out-privacy": {"task": "carry_out_privacy", "schedule": 60.0, "options": {"expires": 60}},
             "rescue-emails": {"task": "rescue_emails", "schedule": 60.0, "options": {"expires": 60}},
@@ -179,9 +179,9 @@ def import_feeds_task() -> int:
     return import_due_feeds(services())
 
 
-@app.task(name="find_missed_orders")  # type: ignore[untyped-decorator]
-def find_missed_orders_task() -> int:
-    return find_missed_orders(services())
+@app.task(name="reconcile_orders")  # type: ignore[untyped-decorator]
+def reconcile_orders_task() -> int:
+    return reconcile_orders(services())
 
 
 @app.task(name="collect_reports")  # type: ignore[untyped-decorator]

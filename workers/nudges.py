@@ -12,7 +12,7 @@ from widget.nudges import CATALOG, CONTENT, EMAILS, WEBHOOKS
 TASKS: Mapping[str, Sequence[str]] = {
     WEBHOOKS: ("process_webhooks",),
     EMAILS: ("send_outbox", "send_emails"),
-    CATALOG: ("import_feeds", "find_missed_orders"),
+    CATALOG: ("import_feeds", "reconcile_orders"),
     CONTENT: ("check_drafts",),
 }
 SPACING_SECONDS = 0.05

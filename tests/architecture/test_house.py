@@ -57,7 +57,7 @@ OF_NO_SHOP = {
     "users": "a person may belong to several shops: memberships say to which",
     "sessions": "of a person, in all of their shops at once",
     "invitations": "of a person, in all of their shops at once",
-    "send_limits": "the provider counts all shops together",
+    "rate_limits": "the provider counts all shops together",
 }
 
 
@@ -80,11 +80,10 @@ def test_every_public_function_says_what_it_does_or_what_it_is_called_says_it_al
 
 
 def test_files_and_functions_stay_short() -> None:
-    long_files = [path.name for path in SOURCES if len(path.read_text().splitlines()) > 340]
+    written = [path for path in SOURCES if "migrations" not in path.parts]  # Migrations are generated.
+    long_files = [path.name for path in written if len(path.read_text().splitlines()) > 340]
     long_functions = []
-    for path in SOURCES:
-        if "migrations" in path.parts:
-            continue
+    for path in written:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno > 50:
                 long_functions.append(f"{path.name}: {node.name}")

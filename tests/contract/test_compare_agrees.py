@@ -151,7 +151,7 @@ def test_what_an_edit_does_not_touch_is_taken_over_and_the_rest_comes_out_as_fro
             continue
         before, after = Engine.of(pack), Engine.of(one_edit(pack, random.Random(seed)))
         for group in (GOODS, TIPS):
-            one, other = (side_of(each.rules, each.shelf, group) for each in (before, after))
+            one, other = (side_of(each.rules, each.catalog, group) for each in (before, after))
             first = Run([one])
             again, anew = Run([other], before=first), Run([other])
             known = {id(kind) for kind in first.kinds}

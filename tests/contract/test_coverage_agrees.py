@@ -57,7 +57,7 @@ def brute(engine: Engine, group: str) -> Counter[tuple[Any, ...]] | None:
     for number, answers in enumerate(every_path(engine)):
         if number > MOST_PATHS:
             return None
-        counts[seen(evaluate(engine.rules, engine.shelf, answers), group)] += 1
+        counts[seen(evaluate(engine.rules, engine.catalog, answers), group)] += 1
     return counts
 
 
@@ -96,14 +96,14 @@ def test_each_path_of_random_packs_comes_to_what_a_request_gets(batch: int, tmp_
             expected = brute(engine, group)
             if expected is None:
                 continue
-            run = Run([side_of(engine.rules, engine.shelf, group)])
+            run = Run([side_of(engine.rules, engine.catalog, group)])
             assert checked(run) == expected, (seed, group)
             assert run.paths == sum(expected.values())
             for place, kind in enumerate(run.kinds):
-                found = evaluate(engine.rules, engine.shelf, run.example_of_kind(place))
+                found = evaluate(engine.rules, engine.catalog, run.example_of_kind(place))
                 assert seen(found, group) == kind[0].same, (seed, group, run.example_of_kind(place))
             for end, (ended,) in enumerate(run.walked.ends):
-                found = evaluate(engine.rules, engine.shelf, run.example_of_end(end))
+                found = evaluate(engine.rules, engine.catalog, run.example_of_end(end))
                 assert seen(found, group)[0] == ended, (seed, run.example_of_end(end))
             looked += 1
     assert looked > PACKS
@@ -136,8 +136,8 @@ def test_a_sample_of_the_classes_of_large_packs_comes_to_what_a_request_gets(pac
     engine = Engine.of(pack)
     chance = random.Random(3)
     for group in (GOODS, TIPS):
-        run = Run([side_of(engine.rules, engine.shelf, group)])
+        run = Run([side_of(engine.rules, engine.catalog, group)])
         for number in chance.sample(range(len(run.kind_of)), min(1500, len(run.kind_of))):
             answers = run.example(number)
-            found = evaluate(engine.rules, engine.shelf, answers)
+            found = evaluate(engine.rules, engine.catalog, answers)
             assert seen(found, group) == run.kinds[run.kind_of[number]][0].same, answers

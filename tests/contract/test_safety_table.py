@@ -156,8 +156,8 @@ def by_old_link(shop: Shop, row: str) -> str:
 def by_email(shop: Shop, row: str) -> str:
     """An order of somebody who gave these answers: nothing about a product may be written to them."""
     services = shop.services
-    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=FLAGGED[row])
-    visit = record_response(services, served, known, None)
+    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=FLAGGED[row])
+    visit = record_response(services, loaded, known, None)
     services.recorder.flush()
     webhook(services, order=f"order-{row}", attributes={"recovery_quiz": visit})
     process_webhooks(services)
@@ -214,7 +214,7 @@ TAKES_OUT = {
 }
 
 
-def shelf_of_everything() -> list[Product]:
+def catalog_of_everything() -> list[Product]:
     """Each ingredient alone, none, and not declared; with each state of the allergens; as cream and as spray."""
     contents: list[tuple[str, ...] | None] = [(each,) for each in INGREDIENTS]
     contents += [(), None]
@@ -244,7 +244,7 @@ def may_be_shown(product: Product, option: str) -> bool:
 def everything() -> Engine:
     """The shipped questions and safety, over products of every kind, all of which would be shown."""
     pack = shipped()
-    products = tuple(shelf_of_everything())
+    products = tuple(catalog_of_everything())
     row = Mapping(id="all", when=ALWAYS, effect=BOOST, target=(Target("all"),), weight=50)
     result = replace(pack.result, slots=(Slot("all", len(products)),), fallback=(), certificate_for=())
     return Engine.of(replace(pack, products=products, mappings=(row,), result=result))
@@ -252,9 +252,9 @@ def everything() -> Engine:
 
 @pytest.mark.parametrize("option", shipped().quiz.by_id["health"].option_ids)
 def test_what_we_must_know_takes_out_what_it_must_and_no_more(everything: Engine, option: str) -> None:
-    found = evaluate(everything.rules, everything.shelf, {**GOOD, "health": [option]})
+    found = evaluate(everything.rules, everything.catalog, {**GOOD, "health": [option]})
     shown = {everything.rules.products[each.place].sku for each in found.shown}
-    assert shown == {each.sku for each in shelf_of_everything() if may_be_shown(each, option)}
+    assert shown == {each.sku for each in catalog_of_everything() if may_be_shown(each, option)}
 
 
 def test_two_things_to_know_take_out_what_either_does(everything: Engine) -> None:
@@ -262,18 +262,18 @@ def test_two_things_to_know_take_out_what_either_does(everything: Engine) -> Non
     for one in options:
         for other in options:
             if one < other:
-                found = evaluate(everything.rules, everything.shelf, {**GOOD, "health": [one, other]})
+                found = evaluate(everything.rules, everything.catalog, {**GOOD, "health": [one, other]})
                 shown = {everything.rules.products[each.place].sku for each in found.shown}
-                both = {e.sku for e in shelf_of_everything() if may_be_shown(e, one) and may_be_shown(e, other)}
+                both = {e.sku for e in catalog_of_everything() if may_be_shown(e, one) and may_be_shown(e, other)}
                 assert shown == both, (one, other)
 
 
-def test_a_certificate_that_is_missing_or_too_high_withholds_what_contains_or_may_contain_cbd() -> None:
+def test_a_certificate_that_is_missing_or_too_high_blocks_what_contains_or_may_contain_cbd() -> None:
     pack = shipped()
-    products = tuple(shelf_of_everything())
+    products = tuple(catalog_of_everything())
     row = Mapping(id="all", when=ALWAYS, effect=BOOST, target=(Target("all"),), weight=50)
     result = replace(pack.result, slots=(Slot("all", len(products)),), fallback=())
     engine = Engine.of(replace(pack, products=products, mappings=(row,), result=result))
-    found = evaluate(engine.rules, engine.shelf, {**GOOD, "health": ["none"]})
+    found = evaluate(engine.rules, engine.catalog, {**GOOD, "health": ["none"]})
     shown = {engine.rules.products[each.place].sku for each in found.shown}
     assert shown == {each.sku for each in products if each.contains is not None and "cbd" not in each.contains}

@@ -119,7 +119,7 @@ def test_another_process_sees_a_publish_and_new_stock_within_five_seconds(
 ) -> None:
     url = redis_server()
     here, there = make_services(sqlite_url, url), make_services(sqlite_url, url)
-    there.shared.subscribe(REVISIONS, there.live.moved)
+    there.shared.subscribe(REVISIONS, there.quizzes.invalidate)
     assert orjson.loads(answer(there))["version"] == 1
     time.sleep(0.3)  # The listener needs a moment to subscribe.
     files = leg_day_files()

@@ -227,8 +227,8 @@ def test_contradictory_consent_is_a_no(services: Services) -> None:
 
 def test_a_red_flag_leaves_only_not_eligible_with_the_order(services: Services) -> None:
     flagged = {**GOOD, "signs": ["dark-urine"] if _has(services, "dark-urine") else [_flag(services)]}
-    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=flagged)
-    visit = record_response(services, served, known, None)
+    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=flagged)
+    visit = record_response(services, loaded, known, None)
     services.recorder.flush()
     webhook(services, attributes={"recovery_quiz": visit})
     process_webhooks(services)
@@ -242,25 +242,25 @@ def test_a_red_flag_leaves_only_not_eligible_with_the_order(services: Services) 
 
 
 def _has(services: Services, option: str) -> bool:
-    served = services.live.live("demo", "leg-day")
-    assert served is not None
-    return option in served.engine.rules.pack.quiz.by_id["signs"].option_ids
+    loaded = services.quizzes.live("demo", "leg-day")
+    assert loaded is not None
+    return option in loaded.engine.rules.pack.quiz.by_id["signs"].option_ids
 
 
 def _flag(services: Services) -> str:
-    served = services.live.live("demo", "leg-day")
-    assert served is not None
-    return next(each for each in served.engine.rules.pack.quiz.by_id["signs"].option_ids if each != "none")
+    loaded = services.quizzes.live("demo", "leg-day")
+    assert loaded is not None
+    return next(each for each in loaded.engine.rules.pack.quiz.by_id["signs"].option_ids if each != "none")
 
 
-def test_a_withheld_product_is_in_no_email(services: Services) -> None:
+def test_a_blocked_product_is_in_no_email(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     change_product(services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
     go_to(services, "how-to-use")
     send_due_emails(services)
 
-    assert emails(services)["how-to-use"].reason == "product_withheld"
+    assert emails(services)["how-to-use"].reason == "product_blocked"
 
 
 def test_worse_ends_the_product_emails_of_the_order(services: Services) -> None:
@@ -382,11 +382,11 @@ def test_a_bad_signature_stores_nothing(services: Services) -> None:
 
 
 def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(services: Services) -> None:
-    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = json.loads(known.body)["code"]
     consents = {"result": True, "marketing": True, "health_data": True}
     for _ in range(2):
-        request_email(services, served=served, code=code, email=EMAIL.upper(), consents=consents, text_version="1")
+        request_email(services, loaded=loaded, code=code, email=EMAIL.upper(), consents=consents, text_version="1")
     send_due_emails(services)
     contact = rows(services, Contact)[0]
 
@@ -432,8 +432,8 @@ def test_erasure_leaves_the_address_in_no_table(services: Services) -> None:
 
 
 def test_responses_are_stored_within_a_second_and_forgotten_after_thirty_days(services: Services) -> None:
-    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
-    visit = record_response(services, served, known, None)
+    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    visit = record_response(services, loaded, known, None)
     deadline = time.monotonic() + 5
     while not rows(services, Response) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -446,16 +446,16 @@ def test_responses_are_stored_within_a_second_and_forgotten_after_thirty_days(se
 
 def test_a_publish_never_changes_a_version_and_a_rollback_moves_back(services: Services) -> None:
     files = leg_day_files()
-    first = services.live.live("demo", "leg-day")
+    first = services.quizzes.live("demo", "leg-day")
     assert first is not None
     changed = {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore after training?", "Sore legs?")}
 
     assert publish_files(services, files) == 1  # The same content is the same version.
     assert publish_files(services, changed) == 2
-    live = services.live.live("demo", "leg-day")
+    live = services.quizzes.live("demo", "leg-day")
     assert live is not None
     assert live.engine.rules.pack.quiz.intro.title == "Sore legs?"
-    old = services.live.version("demo", "leg-day", 1)
+    old = services.quizzes.version("demo", "leg-day", 1)
     assert old is not None
     assert old.engine.rules.pack.quiz.intro.title == "Legs sore after training?"
 

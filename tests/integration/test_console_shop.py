@@ -1,4 +1,4 @@
-"""The shop's own pages: people and invitations, webhook secrets, replays, quiet hours, settings, products, colours."""
+"""The shop's own pages: people and invitations, webhook secrets, replays, quiet hours, settings, products, colors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from widget.domain.webhook import BadSignature
 from widget.email.transport import MemoryTransport, TemporaryFailure
 from widget.services import Services
 from widget.storage.audit import AuditEntry
-from widget.storage.catalogue import stored_product
+from widget.storage.catalog import stored_product
 from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.shops import Shop, shop_by_slug
@@ -416,11 +416,11 @@ def test_emails_over_the_daily_limit_go_the_next_morning(services: Services) -> 
 
 def test_an_email_somebody_has_just_asked_for_goes_at_once(sqlite_services: Services) -> None:
     limited(sqlite_services, quiet_from="00:00", quiet_to="23:59")
-    served, known = submit_answers(sqlite_services, shop="demo", quiz="leg-day", answers=ANSWERS)
+    loaded, known = submit_answers(sqlite_services, shop="demo", quiz="leg-day", answers=ANSWERS)
     consents = {"result": True, "marketing": False, "health_data": False}
     code = json.loads(known.body)["code"]
     request_email(
-        sqlite_services, served=served, code=code, email="new@shop.example", consents=consents, text_version="1"
+        sqlite_services, loaded=loaded, code=code, email="new@shop.example", consents=consents, text_version="1"
     )
     send_due_emails(sqlite_services)
 
@@ -515,29 +515,29 @@ def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_servic
     assert "Somebody else changed" in text_of(answer)
 
 
-def test_a_product_is_withheld_and_released_with_a_reason(sqlite_services: Services) -> None:
+def test_a_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Services) -> None:
     services, client = sqlite_services, client_in(sqlite_services)
     path = f"{HERE}/settings/products"
-    nothing = post(client, path, sku="ROLL-75", do="withhold", reason=" ")
+    nothing = post(client, path, sku="ROLL-75", do="block", reason=" ")
     assert nothing.status_code == 422
     for _ in range(2):
-        post(client, path, sku="ROLL-75", do="withhold", reason="A batch is checked")
+        post(client, path, sku="ROLL-75", do="block", reason="A batch is checked")
     page = text_of(client.get(path))
-    served = services.live.live("demo", "leg-day")
-    assert served is not None
+    loaded = services.quizzes.live("demo", "leg-day")
+    assert loaded is not None
     assert "A batch is checked" in page
-    assert "ROLL-75" in served.engine.shelf.blocked
-    post(client, path, sku="ROLL-75", do="release", reason="It is fine")
+    assert "ROLL-75" in loaded.engine.catalog.blocked
+    post(client, path, sku="ROLL-75", do="unblock", reason="It is fine")
     with services.reads() as session:
         row = stored_product(session, shop(services).id, "ROLL-75")
 
     assert row is not None
     assert (row.blocked, row.block_reason) == (False, "It is fine")
-    assert [each for each in told(services) if each.startswith("product")] == ["product_withheld", "product_released"]
-    assert post(client, path, sku="NONE-1", do="withhold", reason="x").status_code == 404
+    assert [each for each in told(services) if each.startswith("product")] == ["product_blocked", "product_unblocked"]
+    assert post(client, path, sku="NONE-1", do="block", reason="x").status_code == 404
 
 
-def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_services: Services) -> None:
+def test_colors_are_checked_without_a_script_and_come_as_css(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     page = text_of(client.get(f"{HERE}/settings/embed?accent=%23aabbcc&paper=%23ffffff&ink=%23000000&card=%23ffffff"))
     odd = text_of(client.get(f"{HERE}/settings/embed?accent=red;}}body{{display:none"))
@@ -545,7 +545,7 @@ def test_colours_are_checked_without_a_script_and_come_as_css(sqlite_services: S
     assert "Words on a button" in page
     assert "pairs cannot be read well enough" in page
     assert "--rq-accent: #aabbcc;" in page
-    assert "Write a colour as #rrggbb" in odd
+    assert "Write a color as #rrggbb" in odd
     assert "display:none" not in odd
     assert '<recovery-quiz shop="demo" quiz="leg-day" api="/console/shops/demo/quizzes/leg-day/try/api">' in page
 

@@ -30,7 +30,7 @@ from widget.actions.send_email import send_due_emails
 from widget.actions.submit_answers import submit_answers
 from widget.actions.try_draft import preview_email
 from widget.services import Services
-from widget.storage.tallies import EMAIL_CLICKED, Tally
+from widget.storage.daily_metrics import EMAIL_CLICKED, DailyMetric
 from widget.telemetry import masked_path
 
 HOW_TO = Link("demo", "leg-day", 1, "en", "how-to-use", PRODUCT, "ROLL-75")
@@ -81,14 +81,14 @@ def test_an_email_after_an_order_leads_to_the_product_and_is_counted(services: S
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["X-Robots-Tag"] == "noindex"
     assert clicked(services) == {"how-to-use": 1}
-    row = next(row for row in rows(services, Tally) if row.what == EMAIL_CLICKED)
+    row = next(row for row in rows(services, DailyMetric) if row.metric == EMAIL_CLICKED)
     assert (row.quiz, row.day, row.version, row.locale) == ("leg-day", services.now().date(), 1, "en")
 
 
 def test_a_requested_result_is_found_behind_its_link(services: Services) -> None:
-    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = json.loads(known.body)["code"]
-    request_email(services, served=served, code=code, email=EMAIL, consents={"result": True}, text_version="1")
+    request_email(services, loaded=loaded, code=code, email=EMAIL, consents={"result": True}, text_version="1")
     send_due_emails(services)
     [(plain, html)] = mailed(services)
     path = one_link(plain)
@@ -206,7 +206,7 @@ def test_a_link_counts_for_its_own_shop_alone(sqlite_services: Services) -> None
 
     assert client.get(link_path(services, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
     services.recorder.flush()
-    assert {row.shop_id for row in rows(services, Tally) if row.what == EMAIL_CLICKED} == {2}
+    assert {row.shop_id for row in rows(services, DailyMetric) if row.metric == EMAIL_CLICKED} == {2}
     assert client.get(link_path(services, replace(HOW_TO, shop="gone"))).status_code == 404
     assert client.get(link_path(services, replace(HOW_TO, quiz="gone"))).status_code == 404
 
@@ -226,7 +226,7 @@ def test_what_is_gone_leads_to_the_quiz(client: Any, sqlite_services: Services, 
     assert client.get(link_path(sqlite_services, replace(HOW_TO, **change))).location == QUIZ_PAGE
 
 
-def test_a_product_withheld_since_is_not_led_to(sqlite_services: Services) -> None:
+def test_a_product_blocked_since_is_not_led_to(sqlite_services: Services) -> None:
     client, path = client_of(sqlite_services), link_path(sqlite_services)
     assert client.get(path).location != QUIZ_PAGE
     change_product(sqlite_services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
@@ -241,10 +241,10 @@ def test_the_front_layer_answers_nothing_of_it_from_memory(sqlite_services: Serv
 
 
 def test_previews_hold_plain_addresses(sqlite_services: Services) -> None:
-    served = sqlite_services.live.live("demo", "leg-day")
-    assert served
+    loaded = sqlite_services.quizzes.live("demo", "leg-day")
+    assert loaded
     for email in ("how-to-use", "replenish", "result"):
-        written, _, _ = preview_email(sqlite_services, served, email, sku="ROLL-75")
+        written, _, _ = preview_email(sqlite_services, loaded, email, sku="ROLL-75")
         assert "/l/" not in written.text + written.html
 
 
@@ -284,7 +284,7 @@ def test_clicks_wait_for_a_database_that_is_gone(sqlite_services: Services, monk
     monkeypatch.setattr(sqlite_services.recorder, "_start", lambda: None)
     follow_link(sqlite_services, link_path(sqlite_services).removeprefix("/l/"), client="192.0.2.1")
     with monkeypatch.context() as patched:
-        patched.setattr("widget.recorder.add_tallies", gone)
+        patched.setattr("widget.recorder.add_daily_metrics", gone)
         sqlite_services.recorder.flush()
     assert clicked(sqlite_services) == {"how-to-use": 1}
 

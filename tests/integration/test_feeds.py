@@ -31,7 +31,7 @@ from widget.domain.drift import drift_problems
 from widget.services import Services
 from widget.storage import feeds as feeds_table
 from widget.storage.audit import AuditEntry
-from widget.storage.catalogue import StoredProduct, stored_product
+from widget.storage.catalog import StoredProduct, stored_product
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed
 from widget.storage.shops import Shop
 from widget.storage.users import User, user_by_email
@@ -117,7 +117,7 @@ def test_another_process_sees_a_new_price_within_five_seconds(
     make_services: Callable[..., Services], sqlite_url: str, redis_server: Any
 ) -> None:
     here, there = make_services(sqlite_url, redis_server()), make_services(sqlite_url, redis_server())
-    there.shared.subscribe(REVISIONS, there.live.moved)
+    there.shared.subscribe(REVISIONS, there.quizzes.invalidate)
     best = next(iter(cards(there)))
     take(here, tsv({best: "Cream"}, price="77.00 USD"))
     ends = time.monotonic() + 5
@@ -129,10 +129,10 @@ def test_another_process_sees_a_new_price_within_five_seconds(
 
 def test_what_a_product_contains_is_never_taken_from_a_feed(services: Services) -> None:
     def safety() -> list[Any]:
-        served = services.live.live("demo", "leg-day")
-        assert served is not None
+        loaded = services.quizzes.live("demo", "leg-day")
+        assert loaded is not None
         names = ("contains", "allergens", "warnings", "certificate", "ingredients", "tags", "form", "priority", "uses")
-        return [[getattr(each, name) for name in names] for each in served.engine.shelf.products]
+        return [[getattr(each, name) for name in names] for each in loaded.engine.catalog.products]
 
     before = safety()
     head = HEAD[:-1] + "\tcontains\tallergens\twarnings\tcertificate\tactive\tpriority\ttags\n"
@@ -146,27 +146,27 @@ def test_what_a_product_contains_is_never_taken_from_a_feed(services: Services) 
 
 def test_a_name_that_the_claims_rules_forbid_keeps_its_product_out_and_is_told(services: Services) -> None:
     report = take(services, tsv({**NAMES, "CREAM-60": "CBD Cream that cures arthritis pain"}))
-    served = services.live.live("demo", "leg-day")
-    assert served is not None
+    loaded = services.quizzes.live("demo", "leg-day")
+    assert loaded is not None
 
     assert report.outcome == DONE
     assert "CREAM-60 is kept out of results: its name in the store breaks the claims rules" in report.problems
-    assert "CREAM-60" in served.engine.shelf.blocked
+    assert "CREAM-60" in loaded.engine.catalog.blocked
     assert "CREAM-60" not in cards(services)
     assert fed(services)["CREAM-60"]["price"] == 3100
 
 
 def test_the_same_file_again_is_told_as_unchanged_unless_other_products_are_asked_for(services: Services) -> None:
-    revision = services.live.live("demo", "leg-day")
+    revision = services.quizzes.live("demo", "leg-day")
     assert take(services, tsv()).outcome == DONE
-    moved = services.live.live("demo", "leg-day")
+    moved = services.quizzes.live("demo", "leg-day")
     again = take(services, tsv())
 
     assert (again.outcome, again.items, again.matched) == (UNCHANGED, 4, 4)
     assert revision is not None
     assert moved is not None
-    assert services.live.live("demo", "leg-day") == moved
-    assert moved.engine.shelf.revision == revision.engine.shelf.revision + 1
+    assert services.quizzes.live("demo", "leg-day") == moved
+    assert moved.engine.catalog.revision == revision.engine.catalog.revision + 1
     files = leg_day_files()
     publish_files(services, {**files, "products.yaml": files["products.yaml"].replace("SALVE-50", "SALVE-51")})
     assert take(services, tsv()).outcome == DONE
@@ -220,12 +220,12 @@ def test_an_item_that_cannot_be_read_keeps_what_was_known(services: Services) ->
     report = take(services, tsv(bad, more="CREAM-60\tTrail Cream\t12,99\tin_stock\t\t\n"))
 
     assert report.outcome == DONE
-    assert report.vanished == []
+    assert report.missing == []
     assert fed(services)["CREAM-60"]["price"] == 3100
     assert any("(CREAM-60) was left out: price '12,99'" in each for each in report.problems)
 
 
-def test_a_withheld_product_stays_withheld(services: Services) -> None:
+def test_a_blocked_product_stays_withheld(services: Services) -> None:
     change_product(services, shop="demo", sku="CREAM-60", blocked=True, reason="recall")
     take(services, tsv())
     with services.reads() as session:
@@ -243,12 +243,12 @@ def test_when_more_than_a_third_vanished_nothing_changes_until_somebody_says_so(
     two = {sku: NAMES[sku] for sku in ("CREAM-60", "ROLL-75")}
     report = take(services, tsv(two, price="5.00 USD"))
 
-    assert (report.outcome, report.vanished) == (STOPPED, ["SALVE-50", "SPRAY-100"])
+    assert (report.outcome, report.missing) == (STOPPED, ["SALVE-50", "SPRAY-100"])
     assert "2 of the 4 products" in report.error
     assert fed(services) == before
     assert take(services, HEAD).outcome == STOPPED
-    assert take(services, tsv(two, price="5.00 USD"), anyway=1).outcome == STOPPED  # More than was agreed to.
-    assert take(services, tsv(two, price="5.00 USD"), anyway=2).outcome == DONE
+    assert take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == STOPPED  # More than was agreed to.
+    assert take(services, tsv(two, price="5.00 USD"), allow_missing=2).outcome == DONE
     assert {sku for sku, said in fed(services).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
     assert fed(services)["CREAM-60"]["price"] == 500
     assert take(services, tsv()).outcome == DONE
@@ -258,11 +258,11 @@ def test_when_more_than_a_third_vanished_nothing_changes_until_somebody_says_so(
 def test_a_vanished_product_is_told_by_the_drift_check(services: Services) -> None:
     take(services, tsv())
     report = take(services, tsv({sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}))
-    served = services.live.live("demo", "leg-day")
-    assert served is not None
-    told = [each.message for each in drift_problems(served.engine.shelf, fed(services))]
+    loaded = services.quizzes.live("demo", "leg-day")
+    assert loaded is not None
+    told = [each.message for each in drift_problems(loaded.engine.catalog, fed(services))]
 
-    assert report.vanished == ["CREAM-60"]
+    assert report.missing == ["CREAM-60"]
     assert any("(CREAM-60) is gone from the store" in each for each in told)
 
 
@@ -383,12 +383,12 @@ def test_import_anyway_takes_out_what_was_told_and_no_more(services: Services, s
     due(services)
     assert feed(services).outcome == STOPPED
     with pytest.raises(NotNow):
-        ask_for_import(services, shop="demo", by=by, vanished=4)
-    ask_for_import(services, shop="demo", by=by, vanished=2)
+        ask_for_import(services, shop="demo", by=by, missing=4)
+    ask_for_import(services, shop="demo", by=by, missing=2)
     due(services)
 
     assert feed(services).outcome == DONE
-    assert feed(services).anyway == 0
+    assert feed(services).allow_missing == 0
     assert fed(services)["SALVE-50"]["active"] is False
 
 
@@ -486,7 +486,7 @@ def test_a_file_is_uploaded_stopped_and_taken_anyway(sqlite_services: Services) 
     stopped = send_file(client, tsv({"CREAM-60": "Trail Cream"}))
     assert stopped.status_code == 422
     assert "Import it although 3 products are missing" in stopped.get_data(as_text=True)
-    assert send_file(client, tsv({"CREAM-60": "Trail Cream"}), vanished="3").status_code == 303
+    assert send_file(client, tsv({"CREAM-60": "Trail Cream"}), missing="3").status_code == 303
     assert fed(sqlite_services)["SALVE-50"]["active"] is False
     bad = send_file(client, "hello")
     assert bad.status_code == 422
@@ -508,11 +508,11 @@ def test_a_stop_shows_what_is_missing_and_the_way_on(sqlite_services: Services, 
 
     assert "Stopped: too much is missing" in page
     assert "CREAM-60, ROLL-75, SALVE-50, SPRAY-100" in page
-    assert 'name="vanished" value="4"' in page
-    post(client, f"{PAGE}/feed", do="anyway", vanished="4")
+    assert 'name="missing" value="4"' in page
+    post(client, f"{PAGE}/feed", do="allow_missing", missing="4")
     due(sqlite_services)
     assert not any(said["active"] for said in fed(sqlite_services).values())
-    post(client, f"{PAGE}/feed", do="anyway", vanished="4")
+    post(client, f"{PAGE}/feed", do="allow_missing", missing="4")
     assert "looked at again meanwhile" in shown(client)
 
 
@@ -547,7 +547,7 @@ def test_the_command_line_imports_a_file(
     stopped = run(str(path), "--json")
     assert stopped.exit_code == 1
     assert orjson.loads(stopped.stdout)["outcome"] == STOPPED
-    assert run(str(path), "--anyway").exit_code == 0
+    assert run(str(path), "--force").exit_code == 0
     assert run(str(tmp_path / "none.tsv")).exit_code == 2
     assert "private network" in run("https://127.0.0.1/feed.tsv").output
     assert entries(sqlite_services)[0] == ("feed_imported", "command line")

@@ -26,16 +26,16 @@ from widget.storage.webhook_deliveries import WebhookDelivery
 
 def ask(services: Services, **consents: bool) -> str:
     """Ask for a result by email; its code."""
-    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = str(json.loads(known.body)["code"])
     wanted = {"result": True, **consents}
-    request_email(services, served=served, code=code, email=EMAIL, consents=wanted, text_version="1")
+    request_email(services, loaded=loaded, code=code, email=EMAIL, consents=wanted, text_version="1")
     return code
 
 
 def visit(services: Services) -> str:
-    served, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
-    token = record_response(services, served, known, None)
+    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
+    token = record_response(services, loaded, known, None)
     services.recorder.flush()
     return token
 
@@ -83,10 +83,10 @@ def test_an_email_that_cannot_be_written_is_told_and_holds_up_nobody(
     write = sending.compose_email
     broken = min(row.id for row in rows(services, Email) if row.template == "how-to-use")
 
-    def sometimes(services: Services, served: Any, email: Email, order: Any) -> Any:
+    def sometimes(services: Services, loaded: Any, email: Email, order: Any) -> Any:
         if email.id == broken:
             raise ZeroDivisionError
-        return write(services, served, email, order)
+        return write(services, loaded, email, order)
 
     monkeypatch.setattr(sending, "compose_email", sometimes)
     send_due_emails(services)
@@ -173,7 +173,7 @@ def test_a_product_gone_from_the_live_pack_is_in_no_email(services: Services) ->
     go_to(services, "how-to-use")
     send_due_emails(services)
 
-    assert emails(services)["how-to-use"].reason == "product_withheld"
+    assert emails(services)["how-to-use"].reason == "product_blocked"
 
 
 def test_a_person_gets_one_promoting_email_at_a_time(services: Services) -> None:
@@ -263,7 +263,7 @@ def test_an_escaped_address_in_a_failed_webhook_is_erased_with_the_rest(services
     assert [row.body for row in rows(services, WebhookDelivery)] == [b"", b""]
 
 
-def test_withholding_a_product_nobody_has_is_an_error(services: Services) -> None:
+def test_blocking_a_product_nobody_has_is_an_error(services: Services) -> None:
     from widget.actions.change_product import BadProduct, change_product
 
     with pytest.raises(BadProduct):

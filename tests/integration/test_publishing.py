@@ -36,7 +36,7 @@ def test_a_version_with_an_error_does_not_go_live(
     version = import_content(services, shop="demo", files=with_text(name, old, new))
     with pytest.raises(NotPublishable, match=words):
         publish_content(services, shop="demo", quiz="leg-day", number=version.number)
-    live = services.live.live("demo", "leg-day")
+    live = services.quizzes.live("demo", "leg-day")
     assert live is not None
     assert live.version == 1
 
@@ -53,7 +53,7 @@ def shown(client: Any) -> set[str]:
     return {card["sku"] for card in result["products"]}
 
 
-def test_a_name_from_the_store_with_a_claim_withholds_the_product_until_it_changes(sqlite_services: Services) -> None:
+def test_a_name_from_the_store_with_a_claim_blocks_the_product_until_it_changes(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
     best = client.post(RESPONSES, json={"answers": GOOD}).json["result"]["products"][0]["sku"]
     for name in ("Pain Relief Roll-on", "Crema para el dolor", "كريم مسكن للألم", "No-Mess Pain Relief"):

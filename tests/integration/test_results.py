@@ -23,9 +23,18 @@ from widget.actions.load_demo import CannotLoad, load_demo
 from widget.actions.process_webhooks import process_webhooks
 from widget.cli import main
 from widget.services import Services
+from widget.storage.daily_metrics import (
+    ANSWER,
+    BOUGHT,
+    COMPLETED,
+    ENDED,
+    SHOWN,
+    DailyMetric,
+    add_daily_metrics,
+    daily_metrics_of,
+)
 from widget.storage.orders import Order
-from widget.storage.responses import Count, Response
-from widget.storage.tallies import ANSWER, BOUGHT, COMPLETED, ENDED, SHOWN, Tally, add_tallies, tallies_of
+from widget.storage.responses import DailyEvent, Response
 
 PAGE = "/console/shops/demo/quizzes/leg-day/results"
 ANSWERS = "/v1/shops/demo/quizzes/leg-day/responses"
@@ -38,7 +47,9 @@ def tallied(services: Services, what: str) -> dict[str, int]:
     services.recorder.flush()
     with services.reads() as session:
         found = session.execute(
-            select(Tally.name, func.sum(Tally.number)).where(Tally.what == what).group_by(Tally.name)
+            select(DailyMetric.name, func.sum(DailyMetric.number))
+            .where(DailyMetric.metric == what)
+            .group_by(DailyMetric.name)
         )
         return {name: int(number) for name, number in found}
 
@@ -71,16 +82,18 @@ def test_answers_are_tallied_by_day_version_and_language(services: Services) -> 
     assert tallied(services, COMPLETED) == {"": 3}
     assert tallied(services, ANSWER)["soreness=5"] == 3
     assert sum(tallied(services, SHOWN).values()) >= 3
-    split = {(row.day, row.version, row.locale): row.number for row in rows(services, Tally) if row.what == COMPLETED}
+    split = {
+        (row.day, row.version, row.locale): row.number for row in rows(services, DailyMetric) if row.metric == COMPLETED
+    }
     assert split == {(services.now().date(), 1, "en"): 1, (services.now().date(), 1, "es"): 2}
 
 
-def test_tallies_add_up_across_batches_and_hold_nobody(services: Services) -> None:
+def test_daily_metrics_add_up_across_batches_and_hold_nobody(services: Services) -> None:
     visit(services)
     visit(services)
 
     assert tallied(services, COMPLETED) == {"": 2}
-    assert {"visit", "answers"}.isdisjoint(Tally.__table__.columns.keys())
+    assert {"visit", "answers"}.isdisjoint(DailyMetric.__table__.columns.keys())
 
 
 def test_a_warning_sign_is_tallied_where_it_ended_the_quiz(services: Services) -> None:
@@ -100,7 +113,7 @@ def test_bots_get_an_answer_and_are_counted_nowhere(services: Services) -> None:
         assert answer.json["visit"]
 
     assert tallied(services, COMPLETED) == {"": 1}
-    assert [row.number for row in rows(services, Count)] == [1]
+    assert [row.number for row in rows(services, DailyEvent)] == [1]
     assert len(rows(services, Response)) == 3
 
 
@@ -110,7 +123,10 @@ def test_events_tell_version_and_language_as_far_as_there_are_such(services: Ser
     told(client, {"event": "seen"})
     services.recorder.flush()
 
-    assert sorted((row.version, row.locale, row.number) for row in rows(services, Count)) == [(0, "", 2), (1, "es", 1)]
+    assert sorted((row.version, row.locale, row.number) for row in rows(services, DailyEvent)) == [
+        (0, "", 2),
+        (1, "es", 1),
+    ]
 
 
 def test_the_plain_pages_are_counted_as_the_widget_is(services: Services) -> None:
@@ -124,7 +140,7 @@ def test_the_plain_pages_are_counted_as_the_widget_is(services: Services) -> Non
     assert answer.status_code == 303
     services.recorder.flush()
 
-    assert {(row.event, row.question): row.number for row in rows(services, Count)} == {
+    assert {(row.event, row.question): row.number for row in rows(services, DailyEvent)} == {
         ("seen", ""): 1,
         ("started", ""): 1,
         ("answered", "area"): 1,
@@ -137,8 +153,8 @@ def test_the_plain_pages_are_counted_as_the_widget_is(services: Services) -> Non
 # Orders ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("days", "strict"), [(0, True), (8, False)])
-def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services, days: float, strict: bool) -> None:
+@pytest.mark.parametrize(("days", "direct"), [(0, True), (8, False)])
+def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services, days: float, direct: bool) -> None:
     token = visit(services)
     sku = next(iter(tallied(services, SHOWN)))
     bought = {"attributes": {"recovery_quiz": token}, "lines": [{"sku": sku, "quantity": 1, "price": 1900}]}
@@ -147,7 +163,7 @@ def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services,
     process_webhooks(services)
 
     (order,) = rows(services, Order)
-    assert (order.quiz, order.quiz_version, order.quiz_locale, order.strict) == ("leg-day", 1, "en", strict)
+    assert (order.quiz, order.quiz_version, order.quiz_locale, order.direct) == ("leg-day", 1, "en", direct)
     (response,) = rows(services, Response)
     assert order.completed_at == response.created_at.replace(hour=0, minute=0, second=0, microsecond=0)
     assert tallied(services, BOUGHT) == {sku: 1}
@@ -201,11 +217,11 @@ def test_the_page_takes_as_many_queries_for_much_as_for_little(services: Service
     client = signed_in(services, "owner")
     load_demo(services, days=30, number=60)
     client.get(PAGE)  # The first visit opens the draft.
-    services.live.moved()  # Each of the two looks anew what is live.
+    services.quizzes.invalidate()  # Each of the two looks anew what is live.
     with statements(services) as few:
         client.get(PAGE)
     load_demo(services, days=60, number=1500, again=True)
-    services.live.moved()
+    services.quizzes.invalidate()
     with statements(services) as many:
         client.get(PAGE)
 
@@ -221,9 +237,9 @@ def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(services: S
     )
 
     with services.reads() as session:
-        strict = session.scalar(select(func.count()).where(Order.strict.is_(True)))
-    orders = [row for row in mine if row["what"] == "orders" and row["name"] == "strict"]
-    assert sum(int(row["number"]) for row in orders) == strict
+        direct = session.scalar(select(func.count()).where(Order.direct.is_(True)))
+    orders = [row for row in mine if row["what"] == "orders" and row["name"] == "direct"]
+    assert sum(int(row["number"]) for row in orders) == direct
     assert all(int(row["total"]) > 0 and row["currency"] == "USD" for row in orders)
     assert len(mine) == len(theirs)
     assert set(theirs[0]) == {"day", "version", "language", "what", "name", "number"}
@@ -252,7 +268,7 @@ def test_nothing_yet_and_nothing_in_these_days_say_what_to_do(sqlite_services: S
 def test_figures_that_cannot_be_read_are_told_with_a_number(sqlite_services: Services) -> None:
     client = signed_in(sqlite_services, "owner")
     with sqlite_services.sessions.begin() as session:
-        session.execute(text("DROP TABLE tallies"))
+        session.execute(text("DROP TABLE daily_metrics"))
     answer = client.get(PAGE)
 
     assert answer.status_code == 503
@@ -273,7 +289,7 @@ def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_services: 
         "created_at": sqlite_services.now(),
     }
     with sqlite_services.sessions.begin() as session:
-        add_tallies(session, tallies_of([row]))
+        add_daily_metrics(session, daily_metrics_of([row]))
     client = signed_in(sqlite_services, "owner")
 
     page = client.get(f"{PAGE}?by=language&version=999999999&language=%3Cb%3E&from=x&period=own")
@@ -293,7 +309,8 @@ def test_sample_traffic_is_believable_and_comes_once(services: Services) -> None
     with services.reads() as session:
         oldest = session.scalar(select(func.min(Response.created_at)))
         seen, started = (
-            session.scalar(select(func.sum(Count.number)).where(Count.event == each)) for each in ("seen", "started")
+            session.scalar(select(func.sum(DailyEvent.number)).where(DailyEvent.event == each))
+            for each in ("seen", "started")
         )
     assert oldest > services.now() - timedelta(days=30)
     assert loaded.responses < loaded.completed < started < seen == loaded.visits

@@ -18,7 +18,7 @@ from widget.domain.markets import softly_agreed
 from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.emails import Email, claim_due
-from widget.storage.send_limits import give_back, take_leave
+from widget.storage.rate_limits import acquire, release
 from widget.storage.shops import Shop, shop_by_slug
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -56,7 +56,7 @@ def test_a_share_that_a_shop_does_not_need_goes_to_the_others(services: Services
 
 def leave(services: Services, wanted: int, at: datetime, most: int = 100, seconds: float = 90) -> int:
     with services.sessions.begin() as session:
-        return take_leave(session, "mail", wanted=wanted, most=most, seconds=seconds, now=at)
+        return acquire(session, "mail", wanted=wanted, most=most, seconds=seconds, now=at)
 
 
 def test_the_provider_rate_is_kept_over_restarts(services: Services) -> None:
@@ -82,7 +82,7 @@ def test_in_no_window_of_its_length_more_goes(sqlite_services: Services, most: i
 def test_leave_that_was_not_used_is_given_back(services: Services) -> None:
     assert leave(services, 10, NOW) == 10
     with services.sessions.begin() as session:
-        give_back(session, "mail", 4, most=100, seconds=90)
+        release(session, "mail", 4, most=100, seconds=90)
 
     assert leave(services, 10, NOW) == 4
 

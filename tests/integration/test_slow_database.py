@@ -155,7 +155,7 @@ def test_a_dead_database_does_not_take_a_known_quiz_away(
     start = time.monotonic()
     try:
         for later in range(0, int(TRUSTED_SECONDS) - 5, 3):
-            monkeypatch.setattr(sqlite_services.live._live, "_clock", lambda later=later: start + later)
+            monkeypatch.setattr(sqlite_services.quizzes._live, "_clock", lambda later=later: start + later)
             assert client.get(QUIZ).status_code == 200
     finally:
         event.remove(sqlite_services.database, "before_cursor_execute", gone)
@@ -164,7 +164,7 @@ def test_a_dead_database_does_not_take_a_known_quiz_away(
 def test_a_lost_message_leaves_no_shop_settings_stale(make_services: MakeServices, sqlite_url: str) -> None:
     """Without Redis nobody is told: the time zone of a shop arrives all the same."""
     here, there = make_services(sqlite_url), make_services(sqlite_url)
-    before = there.live.live("demo", "leg-day")
+    before = there.quizzes.live("demo", "leg-day")
     assert before is not None
     with here.sessions.begin() as session:
         session.query(Shop).filter_by(slug="demo").one().timezone = "Europe/Berlin"
@@ -173,30 +173,30 @@ def test_a_lost_message_leaves_no_shop_settings_stale(make_services: MakeService
 
 
 def test_a_change_that_is_none_keeps_the_caches(sqlite_services: Services) -> None:
-    before = sqlite_services.live.live("demo", "leg-day")
+    before = sqlite_services.quizzes.live("demo", "leg-day")
     with sqlite_services.sessions.begin() as session:
         shop = session.query(Shop).filter_by(slug="demo").one()
         shop.timezone = shop.timezone + ""
-    sqlite_services.live.moved()
+    sqlite_services.quizzes.invalidate()
 
-    assert sqlite_services.live.live("demo", "leg-day") is before
+    assert sqlite_services.quizzes.live("demo", "leg-day") is before
 
 
 def test_publishing_is_seen_at_once_by_who_published(sqlite_services: Services) -> None:
-    sqlite_services.live.live("demo", "leg-day")
+    sqlite_services.quizzes.live("demo", "leg-day")
     files = leg_day_files()
     number = publish_files(
         sqlite_services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")}
     )
-    served = sqlite_services.live.live("demo", "leg-day")
+    loaded = sqlite_services.quizzes.live("demo", "leg-day")
 
-    assert served is not None
-    assert served.version == number
+    assert loaded is not None
+    assert loaded.version == number
 
 
 def _zone(services: Services) -> str:
-    served = services.live.live("demo", "leg-day")
-    return served.shop.timezone if served else ""
+    loaded = services.quizzes.live("demo", "leg-day")
+    return loaded.shop.timezone if loaded else ""
 
 
 def _until(holds: Callable[[], bool], seconds: float = 5.0) -> None:

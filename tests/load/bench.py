@@ -41,10 +41,10 @@ from widget.coverage.compare import compare
 from widget.coverage.items import GOODS, side_of
 from widget.coverage.run import Run
 from widget.domain.condition import parse_condition
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
@@ -223,7 +223,7 @@ class Bench:
         check_paths(shipped)  # Once before the clock runs, so that loading numpy is not counted.
         pack = engines.paths_pack()
         rules = Rules(pack)
-        side = side_of(rules, Shelf(rules), GOODS)
+        side = side_of(rules, Catalog(rules), GOODS)
         classes = Run([side]).classes
         speed = classes / min(timeit.repeat(lambda: Run([side]).kinds, number=1, repeat=3))
         self.row(
@@ -379,7 +379,7 @@ def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
 
     def run() -> None:
         for each in answers:
-            evaluate(engine.rules, engine.shelf, each)
+            evaluate(engine.rules, engine.catalog, each)
 
     run()
     times = max(1, 2000 // len(answers)) if len(engine.rules.products) < 100 else 4

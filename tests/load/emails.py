@@ -107,8 +107,8 @@ def plan_emails(services: Services, many: int, *, due: bool = True, shop: str = 
     with services.reads() as session:
         owner = shop_by_slug(session, shop)
         assert owner is not None
-        served = services.live.live(shop, live_quizzes(session, owner.id)[0])
-        assert served is not None
+        loaded = services.quizzes.live(shop, live_quizzes(session, owner.id)[0])
+        assert loaded is not None
     for start in range(first, first + many, CHUNK):
         numbers = range(start, min(start + CHUNK, first + many))
         with services.sessions.begin() as session:
@@ -125,8 +125,8 @@ def plan_emails(services: Services, many: int, *, due: bool = True, shop: str = 
                     "order_id": orders[f"o{number}"],
                     "trigger_kind": "order",
                     "trigger_id": f"o{number}",
-                    "quiz": served.quiz,
-                    "version": served.version,
+                    "quiz": loaded.quiz,
+                    "version": loaded.version,
                     "sequence": "after-purchase",
                     "step": "how-to-use",
                     "template": "how-to-use",
@@ -188,11 +188,11 @@ def raw_speed(url_port: int, body: bytes, many: int) -> float:
 
 
 def _serve(pipe: Any, options: dict[str, Any]) -> None:
-    served = Sink(**options)
-    pipe.send(served.port)
+    loaded = Sink(**options)
+    pipe.send(loaded.port)
     while pipe.recv() != "end":
-        pipe.send((dict(served.taken), served.kept))
-    served.close()
+        pipe.send((dict(loaded.taken), loaded.kept))
+    loaded.close()
 
 
 class SinkProcess:

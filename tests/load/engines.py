@@ -84,7 +84,7 @@ def ours(engine: Engine) -> OurRunner:
 
 def whole(engine: Engine) -> OurRunner:
     """The whole result, with products ranked and tips chosen; told beside the scores."""
-    return lambda answers: evaluate(engine.rules, engine.shelf, answers).scores
+    return lambda answers: evaluate(engine.rules, engine.catalog, answers).scores
 
 
 def named(engine: Engine, scores: Sequence[int]) -> Scores:

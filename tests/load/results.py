@@ -15,10 +15,20 @@ from widget.actions.add_shop import add_shop
 from widget.email.transport import MemoryTransport
 from widget.recorder import counted_row
 from widget.services import Services, build_services
+from widget.storage.daily_metrics import (
+    ANSWER,
+    ANSWERED,
+    BOUGHT,
+    COMPLETED,
+    ENDED,
+    OUTCOME,
+    SHOWN,
+    DailyMetricKey,
+    add_daily_metrics,
+)
 from widget.storage.migrate import upgrade
 from widget.storage.orders import Order
-from widget.storage.responses import add_counts
-from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, COMPLETED, ENDED, OUTCOME, SHOWN, TallyKey, add_tallies
+from widget.storage.responses import add_daily_events
 
 RESPONSES, DAYS, VERSIONS, LOCALES = 1_000_000, 60, (1, 2, 3), ("en", "es", "ar")
 ORDERS = 60_000
@@ -70,9 +80,9 @@ def _took(client, page: str = PAGE) -> float:  # type: ignore[no-untyped-def]
 
 
 def _fill(services: Services) -> None:
-    served = services.live.live("demo", "leg-day")
-    assert served is not None
-    pack, shop_id = served.engine.rules.pack, served.shop.id
+    loaded = services.quizzes.live("demo", "leg-day")
+    assert loaded is not None
+    pack, shop_id = loaded.engine.rules.pack, loaded.shop.id
     today = services.now().date()
     each = RESPONSES // (DAYS * len(VERSIONS) * len(LOCALES))
     told = [(COMPLETED, ""), *((OUTCOME, name) for name in ("products", "tips_only", "see_doctor", "emergency"))]
@@ -86,11 +96,13 @@ def _fill(services: Services) -> None:
     for back in range(DAYS):
         day = today - timedelta(days=back)
         splits = [(version, locale) for version in VERSIONS for locale in LOCALES]
-        tallies = {TallyKey(shop_id, "leg-day", w, day, v, o, name): each for v, o in splits for w, name in told}
+        daily_metrics = {
+            DailyMetricKey(shop_id, "leg-day", w, day, v, o, name): each for v, o in splits for w, name in told
+        }
         counts = [counted_row((shop_id, "leg-day", day, *event, v, o), each) for v, o in splits for event in events]
         with services.sessions.begin() as session:
-            add_tallies(session, tallies)
-            add_counts(session, counts)
+            add_daily_metrics(session, daily_metrics)
+            add_daily_events(session, counts)
     with services.sessions.begin() as session:
         session.execute(insert(Order), [_order(shop_id, at, services.now()) for at in range(ORDERS)])
 

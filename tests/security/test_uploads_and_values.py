@@ -162,8 +162,8 @@ def test_too_many_responses_are_refused_with_a_time_to_wait(sqlite_services: Ser
 def test_above_a_rate_responses_are_sampled_and_all_are_counted(sqlite_services: Services, monkeypatch: Any) -> None:
     from sqlalchemy import func, select
 
+    from widget.storage.daily_metrics import COMPLETED, DailyMetric
     from widget.storage.responses import Response
-    from widget.storage.tallies import COMPLETED, Tally
 
     monkeypatch.setattr("widget.recorder.time.monotonic", lambda: 5.0)
     client = client_of(sqlite_services)
@@ -174,6 +174,6 @@ def test_above_a_rate_responses_are_sampled_and_all_are_counted(sqlite_services:
     sqlite_services.recorder.flush()
     with sqlite_services.reads() as session:
         stored = session.scalar(select(func.count()).select_from(Response))
-        counted = session.scalar(select(func.sum(Tally.number)).where(Tally.what == COMPLETED))
+        counted = session.scalar(select(func.sum(DailyMetric.number)).where(DailyMetric.metric == COMPLETED))
 
     assert (stored, counted) == (ALL_UP_TO + 3, many)

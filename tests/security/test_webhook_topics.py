@@ -176,8 +176,8 @@ def test_nothing_is_deleted_for_two_days_and_then_it_is(waiting: Services) -> No
 
 def test_owners_are_told_by_email_and_nothing_in_it_names_the_customer(waiting: Services) -> None:
     send_outbox(waiting)
-    assert isinstance(waiting.provider, MemoryTransport)
-    (recipient, message) = waiting.provider.sent[-1]
+    assert isinstance(waiting.transport, MemoryTransport)
+    (recipient, message) = waiting.transport.sent[-1]
     plain = message.get_body(("plain",)).get_content()
 
     assert recipient == "owner@demo.example"

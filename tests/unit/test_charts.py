@@ -98,8 +98,8 @@ def test_revenue_is_net_of_what_was_refunded_and_currencies_stay_apart() -> None
 
     dollars, euros = money_of(rows, completed=10, seen=100)
 
-    assert (dollars.strict.net, dollars.strict.refunded, dollars.strict.orders) == (5_000, 2_000, 3)
-    assert (dollars.generous.net, dollars.generous.orders) == (14_000, 4)
+    assert (dollars.direct.net, dollars.direct.refunded, dollars.direct.orders) == (5_000, 2_000, 3)
+    assert (dollars.assisted.net, dollars.assisted.orders) == (14_000, 4)
     assert dollars.text(1_400_000) == "$14,000"
-    assert euros.strict.net == 100
+    assert euros.direct.net == 100
     assert ("completed quiz", "$5.00", "$14.00") in dollars.each

@@ -1,4 +1,4 @@
-"""Contrast after WCAG 2.2, and that it knows the colours of the widget as they are."""
+"""Contrast after WCAG 2.2, and that it knows the colors of the widget as they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT
-from widget.domain.contrast import DARK, LIGHT, SIDES, checked, is_colour, ratio, side_of, theme_css
+from widget.domain.contrast import DARK, LIGHT, SIDES, checked, is_color, ratio, side_of, theme_css
 
 
 @pytest.mark.parametrize(
@@ -26,18 +26,18 @@ def test_known_ratios(one: str, other: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "red", "#fff", "#12345g", "#1234567", "0f5c4d", "#0f5c4d;}"])
-def test_only_whole_hex_colours_are_taken(text: str) -> None:
-    assert not is_colour(text)
+def test_only_whole_hex_colors_are_taken(text: str) -> None:
+    assert not is_color(text)
     with pytest.raises(ValueError, match="#rrggbb"):
         ratio(text, "#ffffff")
 
 
 @pytest.mark.parametrize("side", [LIGHT, DARK])
-def test_our_own_colours_pass(side: str) -> None:
+def test_our_own_colors_pass(side: str) -> None:
     assert [pair.name for pair in checked(SIDES[side]) if not pair.passes] == []
 
 
-def test_the_colours_are_those_of_the_widget() -> None:
+def test_the_colors_are_those_of_the_widget() -> None:
     sheet = (ROOT / "widget" / "web" / "files" / "quiz.css").read_text()
     found = dict(re.findall(r"--rq-([a-z-]+): light-dark\((#[0-9a-f, #]+)\)", sheet))
     for name in SIDES[LIGHT]:
@@ -54,7 +54,7 @@ def test_a_failing_pair_is_named_with_a_ratio_that_is_not_rounded_up() -> None:
     assert ("accent", "card", "4.47:1") in [(pair.front, pair.back, pair.told) for pair in failing]
 
 
-def test_colours_not_set_come_from_the_side_of_the_paper() -> None:
+def test_colors_not_set_come_from_the_side_of_the_paper() -> None:
     assert side_of("#14181a") == DARK
     assert "color-scheme: dark;" in theme_css({"paper": "#14181a"})
     assert next(pair for pair in checked({"paper": "#101010"}) if pair.front == "ink").ratio > 12

@@ -10,10 +10,10 @@ import pytest
 
 from widget.content.words import words_for
 from widget.domain.condition import parse_condition
-from widget.domain.email import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, moved
-from widget.domain.gatekeeper import Facts, decide
+from widget.domain.email import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, next_state
 from widget.domain.product import Product
-from widget.domain.schedule import Bought, EmailFacts, condition_holds, due_at
+from widget.domain.schedule import Bought, SendContext, condition_holds, due_at
+from widget.domain.send_policy import Facts, decide
 from widget.email.blocks import CannotWrite, Paragraph, Steps, email_blocks
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
@@ -53,7 +53,7 @@ FRAME = EmailFrame(
         ({"order_test": True}, "skipped", "test_order"),
         ({"eligible": False}, "skipped", "not_eligible"),
         ({"felt_worse": True}, "skipped", "felt_worse"),
-        ({"product_withheld": True}, "skipped", "product_withheld"),
+        ({"product_blocked": True}, "skipped", "product_blocked"),
         ({"condition_holds": False}, "skipped", "condition"),
         ({"valid_until": NOW - timedelta(hours=1)}, "expired", "too_late_to_be_of_use"),
         ({"last_marketing_at": NOW - timedelta(hours=1)}, "defer", "one_email_at_a_time"),
@@ -61,16 +61,16 @@ FRAME = EmailFrame(
         ({"shop_paused": True}, "defer", "shop_paused"),
     ],
 )
-def test_the_gatekeeper_says_whether_and_why(change: dict, verdict: str, reason: str) -> None:
+def test_the_send_policy_says_whether_and_why(change: dict, verdict: str, reason: str) -> None:
     decision = decide(replace(FINE, **change))
 
     assert (decision.verdict, decision.reason) == (verdict, reason)
 
 
 def test_states_only_go_where_the_state_machine_leads() -> None:
-    assert moved(PLANNED, "queued") == "queued"
+    assert next_state(PLANNED, "queued") == "queued"
     with pytest.raises(WrongState):
-        moved(SENT, SENDING)
+        next_state(SENT, SENDING)
     assert {to for ways in TRANSITIONS.values() for to in ways} <= set(TRANSITIONS)
 
 
@@ -111,7 +111,7 @@ def test_replenishment_follows_from_uses() -> None:
     ],
 )
 def test_email_conditions_look_at_the_order_and_the_person(condition: str, holds: bool) -> None:
-    facts = EmailFacts(
+    facts = SendContext(
         bought=(Bought(Product("A", "A", "cream"), 1),), order_count=2, consents=frozenset({"marketing"})
     )
 

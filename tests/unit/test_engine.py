@@ -10,9 +10,9 @@ from tests.conftest import MINI
 from widget.content.files import read_folder
 from widget.content.stored import load_pack
 from widget.domain.engine.answers import Refused
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.engine.live import Engine
-from widget.domain.engine.shelf import Shelf
 from widget.domain.result import Setting
 
 SETTING = Setting("demo", "mini", 1)
@@ -148,7 +148,7 @@ def test_two_variants_of_one_product_are_never_shown_together() -> None:
         ({"soreness": ["11"]}, "unknown_option"),
         ({"soreness": ["3", "4"]}, "one_only"),
         ({"warning": ["none", "fever"]}, "only_stands_alone"),
-        ({"colour": ["red"]}, "unknown_question"),
+        ({"color": ["red"]}, "unknown_question"),
         ({"area": [["calves"]]}, "not_a_list"),
         ({"area": {"calves": 1}}, "not_a_list"),
     ],
@@ -195,7 +195,7 @@ MET = (
         {"soreness": "6"},
         {"soreness": 6},
         {"apply": ""},
-        {"colour": ["calves"]},
+        {"color": ["calves"]},
         {"knee-kind": ["front"]},
         {"knee-kind": []},
         {"area": ["knees"]},
@@ -252,8 +252,8 @@ def told_or_refused(engine: Engine, answers: Any) -> Any:
 
 
 def test_the_shops_block_list_and_the_feed_count(mini: Engine) -> None:
-    blocked = Shelf(mini.rules, blocked=frozenset({"ROLL-30"}))
-    restocked = Shelf(mini.rules, feed={"SPRAY-100": {"stock": 9}, "ROLL-30": {"active": False}})
+    blocked = Catalog(mini.rules, blocked=frozenset({"ROLL-30"}))
+    restocked = Catalog(mini.rules, feed={"SPRAY-100": {"stock": 9}, "ROLL-30": {"active": False}})
 
     assert all(shown.place != mini.rules.place["ROLL-30"] for shown in evaluate(mini.rules, blocked, BASE).shown)
     assert [shown.place for shown in evaluate(mini.rules, restocked, BASE).shown] == [mini.rules.place["SPRAY-100"]]
@@ -263,9 +263,9 @@ def test_the_live_versions_safety_applies_to_answers_of_an_older_one(mini: Engin
     texts, _ = read_folder(MINI)
     stricter = texts["safety.yaml"] + ("  - id: menthol\n    when: area = calves\n    exclude: contains:menthol\n")
     live = changed(safety__yaml=stricter)
-    older = evaluate(mini.rules, mini.shelf, BASE, screen(live.rules, BASE))
+    older = evaluate(mini.rules, mini.catalog, BASE, screen(live.rules, BASE))
     flagged = changed(safety__yaml=texts["safety.yaml"].replace("warning = fever", "soreness >= 6"))
-    ended = evaluate(mini.rules, mini.shelf, BASE, screen(flagged.rules, BASE))
+    ended = evaluate(mini.rules, mini.catalog, BASE, screen(flagged.rules, BASE))
 
     assert mini.rules.place["ROLL-30"] not in [shown.place for shown in older.shown]
     assert (ended.outcome, ended.shown, ended.tips) == ("see_doctor", (), ())

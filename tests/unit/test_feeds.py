@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
-from widget.domain.engine.shelf import FROM_FEEDS
+from widget.domain.engine.catalog import FROM_FEEDS
 from widget.stores import feeds
 from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem
 from widget.stores.feed_survey import MOST_TOLD, survey

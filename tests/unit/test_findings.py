@@ -119,7 +119,7 @@ def test_rows_that_contradict_each_other_are_errors_with_an_example() -> None:
     assert told.failed
     engine = Engine.of(told.pack)
     assert found.example is not None
-    rows = {pick.row.id for pick in evaluate(engine.rules, engine.shelf, found.example).picks}
+    rows = {pick.row.id for pick in evaluate(engine.rules, engine.catalog, found.example).picks}
     assert {"only-salve", "no-salve"} <= rows
     told = with_rows(
         row("only-salve", "area = quads", "require", "form:salve"),
@@ -141,7 +141,7 @@ def test_options_and_questions_that_change_nothing_are_found() -> None:
     engine = Engine.of(told.pack)
     assert found.example is not None
     assert "toes" in found.example["area"]
-    assert evaluate(engine.rules, engine.shelf, found.example)
+    assert evaluate(engine.rules, engine.catalog, found.example)
     assert not codes(told, "'calves'")
 
 
@@ -153,7 +153,7 @@ def test_gaps_ties_fallback_and_slots_are_found() -> None:
     gap = next(each for each in told.findings if each.code == "path_without_product")
     engine = Engine.of(bare)
     assert gap.example is not None
-    assert not evaluate(engine.rules, engine.shelf, gap.example).shown
+    assert not evaluate(engine.rules, engine.catalog, gap.example).shown
     assert "path_without_tip" in {each.code for each in told.findings}
     assert {"slot_empty", "tie_by_sku", "fallback_used"} <= {each.code for each in check_paths(pack).findings}
     crowded = replace(pack, result=replace(pack.result, slots=(Slot("a", 9),), min_score=-1000), mappings=())
@@ -184,7 +184,7 @@ def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch
         engine = Engine.of(pack)
         paths = []
         for answers in every_path(engine):
-            paths.append(evaluate(engine.rules, engine.shelf, answers))
+            paths.append(evaluate(engine.rules, engine.catalog, answers))
             if len(paths) > MOST_PATHS:
                 break
         if len(paths) > MOST_PATHS:

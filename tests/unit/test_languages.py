@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import GOOD, leg_day_files
-from widget.content.languages import locale_for, localised, pack_texts, text_hash
+from widget.content.languages import locale_for, localized, pack_texts, text_hash
 from widget.content.money import money_text
 from widget.content.reader import read_files
 from widget.content.reading import Reading
@@ -49,7 +49,7 @@ def test_the_words_of_the_program_are_there_in_each_language_with_the_same_field
 @pytest.mark.parametrize("locale", ["es", "ar"])
 def test_results_are_the_same_in_each_language_but_for_the_words(locale: str) -> None:
     pack = the_pack()
-    here, there = Engine.of(pack), Engine.of(localised(pack, locale))
+    here, there = Engine.of(pack), Engine.of(localized(pack, locale))
     one = here.recommend(GOOD, Setting("s", "q", 1))
     other = there.recommend(GOOD, Setting("s", "q", 1, locale))
     for name in ("products", "tips"):
@@ -82,7 +82,7 @@ def test_a_safety_text_that_changed_is_shown_as_it_is_now_rather_than_in_an_old_
     files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
     pack = read_files(files, []).pack
     assert pack is not None
-    spanish = localised(pack, "es")
+    spanish = localized(pack, "es")
     row = next(each for each in spanish.triage if each.id == "chest-or-breathing")
     assert "Nothing else matters now." in row.advice.body
     assert spanish.quiz.by_id["trained"].text != pack.quiz.by_id["trained"].text, "others keep their translation"

@@ -116,7 +116,7 @@ def test_the_same_inputs_give_the_same_bytes(pack: Pack, answers: dict[str, list
 @given(packs(), st.sampled_from(PATHS))
 def test_an_excluded_product_never_appears(pack: Pack, answers: dict[str, list[str]]) -> None:
     engine = Engine.of(pack)
-    found = evaluate(engine.rules, engine.shelf, answers)
+    found = evaluate(engine.rules, engine.catalog, answers)
     shown = {engine.rules.products[each.place].sku for each in found.shown}
     chosen = {q.id: way.chosen for q, way in zip(QUESTIONS, found.walk.ways, strict=True)}
 
@@ -152,7 +152,7 @@ def test_scores_and_the_highest_are_those_of_a_plain_loop(pack: Pack) -> None:
     open_ended = Engine.of(Pack(**{**pack.__dict__, "triage": ()}))
     best = dict.fromkeys([each.sku for each in PRODUCTS], -(10**9))
     for answers in PATHS:
-        found = evaluate(open_ended.rules, open_ended.shelf, answers)
+        found = evaluate(open_ended.rules, open_ended.catalog, answers)
         chosen = {q.id: way.chosen for q, way in zip(QUESTIONS, found.walk.ways, strict=True)}
         for item in PRODUCTS:
             plain = sum(

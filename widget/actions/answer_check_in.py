@@ -29,7 +29,7 @@ def check_in_shop(services: Services, token: str) -> tuple[str, str]:
 def answer_check_in(services: Services, token: str) -> tuple[str, str]:
     """Note the answer behind the link (the last one counts); (the shop's name, the answer).
 
-    "worse" ends the order's product emails: the gatekeeper sees to that. Raises UnknownToken.
+    "worse" ends the order's product emails: the send policy sees to that. Raises UnknownToken.
     """
     email_id, answer = _opened(services, token)
     with services.sessions.begin() as session:

@@ -18,11 +18,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.announce_privacy import announce
-from widget.actions.change_consent import erase_contact, forget_orders, redact_webhooks
-from widget.actions.forget_shop import forget_shop
+from widget.actions.change_consent import erase_contact, erase_orders, redact_webhooks
+from widget.actions.erase_shop import erase_shop
 from widget.crypto import DATA_COPY, PRIVACY_EVENT
-from widget.domain.gatekeeper import ERASED, ERASURE_PENDING
 from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
+from widget.domain.send_policy import ERASED, ERASURE_PENDING
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage import audit
@@ -60,7 +60,7 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
     """Do what a request asks for, within the caller's transaction; its row says what there was."""
     row.state, row.done_at, row.encrypted_event = DONE, services.now(), ""
     if event.kind == SHOP_REDACT:
-        row.found = forget_shop(services, session, shop)
+        row.found = erase_shop(services, session, shop)
         return
     if event.kind == UNINSTALL:
         drop_key(session, shop, event.store)
@@ -80,7 +80,7 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
         row.copy_until, row.contact_ids = services.now() + COPY_FOR, sorted(theirs)
         row.order_ids = sorted(each.id for each in orders)
     else:
-        _forget(services, session, shop, contacts, orders, address_hash)
+        _erase(services, session, shop, contacts, orders, address_hash)
         redact_webhooks(session, shop.id, event.email)
 
 
@@ -224,12 +224,12 @@ def _chunks(ids: Iterable[Any]) -> list[list[Any]]:
     return [listed[at : at + MOST_IN] for at in range(0, len(listed), MOST_IN)]
 
 
-def _forget(
+def _erase(
     services: Services, session: Session, shop: Shop, contacts: list[Contact], orders: list[Order], address_hash: str
 ) -> None:
     for contact in contacts:
         erase_contact(services, session, contact)
-    forget_orders(session, [each.id for each in orders])
+    erase_orders(session, [each.id for each in orders])
     drop_copies(session, shop.id, orders=[each.id for each in orders])
     if address_hash:  # Also of somebody we never met: a late delivery must not make them known.
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=services.now())

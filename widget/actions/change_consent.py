@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import UnknownToken
 from widget.actions.plan_emails import plan_confirmed_emails
 from widget.actions.request_email import note_consent
-from widget.actions.send_email import settle
+from widget.actions.send_email import transition
 from widget.crypto import UNSUBSCRIBE, InvalidToken
 from widget.domain.email import PLANNED, SKIPPED
-from widget.domain.gatekeeper import ERASED, UNSUBSCRIBED
+from widget.domain.send_policy import ERASED, UNSUBSCRIBED
 from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,
@@ -71,8 +71,8 @@ def preferences(services: Services, purpose: str, token: str) -> Preferences:
 
 def shop_cap(services: Services, session: Session, shop: Shop) -> int:
     """The least that any live quiz of a shop allows: where no quiz is in view, the strictest number is the true one."""
-    served = [services.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
-    return min((found.engine.rules.pack.emails_per_month for found in served if found), default=DEFAULT_CAP)
+    loaded = [services.quizzes.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
+    return min((found.engine.rules.pack.emails_per_month for found in loaded if found), default=DEFAULT_CAP)
 
 
 def confirm_consent(services: Services, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
@@ -140,18 +140,18 @@ def erase_contact(services: Services, session: Session, contact: Contact) -> Non
     for email in session.scalars(select(Email).where(Email.contact_id == contact.id)):
         email.result_code, email.answer, email.locale = "", "", ""
         if email.state == PLANNED:
-            settle(services, email, SKIPPED, "erased")
+            transition(services, email, SKIPPED, "erased")
     session.execute(delete(Consent).where(Consent.contact_id == contact.id))
     drop_exports(session, contact.shop_id, contact.id)
     reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
     session.execute(reports.where(MailReport.address_hash == contact.address_hash))
-    forget_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))
+    erase_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))
     drop_copies(session, contact.shop_id, contacts=[contact.id])
     contact.email, contact.locale, contact.timezone, contact.confirmed_at = "", "", "", None
     redact_webhooks(session, contact.shop_id, address)
 
 
-def forget_orders(session: Session, order_ids: Iterable[int]) -> None:
+def erase_orders(session: Session, order_ids: Iterable[int]) -> None:
     """What an order tells of its buyer; its moments and its total stay, for the sums."""
     listed = list(order_ids)
     for at in range(0, len(listed), 500):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
-from widget.actions.fetch_catalogue import API, NoKey, api_of
+from widget.actions.fetch_catalog import API, NoKey, api_of
 from widget.actions.import_feed import STOPPED
 from widget.crypto import FEED_ADDRESS, InvalidToken
 from widget.nudges import CATALOG, nudge
@@ -58,7 +58,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
         now = services.now()
         row.encrypted_address = services.crypto.encrypt(address, FEED_ADDRESS) if address else ""
         row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
-        row.started_at, row.progress, row.anyway = None, 0, 0  # A run under way does not count any more.
+        row.started_at, row.progress, row.allow_missing = None, 0, 0  # A run under way does not count any more.
         row.asked_by = by.id if address else None
         row.seen_digest = ""
         nudge(session, CATALOG)
@@ -69,7 +69,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
         )
 
 
-def ask_for_import(services: Services, *, shop: str, by: User, vanished: int | None = None) -> None:
+def ask_for_import(services: Services, *, shop: str, by: User, missing: int | None = None) -> None:
     """Have a worker import the feed at once. Raises UnknownShop, NotNow.
 
     ``vanished``: import although so many products are gone, as the last run told; with more it stops again.
@@ -82,10 +82,10 @@ def ask_for_import(services: Services, *, shop: str, by: User, vanished: int | N
         at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
         if at_it:
             raise NotNow("An import is under way. It says here what it comes to.")
-        if vanished is not None and (row.outcome != STOPPED or len(row.vanished) != vanished):
+        if missing is not None and (row.outcome != STOPPED or len(row.missing) != missing):
             raise NotNow("The feed was looked at again meanwhile. See what it says now.")
         row.state, row.due_at, row.asked_by = WAITING, now, by.id
-        row.anyway, row.progress = vanished or 0, 0
+        row.allow_missing, row.progress = missing or 0, 0
         nudge(session, CATALOG)
 
 

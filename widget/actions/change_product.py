@@ -1,4 +1,4 @@
-"""Change what the catalogue says of a product: what the store's feed says, or that the shop withholds it."""
+"""Change what the catalog says of a product: what the store's feed says, or that the shop blocks it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
-from widget.domain.engine.shelf import FROM_FEEDS
+from widget.domain.engine.catalog import FROM_FEEDS
 from widget.services import Services
 from widget.storage import audit
-from widget.storage.catalogue import StoredProduct, move_revision, stored_product
+from widget.storage.catalog import StoredProduct, bump_revision, stored_product
 from widget.storage.content import live_quizzes
 from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import User
@@ -30,7 +30,7 @@ def change_product(
     reason: str = "",
     by: User | None = None,
 ) -> None:
-    """Note what the feed says (keys of FROM_FEEDS), or withhold and release. Results follow within 5 s.
+    """Note what the feed says (keys of FROM_FEEDS), or block and release. Results follow within 5 s.
 
     With ``by`` a change of ``blocked`` stands in the log.
 
@@ -54,18 +54,18 @@ def change_product(
         row.feed = {**row.feed, **(feed or {})}
         if blocked is not None:
             if by is not None and row.blocked != blocked:
-                what = "product_withheld" if blocked else "product_released"
+                what = "product_blocked" if blocked else "product_unblocked"
                 about, at = f"{sku}: {reason}" if reason else sku, services.now()
                 audit.record(session, shop_id=owner.id, at=at, user_id=by.id, actor=by.told, action=what, detail=about)
             row.blocked, row.block_reason = blocked, reason
         row.updated_at = services.now()
-        move_revision(session, owner.id)
-    services.moved(f"{shop}/catalogue")
+        bump_revision(session, owner.id)
+    services.invalidate(f"{shop}/catalog")
 
 
 def _known(services: Services, session: Session, shop: Shop, sku: str) -> bool:
-    """Whether a live quiz of the shop has this product, or its catalogue did."""
+    """Whether a live quiz of the shop has this product, or its catalog did."""
     if stored_product(session, shop.id, sku):
         return True
-    served = [services.live.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
-    return any(each and sku in each.engine.rules.place for each in served)
+    loaded = [services.quizzes.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
+    return any(each and sku in each.engine.rules.place for each in loaded)

@@ -14,7 +14,7 @@ from widget.actions.errors import ActionError, UnknownShop
 from widget.domain.cart import EVENT, FORM, SHOPIFY, WOOCOMMERCE
 from widget.services import Services
 from widget.storage import audit
-from widget.storage.catalogue import move_revision
+from widget.storage.catalog import bump_revision
 from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import User
 
@@ -90,9 +90,9 @@ def change_shop(
                 session, shop_id=row.id, at=at, user_id=by.id, actor=by.told, action="settings_changed", detail=about
             )
         if any(name in _SHOWN for name in changed):
-            move_revision(session, row.id)
+            bump_revision(session, row.id)
     if changed:
-        services.moved(f"{shop}/settings")
+        services.invalidate(f"{shop}/settings")
     return changed
 
 

@@ -21,13 +21,13 @@ from widget.coverage.side_by_side import example_of
 from widget.coverage.traffic import Traffic, answers_key, traffic
 from widget.domain.drift import drift_problems
 from widget.domain.engine.answers import Refused
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.engine.shelf import Shelf
 from widget.domain.engine.trace import trace
 from widget.nudges import CONTENT, nudge
 from widget.services import Services
-from widget.storage.catalogue import catalogue
+from widget.storage.catalog import stored_catalog
 from widget.storage.drafts import Draft, DraftReport, report_of
 from widget.storage.responses import Response
 from widget.storage.shops import Shop
@@ -66,14 +66,14 @@ def check_draft(services: Services, draft: Draft, *, progress: Progress | None =
 
 
 def _live_engine(services: Services, draft: Draft) -> Engine | None:
-    """The live version under the pack's own catalogue, so that only the edit makes a difference."""
+    """The live version under the pack's own catalog, so that only the edit makes a difference."""
     with services.reads() as session:
         slug = shop_slug(session, draft.shop_id)
-    served = services.live.live(slug, draft.quiz)
-    if served is None:
+    loaded = services.quizzes.live(slug, draft.quiz)
+    if loaded is None:
         return None
-    rules = served.engine.rules
-    return Engine(rules, Shelf(rules), served.engine.highest)
+    rules = loaded.engine.rules
+    return Engine(rules, Catalog(rules), loaded.engine.highest)
 
 
 def shop_slug(session: Session, shop_id: int) -> str:
@@ -92,8 +92,8 @@ def recent_answers(services: Services, draft: Draft) -> list[Answers]:
 
 def _drift(services: Services, draft: Draft, engine: Engine) -> list[Any]:
     with services.reads() as session:
-        feed, blocked = catalogue(session, draft.shop_id)
-    return list(drift_problems(Shelf(engine.rules, feed=feed, blocked=frozenset(blocked)), feed))
+        feed, blocked = stored_catalog(session, draft.shop_id)
+    return list(drift_problems(Catalog(engine.rules, feed=feed, blocked=frozenset(blocked)), feed))
 
 
 def _report(
@@ -199,7 +199,7 @@ def _scores(live: Engine, draft: Engine, answers: Answers) -> dict[str, dict[str
     found = {}
     for side, engine in (("before", live), ("after", draft)):
         try:
-            lines = trace(evaluate(engine.rules, engine.shelf, answers))["products"]
+            lines = trace(evaluate(engine.rules, engine.catalog, answers))["products"]
         except Refused:
             lines = []
         found[side] = {line["sku"]: {key: line[key] for key in ("score", "rows", "kept_out")} for line in lines}
@@ -210,11 +210,11 @@ def _scores(live: Engine, draft: Engine, answers: Answers) -> dict[str, dict[str
 
 
 def against(services: Services, draft: Draft) -> str:
-    """What a report is against: the live version and the catalogue of the moment."""
+    """What a report is against: the live version and the catalog of the moment."""
     with services.reads() as session:
         slug = shop_slug(session, draft.shop_id)
-    served = services.live.live(slug, draft.quiz)
-    return f"{served.state}" if served else ""
+    loaded = services.quizzes.live(slug, draft.quiz)
+    return f"{loaded.state}" if loaded else ""
 
 
 def fresh_report(services: Services, draft: Draft) -> DraftReport | None:

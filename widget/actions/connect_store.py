@@ -78,13 +78,13 @@ def connect_store(
         if row.address and row.encrypted_key and platform in PLATFORMS:
             row.due_at, row.error = now, ""
             nudge(session, CATALOG)
-            row.looked_until = row.looked_until or now - FIRST_LOOK_BACK
+            row.synced_until = row.synced_until or now - FIRST_LOOK_BACK
         about = f"{platform}: {', '.join(changed) or 'nothing new'}"
         who, user = (by.told, by.id) if by else ("command line", None)
         audit.record(session, shop_id=owner.id, at=now, user_id=user, actor=who, action="store_connected", detail=about)
 
 
-def ask_for_look(services: Services, *, shop: str, platform: str) -> None:
+def request_reconcile(services: Services, *, shop: str, platform: str) -> None:
     """Have a worker look for missed orders at once. Raises UnknownShop, BadConnection."""
     with services.sessions.begin() as session:
         row = _connection(session, shop, platform)

@@ -21,8 +21,8 @@ class OrderNotTaken(ActionError):
 
 def demo_product_page(services: Services, shop: str, quiz: str) -> dict[str, Product]:
     """The products of the demo store, by SKU."""
-    served = services.live.live(shop, quiz)
-    products = served.engine.shelf.products if served else ()
+    loaded = services.quizzes.live(shop, quiz)
+    products = loaded.engine.catalog.products if loaded else ()
     order = {"cream": 0, "salve": 1, "roll-on": 2, "spray": 3}
     return {
         each.sku: each for each in sorted(products, key=lambda p: (order.get(p.form, 9), -p.priority)) if each.active

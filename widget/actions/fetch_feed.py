@@ -39,7 +39,7 @@ def fetched_feed(url: str, *, limits: Limits | None = None, resolver: Resolver =
 
 
 def _pages(url: str, limits: Limits, one: Fetcher) -> Iterator[BinaryIO]:
-    """Shopify hands its catalogue out by 250 products: pages until one is not full."""
+    """Shopify hands its catalog out by 250 products: pages until one is not full."""
     ends, left, before = time.monotonic() + PAGES_SECONDS, limits.size, b""
     for page in range(1, MOST_PAGES + 1):
         seconds = min(limits.seconds, ends - time.monotonic())

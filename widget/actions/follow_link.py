@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from widget.actions.errors import UnknownResult, UnknownToken
 from widget.actions.result_links import open_result, quiz_url, result_setting, result_url
 from widget.crypto import InvalidToken
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
-from widget.storage.tallies import EMAIL_CLICKED, TallyKey
+from widget.storage.daily_metrics import EMAIL_CLICKED, DailyMetricKey
 
 PRODUCT, QUIZ, RESULT = "p", "q", "r"
 ABOUT = b"/l/"
@@ -47,7 +47,7 @@ def follow_link(services: Services, token: str, *, client: str = "") -> str:
     Counted once in a while for each ``client``; without one (a program, or a look ahead) not at all.
     """
     link = _opened(services, token)
-    live = services.live.live(link.shop, link.quiz)
+    live = services.quizzes.live(link.shop, link.quiz)
     if live is None:
         raise UnknownToken("this link leads nowhere any more")
     if client:
@@ -64,18 +64,18 @@ def _opened(services: Services, token: str) -> Link:
     return Link(shop, quiz, int(version), locale, email, kind, what)
 
 
-def _count(services: Services, live: Served, link: Link, who: bytes) -> None:
+def _count(services: Services, live: LoadedQuiz, link: Link, who: bytes) -> None:
     """Scanners and preview panes open a link several times: within a few minutes that is one click."""
     if services.clicks.get(who):
         return
     services.clicks.put(who, True)
     day = services.now().date()
-    services.recorder.add_tally(
-        TallyKey(live.shop.id, link.quiz, EMAIL_CLICKED, day, link.version, link.locale, link.email)
+    services.recorder.add_daily_metric(
+        DailyMetricKey(live.shop.id, link.quiz, EMAIL_CLICKED, day, link.version, link.locale, link.email)
     )
 
 
-def _target(services: Services, live: Served, link: Link) -> str:
+def _target(services: Services, live: LoadedQuiz, link: Link) -> str:
     """Empty for what is gone: a version, a result that cannot be read, a product that is not sold any more."""
     if link.kind == RESULT:
         try:
@@ -83,16 +83,16 @@ def _target(services: Services, live: Served, link: Link) -> str:
         except UnknownResult:
             return ""
         return result_url(services, link.shop, link.what)
-    served = services.live.version(link.shop, link.quiz, link.version)
-    return _product(services, live, served, link) if served and link.kind == PRODUCT else ""
+    loaded = services.quizzes.version(link.shop, link.quiz, link.version)
+    return _product(services, live, loaded, link) if loaded and link.kind == PRODUCT else ""
 
 
-def _product(services: Services, live: Served, served: Served, link: Link) -> str:
-    """The address as the email's version has it; what is withheld or withdrawn today has none."""
-    today = {each.sku: each for each in live.engine.shelf.products}
-    then = {each.sku: each for each in served.speaking(link.locale).shelf.products}
+def _product(services: Services, live: LoadedQuiz, loaded: LoadedQuiz, link: Link) -> str:
+    """The address as the email's version has it; what is blocked or withdrawn today has none."""
+    today = {each.sku: each for each in live.engine.catalog.products}
+    then = {each.sku: each for each in loaded.localized(link.locale).catalog.products}
     product, now = then.get(link.what), today.get(link.what)
-    if product is None or now is None or not now.active or link.what in live.engine.shelf.blocked:
+    if product is None or now is None or not now.active or link.what in live.engine.catalog.blocked:
         return ""
-    address = result_setting(services, served, link.locale).address(product.url or "/")
+    address = result_setting(services, loaded, link.locale).address(product.url or "/")
     return address if urlsplit(address).scheme in ("https", "http") else ""

@@ -1,4 +1,4 @@
-"""Gather what the gatekeeper looks at when an email is about to go."""
+"""Gather what the send policy looks at when an email is about to go."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from widget.actions.plan_emails import RESULT, bought_products, outcome_of, usab
 from widget.actions.write_email import email_products
 from widget.domain.email import MARKETING, TRANSACTIONAL, Step
 from widget.domain.engine.evaluation import screen
-from widget.domain.gatekeeper import Facts
 from widget.domain.markets import softly_agreed
-from widget.domain.schedule import EmailFacts, condition_holds, known_zone, next_morning, quiet_until, start_of_day
-from widget.live import Served
+from widget.domain.schedule import SendContext, condition_holds, known_zone, next_morning, quiet_until, start_of_day
+from widget.domain.send_policy import Facts
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, promised_emails
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
-from widget.storage.email_facts import Known, nth_marketing_at
 from widget.storage.emails import Email, emails_gone
 from widget.storage.orders import Order, count_orders, later_orders
+from widget.storage.send_context import Known, nth_marketing_at
 from widget.storage.shops import Shop
 
 
-def facts_of(services: Services, session: Session, served: Served, known: Known) -> Facts:
-    """Everything the gatekeeper looks at, over the latest state."""
+def facts_of(services: Services, session: Session, loaded: LoadedQuiz, known: Known) -> Facts:
+    """Everything the send policy looks at, over the latest state."""
     email, shop, order, agreed = known.email, known.shop, known.order, known.marketing
     now = services.now()
     # Somebody waits for an email they have just asked for: quiet hours are not meant for it.
     asked = email.trigger_kind == RESULT and email.kind == TRANSACTIONAL
-    step = step_of(served, email)
+    step = step_of(loaded, email)
     reminds = step is not None and step.after.uses is not None
     zone = known_zone(order.timezone if order else "", known.contact.timezone, shop.timezone)
     said_yes = order is not None and order.accepts_marketing is True
     softly = order is not None and softly_agreed(
-        served.engine.rules.pack.market,
+        loaded.engine.rules.pack.market,
         allowed=shop.soft_opt_in,
         asked=order.accepts_marketing,
         bought_at=order.placed_at,
@@ -52,24 +52,24 @@ def facts_of(services: Services, session: Session, served: Served, known: Known)
         order_cancelled=order is not None and order.cancelled_at is not None,
         order_refunded=order is not None and order.refunded_at is not None,
         order_test=order is not None and order.test,
-        eligible=(order is None or order.eligible) and not _ruled_out(services, served, email, order),
+        eligible=(order is None or order.eligible) and not _ruled_out(services, loaded, email, order),
         felt_worse=known.felt_worse,
-        product_withheld=_withheld(services, served, order),
-        product_returned=_returned(served, order),
-        reordered=reminds and _reordered(session, served, order),
-        out_of_stock=reminds and _out_of_stock(services, served, order),
-        condition_holds=step is not None and _condition(services, session, served, known, step),
+        product_blocked=_blocked(services, loaded, order),
+        product_returned=_returned(loaded, order),
+        reordered=reminds and _reordered(session, loaded, order),
+        out_of_stock=reminds and _out_of_stock(services, loaded, order),
+        condition_holds=step is not None and _condition(services, session, loaded, known, step),
         last_marketing_at=known.last_marketing_at,
-        capped_by=_capped_by(session, served, email) if email.kind == MARKETING else None,
+        capped_by=_capped_by(session, loaded, email) if email.kind == MARKETING else None,
         asked_for=asked,
         quiet_until=None if asked else quiet_until(now, shop.quiet_from, shop.quiet_to, zone),
         full_until=_full_until(session, shop, now),
     )
 
 
-def _capped_by(session: Session, served: Served, email: Email) -> datetime | None:
+def _capped_by(session: Session, loaded: LoadedQuiz, email: Email) -> datetime | None:
     """When the nth latest marketing email went: n is what the person was promised, or less if the pack says so now."""
-    now = served.engine.rules.pack.emails_per_month
+    now = loaded.engine.rules.pack.emails_per_month
     most = min(now, promised_emails(session, email.contact_id) or now)
     return nth_marketing_at(session, email.contact_id, most)
 
@@ -83,7 +83,7 @@ def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
     return next_morning(now, shop.timezone) if went >= shop.emails_per_day else None
 
 
-def _condition(services: Services, session: Session, served: Served, known: Known, step: Step) -> bool:
+def _condition(services: Services, session: Session, loaded: LoadedQuiz, known: Known, step: Step) -> bool:
     email, order = known.email, known.order
     looked_at = {term.field for clause in step.when.clauses for term in clause}
     # What was ticked with a request counts for the email that asks to confirm it, before it is confirmed.
@@ -91,10 +91,10 @@ def _condition(services: Services, session: Session, served: Served, known: Know
     granted = {MARKETING_CONSENT} if known.marketing in enough else set()
     if known.health_data in enough:
         granted.add(HEALTH_DATA)
-    answers = usable_answers(services, served, email) if HEALTH_DATA in granted or order is None else None
-    facts = EmailFacts(
-        bought=bought_products(served, order.lines, order.refunds) if order else (),
-        outcome=outcome_of(services, served, answers) if answers else None,
+    answers = usable_answers(services, loaded, email) if HEALTH_DATA in granted or order is None else None
+    facts = SendContext(
+        bought=bought_products(loaded, order.lines, order.refunds) if order else (),
+        outcome=outcome_of(services, loaded, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
         order_count=count_orders(session, email.shop_id, email.contact_id) if "order.count" in looked_at else 0,
         emails_sent=_sent_before(session, email) if "email.sent" in looked_at else frozenset(),
@@ -110,51 +110,51 @@ def _sent_before(session: Session, email: Email) -> frozenset[str]:
     return frozenset(session.scalars(sent))
 
 
-def step_of(served: Served, email: Email) -> Step | None:
+def step_of(loaded: LoadedQuiz, email: Email) -> Step | None:
     """The step of its sequence that an email was planned by."""
-    sequence = served.engine.rules.pack.sequence_by_id.get(email.sequence)
+    sequence = loaded.engine.rules.pack.sequence_by_id.get(email.sequence)
     return next((each for each in sequence.steps if each.id == email.step), None) if sequence else None
 
 
-def _returned(served: Served, order: Order | None) -> bool:
+def _returned(loaded: LoadedQuiz, order: Order | None) -> bool:
     """Whether products were bought and nothing of them is kept."""
     if order is None or not order.lines:
         return False
-    return bool(bought_products(served, order.lines)) and not bought_products(served, order.lines, order.refunds)
+    return bool(bought_products(loaded, order.lines)) and not bought_products(loaded, order.lines, order.refunds)
 
 
-def _reordered(session: Session, served: Served, order: Order | None) -> bool:
+def _reordered(session: Session, loaded: LoadedQuiz, order: Order | None) -> bool:
     """Whether a later order of the same person holds one of the same products."""
     if order is None or order.contact_id is None or order.placed_at is None:
         return False
-    mine = {each.sku for each in email_products(served, order)}
+    mine = {each.sku for each in email_products(loaded, order)}
     later = later_orders(session, order)
-    return any(mine & {each.sku for each in email_products(served, other)} for other in later)
+    return any(mine & {each.sku for each in email_products(loaded, other)} for other in later)
 
 
-def _out_of_stock(services: Services, served: Served, order: Order | None) -> bool:
+def _out_of_stock(services: Services, loaded: LoadedQuiz, order: Order | None) -> bool:
     """Whether nothing of what was bought can be bought again today."""
-    shelf = (services.live.live(served.shop.slug, served.quiz) or served).engine.shelf
-    bought = {each.sku for each in email_products(served, order)}
-    now = [place for place, each in enumerate(shelf.products) if each.sku in bought]
-    return bool(now) and not any(shelf.in_stock >> place & 1 for place in now)
+    catalog = (services.quizzes.live(loaded.shop.slug, loaded.quiz) or loaded).engine.catalog
+    bought = {each.sku for each in email_products(loaded, order)}
+    now = [place for place, each in enumerate(catalog.products) if each.sku in bought]
+    return bool(now) and not any(catalog.in_stock >> place & 1 for place in now)
 
 
-def _withheld(services: Services, served: Served, order: Order | None) -> bool:
+def _blocked(services: Services, loaded: LoadedQuiz, order: Order | None) -> bool:
     """Whether the shop's block list, a withdrawal, or the live pack takes a product of this email out."""
-    live = services.live.live(served.shop.slug, served.quiz)
-    shelf = (live or served).engine.shelf
-    now = {product.sku: product for product in shelf.products}
-    bought = email_products(served, order)
-    return any(each.sku in shelf.blocked or each.sku not in now or not now[each.sku].active for each in bought)
+    live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
+    catalog = (live or loaded).engine.catalog
+    now = {product.sku: product for product in catalog.products}
+    bought = email_products(loaded, order)
+    return any(each.sku in catalog.blocked or each.sku not in now or not now[each.sku].active for each in bought)
 
 
-def _ruled_out(services: Services, served: Served, email: Email, order: Order | None) -> bool:
+def _ruled_out(services: Services, loaded: LoadedQuiz, email: Email, order: Order | None) -> bool:
     """Whether today's safety, on the answers that may be used, leaves no product or not this one."""
-    answers = usable_answers(services, served, email)
-    live = services.live.live(served.shop.slug, served.quiz)
+    answers = usable_answers(services, loaded, email)
+    live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
     if order is None or answers is None or live is None:
         return False
     screening = screen(live.engine.rules, answers)
-    bought = {each.sku for each in email_products(served, order)}
+    bought = {each.sku for each in email_products(loaded, order)}
     return screening.triage is not None or bool(bought & screening.without_products)

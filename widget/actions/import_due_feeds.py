@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from widget.actions.fetch_catalogue import API, NoKey, api_of, fetched_catalogue
+from widget.actions.fetch_catalog import API, NoKey, api_of, fetched_catalog
 from widget.actions.fetch_feed import fetched_feed
 from widget.actions.import_feed import FAILED, Asked, FeedReport, import_feed, keep_report
 from widget.crypto import FEED_ADDRESS, InvalidToken
@@ -50,7 +50,7 @@ def _run(services: Services, feed_id: int, limits: Limits | None, resolver: Reso
         base, fetched = _source(services, claim, address, limits, resolver)
         with fetched as files:
             asked = _asked(claim, base=base)
-            import_feed(services, shop=claim.shop.slug, files=files, asked=asked, progress=_teller(services, claim))
+            import_feed(services, shop=claim.shop.slug, files=files, asked=asked, progress=_collector(services, claim))
     except InvalidToken:
         _failed(services, claim, "Its address was encrypted with another key: set it again.")
     except (NotFetched, BadFeed, NoKey) as error:
@@ -69,12 +69,12 @@ def _source(
         return address, fetched_feed(address, limits=limits, resolver=resolver)
     platform = address.removeprefix(API)
     store, key = api_of(services, claim.shop.id, platform)
-    return claim.shop.url or store, fetched_catalogue(platform, store, key, limits=limits, resolver=resolver)
+    return claim.shop.url or store, fetched_catalog(platform, store, key, limits=limits, resolver=resolver)
 
 
 def _asked(claim: _Claim, *, base: str = "") -> Asked:
     asked = claim.asked
-    return Asked(by=asked.by, anyway=asked.anyway, started_at=claim.started_at, base=base)
+    return Asked(by=asked.by, allow_missing=asked.allow_missing, started_at=claim.started_at, base=base)
 
 
 def _failed(services: Services, claim: _Claim, error: str) -> None:
@@ -93,10 +93,10 @@ def _claimed(services: Services, feed_id: int) -> _Claim | None:
         row.state, row.started_at, row.progress = RUNNING, now, 0
         by = session.get(User, row.asked_by) if row.asked_by is not None else None
         shop = session.get_one(Shop, row.shop_id)
-        return _Claim(feed_id, shop, row.encrypted_address, now, Asked(by=by, anyway=row.anyway))
+        return _Claim(feed_id, shop, row.encrypted_address, now, Asked(by=by, allow_missing=row.allow_missing))
 
 
-def _teller(services: Services, claim: _Claim) -> Callable[[int], None]:
+def _collector(services: Services, claim: _Claim) -> Callable[[int], None]:
     """Notes how many items were read, now and then, for whoever looks at the console."""
     last = time.monotonic()
 

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownShop
-from widget.domain.engine.shelf import FROM_FEEDS
-from widget.live import Served, offending
+from widget.domain.engine.catalog import FROM_FEEDS
+from widget.quiz_registry import LoadedQuiz, offending
 from widget.services import Services
 from widget.storage import audit
-from widget.storage.catalogue import StoredProduct, move_revision, stored_products
+from widget.storage.catalog import StoredProduct, bump_revision, stored_products
 from widget.storage.content import live_quizzes
 from widget.storage.feeds import IDLE, Feed, feed_of
 from widget.storage.shops import Shop, shop_by_slug
@@ -46,7 +46,7 @@ class Asked:
     by: User | None = None
     who: str = "product feed"
     uploaded: bool = False
-    anyway: int = 0
+    allow_missing: int = 0
     base: str = ""
     started_at: datetime | None = None
 
@@ -60,7 +60,7 @@ class FeedReport:
     items: int = 0
     matched: int = 0
     changed: list[str] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     problems_more: int = 0
     error: str = ""
@@ -68,10 +68,10 @@ class FeedReport:
 
 @dataclass(frozen=True)
 class _Needed:
-    """What the shop knows: its live quizzes, and every SKU of theirs or of the catalogue, with variant ids."""
+    """What the shop knows: its live quizzes, and every SKU of theirs or of the catalog, with variant ids."""
 
     shop: Shop
-    served: tuple[Served, ...]
+    loaded: tuple[LoadedQuiz, ...]
     skus: frozenset[str]
     variants: dict[str, str]
 
@@ -82,7 +82,7 @@ class _Needed:
 def import_feed(
     services: Services, *, shop: str, files: Sequence[BinaryIO], asked: Asked, progress: Progress | None = None
 ) -> FeedReport:
-    """Read the files (pages of one feed) in whole, then change the catalogue in one transaction, or not at all.
+    """Read the files (pages of one feed) in whole, then change the catalog in one transaction, or not at all.
 
     Results follow within 5 s. What stopped it stands in the report and with the feed. Raises UnknownShop.
     """
@@ -109,16 +109,16 @@ def _needed(services: Services, slug: str) -> _Needed:
             raise UnknownShop(f"there is no shop '{slug}'")
         known = {row.sku: row.feed for row in stored_products(session, owner.id)}
         quizzes = live_quizzes(session, owner.id)
-    served = tuple(each for quiz in quizzes if (each := services.live.live(slug, quiz)))
+    loaded = tuple(each for quiz in quizzes if (each := services.quizzes.live(slug, quiz)))
     variants = {str(feed["variant_id"]): sku for sku, feed in known.items() if feed.get("variant_id")}
-    for each in served:
+    for each in loaded:
         variants |= {product.variant_id: product.sku for product in _products(each) if product.variant_id}
-    skus = frozenset(known) | {product.sku for each in served for product in _products(each)}
-    return _Needed(owner, served, skus, variants)
+    skus = frozenset(known) | {product.sku for each in loaded for product in _products(each)}
+    return _Needed(owner, loaded, skus, variants)
 
 
-def _products(served: Served) -> Any:
-    return served.engine.rules.pack.products
+def _products(loaded: LoadedQuiz) -> Any:
+    return loaded.engine.rules.pack.products
 
 
 def _digest(files: Sequence[BinaryIO], needed: _Needed) -> str:
@@ -137,20 +137,20 @@ def _take_over(services: Services, needed: _Needed, asked: Asked, told: Survey, 
             return FeedReport(FAILED, error="Nothing was changed: the feed was changed meanwhile.")
         known = {each.sku: each for each in stored_products(session, needed.shop.id)}
         listed = {sku for sku, each in known.items() if each.feed and each.feed.get("active", True)}
-        report.vanished = sorted(listed - set(told.found) - told.unread)
-        if len(report.vanished) * ALARM_PART > len(listed) and len(report.vanished) > asked.anyway:
+        report.missing = sorted(listed - set(told.found) - told.unread)
+        if len(report.missing) * ALARM_PART > len(listed) and len(report.missing) > asked.allow_missing:
             report.outcome = STOPPED
             report.error = (
-                f"Nothing was changed: {len(report.vanished)} of the {len(listed)} products that the store listed "
+                f"Nothing was changed: {len(report.missing)} of the {len(listed)} products that the store listed "
                 "before are not in this feed. That looks like a broken feed."
             )
         else:
-            report.changed = _change(session, services, needed.shop, known, told, report.vanished)
+            report.changed = _change(session, services, needed.shop, known, told, report.missing)
             report.problems = _first_of_all(needed, told, report)
             row.seen_digest = "" if any(each.dated for each in told.found.values()) else digest
         _keep(session, services, needed.shop, row, asked, report)
     if report.changed:
-        services.moved(f"{needed.shop.slug}/catalogue")
+        services.invalidate(f"{needed.shop.slug}/catalog")
     return report
 
 
@@ -160,13 +160,13 @@ def _change(
     shop: Shop,
     known: dict[str, StoredProduct],
     told: Survey,
-    vanished: Sequence[str],
+    missing: Sequence[str],
 ) -> list[str]:
     """The SKUs that the store says something else of now, the vanished among them."""
     fresh = {
         sku: {name: item.said[name] for name in FROM_FEEDS if name in item.said} for sku, item in told.found.items()
     }
-    fresh |= {sku: {**known[sku].feed, "active": False} for sku in vanished}
+    fresh |= {sku: {**known[sku].feed, "active": False} for sku in missing}
     changed = sorted(sku for sku, feed in fresh.items() if sku not in known or known[sku].feed != feed)
     for sku in changed:
         row = known.get(sku)
@@ -175,25 +175,25 @@ def _change(
             session.add(row)
         row.feed, row.updated_at = fresh[sku], services.now()
     if changed:
-        move_revision(session, shop.id)
+        bump_revision(session, shop.id)
     return changed
 
 
 def _first_of_all(needed: _Needed, told: Survey, report: FeedReport) -> list[str]:
     """What keeps products from shoppers comes before what was left out of the feed."""
-    gone = [f"{sku} is not in the feed any more: it is shown nowhere now" for sku in report.vanished]
-    quiet = sorted({product.sku for each in needed.served for product in _products(each)} - set(told.found))
+    gone = [f"{sku} is not in the feed any more: it is shown nowhere now" for sku in report.missing]
+    quiet = sorted({product.sku for each in needed.loaded for product in _products(each)} - set(told.found))
     never = [
         f"{sku} is not in the feed: the quiz goes by what it knew"
         for sku in quiet
-        if sku not in report.vanished and sku not in told.unread
+        if sku not in report.missing and sku not in told.unread
     ]
     return [*_barred(needed, told), *gone, *never, *told.told]
 
 
 def _barred(needed: _Needed, told: Survey) -> list[str]:
     names = {sku: {"name": item.name} for sku, item in told.found.items()}
-    barred = {sku for each in needed.served for sku in offending(each.engine.rules, names)}
+    barred = {sku for each in needed.loaded for sku in offending(each.engine.rules, names)}
     return [f"{sku} is kept out of results: its name in the store breaks the claims rules" for sku in sorted(barred)]
 
 
@@ -215,7 +215,7 @@ def _own_row(session: Session, shop: Shop, asked: Asked) -> Feed | None:
     if asked.started_at is not None:
         return row if row is not None and row.started_at == asked.started_at else None
     if row is None:
-        row = Feed(shop_id=shop.id, encrypted_address="", state=IDLE, outcome="", problems=[], vanished=[])
+        row = Feed(shop_id=shop.id, encrypted_address="", state=IDLE, outcome="", problems=[], missing=[])
         session.add(row)
     return row
 
@@ -227,10 +227,10 @@ def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: As
     if report.outcome != UNCHANGED:
         row.problems, row.problems_more = report.problems, report.problems_more
     row.kind, row.items, row.matched = report.kind, report.items, report.matched
-    row.changed, row.vanished, row.error = len(report.changed), report.vanished, report.error
+    row.changed, row.missing, row.error = len(report.changed), report.missing, report.error
     row.outcome, row.last_run_at, row.uploaded = report.outcome, now, asked.uploaded
     if asked.started_at is not None:
-        row.state, row.started_at, row.anyway, row.asked_by = IDLE, None, 0, None
+        row.state, row.started_at, row.allow_missing, row.asked_by = IDLE, None, 0, None
         row.due_at = now + EVERY
     # A feed that fails every quarter of an hour is told of once.
     if report.changed or asked.by is not None or (report.outcome != before and report.outcome in (STOPPED, FAILED)):
@@ -244,5 +244,5 @@ def _about(report: FeedReport) -> str:
         return report.error
     if report.outcome == UNCHANGED:
         return "the same as before"
-    gone = f", {len(report.vanished)} vanished" if report.vanished else ""
+    gone = f", {len(report.missing)} vanished" if report.missing else ""
     return f"{report.items:,} items, {report.matched} of ours, {len(report.changed)} changed{gone}"

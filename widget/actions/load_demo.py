@@ -20,16 +20,16 @@ from widget.domain.order import OrderLine
 from widget.domain.pack import PRODUCTS
 from widget.domain.product import Product
 from widget.domain.shoppers import Bought, Visit, visits
-from widget.live import Served
-from widget.recorder import CountKey, counted_row
+from widget.quiz_registry import LoadedQuiz
+from widget.recorder import DailyEventKey, counted_row
 from widget.services import Services
 from widget.storage.contacts import GRANTED, MARKETING, WITHDRAWN, Consent, Contact
 from widget.storage.content import live_quizzes
+from widget.storage.daily_metrics import BOUGHT, EMAIL_CLICKED, DailyMetricKey, add_daily_metrics, daily_metrics_of
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.responses import add_counts, add_responses
+from widget.storage.responses import add_daily_events, add_responses
 from widget.storage.shops import shop_by_slug
-from widget.storage.tallies import BOUGHT, EMAIL_CLICKED, TallyKey, add_tallies, tallies_of
 
 PREFIX = "sample-"
 DAYS, VISITS = 60, 30_000
@@ -72,13 +72,13 @@ def load_demo(
         shop = shop_by_slug(session, SHOP)
         quizzes = live_quizzes(session, shop.id) if shop else []
         run = _runs(session, shop.id) if shop else 0
-    served = services.live.live(SHOP, quizzes[0]) if quizzes else None
-    if served is None:
+    loaded = services.quizzes.live(SHOP, quizzes[0]) if quizzes else None
+    if loaded is None:
         raise CannotLoad("there is no demo shop yet: start 'recovery-quiz run' once")
     if run and not again:
         return None
-    loading = _Loading(services, served, run + 1)
-    for at, visit in enumerate(visits(served.engine, now=services.now(), days=days, number=number, seed=f"leg-{run}")):
+    loading = _Loading(services, loaded, run + 1)
+    for at, visit in enumerate(visits(loaded.engine, now=services.now(), days=days, number=number, seed=f"leg-{run}")):
         loading.take(visit)
         if at % BATCH == BATCH - 1:
             loading.store()
@@ -97,19 +97,19 @@ def _runs(session: Session, shop_id: int) -> int:
 class _Loading:
     """Gathers rows of visits and stores them in batches."""
 
-    def __init__(self, services: Services, served: Served, run: int) -> None:
-        self.services, self.served, self.now = services, served, services.now()
+    def __init__(self, services: Services, loaded: LoadedQuiz, run: int) -> None:
+        self.services, self.loaded, self.now = services, loaded, services.now()
         self.prefix = f"{PREFIX}{run}-"
-        self.products = {each.sku: each for each in served.engine.shelf.products}
-        self.emails = {each.id: each for each in served.engine.rules.pack.emails}
+        self.products = {each.sku: each for each in loaded.engine.catalog.products}
+        self.emails = {each.id: each for each in loaded.engine.rules.pack.emails}
         self.made = dict.fromkeys(("visits", "completed", "responses", "orders", "emails"), 0)
         self._clear()
         self.users.append(self._contact("begin", self.now))
 
     def _clear(self) -> None:
         self.responses: list[dict[str, Any]] = []
-        self.tallies: Counter[TallyKey] = Counter()
-        self.counts: Counter[CountKey] = Counter()
+        self.daily_metrics: Counter[DailyMetricKey] = Counter()
+        self.counts: Counter[DailyEventKey] = Counter()
         self.users: list[dict[str, Any]] = []
         self.orders: list[tuple[dict[str, Any], int]] = []
 
@@ -120,7 +120,7 @@ class _Loading:
             return
         self.made["completed"] += 1
         row = self._response(visit)
-        self.tallies.update(tallies_of([row]))
+        self.daily_metrics.update(daily_metrics_of([row]))
         if self.now - visit.at < MONTH:
             self.made["responses"] += 1
             self.responses.append(row)
@@ -136,16 +136,16 @@ class _Loading:
             told.append(("completed", "", ""))
         for event, skus in (("product_clicked", visit.clicked), ("added_to_cart", visit.added)):
             told += [(event, "", sku) for sku in ("", *skus) if skus]
-        day, version = visit.at.date(), self.served.version
+        day, version = visit.at.date(), self.loaded.version
         for event, question, sku in told:
-            key = (self.served.shop.id, self.served.quiz, day, event, question, sku, version, visit.locale)
+            key = (self.loaded.shop.id, self.loaded.quiz, day, event, question, sku, version, visit.locale)
             self.counts[key] += 1
 
     def _response(self, visit: Visit) -> dict[str, Any]:
         return {
-            "shop_id": self.served.shop.id,
-            "quiz": self.served.quiz,
-            "version": self.served.version,
+            "shop_id": self.loaded.shop.id,
+            "quiz": self.loaded.quiz,
+            "version": self.loaded.version,
             "visit": f"{self.prefix}{self.made['completed']}",
             "answers": visit.answers,
             "outcome": visit.outcome,
@@ -155,21 +155,21 @@ class _Loading:
         }
 
     def _order(self, visit: Visit, bought: Bought) -> None:
-        strict = quiz_had_part(visit.at, bought.at, shown=visit.products, bought=bought.skus)
-        if strict is None:
+        direct = quiz_had_part(visit.at, bought.at, shown=visit.products, bought=bought.skus)
+        if direct is None:
             return
         self.made["orders"] += 1
         number = self.made["orders"]
         goods = [(self.products[sku], many) for sku, many in bought.skus.items()]
         self.users.append(self._contact(str(number), visit.at, visit.locale))
         row = self._order_row(number, visit, bought, goods)
-        row |= {"completed_at": day_of(visit.at), "strict": strict, "quiz": self.served.quiz}
-        row |= {"quiz_version": self.served.version, "quiz_locale": visit.locale}
+        row |= {"completed_at": day_of(visit.at), "direct": direct, "quiz": self.loaded.quiz}
+        row |= {"quiz_version": self.loaded.version, "quiz_locale": visit.locale}
         self.orders.append((row, len(self.users) - 1))
-        key = TallyKey(
-            self.served.shop.id, self.served.quiz, BOUGHT, bought.at.date(), self.served.version, visit.locale, ""
+        key = DailyMetricKey(
+            self.loaded.shop.id, self.loaded.quiz, BOUGHT, bought.at.date(), self.loaded.version, visit.locale, ""
         )
-        self.tallies.update(key._replace(name=sku) for sku in bought.skus)
+        self.daily_metrics.update(key._replace(name=sku) for sku in bought.skus)
 
     def _order_row(self, number: int, visit: Visit, bought: Bought, goods: list[tuple[Product, int]]) -> dict[str, Any]:
         def past(days: float) -> datetime | None:
@@ -181,7 +181,7 @@ class _Loading:
             for at, (product, many) in enumerate(goods, 1)
         ]
         return {
-            "shop_id": self.served.shop.id,
+            "shop_id": self.loaded.shop.id,
             "external_id": f"{self.prefix}{number}",
             "number": f"S{self.prefix.removeprefix(PREFIX)}{number:04}",
             "locale": visit.locale,
@@ -205,7 +205,7 @@ class _Loading:
         """Nobody: without an address there is nothing that could ever be sent."""
         hashed = f"{self.prefix}{name}"
         return {
-            "shop_id": self.served.shop.id,
+            "shop_id": self.loaded.shop.id,
             "address_hash": hashed,
             "email": "",
             "locale": locale,
@@ -218,8 +218,8 @@ class _Loading:
         with self.services.sessions.begin() as session:
             if self.responses:
                 add_responses(session, self.responses)
-            add_tallies(session, self.tallies)
-            add_counts(session, [counted_row(key, n) for key, n in sorted(self.counts.items())])
+            add_daily_metrics(session, self.daily_metrics)
+            add_daily_events(session, [counted_row(key, n) for key, n in sorted(self.counts.items())])
             if self.users:
                 self._store_people(session)
         self._clear()
@@ -239,7 +239,7 @@ class _Loading:
         ]
         if emails:
             session.execute(insert(Email), emails)
-            add_tallies(session, self._clicks(emails))
+            add_daily_metrics(session, self._clicks(emails))
         self.made["emails"] += len(emails)
         session.execute(insert(Consent), list(self._consents(rows)))
 
@@ -256,8 +256,8 @@ class _Loading:
                     "order_id": order_id,
                     "trigger_kind": "order",
                     "trigger_id": order["external_id"],
-                    "quiz": self.served.quiz,
-                    "version": self.served.version,
+                    "quiz": self.loaded.quiz,
+                    "version": self.loaded.version,
                     "sequence": "after-purchase",
                     "step": name,
                     "template": name,
@@ -275,15 +275,15 @@ class _Loading:
                     "history": [{"at": sent_at.isoformat(), "state": state, "reason": "sample"}],
                 }
 
-    def _clicks(self, emails: list[dict[str, Any]]) -> Counter[TallyKey]:
+    def _clicks(self, emails: list[dict[str, Any]]) -> Counter[DailyMetricKey]:
         """Most follow a link on the day the email came, some on the next."""
-        found: Counter[TallyKey] = Counter()
+        found: Counter[DailyMetricKey] = Counter()
         for row in emails:
             drawn = zlib.crc32(f"{row['trigger_id']} {row['template']}".encode()) % 1000
             day = (row["sent_at"] + timedelta(days=drawn % 4 // 3)).date()
             if row["state"] != "bounced" and drawn < 10 * CLICKED.get(row["template"], 0) and day <= self.now.date():
                 where = (row["shop_id"], row["quiz"], EMAIL_CLICKED, day, row["version"], row["locale"])
-                found[TallyKey(*where, row["template"])] += 1
+                found[DailyMetricKey(*where, row["template"])] += 1
         return found
 
     def _consents(self, orders: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:

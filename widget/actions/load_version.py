@@ -1,4 +1,4 @@
-"""A content version of a shop with its catalogue of today, and what shoppers answered."""
+"""A content version of a shop with its catalog of today, and what shoppers answered."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def load_version(services: Services, *, shop: str, quiz: str, number: int | None
 
     Raises UnknownQuiz (nothing is live), UnknownVersion.
     """
-    live = services.live.live(shop, quiz)
+    live = services.quizzes.live(shop, quiz)
     if live is None:
         raise UnknownQuiz(f"shop '{shop}' has no live quiz '{quiz}'")
-    served = live if number is None else services.live.version(shop, quiz, number)
-    if served is None:
+    loaded = live if number is None else services.quizzes.version(shop, quiz, number)
+    if loaded is None:
         raise UnknownVersion(f"quiz '{quiz}' of shop '{shop}' has no version {number}")
-    return served.engine
+    return loaded.engine
 
 
 def load_responses(services: Services, *, shop: str, quiz: str, days: int) -> list[dict[str, list[str]]]:

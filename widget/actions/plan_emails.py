@@ -28,9 +28,9 @@ from widget.domain.email import (
 )
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.order import kept_lines
-from widget.domain.schedule import Bought, EmailFacts, answered_uses, condition_holds, due_at, known_zone
-from widget.live import Served
+from widget.domain.schedule import Bought, SendContext, answered_uses, condition_holds, due_at, known_zone
 from widget.nudges import EMAILS, nudge
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.contacts import GRANTED, HEALTH_DATA, MARKETING, Contact, consent_state
 from widget.storage.content import live_quizzes
@@ -55,17 +55,17 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
     if order.contact_id is None or order.test:
         return
     planned = {(each.sequence, each.step): each for each in emails_of_order(session, order.id)}
-    served = _content_for(services, session, shop, visit, list(planned.values()))
-    if served is None:
+    loaded = _content_for(services, session, shop, visit, list(planned.values()))
+    if loaded is None:
         return
     _hand_over(planned.values(), order.contact_id)
     if order.told.get(VISIT_OF, order.contact_id) != order.contact_id:
         visit = ""  # Whoever took the quiz is not who gets the emails: their answers are not used.
-    bought = bought_products(served, order.lines, order.refunds)
+    bought = bought_products(loaded, order.lines, order.refunds)
     zone = zone_of(session, shop, order.contact_id, order)
-    uses = _answered_uses(services, session, served, order.contact_id, visit, list(planned.values()))
+    uses = _answered_uses(services, session, loaded, order.contact_id, visit, list(planned.values()))
     events = {name: getattr(order, f"{name}_at") for name in ("placed", "fulfilled", "delivered")}
-    for sequence in served.engine.rules.pack.sequences:
+    for sequence in loaded.engine.rules.pack.sequences:
         if sequence.trigger not in _EVENT_OF or getattr(order, _EVENT_OF[sequence.trigger]) is None:
             continue
         for step in sequence.steps:
@@ -75,11 +75,11 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
                 if moment and known.attempts == 0:
                     known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
             elif known is None and moment and _concerns(step, bought):
-                code = _agreed_code(services, session, served, order.contact_id, visit)
-                row = _row(services, shop, served, sequence, step, moment)
+                code = _agreed_code(services, session, loaded, order.contact_id, visit)
+                row = _row(services, shop, loaded, sequence, step, moment)
                 row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
                 # The language it will be written in, so that the results page counts it where its clicks are.
-                locale = locale_for(served.engine.rules.pack, order.locale)
+                locale = locale_for(loaded.engine.rules.pack, order.locale)
                 row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
                 row["variant"] = variant_of(step, order.external_id)
                 add_email(session, row)
@@ -95,7 +95,7 @@ def _hand_over(emails: Iterable[Email], contact_id: int) -> None:
 def plan_result_emails(
     services: Services,
     session: Session,
-    served: Served,
+    loaded: LoadedQuiz,
     *,
     contact_id: int,
     code: str,
@@ -106,18 +106,18 @@ def plan_result_emails(
 
     Asking again while an email is on its way makes none; asking again afterwards makes a new one.
     """
-    answers = _opened(services, served, code) if HEALTH_DATA in consents else None
-    facts = EmailFacts(
+    answers = _opened(services, loaded, code) if HEALTH_DATA in consents else None
+    facts = SendContext(
         consents=consents,
-        outcome=outcome_of(services, served, answers) if answers else None,
+        outcome=outcome_of(services, loaded, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
     )
     # A code is the same for the same answers: a piece of it, or the same mark for two people, would tell them to
     # whoever asks for all results.
     about = f"{contact_id}:{services.crypto.fingerprint(f'{contact_id} {code}')}"
-    trigger_id = f"{about}:{_finished(session, served.shop.id, about)}"
+    trigger_id = f"{about}:{_finished(session, loaded.shop.id, about)}"
     return _plan_now(
-        services, session, served, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code
+        services, session, loaded, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code
     )
 
 
@@ -125,11 +125,11 @@ def plan_confirmed_emails(services: Services, session: Session, shop: Shop, *, c
     """Plan what follows a confirmed consent; once for each contact."""
     made = 0
     for quiz in live_quizzes(session, shop.id):
-        served = services.live.live(shop.slug, quiz)
-        facts = EmailFacts(consents=frozenset({MARKETING}))
-        if served:
+        loaded = services.quizzes.live(shop.slug, quiz)
+        facts = SendContext(consents=frozenset({MARKETING}))
+        if loaded:
             made += _plan_now(
-                services, session, served, "consent.confirmed", facts, contact_id, locale, trigger_id=str(contact_id)
+                services, session, loaded, "consent.confirmed", facts, contact_id, locale, trigger_id=str(contact_id)
             )
     return made
 
@@ -137,9 +137,9 @@ def plan_confirmed_emails(services: Services, session: Session, shop: Shop, *, c
 def _plan_now(
     services: Services,
     session: Session,
-    served: Served,
+    loaded: LoadedQuiz,
     trigger: str,
-    facts: EmailFacts,
+    facts: SendContext,
     contact_id: int,
     locale: str,
     *,
@@ -147,13 +147,13 @@ def _plan_now(
     code: str = "",
 ) -> int:
     made = 0
-    zone = zone_of(session, served.shop, contact_id)
-    for sequence in served.engine.rules.pack.sequences:
+    zone = zone_of(session, loaded.shop, contact_id)
+    for sequence in loaded.engine.rules.pack.sequences:
         for step in sequence.steps if sequence.trigger == trigger else ():
             moment = due_at(step, {"placed": services.now()}, (), zone)
             if moment and condition_holds(step.when, facts):
-                row = _row(services, served.shop, served, sequence, step, moment)
-                spoken = locale_for(served.engine.rules.pack, locale)
+                row = _row(services, loaded.shop, loaded, sequence, step, moment)
+                spoken = locale_for(loaded.engine.rules.pack, locale)
                 row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
                 row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
                 row["variant"] = variant_of(step, trigger_id)
@@ -171,23 +171,23 @@ def _finished(session: Session, shop_id: int, about: str) -> int:
     return int(session.scalar(query.where(Email.trigger_id.startswith(about, autoescape=True))) or 0)
 
 
-def usable_answers(services: Services, served: Served, email: Email) -> dict[str, list[str]] | None:
+def usable_answers(services: Services, loaded: LoadedQuiz, email: Email) -> dict[str, list[str]] | None:
     """The answers an email goes back to, if it has any that may be used."""
-    return _opened(services, served, email.result_code) if email.result_code else None
+    return _opened(services, loaded, email.result_code) if email.result_code else None
 
 
-def _opened(services: Services, served: Served, code: str) -> dict[str, list[str]] | None:
+def _opened(services: Services, loaded: LoadedQuiz, code: str) -> dict[str, list[str]] | None:
     try:
-        return open_result(services, served.shop.slug, code)[1]
+        return open_result(services, loaded.shop.slug, code)[1]
     except UnknownResult:
         return None  # The keys were changed since: as if there were no answers.
 
 
-def outcome_of(services: Services, served: Served, answers: dict[str, list[str]]) -> str:
+def outcome_of(services: Services, loaded: LoadedQuiz, answers: dict[str, list[str]]) -> str:
     """The outcome of these answers, today's safety included."""
-    live = services.live.live(served.shop.slug, served.quiz)
+    live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
     screening = screen(live.engine.rules, answers) if live else None
-    return evaluate(served.engine.rules, served.engine.shelf, answers, screening).outcome
+    return evaluate(loaded.engine.rules, loaded.engine.catalog, answers, screening).outcome
 
 
 def variant_of(step: Step, trigger_id: str) -> str:
@@ -205,22 +205,22 @@ def zone_of(session: Session, shop: Shop, contact_id: int, order: Order | None =
 
 
 def _answered_uses(
-    services: Services, session: Session, served: Served, contact_id: int, visit: str, planned: list[Email]
+    services: Services, session: Session, loaded: LoadedQuiz, contact_id: int, visit: str, planned: list[Email]
 ) -> Decimal | None:
     """What the answers say of how often it is used, where they may be used; those encrypted with an email count on."""
     code = next((each.result_code for each in planned if each.result_code), "")
-    code = code or _agreed_code(services, session, served, contact_id, visit)
-    answers = _opened(services, served, code) if code else None
-    return answered_uses(served.engine.rules.pack.quiz.questions, answers) if answers else None
+    code = code or _agreed_code(services, session, loaded, contact_id, visit)
+    answers = _opened(services, loaded, code) if code else None
+    return answered_uses(loaded.engine.rules.pack.quiz.questions, answers) if answers else None
 
 
 def bought_products(
-    served: Served, lines: list[dict[str, Any]], refunds: Mapping[str, Any] | None = None
+    loaded: LoadedQuiz, lines: list[dict[str, Any]], refunds: Mapping[str, Any] | None = None
 ) -> tuple[Bought, ...]:
     """The order's lines that are products of the pack, by SKU, else by variant id; without what came back."""
     lines = kept_lines(lines, refunds or {})
-    by_variant = {each.variant_id: each for each in served.engine.shelf.products if each.variant_id}
-    by_sku = {each.sku: each for each in served.engine.shelf.products}
+    by_variant = {each.variant_id: each for each in loaded.engine.catalog.products if each.variant_id}
+    by_sku = {each.sku: each for each in loaded.engine.catalog.products}
     found = []
     for line in lines:
         product = by_sku.get(line.get("sku", "")) or by_variant.get(line.get("variant_id", ""))
@@ -229,39 +229,41 @@ def bought_products(
     return tuple(found)
 
 
-def _content_for(services: Services, session: Session, shop: Shop, visit: str, planned: list[Email]) -> Served | None:
+def _content_for(
+    services: Services, session: Session, shop: Shop, visit: str, planned: list[Email]
+) -> LoadedQuiz | None:
     """The content that the order's emails were planned with, else what the shopper saw, else the first live quiz."""
     if planned:
-        return services.live.version(shop.slug, planned[0].quiz, planned[0].version)
+        return services.quizzes.version(shop.slug, planned[0].quiz, planned[0].version)
     response = response_by_visit(session, shop.id, visit) if visit else None
     if response:
-        return services.live.version(shop.slug, response.quiz, response.version)
+        return services.quizzes.version(shop.slug, response.quiz, response.version)
     quizzes = live_quizzes(session, shop.id)
-    return services.live.live(shop.slug, quizzes[0]) if quizzes else None
+    return services.quizzes.live(shop.slug, quizzes[0]) if quizzes else None
 
 
 def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
     """Whether what was bought lets this step happen at all; all else is looked at when it is due."""
     clauses = [[term for term in clause if term.field == "order.contains"] for clause in step.when.clauses]
-    facts = EmailFacts(bought=bought)
+    facts = SendContext(bought=bought)
     return any(all(condition_holds(type(step.when)(((term,),)), facts) for term in clause) for clause in clauses)
 
 
-def _agreed_code(services: Services, session: Session, served: Served, contact_id: int, visit: str) -> str:
+def _agreed_code(services: Services, session: Session, loaded: LoadedQuiz, contact_id: int, visit: str) -> str:
     """The encrypted answers of the visit, only for someone who agreed to have them used."""
-    response = response_by_visit(session, served.shop.id, visit) if visit else None
+    response = response_by_visit(session, loaded.shop.id, visit) if visit else None
     if response is None or consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
         return ""
-    return result_code(services, served, response.answers)
+    return result_code(services, loaded, response.answers)
 
 
 def _row(
-    services: Services, shop: Shop, served: Served, sequence: Sequence, step: Step, moment: datetime
+    services: Services, shop: Shop, loaded: LoadedQuiz, sequence: Sequence, step: Step, moment: datetime
 ) -> dict[str, Any]:
     return {
         "shop_id": shop.id,
-        "quiz": served.quiz,
-        "version": served.version,
+        "quiz": loaded.quiz,
+        "version": loaded.version,
         "sequence": sequence.id,
         "step": step.id,
         "template": step.email,

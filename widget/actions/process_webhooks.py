@@ -18,7 +18,7 @@ from widget.actions.record_report import record_reports
 from widget.deadline import is_time_limit
 from widget.domain.order import (
     UNINSTALL,
-    CatalogueEvent,
+    CatalogEvent,
     ConsentEvent,
     OrderEvent,
     PrivacyEvent,
@@ -44,8 +44,8 @@ BATCH = 100
 PLATFORM_HOST = ".myshopify.com"
 MAX_ATTEMPTS = 12
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
-CATALOGUE_SOON = timedelta(seconds=20)
-"""Changes of a catalogue come in bunches: its feed is read once for all of them."""
+CATALOG_SOON = timedelta(seconds=20)
+"""Changes of a catalog come in bunches: its feed is read once for all of them."""
 
 
 def process_webhooks(services: Services) -> int:
@@ -145,7 +145,7 @@ def _apply(services: Services, session: Session, shop: Shop, delivery: WebhookDe
         case PrivacyEvent():
             _refuse_other_store(session, shop, delivery, event.store)
             answer_privacy(services, session, shop, event, event_id=delivery.event_id, received_at=delivery.received_at)
-        case CatalogueEvent():
+        case CatalogEvent():
             _read_feed_soon(services, session, shop)
         case UninstalledEvent():
             _refuse_other_store(session, shop, delivery, event.store)
@@ -168,7 +168,7 @@ def _read_feed_soon(services: Services, session: Session, shop: Shop) -> None:
     feed = feed_of(session, shop.id, lock=True)
     if feed is None or not feed.encrypted_address or feed.state != IDLE:
         return
-    soon = services.now() + CATALOGUE_SOON
+    soon = services.now() + CATALOG_SOON
     if feed.due_at is None or feed.due_at > soon:
         feed.state, feed.due_at = WAITING, soon
 

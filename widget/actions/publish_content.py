@@ -42,7 +42,7 @@ def publish_content(
     with services.sessions.begin() as session:
         moved = move_pointer(services, session, locked_shop(session, shop), quiz, number, author)
     if moved:
-        services.moved(f"{shop}/{quiz}")
+        services.invalidate(f"{shop}/{quiz}")
     return moved
 
 

@@ -80,7 +80,7 @@ def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: s
         if moved:
             _note(services, session, owner.id, by, "published", f"{quiz}: version {version.number}. {note}")
     if moved:  # Else it was a double click, and the first one does the rest.
-        services.moved(f"{shop}/{quiz}")
+        services.invalidate(f"{shop}/{quiz}")
         _start_afresh(services, opened, by, version)
     return version.number
 
@@ -205,7 +205,7 @@ def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish,
         _fail(services, planned.id, by, str(error))
         raise
     if moved:
-        services.moved(f"{shop}/{planned.quiz}")
+        services.invalidate(f"{shop}/{planned.quiz}")
 
 
 def _refuse_if_overtaken(session: Session, row: ScheduledPublish) -> None:
@@ -274,7 +274,7 @@ def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User
         if moved:
             _note(services, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")
     if moved:
-        services.moved(f"{shop}/{quiz}")
+        services.invalidate(f"{shop}/{quiz}")
     return moved
 
 

@@ -57,9 +57,9 @@ RETENTION: dict[str, str] = {
     "products": SHOP_LIFE,
     "feeds": SHOP_LIFE,
     "connections": "until disconnected",
-    "counts": f"{SHOP_LIFE} (sums)",
-    "tallies": f"{SHOP_LIFE} (sums)",
-    "send_limits": "one row",
+    "daily_events": f"{SHOP_LIFE} (sums)",
+    "daily_metrics": f"{SHOP_LIFE} (sums)",
+    "rate_limits": "one row",
 }
 """What is kept for how long, by table."""
 

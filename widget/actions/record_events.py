@@ -6,7 +6,7 @@ from typing import Any
 
 from widget.actions.errors import UnknownShop
 from widget.content.languages import met_locale
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 
 EVENTS = ("seen", "started", "answered", "completed", "product_clicked", "added_to_cart", "closed")
@@ -21,26 +21,26 @@ def record_events(services: Services, *, shop: str, events: list[dict[str, Any]]
     day = services.now().date()
     known = False
     for event in events:
-        served = services.live.live(shop, event["quiz"])
-        if served is None:
+        loaded = services.quizzes.live(shop, event["quiz"])
+        if loaded is None:
             continue
         known = True
-        rules = served.engine.rules
+        rules = loaded.engine.rules
         question = event.get("question") or ""
         sku = event.get("sku") or ""
         if (question and question not in rules.pack.quiz.by_id) or (sku and sku not in rules.place):
             continue
         if not bot:
-            where = (served.shop.id, served.quiz, day, event["event"], question, sku)
-            services.recorder.add_count((*where, *_split(served, event)))
+            where = (loaded.shop.id, loaded.quiz, day, event["event"], question, sku)
+            services.recorder.add_daily_event((*where, *_split(loaded, event)))
     if events and not known:
         raise UnknownShop("there is no such shop or quiz")
 
 
-def _split(served: Served, event: dict[str, Any]) -> tuple[int, str]:
+def _split(loaded: LoadedQuiz, event: dict[str, Any]) -> tuple[int, str]:
     """Version and language, as far as there can be such: what nobody has published makes no row."""
     version = event.get("version") or 0
     return (
-        version if version <= served.live_version else 0,
-        met_locale(served.engine.rules.pack, event.get("locale")) or "",
+        version if version <= loaded.live_version else 0,
+        met_locale(loaded.engine.rules.pack, event.get("locale")) or "",
     )

@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session
 from widget.actions.plan_emails import VISIT_OF, plan_order_emails
 from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.engine.evaluation import screen
-from widget.domain.gatekeeper import ERASED
 from widget.domain.order import REFUNDED, OrderEvent, agreed, earliest, kept_lines
 from widget.domain.pack import ENDS_EARLY
+from widget.domain.send_policy import ERASED
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, contact_for, suppressed
+from widget.storage.daily_metrics import BOUGHT, DailyMetricKey, add_daily_metrics
 from widget.storage.orders import FORGOTTEN, Order, order_by_external_id
 from widget.storage.responses import Response, response_by_visit
 from widget.storage.shops import Shop
-from widget.storage.tallies import BOUGHT, TallyKey, add_tallies
 
 
 def record_order(services: Services, session: Session, shop: Shop, event: OrderEvent) -> Order:
@@ -176,7 +176,7 @@ def _note_red_flag(services: Services, session: Session, shop: Shop, order: Orde
     if order.contact_id is not None:
         order.told = {**order.told, VISIT_OF: order.contact_id}
     response = response_by_visit(session, shop.id, event.visit)
-    live = services.live.live(shop.slug, response.quiz) if response else None
+    live = services.quizzes.live(shop.slug, response.quiz) if response else None
     flagged = live is not None and response is not None and screen(live.engine.rules, response.answers).triage
     if response is None or flagged or response.outcome in ENDS_EARLY or not response.products:
         order.eligible = False
@@ -188,11 +188,13 @@ def _note_part(session: Session, order: Order, response: Response, event: OrderE
     """What the quiz had to do with this order, without what was answered: noted once, when the visit is first told."""
     placed_at = order.placed_at or event.at
     bought = {line["sku"] for line in order.lines or () if line["sku"]}
-    strict = quiz_had_part(response.created_at, placed_at, shown=response.products, bought=bought)
-    if strict is None:
+    direct = quiz_had_part(response.created_at, placed_at, shown=response.products, bought=bought)
+    if direct is None:
         return
     order.quiz, order.quiz_version, order.quiz_locale = response.quiz, response.version, response.locale
-    order.completed_at, order.strict = day_of(response.created_at), strict
+    order.completed_at, order.direct = day_of(response.created_at), direct
     if not order.test:
-        key = TallyKey(order.shop_id, response.quiz, BOUGHT, placed_at.date(), response.version, response.locale, "")
-        add_tallies(session, {key._replace(name=sku): 1 for sku in bought})
+        key = DailyMetricKey(
+            order.shop_id, response.quiz, BOUGHT, placed_at.date(), response.version, response.locale, ""
+        )
+        add_daily_metrics(session, {key._replace(name=sku): 1 for sku in bought})

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from widget.actions.send_email import settle
+from widget.actions.send_email import transition
 from widget.domain.email import BOUNCED, COMPLAINED, TRANSITIONS
 from widget.domain.email import DELIVERED as EMAIL_DELIVERED
 from widget.domain.feedback import COMPLAINT, DELIVERED, HARD, LOOKED_AT, UNSUBSCRIBED, Report, suppressed_for
-from widget.domain.gatekeeper import UNSUBSCRIBED as SAID_NO
+from widget.domain.send_policy import UNSUBSCRIBED as SAID_NO
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, suppress
@@ -44,7 +44,7 @@ def _record(services: Services, session: Session, shop: Shop, report: Report) ->
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now)
     state = _EMAIL_STATE.get(report.kind)
     if email is not None and state and state in TRANSITIONS[email.state]:
-        settle(services, email, state, "reported by the provider")
+        transition(services, email, state, "reported by the provider")
 
 
 def _email(session: Session, shop: Shop, report: Report) -> Email | None:

@@ -8,7 +8,7 @@ from widget.actions.errors import ConsentNeeded
 from widget.actions.plan_emails import plan_result_emails
 from widget.domain.schedule import known_zone
 from widget.email.message import checked_address
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,
@@ -26,7 +26,7 @@ from widget.storage.contacts import (
 def request_email(
     services: Services,
     *,
-    served: Served,
+    loaded: LoadedQuiz,
     code: str,
     email: str,
     consents: dict[str, bool],
@@ -44,13 +44,13 @@ def request_email(
     address = checked_address(email)
     if not consents.get(RESULT):
         raise ConsentNeeded("without the first box there is nothing to send")
-    locale = locale or served.engine.rules.pack.default_locale
+    locale = locale or loaded.engine.rules.pack.default_locale
     consents = {**consents, MARKETING: bool(consents.get(MARKETING)) and not ended}
-    address_hash = services.crypto.address_hash(served.shop.slug, address)
+    address_hash = services.crypto.address_hash(loaded.shop.slug, address)
     with services.sessions.begin() as session:
         contact = contact_for(
             session,
-            shop_id=served.shop.id,
+            shop_id=loaded.shop.id,
             address_hash=address_hash,
             email=address,
             locale=locale,
@@ -60,13 +60,13 @@ def request_email(
             contact.timezone = timezone
         for kind in KINDS:
             if consents.get(kind) and consent_state(session, contact.id, kind) != GRANTED:
-                promised = served.engine.rules.pack.emails_per_month if kind == MARKETING else None
-                shop_id, source = served.shop.id, "result page"
+                promised = loaded.engine.rules.pack.emails_per_month if kind == MARKETING else None
+                shop_id, source = loaded.shop.id, "result page"
                 note_consent(
                     services, session, shop_id, contact.id, kind, PENDING, text_version, source, promised=promised
                 )
         wanted = frozenset(kind for kind in (MARKETING, HEALTH_DATA) if consents.get(kind))
-        plan_result_emails(services, session, served, contact_id=contact.id, code=code, locale=locale, consents=wanted)
+        plan_result_emails(services, session, loaded, contact_id=contact.id, code=code, locale=locale, consents=wanted)
 
 
 def note_consent(

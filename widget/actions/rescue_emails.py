@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from widget.actions.send_email import settle
+from widget.actions.send_email import transition
 from widget.domain.email import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.services import Services
 from widget.storage.emails import Email, stuck_emails
@@ -27,6 +27,6 @@ def rescue_emails(
             for email_id in stuck_emails(session, state, now - age):
                 email = session.get_one(Email, email_id, with_for_update=True)
                 if email.state == state:
-                    settle(services, email, to, reason)
+                    transition(services, email, to, reason)
                     rescued += 1
     return rescued

@@ -12,19 +12,19 @@ from widget.domain.cart import EVENT, FORM, form_cart
 from widget.domain.code import BadCode, pack_answers, unpack_answers
 from widget.domain.product import Product
 from widget.domain.result import Setting
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.stores.platforms import ORDERS, PLATFORMS
 
 _MOST_VERSION = 1 << 31
 
 
-def result_code(services: Services, served: Served, answers: dict[str, list[str]]) -> str:
+def result_code(services: Services, loaded: LoadedQuiz, answers: dict[str, list[str]]) -> str:
     """Opaque, tamper-proof, stateless, and the same for the same answers and version."""
-    quiz = served.quiz.encode()
-    plain = served.version.to_bytes(4, "big") + bytes([len(quiz)]) + quiz
-    packed = pack_answers(served.engine.rules.pack.quiz, answers)
-    return services.crypto.code(plain + packed, served.shop.slug.encode())
+    quiz = loaded.quiz.encode()
+    plain = loaded.version.to_bytes(4, "big") + bytes([len(quiz)]) + quiz
+    packed = pack_answers(loaded.engine.rules.pack.quiz, answers)
+    return services.crypto.code(plain + packed, loaded.shop.slug.encode())
 
 
 def result_url(services: Services, shop: str, code: str) -> str:
@@ -39,36 +39,36 @@ def quiz_url(services: Services, shop: str, quiz: str) -> str:
 
 def open_result(
     services: Services, shop: str, code: str, quiz: str | None = None
-) -> tuple[Served, dict[str, list[str]]]:
+) -> tuple[LoadedQuiz, dict[str, list[str]]]:
     """(the version a code was made with, its answers). Raises UnknownResult."""
     try:
         plain = services.crypto.open_code(code, shop.encode())
         version, size = int.from_bytes(plain[:4], "big"), plain[4]
         named, packed = plain[5 : 5 + size].decode(), plain[5 + size :]
-        served = services.live.version(shop, named, version) if version < _MOST_VERSION else None
-        if served is None or (quiz is not None and quiz != named):
+        loaded = services.quizzes.version(shop, named, version) if version < _MOST_VERSION else None
+        if loaded is None or (quiz is not None and quiz != named):
             raise BadCode
-        return served, unpack_answers(served.engine.rules.pack.quiz, packed)
+        return loaded, unpack_answers(loaded.engine.rules.pack.quiz, packed)
     except (InvalidToken, BadCode, IndexError, UnicodeDecodeError) as error:
         raise UnknownResult("this link does not lead to a result; take the quiz to get one") from error
 
 
-def result_setting(services: Services, served: Served, locale: str) -> Setting:
+def result_setting(services: Services, loaded: LoadedQuiz, locale: str) -> Setting:
     """Where and how a result is shown, for this shop."""
 
     def address(path: str) -> str:
-        return urljoin((served.shop.url or services.settings.public_url) + "/", path)
+        return urljoin((loaded.shop.url or services.settings.public_url) + "/", path)
 
     def cart(product: Product) -> dict[str, Any]:
-        rule = served.shop.cart or {"kind": EVENT}
+        rule = loaded.shop.cart or {"kind": EVENT}
         if rule["kind"] == FORM:
             return form_cart(product, address(rule["action"]))
         return PLATFORMS.get(rule["kind"], PLATFORMS[ORDERS]).cart(product, address)
 
     return Setting(
-        shop=served.shop.slug,
-        quiz=served.quiz,
-        version=served.version,
+        shop=loaded.shop.slug,
+        quiz=loaded.quiz,
+        version=loaded.version,
         locale=locale,
         money=money_text,
         cart=cart,

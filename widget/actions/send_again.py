@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from widget.actions.errors import ActionError
-from widget.actions.send_email import settle
+from widget.actions.send_email import transition
 from widget.domain.email import DELIVERY_UNKNOWN, PLANNED
 from widget.nudges import EMAILS, nudge
 from widget.services import Services
@@ -24,7 +24,7 @@ def send_again(services: Services, email_id: int, *, shop_id: int | None = None,
             raise NotAgain(f"there is no email {email_id}")
         if email.state != DELIVERY_UNKNOWN:
             raise NotAgain(f"email {email_id} is {email.state}: only one of unknown delivery is sent again")
-        settle(services, email, PLANNED, "sent again by hand")
+        transition(services, email, PLANNED, "sent again by hand")
         email.due_at = services.now()
         nudge(session, EMAILS)
         if by is not None:

@@ -33,16 +33,16 @@ from widget.domain.email import (
     SENDING,
     SENT,
     SKIPPED,
-    moved,
+    next_state,
 )
-from widget.domain.gatekeeper import DEFER, Decision, decide
+from widget.domain.send_policy import DEFER, Decision, decide
 from widget.email.message import email_message
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
-from widget.storage.email_facts import Known, known_of_email
 from widget.storage.emails import Email, claim_due
-from widget.storage.send_limits import give_back, next_leave, take_leave
+from widget.storage.rate_limits import acquire, release, retry_after
+from widget.storage.send_context import Known, known_of_email
 from widget.telemetry import EMAILS, log
 
 BATCH = 50
@@ -92,10 +92,10 @@ def _claimed(services: Services) -> tuple[list[int], float]:
             return claim_due(session, now, BATCH), 0.0
         most, per = limit
         # By the real clock: the provider knows no other.
-        leave = take_leave(session, "mail", wanted=BATCH, most=most, seconds=per, now=datetime.now(UTC))
+        leave = acquire(session, "mail", wanted=BATCH, most=most, seconds=per, now=datetime.now(UTC))
         claimed = claim_due(session, now, leave) if leave else []
-        give_back(session, "mail", leave - len(claimed), most=most, seconds=per)
-        return claimed, 0.0 if leave else next_leave(most, per)
+        release(session, "mail", leave - len(claimed), most=most, seconds=per)
+        return claimed, 0.0 if leave else retry_after(most, per)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,28 +150,28 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
             return None
         email = known.email
         try:
-            served = content_of(services, known.shop, email)
-            decision = decide(facts_of(services, session, served, known))
-            message = _message(services, served, known) if decision.verdict == SENDING else None
+            loaded = content_of(services, known.shop, email)
+            decision = decide(facts_of(services, session, loaded, known))
+            message = _message(services, loaded, known) if decision.verdict == SENDING else None
         except SQLAlchemyError:
             raise
         except Exception as error:  # Whatever keeps an email from being written is told with the email.
             reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
             log("emails").warning("cannot_write", email_id=email_id, exc_info=True)
-            settle(services, email, SKIPPED, reason)
+            transition(services, email, SKIPPED, reason)
             return None
         if message is None:
             _keep_back(services, email, decision)
             return None
         email.message_id = str(message["Message-ID"])
         email.attempts += 1
-        settle(services, email, SENDING, decision.reason)
+        transition(services, email, SENDING, decision.reason)
         return email, message, known.contact.email
 
 
-def _message(services: Services, served: Served, known: Known) -> EmailMessage:
+def _message(services: Services, loaded: LoadedQuiz, known: Known) -> EmailMessage:
     email, shop = known.email, known.shop
-    written, frame = compose_email(services, served, email, known.order)
+    written, frame = compose_email(services, loaded, email, known.order)
     domain = services.settings.mail_from.rsplit("@", 1)[-1]
     return email_message(
         written,
@@ -188,9 +188,9 @@ def _message(services: Services, served: Served, known: Known) -> EmailMessage:
 def _keep_back(services: Services, email: Email, decision: Decision) -> None:
     if decision.verdict == DEFER and decision.until:
         email.due_at = decision.until
-        settle(services, email, PLANNED, f"deferred: {decision.reason}")
+        transition(services, email, PLANNED, f"deferred: {decision.reason}")
     else:
-        settle(services, email, decision.verdict, decision.reason)
+        transition(services, email, decision.verdict, decision.reason)
 
 
 def _note(services: Services, outcome: Outcome | None) -> None:
@@ -213,7 +213,7 @@ def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
         values["sent_at"] = now
     if outcome.asked_for and state in (SENT, FAILED):
         values["result_code"] = ""  # It held the answers; nothing needs them any more.
-    values |= {"state": moved(SENDING, state), "reason": reason}
+    values |= {"state": next_state(SENDING, state), "reason": reason}
     values["history"] = [*outcome.history, {"at": now.isoformat(), "state": state, "reason": reason}]
     mine = update(Email).where(Email.id == outcome.email_id, Email.state == SENDING)
     session.execute(mine.values(**values).execution_options(synchronize_session=False))
@@ -229,9 +229,9 @@ def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | No
     return PLANNED, f"later: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
 
 
-def settle(services: Services, email: Email, state: str, reason: str) -> None:
+def transition(services: Services, email: Email, state: str, reason: str) -> None:
     """Move an email on and write down why. Raises WrongState for a way that does not exist."""
-    email.state = moved(email.state, state)
+    email.state = next_state(email.state, state)
     email.reason, email.changed_at = reason, services.now()
     if state == SENT:
         email.sent_at = services.now()

@@ -23,7 +23,7 @@ from widget.storage.outbox import (
     OutboxMessage,
     due_messages,
 )
-from widget.storage.send_limits import take_leave
+from widget.storage.rate_limits import acquire
 from widget.telemetry import log
 
 BATCH = 20
@@ -91,7 +91,7 @@ def _may_send(services: Services) -> bool:
         return True
     most, seconds = limit
     with services.sessions.begin() as session:
-        return take_leave(session, "mail", wanted=1, most=most, seconds=seconds, now=datetime.now(UTC)) == 1
+        return acquire(session, "mail", wanted=1, most=most, seconds=seconds, now=datetime.now(UTC)) == 1
 
 
 def _rescue(services: Services) -> None:

@@ -14,7 +14,7 @@ from widget.domain.condition import Condition
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.quiz import SCALE, Question
 from widget.domain.result import direction
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 
 MOST_COUNTED = 100
@@ -22,27 +22,27 @@ MOST_COUNTED = 100
 
 def show_quiz(services: Services, *, shop: str, quiz: str, locale: str | None = None) -> bytes:
     """The live quiz as JSON. Raises UnknownQuiz."""
-    served = services.live.live(shop, quiz)
-    if served is None:
+    loaded = services.quizzes.live(shop, quiz)
+    if loaded is None:
         raise UnknownQuiz("there is no such quiz here")
-    locale = locale_for(served.engine.rules.pack, locale)
-    key = f"quiz:{shop}:{quiz}:{served.state}:{locale}"
+    locale = locale_for(loaded.engine.rules.pack, locale)
+    key = f"quiz:{shop}:{quiz}:{loaded.state}:{locale}"
     body = services.shared.get(key)
     if body is None:
-        body = orjson.dumps(quiz_document(services, served, locale))
+        body = orjson.dumps(quiz_document(services, loaded, locale))
         services.shared.put(key, body, seconds=600)
     return body
 
 
-def quiz_document(services: Services, served: Served, locale: str) -> dict[str, Any]:
+def quiz_document(services: Services, loaded: LoadedQuiz, locale: str) -> dict[str, Any]:
     """The quiz with its branching in a small JSON form: lists of clauses of [question, operator, values, negated]."""
-    address = result_setting(services, served, locale).address
-    pack = served.speaking(locale).rules.pack
+    address = result_setting(services, loaded, locale).address
+    pack = loaded.localized(locale).rules.pack
     most = max([10, *(len(question.option_ids) for question in pack.quiz.questions)])
     return {
-        "shop": served.shop.slug,
-        "quiz": served.quiz,
-        "version": served.version,
+        "shop": loaded.shop.slug,
+        "quiz": loaded.quiz,
+        "version": loaded.version,
         "locale": locale,
         "dir": direction(locale),
         "title": pack.title,

@@ -78,8 +78,8 @@ def simulate_emails(
 
 
 def _bought(engine: Engine, lines: list[dict[str, Any]]) -> tuple[Bought, ...]:
-    by_sku = {each.sku: each for each in engine.shelf.products}
-    by_variant = {each.variant_id: each for each in engine.shelf.products if each.variant_id}
+    by_sku = {each.sku: each for each in engine.catalog.products}
+    by_variant = {each.variant_id: each for each in engine.catalog.products if each.variant_id}
     found = ((by_sku.get(line["sku"]) or by_variant.get(line["variant_id"]), line["quantity"]) for line in lines)
     return tuple(Bought(product, quantity) for product, quantity in found if product)
 
@@ -88,7 +88,7 @@ def _with_answers(engine: Engine, case: Case, answers: Answers | None) -> Case:
     """A red flag, or no product for these answers: no product email. The rest only where they may be used."""
     if answers is None:
         return case
-    found = evaluate(engine.rules, engine.shelf, answers)
+    found = evaluate(engine.rules, engine.catalog, answers)
     case = replace(case, eligible=found.outcome not in ENDS_EARLY and bool(found.shown), asked_for_result=True)
     if not case.health_data:
         return case

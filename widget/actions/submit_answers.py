@@ -16,22 +16,22 @@ from widget.domain.code import asked_answers
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.result import build_result
-from widget.live import Served
-from widget.services import KnownResult, Services
+from widget.quiz_registry import LoadedQuiz
+from widget.services import CachedResult, Services
 from widget.telemetry import RESULTS
 
 GRACE = timedelta(hours=24)
 SHARED_SECONDS = 600
 
 
-def served_for(services: Services, shop: str, quiz: str, version: int | None) -> Served:
+def served_for(services: Services, shop: str, quiz: str, version: int | None) -> LoadedQuiz:
     """The version that answers. Raises UnknownQuiz, or VersionGone a day after a newer one went live."""
-    live = services.live.live(shop, quiz)
+    live = services.quizzes.live(shop, quiz)
     if live is None:
         raise UnknownQuiz("there is no such quiz here")
     if version is None or version == live.version:
         return live
-    older = services.live.version(shop, quiz, version)
+    older = services.quizzes.version(shop, quiz, version)
     gone = older is None or older.superseded_at is None or services.now() - older.superseded_at > GRACE
     if older is None or gone:
         raise VersionGone("this version of the quiz is gone; load the live one", version=live.version)
@@ -47,23 +47,23 @@ def submit_answers(
     version: int | None = None,
     locale: str | None = None,
     product: str | None = None,
-) -> tuple[Served, KnownResult]:
+) -> tuple[LoadedQuiz, CachedResult]:
     """The result for these answers. Raises UnknownQuiz, VersionGone, Refused."""
-    served = served_for(services, shop, quiz, version)
-    return served, known_result(services, served, answers, locale=locale, product=product)
+    loaded = served_for(services, shop, quiz, version)
+    return loaded, cached_result(services, loaded, answers, locale=locale, product=product)
 
 
-def known_result(
-    services: Services, served: Served, answers: Answers, *, locale: str | None = None, product: str | None = None
-) -> KnownResult:
+def cached_result(
+    services: Services, loaded: LoadedQuiz, answers: Answers, *, locale: str | None = None, product: str | None = None
+) -> CachedResult:
     """The result from this process, from Redis, or computed: the same bytes each way. Raises Refused."""
-    rules = served.engine.rules
+    rules = loaded.engine.rules
     walk = rules.walk(answers)
     asked = asked_answers(rules.pack.quiz, walk)
     locale = locale_for(rules.pack, locale)
     product = product if product in rules.place else None
-    code = result_code(services, served, asked)
-    key = f"result:{served.shop.slug}:{served.quiz}:{served.state}:{locale}:{product or ''}:{code}"
+    code = result_code(services, loaded, asked)
+    key = f"result:{loaded.shop.slug}:{loaded.quiz}:{loaded.state}:{locale}:{product or ''}:{code}"
     known = services.results.get(key)
     if known:
         RESULTS.labels("process").inc()
@@ -71,31 +71,31 @@ def known_result(
     body = services.shared.get(key)
     source = "redis" if body else "computed"
     if body is None:
-        body = orjson.dumps(_compute(services, served, asked, locale, product, code))
+        body = orjson.dumps(_compute(services, loaded, asked, locale, product, code))
         services.shared.put(key, body, seconds=SHARED_SECONDS)
     RESULTS.labels(source).inc()
     told: Mapping[str, Any] = orjson.loads(body)
-    known = KnownResult(body, asked, told["outcome"], tuple(card["sku"] for card in told["products"]))
+    known = CachedResult(body, asked, told["outcome"], tuple(card["sku"] for card in told["products"]))
     services.results.put(key, known)
     return known
 
 
 def _compute(
-    services: Services, served: Served, answers: Answers, locale: str, product: str | None, code: str
+    services: Services, loaded: LoadedQuiz, answers: Answers, locale: str, product: str | None, code: str
 ) -> dict[str, Any]:
     """Evaluate, with the safety of the live version on top of an older one's own."""
-    engine, screening = served.speaking(locale), None
-    if not served.is_live:
-        live = services.live.live(served.shop.slug, served.quiz)
+    engine, screening = loaded.localized(locale), None
+    if not loaded.is_live:
+        live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
         screening = screen(live.engine.rules, answers) if live else None
-    found = evaluate(engine.rules, engine.shelf, answers, screening)
-    setting = result_setting(services, served, locale)
-    url = result_url(services, served.shop.slug, code)
+    found = evaluate(engine.rules, engine.catalog, answers, screening)
+    setting = result_setting(services, loaded, locale)
+    url = result_url(services, loaded.shop.slug, code)
     return build_result(found, setting, engine.highest, code=code, url=url, in_view=product)
 
 
 def record_response(
-    services: Services, served: Served, known: KnownResult, locale: str | None, *, bot: bool = False
+    services: Services, loaded: LoadedQuiz, known: CachedResult, locale: str | None, *, bot: bool = False
 ) -> str:
     """Note the anonymous response, to be stored within a second; the random visit token it goes by.
 
@@ -104,16 +104,16 @@ def record_response(
     visit = secrets.token_urlsafe(16)
     services.recorder.add_response(
         {
-            "shop_id": served.shop.id,
-            "quiz": served.quiz,
-            "version": served.version,
+            "shop_id": loaded.shop.id,
+            "quiz": loaded.quiz,
+            "version": loaded.version,
             "visit": visit,
             "answers": known.answers,
             "outcome": known.outcome,
             "products": list(known.products),
-            "locale": locale_for(served.engine.rules.pack, locale),
+            "locale": locale_for(loaded.engine.rules.pack, locale),
             "created_at": services.now(),
         },
-        tally=not bot,
+        daily_metric=not bot,
     )
     return visit

@@ -21,7 +21,7 @@ from widget.email.blocks import Block, CheckIn, Picture, TipBlock, Warnings, ema
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
 from widget.email.text import text_part
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.emails import Email
 from widget.storage.orders import Order
@@ -38,65 +38,65 @@ class NoContent(ActionError):
 
 
 def compose_email(
-    services: Services, served: Served, email: Email, order: Order | None, answers: Answers | None = None
+    services: Services, loaded: LoadedQuiz, email: Email, order: Order | None, answers: Answers | None = None
 ) -> tuple[Written, EmailFrame]:
     """The email from this content; ``answers`` stand in for those of the encrypted result (for previews).
 
     Raises NoContent, CannotWrite, TooLarge.
     """
-    text = _pack(served, email).email_by_id.get(email.template)
+    text = _pack(loaded, email).email_by_id.get(email.template)
     if text is None:
         raise NoContent(f"version {email.version} has no email '{email.template}'")
-    context = _context(services, served, email, order, answers)
-    frame = _frame(services, served, email, order, context, _subject(served, email) or text.subject, text.preview)
+    context = _context(services, loaded, email, order, answers)
+    frame = _frame(services, loaded, email, order, context, _subject(loaded, email) or text.subject, text.preview)
     blocks: list[Block] = email_blocks(text.body, context)
     return Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks)), frame
 
 
-def _subject(served: Served, email: Email) -> str | None:
+def _subject(loaded: LoadedQuiz, email: Email) -> str | None:
     """The second subject, for the half that gets it."""
-    sequence = _pack(served, email).sequence_by_id.get(email.sequence) if email.variant == "b" else None
+    sequence = _pack(loaded, email).sequence_by_id.get(email.sequence) if email.variant == "b" else None
     return next((step.subject_b for step in sequence.steps if step.id == email.step), None) if sequence else None
 
 
-def content_of(services: Services, shop: Shop, email: Email) -> Served:
+def content_of(services: Services, shop: Shop, email: Email) -> LoadedQuiz:
     """The version that an email was planned with. Raises NoContent."""
-    served = services.live.version(shop.slug, email.quiz, email.version)
-    if served is None:
+    loaded = services.quizzes.version(shop.slug, email.quiz, email.version)
+    if loaded is None:
         raise NoContent(f"there is no version {email.version} of quiz '{email.quiz}'")
-    return served
+    return loaded
 
 
-def email_products(served: Served, order: Order | None) -> list[Product]:
+def email_products(loaded: LoadedQuiz, order: Order | None) -> list[Product]:
     """What was bought and kept, each product once."""
     if order is None:
         return []
-    # When all of it came back the email can still be written, so that the gatekeeper stops it for that very reason.
-    bought = bought_products(served, order.lines, order.refunds) or bought_products(served, order.lines)
+    # When all of it came back the email can still be written, so that the send policy stops it for that very reason.
+    bought = bought_products(loaded, order.lines, order.refunds) or bought_products(loaded, order.lines)
     return list({each.product.sku: each.product for each in bought}.values())
 
 
 def _context(
-    services: Services, served: Served, email: Email, order: Order | None, answers: Answers | None
+    services: Services, loaded: LoadedQuiz, email: Email, order: Order | None, answers: Answers | None
 ) -> dict[str, Any]:
-    setting = result_setting(services, served, spoken_in(served, email))
-    local = {product.sku: product for product in served.speaking(spoken_in(served, email)).shelf.products}
-    products = [local.get(each.sku, each) for each in email_products(served, order)]
+    setting = result_setting(services, loaded, localized_in(loaded, email))
+    local = {product.sku: product for product in loaded.localized(localized_in(loaded, email)).catalog.products}
+    products = [local.get(each.sku, each) for each in email_products(loaded, order)]
     crypto, base = services.crypto, services.settings.public_url
     better, same, worse = (f"{base}/f/{check_in_token(services, email.id or 0, answer)}" for answer in ANSWERS)
     context: dict[str, Any] = {
-        "shop": {"name": served.shop.name, "url": served.shop.url or base},
+        "shop": {"name": loaded.shop.name, "url": loaded.shop.url or base},
         "confirm_url": f"{base}/c/{crypto.token(CONFIRM, email.contact_id)}",
-        "quiz_url": _link(services, served, email, QUIZ, quiz_url(services, served.shop.slug, served.quiz)),
+        "quiz_url": _link(services, loaded, email, QUIZ, quiz_url(services, loaded.shop.slug, loaded.quiz)),
         "blocks": {
-            "tips": _tips(services, served, email, answers),
+            "tips": _tips(services, loaded, email, answers),
             "check-in": [CheckIn(better, same, worse)],
             "warnings": [Warnings(each.name, each.warnings) for each in products if each.warnings],
         },
     }
     if email.result_code:
-        plain = result_url(services, served.shop.slug, email.result_code)
-        context["result_url"] = _link(services, served, email, RESULT, plain, email.result_code)
+        plain = result_url(services, loaded.shop.slug, email.result_code)
+        context["result_url"] = _link(services, loaded, email, RESULT, plain, email.result_code)
     if order is not None:
         context["order"] = {"number": order.number}
     if products:
@@ -109,17 +109,17 @@ def _context(
             "size": first.size or "",
             "sku": first.sku,
         }
-        context["product_url"] = _link(services, served, email, PRODUCT, setting.address(first.url or "/"), first.sku)
+        context["product_url"] = _link(services, loaded, email, PRODUCT, setting.address(first.url or "/"), first.sku)
         context["blocks"]["product-picture"] = [Picture(picture, f"{first.name}{size}")] if picture else []
     return context
 
 
-def _link(services: Services, served: Served, email: Email, kind: str, plain: str, what: str = "") -> str:
+def _link(services: Services, loaded: LoadedQuiz, email: Email, kind: str, plain: str, what: str = "") -> str:
     """The address that counts; in an email that is only looked at, the plain one."""
     if not email.id:
         return plain
-    locale = spoken_in(served, email)
-    link = Link(served.shop.slug, served.quiz, served.version, locale, email.template, kind, what)
+    locale = localized_in(loaded, email)
+    link = Link(loaded.shop.slug, loaded.quiz, loaded.version, locale, email.template, kind, what)
     return link_url(services, link)
 
 
@@ -128,21 +128,21 @@ def _for_mail(image: str) -> str:
     return image.removesuffix(".svg") + ".png" if image.endswith(".svg") else image
 
 
-def _tips(services: Services, served: Served, email: Email, answers: Answers | None) -> list[Block]:
+def _tips(services: Services, loaded: LoadedQuiz, email: Email, answers: Answers | None) -> list[Block]:
     """The tips of their answers where they agreed to that; else general ones. A red flag leaves none."""
-    engine = served.speaking(spoken_in(served, email))
+    engine = loaded.localized(localized_in(loaded, email))
     rules = engine.rules
     chosen: list[Tip] = [tip for tip in rules.pack.tips if tip.id in rules.pack.result.fallback_tips]
     if answers is not None or (email.result_code and email.order_id):
         try:
             if answers is None:
-                _, answers = open_result(services, served.shop.slug, email.result_code)
-            live = services.live.live(served.shop.slug, served.quiz)
-            found = evaluate(rules, engine.shelf, answers, screen(live.engine.rules, answers) if live else None)
+                _, answers = open_result(services, loaded.shop.slug, email.result_code)
+            live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
+            found = evaluate(rules, engine.catalog, answers, screen(live.engine.rules, answers) if live else None)
             chosen = [rules.tips[place - len(rules.products)] for place in found.tips]
         except UnknownResult:
             pass  # The keys were changed since: the general tips do.
-    words = words_for(spoken_in(served, email))
+    words = words_for(localized_in(loaded, email))
     return [_tip_block(tip, words) for tip in chosen[:GENERAL_TIPS]]
 
 
@@ -160,18 +160,18 @@ def _tip_block(tip: Tip, words: Words) -> TipBlock:
 
 def _frame(
     services: Services,
-    served: Served,
+    loaded: LoadedQuiz,
     email: Email,
     order: Order | None,
     context: dict[str, Any],
     subject: str,
     preview: str,
 ) -> EmailFrame:
-    base, locale = services.settings.public_url, spoken_in(served, email)
+    base, locale = services.settings.public_url, localized_in(loaded, email)
     words = words_for(locale)
     marketing = email.kind != TRANSACTIONAL
     return EmailFrame(
-        shop=served.shop.name,
+        shop=loaded.shop.name,
         subject=" ".join(fill(subject, context).split()),
         preview=" ".join(fill(preview, context).split()),
         locale=locale,
@@ -179,10 +179,10 @@ def _frame(
         because=_because(order, context, words),
         notice=words["email_notice"],
         words=words,
-        postal_address=served.shop.postal_address,
+        postal_address=loaded.shop.postal_address,
         preferences_url=f"{base}/p/{services.crypto.token(PREFERENCES, email.contact_id)}",
         unsubscribe_url=f"{base}/u/{services.crypto.token(UNSUBSCRIBE, email.contact_id)}" if marketing else "",
-        mark_url=f"{base}/demo/pictures/mark.png" if served.shop.slug == "demo" else "",
+        mark_url=f"{base}/demo/pictures/mark.png" if loaded.shop.slug == "demo" else "",
     )
 
 
@@ -195,10 +195,10 @@ def _because(order: Order | None, context: dict[str, Any], words: Words) -> str:
     return words.say(f"because_bought{only}", product=context["product"]["name"], order=order.number)
 
 
-def spoken_in(served: Served, email: Email) -> str:
+def localized_in(loaded: LoadedQuiz, email: Email) -> str:
     """The language of an email: that of the order or of the quiz, if the pack has it."""
-    return locale_for(served.engine.rules.pack, email.locale)
+    return locale_for(loaded.engine.rules.pack, email.locale)
 
 
-def _pack(served: Served, email: Email) -> Pack:
-    return served.speaking(spoken_in(served, email)).rules.pack
+def _pack(loaded: LoadedQuiz, email: Email) -> Pack:
+    return loaded.localized(localized_in(loaded, email)).rules.pack

@@ -134,7 +134,7 @@ class RefreshingCache(Generic[Key, Value]):
                 if isinstance(error, self._failures):
                     self._failed_until, self._failure = self._clock() + FAILURE_SECONDS, error
                     self._works = False
-                self._forget(key, loading)
+                self._erase(key, loading)
             loading.set_exception(error)
             return
         with self._lock:
@@ -143,10 +143,10 @@ class RefreshingCache(Generic[Key, Value]):
                 if len(self._entries) >= self._size and key not in self._entries:
                     self._entries = {}  # Unknown names are remembered, too; strangers must not fill the memory.
                 self._entries[key] = _Entry(started, generation, value)
-            self._forget(key, loading)
+            self._erase(key, loading)
         loading.set_result(value)
 
-    def _forget(self, key: Key, loading: Future[Value]) -> None:
+    def _erase(self, key: Key, loading: Future[Value]) -> None:
         if self._loading.get(key) is loading:
             del self._loading[key]
             self._begun.pop(key, None)

@@ -26,16 +26,18 @@ EVERYTHING = 10**9
 @click.command("import-feed")
 @click.argument("slug")
 @click.argument("file_or_url")
-@click.option("--anyway", is_flag=True, help="Also when more than a third of the products known are not in it.")
+@click.option(
+    "--force", "allow_missing", is_flag=True, help="Also when more than a third of the products known are not in it."
+)
 @click.option("--json", "json_wanted", is_flag=True, help="The report as JSON.")
-def import_feed_command(slug: str, file_or_url: str, anyway: bool, json_wanted: bool) -> None:
+def import_feed_command(slug: str, file_or_url: str, allow_missing: bool, json_wanted: bool) -> None:
     """Take over what a product feed says of price, stock, name, address and picture. Exit 1 when nothing was taken.
 
     FILE_OR_URL: Google Merchant as RSS 2.0 or TSV, or Shopify's products.json; addresses begin with https://.
     """
     with opened_services() as services, _opened(file_or_url) as files, progress_bar("Reading the feed", "kB") as bar:
         base = file_or_url if "://" in file_or_url else ""
-        asked = Asked(who=WHO, uploaded=not base, anyway=EVERYTHING if anyway else 0, base=base)
+        asked = Asked(who=WHO, uploaded=not base, allow_missing=EVERYTHING if allow_missing else 0, base=base)
         report = import_feed(services, shop=slug, files=files, asked=asked, progress=_by_size(files, bar))
     if json_wanted:
         as_json(asdict(report))
@@ -81,4 +83,4 @@ def _print(report: FeedReport) -> None:
     if report.problems_more:
         click.echo(f"  … and {report.problems_more:,} more")
     if report.outcome == STOPPED:
-        click.echo(f"Missing: {', '.join(report.vanished)}. With --anyway they are taken out.")
+        click.echo(f"Missing: {', '.join(report.missing)}. With --force they are taken out.")

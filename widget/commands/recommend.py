@@ -104,7 +104,7 @@ _CAUSES = {
     "ended_early": "the quiz ended early, at triage row {row}",
     "tips_only": "no product is shown, because of triage row {row}",
     "inactive": "it is not active",
-    "blocked": "the shop withholds it",
+    "blocked": "the shop blocks it",
     "certificate": "it lacks a certificate with a total THC within the limit",
     "safety": "safety exclusion {row} takes it out",
     "live_safety": "the safety of the live version takes it out",

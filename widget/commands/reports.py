@@ -56,9 +56,9 @@ def print_problems(pack: Path, reading: Reading) -> None:
 
 
 def _print_problem(pack: Path, each: Located) -> None:
-    mark, colour = _MARKS[each.problem.severity]
+    mark, color = _MARKS[each.problem.severity]
     where = click.style(f"{pack / each.file}:{each.line}", bold=True)
-    click.echo(f"{click.style(mark, fg=colour)} {where}  {each.problem.message}")
+    click.echo(f"{click.style(mark, fg=color)} {where}  {each.problem.message}")
 
 
 # The path check --------------------------------------------------------------------------------------
@@ -75,8 +75,8 @@ def print_coverage(pack: Path, told: Coverage, line: Callable[[tuple[str | int, 
     for each in told.findings:
         _print_finding(pack, each, line(each.where))
     errors = sum(each.severity == "error" for each in told.findings)
-    colour = "red" if errors else "green"
-    click.secho(f"{len(told.findings)} findings, {errors} of them errors.", fg=colour)
+    color = "red" if errors else "green"
+    click.secho(f"{len(told.findings)} findings, {errors} of them errors.", fg=color)
 
 
 def _print_shares(title: str, counts: dict[str, int], total: int) -> None:
@@ -88,9 +88,9 @@ def _print_shares(title: str, counts: dict[str, int], total: int) -> None:
 
 
 def _print_finding(pack: Path, each: Finding, line: int) -> None:
-    mark, colour = _MARKS[each.severity]
+    mark, color = _MARKS[each.severity]
     where = click.style(f"{pack / str(each.where[0])}:{line}", bold=True)
-    click.echo(f"{click.style(mark, fg=colour)} {where}  {each.message}  [{each.code}]")
+    click.echo(f"{click.style(mark, fg=color)} {where}  {each.message}  [{each.code}]")
     if each.example is not None:
         click.echo(f"    recommend {shlex.quote(str(pack))} --answers {_answers(each.example)}")
 
@@ -121,8 +121,8 @@ def print_comparison(told: Comparison) -> None:
         if findings:
             click.secho(f"\n{title}", bold=True)
         for each in findings:
-            mark, colour = _MARKS[each.severity]
-            click.echo(f"{click.style(mark, fg=colour)} {each.message}  [{each.code}]")
+            mark, color = _MARKS[each.severity]
+            click.echo(f"{click.style(mark, fg=color)} {each.message}  [{each.code}]")
 
 
 def _part(count: int, total: int) -> str:

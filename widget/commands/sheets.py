@@ -92,8 +92,8 @@ def preview(told: MappingChanges) -> None:
 
 
 def _print_change(change: Change) -> None:
-    mark, colour = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}[change.kind]
-    click.secho(f"{mark} {change.row}", fg=colour)
+    mark, color = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}[change.kind]
+    click.secho(f"{mark} {change.row}", fg=color)
     for name in change.before if change.kind == "changed" else ():
         click.echo(f"    {name}: {change.before[name] or 'nothing'} → {change.after[name] or 'nothing'}")
     if change.kind != "changed":

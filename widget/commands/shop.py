@@ -15,14 +15,14 @@ from widget.commands.feeds import import_feed_command
 from widget.commands.opening import opened_services
 from widget.crypto import WEBHOOK_SECRET
 from widget.services import Services
-from widget.storage.catalogue import catalogue
+from widget.storage.catalog import stored_catalog
 from widget.storage.content import live_quizzes
 from widget.storage.shops import good_secrets, shop_by_slug
 
 
 @click.group()
 def shop() -> None:
-    """Add shops, show their addresses, withhold products, import what the store says of them."""
+    """Add shops, show their addresses, block products, import what the store says of them."""
 
 
 shop.add_command(import_feed_command)
@@ -53,8 +53,8 @@ def show(slug: str, as_json: bool, secrets: bool) -> None:
         click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
         return
     click.echo(f"{data['name']} ({slug})")
-    if data["withheld"]:
-        click.echo(f"  withheld: {', '.join(data['withheld'])}")
+    if data["blocked"]:
+        click.echo(f"  blocked: {', '.join(data['blocked'])}")
     for name, value in data["webhooks"].items():
         click.echo(f"  {name} webhook: {value}")
     for each in data.get("secrets", []):
@@ -69,13 +69,13 @@ def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
         if owner is None:
             raise UnknownShop(f"there is no shop '{slug}'")
         quizzes = live_quizzes(session, owner.id)
-        _, withheld = catalogue(session, owner.id)
+        _, blocked = stored_catalog(session, owner.id)
     quiz = quizzes[0] if quizzes else "QUIZ"
     data: dict[str, Any] = {
         "shop": slug,
         "name": owner.name,
         "quizzes": quizzes,
-        "withheld": sorted(withheld),
+        "blocked": sorted(blocked),
         "webhooks": {
             "orders": f"{base}/webhooks/{slug}/orders",
             **{name: f"{base}/webhooks/{slug}/{name}" for name in PLATFORMS},
@@ -116,18 +116,18 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
 @click.argument("slug")
 @click.argument("sku")
 @click.option("--reason", required=True, help="Why, for whoever asks later.")
-def withhold(slug: str, sku: str, reason: str) -> None:
+def block(slug: str, sku: str, reason: str) -> None:
     """Keep a product out of every result and email, old links included, within 5 s."""
     with opened_services() as services:
         change_product(services, shop=slug, sku=sku, blocked=True, reason=reason)
-    click.echo(f"{sku} is withheld.")
+    click.echo(f"{sku} is blocked.")
 
 
 @shop.command()
 @click.argument("slug")
 @click.argument("sku")
 def release(slug: str, sku: str) -> None:
-    """Let a withheld product be shown again."""
+    """Let a blocked product be shown again."""
     with opened_services() as services:
         change_product(services, shop=slug, sku=sku, blocked=False)
     click.echo(f"{sku} may be shown again.")

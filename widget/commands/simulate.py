@@ -86,10 +86,10 @@ def _from_shop(shop: str, quiz: str | None) -> tuple[Engine, str, tuple[str, str
         with services.reads() as session:
             owner = shop_by_slug(session, shop)
             quizzes = live_quizzes(session, owner.id) if owner else []
-        served = services.live.live(shop, quiz or quizzes[0]) if quizzes else None
-        if owner is None or served is None:
+        loaded = services.quizzes.live(shop, quiz or quizzes[0]) if quizzes else None
+        if owner is None or loaded is None:
             raise click.UsageError(f"shop '{shop}' has no live quiz" + (f" '{quiz}'" if quiz else ""))
-        return served.engine, owner.timezone, (owner.quiet_from, owner.quiet_to)
+        return loaded.engine, owner.timezone, (owner.quiet_from, owner.quiet_to)
 
 
 def _moment(text: str | None, zone: str) -> datetime:

@@ -7,7 +7,7 @@ from datetime import date
 from functools import lru_cache
 
 from widget.content.claim_rules import market_rules
-from widget.content.languages import localised, pack_texts, text_hash
+from widget.content.languages import localized, pack_texts, text_hash
 from widget.content.places import place_of
 from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings
 from widget.domain.pack import Acceptance, Pack
@@ -29,7 +29,7 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
         return
     used: set[int] = set()
     for locale in pack.locales:
-        spoken = localised(pack, locale)
+        spoken = localized(pack, locale)
         for key, text in {**pack_texts(spoken), **_attributes(pack, locale)}.items():
             for claim in _claims(_said(pack, key, text, locale), pack.market):
                 accepted = _accepted(pack, claim, key, locale, text)
@@ -124,7 +124,7 @@ def accept_claim(
 ) -> tuple[Acceptance, ...]:
     """The pack's acceptances with one more, which a named person takes on with a reason. Raises CannotAccept."""
     locale = locale or pack.default_locale
-    texts = pack_texts(localised(pack, locale))
+    texts = pack_texts(localized(pack, locale))
     if locale not in pack.locales:
         raise CannotAccept(unknown_text("language", locale, pack.locales))
     if key not in texts:
@@ -154,7 +154,7 @@ def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator
 
 @lru_cache(maxsize=4096)
 def name_is_allowed(name: str, contains: Contents, market: str, locale: str) -> bool:
-    """Whether a name that a store feed brings may be shown: one with a forbidden claim withholds its product."""
+    """Whether a name that a store feed brings may be shown: one with a forbidden claim blocks its product."""
     rules = market_rules(market)
     if rules is None:
         return True

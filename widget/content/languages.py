@@ -42,7 +42,7 @@ def pack_texts(pack: Pack) -> dict[str, str]:
     return found
 
 
-def localised(pack: Pack, locale: str) -> Pack:
+def localized(pack: Pack, locale: str) -> Pack:
     """The pack in another language; what is not translated stays as it was written.
 
     So does a text of safety that was changed since: an outdated warning is worse than one in another language.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from widget.coverage.drawn import Drawn
-from widget.coverage.findings import Teller, answer_findings, shown_findings, triage_findings
+from widget.coverage.findings import FindingCollector, answer_findings, shown_findings, triage_findings
 from widget.coverage.items import GOODS, TIPS, Side, side_of
 from widget.coverage.layers import MOST_CLASSES, Progress
 from widget.coverage.report import Coverage, Finding, Gone, counted, go_through, touched_rows
 from widget.coverage.row_findings import row_findings
 from widget.coverage.run import Run
 from widget.coverage.sample import pair_answers
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import Pack
 from widget.domain.problem import ERROR, INFO, WARNING
 
@@ -23,19 +23,19 @@ _RANK = {ERROR: 0, WARNING: 1, INFO: 2}
 
 def check_paths(
     pack: Pack,
-    shelf: Shelf | None = None,
+    catalog: Catalog | None = None,
     *,
     before: Coverage | None = None,
     most: int = MOST_CLASSES,
     progress: Progress | None = None,
 ) -> Coverage:
-    """Go through all answer paths of a pack without errors, under the catalogue of ``shelf`` (the pack's own if None).
+    """Go through all answer paths of a pack without errors, under the catalog of ``shelf`` (the pack's own if None).
 
     ``before``: the report on an earlier state of the pack; what an edit did not touch is taken over from it.
     """
-    rules = shelf.rules if shelf else Rules(pack)
-    shelf = shelf or Shelf(rules)
-    gone = [_gone(side_of(rules, shelf, group), before, most, progress) for group in (GOODS, TIPS)]
+    rules = catalog.rules if catalog else Rules(pack)
+    catalog = catalog or Catalog(rules)
+    gone = [_gone(side_of(rules, catalog, group), before, most, progress) for group in (GOODS, TIPS)]
     outcomes, shown, tips = counted(pack, rules, gone[0].run, gone[1].run)
     told = Coverage(
         pack=pack,
@@ -50,9 +50,9 @@ def check_paths(
         gone=gone,
         witnesses=dict(before.witnesses) if before else {},
     )
-    found = [] if told.exact else list(_look_at_pairs(told, rules, shelf))
-    found += shown_findings(told, rules, shelf, *gone)
-    found += [*row_findings(told, rules, shelf, gone), *triage_findings(told, gone[0])]
+    found = [] if told.exact else list(_look_at_pairs(told, rules, catalog))
+    found += shown_findings(told, rules, catalog, *gone)
+    found += [*row_findings(told, rules, catalog, gone), *triage_findings(told, gone[0])]
     found += answer_findings(told, rules, gone) if told.exact else ()
     told.findings = _in_order(found)
     return told
@@ -65,13 +65,13 @@ def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | N
     return go_through(side, most, progress, before=known.run if known and isinstance(known.run, Run) else None)
 
 
-def _look_at_pairs(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Finding]:
+def _look_at_pairs(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
     """What the draw may have missed: answers with every pair of options, one by one."""
-    tell = Teller(told.pack)
+    tell = FindingCollector(told.pack)
     pairs = pair_answers(rules)
     empty = None
     for answers in pairs.answers:
-        found = evaluate(rules, shelf, answers)
+        found = evaluate(rules, catalog, answers)
         for shown in found.shown:
             sku = rules.products[shown.place].sku
             told.shown[sku] = told.shown[sku] or 1

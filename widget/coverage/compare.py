@@ -90,8 +90,8 @@ def compare(
 
     ``first``: the report on the paths of ``before``, where somebody has it already.
     """
-    first = first or check_paths(before.rules.pack, before.shelf, most=most, progress=progress)
-    told = [first, check_paths(after.rules.pack, after.shelf, before=first, most=most, progress=progress)]
+    first = first or check_paths(before.rules.pack, before.catalog, most=most, progress=progress)
+    told = [first, check_paths(after.rules.pack, after.catalog, before=first, most=most, progress=progress)]
     try:
         runs = [_side_by_side(before, after, told, group, most, progress) for group in (GOODS, TIPS)]
         common = runs[0].paths
@@ -142,7 +142,7 @@ def _side_by_side(
     known = paired(*(_run_of(each, group) for each in told))
     if known is not None:
         return known
-    sides = [side_of(each.rules, each.shelf, group) for each in (before, after)]
+    sides = [side_of(each.rules, each.catalog, group) for each in (before, after)]
     return Run(sides, most=most, progress=progress)
 
 
@@ -259,7 +259,7 @@ def _one_sided(before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
 def _told(engine: Engine, answers: Answers) -> Evaluation | None:
     """The evaluation, or None where these answers, as they are, are no path of the quiz."""
     try:
-        found = evaluate(engine.rules, engine.shelf, answers)
+        found = evaluate(engine.rules, engine.catalog, answers)
     except Refused:
         return None
     asked = asked_answers(engine.rules.pack.quiz, found.walk)
@@ -275,11 +275,11 @@ def _by_sample(before: Engine, after: Engine) -> tuple[int, int, list[tuple[Answ
     changed: list[Answers] = []
     counts = []
     for one, other in ((before, after), (after, before)):
-        terms = [term for item in side_of(other.rules, other.shelf, GOODS).items for term in item.when.terms()]
-        terms += [term for item in side_of(other.rules, other.shelf, TIPS).items for term in item.when.terms()]
+        terms = [term for item in side_of(other.rules, other.catalog, GOODS).items for term in item.when.terms()]
+        terms += [term for item in side_of(other.rules, other.catalog, TIPS).items for term in item.when.terms()]
         terms += [term for row in one.rules.pack.mappings for term in row.when.terms()]
         terms += _only_here(one.rules, other.rules)
-        drawn = Drawn(side_of(one.rules, one.shelf, TIPS), drawn=COMPARED, apart=terms)
+        drawn = Drawn(side_of(one.rules, one.catalog, TIPS), drawn=COMPARED, apart=terms)
         alone = differing = 0
         for answers in drawn.answer_sets():
             common = _told(other, answers) is not None

@@ -13,8 +13,8 @@ from widget.coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone, go_
 from widget.coverage.run import Answers, Kind, Run
 from widget.coverage.sample import answers_with
 from widget.domain.condition import Condition
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import HIDE, Pack
 from widget.domain.quiz import Question
 
@@ -23,7 +23,7 @@ MOST_NAMED = 6
 Place = tuple[str | int, ...]
 
 
-class Teller:
+class FindingCollector:
     """Makes findings with the severity that the pack gives their code; ``off`` ones are left out."""
 
     def __init__(self, pack: Pack) -> None:
@@ -45,12 +45,12 @@ def share(paths: int, total: int) -> str:
     return f"{percent:.1f} % of answer paths" if percent >= 0.1 else f"{paths:,} of {total:,} answer paths"
 
 
-def shown_findings(told: Coverage, rules: Rules, shelf: Shelf, goods: Gone, tips: Gone) -> Iterator[Finding]:
+def shown_findings(told: Coverage, rules: Rules, catalog: Catalog, goods: Gone, tips: Gone) -> Iterator[Finding]:
     """Paths without a product or tip, what is never or too often shown, empty slots, ties, fallback."""
-    tell = Teller(told.pack)
-    yield from _without_product(tell, told, rules, shelf, goods.run)
+    tell = FindingCollector(told.pack)
+    yield from _without_product(tell, told, rules, catalog, goods.run)
     yield from _without_tip(tell, told, tips.run)
-    yield from _products(tell, told, rules, shelf, goods.run)
+    yield from _products(tell, told, rules, catalog, goods.run)
     yield from _never_tips(tell, told)
     yield from _slots(tell, told, rules, goods.run)
     yield from _ties(tell, told, rules, goods.run)
@@ -73,13 +73,15 @@ def _empty(kind: Kind) -> bool:
     return kind.triage is None and kind.ended is None and not kind.shown
 
 
-def _without_product(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run | Drawn) -> Iterator[Finding]:
+def _without_product(
+    tell: FindingCollector, told: Coverage, rules: Rules, catalog: Catalog, run: Run | Drawn
+) -> Iterator[Finding]:
     """Paths on which safety leaves nothing are as they should be; others are gaps in the mappings."""
     empty = _where(run, _empty)
     if empty is None:
         return
     where: Place = ("pack.yaml", "result", "fallback")
-    gaps = empty if not rules.pack.exclusions else _gaps(rules, shelf)
+    gaps = empty if not rules.pack.exclusions else _gaps(rules, catalog)
     if gaps:
         message = f"no product fits on {share(gaps[0], told.paths)}, and the fallback does not help either"
         yield from tell("path_without_product", where, message, gaps[1], gaps[0])
@@ -89,26 +91,28 @@ def _without_product(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, r
         yield from tell("path_without_safe_product", ("safety.yaml", "exclusions"), message, empty[1], paths)
 
 
-def _gaps(rules: Rules, shelf: Shelf) -> tuple[int, Answers] | None:
+def _gaps(rules: Rules, catalog: Catalog) -> tuple[int, Answers] | None:
     """Paths without a product even if safety took nothing out. Where they are too many to tell, none."""
     open_rules = Rules(replace(rules.pack, exclusions=()))
-    side = side_of(open_rules, Shelf(open_rules, feed=shelf.feed, blocked=shelf.blocked), GOODS)
+    side = side_of(open_rules, Catalog(open_rules, feed=catalog.feed, blocked=catalog.blocked), GOODS)
     return _where(go_through(side).run, _empty)
 
 
-def _without_tip(tell: Teller, told: Coverage, run: Run | Drawn) -> Iterator[Finding]:
+def _without_tip(tell: FindingCollector, told: Coverage, run: Run | Drawn) -> Iterator[Finding]:
     found = _where(run, lambda kind: kind.ended is None and not kind.shown)
     if found:
         message = f"no tip is shown on {share(found[0], told.paths)}"
         yield from tell("path_without_tip", ("pack.yaml", "result", "fallback_tips"), message, found[1], found[0])
 
 
-def _products(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run | Drawn) -> Iterator[Finding]:
+def _products(
+    tell: FindingCollector, told: Coverage, rules: Rules, catalog: Catalog, run: Run | Drawn
+) -> Iterator[Finding]:
     order = {product.sku: at for at, product in enumerate(told.pack.products)}
     for sku, paths in told.shown.items():
         where: Place = ("products.yaml", order[sku])
         if not paths:
-            message = f"{sku} is never shown{_why_never(rules, shelf, sku)}"
+            message = f"{sku} is never shown{_why_never(rules, catalog, sku)}"
             yield from tell("product_never_shown", where, message)
         elif 100 * paths > OFTEN * told.paths:
             place = rules.place[sku]
@@ -117,28 +121,28 @@ def _products(tell: Teller, told: Coverage, rules: Rules, shelf: Shelf, run: Run
             yield from tell("product_shown_often", where, message, example[1] if example else None, paths)
 
 
-def _why_never(rules: Rules, shelf: Shelf, sku: str) -> str:
+def _why_never(rules: Rules, catalog: Catalog, sku: str) -> str:
     bit = 1 << rules.place[sku]
-    if not shelf.active & bit:
+    if not catalog.active & bit:
         return ": it is not active"
-    if not shelf.free & bit:
-        return ": the shop withholds it"
-    if not shelf.certified & bit:
+    if not catalog.free & bit:
+        return ": the shop blocks it"
+    if not catalog.certified & bit:
         return ": it has no certificate with a total THC within the limit"
-    if not shelf.in_stock & bit and rules.pack.result.stock == HIDE:
+    if not catalog.in_stock & bit and rules.pack.result.stock == HIDE:
         return ": it is out of stock"
     if not any(rules.names(at) & bit and row.weight > 0 for at, (_, row) in enumerate(rules.boosts.rows)):
         return ": no row adds to its score"
     return ": others are always ahead, or a rule keeps it out"
 
 
-def _never_tips(tell: Teller, told: Coverage) -> Iterator[Finding]:
+def _never_tips(tell: FindingCollector, told: Coverage) -> Iterator[Finding]:
     for tip, paths in told.tips.items():
         if not paths:
             yield from tell("tip_never_shown", (f"tips/{tip}.md",), f"the tip '{tip}' is never shown")
 
 
-def _slots(tell: Teller, told: Coverage, rules: Rules, run: Run | Drawn) -> Iterator[Finding]:
+def _slots(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Drawn) -> Iterator[Finding]:
     """Slots that stay empty, or not full, where other products are shown."""
     for at, slot in enumerate(rules.pack.result.slots):
         found = _where(run, _lacks(at, slot.take))
@@ -158,7 +162,7 @@ def _lacks(slot: int, take: int) -> Callable[[Kind], bool]:
     return lambda kind: bool(kind.shown) and not kind.fallback and kind.slots.count(slot) < take
 
 
-def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run | Drawn) -> Iterator[Finding]:
+def _ties(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Drawn) -> Iterator[Finding]:
     """Told by the product that the tie fell to."""
     by_place: Counter[int] = Counter()
     best: dict[int, int] = {}
@@ -176,7 +180,7 @@ def _ties(tell: Teller, told: Coverage, rules: Rules, run: Run | Drawn) -> Itera
 
 def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
     """Questions and options that change neither products nor tips nor the outcome."""
-    tell, pack = Teller(told.pack), told.pack
+    tell, pack = FindingCollector(told.pack), told.pack
     backs = [each.back for each in gone if isinstance(each.back, Back)]
     idle = set.intersection(*(each.idle_questions for each in backs))
     marks = [each.option_marks() for each in backs]
@@ -218,7 +222,7 @@ def _other_conditions(pack: Pack) -> Iterator[Condition]:
 
 def triage_findings(told: Coverage, goods: Gone) -> Iterator[Finding]:
     """Triage rows that never decide: those before them always do."""
-    tell, run = Teller(told.pack), goods.run
+    tell, run = FindingCollector(told.pack), goods.run
     deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
     for at, row in enumerate(told.pack.triage):
         if at not in deciding:

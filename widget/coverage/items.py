@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from widget.domain.condition import Condition
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import BOOST, DEMOTE, ENDS_EARLY, EXCLUDE, PIN, REQUIRE, TIPS_ONLY
 from widget.domain.target import names_tips
 
@@ -40,7 +40,7 @@ class Side:
     """One version of one pack for one group."""
 
     rules: Rules
-    shelf: Shelf
+    catalog: Catalog
     group: str
     places: tuple[int, ...]
     items: tuple[Item, ...]
@@ -56,7 +56,7 @@ class Side:
         """All that its results follow from beside its items."""
         pack = self.rules.pack
         triage = tuple((row.id, row.when, row.outcome) for row in pack.triage)
-        return self.pins, self.places, self.shelf.products, pack.quiz.questions, pack.result, triage
+        return self.pins, self.places, self.catalog.products, pack.quiz.questions, pack.result, triage
 
     @property
     def made_of(self) -> tuple[Any, ...]:
@@ -64,17 +64,17 @@ class Side:
         return self.items, *self.setting
 
 
-def side_of(rules: Rules, shelf: Shelf, group: str) -> Side:
+def side_of(rules: Rules, catalog: Catalog, group: str) -> Side:
     """The version compiled for one group."""
     if group == GOODS:
-        shown = shelf.sellable & (-1 if rules.pack.result.stock == DEMOTE else shelf.in_stock)
+        shown = catalog.sellable & (-1 if rules.pack.result.stock == DEMOTE else catalog.in_stock)
         places = tuple(place for place in range(len(rules.products)) if shown >> place & 1)
     else:
         places = tuple(range(len(rules.products), rules.entity_count))
-    pins = tuple(_pins(rules, shelf, places)) if group == GOODS else ()
+    pins = tuple(_pins(rules, catalog, places)) if group == GOODS else ()
     steering = [*_shows(rules), *_triage(rules)]
     items = (*steering, *_exclusions(rules, places, group), *_mappings(rules, places, group))
-    return Side(rules, shelf, group, places, items, pins)
+    return Side(rules, catalog, group, places, items, pins)
 
 
 def _columns(entities: int, places: tuple[int, ...]) -> tuple[int, ...]:
@@ -121,10 +121,10 @@ def _mappings(rules: Rules, places: tuple[int, ...], group: str) -> Iterator[Ite
             pin += 1
 
 
-def _pins(rules: Rules, shelf: Shelf, places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+def _pins(rules: Rules, catalog: Catalog, places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     for row in rules.pack.mappings:
         if row.effect == PIN:
-            yield _columns(rules.entities(row.target) & shelf.in_stock, places)
+            yield _columns(rules.entities(row.target) & catalog.in_stock, places)
 
 
 def boost_total(side: Side) -> int:

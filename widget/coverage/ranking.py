@@ -63,7 +63,7 @@ class Ranking:
         """What decides between equal scores, as numbers: the priority, then the place."""
         side, rules = self.side, self.side.rules
         priorities = [rules.products[place].priority for place in side.places] if self.goods else [0] * self.count
-        stocked = [bool(side.shelf.in_stock >> place & 1) if self.goods else True for place in side.places]
+        stocked = [bool(side.catalog.in_stock >> place & 1) if self.goods else True for place in side.places]
         ranks = {each: rank for rank, each in enumerate(sorted(set(priorities)))}
         self.bits = max(1, (self.count - 1).bit_length())
         self.levels = max(1, len(ranks))
@@ -81,7 +81,7 @@ class Ranking:
         """Columns that are variants of one product."""
         by_group: dict[str, list[int]] = {}
         for column, place in enumerate(side.places):
-            group = side.shelf.groups[place] if self.goods else None
+            group = side.catalog.groups[place] if self.goods else None
             if group is not None:
                 by_group.setdefault(group, []).append(column)
         return [columns for columns in by_group.values() if len(columns) > 1]
@@ -92,7 +92,7 @@ class Ranking:
         side, rules = self.side, self.side.rules
         if self.goods:
             listed = [rules.place[sku] for sku in dict.fromkeys(self.result.fallback) if sku in rules.place]
-            listed.sort(key=lambda place: not side.shelf.in_stock >> place & 1)
+            listed.sort(key=lambda place: not side.catalog.in_stock >> place & 1)
         else:
             wanted = dict.fromkeys(self.result.fallback_tips)
             listed = [rules.tip_place[tip] for tip in wanted if tip in rules.tip_place]

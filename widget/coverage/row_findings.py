@@ -10,7 +10,7 @@ import numpy as np
 
 from widget.coverage.back import Back
 from widget.coverage.drawn import Drawn
-from widget.coverage.findings import Place, Teller, share
+from widget.coverage.findings import FindingCollector, Place, share
 from widget.coverage.items import END, FIRST, GOODS, ONLY_TIPS, SHOW, TIPS, Item, Side, side_of
 from widget.coverage.layers import TooManyClasses, blocks
 from widget.coverage.report import Coverage, Finding, Gone
@@ -18,10 +18,10 @@ from widget.coverage.run import Answers, Run
 from widget.coverage.table import NO_ROW
 from widget.coverage.trying import adds, first_witnesses, where_it_matters
 from widget.domain.engine.answers import Refused
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.removal import same_result, without_row
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
 from widget.domain.paths import TooMany
 from widget.domain.target import names_tips
@@ -34,8 +34,8 @@ MOST_TRIES, MOST_WORK = 12_000, 6_000_000
 MOST_PAIRS = 100
 
 
-def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -> Iterator[Finding]:
-    tell = Teller(told.pack)
+def row_findings(told: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone]) -> Iterator[Finding]:
+    tell = FindingCollector(told.pack)
     groups = {each.side.group: each for each in gone}
     tries, unjudged = min(MOST_TRIES, MOST_WORK // max(1, len(told.pack.mappings))), 0
     exact_left = min(MOST_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
@@ -43,21 +43,21 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
     for index, row in enumerate(told.pack.mappings):
         where: Place = ("mappings.csv", index)
         each = groups[TIPS if names_tips(row.target) else GOODS]
-        if not told.rows[row.id] and (each.exact or not _alone(rules, shelf, index)):
+        if not told.rows[row.id] and (each.exact or not _alone(rules, catalog, index)):
             message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
             yield from tell("row_never_matches", where, message)
             continue
         if tries <= 0:
             unjudged += 1
             continue
-        met, different = _tried(told, each.back, rules, shelf, index)
+        met, different = _tried(told, each.back, rules, catalog, index)
         tries -= len(met) + different
         if different:
             continue
         certain = exact_left > 0 and each.exact
         if certain:
             exact_left -= 1
-            witness = _never_matters(rules, shelf, each.side, index)
+            witness = _never_matters(rules, catalog, each.side, index)
             if witness:
                 told.witnesses[row.id] = witness
                 continue
@@ -65,7 +65,7 @@ def row_findings(told: Coverage, rules: Rules, shelf: Shelf, gone: list[Gone]) -
     if unjudged:
         message = f"{unjudged} rows were not tried out: whether they change anything is not known"
         yield from tell("rows_not_tried", ("mappings.csv",), message)
-    yield from contradictions(told, rules, shelf)
+    yield from contradictions(told, rules, catalog)
 
 
 def _look_at_all(told: Coverage, gone: list[Gone], most: int) -> None:
@@ -80,15 +80,17 @@ def _look_at_all(told: Coverage, gone: list[Gone], most: int) -> None:
             told.witnesses[wanted[number]] = answers
 
 
-def _alone(rules: Rules, shelf: Shelf, index: int) -> int:
+def _alone(rules: Rules, catalog: Catalog, index: int) -> int:
     """On how many paths a row holds, when nothing but it is looked at."""
     try:
-        return together(rules, shelf, (index,))[0]
+        return together(rules, catalog, (index,))[0]
     except (TooMany, TooManyClasses):
         return 1  # Not to be told: then it is not said that it never holds.
 
 
-def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index: int) -> tuple[list[Evaluation], bool]:
+def _tried(
+    told: Coverage, back: Back | Drawn, rules: Rules, catalog: Catalog, index: int
+) -> tuple[list[Evaluation], bool]:
     """(evaluations that taking the row away did not change, whether there is one that it does change)."""
     row = rules.pack.mappings[index].id
     item = next(at for at, (_, item) in enumerate(back.frame.items) if item.row == index)
@@ -103,7 +105,7 @@ def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index
         tries.append(back.answers_through(item, most=MORE_TRIES, seed=1))
     for answers in chain.from_iterable(tries):
         try:
-            found = evaluate(rules, shelf, answers)
+            found = evaluate(rules, catalog, answers)
         except Refused:
             continue  # A witness of an earlier version of the quiz.
         if not same_result(found, without_row(found, index)):
@@ -113,11 +115,11 @@ def _tried(told: Coverage, back: Back | Drawn, rules: Rules, shelf: Shelf, index
     return met, False
 
 
-def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answers | None:
+def _never_matters(rules: Rules, catalog: Catalog, side: Side, index: int) -> Answers | None:
     """None when on every single path the result is the same without the row; else answers for which it is not."""
     pack = rules.pack
     less = Rules(replace(pack, mappings=pack.mappings[:index] + pack.mappings[index + 1 :]))
-    other = side_of(less, Shelf(less, feed=shelf.feed, blocked=shelf.blocked), side.group)
+    other = side_of(less, Catalog(less, feed=catalog.feed, blocked=catalog.blocked), side.group)
     for terms in pack.mappings[index].when.clauses:
         try:
             run = Run([side, other], within=terms)  # Elsewhere the row does not hold.
@@ -130,7 +132,7 @@ def _never_matters(rules: Rules, shelf: Shelf, side: Side, index: int) -> Answer
 
 
 def _idle_row(
-    tell: Teller, rules: Rules, index: int, met: list[Evaluation], paths: int, certain: bool
+    tell: FindingCollector, rules: Rules, index: int, met: list[Evaluation], paths: int, certain: bool
 ) -> Iterator[Finding]:
     row, where = rules.pack.mappings[index], ("mappings.csv", index)
     hedge = "" if certain else " (in a sample)"
@@ -180,9 +182,9 @@ def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None
 # Contradictions --------------------------------------------------------------------------------------
 
 
-def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Finding]:
+def contradictions(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
     """Pairs of rows that hold together on some path and leave nothing: a require with an exclude, or with a require."""
-    tell = Teller(told.pack)
+    tell = FindingCollector(told.pack)
     rows = told.pack.mappings
     named = {at: rules.entities(row.target) for at, row in enumerate(rows) if row.effect in (REQUIRE, EXCLUDE)}
     demands = [at for at in named if rows[at].effect == REQUIRE]
@@ -201,7 +203,7 @@ def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
             yield from tell("rows_not_tried", ("mappings.csv", demand), message)
             return
         try:
-            paths, example = together(rules, shelf, (demand, second))
+            paths, example = together(rules, catalog, (demand, second))
         except (TooMany, TooManyClasses):
             continue
         if paths:
@@ -212,13 +214,13 @@ def contradictions(told: Coverage, rules: Rules, shelf: Shelf) -> Iterator[Findi
             yield from tell(code, ("mappings.csv", demand), message, example, paths)
 
 
-def together(rules: Rules, shelf: Shelf, rows: tuple[int, ...]) -> tuple[int, Answers | None]:
+def together(rules: Rules, catalog: Catalog, rows: tuple[int, ...]) -> tuple[int, Answers | None]:
     """(paths on which all these rows hold and can decide something, an example). Exact, since nothing else is kept."""
     group = TIPS if names_tips(rules.pack.mappings[rows[0]].target) else GOODS
-    side = side_of(rules, shelf, group)
+    side = side_of(rules, catalog, group)
     steering = [item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS)]
     gates = [Item(FIRST, rules.pack.mappings[row].when, at) for at, row in enumerate(rows)]
-    run = Run([Side(rules, shelf, group, (), (*steering, *gates), ((),) * len(rows))])
+    run = Run([Side(rules, catalog, group, (), (*steering, *gates), ((),) * len(rows))])
     bits = [run.frame.pin_bits[0, at] for at in range(len(rows))]
     paths, example = 0, None
     for at, states in blocks(run.walked):

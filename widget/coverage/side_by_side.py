@@ -16,7 +16,7 @@ from widget.domain.target import names_tips
 def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
     """(outcome and advice, products in order, tips in order), or None for answers that the version refuses."""
     try:
-        return shown_to_shoppers(evaluate(engine.rules, engine.shelf, answers))
+        return shown_to_shoppers(evaluate(engine.rules, engine.catalog, answers))
     except Refused:
         return None
 
@@ -70,7 +70,7 @@ def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
 def _holding(engine: Engine, answers: Answers, groups: set[str]) -> dict[str, Any]:
     """The rows that hold, with what each says."""
     try:
-        found = evaluate(engine.rules, engine.shelf, answers)
+        found = evaluate(engine.rules, engine.catalog, answers)
     except Refused:
         return {}
     rules = engine.rules

@@ -16,7 +16,7 @@ from widget.domain.pack import ENDS_EARLY
 
 REFUSED = "refused"
 ELSEWHERE = "the quiz itself"
-"""As the cause where no row differs: a question, a text of safety, the catalogue."""
+"""As the cause where no row differs: a question, a text of safety, the catalog."""
 
 
 @dataclass
@@ -70,6 +70,6 @@ def _add(told: Traffic, before: Engine, after: Engine, answers: Answers, count: 
 
 def _evaluated(engine: Engine, answers: Answers) -> Evaluation | None:
     try:
-        return evaluate(engine.rules, engine.shelf, answers)
+        return evaluate(engine.rules, engine.catalog, answers)
     except Refused:
         return None

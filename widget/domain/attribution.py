@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
-GENEROUS, STRICT = timedelta(days=30), timedelta(days=7)
+ASSISTED, DIRECT = timedelta(days=30), timedelta(days=7)
 
 
 def day_of(moment: datetime) -> datetime:
@@ -17,12 +17,12 @@ def day_of(moment: datetime) -> datetime:
 def quiz_had_part(
     completed_at: datetime, placed_at: datetime, *, shown: Collection[str], bought: Collection[str]
 ) -> bool | None:
-    """None: no part. False: the generous count alone. True: the strict count as well.
+    """None: no part. False: the assisted count alone. True: the direct count as well.
 
     Generous: any order within 30 days of the completed quiz whose visit it carries. Strict: within 7 days, with a
     product that the result showed. A till whose clock is behind ours counts as on time: the visit came from us.
     """
     waited = placed_at - completed_at
-    if waited > GENEROUS:
+    if waited > ASSISTED:
         return None
-    return waited <= STRICT and not set(shown).isdisjoint(bought)
+    return waited <= DIRECT and not set(shown).isdisjoint(bought)

@@ -1,4 +1,4 @@
-"""Whether the colours a store gives the widget can be read.
+"""Whether the colors a store gives the widget can be read.
 
 Source: WCAG 2.2, relative luminance and contrast ratio; 1.4.3 asks 4.5:1 of text, 1.4.11 asks 3:1 of controls.
 """
@@ -74,15 +74,15 @@ class Pair:
         return f"{int(self.ratio * 100 + 1e-9) / 100:.2f}:1"
 
 
-def is_colour(text: str) -> bool:
+def is_color(text: str) -> bool:
     return bool(_HEX.fullmatch(text.casefold()))
 
 
-def luminance(colour: str) -> float:
+def luminance(color: str) -> float:
     """Relative luminance of #rrggbb: 0 is black, 1 is white. Raises ValueError."""
-    if not is_colour(colour):
-        raise ValueError("a colour is written #rrggbb")
-    red, green, blue = (_linear(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    if not is_color(color):
+        raise ValueError("a color is written #rrggbb")
+    red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -97,20 +97,20 @@ def ratio(one: str, other: str) -> float:
 
 
 def side_of(paper: str) -> str:
-    """Which side the colours that the store does not set must come from."""
+    """Which side the colors that the store does not set must come from."""
     return LIGHT if ratio(paper, "#000000") >= ratio(paper, "#ffffff") else DARK
 
 
 def checked(chosen: Mapping[str, str]) -> list[Pair]:
     """Every pair that meets in the widget, with these tokens over those of their side. Raises ValueError."""
     side = side_of(chosen.get("paper", SIDES[LIGHT]["paper"]))
-    colours = {**SIDES[side], **chosen}
-    return [Pair(front, back, name, asked, ratio(colours[front], colours[back])) for front, back, asked, name in PAIRS]
+    colors = {**SIDES[side], **chosen}
+    return [Pair(front, back, name, asked, ratio(colors[front], colors[back])) for front, back, asked, name in PAIRS]
 
 
 def theme_css(chosen: Mapping[str, str]) -> str:
-    """What a store puts into its style sheet; with one side only, since colours set here hold on both."""
-    changed = {name: colour for name, colour in chosen.items() if name in TOKENS}
+    """What a store puts into its style sheet; with one side only, since colors set here hold on both."""
+    changed = {name: color for name, color in chosen.items() if name in TOKENS}
     lines = [f"  --rq-{name}: {changed[name]};" for name in TOKENS if name in changed]
     side = side_of(chosen.get("paper", SIDES[LIGHT]["paper"]))
     return "\n".join(["recovery-quiz {", f"  color-scheme: {side};", *lines, "}"])

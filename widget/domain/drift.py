@@ -1,41 +1,41 @@
-"""Catalogue drift: what the pack counts on, and what the store has now."""
+"""Catalog drift: what the pack counts on, and what the store has now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from widget.domain.engine.shelf import Shelf
+from widget.domain.engine.catalog import Catalog
 from widget.domain.problem import WARNING, Problem
 
 
-def drift_problems(shelf: Shelf, known: Mapping[str, Any]) -> Iterator[Problem]:
-    """A finding for each product that is gone, withheld, unpriced, out of stock or without its certificate.
+def drift_problems(catalog: Catalog, known: Mapping[str, Any]) -> Iterator[Problem]:
+    """A finding for each product that is gone, blocked, unpriced, out of stock or without its certificate.
 
     ``known``: what the store said, by SKU; where it never said anything, the pack's own word counts.
     """
-    pack = shelf.rules.pack
+    pack = catalog.rules.pack
     order = {product.sku: at for at, product in enumerate(pack.products)}
     named = {sku for row in pack.mappings for target in row.target if target.kind == "sku" for sku in target.values}
-    for place, product in enumerate(shelf.products):
-        told = _what_is_wrong(shelf, place)
+    for place, product in enumerate(catalog.products):
+        told = _what_is_wrong(catalog, place)
         if told:
             also = " Mapping rows name it." if product.sku in named else ""
             source = "the store says so" if product.sku in known else "products.yaml says so"
             message = f"{product.name} ({product.sku}) {told}: it is not shown ({source}).{also}"
-            yield Problem(WARNING, ("products.yaml", order[product.sku]), "catalogue_drift", message)
+            yield Problem(WARNING, ("products.yaml", order[product.sku]), "catalog_drift", message)
         elif product.price is None:
             message = f"{product.name} ({product.sku}) has no price"
-            yield Problem(WARNING, ("products.yaml", order[product.sku], "price"), "catalogue_drift", message)
+            yield Problem(WARNING, ("products.yaml", order[product.sku], "price"), "catalog_drift", message)
 
 
-def _what_is_wrong(shelf: Shelf, place: int) -> str:
+def _what_is_wrong(catalog: Catalog, place: int) -> str:
     bit = 1 << place
     for allowed, told in (
-        (shelf.active, "is gone from the store"),
-        (shelf.free, "is withheld"),
-        (shelf.certified, "has no certificate that allows it"),
-        (shelf.in_stock, "is out of stock"),
+        (catalog.active, "is gone from the store"),
+        (catalog.free, "is blocked"),
+        (catalog.certified, "has no certificate that allows it"),
+        (catalog.in_stock, "is out of stock"),
     ):
         if not allowed & bit:
             return told

@@ -43,7 +43,7 @@ class WrongState(Exception):
     code = "wrong_state"
 
 
-def moved(state: str, to: str) -> str:
+def next_state(state: str, to: str) -> str:
     """The new state. Raises WrongState for a way that is not in TRANSITIONS."""
     if to not in TRANSITIONS[state]:
         raise WrongState(f"an email that is {state} cannot become {to}")

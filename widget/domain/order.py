@@ -90,8 +90,8 @@ class PrivacyEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueEvent:
-    """Something of the store's catalogue changed."""
+class CatalogEvent:
+    """Something of the store's catalog changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class UninstalledEvent:
     store: str = ""
 
 
-StoreEvent = OrderEvent | ConsentEvent | PrivacyEvent | CatalogueEvent | UninstalledEvent
+StoreEvent = OrderEvent | ConsentEvent | PrivacyEvent | CatalogEvent | UninstalledEvent
 
 
 def earliest(known: datetime | None, told: datetime | None) -> datetime | None:

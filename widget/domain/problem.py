@@ -16,7 +16,7 @@ FINDINGS = (
     *("unused_form", "unused_tag", "unused_collection", "unused_ingredient", "unused_allergen", "unknown_file"),
     *("unquoted_comma", "match_estimated", "missing_translation", "stale_translation", "unknown_translation"),
     *("unused_locale", "claim", "missing_warning", "acceptance_lapsed", "no_claim_rules", "evidence_incomplete"),
-    *("evidence_due", "certificate_old", "certificate_due", "catalogue_drift"),
+    *("evidence_due", "certificate_old", "certificate_due", "catalog_drift"),
 )
 """The codes that ``checks`` in pack.yaml may weigh."""
 

@@ -95,7 +95,7 @@ def build_result(
 
 
 def _card(found: Evaluation, shown: Shown, setting: Setting, highest: Highest) -> dict[str, Any]:
-    product = found.shelf.products[shown.place]
+    product = found.catalog.products[shown.place]
     return {
         **_product(product, setting, found.rules.pack.currency),
         "slot": shown.slot,
@@ -142,7 +142,7 @@ def _in_view(found: Evaluation, setting: Setting, highest: Highest, sku: str) ->
     place = found.rules.place.get(sku)
     if place is None or found.outcome != PRODUCTS:
         return None
-    product = found.shelf.products[place]
+    product = found.catalog.products[place]
     slot = next((shown.slot for shown in found.shown if shown.place == place), None)
     at = [shown.place for shown in found.shown].index(place) + 1 if slot else None
     best = found.shown[0]
@@ -160,8 +160,8 @@ def _in_view(found: Evaluation, setting: Setting, highest: Highest, sku: str) ->
         if best.place == place
         else {
             "sku": found.rules.products[best.place].sku,
-            "name": found.shelf.products[best.place].name,
-            "form": found.shelf.products[best.place].form,
+            "name": found.catalog.products[best.place].name,
+            "form": found.catalog.products[best.place].form,
             "match": _match(found, best.place, highest, best.slot),
         },
         "fits": _fits(found, place, best.place) if open_to_all and best.place != place else [],
@@ -189,7 +189,7 @@ def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
             most = max(sums)
             lines.append(
                 {
-                    "asked": _spoken(question, way.chosen),
+                    "asked": _localized(question, way.chosen),
                     "this": _level(sums[place], most),
                     "best": _level(sums[best], most),
                 }
@@ -283,13 +283,13 @@ def _headline(found: Evaluation) -> str | None:
 def _chips(found: Evaluation) -> list[dict[str, str]]:
     """What was answered, in a few words each, for questions that carry a label."""
     return [
-        {"label": question.label, "text": _spoken(question, way.chosen)}
+        {"label": question.label, "text": _localized(question, way.chosen)}
         for question, way in zip(found.rules.pack.quiz.questions, found.walk.ways, strict=True)
         if question.label and way.chosen and not way.chosen.isdisjoint(question.option_ids)
     ]
 
 
-def _spoken(question: Question, chosen: frozenset[str]) -> str:
+def _localized(question: Question, chosen: frozenset[str]) -> str:
     if question.kind == SCALE:
         return f"{next(iter(chosen))} / {question.end}"
     texts = [option.short or option.text for option in question.options if option.id in chosen]

@@ -159,7 +159,7 @@ def _take(engine: Engine, visit: Visit, dice: random.Random) -> bool:
         if dice.random() < LEAVES.get(question_id, LEAVES_ELSEWHERE):
             return False
         visit.answered.append(question_id)
-    found = evaluate(rules, engine.shelf, answers)
+    found = evaluate(rules, engine.catalog, answers)
     visit.answers, visit.outcome = answers, found.outcome
     visit.products = [rules.products[shown.place].sku for shown in found.shown]
     return True
@@ -201,7 +201,7 @@ def _shop(engine: Engine, visit: Visit, now: datetime, dice: random.Random) -> N
     if visit.added and dice.random() < 0.4:
         _buy(visit, {visit.added[0]: dice.choice((1, 1, 1, 2))}, dice.expovariate(1 / 0.8), now, dice)
     elif dice.random() < 0.05:
-        others = [each.sku for each in engine.shelf.products if each.active]
+        others = [each.sku for each in engine.catalog.products if each.active]
         _buy(visit, {dice.choice(others): 1}, dice.uniform(1, 29), now, dice)
 
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from widget.domain.condition import Chosen
 from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIONAL, Sequence, Step
-from widget.domain.gatekeeper import DEFER, Facts, decide
-from widget.domain.schedule import Bought, EmailFacts, condition_holds, due_at, quiet_until
+from widget.domain.schedule import Bought, SendContext, condition_holds, due_at, quiet_until
+from widget.domain.send_policy import DEFER, Facts, decide
 
 MOST_WAITS = 60
 EVENT_OF = {
@@ -132,7 +132,7 @@ def _facts(
     consents |= {"health_data"} if case.health_data else set()
     holds = condition_holds(
         each.step.when,
-        EmailFacts(
+        SendContext(
             bought=case.bought if ordered else (),
             order_count=case.order_count,
             emails_sent=frozenset(one.email for one in sent),

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
-from widget.storage.once import add_once
+from widget.storage.inserts import insert_or_ignore
 
 RESULT, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
 KINDS = (RESULT, MARKETING, HEALTH_DATA)
@@ -68,7 +68,7 @@ class Suppression(Table):
 def contact_for(session: Session, *, shop_id: int, address_hash: str, email: str, locale: str, at: datetime) -> Contact:
     """The contact of this address, made if new; an erased one that comes back gets its address again."""
     row = {"shop_id": shop_id, "address_hash": address_hash, "email": email, "locale": locale, "created_at": at}
-    add_once(session, Contact, row, ("shop_id", "address_hash"))
+    insert_or_ignore(session, Contact, row, ("shop_id", "address_hash"))
     contact = session.scalars(
         select(Contact).where(Contact.shop_id == shop_id, Contact.address_hash == address_hash)
     ).one()
@@ -97,7 +97,7 @@ def suppressed(session: Session, shop_id: int, address_hash: str) -> Suppression
 def suppress_unless_known(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
     """Hold an address back where nothing does so already."""
     row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
-    add_once(session, Suppression, row, ("shop_id", "address_hash"))
+    insert_or_ignore(session, Suppression, row, ("shop_id", "address_hash"))
 
 
 def lift(session: Session, *, shop_id: int, address_hash: str, reason: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.email import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.storage.database import Table, Utc
-from widget.storage.once import add_once
+from widget.storage.inserts import insert_or_ignore
 from widget.storage.shops import Shop
 
 
@@ -66,7 +66,7 @@ class Email(Table):
 
 def add_email(session: Session, row: dict[str, Any]) -> bool:
     """Plan an email; False when this step of this sequence is planned for this trigger already."""
-    return add_once(session, Email, row, ("shop_id", "trigger_kind", "trigger_id", "sequence", "step"))
+    return insert_or_ignore(session, Email, row, ("shop_id", "trigger_kind", "trigger_id", "sequence", "step"))
 
 
 def claim_due(session: Session, now: datetime, limit: int) -> list[int]:

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session, aliased
 
 from widget.storage.contacts import MARKETING, WITHDRAWN, Consent
 from widget.storage.content import Publication
+from widget.storage.daily_metrics import COMPLETED, DailyMetric
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.responses import Count
-from widget.storage.tallies import COMPLETED, Tally
+from widget.storage.responses import DailyEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Ordered(NamedTuple):
     ``refunded``: what was paid back of the others."""
 
     currency: str
-    strict: bool
+    direct: bool
     gone: bool
     number: int
     total: int
@@ -59,40 +59,46 @@ class Ordered(NamedTuple):
 
 def tallied(session: Session, span: Span) -> dict[str, dict[str, int]]:
     """Number by name, by what."""
-    query = select(Tally.what, Tally.name, func.sum(Tally.number)).where(
-        Tally.shop_id == span.shop_id, Tally.quiz == span.quiz, Tally.day.between(span.first, span.last)
+    query = select(DailyMetric.metric, DailyMetric.name, func.sum(DailyMetric.number)).where(
+        DailyMetric.shop_id == span.shop_id,
+        DailyMetric.quiz == span.quiz,
+        DailyMetric.day.between(span.first, span.last),
     )
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for what, name, number in session.execute(_split(query, Tally, span).group_by(Tally.what, Tally.name)):
+    for what, name, number in session.execute(
+        _split(query, DailyMetric, span).group_by(DailyMetric.metric, DailyMetric.name)
+    ):
         found[what][name] = int(number)
     return found
 
 
 def completed_days(session: Session, span: Span) -> list[Completed]:
     """Completed quizzes by day, version and language, from ``before`` on; all of them, whatever is asked for."""
-    query = select(Tally.day, Tally.version, Tally.locale, Tally.number).where(
-        Tally.shop_id == span.shop_id,
-        Tally.quiz == span.quiz,
-        Tally.what == COMPLETED,
-        Tally.day.between(span.before, span.last),
+    query = select(DailyMetric.day, DailyMetric.version, DailyMetric.locale, DailyMetric.number).where(
+        DailyMetric.shop_id == span.shop_id,
+        DailyMetric.quiz == span.quiz,
+        DailyMetric.metric == COMPLETED,
+        DailyMetric.day.between(span.before, span.last),
     )
     return [Completed(*row) for row in session.execute(query)]
 
 
 def counted(session: Session, span: Span) -> dict[tuple[str, str, str], tuple[int, int]]:
     """(number now, number before) by event, question and SKU."""
-    now = func.sum(case((Count.day >= span.first, Count.number), else_=0))
-    query = select(Count.event, Count.question, Count.sku, now, func.sum(Count.number)).where(
-        Count.shop_id == span.shop_id, Count.quiz == span.quiz, Count.day.between(span.before, span.last)
+    now = func.sum(case((DailyEvent.day >= span.first, DailyEvent.number), else_=0))
+    query = select(DailyEvent.event, DailyEvent.question, DailyEvent.sku, now, func.sum(DailyEvent.number)).where(
+        DailyEvent.shop_id == span.shop_id, DailyEvent.quiz == span.quiz, DailyEvent.day.between(span.before, span.last)
     )
-    rows = session.execute(_split(query, Count, span).group_by(Count.event, Count.question, Count.sku))
+    rows = session.execute(
+        _split(query, DailyEvent, span).group_by(DailyEvent.event, DailyEvent.question, DailyEvent.sku)
+    )
     return {(event, question, sku): (int(n), int(both - n)) for event, question, sku, n, both in rows}
 
 
 def ordered(session: Session, span: Span) -> list[Ordered]:
     """Orders of these days that a completed quiz came before, test orders left out."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
-    groups: list[ColumnElement[Any]] = [Order.currency.expression, _flag(Order.strict.is_(True)), _flag(gone)]
+    groups: list[ColumnElement[Any]] = [Order.currency.expression, _flag(Order.direct.is_(True)), _flag(gone)]
     keys = [each.label(f"k{at}") for at, each in enumerate(groups)]
     query = select(*keys, func.count(), *(func.coalesce(func.sum(each), 0) for each in (Order.total, Order.refunded)))
     rows: Iterable[Any] = session.execute(_with_quiz(query, span, span.first, span.last).group_by(*keys))
@@ -100,8 +106,8 @@ def ordered(session: Session, span: Span) -> list[Ordered]:
 
 
 def ordered_before(session: Session, span: Span) -> int:
-    """Orders of the time before, by the strict count."""
-    query = select(func.count()).select_from(Order).where(Order.strict.is_(True))
+    """Orders of the time before, by the direct count."""
+    query = select(func.count()).select_from(Order).where(Order.direct.is_(True))
     return session.scalar(_with_quiz(query, span, span.before, span.first - timedelta(days=1))) or 0
 
 
@@ -168,13 +174,15 @@ def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, date
 
 def last_day(session: Session, shop_id: int, quiz: str) -> date | None:
     """The newest day on which anybody saw or completed the quiz."""
-    done = select(func.max(Tally.day)).where(Tally.shop_id == shop_id, Tally.quiz == quiz, Tally.what == COMPLETED)
-    seen = select(func.max(Count.day)).where(Count.shop_id == shop_id, Count.quiz == quiz)
+    done = select(func.max(DailyMetric.day)).where(
+        DailyMetric.shop_id == shop_id, DailyMetric.quiz == quiz, DailyMetric.metric == COMPLETED
+    )
+    seen = select(func.max(DailyEvent.day)).where(DailyEvent.shop_id == shop_id, DailyEvent.quiz == quiz)
     newest: Iterable[date | None] = (session.scalar(done), session.scalar(seen))
     return max((day for day in newest if day), default=None)
 
 
-def _split(query: Any, table: type[Tally | Count | Email], span: Span) -> Any:
+def _split(query: Any, table: type[DailyMetric | DailyEvent | Email], span: Span) -> Any:
     if span.version is not None:
         query = query.where(table.version == span.version)
     return query.where(table.locale == span.locale) if span.locale else query
@@ -194,13 +202,30 @@ def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
     """(day, version, locale, what, name, number, currency, total, refunded): all that the page sums up, in days."""
-    where = Tally.shop_id == span.shop_id, Tally.quiz == span.quiz, Tally.day.between(span.first, span.last)
-    tallies = select(Tally.day, Tally.version, Tally.locale, Tally.what, Tally.name, Tally.number).where(*where)
-    for day, version, locale, what, name, number in session.execute(_split(tallies, Tally, span).order_by(Tally.id)):
+    where = (
+        DailyMetric.shop_id == span.shop_id,
+        DailyMetric.quiz == span.quiz,
+        DailyMetric.day.between(span.first, span.last),
+    )
+    daily_metrics = select(
+        DailyMetric.day,
+        DailyMetric.version,
+        DailyMetric.locale,
+        DailyMetric.metric,
+        DailyMetric.name,
+        DailyMetric.number,
+    ).where(*where)
+    for day, version, locale, what, name, number in session.execute(
+        _split(daily_metrics, DailyMetric, span).order_by(DailyMetric.id)
+    ):
         yield str(day), version, locale, what, name, number, "", None, None
-    among = Count.shop_id == span.shop_id, Count.quiz == span.quiz, Count.day.between(span.first, span.last)
-    counts = select(Count).where(*among).order_by(Count.id)
-    for count in session.scalars(_split(counts, Count, span)):
+    among = (
+        DailyEvent.shop_id == span.shop_id,
+        DailyEvent.quiz == span.quiz,
+        DailyEvent.day.between(span.first, span.last),
+    )
+    counts = select(DailyEvent).where(*among).order_by(DailyEvent.id)
+    for count in session.scalars(_split(counts, DailyEvent, span)):
         name = count.question or count.sku
         yield str(count.day), count.version, count.locale, f"event {count.event}", name, count.number, "", None, None
     yield from _email_rows(session, span)
@@ -223,11 +248,11 @@ def _email_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
     """Orders by day; whichever way of counting takes them in."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
-    told = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.strict, Order.total)
+    told = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.direct, Order.total)
     orders = session.execute(_with_quiz(select(*told, Order.refunded, gone), span, span.first, span.last))
     sums: dict[tuple[str, int, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for placed_at, version, locale, currency, strict, total, refunded, lost in orders:
-        for name in ("generous", "strict") if strict else ("generous",):
+    for placed_at, version, locale, currency, direct, total, refunded, lost in orders:
+        for name in ("assisted", "direct") if direct else ("assisted",):
             row = sums[(str(placed_at.date()), version or 0, locale or "", name, currency)]
             row[0] += 1
             row[1] += total or 0

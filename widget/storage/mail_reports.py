@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
-from widget.storage.once import add_once
+from widget.storage.inserts import insert_or_ignore
 
 
 class MailReport(Table):
@@ -32,7 +32,7 @@ class MailReport(Table):
 
 def add_report(session: Session, row: dict[str, Any]) -> bool:
     """Note a report; False for one that is known already."""
-    return add_once(session, MailReport, row, ("shop_id", "event_id"))
+    return insert_or_ignore(session, MailReport, row, ("shop_id", "event_id"))
 
 
 def last_reports(session: Session, shop_id: int, address_hash: str, many: int) -> list[str]:

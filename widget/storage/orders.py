@@ -18,7 +18,7 @@ class Order(Table):
     """An order with the moment of each event known of it. ``total`` in minor units.
 
     ``eligible`` False: a red flag was given, so no product email follows. No answers are kept here.
-    ``quiz`` to ``strict``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
+    ``quiz`` to ``direct``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
     ``completed_at`` is its day alone. ``customer_id`` is the store's own id of the buyer. ``refunds``: refund id
     to {at, lines: {line id: quantity}, amount}. ``told``: column to the moment (s since 1970) of its value.
     """
@@ -61,7 +61,7 @@ class Order(Table):
     quiz_version: Mapped[int | None]
     quiz_locale: Mapped[str | None] = mapped_column(Text)
     completed_at: Mapped[datetime | None] = mapped_column(Utc)
-    strict: Mapped[bool | None]
+    direct: Mapped[bool | None]
 
 
 def without_buyer() -> dict[str, Any]:

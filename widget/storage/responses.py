@@ -33,13 +33,13 @@ class Response(Table):
 _COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "locale")
 
 
-class Count(Table):
+class DailyEvent(Table):
     """How often something happened on a day; question and SKU are empty where they do not apply.
 
     Version 0 and no locale: whoever told us did not say.
     """
 
-    __tablename__ = "counts"
+    __tablename__ = "daily_events"
     __table_args__ = (UniqueConstraint(*_COUNTED),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -62,14 +62,14 @@ def response_by_visit(session: Session, shop_id: int, visit: str) -> Response | 
     return session.scalar(select(Response).where(Response.shop_id == shop_id, Response.visit == visit))
 
 
-def add_counts(session: Session, rows: list[dict[str, Any]]) -> None:
+def add_daily_events(session: Session, rows: list[dict[str, Any]]) -> None:
     """Add to counts, creating those that are new, in one statement a row: no reader sees half of it."""
     if not rows:
         return
     dialect = session.get_bind().dialect.name
     make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = make(Count)
+    statement = make(DailyEvent)
     statement = statement.on_conflict_do_update(
-        index_elements=list(_COUNTED), set_={"number": Count.number + statement.excluded.number}
+        index_elements=list(_COUNTED), set_={"number": DailyEvent.number + statement.excluded.number}
     )
     session.connection().execute(statement, rows)

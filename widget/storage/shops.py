@@ -41,7 +41,7 @@ class Shop(Table):
     """Whether buyers who were never asked get emails on similar products, where their market's law allows that."""
     approval: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a second person must publish."""
-    catalogue_revision: Mapped[int] = mapped_column(default=0)
+    catalog_revision: Mapped[int] = mapped_column(default=0)
     revision: Mapped[int] = mapped_column(default=0, server_default="0")
     """Goes up with each change of this row, so that caches need not compare columns."""
     created_at: Mapped[datetime] = mapped_column(Utc)

@@ -1,10 +1,11 @@
 """Every table, imported once, so that migrations and tests see all of them."""
 
 from widget.storage.audit import AuditEntry
-from widget.storage.catalogue import StoredProduct
+from widget.storage.catalog import StoredProduct
 from widget.storage.connections import Connection
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.content import ContentVersion, Publication
+from widget.storage.daily_metrics import DailyMetric
 from widget.storage.database import Table
 from widget.storage.drafts import Draft, DraftChange, DraftReport, ScheduledPublish
 from widget.storage.emails import Email
@@ -13,10 +14,9 @@ from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OutboxMessage
 from widget.storage.privacy import PrivacyRequest
-from widget.storage.responses import Count, Response
-from widget.storage.send_limits import SendLimit
+from widget.storage.rate_limits import RateLimit
+from widget.storage.responses import DailyEvent, Response
 from widget.storage.shops import Shop
-from widget.storage.tallies import Tally
 from widget.storage.users import Invitation, Membership, User, UserSession
 from widget.storage.webhook_deliveries import WebhookDelivery
 
@@ -27,8 +27,8 @@ TABLES = (
     StoredProduct,
     Feed,
     Response,
-    Count,
-    Tally,
+    DailyEvent,
+    DailyMetric,
     WebhookDelivery,
     Order,
     Contact,
@@ -38,7 +38,7 @@ TABLES = (
     Connection,
     PrivacyRequest,
     MailReport,
-    SendLimit,
+    RateLimit,
     OutboxMessage,
     User,
     Membership,

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, f
 from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 
 from widget.storage.database import Table, Utc
-from widget.storage.once import add_once
+from widget.storage.inserts import insert_or_ignore
 
 WAITING, DONE, FAILED = "waiting", "done", "failed"
 
@@ -55,7 +55,7 @@ def add_webhook_delivery(
     """Store a delivery; False when it was there already. Safe when fifty copies arrive at once."""
     row = {"shop_id": shop_id, "source": source, "event_id": event_id, "topic": topic, "body": body, "received_at": at}
     row["digest"] = digest
-    return add_once(session, WebhookDelivery, row, ("shop_id", "source", "event_id"))
+    return insert_or_ignore(session, WebhookDelivery, row, ("shop_id", "source", "event_id"))
 
 
 def seen_since(session: Session, *, shop_id: int, source: str, digest: str, since: datetime) -> bool:

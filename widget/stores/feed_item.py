@@ -54,7 +54,7 @@ class FeedItem:
 
     @property
     def said(self) -> dict[str, Any]:
-        """As the catalogue keeps it: keys of FROM_FEEDS, without what the feed does not tell."""
+        """As the catalog keeps it: keys of FROM_FEEDS, without what the feed does not tell."""
         told = {"product_id": self.product_id, "variant_id": self.variant_id, "url": self.url, "image": self.image}
         always = {"name": self.name, "price": self.price, "currency": self.currency, "stock": self.stock}
         return always | {"active": True} | {name: value for name, value in told.items() if value}

@@ -13,7 +13,7 @@ from widget.domain.product import Product
 from widget.domain.webhook import VerifiedWebhook
 from widget.stores import shopify, standard, woocommerce
 from widget.stores.api_call import Caller
-from widget.stores.catalogues import shopify_catalogue, woocommerce_catalogue
+from widget.stores.catalogs import shopify_catalog, woocommerce_catalog
 from widget.stores.reconciling import shopify_orders, woocommerce_orders
 
 ORDERS, SHOPIFY, WOOCOMMERCE = "orders", "shopify", "woocommerce"
@@ -36,13 +36,13 @@ class Parse(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What a store's API gives: pages of orders that changed since a moment, and of its catalogue as products.json.
+    """What a store's API gives: pages of orders that changed since a moment, and of its catalog as products.json.
 
     ``order`` reads one of those orders, ``topic`` is what a delivery of it would be about.
     """
 
     reconcile: Callable[[str, str, datetime, Caller], Pages]
-    catalogue: Callable[[str, str, Caller], Pages]
+    catalog: Callable[[str, str, Caller], Pages]
     order: Callable[[dict[str, Any]], OrderEvent]
     topic: str
 
@@ -57,8 +57,8 @@ class Platform:
     api: Api | None = None
 
 
-_SHOPIFY = Api(shopify_orders, shopify_catalogue, shopify.order_event, "orders/updated")
-_WOOCOMMERCE = Api(woocommerce_orders, woocommerce_catalogue, woocommerce.order_event, "order.updated")
+_SHOPIFY = Api(shopify_orders, shopify_catalog, shopify.order_event, "orders/updated")
+_WOOCOMMERCE = Api(woocommerce_orders, woocommerce_catalog, woocommerce.order_event, "order.updated")
 PLATFORMS = {
     ORDERS: Platform(standard.verify, standard.parse, event_cart),
     SHOPIFY: Platform(shopify.verify, shopify.parse, shopify_cart, _SHOPIFY),

@@ -21,7 +21,7 @@ from widget.domain.order import (
     PLACED,
     REFUNDED,
     SHOP_REDACT,
-    CatalogueEvent,
+    CatalogEvent,
     ConsentEvent,
     OrderEvent,
     OrderLine,
@@ -91,7 +91,7 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
         if topic.startswith("orders/"):
             return [order_event(data)]
         if topic.startswith("products/"):
-            return [CatalogueEvent()]
+            return [CatalogEvent()]
         if topic == "app/uninstalled":
             return [UninstalledEvent(_host(data.get("myshopify_domain") or data.get("domain")))]
         return []

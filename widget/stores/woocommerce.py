@@ -18,7 +18,7 @@ from widget.domain.order import (
     PAID,
     PLACED,
     REFUNDED,
-    CatalogueEvent,
+    CatalogEvent,
     OrderEvent,
     OrderLine,
     Refund,
@@ -81,7 +81,7 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
         if topic.startswith("order."):
             return [order_event(data)]
         if topic.startswith("product."):
-            return [CatalogueEvent()]
+            return [CatalogEvent()]
         return []
 
 

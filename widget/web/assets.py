@@ -7,7 +7,7 @@ import re
 from importlib.resources import files
 
 _SCRIPTS = (
-    *("pages.js", "store.js", "console.js", "mappings.js", "conditions.js", "try.js", "colours.js", "results.js"),
+    *("pages.js", "store.js", "console.js", "mappings.js", "conditions.js", "try.js", "colors.js", "results.js"),
 )
 _JS, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 

@@ -54,7 +54,7 @@ limiter = Limiter(
 )
 
 
-def hang_limits(app: Flask, settings: Settings) -> None:
+def init_limits(app: Flask, settings: Settings) -> None:
     """Counted in Redis, or in this process while Redis is gone."""
     url = settings.redis_url.replace("unix://", "redis+unix://", 1)  # As this library spells a local socket.
     app.config["RATELIMIT_STORAGE_URI"] = url or "memory://"

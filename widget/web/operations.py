@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from widget.web.requests import current_services
 
 
-def hang_operations(app: Flask) -> None:
+def register_operations(app: Flask) -> None:
     app.add_url_rule("/healthz", "healthz", _healthz)
     app.add_url_rule("/readyz", "readyz", _readyz)
 

@@ -60,7 +60,7 @@ RETRY_SECONDS = 5
 PAGES_ONLY = ("/v1/", "/webhooks/", "/metrics", "/readyz", "/healthz")
 
 
-def hang_problems(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(
         ActionError, lambda error: problem(STATUS.get(error.code, 422), error.code, str(error), **error.more)

@@ -18,8 +18,8 @@ from flask import Response, request
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
-from widget.live import Served
-from widget.services import KnownResult, Services
+from widget.quiz_registry import LoadedQuiz
+from widget.services import CachedResult, Services
 from widget.telemetry import REQUESTS, log, masked_path
 
 CACHEABLE = "recovery.cacheable"
@@ -43,7 +43,7 @@ class CachedPage:
     body: bytes
     headers: Headers
     etag: str
-    served: Served | None
+    loaded: LoadedQuiz | None
     packed: bytes = b""
     packed_headers: Headers = field(default_factory=list)
 
@@ -59,8 +59,8 @@ class CachedResponse:
     before: bytes
     after: bytes
     headers: Headers
-    served: Served
-    known: KnownResult
+    loaded: LoadedQuiz
+    known: CachedResult
     locale: str | None
 
     @property
@@ -71,7 +71,9 @@ class CachedResponse:
         return b"".join((self.before, visit.encode(), self.after))
 
 
-def public_page(body: bytes, kind: str, cache: str, served: Served | None, vary: str = "Accept-Encoding") -> CachedPage:
+def public_page(
+    body: bytes, kind: str, cache: str, loaded: LoadedQuiz | None, vary: str = "Accept-Encoding"
+) -> CachedPage:
     """A page any origin may read and any cache may keep, as it is and gzipped."""
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = [
@@ -85,7 +87,7 @@ def public_page(body: bytes, kind: str, cache: str, served: Served | None, vary:
     ]
     packed = gzip.compress(body, 9, mtime=0)
     packed_headers = [*headers, ("Content-Encoding", "gzip"), ("Content-Length", str(len(packed)))]
-    return CachedPage(body, [*headers, ("Content-Length", str(len(body)))], etag, served, packed, packed_headers)
+    return CachedPage(body, [*headers, ("Content-Length", str(len(body)))], etag, loaded, packed, packed_headers)
 
 
 def mark_cacheable(entry: CachedPage | CachedResponse) -> None:
@@ -116,18 +118,18 @@ class ResponseCache:
     """Entries by everything of a request that may change its answer. Bounded by MAX_BYTES in all."""
 
     def __init__(self, services: Services) -> None:
-        self._peek = services.live.peek
+        self._peek = services.quizzes.peek
         self._pages: dict[Key, CachedPage] = {}
         self._responses: dict[tuple[Key, bytes], CachedResponse] = {}
         self._bytes = 0
-        self._current: dict[tuple[str, str], Served] = {}
+        self._current: dict[tuple[str, str], LoadedQuiz] = {}
         hsts = [("Strict-Transport-Security", "max-age=31536000")] if services.settings.secure else []
         self._always: Headers = [("Referrer-Policy", "no-referrer"), *hsts]
 
     def page(self, key: Key | None) -> CachedPage | None:
         """The entry for a GET, if it still holds. Never waits for anything."""
         page = self._pages.get(key) if key else None
-        if page is None or page.served is None or self._is_live(page.served):
+        if page is None or page.loaded is None or self._is_live(page.loaded):
             return page
         self._pages.pop(key, None)  # type: ignore[arg-type]
         return None
@@ -135,7 +137,7 @@ class ResponseCache:
     def response(self, key: Key | None, body: bytes) -> CachedResponse | None:
         """The entry for a POST of answers, if it still holds. Never waits for anything."""
         found = self._responses.get((key, body)) if key else None
-        if found is None or self._is_live(found.served):
+        if found is None or self._is_live(found.loaded):
             return found
         self._responses.pop((key, body), None)  # type: ignore[arg-type]
         return None
@@ -145,7 +147,7 @@ class ResponseCache:
         entry = environ.get(CACHEABLE)
         if key is None or entry is None:
             return
-        self._drop_older(entry.served)
+        self._drop_older(entry.loaded)
         size = entry.size + len(body) + sum(map(len, key))
         if self._bytes + size > MAX_BYTES:
             self._pages, self._responses, self._bytes = {}, {}, 0
@@ -158,17 +160,17 @@ class ResponseCache:
             headers = [*entry.headers, *self._missing(entry.headers)]
             self._responses[(key, body)] = replace(entry, headers=headers)
 
-    def _drop_older(self, served: Served | None) -> None:
+    def _drop_older(self, loaded: LoadedQuiz | None) -> None:
         """Entries of what was live before hold all of it in memory: they go as soon as something newer comes."""
-        if served is None:
+        if loaded is None:
             return
-        name = (served.shop.slug, served.quiz)
-        if self._current.get(name) is served:
+        name = (loaded.shop.slug, loaded.quiz)
+        if self._current.get(name) is loaded:
             return
-        self._current[name] = served
+        self._current[name] = loaded
 
         def stays(entry: CachedPage | CachedResponse) -> bool:
-            return entry.served is None or (entry.served.shop.slug, entry.served.quiz) != name
+            return entry.loaded is None or (entry.loaded.shop.slug, entry.loaded.quiz) != name
 
         self._pages = {key: entry for key, entry in list(self._pages.items()) if stays(entry)}
         self._responses = {key: entry for key, entry in list(self._responses.items()) if stays(entry)}
@@ -180,8 +182,8 @@ class ResponseCache:
         there = {name.lower() for name, _ in headers}
         return [(name, value) for name, value in self._always if name.lower() not in there]
 
-    def _is_live(self, served: Served) -> bool:
-        return self._peek(served.shop.slug, served.quiz) is served
+    def _is_live(self, loaded: LoadedQuiz) -> bool:
+        return self._peek(loaded.shop.slug, loaded.quiz) is loaded
 
 
 def key_of(path: str, query: str, language: str, kind: str = "") -> Key | None:

@@ -20,7 +20,7 @@ from widget.services import Services
 from widget.telemetry import REQUESTS, log
 from widget.web.bodies import MAX_BODY, max_body
 from widget.web.budgets import client_address
-from widget.web.front import Front, too_many
+from widget.web.caching_middleware import CachingMiddleware, too_many
 from widget.web.response_cache import MAX_POST_BODY, Headers, count_cached, key_of
 
 THREADS = 4
@@ -88,7 +88,7 @@ class Refused(Exception):
 class Server:
     """Cached answers from the event loop, everything else from a few threads."""
 
-    def __init__(self, front: Front, services: Services) -> None:
+    def __init__(self, front: CachingMiddleware, services: Services) -> None:
         self._front, self._services = front, services
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="web")
         self._waiting = 0

@@ -64,9 +64,9 @@ class Asking:
         missing = None if question.optional else ("required", "this question needs an answer")
         self.unanswered = made(question, WAS_SKIPPED, missing)
         self.fitting: dict[tuple[str, ...], Way] = {}
-        self._forget()
+        self._erase()
 
-    def _forget(self) -> None:
+    def _erase(self) -> None:
         self._ways.clear()
         self.fitting.clear()
         if not self.question.show_if.always:
@@ -91,7 +91,7 @@ class Asking:
             return self.unanswered
         way = self._made(self.question, frozenset(given), unfit(self.question, given))
         if len(self._ways) >= self._most:
-            self._forget()
+            self._erase()
         self._ways[tuple(given)] = way
         if not way.problem:
             self.fitting[tuple(given)] = way

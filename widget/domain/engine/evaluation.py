@@ -9,8 +9,8 @@ from itertools import compress
 from widget.domain.condition import Chosen
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.bits import flags, mask
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.rules import Pick, Rules, Walk
-from widget.domain.engine.shelf import Shelf
 from widget.domain.pack import (
     DEMOTE,
     EXCLUDE,
@@ -55,7 +55,7 @@ class Evaluation:
     """All that is known after evaluating one answer set. Bitsets are over the entities of ``rules``."""
 
     rules: Rules
-    shelf: Shelf
+    catalog: Catalog
     walk: Walk
     outcome: str
     triage: Triage | None
@@ -89,7 +89,7 @@ class Evaluation:
         return [row.id for _, row in boosts] + [pick.row.id for pick in self.picks]
 
 
-def evaluate(rules: Rules, shelf: Shelf, answers: Answers, screening: Screening | None = None) -> Evaluation:
+def evaluate(rules: Rules, catalog: Catalog, answers: Answers, screening: Screening | None = None) -> Evaluation:
     """The result of one answer set. Pure: the same arguments give the same evaluation.
 
     Raises Refused for answers that the quiz does not accept.
@@ -98,7 +98,7 @@ def evaluate(rules: Rules, shelf: Shelf, answers: Answers, screening: Screening 
     triage = walk.ended_by or _tips_only(rules, walk)
     if screening and screening.triage and _severity(screening.triage) > _severity(triage):
         triage = screening.triage
-    found = Evaluation(rules, shelf, walk, triage.outcome if triage else PRODUCTS, triage)
+    found = Evaluation(rules, catalog, walk, triage.outcome if triage else PRODUCTS, triage)
     if SEVERITY[found.outcome] > SEVERITY[TIPS_ONLY]:
         return found
     found.scores = rules.scores(walk)
@@ -147,7 +147,7 @@ def _gate(found: Evaluation, screening: Screening | None) -> None:
             kept &= ~pick.entities
         elif pick.row.effect == REQUIRE:
             kept &= pick.entities | ~rules.all_products
-    found.candidates = kept & (found.shelf.sellable | ~rules.all_products) & ((1 << rules.entity_count) - 1)
+    found.candidates = kept & (found.catalog.sellable | ~rules.all_products) & ((1 << rules.entity_count) - 1)
 
 
 def _screened_out(rules: Rules, screening: Screening) -> int:
@@ -160,18 +160,18 @@ def _screened_out(rules: Rules, screening: Screening) -> int:
 
 def _rank(found: Evaluation) -> None:
     """Pins first, then by score, priority and SKU (steps 4 to 6). Places are in priority-and-SKU order."""
-    rules, shelf, scores = found.rules, found.shelf, found.scores
+    rules, catalog, scores = found.rules, found.catalog, found.scores
     candidates = found.candidates & rules.all_products
     pinned: list[int] = []
     pins = sorted((pick for pick in found.picks if pick.row.effect == PIN), key=lambda pick: pick.index)
     for pick in pins:
-        members = pick.entities & candidates & shelf.in_stock
+        members = pick.entities & candidates & catalog.in_stock
         pinned += [place for place in _by_score(_places(found, members), scores) if place not in pinned]
     least = rules.pack.result.min_score
-    in_stock = [p for p in _places(found, candidates & shelf.in_stock) if scores[p] >= least]
+    in_stock = [p for p in _places(found, candidates & catalog.in_stock) if scores[p] >= least]
     ranked = pinned + [place for place in _by_score(in_stock, scores) if place not in pinned]
     if rules.pack.result.stock == DEMOTE:
-        gone = [p for p in _places(found, candidates & ~shelf.in_stock) if scores[p] >= least]
+        gone = [p for p in _places(found, candidates & ~catalog.in_stock) if scores[p] >= least]
         ranked += _by_score(gone, scores)
     found.pinned, found.ranked = tuple(pinned), tuple(ranked)
 
@@ -196,7 +196,7 @@ def _fill_slots(found: Evaluation) -> tuple[Shown, ...]:
         for place in found.ranked:
             if not left:
                 break
-            group = found.shelf.groups[place]
+            group = found.catalog.groups[place]
             if place in used or not fitting >> place & 1 or (group is not None and group in groups):
                 continue
             shown.append(Shown(place, slot.id))
@@ -209,17 +209,17 @@ def _fill_slots(found: Evaluation) -> tuple[Shown, ...]:
 
 def _fall_back(found: Evaluation) -> tuple[Shown, ...]:
     """Step 8: the fallback products that pass steps 3 and 5, in list order."""
-    rules, shelf = found.rules, found.shelf
+    rules, catalog = found.rules, found.catalog
     allowed = found.candidates & rules.all_products
     if rules.pack.result.stock == HIDE:
-        allowed &= shelf.in_stock
+        allowed &= catalog.in_stock
     places = [rules.place[sku] for sku in dict.fromkeys(rules.pack.result.fallback) if sku in rules.place]
     places = [place for place in places if allowed >> place & 1]
-    places.sort(key=lambda place: not shelf.in_stock >> place & 1)
+    places.sort(key=lambda place: not catalog.in_stock >> place & 1)
     shown: list[Shown] = []
     groups: set[str] = set()
     for place in places:
-        group = shelf.groups[place]
+        group = catalog.groups[place]
         if group is None or group not in groups:
             shown.append(Shown(place, FALLBACK))
             groups.update([group] if group is not None else [])
@@ -245,7 +245,7 @@ def reasons(found: Evaluation, place: int, slot: str | None = None) -> list[str]
         fallback = found.rules.pack.result.fallback_reason
         return [fallback] if fallback else []
     texts: list[str] = []
-    pins = sorted(found.picks, key=lambda pick: pick.index) if found.shelf.in_stock >> place & 1 else []
+    pins = sorted(found.picks, key=lambda pick: pick.index) if found.catalog.in_stock >> place & 1 else []
     for row, pick in ((pick.row, pick) for pick in pins):  # A pin has no effect on what is out of stock.
         if row.effect == PIN and row.reason and pick.entities >> place & 1 and row.reason not in texts:
             texts.append(row.reason)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from widget.domain.engine.answers import Answers
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import Screening, evaluate
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
 from widget.domain.engine.trace import trace, why_not
 from widget.domain.pack import Pack
 from widget.domain.result import Setting, build_result
@@ -18,13 +18,13 @@ from widget.domain.result import Setting, build_result
 @dataclass(frozen=True, slots=True)
 class Engine:
     rules: Rules
-    shelf: Shelf
+    catalog: Catalog
     highest: Highest
 
     @classmethod
     def of(cls, pack: Pack) -> Engine:
         rules = Rules(pack)
-        return cls(rules, Shelf(rules), Highest(rules))
+        return cls(rules, Catalog(rules), Highest(rules))
 
     def recommend(
         self,
@@ -36,7 +36,7 @@ class Engine:
         screening: Screening | None = None,
     ) -> dict[str, Any]:
         """The Result, with its ``trace``, and with ``why_not`` for one SKU, when asked for. Raises Refused."""
-        found = evaluate(self.rules, self.shelf, answers, screening)
+        found = evaluate(self.rules, self.catalog, answers, screening)
         result = build_result(found, setting, self.highest)
         if explain:
             result["trace"] = trace(found)

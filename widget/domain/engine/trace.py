@@ -24,23 +24,23 @@ def kept_out(found: Evaluation, place: int) -> dict[str, Any] | None:
         return barred
     if found.triage:
         return {"by": "tips_only", "row": found.triage.id}
-    in_stock = found.shelf.in_stock >> place & 1
+    in_stock = found.catalog.in_stock >> place & 1
     if not in_stock and found.rules.pack.result.stock == HIDE:
         return {"by": "out_of_stock"}
     if place not in found.ranked:
         return {"by": "score"}
-    group = found.shelf.groups[place]
-    if group is not None and any(found.shelf.groups[shown.place] == group for shown in found.shown):
+    group = found.catalog.groups[place]
+    if group is not None and any(found.catalog.groups[shown.place] == group for shown in found.shown):
         return {"by": "variant"}
     return {"by": "slot"}
 
 
 def _barred(found: Evaluation, place: int) -> dict[str, Any] | None:
-    shelf, bit = found.shelf, 1 << place
+    catalog, bit = found.catalog, 1 << place
     for code, allowed in (
-        ("inactive", shelf.active),
-        ("blocked", shelf.free),
-        ("certificate", shelf.certified),
+        ("inactive", catalog.active),
+        ("blocked", catalog.free),
+        ("certificate", catalog.certified),
     ):
         if not allowed & bit:
             return {"by": code}

@@ -20,7 +20,7 @@ class ProblemApi(Api):  # type: ignore[misc]
         return _http(error)
 
 
-def hang(app: Flask) -> None:
+def register(app: Flask) -> None:
     app.config |= {
         "API_TITLE": "Recovery Quiz",
         "API_VERSION": "v1",

@@ -12,13 +12,13 @@ from widget.actions.record_events import record_events
 from widget.actions.request_email import request_email
 from widget.actions.result_links import open_result
 from widget.actions.show_quiz import show_quiz
-from widget.actions.submit_answers import known_result, record_response, submit_answers
+from widget.actions.submit_answers import cached_result, record_response, submit_answers
 from widget.content.languages import locale_for, met_locale
 from widget.content.words import spoken
 from widget.domain.bots import is_bot
 from widget.domain.pack import ENDS_EARLY
-from widget.live import Served
-from widget.services import KnownResult
+from widget.quiz_registry import LoadedQuiz
+from widget.services import CachedResult
 from widget.web.api.bodies import BodyParser
 from widget.web.api.schemas import (
     AnsweredSchema,
@@ -57,20 +57,20 @@ blueprint = Door("api", __name__, url_prefix="/v1/shops/<shop>", description="A 
 def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     """The live quiz, in a language."""
     services = current_services()
-    served = services.live.live(shop, quiz)
+    loaded = services.quizzes.live(shop, quiz)
     asked = query["locale"]
-    body = show_quiz(services, shop=shop, quiz=quiz, locale=_language(served, asked))
+    body = show_quiz(services, shop=shop, quiz=quiz, locale=_language(loaded, asked))
     # A wish that the pack cannot meet leaves the choice to the browser's header: caches must keep these apart.
-    met = served is not None and met_locale(served.engine.rules.pack, asked) is not None
+    met = loaded is not None and met_locale(loaded.engine.rules.pack, asked) is not None
     vary = "Accept-Encoding" if met else "Accept-Encoding, Accept-Language"
-    return page_response(public_page(body, JSON, QUIZ_CACHE, served, vary))
+    return page_response(public_page(body, JSON, QUIZ_CACHE, loaded, vary))
 
 
-def _language(served: Served | None, asked: str | None) -> str | None:
+def _language(loaded: LoadedQuiz | None, asked: str | None) -> str | None:
     """What was asked for, if the pack has it; else what the browser likes best; else the pack's own."""
-    if served is None:
+    if loaded is None:
         return asked
-    pack = served.engine.rules.pack
+    pack = loaded.engine.rules.pack
     return locale_for(pack, asked, spoken(request.headers.get("Accept-Language", ""), pack.locales, ""))
 
 
@@ -85,10 +85,10 @@ def _language(served: Served | None, asked: str | None) -> str | None:
 def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, quiz: str) -> Response:
     """Turn answers into a result."""
     services = current_services()
-    response["locale"] = _language(services.live.live(shop, quiz), response["locale"])
-    served, known = submit_answers(services, shop=shop, quiz=quiz, **response)
-    visit = record_response(services, served, known, response["locale"], bot=_from_bot())
-    before, after = _around_visit(served, known, html=query["html"])
+    response["locale"] = _language(services.quizzes.live(shop, quiz), response["locale"])
+    loaded, known = submit_answers(services, shop=shop, quiz=quiz, **response)
+    visit = record_response(services, loaded, known, response["locale"], bot=_from_bot())
+    before, after = _around_visit(loaded, known, html=query["html"])
     result = orjson.loads(known.body)
     headers = [
         ("Content-Type", JSON),
@@ -99,8 +99,8 @@ def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, 
         ("Cross-Origin-Resource-Policy", "cross-origin"),
         ("X-Content-Type-Options", "nosniff"),
     ]
-    if served.is_live:
-        mark_cacheable(CachedResponse(before, after, headers, served, known, response["locale"]))
+    if loaded.is_live:
+        mark_cacheable(CachedResponse(before, after, headers, loaded, known, response["locale"]))
     return Response(before + visit.encode() + after, status=201, headers=headers)
 
 
@@ -108,19 +108,19 @@ def _from_bot() -> bool:
     return is_bot(request.headers.get("User-Agent", ""))
 
 
-def _around_visit(served: Served, known: KnownResult, *, html: bool) -> tuple[bytes, bytes]:
+def _around_visit(loaded: LoadedQuiz, known: CachedResult, *, html: bool) -> tuple[bytes, bytes]:
     """The answer in two pieces, with room for the visit token (which the markup does not hold)."""
     extra = b""
     if html:
         result = orjson.loads(known.body)
-        emails = _emails_path(served, result["code"])
+        emails = _emails_path(loaded, result["code"])
         extra = b',"html":' + orjson.dumps(result_fragment(result, emails=emails))
     return b'{"result":' + known.body + b',"visit":"', b'"' + extra + b"}"
 
 
-def _emails_path(served: Served, code: str) -> str:
+def _emails_path(loaded: LoadedQuiz, code: str) -> str:
     base = current_services().settings.public_url
-    return f"{base}/v1/shops/{served.shop.slug}/quizzes/{served.quiz}/results/{code}/emails"
+    return f"{base}/v1/shops/{loaded.shop.slug}/quizzes/{loaded.quiz}/results/{code}/emails"
 
 
 @blueprint.get("/quizzes/<quiz>/results/<code>")
@@ -132,8 +132,8 @@ def _emails_path(served: Served, code: str) -> str:
 def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
     """The result behind a code; the safety of today applies to it."""
     services = current_services()
-    served, answers = open_result(services, shop, code, quiz)
-    known = known_result(services, served, answers, locale=_language(served, query["locale"]))
+    loaded, answers = open_result(services, shop, code, quiz)
+    known = cached_result(services, loaded, answers, locale=_language(loaded, query["locale"]))
     headers = [
         ("Content-Type", JSON),
         *PRIVATE.items(),
@@ -141,8 +141,8 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
         ("X-Content-Type-Options", "nosniff"),
         ("Content-Length", str(len(known.body))),
     ]
-    if served.is_live:
-        mark_cacheable(CachedPage(known.body, headers, "", served))
+    if loaded.is_live:
+        mark_cacheable(CachedPage(known.body, headers, "", loaded))
     return Response(known.body, headers=headers)
 
 
@@ -157,11 +157,11 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
 def create_email(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
     """Ask for the result by email. The answer is the same whether or not the address is known."""
     services = current_services()
-    served, answers = open_result(services, shop, code, quiz)
-    known = known_result(services, served, answers)
-    wanted["locale"] = _language(served, wanted["locale"])
+    loaded, answers = open_result(services, shop, code, quiz)
+    known = cached_result(services, loaded, answers)
+    wanted["locale"] = _language(loaded, wanted["locale"])
     request_email(
-        services, served=served, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
+        services, loaded=loaded, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
     )
     return Response(b'{"status":"accepted"}', status=202, mimetype=JSON, headers=PRIVATE)
 

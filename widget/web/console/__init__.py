@@ -16,7 +16,7 @@ from widget.storage.users import shops_of
 from widget.web.console import (
     auth_views,
     bulk,
-    catalogue_page,
+    catalog_page,
     connections_page,
     drafts,
     embed_page,
@@ -37,8 +37,8 @@ from widget.web.console import (
     trials,
     webhooks_page,
 )
-from widget.web.console.filters import hang_filters
-from widget.web.console.guard import SIGNED_IN, check_door, hang_guard, me, permitted
+from widget.web.console.filters import register_filters
+from widget.web.console.guard import SIGNED_IN, check_door, me, permitted, register_guard
 from widget.web.console.policy import page_policy
 from widget.web.requests import current_services
 
@@ -62,16 +62,16 @@ SERVICES = (
     webhooks_page,
     connections_page,
     privacy_page,
-    catalogue_page,
+    catalog_page,
     feed_page,
     embed_page,
 )
 
 
-def hang(app: Flask) -> None:
-    hang_guard(app)
-    hang_filters(app)
-    oidc.hang_provider(app, app.extensions["services"].settings)
+def register(app: Flask) -> None:
+    register_guard(app)
+    register_filters(app)
+    oidc.init_provider(app, app.extensions["services"].settings)
     console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
     console.add_url_rule("/", "overview", overview)
     console.add_url_rule("/shops/<shop>/quizzes", "add", add, methods=["POST"])

@@ -8,7 +8,14 @@ from typing import Any
 from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.connect_store import MAIL, PLATFORMS, BadConnection, ask_for_look, connect_store, disconnect_store
+from widget.actions.connect_store import (
+    MAIL,
+    PLATFORMS,
+    BadConnection,
+    connect_store,
+    disconnect_store,
+    request_reconcile,
+)
 from widget.domain.roles import MANAGE
 from widget.storage.connections import Connection, connections_of
 from widget.web.console.guard import me, permitted
@@ -103,7 +110,7 @@ def change(shop: str, platform: str) -> AnyResponse:
             connect_store(services, shop=shop, platform=platform, by=me(), address=address, secret=secret, key=key)
             flash(f"{name} is connected. Deliveries count from now on.", "good")
         elif do == "look":
-            ask_for_look(services, shop=shop, platform=platform)
+            request_reconcile(services, shop=shop, platform=platform)
             flash("A worker looks for missed orders within a minute.", "good")
         elif do == "disconnect":
             disconnect_store(services, shop=shop, platform=platform, by=me())

@@ -1,10 +1,10 @@
-"""The embed snippet, and colours for it: tried on the real widget, checked for contrast."""
+"""The embed snippet, and colors for it: tried on the real widget, checked for contrast."""
 
 from __future__ import annotations
 
 from flask import Blueprint, request
 
-from widget.domain.contrast import LIGHT, PAIRS, SIDES, TOKENS, checked, is_colour, theme_css
+from widget.domain.contrast import LIGHT, PAIRS, SIDES, TOKENS, checked, is_color, theme_css
 from widget.domain.roles import MANAGE
 from widget.storage.content import live_quizzes
 from widget.web.console.guard import permitted
@@ -25,24 +25,24 @@ NAMES = {
 @blueprint.get("")
 @permitted(MANAGE)
 def show(shop: str) -> str:
-    """Everything follows from the address, so that colours can be sent to a colleague as a link."""
+    """Everything follows from the address, so that colors can be sent to a colleague as a link."""
     page, services = shop_page(shop), current_services()
     with services.reads() as session:
         quizzes = live_quizzes(session, page.shop.id)
     wished = request.args.get("quiz", "")
     quiz = wished if wished in quizzes else next(iter(quizzes), "")
-    served = services.live.live(page.shop.slug, quiz) if quiz else None
-    if served is not None:
-        shows_products_of(served)
+    loaded = services.quizzes.live(page.shop.slug, quiz) if quiz else None
+    if loaded is not None:
+        shows_products_of(loaded)
     given = {name: request.args.get(name, "").strip()[:20] for name in TOKENS}
-    wrong = {name: "Write a colour as #rrggbb." for name, text in given.items() if text and not is_colour(text)}
+    wrong = {name: "Write a color as #rrggbb." for name, text in given.items() if text and not is_color(text)}
     usual = SIDES[LIGHT]
     chosen = {name: usual[name] if name in wrong or not text else text.casefold() for name, text in given.items()}
     return render_page(
         "console/settings_embed.html",
         page,
         title="Settings",
-        lead="Put the quiz on a page of the store, in the colours of the store.",
+        lead="Put the quiz on a page of the store, in the colors of the store.",
         section="settings",
         quizzes=quizzes,
         quiz=quiz,

@@ -8,10 +8,10 @@ from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.change_feed import BadAddress, NotNow, ask_for_import, change_feed
-from widget.actions.fetch_catalogue import API
+from widget.actions.fetch_catalog import API
 from widget.actions.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
 from widget.domain.roles import MANAGE
-from widget.web.console.catalogue_page import products_page
+from widget.web.console.catalog_page import products_page
 from widget.web.console.feed_view import feed_view
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import PageContext, shop_page
@@ -40,8 +40,8 @@ def change(shop: str) -> AnyResponse:
             flash("The address is gone. What was imported stays as it is.", "good")
         elif do == "import":
             ask_for_import(services, shop=shop, by=me())
-        elif do == "anyway":
-            ask_for_import(services, shop=shop, by=me(), vanished=_number(request.form.get("vanished", "")))
+        elif do == "allow_missing":
+            ask_for_import(services, shop=shop, by=me(), missing=_number(request.form.get("missing", "")))
         else:
             abort(400)
     except BadAddress as error:
@@ -60,7 +60,7 @@ def upload(shop: str) -> AnyResponse:
     if not body:
         told = "Choose a file with something in it."
         return make_response(products_page(page, feed=feed_view(services, page.shop, wrong_file=told)), 422)
-    asked = Asked(by=me(), uploaded=True, anyway=_number(request.form.get("vanished", "")))
+    asked = Asked(by=me(), uploaded=True, allow_missing=_number(request.form.get("missing", "")))
     report = import_feed(services, shop=shop, files=[BytesIO(body)], asked=asked)
     if report.outcome in (STOPPED, FAILED):
         return make_response(products_page(page), 422)

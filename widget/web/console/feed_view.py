@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from widget.actions.change_feed import shown_address
-from widget.actions.fetch_catalogue import WITH_API
+from widget.actions.fetch_catalog import WITH_API
 from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
 from widget.services import Services
 from widget.storage.connections import connections_of
@@ -19,7 +19,7 @@ LOOKS = {
     STOPPED: ("warning", "warn", "Stopped: too much is missing"),
     FAILED: ("error", "bad", "Not imported"),
 }
-"""By outcome: (icon, class of the colour, words)."""
+"""By outcome: (icon, class of the color, words)."""
 MOST_SHOWN = 12
 
 

@@ -50,7 +50,7 @@ _CLAIM = re.compile(r"(\S+?)(?: \(([A-Za-z-]+)\))?: “.*?”, rule ([a-z0-9-]+)
 _NAMES = {PACK: "Result and settings", INTRO: "Introduction", SEQUENCE: "Sequence", ACCEPTANCE: "Accepted warning"}
 
 
-def hang_filters(app: Flask) -> None:
+def register_filters(app: Flask) -> None:
     app.jinja_env.globals["names_of"] = product_names
     app.jinja_env.filters.update(
         without=without,

@@ -59,7 +59,7 @@ def stateless(view: View) -> View:
     return view
 
 
-def hang_guard(app: Flask) -> None:
+def register_guard(app: Flask) -> None:
     manager = LoginManager()
     manager.session_protection = None  # The token decides, and it can be taken back at any moment.
     manager.user_loader(_load)

@@ -163,7 +163,7 @@ def _do(page: PageContext, how: str, note: str) -> str:
 
 @blueprint.post("/impact/scheduled/<int:planned>")
 @permitted(PUBLISH)
-def settle(shop: str, quiz: str, planned: int) -> AnyResponse:
+def decide_scheduled(shop: str, quiz: str, planned: int) -> AnyResponse:
     """Agree to what somebody asked for, or drop a plan."""
     services = current_services()
     root = f"/console/shops/{shop}/quizzes/{quiz}/impact"

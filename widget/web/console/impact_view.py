@@ -162,7 +162,7 @@ _GROUPS = (
     ("Rows", "row_ rows_ unused_ unread_ outside_ never_ undeclared_ unknown_ match_"),
     ("Claims", "claim missing_warning acceptance_ no_claim"),
     ("Evidence", "evidence_ no_evidence certificate_"),
-    ("Catalogue", "catalogue_"),
+    ("Catalog", "catalogue_"),
     ("Languages", "missing_translation stale_translation unknown_translation unused_locale"),
     ("Emails", "email_ missing_file"),
 )
@@ -179,7 +179,7 @@ def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
         "Rows": f"{texts.get('rows', 0)} mapping rows",
         "Claims": f"{texts.get('products', 0)} products, {texts.get('emails', 0)} emails, all texts",
         "Evidence": f"{texts.get('tips', 0)} tips, {texts.get('sources', 0)} sources",
-        "Catalogue": f"{texts.get('products', 0)} products as the store has them now",
+        "Catalog": f"{texts.get('products', 0)} products as the store has them now",
         "Languages": f"{texts.get('locales', 0)} languages",
         "Emails": f"{texts.get('emails', 0)} emails, each with each product",
     }

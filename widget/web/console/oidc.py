@@ -26,7 +26,7 @@ NOT_NOW = "Your company account could not be asked just now. Try again in a mome
 AGAIN = "Signing in by your company account did not work out. Try again, or use your password."
 
 
-def hang_provider(app: Flask, settings: Settings) -> None:
+def init_provider(app: Flask, settings: Settings) -> None:
     """Nothing is fetched here: the provider may be down when we start."""
     provider = Provider(settings) if settings.oidc_issuer else None
     app.extensions["oidc"] = provider

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import g
 
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 
 MAX_ORIGINS = 30
 _PAGE = (
@@ -19,9 +19,9 @@ _EMAIL = (
 )
 
 
-def shows_products_of(served: Served) -> None:
+def shows_products_of(loaded: LoadedQuiz) -> None:
     """This page shows products of this version: their pictures may be loaded from where the store has them."""
-    images = [product.image or "" for product in served.engine.shelf.products]
+    images = [product.image or "" for product in loaded.engine.catalog.products]
     g.picture_origins = sorted({origin for image in images if (origin := picture_origin(image))})[:MAX_ORIGINS]
 
 

@@ -44,7 +44,7 @@ def listing(shop: str) -> str:
 
 @blueprint.post("/<int:number>")
 @permitted(MANAGE)
-def settle(shop: str, number: int) -> AnyResponse:
+def transition(shop: str, number: int) -> AnyResponse:
     """Cancel a request that waits, or carry it out at once."""
     page, services, do = shop_page(shop), current_services(), request.form.get("do", "")
     back = redirect(f"{page.shop_root}/settings/privacy", 303)

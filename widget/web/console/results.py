@@ -71,16 +71,16 @@ def results(shop: str, quiz: str) -> AnyResponse | str:
     """The figures of these days; without a published version there is nothing to count."""
     page, services = quiz_page(shop, quiz), current_services()
     wanted = Wanted.of(request.args, services.now().date())
-    served = services.live.live(shop, quiz)
-    if served is None:
+    loaded = services.quizzes.live(shop, quiz)
+    if loaded is None:
         return _shown(page, wanted, figures=None, unpublished=True)
     try:
         with services.reads() as session:
-            figures = figures_of(session, served.engine.rules.pack, page.shop.id, quiz, wanted)
+            figures = figures_of(session, loaded.engine.rules.pack, page.shop.id, quiz, wanted)
     except SQLAlchemyError:
         structlog.get_logger("results").error("results_unread", exc_info=True)
         return make_response(_shown(page, wanted, figures=None, number=g.get("request_id", "")), 503)
-    return _shown(page, wanted, figures=figures, pack=served.engine.rules.pack)
+    return _shown(page, wanted, figures=figures, pack=loaded.engine.rules.pack)
 
 
 def _shown(page: PageContext, wanted: Wanted, *, pack: Pack | None = None, **more: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from widget.domain.condition import ALWAYS
 from widget.domain.pack import Pack
-from widget.storage.tallies import ENDED
+from widget.storage.daily_metrics import ENDED
 from widget.web.console.charts import share as share_of
 
 Counted = Mapping[tuple[str, str, str], tuple[int, int]]
@@ -54,7 +54,7 @@ def headlines(events: Counted, completed: tuple[int, int], bought: tuple[int, in
         ("Started", started, seen, "who saw it"),
         ("Completed", completed, started, "who started"),
         ("Clicked a product", clicked, completed, "who completed"),
-        ("Bought", bought, completed, "who completed, strict count"),
+        ("Bought", bought, completed, "who completed, direct count"),
     )
     found = []
     for name, part, whole, who in rows:

@@ -1,4 +1,4 @@
-"""Revenue that the quiz had a part in: the strict and the generous count, each net of refunds, by currency."""
+"""Revenue that the quiz had a part in: the direct and the assisted count, each net of refunds, by currency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from widget.storage.figures import Ordered
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class DailyEvent:
     """One way of counting. ``net`` is what stays of ``total`` after ``refunded``; in minor units."""
 
     orders: int
@@ -27,8 +27,8 @@ class Money:
     """Both counts in one currency, with the people that they are held against."""
 
     currency: str
-    strict: Count
-    generous: Count
+    direct: DailyEvent
+    assisted: DailyEvent
     completed: int
     seen: int
 
@@ -39,15 +39,15 @@ class Money:
 
     @property
     def each(self) -> list[tuple[str, str, str]]:
-        """(of what, strict, generous)"""
+        """(of what, direct, assisted)"""
         rows = (
-            ("order", self.strict.orders, self.generous.orders),
+            ("order", self.direct.orders, self.assisted.orders),
             ("completed quiz", self.completed, self.completed),
             ("visitor who saw it", self.seen, self.seen),
         )
-        return [(name, self._each(self.strict, a), self._each(self.generous, b)) for name, a, b in rows]
+        return [(name, self._each(self.direct, a), self._each(self.assisted, b)) for name, a, b in rows]
 
-    def _each(self, count: Count, of: int) -> str:
+    def _each(self, count: DailyEvent, of: int) -> str:
         return self.text(round(count.net / of)) if of else "–"
 
 
@@ -57,15 +57,15 @@ def money_of(orders: Iterable[Ordered], *, completed: int, seen: int) -> list[Mo
     for row in orders:
         by_currency.setdefault(row.currency or "USD", []).append(row)
     found = [
-        Money(currency, _count(row for row in rows if row.strict), _count(rows), completed, seen)
+        Money(currency, _count(row for row in rows if row.direct), _count(rows), completed, seen)
         for currency, rows in by_currency.items()
     ]
-    return sorted(found, key=lambda each: (-each.generous.orders, each.currency))
+    return sorted(found, key=lambda each: (-each.assisted.orders, each.currency))
 
 
-def _count(rows: Iterable[Ordered]) -> Count:
+def _count(rows: Iterable[Ordered]) -> DailyEvent:
     listed = list(rows)
-    return Count(
+    return DailyEvent(
         sum(row.number for row in listed),
         sum(row.total for row in listed),
         sum(row.total if row.gone else row.refunded for row in listed),

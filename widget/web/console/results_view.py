@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from widget.domain.email import BOUNCED, COMPLAINED, DELIVERED
 from widget.domain.pack import Pack
 from widget.domain.quiz import MULTI, SCALE, Question
+from widget.storage.daily_metrics import ANSWER, ANSWERED, BOUGHT, EMAIL_CLICKED, ENDED, OUTCOME, SHOWN
 from widget.storage.figures import (
     Completed,
     completed_days,
@@ -25,7 +26,6 @@ from widget.storage.figures import (
     unsubscribed,
     went_live,
 )
-from widget.storage.tallies import ANSWER, ANSWERED, BOUGHT, EMAIL_CLICKED, ENDED, OUTCOME, SHOWN
 from widget.web.console import charts
 from widget.web.console.results_filter import Wanted
 from widget.web.console.results_funnel import Counted, Headline, Step, headlines, steps_of, users
@@ -130,9 +130,9 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
     days = _days(fitting, wanted)
     completed = sum(now for _, now, _ in days)
     before = sum(was for _, _, was in days)
-    strict = sum(each.number for each in orders if each.strict)
-    bought = (strict, ordered_before(session, span) if wanted.against else 0)
-    steps = steps_of(pack, events, sums, completed, strict)
+    direct = sum(each.number for each in orders if each.direct)
+    bought = (direct, ordered_before(session, span) if wanted.against else 0)
+    steps = steps_of(pack, events, sums, completed, direct)
     empty = not completed and not users(events, "seen")[0]
     return Figures(
         wanted=wanted,

@@ -76,7 +76,7 @@ def _number(name: str, default: int) -> int:
 
 def _played(page: PageContext, asked: dict[str, Any]) -> list[Simulated]:
     services, now = current_services(), datetime.now(UTC).replace(microsecond=0)
-    served = tried_draft(services, page.shop, page.draft)
+    loaded = tried_draft(services, page.shop, page.draft)
     moments = {"placed": now, "paid": now}
     if asked["delivered"] is not None:
         moments["fulfilled"] = now + timedelta(days=max(0, asked["delivered"] - 2))
@@ -86,10 +86,10 @@ def _played(page: PageContext, asked: dict[str, Any]) -> list[Simulated]:
     line = OrderLine(line_id="1", sku=asked["sku"], quantity=asked["quantity"])
     order = OrderEvent(at=now, external_id="1", moments=moments, lines=(line,))
     return simulate_emails(
-        served.engine,
+        loaded.engine,
         order,
         now,
-        answers=sample_answers(served).get(asked["outcome"]) if asked["outcome"] else None,
+        answers=sample_answers(loaded).get(asked["outcome"]) if asked["outcome"] else None,
         health_data=asked["health_data"],
         marketing=asked["marketing"],
         zone=page.shop.timezone,

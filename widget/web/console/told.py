@@ -34,7 +34,7 @@ STATES = {
     BOUNCED: ("came back", "error", "bad"),
     COMPLAINED: ("called spam", "error", "bad"),
 }
-"""By the state of an email: (word, icon, class of the colour)."""
+"""By the state of an email: (word, icon, class of the color)."""
 OUTCOMES = (
     ("products", "Products"),
     ("tips_only", "Tips only"),
@@ -54,7 +54,7 @@ REASONS = {
     "order_refunded": "the order was refunded",
     "not_eligible": "the answers named a warning sign: no product email",
     "felt_worse": "the person said that it feels worse",
-    "product_withheld": "the product is withheld or gone",
+    "product_blocked": "the product is blocked or gone",
     "condition": "its condition does not hold",
     "too_late_to_be_of_use": "too late to be of use",
     "shop_paused": "all emails of this shop are paused",
@@ -96,7 +96,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "privacy_request_carried_out",
         "privacy_request_cancelled",
     ),
-    "Settings": ("settings_changed", "secret_rotated", "product_withheld", "product_released"),
+    "Settings": ("settings_changed", "secret_rotated", "product_blocked", "product_unblocked"),
     "Product feed": ("feed_changed", "feed_imported", "feed_refused"),
 }
 """Kinds of entries of the log, each with its codes."""
@@ -136,8 +136,8 @@ ENTRIES = {
     "webhook_replayed": "replayed a delivery",
     "settings_changed": "changed settings",
     "secret_rotated": "rotated the webhook secret",
-    "product_withheld": "withheld a product",
-    "product_released": "released a product",
+    "product_blocked": "blocked a product",
+    "product_unblocked": "unblocked a product",
     "feed_changed": "changed where the product feed is",
     "feed_imported": "imported a product feed",
     "feed_refused": "imported nothing from a product feed",

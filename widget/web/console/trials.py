@@ -20,7 +20,7 @@ from widget.domain.roles import EDIT, VIEW
 from widget.email.blocks import CannotWrite
 from widget.email.html import TooLarge
 from widget.email.message import BadAddress
-from widget.live import Served
+from widget.quiz_registry import LoadedQuiz
 from widget.storage.responses import Response as Recorded
 from widget.web.console.filters import TRIED, encrypted_answers
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
@@ -84,12 +84,12 @@ def opened_answers(code: str) -> Answers | None:
 def _page(page: PageContext, answers: Answers | None, source: str) -> str:
     services = current_services()
     names = Names.of(page.draft.files)
-    tried, told, served = None, "", None
+    tried, told, loaded = None, "", None
     try:
-        served = tried_draft(services, page.shop, page.draft)
-        shows_products_of(served)
+        loaded = tried_draft(services, page.shop, page.draft)
+        shows_products_of(loaded)
         if answers is not None:
-            tried = try_answers(services, served, answers, why=request.values.get("why", "")[:200])
+            tried = try_answers(services, loaded, answers, why=request.values.get("why", "")[:200])
     except NotReadable as error:
         told = str(error)
     except Refused as error:
@@ -109,7 +109,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
         title="Try it",
         lead="The draft as shoppers would meet it. Nothing you do here is counted.",
         section="try",
-        readable=served is not None,
+        readable=loaded is not None,
         told=told,
         tried=tried,
         markup=result_fragment(tried.result) if tried else "",
@@ -126,9 +126,9 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
 def quiz_data(shop: str, quiz: str) -> Response:
     """The draft quiz, for the widget."""
     services = current_services()
-    served = _served(shop, quiz)
-    locale = locale_for(served.engine.rules.pack, request.args.get("locale", "")[:35])
-    return json_answer(quiz_document(services, served, locale))
+    loaded = _served(shop, quiz)
+    locale = locale_for(loaded.engine.rules.pack, request.args.get("locale", "")[:35])
+    return json_answer(quiz_document(services, loaded, locale))
 
 
 @blueprint.post("/try/api/responses")
@@ -136,11 +136,11 @@ def quiz_data(shop: str, quiz: str) -> Response:
 @stateless
 def response_data(shop: str, quiz: str) -> Response:
     """A result for the widget; nothing is recorded. ``visit`` holds the answers, encrypted, to ask for their trace."""
-    served = _served(shop, quiz)
+    loaded = _served(shop, quiz)
     try:
         body: Any = orjson.loads(request.get_data()[:64_000])
         answers = body["answers"]
-        tried = try_answers(current_services(), served, answers, locale=str(body.get("locale") or ""))
+        tried = try_answers(current_services(), loaded, answers, locale=str(body.get("locale") or ""))
     except Refused as error:
         return json_answer({"code": error.code, "detail": error.detail}, 422)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
@@ -150,11 +150,11 @@ def response_data(shop: str, quiz: str) -> Response:
     )
 
 
-def _served(shop: str, quiz: str) -> Served:
+def _served(shop: str, quiz: str) -> LoadedQuiz:
     page = quiz_page(shop, quiz)
-    served = tried_draft(current_services(), page.shop, page.draft)
-    shows_products_of(served)
-    return served
+    loaded = tried_draft(current_services(), page.shop, page.draft)
+    shows_products_of(loaded)
+    return loaded
 
 
 @blueprint.get("/try/trace")

@@ -25,6 +25,6 @@ store.blueprint.before_request(refuse_strangers)
 mailbox.blueprint.before_request(refuse_strangers)
 
 
-def hang(app: Flask) -> None:
+def register(app: Flask) -> None:
     app.register_blueprint(store.blueprint)
     app.register_blueprint(mailbox.blueprint)

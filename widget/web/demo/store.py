@@ -40,7 +40,7 @@ def money(amount: int, currency: str = "USD") -> str:
 
 
 @blueprint.get("/demo/")
-def shelf() -> str:
+def catalog() -> str:
     return render_template("shelf.html", products=_products().values(), **_frame())
 
 

@@ -10,7 +10,7 @@ from widget.web.response_cache import page_response, public_page
 FOREVER = "public, max-age=31536000, immutable"
 
 
-def hang(app: Flask) -> None:
+def register(app: Flask) -> None:
     app.add_url_rule("/embed.js", "embed", _loader)
     app.add_url_rule("/embed/<name>", "embed_file", _file)
 

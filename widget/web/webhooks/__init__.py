@@ -15,7 +15,7 @@ STORED = b'{"status":"stored"}'
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 
-def hang(app: Flask) -> None:
+def register(app: Flask) -> None:
     app.register_blueprint(blueprint)
 
 

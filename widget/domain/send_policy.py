@@ -35,7 +35,7 @@ class Facts:
     order_test: bool = False
     eligible: bool = True
     felt_worse: bool = False
-    product_withheld: bool = False
+    product_blocked: bool = False
     product_returned: bool = False
     """Nothing of what was bought is kept any more."""
     reordered: bool = False
@@ -93,7 +93,7 @@ def _stops(facts: Facts) -> str | None:
         (facts.order_refunded, "order_refunded"),
         (not facts.eligible, "not_eligible"),
         (facts.felt_worse, "felt_worse"),
-        (facts.product_withheld, "product_withheld"),
+        (facts.product_blocked, "product_blocked"),
         (facts.product_returned, "product_returned"),
         (facts.reordered, "reordered"),
         (not facts.condition_holds, "condition"),

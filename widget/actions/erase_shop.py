@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from widget.domain.email import PLANNED, SKIPPED
-from widget.domain.gatekeeper import ERASED
+from widget.domain.send_policy import ERASED
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.emails import Email
@@ -18,7 +18,7 @@ from widget.storage.shops import Shop
 from widget.storage.webhook_deliveries import WebhookDelivery
 
 
-def forget_shop(services: Services, session: Session, shop: Shop) -> dict[str, int]:
+def erase_shop(services: Services, session: Session, shop: Shop) -> dict[str, int]:
     """How many of each kind there were. A handful of statements in the caller's transaction."""
     found = {
         "contacts": _count(session, Contact, shop),

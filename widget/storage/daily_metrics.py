@@ -1,4 +1,4 @@
-"""Tallies of what was answered and shown, by day, version and language: sums that hold no row of anybody."""
+"""Daily metrics of what was answered and shown, by day, version and language: sums that hold no row of anybody."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ warning sign ended the quiz. ``bought``: orders with that SKU that a completed q
 how often a link in that email was followed, by the version and the language of the email."""
 
 
-class Tally(Table):
+class DailyMetric(Table):
     """How many completed quizzes (of emails: clicks) of a day had something in common.
 
     ``name`` is empty where it does not apply.
     """
 
-    __tablename__ = "tallies"
+    __tablename__ = "daily_metrics"
     # The order of the key is the order in which the results page reads.
-    __table_args__ = (UniqueConstraint("shop_id", "quiz", "what", "day", "version", "locale", "name"),)
+    __table_args__ = (UniqueConstraint("shop_id", "quiz", "metric", "day", "version", "locale", "name"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))
@@ -45,24 +45,24 @@ class Tally(Table):
     day: Mapped[date] = mapped_column(Date)
     version: Mapped[int]
     locale: Mapped[str] = mapped_column(Text)
-    what: Mapped[str] = mapped_column(Text)
+    metric: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text, default="")
     number: Mapped[int] = mapped_column(default=0)
 
 
-class TallyKey(NamedTuple):
+class DailyMetricKey(NamedTuple):
     """In the order of the unique key."""
 
     shop_id: int
     quiz: str
-    what: str
+    metric: str
     day: date
     version: int
     locale: str
     name: str
 
 
-def tallies_of(responses: Iterable[Mapping[str, Any]]) -> Counter[TallyKey]:
+def daily_metrics_of(responses: Iterable[Mapping[str, Any]]) -> Counter[DailyMetricKey]:
     """What these responses (rows of the responses table) add up to."""
     # Most answers come again and again, as the very same object: those are gone through once a batch.
     alike: dict[tuple[object, ...], tuple[Mapping[str, Any], int]] = {}
@@ -70,12 +70,12 @@ def tallies_of(responses: Iterable[Mapping[str, Any]]) -> Counter[TallyKey]:
         where = (row["shop_id"], row["quiz"], row["version"], row["locale"], row["created_at"].date())
         same = (*where, row["outcome"], tuple(row["products"]), id(row["answers"]))
         alike[same] = (row, alike[same][1] + 1 if same in alike else 1)
-    found: Counter[TallyKey] = Counter()
+    found: Counter[DailyMetricKey] = Counter()
     for row, number in alike.values():
         moment: datetime = row["created_at"]
-        key = TallyKey(row["shop_id"], row["quiz"], "", moment.date(), row["version"], row["locale"], "")
-        for what, name in _told_by(row):
-            found[key._replace(what=what, name=name)] += number
+        key = DailyMetricKey(row["shop_id"], row["quiz"], "", moment.date(), row["version"], row["locale"], "")
+        for metric, name in _told_by(row):
+            found[key._replace(metric=metric, name=name)] += number
     return found
 
 
@@ -93,13 +93,15 @@ def _told_by(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield ENDED, next(reversed(answers))
 
 
-def add_tallies(session: Session, tallies: Mapping[TallyKey, int]) -> None:
+def add_daily_metrics(session: Session, daily_metrics: Mapping[DailyMetricKey, int]) -> None:
     """Add to tallies, creating those that are new; in the order of the key, so that no two writers lock crosswise."""
-    if not tallies:
+    if not daily_metrics:
         return
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = make(Tally)
+    statement = make(DailyMetric)
     statement = statement.on_conflict_do_update(
-        index_elements=list(TallyKey._fields), set_={"number": Tally.number + statement.excluded.number}
+        index_elements=list(DailyMetricKey._fields), set_={"number": DailyMetric.number + statement.excluded.number}
     )
-    session.connection().execute(statement, [{**key._asdict(), "number": n} for key, n in sorted(tallies.items())])
+    session.connection().execute(
+        statement, [{**key._asdict(), "number": n} for key, n in sorted(daily_metrics.items())]
+    )

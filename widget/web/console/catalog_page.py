@@ -1,4 +1,4 @@
-"""What the store last said of each product, and which ones the shop withholds."""
+"""What the store last said of each product, and which ones the shop blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.change_product import BadProduct, change_product
 from widget.content.money import money_text
 from widget.domain.roles import MANAGE
-from widget.storage.catalogue import StoredProduct, stored_products
+from widget.storage.catalog import StoredProduct, stored_products
 from widget.storage.content import live_quizzes
 from widget.web.console.feed_view import FeedView, feed_view
 from widget.web.console.guard import me, permitted
@@ -19,13 +19,13 @@ from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.console.settings_page import last_change
 from widget.web.requests import current_services
 
-blueprint = Blueprint("catalogue_page", __name__, url_prefix="/shops/<shop>/settings/products")
+blueprint = Blueprint("catalog_page", __name__, url_prefix="/shops/<shop>/settings/products")
 MOST_REASON = 300
 
 
 @dataclass
 class Item:
-    """A product of a live quiz, or one that only the catalogue still knows (``quizzes`` empty)."""
+    """A product of a live quiz, or one that only the catalog still knows (``quizzes`` empty)."""
 
     sku: str
     name: str
@@ -58,7 +58,7 @@ class Item:
 @blueprint.get("")
 @permitted(MANAGE)
 def listing(shop: str) -> str:
-    """Every product that a live quiz shows or the catalogue knows."""
+    """Every product that a live quiz shows or the catalog knows."""
     return products_page(shop_page(shop))
 
 
@@ -72,7 +72,7 @@ def products_page(page: PageContext, wrong: dict[str, str] | None = None, *, fee
         lead="What the store says of each product counts in results and emails at once.",
         section="settings",
         items=items,
-        withheld=sum(each.blocked or each.barred for each in items),
+        blocked=sum(each.blocked or each.barred for each in items),
         wrong=wrong or {},
         feed=feed or feed_view(current_services(), page.shop),
         last=last_change(page),
@@ -85,11 +85,11 @@ def _items(page: PageContext) -> list[Item]:
         rows = {row.sku: row for row in stored_products(session, page.shop.id)}
         quizzes = live_quizzes(session, page.shop.id)
     for quiz in quizzes:
-        served = services.live.live(page.shop.slug, quiz)
-        for product in served.engine.rules.pack.products if served else ():
+        loaded = services.quizzes.live(page.shop.slug, quiz)
+        for product in loaded.engine.rules.pack.products if loaded else ():
             item = found.setdefault(product.sku, Item(product.sku, product.name))
             item.quizzes.append(quiz)
-            item.barred |= served is not None and product.sku in served.engine.shelf.blocked
+            item.barred |= loaded is not None and product.sku in loaded.engine.catalog.blocked
     for sku, row in rows.items():
         item = found.setdefault(sku, Item(sku, str(row.feed.get("name", sku))))
         item.row = row
@@ -101,17 +101,17 @@ def _items(page: PageContext) -> list[Item]:
 @blueprint.post("")
 @permitted(MANAGE)
 def change(shop: str) -> AnyResponse:
-    """Withhold a product, or release it; each with a reason."""
+    """Block a product, or release it; each with a reason."""
     page, sku, do = shop_page(shop), request.form.get("sku", "")[:200], request.form.get("do", "")
-    if do not in ("withhold", "release"):
+    if do not in ("block", "unblock"):
         abort(400)
     reason = " ".join(request.form.get("reason", "")[:MOST_REASON].split())
     if not reason:
         return make_response(products_page(page, {sku: "Say why, for whoever asks later."}), 422)
     try:
-        change_product(current_services(), shop=shop, sku=sku, blocked=do == "withhold", reason=reason, by=me())
+        change_product(current_services(), shop=shop, sku=sku, blocked=do == "block", reason=reason, by=me())
     except BadProduct:
         abort(404)
-    gone = "is kept out of every result and email" if do == "withhold" else "may be shown again"
+    gone = "is kept out of every result and email" if do == "block" else "may be shown again"
     flash(f"{sku} {gone}.", "good")
     return redirect(f"{page.shop_root}/settings/products", 303)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from widget.storage.database import Table
 
 
-def add_once(session: Session, table: type[Table], row: dict[str, Any], keys: tuple[str, ...]) -> bool:
+def insert_or_ignore(session: Session, table: type[Table], row: dict[str, Any], keys: tuple[str, ...]) -> bool:
     """Whether the row was added. ``keys``: the columns of the unique key."""
     statement = _statement(table, keys, session.get_bind().dialect.name)
     # What came back says whether a row was made; row counts differ from one database driver to the next.

@@ -31,7 +31,7 @@ _CACHED_RESULTS = RESULTS.labels("front")
 REASONS = {200: "200 OK", 201: "201 CREATED", 304: "304 NOT MODIFIED"}
 
 
-class Front:
+class CachingMiddleware:
     """Cached answers over an application, for any WSGI server and for tests."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], services: Services) -> None:
@@ -83,7 +83,7 @@ class Front:
     def _response_answer(self, known: CachedResponse, path: str, headers: dict[str, Any]) -> Answer:
         _CACHED_RESULTS.inc()
         bot = is_bot(headers.get("HTTP_USER_AGENT", ""))
-        visit = record_response(self.services, known.served, known.known, known.locale, bot=bot)
+        visit = record_response(self.services, known.loaded, known.known, known.locale, bot=bot)
         content = known.body(visit)
         request_id = count_cached("api", "201", "POST", path)
         return 201, [*known.headers, ("Content-Length", str(len(content))), ("X-Request-Id", request_id)], content
@@ -112,7 +112,7 @@ def too_many(wait: int) -> Answer:
 
 
 def page_answer(page: CachedPage, path: str, headers: dict[str, Any]) -> Answer:
-    blueprint = "embed_file" if page.served is None else "api"
+    blueprint = "embed_file" if page.loaded is None else "api"
     if page.etag and headers.get("HTTP_IF_NONE_MATCH") == page.etag:
         kept = [header for header in page.headers if header[0] != "Content-Length"]
         return 304, [*kept, ("X-Request-Id", count_cached(blueprint, "304", "GET", path))], b""

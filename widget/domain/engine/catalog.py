@@ -13,11 +13,11 @@ from widget.domain.product import Product
 FROM_FEEDS = ("name", "price", "currency", "stock", "url", "image", "active", "product_id", "variant_id")
 
 
-class Shelf:
-    """Products of one content version under one catalogue revision.
+class Catalog:
+    """Products of one content version under one catalog revision.
 
     ``feed`` maps SKUs to what a store feed says (only FROM_FEEDS count: no feed carries safety data);
-    ``blocked`` are the SKUs that the shop withholds.
+    ``blocked`` are the SKUs that the shop blocks.
     """
 
     def __init__(

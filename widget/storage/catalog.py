@@ -1,4 +1,4 @@
-"""The shop's catalogue: what its store says of each product, and which products are withheld."""
+"""The shop's catalog: what its store says of each product, and which products are blocked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from widget.storage.shops import Shop
 
 
 class StoredProduct(Table):
-    """``feed`` holds what the store last said (name, price in minor units, stock, …); ``blocked`` withholds it."""
+    """``feed`` holds what the store last said (name, price in minor units, stock, …); ``blocked`` blocks it."""
 
     __tablename__ = "products"
     __table_args__ = (UniqueConstraint("shop_id", "sku"),)
@@ -27,8 +27,8 @@ class StoredProduct(Table):
     updated_at: Mapped[datetime] = mapped_column(Utc)
 
 
-def catalogue(session: Session, shop_id: int) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
-    """(what the store says by SKU, the SKUs withheld)."""
+def stored_catalog(session: Session, shop_id: int) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
+    """(what the store says by SKU, the SKUs blocked)."""
     rows = list(session.scalars(select(StoredProduct).where(StoredProduct.shop_id == shop_id)))
     return {row.sku: row.feed for row in rows}, frozenset(row.sku for row in rows if row.blocked)
 
@@ -37,9 +37,9 @@ def stored_product(session: Session, shop_id: int, sku: str) -> StoredProduct | 
     return session.scalar(select(StoredProduct).where(StoredProduct.shop_id == shop_id, StoredProduct.sku == sku))
 
 
-def move_revision(session: Session, shop_id: int) -> None:
-    """Tell the caches that the catalogue is another one now."""
-    session.execute(update(Shop).where(Shop.id == shop_id).values(catalogue_revision=Shop.catalogue_revision + 1))
+def bump_revision(session: Session, shop_id: int) -> None:
+    """Tell the caches that the catalog is another one now."""
+    session.execute(update(Shop).where(Shop.id == shop_id).values(catalog_revision=Shop.catalog_revision + 1))
 
 
 def stored_products(session: Session, shop_id: int) -> list[StoredProduct]:

@@ -1,4 +1,4 @@
-"""The catalogue from a store's own API: every variant with price and stock, page by page, all or nothing."""
+"""The catalog from a store's own API: every variant with price and stock, page by page, all or nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.process_webhooks import process_webhooks
 from widget.domain.roles import OWNER
 from widget.services import Services
-from widget.storage.catalogue import StoredProduct
+from widget.storage.catalog import StoredProduct
 from widget.storage.feeds import Feed
 
 
@@ -63,7 +63,7 @@ def stored(services: Services) -> dict[str, dict[str, Any]]:
     return {each.sku: each.feed for each in rows(services, StoredProduct) if each.feed}
 
 
-def test_price_and_stock_of_every_page_reach_the_catalogue(services: Services, store: FakeStore) -> None:
+def test_price_and_stock_of_every_page_reach_the_catalog(services: Services, store: FakeStore) -> None:
     put(store, "CREAM-60", "31.50", 4, 1)
     put(store, "ROLL-75", "28.00", 0, 2)
     connected(services, store)
@@ -102,7 +102,7 @@ def test_a_page_that_fails_changes_nothing(services: Services, store: FakeStore,
     assert stored(services) == {}
 
 
-def test_a_changed_product_has_the_catalogue_read_soon(services: Services) -> None:
+def test_a_changed_product_has_the_catalog_read_soon(services: Services) -> None:
     store = FakeShopify(page=5)
     put(store, "CREAM-60", "31.50", 4, 1)
     connected(services, store)

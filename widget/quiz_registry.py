@@ -14,13 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from widget.cache.local import LocalCache
 from widget.cache.refreshing import RefreshingCache
 from widget.content.claim_check import name_is_allowed
-from widget.content.languages import localised
+from widget.content.languages import localized
 from widget.content.stored import load_pack
+from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.live import Engine
 from widget.domain.engine.rules import Rules
-from widget.domain.engine.shelf import Shelf
-from widget.storage.catalogue import catalogue
+from widget.storage.catalog import stored_catalog
 from widget.storage.content import Publication, live_publication, superseded_at, version_by_number
 from widget.storage.database import Sessions
 from widget.storage.shops import Shop, shop_by_slug
@@ -30,8 +30,8 @@ MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A content version of a shop's quiz with the catalogue of the moment, ready to answer."""
+class LoadedQuiz:
+    """A content version of a shop's quiz with the catalog of the moment, ready to answer."""
 
     shop: Shop
     quiz: str
@@ -40,34 +40,34 @@ class Served:
     is_live: bool
     live_version: int
     superseded_at: datetime | None = None
-    _spoken: dict[str, Engine] = field(default_factory=dict, repr=False, compare=False)
+    _localized: dict[str, Engine] = field(default_factory=dict, repr=False, compare=False)
 
-    def speaking(self, locale: str | None) -> Engine:
+    def localized(self, locale: str | None) -> Engine:
         """The engine whose texts are in this language; the same rules, and so the same results."""
         pack = self.engine.rules.pack
         if not locale or locale == pack.default_locale or locale not in pack.locales:
             return self.engine
-        engine = self._spoken.get(locale)
+        engine = self._localized.get(locale)
         if engine is None:
-            shelf = self.engine.shelf
-            rules = Rules(localised(pack, locale))
-            spoken = Shelf(rules, feed=shelf.feed, blocked=shelf.blocked, revision=shelf.revision)
-            engine = self._spoken[locale] = Engine(rules, spoken, self.engine.highest)
+            catalog = self.engine.catalog
+            rules = Rules(localized(pack, locale))
+            spoken = Catalog(rules, feed=catalog.feed, blocked=catalog.blocked, revision=catalog.revision)
+            engine = self._localized[locale] = Engine(rules, spoken, self.engine.highest)
         return engine
 
     @property
     def state(self) -> str:
         """What a cached result depends on: versions, stock, and the shop's settings."""
-        shop, shelf = self.shop, self.engine.shelf
-        return state_of(shop.created_at, shop.revision, self.version, self.live_version, shelf.revision)
+        shop, catalog = self.shop, self.engine.catalog
+        return state_of(shop.created_at, shop.revision, self.version, self.live_version, catalog.revision)
 
 
-def state_of(created_at: datetime, shop: int, version: int, live: int, catalogue: int) -> str:
+def state_of(created_at: datetime, shop: int, version: int, live: int, catalog: int) -> str:
     """Revisions strung together; with when the shop was made, since another database's shop of its name is another."""
-    return f"{int(created_at.timestamp())}.{shop}.{version}.{live}.{catalogue}"
+    return f"{int(created_at.timestamp())}.{shop}.{version}.{live}.{catalog}"
 
 
-class LiveQuizzes:
+class QuizRegistry:
     """What is live, looked up in the background: nobody waits for a database while a recent answer is known."""
 
     def __init__(self, reads: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
@@ -77,20 +77,20 @@ class LiveQuizzes:
         self._live = RefreshingCache(self._look, size=MOST_NAMES, failures=failures, clock=clock)
         self._older = RefreshingCache(self._look_older, size=MOST_VERSIONS, failures=failures, clock=clock)
 
-    def moved(self, what: str = "") -> None:
-        """Something was published or the catalogue moved: look again at the next request."""
+    def invalidate(self, what: str = "") -> None:
+        """Something was published or the catalog moved: look again at the next request."""
         self._live.invalidate()
         self._older.invalidate()
 
-    def live(self, shop: str, quiz: str) -> Served | None:
+    def live(self, shop: str, quiz: str) -> LoadedQuiz | None:
         """The live version, or None when there is no such shop or quiz."""
         return self._live.get((shop, quiz))
 
-    def peek(self, shop: str, quiz: str) -> Served | None:
+    def peek(self, shop: str, quiz: str) -> LoadedQuiz | None:
         """The live version if it is known without waiting."""
         return self._live.peek((shop, quiz))
 
-    def version(self, shop: str, quiz: str, number: int) -> Served | None:
+    def version(self, shop: str, quiz: str, number: int) -> LoadedQuiz | None:
         """An older (or the live) version by its number; None when there is none of that number."""
         live = self.live(shop, quiz)
         if live is None or live.version == number:
@@ -101,7 +101,7 @@ class LiveQuizzes:
         self._live.close()
         self._older.close()
 
-    def _look(self, key: tuple[str, str], before: Served | None) -> Served | None:
+    def _look(self, key: tuple[str, str], before: LoadedQuiz | None) -> LoadedQuiz | None:
         # The same object as long as nothing changed: caches compare it by identity.
         if before is not None and self._state_now(*key) == before.state:
             return before
@@ -116,19 +116,19 @@ class LiveQuizzes:
             .limit(1)
             .scalar_subquery()
         )
-        query = select(Shop.created_at, Shop.revision, number, Shop.catalogue_revision).where(Shop.slug == shop)
+        query = select(Shop.created_at, Shop.revision, number, Shop.catalog_revision).where(Shop.slug == shop)
         with self._reads() as session:
             row = session.execute(query).one_or_none()
         if row is None or row[2] is None:
             return ""
-        created_at, revision, live, catalogue_revision = row
-        return state_of(created_at, revision, live, live, catalogue_revision)
+        created_at, revision, live, catalog_revision = row
+        return state_of(created_at, revision, live, live, catalog_revision)
 
-    def _look_older(self, key: tuple[str, str, int, str], before: Served | None) -> Served | None:
+    def _look_older(self, key: tuple[str, str, int, str], before: LoadedQuiz | None) -> LoadedQuiz | None:
         shop, quiz, number, _ = key
         return self._load(shop, quiz, number)
 
-    def _load(self, shop_slug: str, quiz: str, number: int | None) -> Served | None:
+    def _load(self, shop_slug: str, quiz: str, number: int | None) -> LoadedQuiz | None:
         with self._reads() as session:
             shop = shop_by_slug(session, shop_slug)
             publication = live_publication(session, shop.id, quiz) if shop else None
@@ -138,13 +138,13 @@ class LiveQuizzes:
             compiled = self._compiled(session, shop.id, quiz, wanted)
             if compiled is None:
                 return None
-            feed, blocked = catalogue(session, shop.id)
+            feed, blocked = stored_catalog(session, shop.id)
             since = superseded_at(session, shop.id, quiz, wanted) if wanted != publication.number else None
         rules, highest = compiled
         blocked |= offending(rules, feed)
-        shelf = Shelf(rules, feed=feed, blocked=blocked, revision=shop.catalogue_revision)
-        engine = Engine(rules, shelf, highest)
-        return Served(shop, quiz, wanted, engine, wanted == publication.number, publication.number, since)
+        catalog = Catalog(rules, feed=feed, blocked=blocked, revision=shop.catalog_revision)
+        engine = Engine(rules, catalog, highest)
+        return LoadedQuiz(shop, quiz, wanted, engine, wanted == publication.number, publication.number, since)
 
     def _compiled(self, session: Any, shop_id: int, quiz: str, number: int) -> tuple[Rules, Highest] | None:
         """Compiling is the slow part, and a version never changes: kept for as long as there is room."""
@@ -161,7 +161,7 @@ class LiveQuizzes:
 
 
 def offending(rules: Rules, feed: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Products that the store gives a name which the claims lint forbids: they are withheld until it changes."""
+    """Products that the store gives a name which the claims lint forbids: they are blocked until it changes."""
     pack = rules.pack
     return {
         product.sku

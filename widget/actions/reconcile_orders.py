@@ -46,7 +46,7 @@ class _Look:
     started_at: datetime
 
 
-def find_missed_orders(
+def reconcile_orders(
     services: Services,
     *,
     limits: Limits | None = None,
@@ -98,7 +98,7 @@ def _claimed(services: Services, connection_id: int) -> _Look | None:
             key = services.crypto.decrypt(row.encrypted_key, API_KEY) if row.encrypted_key else ""
         except InvalidToken:
             key = ""
-        since = (row.looked_until or now) - OVERLAP
+        since = (row.synced_until or now) - OVERLAP
         return _Look(row.id, row.shop_id, row.platform, row.address, key, since, now)
 
 
@@ -137,8 +137,8 @@ def _done(services: Services, look: _Look, found: int, error: str, again: timede
         if row.started_at != look.started_at:
             return
         now = services.now()
-        row.started_at, row.last_look_at, row.found, row.error = None, now, found, error[:300]
+        row.started_at, row.last_synced_at, row.found, row.error = None, now, found, error[:300]
         reached = look.started_at if not error else min(seen, look.started_at)
-        row.looked_until = max(row.looked_until or reached, reached)
+        row.synced_until = max(row.synced_until or reached, reached)
         if row.due_at is not None:
             row.due_at = now + (again if error else EVERY)

@@ -1,4 +1,4 @@
-"""Fetch a store's catalogue from its API into files of products.json. No database is held meanwhile."""
+"""Fetch a store's catalog from its API into files of products.json. No database is held meanwhile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ API = "api:"
 
 
 MOST_WAITING = 240.0
-"""Seconds; a catalogue has no half: it is read to its end or not at all."""
+"""Seconds; a catalog has no half: it is read to its end or not at all."""
 WITH_API = tuple(name for name, platform in PLATFORMS.items() if platform.api)
 
 
@@ -47,7 +47,7 @@ def api_of(services: Services, shop_id: int, platform: str) -> tuple[str, str]:
 
 
 @contextmanager
-def fetched_catalogue(
+def fetched_catalog(
     platform: str,
     address: str,
     key: str,
@@ -61,7 +61,7 @@ def fetched_catalogue(
     with ExitStack() as stack:
         files: list[BinaryIO] = []
         try:
-            for products in platform_api(platform).catalogue(address, key, ask):
+            for products in platform_api(platform).catalog(address, key, ask):
                 file: BinaryIO = stack.enter_context(tempfile.TemporaryFile())
                 file.write(orjson.dumps({"products": products}))
                 file.seek(0)

@@ -13,8 +13,8 @@ from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
 from tests.integration.test_chain import emails, go_to, rows, sent
 from tests.store import HERE, gives
 from widget.actions.connect_store import connect_store
-from widget.actions.find_missed_orders import EVERY, find_missed_orders
 from widget.actions.process_webhooks import process_webhooks
+from widget.actions.reconcile_orders import EVERY, reconcile_orders
 from widget.actions.send_email import send_due_emails
 from widget.services import Services
 from widget.storage.connections import Connection
@@ -52,7 +52,7 @@ def order(store: FakeStore, number: int, *, minutes_ago: float = 1, **change: An
 
 
 def look(services: Services, waited: list[float] | None = None) -> int:
-    found = find_missed_orders(services, limits=HERE, sleep=(waited if waited is not None else []).append)
+    found = reconcile_orders(services, limits=HERE, sleep=(waited if waited is not None else []).append)
     while process_webhooks(services):
         pass
     return found

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from widget.storage.database import Table, Utc
 
 
-class SendLimit(Table):
+class RateLimit(Table):
     """``free_at``: what was let through so far is paid for up to then."""
 
-    __tablename__ = "send_limits"
+    __tablename__ = "rate_limits"
 
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     free_at: Mapped[datetime] = mapped_column(Utc)
@@ -27,11 +27,11 @@ BURST = 0.1
 """So much of the limit may go at once; the rest evenly. In no window of its length more goes than it allows."""
 
 
-def take_leave(session: Session, name: str, *, wanted: int, most: int, seconds: float, now: datetime) -> int:
+def acquire(session: Session, name: str, *, wanted: int, most: int, seconds: float, now: datetime) -> int:
     """How many of ``wanted`` may go now, where ``most`` may in ``seconds``; they count as gone."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(make(SendLimit).values(name=name, free_at=now).on_conflict_do_nothing(index_elements=["name"]))
-    row = session.scalars(select(SendLimit).where(SendLimit.name == name).with_for_update()).one()
+    session.execute(make(RateLimit).values(name=name, free_at=now).on_conflict_do_nothing(index_elements=["name"]))
+    row = session.scalars(select(RateLimit).where(RateLimit.name == name).with_for_update()).one()
     each, burst = _pace(most, seconds)
     used = max(0.0, (row.free_at - now).total_seconds())
     granted = max(0, min(wanted, int(burst - used / each + 1e-9)))
@@ -45,13 +45,13 @@ def _pace(most: int, seconds: float) -> tuple[float, int]:
     return seconds / max(1, most - burst), burst
 
 
-def give_back(session: Session, name: str, many: int, *, most: int, seconds: float) -> None:
+def release(session: Session, name: str, many: int, *, most: int, seconds: float) -> None:
     """Leave that was taken and not used."""
     if many > 0:
-        row = session.scalars(select(SendLimit).where(SendLimit.name == name).with_for_update()).one()
+        row = session.scalars(select(RateLimit).where(RateLimit.name == name).with_for_update()).one()
         row.free_at -= timedelta(seconds=many * _pace(most, seconds)[0])
 
 
-def next_leave(most: int, seconds: float) -> float:
+def retry_after(most: int, seconds: float) -> float:
     """How many seconds to wait for leave for one more."""
     return _pace(most, seconds)[0]

@@ -1,4 +1,4 @@
-"""A store's catalogue from its API, in the form of products.json, so that it is read like any other feed.
+"""A store's catalog from its API, in the form of products.json, so that it is read like any other feed.
 
 Sources: Shopify Admin REST API, "Product" (``inventory_management``, ``inventory_policy``, ``inventory_quantity``; the
 next page in ``Link``); WooCommerce REST API v3, "Products" and "Product variations" (``stock_status``, ``permalink``).
@@ -20,7 +20,7 @@ MOST_ITEMS = 250_000
 Product = dict[str, Any]
 
 
-def shopify_catalogue(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
+def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
     """Pages of active products. Raises NotFetched, Throttled."""
     url = f"{address}/admin/api/{SHOPIFY_VERSION}/products.json?{urlencode({'status': 'active', 'limit': A_PAGE})}"
     for _ in range(MOST_PAGES):
@@ -48,7 +48,7 @@ def _sold(variant: Product) -> bool:
     return many.lstrip("-").isdigit() and int(many) > 0
 
 
-def woocommerce_catalogue(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
+def woocommerce_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
     """Pages of published products, each variable one with its variations. Raises NotFetched, Throttled."""
     for listed in _woo_pages(f"{address}/wp-json/wc/v3/products", key, call, {"status": "publish"}):
         yield [_woo_product(each, _variations(address, key, call, each)) for each in listed]

@@ -13,7 +13,7 @@ from widget.web.caching_middleware import CachingMiddleware
 from widget.web.numbers import register_numbers
 from widget.web.operations import register_operations
 from widget.web.problems import register_error_handlers
-from widget.web.requests import MOST_BODY, register_request_hooks
+from widget.web.requests import MAX_BODY, register_request_hooks
 from widget.web.server import Server
 
 
@@ -21,8 +21,8 @@ def create_app(services: Services) -> Flask:
     """The Flask application over these services."""
     app = Flask("widget", static_folder=None, template_folder="web/templates")
     app.extensions["services"] = services
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
-    app.config["MAX_FORM_MEMORY_SIZE"] = MOST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
     app.config["SECRET_KEY"] = services.settings.secret_keys[0]
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     app.config["SESSION_COOKIE_SECURE"] = services.settings.secure

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 UNSUBSCRIBE, CONFIRM, PREFERENCES, CHECK_IN = "u", "c", "p", "f"
-MOST_TOKEN = 8000
+MAX_TOKEN = 8000
 MAX_CIPHERS = 64
 WEBHOOK_SECRET, API_KEY, FEED_ADDRESS = "webhook-secret", "api-key", "feed-address"
 TOTP, TOTP_OFFER, OIDC, KEPT_FORM = "totp", "totp-offer", "oidc", "kept-form"
@@ -117,7 +117,7 @@ def _text(encrypted: bytes) -> str:
 
 def _open(ciphers: Sequence[AESSIV], text: str, about: list[bytes]) -> bytes:
     try:
-        if not text.isascii() or len(text) > MOST_TOKEN:
+        if not text.isascii() or len(text) > MAX_TOKEN:
             raise ValueError
         encrypted = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         if _text(encrypted) != text:

@@ -15,7 +15,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 METHOD = "scrypt:65536:8:2"
 """N=2^16, r=8, p=2: one of the settings of OWASP's Password Storage Cheat Sheet."""
-LEAST, MOST = 10, 200
+MIN_LENGTH, MAX_LENGTH = 10, 200
 STRONG_ENOUGH = 2
 STEP_SECONDS = 30
 MIN_PART, MIN_OTHER_EMAILS = 3, 6
@@ -31,10 +31,10 @@ def hash_password(password: str, *about: str) -> str:
     """The hash to keep. ``about``: words a guesser would try first (name, address). Raises Weak."""
     from zxcvbn import zxcvbn  # Its word lists take a moment to load, and few requests need them.
 
-    if len(password) < LEAST:
-        raise Weak(f"Use at least {LEAST} characters; a few words in a row are easy to remember.")
-    if len(password) > MOST:
-        raise Weak(f"Use at most {MOST} characters.")
+    if len(password) < MIN_LENGTH:
+        raise Weak(f"Use at least {MIN_LENGTH} characters; a few words in a row are easy to remember.")
+    if len(password) > MAX_LENGTH:
+        raise Weak(f"Use at most {MAX_LENGTH} characters.")
     if _made_of(password, about):
         raise Weak("This is made of your name or address, which a guesser tries first. Use other words.")
     told = zxcvbn(password[:72], user_inputs=[word for word in about if word])
@@ -56,7 +56,7 @@ def _made_of(password: str, about: tuple[str, ...]) -> bool:
 
 def is_password(password_hash: str, password: str) -> bool:
     """Whether it is the password; takes as long where there is none, so that nobody learns who exists."""
-    right = check_password_hash(password_hash or _nobody(), password[:MOST])
+    right = check_password_hash(password_hash or _nobody(), password[:MAX_LENGTH])
     return right and bool(password_hash)
 
 

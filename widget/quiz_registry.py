@@ -25,8 +25,8 @@ from widget.storage.content import Publication, live_publication, superseded_at,
 from widget.storage.database import Sessions
 from widget.storage.shops import Shop, shop_by_slug
 
-MOST_VERSIONS = 256
-MOST_NAMES = 10_000
+MAX_VERSIONS = 256
+MAX_NAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ class QuizRegistry:
 
     def __init__(self, reads: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
         self._reads = reads
-        self._rules: LocalCache[tuple[Rules, Highest]] = LocalCache(size=MOST_VERSIONS, seconds=3600)
+        self._rules: LocalCache[tuple[Rules, Highest]] = LocalCache(size=MAX_VERSIONS, seconds=3600)
         failures: tuple[type[Exception], ...] = (SQLAlchemyError,)
-        self._live = RefreshingCache(self._look, size=MOST_NAMES, failures=failures, clock=clock)
-        self._older = RefreshingCache(self._look_older, size=MOST_VERSIONS, failures=failures, clock=clock)
+        self._live = RefreshingCache(self._look, size=MAX_NAMES, failures=failures, clock=clock)
+        self._older = RefreshingCache(self._look_older, size=MAX_VERSIONS, failures=failures, clock=clock)
 
     def invalidate(self, what: str = "") -> None:
         """Something was published or the catalog moved: look again at the next request."""

@@ -16,7 +16,7 @@ from widget.storage.responses import add_daily_events, add_responses
 from widget.telemetry import RESPONSES_LOST, RESPONSES_SAMPLED, log
 
 EVERY_SECONDS = 0.5
-MOST_WAITING = 20_000
+MAX_WAITING = 20_000
 ALL_UP_TO, ONE_OF = 500, 10
 """Of a shop's responses in a second so many are stored by this process, and one of ten beyond."""
 DailyEventKey = tuple[int, str, date, str, str, str, int, str]
@@ -122,7 +122,7 @@ class Recorder:
             self._daily_metrics.update(daily_metrics)
             self._responses[:0] = responses
             self._counts.update(counts)
-            lost = len(self._responses) - MOST_WAITING
+            lost = len(self._responses) - MAX_WAITING
             if lost > 0:
                 RESPONSES_LOST.inc(lost)
                 del self._responses[:lost]

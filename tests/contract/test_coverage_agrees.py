@@ -25,7 +25,7 @@ from widget.domain.product import Product
 from widget.domain.quiz import MULTI, SINGLE, Option, Question, Quiz
 from widget.domain.target import Target
 
-BATCHES, PACKS, MOST_PATHS = 6, 25, 3000
+BATCHES, PACKS, MAX_PATHS = 6, 25, 3000
 
 
 def _choices(question: Question) -> list[list[str]]:
@@ -55,7 +55,7 @@ def every_path(engine: Engine) -> Iterator[dict[str, list[str]]]:
 def brute(engine: Engine, group: str) -> Counter[tuple[Any, ...]] | None:
     counts: Counter[tuple[Any, ...]] = Counter()
     for number, answers in enumerate(every_path(engine)):
-        if number > MOST_PATHS:
+        if number > MAX_PATHS:
             return None
         counts[seen(evaluate(engine.rules, engine.catalog, answers), group)] += 1
     return counts

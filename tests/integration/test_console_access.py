@@ -24,7 +24,7 @@ from widget.actions.disable_user import disable_user
 from widget.actions.sign_in import IDLE, LONGEST
 from widget.app import create_app
 from widget.crypto import TOTP_OFFER
-from widget.domain.roles import LEAST, ROLES, may
+from widget.domain.roles import MINIMUM_ROLE, ROLES, may
 from widget.passwords import new_totp_secret
 from widget.services import Services
 from widget.storage import audit
@@ -43,7 +43,7 @@ def routes(services: Services) -> Iterator[tuple[str, str, str, str]]:
         for rule in app.url_map.iter_rules():
             if rule.endpoint.startswith("console."):
                 needed = getattr(app.view_functions[rule.endpoint], "permission", None)
-                assert needed in (EVERYONE, SIGNED_IN, *LEAST), f"{rule.endpoint} does not say who may use it"
+                assert needed in (EVERYONE, SIGNED_IN, *MINIMUM_ROLE), f"{rule.endpoint} does not say who may use it"
                 for method in sorted((rule.methods or set()) & {"GET", "POST"}):
                     yield method, _path(rule), needed, rule.endpoint
 
@@ -59,7 +59,7 @@ def _path(rule: Rule) -> str:
 
 
 def of_shops(services: Services) -> list[tuple[str, str, str]]:
-    return [(method, path, needed) for method, path, needed, _ in routes(services) if needed in LEAST]
+    return [(method, path, needed) for method, path, needed, _ in routes(services) if needed in MINIMUM_ROLE]
 
 
 def rows_of_everything(services: Services) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_services: Service
 def test_a_role_that_is_large_enough_comes_in(sqlite_services: Services, role: str) -> None:
     client = client_in(sqlite_services, role)
     for method, path, needed in of_shops(sqlite_services):
-        if method == "GET" and LEAST[needed] == role:
+        if method == "GET" and MINIMUM_ROLE[needed] == role:
             assert client.get(path).status_code in (200, 302, 303, 404, 422), path
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from tests.conftest import LEG_DAY
 from widget.cli import main
 from widget.content.files import read_folder, write_folder
-from widget.content.mapping_table import MOST_ROWS, mapping_rows
+from widget.content.mapping_table import MAX_ROWS, mapping_rows
 
 GOOD = (
     '{"area":["calves"],"trained":["today"],"signs":["none"],"soreness":["4"],"health":["none"],"recover":["massage"],'
@@ -135,7 +135,7 @@ def test_of_a_hundred_thousand_rows_no_more_are_read_than_are_taken() -> None:
     rows = "id,when,effect,target\n" + "".join(f"row-{at},,boost,form:cream\n" for at in range(100_000))
     told: list[str] = []
     read = sum(1 for _ in mapping_rows(rows, lambda line, code, message: told.append(code)))
-    assert (read, told) == (MOST_ROWS, ["too_many_rows"])
+    assert (read, told) == (MAX_ROWS, ["too_many_rows"])
 
 
 def test_a_thousand_options_are_told_in_one_finding(pack: Path) -> None:

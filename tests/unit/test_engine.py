@@ -236,8 +236,8 @@ def test_a_shown_question_without_an_answer_is_skipped_or_missing(optional: str)
 
 
 def test_an_engine_that_may_remember_little_says_the_same(mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("widget.domain.engine.rules.MOST_WAYS", 1)
-    monkeypatch.setattr("widget.domain.engine.boosts.MOST_LANES", 0)
+    monkeypatch.setattr("widget.domain.engine.rules.MAX_WAYS", 1)
+    monkeypatch.setattr("widget.domain.engine.boosts.MAX_LANES", 0)
     forgetful = changed()
 
     for answers in MET * 2:

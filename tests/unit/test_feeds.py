@@ -18,8 +18,8 @@ from tests.conftest import ROOT
 from widget.domain.engine.catalog import FROM_FEEDS
 from widget.stores import feeds
 from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem
-from widget.stores.feed_survey import MOST_TOLD, survey
-from widget.stores.feed_values import MOST_NAME, BadValue, amount_of, in_period, name_of, web_address
+from widget.stores.feed_survey import MAX_TOLD, survey
+from widget.stores.feed_values import MAX_NAME, BadValue, amount_of, in_period, name_of, web_address
 from widget.stores.feeds import RSS, SHOPIFY, TSV, kind_of, read_feed
 
 SAMPLES = ROOT / "tests" / "feeds"
@@ -122,7 +122,7 @@ def test_a_file_that_is_no_feed_stops_in_words(text: str | bytes, told: str) -> 
 
 
 def test_one_item_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "MOST_OF_ITEM", 200_000)
+    monkeypatch.setattr(feeds, "MAX_OF_ITEM", 200_000)
     with pytest.raises(BadFeed, match="without the end of an item"):
         items(rss(item(description="x" * 600_000)))
     with pytest.raises(BadFeed, match="longer than"):
@@ -131,8 +131,8 @@ def test_one_item_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_too_many_items_and_too_large_a_json_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "MOST_ITEMS", 3)
-    monkeypatch.setattr(feeds, "MOST_JSON", 1000)
+    monkeypatch.setattr(feeds, "MAX_ITEMS", 3)
+    monkeypatch.setattr(feeds, "MAX_JSON", 1000)
     with pytest.raises(BadFeed, match="more than 3 items"):
         items(rss(*(item(str(each)) for each in range(4))))
     with pytest.raises(BadFeed, match="JSON file of more than"):
@@ -211,14 +211,14 @@ def test_no_markup_survives_in_a_name_however_it_was_escaped(text: str) -> None:
         return
     assert "<script" not in name.lower()
     assert "<img" not in name.lower()
-    assert len(name) <= MOST_NAME
+    assert len(name) <= MAX_NAME
 
 
 def test_long_names_are_cut_at_a_word() -> None:
     name = name_of("cream " * 100)
-    assert len(name) <= MOST_NAME
+    assert len(name) <= MAX_NAME
     assert name.endswith("cream…")
-    assert len(name_of("x" * 5000)) == MOST_NAME
+    assert len(name_of("x" * 5000)) == MAX_NAME
 
 
 @pytest.mark.parametrize(
@@ -375,11 +375,11 @@ def test_an_item_is_ours_by_its_sku_then_its_part_number_then_without_a_sku_its_
 
 
 def test_an_item_that_cannot_be_read_is_not_taken_for_gone() -> None:
-    body = rss(item("A", price="?"), item("B"), *(item("", title="x") for _ in range(MOST_TOLD + 5)))
+    body = rss(item("A", price="?"), item("B"), *(item("", title="x") for _ in range(MAX_TOLD + 5)))
     told = survey(read_feed(io.BytesIO(body.encode()), GIVEN), {"A", "B"}, {})
 
     assert told.unread == {"A"}
-    assert len(told.told) == MOST_TOLD
+    assert len(told.told) == MAX_TOLD
     assert told.more == 6
 
 

@@ -248,4 +248,4 @@ def test_a_certificate_nobody_vouches_for_is_refused(store: Store) -> None:
 def test_the_limits_are_those_that_were_promised() -> None:
     usual = Limits()
     assert (usual.size, usual.seconds, usual.read_seconds, usual.loopback) == (100 * 2**20, 60.0, 10.0, False)
-    assert fetching.MOST_REDIRECTS == 3
+    assert fetching.MAX_REDIRECTS == 3

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import LEG_DAY, MINI
-from tests.contract.test_coverage_agrees import MOST_PATHS, every_path, random_pack
+from tests.contract.test_coverage_agrees import MAX_PATHS, every_path, random_pack
 from widget.content.reader import read_pack
 from widget.coverage.check import check_paths
 from widget.coverage.report import SEVERITIES, Coverage
@@ -185,9 +185,9 @@ def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch
         paths = []
         for answers in every_path(engine):
             paths.append(evaluate(engine.rules, engine.catalog, answers))
-            if len(paths) > MOST_PATHS:
+            if len(paths) > MAX_PATHS:
                 break
-        if len(paths) > MOST_PATHS:
+        if len(paths) > MAX_PATHS:
             continue
         looked += 1
         told = check_paths(pack)

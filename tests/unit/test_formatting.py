@@ -12,7 +12,7 @@ from widget.cli import main
 from widget.content.files import read_folder, write_folder
 from widget.content.formatting import formatted_files, plain_condition, plain_targets
 from widget.content.reader import read_pack
-from widget.domain.condition import MOST_CHARACTERS, MOST_TERMS, ConditionError, parse_condition
+from widget.domain.condition import MAX_CHARACTERS, MAX_TERMS, ConditionError, parse_condition
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_an_unreadable_condition_points_at_the_character(tmp_path: Path) -> None
 
 def test_a_condition_beyond_sense_is_refused() -> None:
     with pytest.raises(ConditionError):
-        parse_condition("a = " + "x" * MOST_CHARACTERS)
+        parse_condition("a = " + "x" * MAX_CHARACTERS)
     with pytest.raises(ConditionError):
-        parse_condition(" & ".join(["a = b"] * (MOST_TERMS + 1)))
+        parse_condition(" & ".join(["a = b"] * (MAX_TERMS + 1)))
     with pytest.raises(ConditionError):
         parse_condition("((((a = b))))")

@@ -37,7 +37,7 @@ from widget.storage.users import User
 COPY_FOR = timedelta(days=30)
 GRACE = timedelta(hours=48)
 """Shopify's own time between an uninstall and shop/redact."""
-MOST_IN = 500
+MAX_IN = 500
 """Ids in one statement: databases take only so many."""
 
 
@@ -221,7 +221,7 @@ def _consents(session: Session, contacts: set[int]) -> list[Consent]:
 
 def _chunks(ids: Iterable[Any]) -> list[list[Any]]:
     listed = list(ids)
-    return [listed[at : at + MOST_IN] for at in range(0, len(listed), MOST_IN)]
+    return [listed[at : at + MAX_IN] for at in range(0, len(listed), MAX_IN)]
 
 
 def _erase(

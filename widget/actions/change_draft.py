@@ -20,7 +20,7 @@ from widget.storage.drafts import Draft, DraftChange, DraftReport, draft_of, las
 from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import User
 
-MOST_CELL = 100_000
+MAX_CELL = 100_000
 """Characters in one field of a draft."""
 
 

@@ -18,7 +18,7 @@ from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import User
 from widget.stores.fetching import Limits, NotFetched, checked_form
 
-MOST_ADDRESS = 2000
+MAX_ADDRESS = 2000
 
 
 class BadAddress(ActionError):
@@ -36,8 +36,8 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
 
     What was imported stays as it is. The address is kept encrypted, since it may hold a token.
     """
-    if len(address) > MOST_ADDRESS:
-        raise BadAddress(f"Use at most {MOST_ADDRESS:,} characters.")
+    if len(address) > MAX_ADDRESS:
+        raise BadAddress(f"Use at most {MAX_ADDRESS:,} characters.")
     try:
         if address.startswith(API):
             with services.reads() as session:

@@ -20,7 +20,7 @@ from widget.storage.users import User
 
 CARTS = (FORM, EVENT, SHOPIFY, WOOCOMMERCE)
 """How a product gets into the cart: by a form, an event on the store's page, or as its platform has it."""
-MOST_A_DAY = 1_000_000
+MAX_PER_DAY = 1_000_000
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 COLUMNS = (
     "name",
@@ -120,8 +120,8 @@ def _problems(values: Mapping[str, Any]) -> dict[str, str]:
         found |= _cart_problems(values["cart"])
     if "emails_per_day" in values:
         most = values["emails_per_day"]
-        good = isinstance(most, int) and 0 <= most <= MOST_A_DAY
-        found["emails_per_day"] = "" if good else f"Give a whole number from 0 (no limit) to {MOST_A_DAY:,}."
+        good = isinstance(most, int) and 0 <= most <= MAX_PER_DAY
+        found["emails_per_day"] = "" if good else f"Give a whole number from 0 (no limit) to {MAX_PER_DAY:,}."
     return found | _quiet_problems(values)
 
 

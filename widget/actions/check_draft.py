@@ -34,11 +34,11 @@ from widget.storage.shops import Shop
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 RESPONSES_FOR = timedelta(days=30)
-MOST_RESPONSES = 20_000
+MAX_RESPONSES = 20_000
 """Of the last 30 days the newest so many are looked at; the report says how many there were."""
-MOST_CAUSES = 6
-MOST_REAL = 5
-MOST_AT_ONCE = 400
+MAX_CAUSES = 6
+MAX_REAL = 5
+MAX_AT_ONCE = 400
 """Mapping rows up to which a request checks a draft itself; above that a worker does."""
 Answers = dict[str, list[str]]
 
@@ -82,11 +82,11 @@ def shop_slug(session: Session, shop_id: int) -> str:
 
 
 def recent_answers(services: Services, draft: Draft) -> list[Answers]:
-    """The newest anonymous answers of the last 30 days, at most MOST_RESPONSES."""
+    """The newest anonymous answers of the last 30 days, at most MAX_RESPONSES."""
     with services.reads() as session:
         since = services.now() - RESPONSES_FOR
         wanted = (Response.shop_id == draft.shop_id, Response.quiz == draft.quiz, Response.created_at >= since)
-        query = select(Response.answers).where(*wanted).order_by(Response.id.desc()).limit(MOST_RESPONSES)
+        query = select(Response.answers).where(*wanted).order_by(Response.id.desc()).limit(MAX_RESPONSES)
         return list(session.scalars(query))
 
 
@@ -180,12 +180,12 @@ def _impact(told: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
     data = told.data()
     data["findings"] = {name: [each.data() for each in getattr(told, name)] for name in ("new", "fixed")}
     real = told.traffic or Traffic()
-    given = [json.loads(text) for text, _ in real.moved.most_common(MOST_REAL)]
+    given = [json.loads(text) for text, _ in real.moved.most_common(MAX_REAL)]
     examples = [*(example_of(live, draft, answers, 0) for answers in given), *told.examples]
     data |= {
         "outcomes": {"before": told.before.outcomes, "after": told.after.outcomes},
         "response_outcomes": {side: dict(each) for side, each in zip(("before", "after"), real.outcomes, strict=True)},
-        "causes": [list(each) for each in real.causes.most_common(MOST_CAUSES)],
+        "causes": [list(each) for each in real.causes.most_common(MAX_CAUSES)],
         "away_from_doctor": real.away,
         "examples": examples,
         "scores": [_scores(live, draft, each["answers"]) for each in examples],
@@ -231,7 +231,7 @@ def ensure_report(services: Services, draft: Draft) -> DraftReport:
     row = fresh_report(services, draft)
     if row is not None and row.state != FAILED:
         return row
-    if draft.files.get("mappings.csv", "").count("\n") > MOST_AT_ONCE:
+    if draft.files.get("mappings.csv", "").count("\n") > MAX_AT_ONCE:
         return keep_report(services, draft, WAITING, {})
     if not services.checking.acquire(blocking=False):
         return DraftReport(revision=draft.revision, state=RUNNING, done=0, total=0, report={})  # Ask again soon.

@@ -20,7 +20,7 @@ from widget.storage.emails import Email
 from widget.storage.webhook_deliveries import add_webhook_delivery
 from widget.telemetry import log
 
-MOST_AT_ONCE = 200
+MAX_AT_ONCE = 200
 
 
 def collect_reports(services: Services, *, open_mailbox: Callable[[str], Mailbox] = Mailbox) -> int:
@@ -33,7 +33,7 @@ def collect_reports(services: Services, *, open_mailbox: Callable[[str], Mailbox
     taken = 0
     try:
         with open_mailbox(services.settings.imap_url) as mailbox:
-            for number, raw in mailbox.unread(MOST_AT_ONCE):
+            for number, raw in mailbox.unread(MAX_AT_ONCE):
                 try:
                     taken += take_message(services, raw)
                 except DataError:  # One odd message must not stop the others: it stays in the mailbox, as read.

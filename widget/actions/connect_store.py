@@ -20,8 +20,8 @@ from widget.stores.platforms import SHOPIFY, WOOCOMMERCE
 
 PLATFORMS = (SHOPIFY, WOOCOMMERCE)
 MAIL = (SES, SENDGRID, POSTMARK)
-MOST_SECRET = 4000
-LEAST_SECRET = {SHOPIFY: 16, WOOCOMMERCE: 8, SES: 20, SENDGRID: 60, POSTMARK: 9}
+MAX_SECRET = 4000
+MIN_SECRET = {SHOPIFY: 16, WOOCOMMERCE: 8, SES: 20, SENDGRID: 60, POSTMARK: 9}
 FIRST_LOOK_BACK = timedelta(days=1)
 
 
@@ -133,9 +133,9 @@ def _refuse(platform: str, address: str, secret: str, key: str, limits: Limits) 
         except NotFetched as error:
             wrong["address"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
     for name, value in (("secret", secret), ("key", key)):
-        if len(value) > MOST_SECRET or "\x00" in value or "\n" in value:
-            wrong[name] = f"Use at most {MOST_SECRET:,} characters, on one line."
-    least = LEAST_SECRET.get(platform, 0)
+        if len(value) > MAX_SECRET or "\x00" in value or "\n" in value:
+            wrong[name] = f"Use at most {MAX_SECRET:,} characters, on one line."
+    least = MIN_SECRET.get(platform, 0)
     if secret and len(secret) < least and "secret" not in wrong:
         wrong["secret"] = f"This is too short: copy all of it (at least {least} characters)."
     if platform == SES and secret and not secret.startswith("arn:aws"):

@@ -25,7 +25,7 @@ API = "api:"
 """A feed whose address begins so is read from the API of that connection: ``api:shopify``."""
 
 
-MOST_WAITING = 240.0
+MAX_WAITING = 240.0
 """Seconds; a catalog has no half: it is read to its end or not at all."""
 WITH_API = tuple(name for name, platform in PLATFORMS.items() if platform.api)
 
@@ -57,7 +57,7 @@ def fetched_catalog(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[BinaryIO]]:
     """The pages as files, each at its start; gone with the context. Raises NotFetched, BadFeed."""
-    ask = patient(partial(call, limits=limits, resolver=resolver), sleep, MOST_WAITING)
+    ask = patient(partial(call, limits=limits, resolver=resolver), sleep, MAX_WAITING)
     with ExitStack() as stack:
         files: list[BinaryIO] = []
         try:

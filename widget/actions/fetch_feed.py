@@ -15,7 +15,7 @@ from widget.stores.feeds import SHOPIFY, digest_of, kind_of, shopify_products
 from widget.stores.fetching import Limits, NotFetched, fetch
 
 Fetcher = Callable[[str, Limits], tuple[BinaryIO, int]]
-A_PAGE, MOST_PAGES = 250, 400
+A_PAGE, MAX_PAGES = 250, 400
 PAGES_SECONDS = 240.0
 """For all pages together; a single file has the time of Limits."""
 
@@ -41,7 +41,7 @@ def fetched_feed(url: str, *, limits: Limits | None = None, resolver: Resolver =
 def _pages(url: str, limits: Limits, one: Fetcher) -> Iterator[BinaryIO]:
     """Shopify hands its catalog out by 250 products: pages until one is not full."""
     ends, left, before = time.monotonic() + PAGES_SECONDS, limits.size, b""
-    for page in range(1, MOST_PAGES + 1):
+    for page in range(1, MAX_PAGES + 1):
         seconds = min(limits.seconds, ends - time.monotonic())
         if seconds <= 0:
             raise NotFetched("the store took too long")
@@ -60,7 +60,7 @@ def _pages(url: str, limits: Limits, one: Fetcher) -> Iterator[BinaryIO]:
             yield file
         if many < A_PAGE:
             return
-    raise NotFetched(f"the store has more than {MOST_PAGES * A_PAGE:,} products")
+    raise NotFetched(f"the store has more than {MAX_PAGES * A_PAGE:,} products")
 
 
 def _page_address(url: str, page: int) -> str:

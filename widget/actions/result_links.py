@@ -16,7 +16,7 @@ from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.stores.platforms import ORDERS, PLATFORMS
 
-_MOST_VERSION = 1 << 31
+_MAX_VERSION = 1 << 31
 
 
 def result_code(services: Services, loaded: LoadedQuiz, answers: dict[str, list[str]]) -> str:
@@ -45,7 +45,7 @@ def open_result(
         plain = services.crypto.open_code(code, shop.encode())
         version, size = int.from_bytes(plain[:4], "big"), plain[4]
         named, packed = plain[5 : 5 + size].decode(), plain[5 + size :]
-        loaded = services.quizzes.version(shop, named, version) if version < _MOST_VERSION else None
+        loaded = services.quizzes.version(shop, named, version) if version < _MAX_VERSION else None
         if loaded is None or (quiz is not None and quiz != named):
             raise BadCode
         return loaded, unpack_answers(loaded.engine.rules.pack.quiz, packed)

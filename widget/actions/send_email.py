@@ -48,7 +48,7 @@ from widget.telemetry import EMAILS, log
 BATCH = 50
 SECONDS = 20.0
 """How long one look goes on while emails are due."""
-MOST_ATTEMPTS = 12
+MAX_ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=2)
 LONGEST_RETRY = timedelta(hours=6)
 
@@ -223,7 +223,7 @@ def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
 
 def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | None]:
     """(state, reason, when): wait longer each time, with some chance in it; in the end it is given up, visibly."""
-    if outcome.attempts >= MOST_ATTEMPTS:
+    if outcome.attempts >= MAX_ATTEMPTS:
         return FAILED, f"gave up after {outcome.attempts} attempts: {outcome.reason}", None
     wait = min(FIRST_RETRY * 2 ** (outcome.attempts - 1), LONGEST_RETRY)
     return PLANNED, f"later: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.

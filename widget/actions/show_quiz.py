@@ -17,7 +17,7 @@ from widget.domain.result import direction
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 
-MOST_COUNTED = 100
+MAX_COUNTED = 100
 
 
 def show_quiz(services: Services, *, shop: str, quiz: str, locale: str | None = None) -> bytes:
@@ -57,7 +57,7 @@ def quiz_document(services: Services, loaded: LoadedQuiz, locale: str) -> dict[s
         "questions": [_question(question) for question in pack.quiz.questions],
         "stop_if": [condition_data(row.when) for row in pack.triage if row.outcome in ENDS_EARLY],
         "notices": list(pack.notices),
-        "words": words_for(locale).for_scripts(min(most, MOST_COUNTED)),
+        "words": words_for(locale).for_scripts(min(most, MAX_COUNTED)),
     }
 
 

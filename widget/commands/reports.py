@@ -20,7 +20,7 @@ from widget.coverage.report import Coverage, Finding
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "blue")}
 _BAR = 24
-_MOST_LINES = 200
+_MAX_LINES = 200
 
 
 def as_json(data: Any) -> None:
@@ -42,9 +42,9 @@ def progress_bar(what: str, unit: str = "question") -> Iterator[Callable[[int, i
 def print_problems(pack: Path, reading: Reading) -> None:
     """All problems with file and line, errors first, and whether the pack could be published."""
     told = sorted(reading.problems, key=lambda each: list(_MARKS).index(each.problem.severity))
-    for each in told[:_MOST_LINES]:
+    for each in told[:_MAX_LINES]:
         _print_problem(pack, each)
-    more = len(reading.problems) - _MOST_LINES
+    more = len(reading.problems) - _MAX_LINES
     if more > 0:
         click.echo(f"… and {more} more; --json tells all.")
     errors = len(reading.errors)

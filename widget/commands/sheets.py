@@ -17,7 +17,7 @@ from widget.content.reading import Located
 from widget.content.spreadsheet import BadSheet, Cells, csv_sheet, read_sheet, xlsx_sheet
 from widget.domain.pack import Pack
 
-MOST_TOLD, MOST_SHOWN = 50, 500
+MAX_TOLD, MAX_SHOWN = 50, 500
 _KINDS = {".csv": csv_sheet, ".xlsx": xlsx_sheet}
 
 
@@ -52,10 +52,10 @@ def with_sheet(files: PackFiles, before: Pack, path: Path) -> tuple[PackFiles, M
 
 
 def _refused(path: Path, messages: list[str]) -> click.ClickException:
-    for message in messages[:MOST_TOLD]:
+    for message in messages[:MAX_TOLD]:
         click.secho(f"✗ {path.name}, {message}", fg="red", err=True)
-    if len(messages) > MOST_TOLD:
-        click.secho(f"… and {len(messages) - MOST_TOLD} more", fg="red", err=True)
+    if len(messages) > MAX_TOLD:
+        click.secho(f"… and {len(messages) - MAX_TOLD} more", fg="red", err=True)
     return click.ClickException("nothing was changed: mend the sheet and try again")
 
 
@@ -81,10 +81,10 @@ def _table(rows: list[Cells]) -> str:
 
 def preview(told: MappingChanges) -> None:
     """Each added, changed and removed row."""
-    for change in told.changes[:MOST_SHOWN]:
+    for change in told.changes[:MAX_SHOWN]:
         _print_change(change)
-    if len(told.changes) > MOST_SHOWN:
-        click.echo(f"… and {len(told.changes) - MOST_SHOWN} more rows")
+    if len(told.changes) > MAX_SHOWN:
+        click.echo(f"… and {len(told.changes) - MAX_SHOWN} more rows")
     if told.moved:
         click.echo("~ rows come in another order")
     counts = ", ".join(f"{told.count(kind)} {kind}" for kind in ("added", "changed", "removed"))

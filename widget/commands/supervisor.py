@@ -16,7 +16,7 @@ import click
 
 STOP_SECONDS = 3.5
 RESTART_SECONDS = 1.0
-MOST_RESTARTS = 20
+MAX_RESTARTS = 20
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 
@@ -89,7 +89,7 @@ class Supervisor:
             code = program.process.returncode
             click.echo(f"{program.name} ended with {code}; starting it again.", err=True)
         if time.monotonic() - program.down_since > RESTART_SECONDS:
-            if program.restarts >= MOST_RESTARTS:
+            if program.restarts >= MAX_RESTARTS:
                 raise click.ClickException(f"{program.name} keeps falling; see its messages above.")
             program.restarts += 1
             program.down_since = 0.0

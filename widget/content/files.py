@@ -12,7 +12,7 @@ from widget.domain.problem import ERROR, WARNING, Problem
 PackFiles = dict[str, str]
 """Path inside the pack (with /) to text."""
 
-MOST_BYTES = 8_000_000
+MAX_BYTES = 8_000_000
 REQUIRED = ("pack.yaml", "quiz.yaml", "safety.yaml", "mappings.csv", "products.yaml")
 _KNOWN = re.compile(
     r"pack\.yaml|claims\.yaml|quiz\.yaml|safety\.yaml|mappings\.csv|products\.yaml|README\.md|tips/[a-z0-9-]+\.md"
@@ -55,8 +55,8 @@ def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
 
 
 def _read(path: Path, name: str, problems: list[Problem]) -> str | None:
-    if path.stat().st_size > MOST_BYTES:
-        problems.append(Problem(ERROR, (name,), "too_large", f"the file is over {MOST_BYTES // 1_000_000} MB"))
+    if path.stat().st_size > MAX_BYTES:
+        problems.append(Problem(ERROR, (name,), "too_large", f"the file is over {MAX_BYTES // 1_000_000} MB"))
         return None
     try:
         text = path.read_bytes().decode("utf-8-sig")

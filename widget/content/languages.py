@@ -21,7 +21,7 @@ from widget.domain.quiz import Option, Question, Quiz
 Turn = Callable[[str, str], str]
 """(key, text) to the text to stand there."""
 _LOCALE_PLACE = "locales/{}.yaml"
-MOST_HINTS = 12
+MAX_HINTS = 12
 """For how many unknown keys of a language the nearest valid one is looked for: it takes longer than all else."""
 
 
@@ -95,7 +95,7 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
                 )
                 yield Problem(WARNING, (file, key), "stale_translation", message)
         for at, key in enumerate(sorted(known.keys() - texts.keys())):
-            hint = nearest(key, texts) if at < MOST_HINTS else None
+            hint = nearest(key, texts) if at < MAX_HINTS else None
             message = f"nothing in the pack has the key '{key}'" + (f", did you mean '{hint}'?" if hint else "")
             yield Problem(WARNING, (file, key), "unknown_translation", message, hint)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-MOST_NODES = 500_000
-MOST_DEPTH = 40
+MAX_NODES = 500_000
+MAX_DEPTH = 40
 _QUOTED = ("'", '"', "|", ">")
 NULLS = frozenset({"", "~", "null"})
 
@@ -99,9 +99,9 @@ def _refuse_depth(text: str, offset: int) -> None:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 depth += 1
-                if depth > MOST_DEPTH:
+                if depth > MAX_DEPTH:
                     line = event.start_mark.line if event.start_mark else 0
-                    raise Unreadable(f"nested more than {MOST_DEPTH} deep", line + 1 + offset)
+                    raise Unreadable(f"nested more than {MAX_DEPTH} deep", line + 1 + offset)
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 depth -= 1
     except yaml.YAMLError:
@@ -118,7 +118,7 @@ class _Reader:
     def value(self, node: yaml.Node, above: tuple[int, ...]) -> Any:
         line = node.start_mark.line + 1 + self.offset
         self.count += 1
-        if self.count > MOST_NODES or id(node) in above:
+        if self.count > MAX_NODES or id(node) in above:
             raise Unreadable("the file repeats itself without end", line)
         if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
             raise Unreadable(f"the tag {node.tag} is not known here", line)

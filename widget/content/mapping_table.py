@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 
 MAPPING_COLUMNS = ("id", "when", "effect", "target", "weight", "reason", "note")
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 _NEEDED = {"id", "when", "effect", "target"}
 _HEADER = f"the first line must be {','.join(MAPPING_COLUMNS)}"
 Tell = Callable[[int, str, str], None]
@@ -23,9 +23,9 @@ def mapping_rows(text: str | None, tell: Tell) -> Iterator[tuple[int, dict[str, 
         for row in reader:
             line, before = before + 1, reader.line_num
             count += 1
-            if count > MOST_ROWS + 1:
+            if count > MAX_ROWS + 1:
                 tell(
-                    line, "too_many_rows", f"there are more than {MOST_ROWS:,} rows: split the quiz, or join conditions"
+                    line, "too_many_rows", f"there are more than {MAX_ROWS:,} rows: split the quiz, or join conditions"
                 )
                 return
             if not any(cell.strip() for cell in row):

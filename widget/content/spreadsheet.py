@@ -22,10 +22,10 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.sheet_process import SheetTrouble, read_workbook
 
-MOST_BYTES = 20_000_000
-MOST_UNPACKED = 20_000_000
-MOST_ROWS = 10_000
-MOST_CELL = 10_000
+MAX_BYTES = 20_000_000
+MAX_UNPACKED = 20_000_000
+MAX_ROWS = 10_000
+MAX_CELL = 10_000
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 _TEXT_COLUMNS = ("id", "when", "effect", "target", "reason", "note")
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " "})
@@ -105,15 +105,15 @@ def _cell(sheet: Any, name: str, text: str) -> Any:
 def read_sheet(path: Path) -> list[tuple[int, Cells]]:
     """(row number, cells by column) of each row. Raises BadSheet."""
     size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise BadSheet(f"{path.name} has {size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} MB are read")
+    if size > MAX_BYTES:
+        raise BadSheet(f"{path.name} has {size // 1_000_000} MB; at most {MAX_BYTES // 1_000_000} MB are read")
     return sheet_rows(path.read_bytes(), path.name)
 
 
 def sheet_rows(data: bytes, name: str) -> list[tuple[int, Cells]]:
     """The same of a sheet that is at hand as bytes; ``name`` is for messages. Raises BadSheet."""
-    if len(data) > MOST_BYTES:
-        raise BadSheet(f"{name} has {len(data) // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} MB are read")
+    if len(data) > MAX_BYTES:
+        raise BadSheet(f"{name} has {len(data) // 1_000_000} MB; at most {MAX_BYTES // 1_000_000} MB are read")
     grid = _xlsx_rows(data) if data[:4] == b"PK\x03\x04" else _csv_rows(data)
     rows = list(_by_column(grid))
     if not rows:
@@ -150,8 +150,8 @@ def _check_header(header: list[str], number: int) -> None:
 
 
 def _clean(name: str, text: str, number: int) -> str:
-    if len(text) > MOST_CELL:
-        raise BadSheet(f"the cell has {len(text):,} characters; at most {MOST_CELL:,} are taken", number, name)
+    if len(text) > MAX_CELL:
+        raise BadSheet(f"the cell has {len(text):,} characters; at most {MAX_CELL:,} are taken", number, name)
     if name not in ("reason", "note"):
         text = text.translate(_CURLY)
     text = restored(text)
@@ -170,8 +170,8 @@ def _csv_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         for number, row in enumerate(reader, 1):
-            if number > MOST_ROWS + 1:
-                raise BadSheet(f"there are more than {MOST_ROWS:,} rows")
+            if number > MAX_ROWS + 1:
+                raise BadSheet(f"there are more than {MAX_ROWS:,} rows")
             if row and row[0].startswith("sep="):
                 continue
             yield number, row
@@ -202,8 +202,8 @@ def workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     sheet = book["mappings"] if "mappings" in book.sheetnames else book.worksheets[0]
     sheet.reset_dimensions()  # What a file says of its size is often wrong.
     for number, row in enumerate(sheet.iter_rows(max_col=len(MAPPING_COLUMNS) + 1), 1):
-        if number > MOST_ROWS + 1:
-            raise BadSheet(f"there are more than {MOST_ROWS:,} rows")
+        if number > MAX_ROWS + 1:
+            raise BadSheet(f"there are more than {MAX_ROWS:,} rows")
         cells = []
         for at, cell in enumerate(row):
             if cell.data_type == "f":
@@ -229,5 +229,5 @@ def _refuse_bombs(data: bytes) -> None:
             unpacked = sum(each.file_size for each in archive.infolist())
     except zipfile.BadZipFile as error:
         raise BadSheet("this is no .xlsx file that can be read") from error
-    if unpacked > MOST_UNPACKED:
+    if unpacked > MAX_UNPACKED:
         raise BadSheet(f"the file unpacks to {unpacked // 1_000_000} MB: that is no sheet of mappings")

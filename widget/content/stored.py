@@ -9,7 +9,7 @@ from widget.content.reader import read_files
 from widget.content.reading import Broken
 from widget.domain.pack import Pack
 
-MOST_KEPT = 8
+MAX_KEPT = 8
 
 
 def load_pack(files: PackFiles) -> Pack:
@@ -20,7 +20,7 @@ def load_pack(files: PackFiles) -> Pack:
     return _loaded(tuple(sorted(files.items())))
 
 
-@lru_cache(maxsize=MOST_KEPT)
+@lru_cache(maxsize=MAX_KEPT)
 def _loaded(files: tuple[tuple[str, str], ...]) -> Pack:
     reading = read_files(dict(files), [])
     if reading.pack is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from widget.coverage.drawn import Drawn
 from widget.coverage.findings import FindingCollector, answer_findings, shown_findings, triage_findings
 from widget.coverage.items import GOODS, TIPS, Side, side_of
-from widget.coverage.layers import MOST_CLASSES, Progress
+from widget.coverage.layers import MAX_CLASSES, Progress
 from widget.coverage.report import Coverage, Finding, Gone, counted, go_through, touched_rows
 from widget.coverage.row_findings import row_findings
 from widget.coverage.run import Run
@@ -26,7 +26,7 @@ def check_paths(
     catalog: Catalog | None = None,
     *,
     before: Coverage | None = None,
-    most: int = MOST_CLASSES,
+    most: int = MAX_CLASSES,
     progress: Progress | None = None,
 ) -> Coverage:
     """Go through all answer paths of a pack without errors, under the catalog of ``shelf`` (the pack's own if None).

@@ -15,7 +15,7 @@ from widget.coverage.diagram import Diagram, changed_in_either
 from widget.coverage.drawn import Drawn
 from widget.coverage.frame import OrderDiffers
 from widget.coverage.items import GOODS, TIPS, side_of
-from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
+from widget.coverage.layers import MAX_CLASSES, Progress, TooManyClasses
 from widget.coverage.paired import paired
 from widget.coverage.report import Coverage, Finding
 from widget.coverage.run import Answers, Kind, Run
@@ -32,7 +32,7 @@ from widget.domain.engine.rules import Rules
 from widget.domain.pack import PRODUCTS, TIPS_ONLY
 from widget.domain.paths import TooMany
 
-MOST_EXAMPLES = 10
+MAX_EXAMPLES = 10
 COMPARED = 4000
 """Paths drawn from each version where they cannot be gone through side by side."""
 _SHARE = re.compile(r"[\d.,]+ %|[\d,]+ of [\d,]+")
@@ -82,7 +82,7 @@ def compare(
     after: Engine,
     responses: Iterable[Answers] | None = None,
     *,
-    most: int = MOST_CLASSES,
+    most: int = MAX_CLASSES,
     progress: Progress | None = None,
     first: Coverage | None = None,
 ) -> Comparison:
@@ -114,7 +114,7 @@ def compare(
         products=_before_after(told[0].shown, told[1].shown),
         response_products=_before_after(*map(dict, real.shown)) if real else {},
         traffic=real,
-        examples=[example_of(before, after, *each) for each in candidates[:MOST_EXAMPLES]],
+        examples=[example_of(before, after, *each) for each in candidates[:MAX_EXAMPLES]],
         new=[each for key, each in keys[1].items() if key not in keys[0]],
         fixed=[each for key, each in keys[0].items() if key not in keys[1]],
         before=told[0],
@@ -235,7 +235,7 @@ def _changed_answers(
                 pair = told.pair(kinds)
                 total, first = best.get(pair, (0, at))
                 best[pair] = (total + run.totals[at], first)
-        most = sorted(best.values(), reverse=True)[:MOST_EXAMPLES]
+        most = sorted(best.values(), reverse=True)[:MAX_EXAMPLES]
         found += [(total, run.example_of_kind(at)) for total, at in most]
         for end, rows in enumerate(run.walked.ends):
             if told.differs(tuple(Kind(row, None, (), (), ()) for row in rows)):

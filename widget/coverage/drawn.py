@@ -25,7 +25,7 @@ from widget.coverage.table import NO_ROW
 from widget.domain.condition import Term
 
 SEED = 20
-MOST_DRAWN, FEWEST_DRAWN = 100_000, 2_000
+MAX_DRAWN, MIN_DRAWN = 100_000, 2_000
 WORK = 4_000_000_000
 """At most this many multiplications: rows × columns × paths."""
 KEPT = 212
@@ -35,7 +35,7 @@ NOT_ASKED = -1
 class Drawn:
     """Drawn paths of one side, with the face of a Run: kinds, totals (estimates), ends, examples."""
 
-    def __init__(self, side: Side, *, drawn: int = MOST_DRAWN, apart: Sequence[Term] = ()) -> None:
+    def __init__(self, side: Side, *, drawn: int = MAX_DRAWN, apart: Sequence[Term] = ()) -> None:
         self.frame = Frame([side], sampled=True)
         steering = tuple(item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS))
         terms = [*(term for item in side.items for term in item.when.terms()), *apart]
@@ -43,7 +43,7 @@ class Drawn:
         self.walked: Walked = walk(self.quiz)
         self.paths = sum(self.walked.ended) + int(self.walked.counts.sum()) * self.walked.factor
         per_path = max(1, len(side.items) * self.frame.width)
-        self.classes = max(FEWEST_DRAWN, min(drawn, WORK // per_path))
+        self.classes = max(MIN_DRAWN, min(drawn, WORK // per_path))
         self.ways, over = _draw(self.quiz, self.walked, self.classes)
         self.book = KindBook([Ranking(self.frame, 0)])
         self.held = np.zeros(len(side.items), dtype=np.int64)

@@ -19,7 +19,7 @@ from widget.domain.pack import HIDE, Pack
 from widget.domain.quiz import Question
 
 OFTEN = 60
-MOST_NAMED = 6
+MAX_NAMED = 6
 Place = tuple[str | int, ...]
 
 
@@ -194,8 +194,8 @@ def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[
             yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, told.paths)
             continue
         for same in _same_options(question, [each.get(question.id, {}) for each in marks]):
-            listed = " and ".join(f"'{each}'" for each in same[:MOST_NAMED])
-            more = f" and {len(same) - MOST_NAMED} more" if len(same) > MOST_NAMED else ""
+            listed = " and ".join(f"'{each}'" for each in same[:MAX_NAMED])
+            more = f" and {len(same) - MAX_NAMED} more" if len(same) > MAX_NAMED else ""
             words = f"{listed}{more} lead to the same result" if question.most == 1 else f"{listed} changes no result"
             where: Place = ("quiz.yaml", "questions", at, "options", question.option_ids.index(same[0]))
             example = answers_with(rules, question.id, same[0])

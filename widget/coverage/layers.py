@@ -19,14 +19,14 @@ from widget.coverage.frame import WORD, Frame
 from widget.coverage.items import ADD, FIRST, KEEP, ONLY_TIPS, OUT, SHOW
 from widget.coverage.table import NO_ROW, Flags, Table, cleared_by, make_table
 
-MOST_CLASSES = 2_000_000
+MAX_CLASSES = 2_000_000
 BLOCK = 8_192
 Progress = Callable[[int, int], None]
 """Called with (questions done, questions in all)."""
 
 
 class TooManyClasses(Exception):
-    """More classes than MOST_CLASSES: too many to go through one by one."""
+    """More classes than MAX_CLASSES: too many to go through one by one."""
 
 
 @dataclass
@@ -119,7 +119,7 @@ def start_states(frame: Frame) -> States:
     return States(frame.word_mask(words).reshape(-1, 1), scores, triage, ended, count)
 
 
-def walk(frame: Frame, *, most: int = MOST_CLASSES, progress: Progress | None = None) -> Walked:
+def walk(frame: Frame, *, most: int = MAX_CLASSES, progress: Progress | None = None) -> Walked:
     """Go through all questions. Raises TooManyClasses."""
     states = start_states(frame)
     walked = Walked(frame, [], states, states.count, [], [], [])

@@ -9,7 +9,7 @@ from typing import Any
 from widget.coverage.back import Back
 from widget.coverage.drawn import Drawn
 from widget.coverage.items import Side
-from widget.coverage.layers import MOST_CLASSES, Progress, TooManyClasses
+from widget.coverage.layers import MAX_CLASSES, Progress, TooManyClasses
 from widget.coverage.run import Answers, Run
 from widget.domain.engine.rules import Rules
 from widget.domain.pack import PRODUCTS, TIPS_ONLY, Pack
@@ -81,7 +81,7 @@ class Gone:
 
 
 def go_through(
-    side: Side, most: int = MOST_CLASSES, progress: Progress | None = None, *, before: Run | None = None
+    side: Side, most: int = MAX_CLASSES, progress: Progress | None = None, *, before: Run | None = None
 ) -> Gone:
     """All classes of a group; paths drawn at random, with a fixed seed, where there are too many.
 

@@ -28,17 +28,17 @@ from widget.domain.target import names_tips
 
 FIRST_TRIES, MORE_TRIES = 12, 200
 """How many answer sets through a row are tried one by one."""
-MOST_EXACT, EXACT_CLASSES = 40, 4_000_000
+MAX_EXACT, EXACT_CLASSES = 40, 4_000_000
 """How many rows, and on how many classes, are gone through again to be certain that they never matter."""
-MOST_TRIES, MOST_WORK = 12_000, 6_000_000
-MOST_PAIRS = 100
+MAX_TRIES, MAX_WORK = 12_000, 6_000_000
+MAX_PAIRS = 100
 
 
 def row_findings(told: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone]) -> Iterator[Finding]:
     tell = FindingCollector(told.pack)
     groups = {each.side.group: each for each in gone}
-    tries, unjudged = min(MOST_TRIES, MOST_WORK // max(1, len(told.pack.mappings))), 0
-    exact_left = min(MOST_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
+    tries, unjudged = min(MAX_TRIES, MAX_WORK // max(1, len(told.pack.mappings))), 0
+    exact_left = min(MAX_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
     _look_at_all(told, gone, tries)
     for index, row in enumerate(told.pack.mappings):
         where: Place = ("mappings.csv", index)
@@ -198,8 +198,8 @@ def contradictions(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[F
         if not clash or not named[demand] or not named[second]:
             continue
         looked += 1
-        if looked > MOST_PAIRS:
-            message = f"more than {MOST_PAIRS} pairs of rows demand and exclude the same: only the first were looked at"
+        if looked > MAX_PAIRS:
+            message = f"more than {MAX_PAIRS} pairs of rows demand and exclude the same: only the first were looked at"
             yield from tell("rows_not_tried", ("mappings.csv", demand), message)
             return
         try:

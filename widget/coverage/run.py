@@ -14,7 +14,7 @@ from widget.coverage.alike import touched_classes
 from widget.coverage.exact import Column, distinct, sum_by
 from widget.coverage.frame import Frame
 from widget.coverage.items import Side
-from widget.coverage.layers import MOST_CLASSES, Layer, Progress, States, Walked, blocks, made_states, walk
+from widget.coverage.layers import MAX_CLASSES, Layer, Progress, States, Walked, blocks, made_states, walk
 from widget.coverage.ranking import NOBODY, Ranked, Ranking
 from widget.coverage.table import HIDDEN, NO_ROW
 from widget.domain.condition import Term
@@ -115,7 +115,7 @@ class Run:
         self,
         sides: Sequence[Side],
         *,
-        most: int = MOST_CLASSES,
+        most: int = MAX_CLASSES,
         within: Sequence[Term] = (),
         progress: Progress | None = None,
         before: Run | None = None,

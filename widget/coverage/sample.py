@@ -11,7 +11,7 @@ from widget.domain.engine.answers import unfit
 from widget.domain.engine.rules import Rules
 from widget.domain.quiz import MULTI, Question
 
-MOST_ANSWER_SETS = 3000
+MAX_ANSWER_SETS = 3000
 TRIES = 4
 Choice = tuple[str, str]
 
@@ -33,7 +33,7 @@ def pair_answers(rules: Rules, seed: int = 1) -> Pairs:
     told = Pairs(possible=len(wanted))
     for pair in wanted:
         for _ in range(TRIES if pair not in seen else 0):
-            if len(told.answers) >= MOST_ANSWER_SETS:
+            if len(told.answers) >= MAX_ANSWER_SETS:
                 break
             answers = _walk(rules, chance, pair)
             given = [(question, option) for question, chosen in answers.items() for option in chosen]

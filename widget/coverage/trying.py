@@ -23,7 +23,7 @@ FEW, MANY = 64, 512
 """How many paths through a row are looked at together, first and if these tell nothing."""
 TOGETHER = 128
 """How many rows are looked at together."""
-MOST_YIELDED = 4
+MAX_YIELDED = 4
 
 
 def adds(back: Back, number: int) -> bool:
@@ -48,7 +48,7 @@ def where_it_matters(back: Back, number: int) -> Iterator[Answers]:
     """Answers on which an item that adds to scores makes a difference, of MANY paths, if there are any."""
     tried = [(number, paths) for paths in paths_through(back, number, most=MANY, seed=1)]
     for (_, paths), differs in zip(tried, _differing(back, tried), strict=True):
-        for path in np.flatnonzero(differs)[:MOST_YIELDED].tolist():
+        for path in np.flatnonzero(differs)[:MAX_YIELDED].tolist():
             yield paths.answers(path)
 
 

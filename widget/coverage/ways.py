@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from widget.domain.condition import SKIPPED, WAS_SKIPPED, Chosen, Term
-from widget.domain.paths import MOST_KINDS, TooMany
+from widget.domain.paths import MAX_KINDS, TooMany
 from widget.domain.quiz import MULTI, Question
 
 Bools = NDArray[np.bool_]
@@ -84,7 +84,7 @@ class Ways:
 
 
 def ways_of(question: Question, terms: Sequence[Term], *, sampled: bool = False) -> Ways:
-    """All ways of answering. Raises TooMany where more than MOST_KINDS kinds of options can be mixed.
+    """All ways of answering. Raises TooMany where more than MAX_KINDS kinds of options can be mixed.
 
     ``sampled``: then random choices, drawn alike from all there are, stand for all.
     """
@@ -99,7 +99,7 @@ def ways_of(question: Question, terms: Sequence[Term], *, sampled: bool = False)
         answers += [((kind[0],), len(kind), 0) for kind in kinds]
     else:
         answers += [((option,), 1, 0) for option in question.option_ids if option in question.only_ids]
-        if len(kinds) <= MOST_KINDS:
+        if len(kinds) <= MAX_KINDS:
             answers += _mixtures(question, kinds)
         elif sampled:
             answers += _random_choices(question, free)

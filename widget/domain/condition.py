@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 SKIPPED = "skipped"
-MOST_CHARACTERS, MOST_TERMS = 4000, 120
+MAX_CHARACTERS, MAX_TERMS = 4000, 120
 RESERVED = frozenset({SKIPPED, "or", "not"})
 COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     ">=": operator.ge,
@@ -110,15 +110,15 @@ def parse_condition(text: str) -> Condition:
     """Read a condition; empty text is always true. Raises ConditionError with the character it stumbled on."""
     if not text.strip():
         return ALWAYS
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise ConditionError(
-            f"a condition has at most {MOST_CHARACTERS:,} characters: split it into rows", MOST_CHARACTERS
+            f"a condition has at most {MAX_CHARACTERS:,} characters: split it into rows", MAX_CHARACTERS
         )
     found = Condition(tuple(_Reader(text).clauses()))
     terms = list(found.terms())
-    if len(terms) > MOST_TERMS:
+    if len(terms) > MAX_TERMS:
         raise ConditionError(
-            f"a condition has at most {MOST_TERMS} comparisons: split it into rows", terms[MOST_TERMS].at
+            f"a condition has at most {MAX_TERMS} comparisons: split it into rows", terms[MAX_TERMS].at
         )
     return found
 

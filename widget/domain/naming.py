@@ -27,7 +27,7 @@ EMAIL_FIELDS = (
     "consent.health_data",
     "outcome",
 )
-MOST_POINTS = 101
+MAX_POINTS = 101
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -99,8 +99,8 @@ def _shape(question: Question) -> Iterator[tuple[str, str]]:
     if question.kind == SCALE:
         if question.start is None or question.end is None or question.start >= question.end:
             yield "from", "a scale runs from a whole number to a higher one"
-        elif question.end - question.start >= MOST_POINTS:
-            yield "to", f"a scale has at most {MOST_POINTS} points"
+        elif question.end - question.start >= MAX_POINTS:
+            yield "to", f"a scale has at most {MAX_POINTS} points"
         elif question.words and len(question.words) != len(question.option_ids):
             yield "words", f"give {len(question.option_ids)} words, one a point, or none"
         if question.options:

@@ -9,8 +9,8 @@ from math import prod
 from widget.domain.condition import WAS_SKIPPED, Chosen, Condition, Term
 from widget.domain.quiz import MULTI, Question
 
-MOST_KINDS = 16
-MOST_PATHS = 200_000
+MAX_KINDS = 16
+MAX_PATHS = 200_000
 Worth = Callable[[Chosen], int]
 
 
@@ -24,7 +24,7 @@ def representatives(
     """One way of answering for each combination of truths of the terms: the one of most worth, with that worth.
 
     Not asked (None, worth 0) comes first. ``worth_terms`` are what the worth looks at. Options that no term tells
-    apart count as one kind, and a choice is told by its kinds. Raises TooMany for over MOST_KINDS of them.
+    apart count as one kind, and a choice is told by its kinds. Raises TooMany for over MAX_KINDS of them.
     """
     looked_at = list(dict.fromkeys(terms))
     best: dict[tuple[bool, ...], tuple[Chosen, int]] = {}
@@ -47,7 +47,7 @@ def _ways(question: Question, terms: Sequence[Term]) -> Iterator[Chosen]:
     for option in question.option_ids:
         if option not in question.only_ids:
             kinds.setdefault(tuple(option in term.values for term in terms), []).append(option)
-    if len(kinds) > MOST_KINDS:
+    if len(kinds) > MAX_KINDS:
         raise TooMany(question.id)
     yield from _mixtures(question, list(kinds.values()))
 
@@ -82,7 +82,7 @@ def always_asked(questions: Sequence[Question], name: str, enders: Iterable[Cond
         ways = [representatives(each, [term for term in terms if term.field == each.id]) for each in earlier]
     except TooMany:
         return False
-    if prod(len(each) - 1 for each in ways) > MOST_PATHS:
+    if prod(len(each) - 1 for each in ways) > MAX_PATHS:
         return False
     return all(
         _is_asked(earlier, dict(_named(earlier, path)), ends, wanted) for path in product(*[w[1:] for w in ways])

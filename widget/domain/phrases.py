@@ -10,9 +10,9 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 GAP = "…"
-MOST_BETWEEN = 6
+MAX_BETWEEN = 6
 INDEXED = 3
-MOST_WORDS, LONG = 16_384, 64
+MAX_WORDS, LONG = 16_384, 64
 """How many words are remembered, and up to how many characters."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|\{\{[^}]*\}\}|\{%[^%]*%\}")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\u0640]")
@@ -79,7 +79,7 @@ class Starts:
         known = self._met.get(word.forms)
         if known is None:
             known = frozenset(number for number, each in enumerate(self._lists) if each.starting(word))
-            if len(self._met) >= MOST_WORDS:
+            if len(self._met) >= MAX_WORDS:
                 self._met.clear()
             if word.end - word.start <= LONG:
                 self._met[word.forms] = known
@@ -169,7 +169,7 @@ def _made_forms(piece: str) -> frozenset[str]:
     return frozenset(forms)
 
 
-_known_forms = lru_cache(maxsize=MOST_WORDS)(_made_forms)
+_known_forms = lru_cache(maxsize=MAX_WORDS)(_made_forms)
 
 
 def found(words: Sequence[Word], patterns: Patterns) -> tuple[int, int] | None:
@@ -190,7 +190,7 @@ def _match(words: Sequence[Word], at: int, pattern: Pattern) -> int | None:
     for place, element in enumerate(pattern):
         if element == GAP:
             rest = pattern[place + 1 :]
-            for skipped in range(MOST_BETWEEN + 1):
+            for skipped in range(MAX_BETWEEN + 1):
                 last = _match(words, at + skipped, rest)
                 if last is not None:
                     return last

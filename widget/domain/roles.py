@@ -7,7 +7,7 @@ ROLES = (VIEWER, EDITOR, PUBLISHER, OWNER)
 VIEW, EDIT, PUBLISH, MONEY, MANAGE = "view", "edit", "publish", "money", "manage"
 """``view``: read everything but money. ``edit``: drafts. ``publish``: what shoppers see. ``money``: revenue and orders.
 ``manage``: people, secrets and settings of the shop."""
-LEAST = {VIEW: VIEWER, EDIT: EDITOR, PUBLISH: PUBLISHER, MONEY: PUBLISHER, MANAGE: OWNER}
+MINIMUM_ROLE = {VIEW: VIEWER, EDIT: EDITOR, PUBLISH: PUBLISHER, MONEY: PUBLISHER, MANAGE: OWNER}
 MEANS = {
     VIEWER: "reads everything but money",
     EDITOR: "changes the draft",
@@ -18,4 +18,4 @@ MEANS = {
 
 def may(role: str | None, what: str) -> bool:
     """Whether a role (None: none in this shop) includes a permission."""
-    return role in ROLES and ROLES.index(role) >= ROLES.index(LEAST[what])
+    return role in ROLES and ROLES.index(role) >= ROLES.index(MINIMUM_ROLE[what])

@@ -12,7 +12,7 @@ from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIO
 from widget.domain.schedule import Bought, SendContext, condition_holds, due_at, quiet_until
 from widget.domain.send_policy import DEFER, Facts, decide
 
-MOST_WAITS = 60
+MAX_WAITS = 60
 EVENT_OF = {
     "order.placed": "placed",
     "order.paid": "paid",
@@ -113,7 +113,7 @@ def _play(each: _Scheduled, case: Case, start: datetime, before: list[Simulated]
     now = max(each.due, start)
     deferred: list[str] = []
     valid_until = each.due + timedelta(days=step.valid_days)
-    for _ in range(MOST_WAITS):
+    for _ in range(MAX_WAITS):
         decision = decide(_facts(each, case, now, valid_until, before, ordered=ordered))
         if decision.verdict != DEFER or decision.until is None:
             return replace(told, verdict=decision.verdict, reason=decision.reason, at=now, deferred=tuple(deferred))

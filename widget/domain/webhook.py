@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-MOST_ID = 255
+MAX_ID = 255
 
 
 class BadSignature(Exception):

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-LEAST_BITS = 1024
+MIN_BITS = 1024
 SIGNED = (
     "from",
     "to",
@@ -40,8 +40,8 @@ class DkimSigner:
 
     def __init__(self, pem: bytes, *, domain: str, selector: str, clock: Callable[[], float] = time.time) -> None:
         key = load_pem_private_key(pem, password=None)
-        if not isinstance(key, RSAPrivateKey) or key.key_size < LEAST_BITS:
-            raise ValueError(f"give an RSA key of {LEAST_BITS} bits or more")
+        if not isinstance(key, RSAPrivateKey) or key.key_size < MIN_BITS:
+            raise ValueError(f"give an RSA key of {MIN_BITS} bits or more")
         self._key, self._domain, self._selector, self._clock = key, domain, selector, clock
 
     def __call__(self, message: bytes) -> bytes:

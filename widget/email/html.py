@@ -27,7 +27,7 @@ from widget.email.blocks import (
 )
 from widget.email.content import EmailFrame
 
-MOST_BYTES = 80_000
+MAX_BYTES = 80_000
 ACCENT, INK = "#0f5c4d", "#1b2a28"
 _BUTTON = 'background-color="{0}" color="{1}" border="1px solid {2}" css-class="{3}"'
 KEPT = 256
@@ -51,8 +51,8 @@ def html_part(frame: EmailFrame, blocks: list[Block]) -> str:
     own = _Own()
     html = _compiled(own.frame(frame), tuple(own.block(each) for each in blocks))
     html = own.put_into(html)
-    if len(html.encode()) > MOST_BYTES:
-        raise TooLarge(f"the email is {len(html.encode())} bytes, over {MOST_BYTES}")
+    if len(html.encode()) > MAX_BYTES:
+        raise TooLarge(f"the email is {len(html.encode())} bytes, over {MAX_BYTES}")
     return html
 
 

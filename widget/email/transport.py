@@ -16,7 +16,7 @@ from widget.email.message import wire_address
 
 TIMEOUT = 20
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-KEPT_SECONDS, MOST_OVER_ONE, MOST_IDLE = 20.0, 100, 8
+KEPT_SECONDS, MAX_OVER_ONE, MAX_IDLE = 20.0, 100, 8
 """A connection is kept so long when nothing is sent, for so many messages, and so many of them."""
 
 
@@ -116,7 +116,7 @@ class SmtpTransport:
     def _keep(self, line: _Line) -> None:
         line.used_at = time.monotonic()
         with self._lock:
-            if line.sent < MOST_OVER_ONE and len(self._idle) < MOST_IDLE:
+            if line.sent < MAX_OVER_ONE and len(self._idle) < MAX_IDLE:
                 self._idle.append(line)
                 return
         line.smtp.close()

@@ -15,7 +15,7 @@ from widget.stores.fetching import Limits, NotFetched, answered
 API_LIMITS = Limits(size=20 * 1024 * 1024, seconds=30.0)
 
 
-MOST_WAITING = 20.0
+MAX_WAITING = 20.0
 """Seconds of waiting within one look, all its pages together."""
 
 
@@ -69,7 +69,7 @@ def _seconds(text: str) -> float:
         return 2.0
 
 
-def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep, most: float = MOST_WAITING) -> Caller:
+def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep, most: float = MAX_WAITING) -> Caller:
     """Waits as the store asks, ``most`` seconds in all: a worker has other stores to look after. Raises Throttled."""
     waited = 0.0
 

@@ -13,17 +13,17 @@ from urllib.parse import urlencode, urlsplit
 from widget.stores.api_call import Caller
 from widget.stores.feed_item import BadFeed
 from widget.stores.fetching import NotFetched
-from widget.stores.reconciling import MOST_PAGES, NEXT, SHOPIFY_VERSION, woo_login
+from widget.stores.reconciling import MAX_PAGES, NEXT, SHOPIFY_VERSION, woo_login
 
 A_PAGE, WOO_PAGE = 250, 100
-MOST_ITEMS = 250_000
+MAX_ITEMS = 250_000
 Product = dict[str, Any]
 
 
 def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
     """Pages of active products. Raises NotFetched, Throttled."""
     url = f"{address}/admin/api/{SHOPIFY_VERSION}/products.json?{urlencode({'status': 'active', 'limit': A_PAGE})}"
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         answer = call(url, {"X-Shopify-Access-Token": key})
         yield [_shopify_product(each) for each in _listed(answer.data, "products")]
         found = NEXT.search(answer.headers.get("link", ""))
@@ -32,7 +32,7 @@ def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Produ
         url = found.group(1)
         if urlsplit(url)[:2] != urlsplit(address)[:2]:
             raise NotFetched("the store's next page is at another address")
-    raise BadFeed(f"the store has more than {MOST_PAGES * A_PAGE:,} products")
+    raise BadFeed(f"the store has more than {MAX_PAGES * A_PAGE:,} products")
 
 
 def _shopify_product(product: Product) -> Product:
@@ -63,7 +63,7 @@ def _variations(address: str, key: str, call: Caller, product: Product) -> list[
 
 
 def _woo_pages(url: str, key: str, call: Caller, more: Mapping[str, str]) -> Iterator[list[Product]]:
-    for page in range(1, MOST_PAGES + 1):
+    for page in range(1, MAX_PAGES + 1):
         asked = {**more, "per_page": str(WOO_PAGE), "page": str(page)}
         answer = call(f"{url}?{urlencode(asked)}", woo_login(key))
         listed = _listed(answer.data, "")
@@ -71,7 +71,7 @@ def _woo_pages(url: str, key: str, call: Caller, more: Mapping[str, str]) -> Ite
         pages = answer.headers.get("x-wp-totalpages", "")
         if len(listed) < WOO_PAGE and not (pages.isdigit() and page < int(pages)):
             return
-    raise BadFeed(f"the store has more than {MOST_PAGES * WOO_PAGE:,} products")
+    raise BadFeed(f"the store has more than {MAX_PAGES * WOO_PAGE:,} products")
 
 
 def _woo_product(product: Product, variations: list[Product]) -> Product:

@@ -15,7 +15,7 @@ IN_STOCK, NOT_NOW = "in_stock", ("out_of_stock", "preorder", "backorder")
 """After Google's product data specification; what cannot be sent today is not recommended."""
 _SHOPIFY_ID = re.compile(r"shopify_[A-Za-z]{2,8}_([0-9]{1,20})_([0-9]{1,20})")
 _DIGITS = re.compile(r"[0-9]{1,20}")
-MOST_ID = 200
+MAX_ID = 200
 
 
 class BadFeed(ValueError):
@@ -76,8 +76,8 @@ def merchant_item(fields: Mapping[str, str], place: str, given: Defaults) -> Fee
     sku, mpn = visible(fields.get("id", "")).strip(), visible(fields.get("mpn", "")).strip()
     if not sku:
         return BadItem(place, "it has no id")
-    if len(sku) > MOST_ID or len(mpn) > MOST_ID:
-        return BadItem(place, f"its id is longer than {MOST_ID} characters")
+    if len(sku) > MAX_ID or len(mpn) > MAX_ID:
+        return BadItem(place, f"its id is longer than {MAX_ID} characters")
     notes: list[str] = []
     url = _address(fields, "link", given, notes)
     shopify = _SHOPIFY_ID.fullmatch(sku)
@@ -156,8 +156,8 @@ def _shopify_item(
     sku, variant_id = _text(variant.get("sku")), _text(variant.get("id"))
     if not sku and not variant_id:
         return BadItem(place, "it has neither a SKU nor an id")
-    if max(len(sku), len(variant_id)) > MOST_ID:
-        return BadItem(place, f"its SKU is longer than {MOST_ID} characters")
+    if max(len(sku), len(variant_id)) > MAX_ID:
+        return BadItem(place, f"its SKU is longer than {MAX_ID} characters")
     title = _text(variant.get("title"))
     name = _text(product.get("title")) + (f" – {title}" if title not in ("", "Default Title") else "")
     notes: list[str] = []
@@ -178,7 +178,7 @@ def _shopify_item(
         price,
         currency,
         stock,
-        product_id=_text(product.get("id"))[:MOST_ID],
+        product_id=_text(product.get("id"))[:MAX_ID],
         variant_id=variant_id,
         url=url,
         image=image,

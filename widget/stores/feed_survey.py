@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from widget.stores.feed_item import BadItem, FeedItem
 from widget.stores.feeds import Item
 
-MOST_TOLD = 100
+MAX_TOLD = 100
 PROGRESS_EVERY = 1000
 
 
@@ -16,7 +16,7 @@ PROGRESS_EVERY = 1000
 class Survey:
     """``found``: what the feed says, by SKU of ours; ``unread``: SKUs of ours whose item we could not read.
 
-    ``told``: what was left out and why, the first MOST_TOLD; ``more``: how many beyond.
+    ``told``: what was left out and why, the first MAX_TOLD; ``more``: how many beyond.
     """
 
     items: int = 0
@@ -27,7 +27,7 @@ class Survey:
     _ranks: dict[str, int] = field(default_factory=dict)
 
     def tell(self, text: str) -> None:
-        if len(self.told) < MOST_TOLD:
+        if len(self.told) < MAX_TOLD:
             self.told.append(text)
         else:
             self.more += 1

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import nh3
 from babel.numbers import get_currency_precision, is_currency
 
-MOST_NAME, MOST_ADDRESS, MOST_AMOUNT = 150, 2000, 10**9
+MAX_NAME, MAX_ADDRESS, MAX_AMOUNT = 150, 2000, 10**9
 _PRICE = re.compile(r"(?:([A-Za-z]{3})\s*)?([0-9][0-9.,]*)(?:\s*([A-Za-z]{3}))?")
 _NUMBER = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.[0-9]{1,6})?")
 _ZONE = re.compile(r"([+-][0-9]{2})([0-9]{2})$")
@@ -40,7 +40,7 @@ def amount_of(text: str, currency: str) -> tuple[int, str]:
     minor = Decimal(found[2].replace(",", "")).scaleb(decimals)
     if minor != minor.to_integral_value():
         raise BadValue(f"price {text.strip()[:40]!r} has more decimals than {code} has")
-    if not 0 < minor <= MOST_AMOUNT:
+    if not 0 < minor <= MAX_AMOUNT:
         raise BadValue(f"price {text.strip()[:40]!r} is out of all reason")
     return int(minor), code
 
@@ -52,14 +52,14 @@ def _decimals(code: str) -> int | None:
 
 def name_of(text: str) -> str:
     """A name as plain text: no markup however often it was escaped, no invisible characters. Raises BadValue."""
-    plain = visible(text[: MOST_NAME * 40])
+    plain = visible(text[: MAX_NAME * 40])
     if "<" in plain or "&" in plain:
         plain = _without_markup(plain)
     shown = " ".join(plain.split())
     if not shown:
         raise BadValue("it has no title")
-    if len(shown) > MOST_NAME:
-        shown = shown[: MOST_NAME - 1].rsplit(" ", 1)[0] + "…"
+    if len(shown) > MAX_NAME:
+        shown = shown[: MAX_NAME - 1].rsplit(" ", 1)[0] + "…"
     return shown
 
 
@@ -92,7 +92,7 @@ def web_address(text: str, base: str) -> str:
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
     except ValueError:
         good = False
-    if not good or len(whole) > MOST_ADDRESS or " " in whole or not whole.isprintable():
+    if not good or len(whole) > MAX_ADDRESS or " " in whole or not whole.isprintable():
         raise BadValue("it is no http or https address")
     return whole
 

@@ -16,10 +16,10 @@ from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem, mercha
 
 RSS, TSV, SHOPIFY = "rss", "tsv", "shopify"
 KINDS = {RSS: "Google Merchant, RSS 2.0", TSV: "Google Merchant, tab-separated", SHOPIFY: "Shopify products.json"}
-MOST_ITEMS = 250_000
-MOST_OF_ITEM = 1024 * 1024
+MAX_ITEMS = 250_000
+MAX_OF_ITEM = 1024 * 1024
 """Bytes from one item to the next: a longer one is no product."""
-MOST_JSON = 32 * 1024 * 1024
+MAX_JSON = 32 * 1024 * 1024
 """A JSON file is read whole, so it has its own cap."""
 _GOOGLE = "{http://base.google.com/ns/1.0}"
 Item = FeedItem | BadItem
@@ -59,8 +59,8 @@ def read_feed(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
     reader = {RSS: _rss, TSV: _tsv, SHOPIFY: _shopify}[kind_of(stream)]
     seen: dict[str, str] = {}
     for number, item in enumerate(reader(stream, given), 1):
-        if number > MOST_ITEMS:
-            raise BadFeed(f"the feed has more than {MOST_ITEMS:,} items")
+        if number > MAX_ITEMS:
+            raise BadFeed(f"the feed has more than {MAX_ITEMS:,} items")
         name = item.sku or (f"variant {item.variant_id}" if item.variant_id else "")
         if name and name in seen:
             yield BadItem(item.place, f"the id {name!r} stands at {seen[name]} already")
@@ -77,8 +77,8 @@ class _Metered:
         self._stream, self.since = stream, 0
 
     def read(self, size: int = -1, /) -> bytes:
-        if self.since > MOST_OF_ITEM:
-            raise BadFeed(f"more than {MOST_OF_ITEM // 1024:,} kB without the end of an item")
+        if self.since > MAX_OF_ITEM:
+            raise BadFeed(f"more than {MAX_OF_ITEM // 1024:,} kB without the end of an item")
         chunk = self._stream.read(size if size > 0 else 65536)
         self.since += len(chunk)
         return chunk
@@ -150,10 +150,10 @@ def _column(name: str) -> str:
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
     number = 0
-    while line := stream.readline(MOST_OF_ITEM + 1):
+    while line := stream.readline(MAX_OF_ITEM + 1):
         number += 1
-        if len(line) > MOST_OF_ITEM:
-            raise BadFeed(f"line {number} is longer than {MOST_OF_ITEM // 1024:,} kB")
+        if len(line) > MAX_OF_ITEM:
+            raise BadFeed(f"line {number} is longer than {MAX_OF_ITEM // 1024:,} kB")
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
@@ -172,9 +172,9 @@ def _shopify(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
 
 def shopify_products(stream: BinaryIO) -> list[Any]:
     """The products of a page of products.json; numbers with decimals stay texts, ids are exact. Raises BadFeed."""
-    text = stream.read(MOST_JSON + 1)
-    if len(text) > MOST_JSON:
-        raise BadFeed(f"a JSON file of more than {MOST_JSON // 1024 // 1024} MB is not read: give a feed of RSS or TSV")
+    text = stream.read(MAX_JSON + 1)
+    if len(text) > MAX_JSON:
+        raise BadFeed(f"a JSON file of more than {MAX_JSON // 1024 // 1024} MB is not read: give a feed of RSS or TSV")
     try:
         data = json.loads(text.decode("utf-8-sig"), parse_float=str)
     except (ValueError, RecursionError) as error:

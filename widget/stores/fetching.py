@@ -19,7 +19,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from widget.stores.addresses import Resolver, is_loopback, is_public, resolve
 
-MOST_REDIRECTS = 3
+MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 64 * 1024
 _ACCEPT = "application/rss+xml, application/xml, text/xml, text/tab-separated-values, application/json, */*;q=0.5"
@@ -154,7 +154,7 @@ def fetch(
     """Write what stands at an address into a file; the number of bytes. Raises NotFetched."""
     limits = limits or Limits()
     with _in_time(limits) as deadline:
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             with _answer(checked_target(url, limits, resolver), deadline, limits) as answer:
                 if answer.status not in _REDIRECTS:
                     if answer.status != 200:
@@ -164,7 +164,7 @@ def fetch(
             if urlsplit(url).scheme == "https" and urlsplit(onwards).scheme != "https":
                 raise NotFetched("the store sends us on to an address without https")
             url = onwards
-        raise NotFetched(f"the store sends us on more than {MOST_REDIRECTS} times")
+        raise NotFetched(f"the store sends us on more than {MAX_REDIRECTS} times")
 
 
 def answered(

@@ -11,11 +11,11 @@ from typing import Any
 
 from babel.numbers import get_currency_precision
 
-from widget.domain.webhook import MOST_ID, Unreadable
+from widget.domain.webhook import MAX_ID, Unreadable
 
 VISIT = "recovery_quiz"
-MOST_TEXT = 1000
-MOST_LINES = 1000
+MAX_TEXT = 1000
+MAX_LINES = 1000
 _NEVER = datetime(9990, 1, 1, tzinfo=UTC)
 
 
@@ -55,8 +55,8 @@ def services_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
         return []
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise Unreadable(f"{name} is no list of objects")
-    if len(value) > MOST_LINES:
-        raise Unreadable(f"{name} has more than {MOST_LINES:,} entries")
+    if len(value) > MAX_LINES:
+        raise Unreadable(f"{name} has more than {MAX_LINES:,} entries")
     return value
 
 
@@ -66,8 +66,8 @@ def text(value: Any) -> str:
     plain = "" if value is None or isinstance(value, bool) else str(value)
     if "\x00" in plain:
         raise Unreadable("a text holds a NUL character")
-    if len(plain) > MOST_TEXT:
-        plain = plain[:MOST_TEXT]
+    if len(plain) > MAX_TEXT:
+        plain = plain[:MAX_TEXT]
     return plain.encode("utf-8", "replace").decode().strip()  # A lone surrogate is no text that a table takes.
 
 
@@ -76,8 +76,8 @@ def id_of(value: Any, whose: str) -> str:
     found = text(value)
     if not found:
         raise Unreadable(f"{whose} has no id")
-    if len(found.encode()) > MOST_ID:
-        raise Unreadable(f"{whose} has an id over {MOST_ID} bytes")
+    if len(found.encode()) > MAX_ID:
+        raise Unreadable(f"{whose} has an id over {MAX_ID} bytes")
     return found
 
 

@@ -19,7 +19,7 @@ from widget.stores.fetching import NotFetched
 
 SHOPIFY_VERSION = "2026-10"
 SHOPIFY_PAGE, WOO_PAGE = 250, 100
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
 
 
@@ -27,7 +27,7 @@ def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Ite
     """Pages of orders that changed since then. Raises NotFetched, Throttled."""
     asked = {"status": "any", "updated_at_min": _iso(since), "order": "updated_at asc", "limit": str(SHOPIFY_PAGE)}
     url = f"{address}/admin/api/{SHOPIFY_VERSION}/orders.json?{urlencode(asked)}"
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         answer = call(url, {"X-Shopify-Access-Token": key})
         yield _listed(answer.data.get("orders") if isinstance(answer.data, dict) else None)
         found = NEXT.search(answer.headers.get("link", ""))
@@ -44,7 +44,7 @@ def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) ->
     move all others up, and the first of the next page would be missed.
     """
     page = 1
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         asked = {
             "modified_after": _iso(since),
             "dates_are_gmt": "true",

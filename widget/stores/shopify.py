@@ -30,7 +30,7 @@ from widget.domain.order import (
     StoreEvent,
     UninstalledEvent,
 )
-from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
+from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
 from widget.stores.reading import (
     flag,
     id_of,
@@ -67,7 +67,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
         raise BadSignature("the signature does not fit")
     topic = _header(headers, "topic").lower()[:80]
     event = _header(headers, "event-id") or _header(headers, "webhook-id")
-    return VerifiedWebhook(f"{event}:{topic}"[:MOST_ID] if event else digest_id(topic, body), body, topic)
+    return VerifiedWebhook(f"{event}:{topic}"[:MAX_ID] if event else digest_id(topic, body), body, topic)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
@@ -129,7 +129,7 @@ def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
 
 
 def _host(value: Any) -> str:
-    return text(value)[:MOST_ID].casefold()
+    return text(value)[:MAX_ID].casefold()
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:
@@ -148,7 +148,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         moments=_moments(order, created or at, at, refunds),
         number=text(order.get("name")) or text(order.get("order_number")) or external_id,
         email=text(order.get("email")) or text(order.get("contact_email")) or text(customer.get("email")),
-        customer_id=text(customer.get("id"))[:MOST_ID],
+        customer_id=text(customer.get("id"))[:MAX_ID],
         locale=text(order.get("customer_locale"))[:35],
         currency=currency,
         total=money(order.get("total_price"), currency),
@@ -234,7 +234,7 @@ def _consent(data: dict[str, Any], received_at: datetime) -> ConsentEvent:
     if not state or not (email or data.get("customer_id")):
         raise Unreadable("the consent names no state, or nobody")
     at = moment(told.get("consent_updated_at")) or received_at
-    return ConsentEvent(at, email, granted=state == "subscribed", customer_id=text(data.get("customer_id"))[:MOST_ID])
+    return ConsentEvent(at, email, granted=state == "subscribed", customer_id=text(data.get("customer_id"))[:MAX_ID])
 
 
 def _privacy(kind: str, data: dict[str, Any]) -> PrivacyEvent:
@@ -245,8 +245,8 @@ def _privacy(kind: str, data: dict[str, Any]) -> PrivacyEvent:
     found = PrivacyEvent(
         kind,
         email=text(customer.get("email")),
-        customer_id=text(customer.get("id"))[:MOST_ID],
-        order_ids=tuple(filter(None, (text(each)[:MOST_ID] for each in listed[:10_000]))),
+        customer_id=text(customer.get("id"))[:MAX_ID],
+        order_ids=tuple(filter(None, (text(each)[:MAX_ID] for each in listed[:10_000]))),
         store=_host(data.get("shop_domain")),
     )
     if kind != SHOP_REDACT and not (found.email or found.customer_id or found.order_ids):

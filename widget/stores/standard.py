@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from widget.domain.order import CANCELLED, EVENTS, PLACED, REFUNDED, OrderEvent, OrderLine, StoreEvent
-from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook
+from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook
 from widget.stores.reading import (
     flag,
     id_of,
@@ -55,7 +55,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
         raise BadSignature("no readable webhook-timestamp")
     timestamp = int(stamp)
-    if not event_id or len(event_id) > MOST_ID or not given or len(given) > 16:
+    if not event_id or len(event_id) > MAX_ID or not given or len(given) > 16:
         raise BadSignature("webhook-id or webhook-signature is missing")
     if abs(now.timestamp() - timestamp) > TOLERANCE:
         raise BadSignature("webhook-timestamp is more than five minutes away")
@@ -98,7 +98,7 @@ def _event(kind: str, data: dict[str, Any], order: dict[str, Any]) -> OrderEvent
         moments=moments,
         number=text(order.get("number")) or external_id,
         email=text(order.get("email")),
-        customer_id=text(order.get("customer_id"))[:MOST_ID],
+        customer_id=text(order.get("customer_id"))[:MAX_ID],
         locale=text(order.get("locale")),
         timezone=text(order.get("timezone"))[:64],
         currency=currency,

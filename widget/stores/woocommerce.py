@@ -24,7 +24,7 @@ from widget.domain.order import (
     Refund,
     StoreEvent,
 )
-from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
+from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
 from widget.stores.reading import (
     flag,
     id_of,
@@ -107,7 +107,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
     if at is None:
         raise Unreadable("the order has no moment")
     currency = text(order.get("currency"))[:3]
-    customer = text(order.get("customer_id"))[:MOST_ID]
+    customer = text(order.get("customer_id"))[:MAX_ID]
     attributes = named_values(order.get("meta_data"), "key")
     return OrderEvent(
         at=at,

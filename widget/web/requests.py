@@ -16,7 +16,7 @@ from widget.services import Services
 from widget.telemetry import REQUESTS, SECONDS, log, masked_path
 from widget.web.bodies import MAX_PUBLIC_FIELDS
 
-MOST_BODY = 64 * 1024
+MAX_BODY = 64 * 1024
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.contract.reference.evaluator import choices, only_ids, option_ids
 
-MOST_PATHS = 800
+MAX_PATHS = 800
 QIDS = ["area", "q1", "not-x", "or-2", "no", "yes", "007", "null", "skipped-q", "a"]
 OIDS = ["a", "b", "c", "no", "0", "00", "none", "or-1", "not-a", "null", "1", "x-y"]
 SKUS = [
@@ -508,6 +508,6 @@ def count_paths(pack):
 def small_pack(chance):
     """A pack whose paths can all be gone through."""
     pack = gen_pack(chance)
-    while count_paths(pack) > MOST_PATHS:
+    while count_paths(pack) > MAX_PATHS:
         pack = gen_pack(chance)
     return pack

@@ -17,7 +17,7 @@ from widget.domain.pack import BOOST, Mapping, Pack
 from widget.domain.target import Target
 
 LANE = 32
-MOST_LANES = 1 << 20
+MAX_LANES = 1 << 20
 """How many lanes joint rows may keep ready (4 MiB); beyond that their sums are made for each answer set."""
 
 Rows = list[tuple[int, Mapping]]
@@ -58,7 +58,7 @@ class Boosts:
         self._bias = sum(1 << (LANE * place + LANE - 1) for place in range(count))
         self.named = [entities(row.target) for _, row in self.rows]
         self._group()
-        self._ready = self._joint_lanes() if self.joint.size * count <= MOST_LANES else ()
+        self._ready = self._joint_lanes() if self.joint.size * count <= MAX_LANES else ()
         # With a bias on, no lane is below 0 and borrows from the next.
         self._constant = self._bias + self._total(self._adds[len(self.rows) - len(always) :])
 

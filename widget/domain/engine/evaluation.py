@@ -25,7 +25,7 @@ from widget.domain.pack import (
     Triage,
 )
 
-MOST_REASONS = 3
+MAX_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +250,11 @@ def reasons(found: Evaluation, place: int, slot: str | None = None) -> list[str]
         if row.effect == PIN and row.reason and pick.entities >> place & 1 and row.reason not in texts:
             texts.append(row.reason)
     for position, reason in found.rules.reasons[place]:
-        if len(texts) >= MOST_REASONS:
+        if len(texts) >= MAX_REASONS:
             break
         if found.boosted[position] and reason not in texts:
             texts.append(reason)
-    return texts[:MOST_REASONS]
+    return texts[:MAX_REASONS]
 
 
 def screen(live: Rules, answers: Answers) -> Screening:

@@ -21,7 +21,7 @@ from widget.domain.paths import TooMany, representatives
 from widget.domain.quiz import Question
 
 TABLE_LIMIT = 200_000
-MOST_TRIES = 20_000
+MAX_TRIES = 20_000
 _IMPOSSIBLE = -(10**9)
 
 Row = tuple[Condition, int]
@@ -161,14 +161,14 @@ def _by_rest(name: str, rest: tuple[str, ...], table: Table, size: int) -> tuple
 
 
 def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:
-    """Change one answer at a time while that helps, from several starts; at most MOST_TRIES looks."""
+    """Change one answer at a time while that helps, from several starts; at most MAX_TRIES looks."""
     choices = {question.id: _simple_ways(question) for question in questions}
     tries = 0
     best = _IMPOSSIBLE
     for start in range(max(map(len, choices.values()))):
         answers = {name: each[start % len(each)] for name, each in choices.items()}
         reached, improved = _score(questions, rows, answers), True
-        while improved and tries < MOST_TRIES:
+        while improved and tries < MAX_TRIES:
             improved = False
             for name, way in ((name, way) for name, each in choices.items() for way in each):
                 tries += 1

@@ -16,8 +16,8 @@ from widget.domain.pack import ENDS_EARLY, EXCLUDE, PIN, REQUIRE, Exclusion, Map
 from widget.domain.quiz import Question
 from widget.domain.target import Target, names_tips
 
-MOST_WAYS = 4096
-MOST_BITS = 1 << 25
+MAX_WAYS = 4096
+MAX_BITS = 1 << 25
 """How many ways of answering are remembered a question, and how much memory they take (4 MiB), whichever is less."""
 
 _NOTHING = repeat(())
@@ -115,7 +115,7 @@ class Rules:
         self._joint_at = steering + self._pick_set.width
         self._shown_by = {question.id: bit for question, bit in zip(questions, self._show, strict=True)}
         bits = self._joint_at + self.boosts.joint.width + len(self.boosts.rows) + LANE * self.entity_count
-        most = min(MOST_WAYS, MOST_BITS // (bits + 1))
+        most = min(MAX_WAYS, MAX_BITS // (bits + 1))
         self.askings = tuple(Asking(question, self._way, most) for question in questions)
         self._question_ids = frozenset(self.pack.quiz.by_id)
         self._ids = tuple(question.id for question in questions)

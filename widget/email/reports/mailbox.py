@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from widget.email.reports.messages import MOST_BYTES
+from widget.email.reports.messages import MAX_BYTES
 
 TIMEOUT = 20.0
 
@@ -54,7 +54,7 @@ class Mailbox:
     def unread(self, most: int) -> Iterator[tuple[str, bytes]]:
         """(number, the message), the oldest first; those that are too large are passed over."""
         try:
-            _, found = self._line.uid("search", "UNSEEN", f"SMALLER {MOST_BYTES}")
+            _, found = self._line.uid("search", "UNSEEN", f"SMALLER {MAX_BYTES}")
             for number in (found[0] or b"").decode().split()[:most]:
                 _, parts = self._line.uid("fetch", number, "(BODY.PEEK[])")
                 raw = next((each[1] for each in parts or () if isinstance(each, tuple)), None)

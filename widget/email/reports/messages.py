@@ -16,14 +16,14 @@ from email.utils import parsedate_to_datetime
 from widget.domain.feedback import COMPLAINT, DELIVERED, HARD, SOFT, Report
 from widget.email.reports.reading import NotReadable, moment
 
-MOST_BYTES = 5 * 1024 * 1024
+MAX_BYTES = 5 * 1024 * 1024
 COMPLAINTS = frozenset({"abuse", "fraud", "virus", "other"})
 
 
 def reports(raw: bytes) -> list[Report]:
     """The reports in one message; none for mail that is no report. Raises NotReadable for what cannot be parsed."""
-    if len(raw) > MOST_BYTES:
-        raise NotReadable(f"the message is over {MOST_BYTES // 1024 // 1024} MB")
+    if len(raw) > MAX_BYTES:
+        raise NotReadable(f"the message is over {MAX_BYTES // 1024 // 1024} MB")
     try:
         message = BytesParser(policy=policy.compat32).parsebytes(raw)
         kind = str(message.get_param("report-type", "")).lower()

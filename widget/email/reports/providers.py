@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from widget.domain.feedback import Report
-from widget.domain.webhook import MOST_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id
+from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id
 from widget.email.reports import messages, postmark, sendgrid, ses
 from widget.email.reports.reading import NotReadable
 
@@ -32,7 +32,7 @@ class EmailProvider:
             event_id = self.check(headers, body, known, fetch)
         except NotReadable as error:
             raise BadSignature(str(error)) from error
-        return VerifiedWebhook((event_id or digest_id("", body))[:MOST_ID], body)
+        return VerifiedWebhook((event_id or digest_id("", body))[:MAX_ID], body)
 
     def parse(self, body: bytes) -> list[Report]:
         """Raises Unreadable."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-MOST_TEXT = 4000
+MAX_TEXT = 4000
 
 
 class NotReadable(ValueError):
@@ -35,7 +35,7 @@ def services_of(value: Any) -> list[dict[str, Any]]:
     return [each for each in value[:1000] if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def text(value: Any, *, most: int = MOST_TEXT) -> str:
+def text(value: Any, *, most: int = MAX_TEXT) -> str:
     plain = value if isinstance(value, str) else ""
     return plain[:most].replace("\x00", "").encode("utf-8", "replace").decode()
 

@@ -8,7 +8,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from widget.actions.record_events import EVENTS
 
-MOST_QUESTIONS, MOST_OPTIONS, MOST_EVENTS = 200, 200, 50
+MAX_QUESTIONS, MAX_OPTIONS, MAX_EVENTS = 200, 200, 50
 _short = validate.Length(max=200)
 
 
@@ -26,10 +26,10 @@ class AnswersField(fields.Field[dict[str, list[str]]]):
     """Question ids to lists of option ids. What the ids mean is checked by the quiz itself."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, list[str]]:
-        if not isinstance(value, dict) or len(value) > MOST_QUESTIONS:
+        if not isinstance(value, dict) or len(value) > MAX_QUESTIONS:
             raise ValidationError("must map question ids to lists of option ids")
         for given in value.values():
-            if not isinstance(given, list) or len(given) > MOST_OPTIONS:
+            if not isinstance(given, list) or len(given) > MAX_OPTIONS:
                 raise ValidationError("answers are lists of option ids")
             if not all(isinstance(each, str) and len(each) <= 100 for each in given):
                 raise ValidationError("option ids are short texts")
@@ -85,7 +85,7 @@ class EventSchema(Strict):
 
 
 class EventsSchema(Strict):
-    events = fields.List(fields.Nested(EventSchema), required=True, validate=validate.Length(1, MOST_EVENTS))
+    events = fields.List(fields.Nested(EventSchema), required=True, validate=validate.Length(1, MAX_EVENTS))
 
 
 class ProblemSchema(Schema):

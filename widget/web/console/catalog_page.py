@@ -20,7 +20,7 @@ from widget.web.console.settings_page import last_change
 from widget.web.requests import current_services
 
 blueprint = Blueprint("catalog_page", __name__, url_prefix="/shops/<shop>/settings/products")
-MOST_REASON = 300
+MAX_REASON = 300
 
 
 @dataclass
@@ -105,7 +105,7 @@ def change(shop: str) -> AnyResponse:
     page, sku, do = shop_page(shop), request.form.get("sku", "")[:200], request.form.get("do", "")
     if do not in ("block", "unblock"):
         abort(400)
-    reason = " ".join(request.form.get("reason", "")[:MOST_REASON].split())
+    reason = " ".join(request.form.get("reason", "")[:MAX_REASON].split())
     if not reason:
         return make_response(products_page(page, {sku: "Say why, for whoever asks later."}), 422)
     try:

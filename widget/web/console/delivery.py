@@ -32,7 +32,7 @@ PLAIN = frozenset(
     ]
 )
 """Keys whose values tell of the order, not of who placed it."""
-MOST_SHOWN, MOST_DEEP, MOST_ITEMS = 4000, 8, 50
+MAX_SHOWN, MAX_DEEP, MAX_ITEMS = 4000, 8, 50
 LEFT_OUT = "…"
 
 
@@ -44,11 +44,11 @@ def shown_body(body: bytes) -> str:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return f"No JSON: {len(body):,} bytes that cannot be read."
-    return json.dumps(_shown(data, "", 0), indent=2, ensure_ascii=False)[:MOST_SHOWN]
+    return json.dumps(_shown(data, "", 0), indent=2, ensure_ascii=False)[:MAX_SHOWN]
 
 
 def _shown(value: Any, key: str, deep: int) -> Any:
-    if deep > MOST_DEEP:
+    if deep > MAX_DEEP:
         return LEFT_OUT
     if isinstance(value, dict):
         return {masked(str(name))[:80]: _shown(each, str(name), deep + 1) for name, each in _some(value.items())}
@@ -62,4 +62,4 @@ def _shown(value: Any, key: str, deep: int) -> Any:
 
 
 def _some(items: Any) -> list[Any]:
-    return list(items)[:MOST_ITEMS]
+    return list(items)[:MAX_ITEMS]

@@ -20,7 +20,7 @@ LOOKS = {
     FAILED: ("error", "bad", "Not imported"),
 }
 """By outcome: (icon, class of the color, words)."""
-MOST_SHOWN = 12
+MAX_SHOWN = 12
 
 
 @dataclass
@@ -35,7 +35,7 @@ class FeedView:
     apis: tuple[str, ...] = ()
     """Platforms whose API can be read instead of a file."""
     minutes: int = int(EVERY.total_seconds()) // 60
-    most_shown: int = MOST_SHOWN
+    most_shown: int = MAX_SHOWN
 
     @property
     def look(self) -> tuple[str, str, str]:

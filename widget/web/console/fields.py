@@ -27,7 +27,7 @@ LINE, LONG, MARKDOWN, CHOICE, FLAG, NUMBER, WHEN, TARGETS = (
     *("when", "targets"),
 )
 LINES, WORDS, PAIRS, GROUP, ROWS, DAY = "lines", "words", "pairs", "group", "rows", "day"
-MOST_TEXT = 100_000
+MAX_TEXT = 100_000
 
 
 @dataclass(frozen=True, slots=True)

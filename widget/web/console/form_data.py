@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from widget.content.editing import Data
-from widget.web.console.fields import FIELDS, GROUP, LINES, LONG, MARKDOWN, MOST_TEXT, PAIRS, ROWS, WORDS, Field
+from widget.web.console.fields import FIELDS, GROUP, LINES, LONG, MARKDOWN, MAX_TEXT, PAIRS, ROWS, WORDS, Field
 from widget.web.numbers import whole_number
 
 
@@ -37,7 +37,7 @@ def _declared(found: Data) -> Data:
 
 
 def _value(field: Field, form: Mapping[str, str], name: str) -> Any:
-    text = form.get(name, "").replace("\r\n", "\n").replace("\r", "\n")[:MOST_TEXT]
+    text = form.get(name, "").replace("\r\n", "\n").replace("\r", "\n")[:MAX_TEXT]
     if field.kind == GROUP:
         return _read(field.of, form, f"{name}.")
     if field.kind == ROWS:

@@ -21,7 +21,7 @@ from widget.web.requests import current_services, refuse_many_fields, refuse_nul
 
 View = TypeVar("View", bound=Callable[..., Any])
 EVERYONE, SIGNED_IN = "everyone", "signed-in"
-_MOST_KEPT = 512 * 1024
+_MAX_KEPT = 512 * 1024
 csrf = CSRFProtect()
 
 
@@ -159,7 +159,7 @@ def keep_fields() -> str:
         return ""
     fields = [[name, value] for name, value in request.form.items(multi=True) if name not in ("csrf_token", "password")]
     text = orjson.dumps([request.path, fields]).decode()
-    return current_services().crypto.encrypt(text, KEPT_FORM) if len(text) < _MOST_KEPT else ""
+    return current_services().crypto.encrypt(text, KEPT_FORM) if len(text) < _MAX_KEPT else ""
 
 
 def kept_fields(encrypted: str) -> Kept | None:

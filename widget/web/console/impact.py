@@ -34,7 +34,7 @@ from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 
 blueprint = Blueprint("impact", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
-MOST_VERSIONS = 30
+MAX_VERSIONS = 30
 
 
 @blueprint.get("/impact")
@@ -86,7 +86,7 @@ def _versions(session: Any, page: PageContext) -> list[dict[str, Any]]:
     """The newest versions with who made them, their note, and when they were live."""
     wanted = (ContentVersion.shop_id == page.shop.id, ContentVersion.quiz == page.quiz)
     columns = (ContentVersion.number, ContentVersion.author, ContentVersion.note, ContentVersion.created_at)
-    rows = session.execute(select(*columns).where(*wanted).order_by(ContentVersion.number.desc()).limit(MOST_VERSIONS))
+    rows = session.execute(select(*columns).where(*wanted).order_by(ContentVersion.number.desc()).limit(MAX_VERSIONS))
     moves = (Publication.shop_id == page.shop.id, Publication.quiz == page.quiz)
     published: dict[int, Any] = {}
     for number, at, author in session.execute(

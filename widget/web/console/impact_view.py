@@ -10,7 +10,7 @@ from widget.web.console.filters import points
 from widget.web.console.page_context import PageContext, percent, product_names
 
 LINE = 44
-TOP, LEAST_APART = 40, 20
+TOP, MIN_APART = 40, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _spread(heights: dict[str, float]) -> dict[str, float]:
     placed: dict[str, float] = {}
     last = 0.0
     for sku, y in sorted(heights.items(), key=lambda each: each[1]):
-        last = max(y, last + LEAST_APART)
+        last = max(y, last + MIN_APART)
         placed[sku] = round(last, 1)
     return placed
 

@@ -18,7 +18,7 @@ from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 
 blueprint = Blueprint("log", __name__, url_prefix="/shops/<shop>/log")
-A_PAGE, MOST_EXPORTED = 50, 20_000
+A_PAGE, MAX_EXPORTED = 50, 20_000
 SIGNS = {
     "Sign-in": "lock",
     "One-time codes": "lock",
@@ -69,7 +69,7 @@ def export(shop: str) -> Response:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["id", f"at ({page.shop.timezone})", "at (UTC)", "actor", "code", "action", "detail"])
-    for each in _entries(page, None, MOST_EXPORTED):
+    for each in _entries(page, None, MAX_EXPORTED):
         here = local(each.at, page.shop.timezone).strftime("%Y-%m-%d %H:%M:%S")
         texts = (each.actor, each.action, entry(each.action), each.detail)
         writer.writerow([each.id, here, each.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *map(neutral, texts)])

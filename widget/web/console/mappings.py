@@ -32,7 +32,7 @@ from widget.web.requests import current_services
 blueprint = Blueprint("mappings", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/mappings")
 NEW_ROW = {**dict.fromkeys(MAPPING_COLUMNS, ""), "effect": "boost", "weight": "10"}
 _CELLS = ("when", "effect", "target", "weight", "reason", "note")
-MOST_TEXT = 10_000
+MAX_TEXT = 10_000
 
 
 @blueprint.get("")
@@ -144,7 +144,7 @@ def save_row(shop: str, quiz: str, name: str) -> AnyResponse:
 
 def form_cells(form: Mapping[str, str]) -> Data:
     """The cells of a row as a form holds them; line breaks and control characters become spaces."""
-    cells = {key: " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", form.get(key, "")[:MOST_TEXT]).split()) for key in _CELLS}
+    cells = {key: " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", form.get(key, "")[:MAX_TEXT]).split()) for key in _CELLS}
     if cells["effect"] != "boost":
         cells["weight"] = ""
     if cells["effect"] not in ("boost", "pin"):

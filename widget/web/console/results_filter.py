@@ -12,7 +12,7 @@ from widget.web.numbers import whole_number
 PERIODS = ("7", "30", "90")
 OWN, USUAL = "own", "30"
 BY = ("day", "version", "language")
-MOST_DAYS = 400
+MAX_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Wanted:
             period = period if period in PERIODS else USUAL
             first, last = today - timedelta(days=int(period) - 1), today
         first, last = min(first, last), max(first, last)
-        first = max(first, last - timedelta(days=MOST_DAYS - 1))
+        first = max(first, last - timedelta(days=MAX_DAYS - 1))
         version = args.get("version", "")
         return cls(
             period=period,

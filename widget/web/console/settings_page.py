@@ -26,7 +26,7 @@ from widget.web.console.told import KINDS
 from widget.web.requests import current_services
 
 blueprint = Blueprint("settings_page", __name__, url_prefix="/shops/<shop>/settings")
-MOST_TEXT = 2000
+MAX_TEXT = 2000
 LABELS = {
     "name": "Name",
     "url": "Address of the store",
@@ -104,8 +104,8 @@ def _fields(shop: Shop) -> dict[str, Any]:
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, whatever it is worth."""
     names = ("name", "url", "timezone", "quiet_from", "quiet_to", "emails_per_day", "cart_kind", "cart_action")
-    fields: dict[str, Any] = {name: " ".join(form.get(name, "")[:MOST_TEXT].split()) for name in names}
-    lines = form.get("postal_address", "")[:MOST_TEXT].splitlines()
+    fields: dict[str, Any] = {name: " ".join(form.get(name, "")[:MAX_TEXT].split()) for name in names}
+    lines = form.get("postal_address", "")[:MAX_TEXT].splitlines()
     fields["postal_address"] = ", ".join(line.strip().rstrip(",") for line in lines if line.strip())
     fields["url"] = fields["url"].rstrip("/")
     return fields | {name: form.get(name) == "yes" for name in ("paused", "soft_opt_in", "approval")}

@@ -19,7 +19,7 @@ from widget.web.console.told import OUTCOMES
 from widget.web.requests import current_services
 
 blueprint = Blueprint("simulation_page", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
-MOST_DAYS = 120
+MAX_DAYS = 120
 VERDICTS = {
     SENDING: ("goes", "ok", "good"),
     SKIPPED: ("does not go", "minus", "warn"),
@@ -61,8 +61,8 @@ def _asked(page: PageContext) -> dict[str, Any]:
     return {
         "sku": sku if sku in products else (products[0] if products else ""),
         "quantity": min(99, max(1, _number("quantity", 1))),
-        "delivered": min(MOST_DAYS, _number("delivered", 3)) if args.get("delivered", "3") != "" else None,
-        "refunded": min(MOST_DAYS, _number("refunded", 0)) if args.get("refunded") else None,
+        "delivered": min(MAX_DAYS, _number("delivered", 3)) if args.get("delivered", "3") != "" else None,
+        "refunded": min(MAX_DAYS, _number("refunded", 0)) if args.get("refunded") else None,
         "outcome": args.get("outcome", ""),
         "marketing": "told" not in args or args.get("marketing") == "yes",
         "health_data": args.get("health_data") == "yes",

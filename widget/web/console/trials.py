@@ -33,7 +33,7 @@ from widget.web.render import result_fragment
 from widget.web.requests import current_services
 
 blueprint = Blueprint("trials", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
-MOST_RECORDED = 25
+MAX_RECORDED = 25
 Answers = dict[str, list[str]]
 
 
@@ -101,7 +101,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
         if (older_than := whole_number(before)) is not None:
             wanted.append(Recorded.id < older_than)
         recorded = session.execute(
-            select(*columns).where(*wanted).order_by(Recorded.id.desc()).limit(MOST_RECORDED)
+            select(*columns).where(*wanted).order_by(Recorded.id.desc()).limit(MAX_RECORDED)
         ).all()
     return render_page(
         "console/try.html",

@@ -19,7 +19,7 @@ from widget.web.requests import PAGE_POLICY, current_services, wished_language
 
 blueprint = Blueprint("demo", __name__, template_folder="templates")
 SHOP, QUIZ = "demo", "leg-day"
-MOST_QUANTITY = 20
+MAX_QUANTITY = 20
 KINDS = {"svg": "image/svg+xml", "png": "image/png"}
 _PICTURES = files("widget.web.demo") / "pictures"
 
@@ -83,7 +83,7 @@ def add() -> AnyResponse:
         abort(422)
     held: dict[str, int] = dict(session.get("cart", {}))
     held[sku] = int(quantity) if "set" in request.form else held.get(sku, 0) + int(quantity)
-    session["cart"] = {each: min(number, MOST_QUANTITY) for each, number in held.items() if number > 0}
+    session["cart"] = {each: min(number, MAX_QUANTITY) for each, number in held.items() if number > 0}
     if request.form.get("visit"):
         session["visit"] = request.form["visit"][:64]
     if request.form.get("quiet"):

@@ -25,7 +25,7 @@ from widget.settings import Settings, SettingsError
 from widget.storage.database import Sessions, open_database, open_sessions
 
 if TYPE_CHECKING:
-    from widget.coverage.report import Coverage
+    from widget.path_coverage.report import Coverage
 
 RESULTS_KEPT = 1024
 RESULT_SECONDS = 60.0

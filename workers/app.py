@@ -10,7 +10,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from kombu.exceptions import KombuError
 
 from widget.actions.check_draft import check_waiting_drafts
-from widget.actions.collect_reports import collect_reports
+from widget.actions.collect_bounces import collect_bounces
 from widget.actions.import_due_feeds import import_due_feeds
 from widget.actions.process_webhooks import process_webhooks
 from widget.actions.publish_draft import publish_due
@@ -65,7 +65,7 @@ def configure(settings: Settings) -> None:
             "publish-due": {"task": "publish_due", "schedule": sweep, "options": {"expires": sweep * 2}},
             "import-feeds": {"task": "import_feeds", "schedule": sweep, "options": {"expires": sweep * 2}},
             "reconcile-orders": {"task": "reconcile_orders", "schedule": 60.0, "options": {"expires": 60}},
-            "collect-reports": {"task": "collect_reports", "schedule": 60.0, "options": {"expires": 60}},
+            "collect-bounces": {"task": "collect_bounces", "schedule": 60.0, "options": {"expires": 60}},
             "carry-out-privacy": {"task": "carry_out_privacy", "schedule": 60.0, "options": {"expires": 60}},
             "rescue-emails": {"task": "rescue_emails", "schedule": 60.0, "options": {"expires": 60}},
             "purge-expired": {"task": "purge_expired", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -184,6 +184,6 @@ def reconcile_orders_task() -> int:
     return reconcile_orders(services())
 
 
-@app.task(name="collect_reports")  # type: ignore[untyped-decorator]
-def collect_reports_task() -> int:
-    return collect_reports(services())
+@app.task(name="collect_bounces")  # type: ignore[untyped-decorator]
+def collect_bounces_task() -> int:
+    return collect_bounces(services())

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.contract.test_coverage_agrees import MAX_PATHS, every_path, random_pack
-from widget.coverage.compare import compare, same_for_shoppers
-from widget.coverage.items import GOODS, TIPS, side_of
-from widget.coverage.run import Run
 from widget.domain.engine.live import Engine
 from widget.domain.pack import Pack
 from widget.domain.target import names_tips
+from widget.path_coverage.compare import compare, same_for_shoppers
+from widget.path_coverage.items import PRODUCTS, TIPS, side_of
+from widget.path_coverage.run import Run
 
 
 def edited(pack: Pack, chance: random.Random) -> Pack:
@@ -119,7 +119,7 @@ def test_versions_in_another_order_are_compared_by_drawn_paths(tmp_path: Path) -
 
 def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without the short way the same changes are told, and the short way is taken often."""
-    from widget.coverage import compare as comparing
+    from widget.path_coverage import compare as comparing
 
     short, taken = comparing.paired, []
 
@@ -150,7 +150,7 @@ def test_what_an_edit_does_not_touch_is_taken_over_and_the_rest_comes_out_as_fro
         if not pack.mappings:
             continue
         before, after = Engine.of(pack), Engine.of(one_edit(pack, random.Random(seed)))
-        for group in (GOODS, TIPS):
+        for group in (PRODUCTS, TIPS):
             one, other = (side_of(each.rules, each.catalog, group) for each in (before, after))
             first = Run([one])
             again, anew = Run([other], before=first), Run([other])

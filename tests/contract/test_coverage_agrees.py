@@ -14,8 +14,6 @@ import pytest
 from tests.conftest import LEG_DAY
 from tests.contract.reference.packs import small_pack, write
 from widget.content.reader import read_pack
-from widget.coverage.items import GOODS, TIPS, side_of
-from widget.coverage.run import Run
 from widget.domain.condition import parse_condition
 from widget.domain.engine.answers import unfit
 from widget.domain.engine.evaluation import Evaluation, evaluate
@@ -24,6 +22,8 @@ from widget.domain.pack import ENDS_EARLY, Mapping, Pack, ResultRules, Slot
 from widget.domain.product import Product
 from widget.domain.quiz import MULTI, SINGLE, Option, Question, Quiz
 from widget.domain.target import Target
+from widget.path_coverage.items import PRODUCTS, TIPS, side_of
+from widget.path_coverage.run import Run
 
 BATCHES, PACKS, MAX_PATHS = 6, 25, 3000
 
@@ -66,7 +66,7 @@ def seen(found: Evaluation, group: str) -> tuple[Any, ...]:
     row = rows.index(found.triage) if found.triage else None
     if found.triage and found.triage.outcome in ENDS_EARLY:
         return row, None, ()
-    shown = tuple(each.place for each in found.shown) if group == GOODS else found.tips
+    shown = tuple(each.place for each in found.shown) if group == PRODUCTS else found.tips
     return None, row, shown
 
 
@@ -92,7 +92,7 @@ def test_each_path_of_random_packs_comes_to_what_a_request_gets(batch: int, tmp_
     looked = 0
     for seed in range(batch * PACKS, (batch + 1) * PACKS):
         engine = Engine.of(random_pack(seed, tmp_path))
-        for group in (GOODS, TIPS):
+        for group in (PRODUCTS, TIPS):
             expected = brute(engine, group)
             if expected is None:
                 continue
@@ -135,7 +135,7 @@ def large_pack() -> Pack:
 def test_a_sample_of_the_classes_of_large_packs_comes_to_what_a_request_gets(pack: Pack) -> None:
     engine = Engine.of(pack)
     chance = random.Random(3)
-    for group in (GOODS, TIPS):
+    for group in (PRODUCTS, TIPS):
         run = Run([side_of(engine.rules, engine.catalog, group)])
         for number in chance.sample(range(len(run.kind_of)), min(1500, len(run.kind_of))):
             answers = run.example(number)

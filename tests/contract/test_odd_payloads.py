@@ -26,11 +26,11 @@ from tests.deliveries import (
     woo_order,
 )
 from tests.integration.test_chain import rows
-from tests.integration.test_mail_reports import bounce, event
+from tests.integration.test_email_events import bounce, event
 from widget.actions.process_webhooks import process_webhooks
-from widget.domain.feedback import Report
+from widget.domain.email_event import EmailReport
 from widget.domain.webhook import Unreadable
-from widget.email.reports.providers import PROVIDERS
+from widget.email.events.providers import PROVIDERS
 from widget.services import Services
 from widget.storage.contacts import Contact
 from widget.storage.emails import Email
@@ -178,7 +178,7 @@ def test_a_providers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
     for body in odd_bodies(data):
         whole = json.dumps({**SNS, "Message": body.decode("utf-8", "replace")}).encode()
         given = whole if provider == "ses message" else body
-        found: list[Report] = []
+        found: list[EmailReport] = []
         told = refusal(lambda given=given, found=found: found.extend(PROVIDERS[provider.split()[0]].parse(given)))
         assert BUYER not in told
         assert all(len(each.event_id) <= 255 for each in found)

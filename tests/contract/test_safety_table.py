@@ -24,13 +24,13 @@ from widget.actions.publish_content import publish_content
 from widget.actions.send_email import send_due_emails
 from widget.actions.submit_answers import record_response, submit_answers
 from widget.content.reader import read_files
-from widget.coverage.check import check_paths
 from widget.domain.condition import ALWAYS
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.pack import BOOST, ENDS_EARLY, Mapping, Pack, Slot
 from widget.domain.product import Product
 from widget.domain.target import Target
+from widget.path_coverage.check import check_paths
 from widget.services import Services
 from widget.storage.emails import Email
 from widget.storage.orders import Order

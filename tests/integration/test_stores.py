@@ -488,8 +488,8 @@ def test_a_refund_known_from_before_stays_known(services: Services) -> None:
 
 @pytest.mark.parametrize("email", [BUYER, "Jon@Bücher.example", "jon@xn--bcher-kva.example"])
 def test_erased_stays_erased_whatever_comes_later(services: Services, email: str) -> None:
-    from widget.actions.record_report import record_reports
-    from widget.domain.feedback import HARD, Report
+    from widget.actions.record_email_event import record_email_events
+    from widget.domain.email_event import HARD_BOUNCE, EmailReport
 
     connected(services)
     shopify(services, "orders/create", shopify_order(email=email))
@@ -498,7 +498,7 @@ def test_erased_stays_erased_whatever_comes_later(services: Services, email: str
     settle_requests(services)
     with services.sessions.begin() as session:
         shop = session.scalars(select(Shop).where(Shop.slug == "demo")).one()
-        record_reports(services, session, shop, [Report(HARD, "late", email)])
+        record_email_events(services, session, shop, [EmailReport(HARD_BOUNCE, "late", email)])
     shopify(services, "orders/updated", shopify_order(email=email))
     process_webhooks(services)
 

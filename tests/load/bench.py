@@ -36,10 +36,6 @@ from tests.load.webhooks import webhook_load
 from widget.actions.send_email import send_due_emails
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
-from widget.coverage.check import check_paths
-from widget.coverage.compare import compare
-from widget.coverage.items import GOODS, side_of
-from widget.coverage.run import Run
 from widget.domain.condition import parse_condition
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate
@@ -49,6 +45,10 @@ from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
 from widget.domain.target import Target
+from widget.path_coverage.check import check_paths
+from widget.path_coverage.compare import compare
+from widget.path_coverage.items import PRODUCTS, side_of
+from widget.path_coverage.run import Run
 from widget.services import Services, build_services
 from widget.web.assets import ASSETS, LOADER, NAMES
 
@@ -223,7 +223,7 @@ class Bench:
         check_paths(shipped)  # Once before the clock runs, so that loading numpy is not counted.
         pack = engines.paths_pack()
         rules = Rules(pack)
-        side = side_of(rules, Catalog(rules), GOODS)
+        side = side_of(rules, Catalog(rules), PRODUCTS)
         classes = Run([side]).classes
         speed = classes / min(timeit.repeat(lambda: Run([side]).kinds, number=1, repeat=3))
         self.row(

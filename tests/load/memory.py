@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 
 from tests.load.engines import paths_pack
-from widget.coverage.check import check_paths
+from widget.path_coverage.check import check_paths
 
 
 def main() -> None:

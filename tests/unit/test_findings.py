@@ -12,8 +12,6 @@ import pytest
 from tests.conftest import LEG_DAY, MINI
 from tests.contract.test_coverage_agrees import MAX_PATHS, every_path, random_pack
 from widget.content.reader import read_pack
-from widget.coverage.check import check_paths
-from widget.coverage.report import SEVERITIES, Coverage
 from widget.domain.condition import parse_condition
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
@@ -22,6 +20,8 @@ from widget.domain.pack import ENDS_EARLY, PRODUCTS, TIPS_ONLY, Mapping, Pack, R
 from widget.domain.product import Product
 from widget.domain.quiz import SINGLE, Option, Question, Quiz
 from widget.domain.target import Target, names_tips, parse_targets
+from widget.path_coverage.check import check_paths
+from widget.path_coverage.report import SEVERITIES, Coverage
 
 IDLE = ("row_changes_nothing", "row_gives_reasons_only", "row_shadowed")
 

@@ -35,8 +35,8 @@ from widget.storage.contacts import (
 )
 from widget.storage.content import live_quizzes
 from widget.storage.database import scrub
+from widget.storage.email_events import EmailEvent
 from widget.storage.emails import Email
-from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
 from widget.storage.outbox import drop_exports
 from widget.storage.privacy import drop_copies
@@ -143,8 +143,8 @@ def erase_contact(services: Services, session: Session, contact: Contact) -> Non
             transition(services, email, SKIPPED, "erased")
     session.execute(delete(Consent).where(Consent.contact_id == contact.id))
     drop_exports(session, contact.shop_id, contact.id)
-    reports = delete(MailReport).where(MailReport.shop_id == contact.shop_id)
-    session.execute(reports.where(MailReport.address_hash == contact.address_hash))
+    reports = delete(EmailEvent).where(EmailEvent.shop_id == contact.shop_id)
+    session.execute(reports.where(EmailEvent.address_hash == contact.address_hash))
     erase_orders(session, session.scalars(select(Order.id).where(Order.contact_id == contact.id)))
     drop_copies(session, contact.shop_id, contacts=[contact.id])
     contact.email, contact.locale, contact.timezone, contact.confirmed_at = "", "", "", None

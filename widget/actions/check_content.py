@@ -8,14 +8,14 @@ from datetime import date, timedelta
 from widget.actions.check_emails import email_problems
 from widget.content.claim_check import claim_problems
 from widget.content.reading import Reading
-from widget.coverage.check import check_paths
-from widget.coverage.layers import Progress
-from widget.coverage.report import Coverage
 from widget.domain.engine.highest import highest_score
 from widget.domain.engine.rules import Rules
 from widget.domain.evidence import evidence_problems
 from widget.domain.pack import Pack
 from widget.domain.problem import WARNING, Problem
+from widget.path_coverage.check import check_paths
+from widget.path_coverage.layers import Progress
+from widget.path_coverage.report import Coverage
 
 
 def check_content(

@@ -14,11 +14,6 @@ from widget.actions.check_content import check_content
 from widget.content.reader import read_files
 from widget.content.reading import Located, Reading
 from widget.content.record_places import spotter
-from widget.coverage.compare import Comparison, compare
-from widget.coverage.layers import Progress
-from widget.coverage.report import Coverage
-from widget.coverage.side_by_side import example_of
-from widget.coverage.traffic import Traffic, answers_key, traffic
 from widget.domain.drift import drift_problems
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.catalog import Catalog
@@ -26,6 +21,11 @@ from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.trace import trace
 from widget.nudges import CONTENT, nudge
+from widget.path_coverage.compare import Comparison, compare
+from widget.path_coverage.layers import Progress
+from widget.path_coverage.report import Coverage
+from widget.path_coverage.side_by_side import example_of
+from widget.path_coverage.traffic import Traffic, answers_key, traffic
 from widget.services import Services
 from widget.storage.catalog import stored_catalog
 from widget.storage.drafts import Draft, DraftReport, report_of

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError, UnknownShop
 from widget.crypto import API_KEY, WEBHOOK_SECRET
-from widget.email.reports.providers import MESSAGE, POSTMARK, SENDGRID, SES
+from widget.email.events.providers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
 from widget.services import Services
 from widget.storage import audit

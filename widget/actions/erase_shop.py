@@ -9,8 +9,8 @@ from widget.domain.email import PLANNED, SKIPPED
 from widget.domain.send_policy import ERASED
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression
+from widget.storage.email_events import EmailEvent
 from widget.storage.emails import Email
-from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order, without_buyer
 from widget.storage.outbox import drop_exports
 from widget.storage.privacy import drop_copies
@@ -32,7 +32,7 @@ def erase_shop(services: Services, session: Session, shop: Shop) -> dict[str, in
     stopped = {"state": SKIPPED, "reason": ERASED, "changed_at": now, "history": told}
     session.execute(update(Email).where(mine, Email.state == PLANNED).values(**stopped))
     session.execute(delete(Consent).where(Consent.shop_id == shop.id))
-    session.execute(delete(MailReport).where(MailReport.shop_id == shop.id))
+    session.execute(delete(EmailEvent).where(EmailEvent.shop_id == shop.id))
     session.execute(update(Order).where(Order.shop_id == shop.id).values(**without_buyer()))
     _suppress_all(services, session, shop)
     nobody = {"email": "", "locale": "", "timezone": "", "confirmed_at": None}

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from widget.actions.errors import ActionError
 from widget.cache.local import LocalCache
-from widget.email.reports.reading import NotReadable
+from widget.email.events.reading import NotReadable
 from widget.stores.fetching import Limits, NotFetched, answered
 
 CERTIFICATE_LIMITS = Limits(size=64 * 1024, seconds=1.5, read_seconds=1.0)

@@ -13,8 +13,8 @@ from widget.actions.answer_privacy import answer_privacy
 from widget.actions.fetch_certificate import fetch_confirmation
 from widget.actions.receive_webhook import MAIL
 from widget.actions.record_consent import record_consent
+from widget.actions.record_email_event import record_email_events
 from widget.actions.record_order import record_order
-from widget.actions.record_report import record_reports
 from widget.deadline import is_time_limit
 from widget.domain.order import (
     UNINSTALL,
@@ -26,9 +26,9 @@ from widget.domain.order import (
     UninstalledEvent,
 )
 from widget.domain.webhook import Unreadable
-from widget.email.reports.providers import PROVIDERS, SES
-from widget.email.reports.reading import NotReadable
-from widget.email.reports.ses import subscribe_address
+from widget.email.events.providers import PROVIDERS, SES
+from widget.email.events.reading import NotReadable
+from widget.email.events.ses import subscribe_address
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.connections import connection_of
@@ -130,7 +130,7 @@ def _give_up(services: Services, delivery_id: int, reason: str) -> None:
 def _do(services: Services, session: Session, delivery: WebhookDelivery) -> None:
     shop = session.get_one(Shop, delivery.shop_id)
     if delivery.source.startswith(MAIL):
-        record_reports(services, session, shop, PROVIDERS[delivery.source.removeprefix(MAIL)].parse(delivery.body))
+        record_email_events(services, session, shop, PROVIDERS[delivery.source.removeprefix(MAIL)].parse(delivery.body))
         return
     for event in PLATFORMS[delivery.source].parse(delivery.topic, delivery.body, received_at=delivery.received_at):
         _apply(services, session, shop, delivery, event)

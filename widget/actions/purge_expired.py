@@ -15,8 +15,8 @@ from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.database import Table, allow_long, scrub
 from widget.storage.drafts import DraftChange, ScheduledPublish
+from widget.storage.email_events import EmailEvent
 from widget.storage.emails import Email
-from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OPEN, OutboxMessage
 from widget.storage.privacy import WAITING as REQUEST_WAITING
@@ -34,7 +34,7 @@ SHOP_LIFE = "as long as the shop"
 RETENTION: dict[str, str] = {
     "responses": "30 days",
     "webhook_deliveries": "30 days after receipt; bodies only until they were read",
-    "mail_reports": "90 days",
+    "email_events": "90 days",
     "outbox": "30 days after it was sent or failed; the message only until then",
     "privacy_requests": "3 years (the receipt); copies of data 30 days",
     "contacts": "never confirmed and without an order: 30 days; else 2 years after the last order, email and consent",
@@ -119,7 +119,7 @@ _RULES = (
     _Rule(
         WebhookDelivery, lambda now: and_(WebhookDelivery.state != WAITING, WebhookDelivery.received_at < now - MONTH)
     ),
-    _Rule(MailReport, lambda now: MailReport.at < now - QUARTER),
+    _Rule(EmailEvent, lambda now: EmailEvent.at < now - QUARTER),
     _Rule(OutboxMessage, lambda now: and_(OutboxMessage.state.not_in(OPEN), OutboxMessage.changed_at < now - MONTH)),
     _Rule(
         PrivacyRequest,

@@ -12,7 +12,7 @@ from widget.actions.errors import UnknownShop
 from widget.actions.fetch_certificate import fetch_certificate
 from widget.crypto import WEBHOOK_SECRET, InvalidToken
 from widget.domain.webhook import BadSignature, VerifiedWebhook
-from widget.email.reports.providers import PROVIDERS, Fetch
+from widget.email.events.providers import PROVIDERS, Fetch
 from widget.nudges import WEBHOOKS, nudge
 from widget.services import Services
 from widget.storage.connections import connection_of
@@ -41,7 +41,7 @@ def receive_webhook(
     return _taken(services, shop, source, verified)
 
 
-def receive_report(
+def receive_email_event(
     services: Services, *, shop: str, headers: Mapping[str, str], body: bytes, provider: str, fetch: Fetch | None = None
 ) -> bool:
     """Store an email provider's report likewise. ``fetch`` gets a certificate; it is for tests. Raises as above."""

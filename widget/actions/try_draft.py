@@ -11,7 +11,6 @@ from widget.actions.result_links import result_setting
 from widget.actions.write_email import compose_email
 from widget.content.languages import locale_for
 from widget.content.reader import read_files
-from widget.coverage.sample import pair_answers
 from widget.domain.email import TRANSACTIONAL
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.catalog import Catalog
@@ -21,6 +20,7 @@ from widget.domain.engine.trace import trace, why_not
 from widget.domain.pack import ENDS_EARLY
 from widget.domain.result import build_result
 from widget.email.content import EmailFrame, Written
+from widget.path_coverage.sample import pair_answers
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.catalog import stored_catalog

@@ -10,7 +10,7 @@ import orjson
 from rich.progress import track
 from sqlalchemy import select
 
-from widget.actions.collect_reports import take_message
+from widget.actions.collect_bounces import take_message
 from widget.actions.send_again import send_again
 from widget.commands.opening import opened_services
 from widget.commands.simulate import simulate
@@ -61,13 +61,13 @@ def send_again_command(number: int) -> None:
     click.echo(f"Email {number} is planned again.")
 
 
-@emails.command()
+@emails.command("import-bounces")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def reports(files: tuple[Path, ...]) -> None:
-    """Take in reports of undelivered mail (DSN, ARF) from message files."""
+def import_bounces(files: tuple[Path, ...]) -> None:
+    """Import bounce and complaint messages (DSN, ARF) from files."""
     with opened_services() as services:
         taken = sum(take_message(services, file.read_bytes()) for file in track(files, "Reading …", transient=True))
-    click.echo(f"{len(files)} read, {taken} taken in. The worker does the rest within seconds.")
+    click.echo(f"Read {len(files)}, imported {taken}. A worker processes them within seconds.")
 
 
 def _tell(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None:

@@ -12,10 +12,10 @@ import orjson
 
 from widget.commands.reading import read_or_refuse, sound_pack
 from widget.commands.reports import as_json, print_comparison, print_coverage, progress_bar
-from widget.coverage.check import check_paths
-from widget.coverage.compare import compare
-from widget.coverage.run import Answers
 from widget.domain.engine.live import Engine
+from widget.path_coverage.check import check_paths
+from widget.path_coverage.compare import compare
+from widget.path_coverage.run import Answers
 
 if TYPE_CHECKING:
     from widget.services import Services

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from widget.content.reading import Located, Reading
-from widget.coverage.compare import Comparison
-from widget.coverage.report import Coverage, Finding
+from widget.path_coverage.compare import Comparison
+from widget.path_coverage.report import Coverage, Finding
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "blue")}
 _BAR = 24

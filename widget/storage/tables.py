@@ -8,9 +8,9 @@ from widget.storage.content import ContentVersion, Publication
 from widget.storage.daily_metrics import DailyMetric
 from widget.storage.database import Table
 from widget.storage.drafts import Draft, DraftChange, DraftReport, ScheduledPublish
+from widget.storage.email_events import EmailEvent
 from widget.storage.emails import Email
 from widget.storage.feeds import Feed
-from widget.storage.mail_reports import MailReport
 from widget.storage.orders import Order
 from widget.storage.outbox import OutboxMessage
 from widget.storage.privacy import PrivacyRequest
@@ -37,7 +37,7 @@ TABLES = (
     Email,
     Connection,
     PrivacyRequest,
-    MailReport,
+    EmailEvent,
     RateLimit,
     OutboxMessage,
     User,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, abort, request
 
-from widget.actions.receive_webhook import receive_report, receive_webhook
-from widget.email.reports.providers import MESSAGE, PROVIDERS
+from widget.actions.receive_webhook import receive_email_event, receive_webhook
+from widget.email.events.providers import MESSAGE, PROVIDERS
 from widget.stores.platforms import ORDERS, PLATFORMS, WOOCOMMERCE
 from widget.stores.woocommerce import is_ping
 from widget.web.requests import current_services
@@ -38,7 +38,7 @@ def mail(shop: str, provider: str) -> Response:
     if provider not in PROVIDERS or provider == MESSAGE:
         abort(404)
     headers, body = _taken()
-    receive_report(current_services(), shop=shop, headers=headers, body=body, provider=provider)
+    receive_email_event(current_services(), shop=shop, headers=headers, body=body, provider=provider)
     return Response(STORED, mimetype="application/json")
 
 

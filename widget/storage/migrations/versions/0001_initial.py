@@ -240,21 +240,21 @@ def upgrade() -> None:
         batch_op.create_index("ix_webhook_deliveries_state_id", ["state", "id"], unique=False)
 
     op.create_table(
-        "mail_reports",
+        "email_events",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
         sa.Column("address_hash", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("at", widget.storage.database.Utc(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_mail_reports_shop_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_reports")),
-        sa.UniqueConstraint("shop_id", "event_id", name=op.f("uq_mail_reports_shop_id_event_id")),
+        sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_email_events_shop_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_email_events")),
+        sa.UniqueConstraint("shop_id", "event_id", name=op.f("uq_email_events_shop_id_event_id")),
     )
-    with op.batch_alter_table("mail_reports", schema=None) as batch_op:
-        batch_op.create_index("ix_mail_reports_at", ["at"], unique=False)
+    with op.batch_alter_table("email_events", schema=None) as batch_op:
+        batch_op.create_index("ix_email_events_at", ["at"], unique=False)
         batch_op.create_index(
-            "ix_mail_reports_shop_id_address_hash_at", ["shop_id", "address_hash", "at"], unique=False
+            "ix_email_events_shop_id_address_hash_at", ["shop_id", "address_hash", "at"], unique=False
         )
 
     op.create_table(

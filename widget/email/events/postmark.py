@@ -1,0 +1,62 @@
+"""Postmark: its webhooks are not signed; they carry the name and password that were set (HTTP Basic).
+
+Source: Postmark developer documentation, "Webhooks overview", "Bounce webhook" (TypeCode 1 is HardBounce; ``Inactive``
+says that Postmark itself stopped), "Spam complaint webhook", "Delivery webhook".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from widget.domain.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, UNSUBSCRIBED, EmailReport
+from widget.email.events.reading import NotReadable, json_object, moment, same, text
+
+HARD_CODES = frozenset({"1", "100000"})
+"""HardBounce and BadEmailAddress."""
+COMPLAINT_CODES = frozenset({"512", "100001"})
+
+
+def check(headers: Mapping[str, str], *, known: Sequence[str]) -> None:
+    """``known``: ``name:password`` as set in the address. Raises NotReadable."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    try:
+        plain = base64.b64decode(given.strip(), validate=True).decode()
+    except (ValueError, binascii.Error) as error:
+        raise NotReadable("name and password cannot be read") from error
+    if kind.lower() != "basic" or not same(plain, known):
+        raise NotReadable("name and password do not fit")
+
+
+def reports(body: bytes) -> list[EmailReport]:
+    """The one report in a body, if it is of a kind that concerns us. Raises NotReadable."""
+    data = json_object(body)
+    kind = _kind(data)
+    if not kind:
+        return []
+    email = text(data.get("Email")) or text(data.get("Recipient"))
+    told = text(data.get("BouncedAt")) or text(data.get("DeliveredAt")) or text(data.get("ChangedAt"))
+    number = text(data.get("ID")) or text(data.get("MessageID"))
+    if not number or not email:
+        raise NotReadable("the report names no message or nobody")
+    event_id = f"postmark:{text(data.get('RecordType'))}:{number}:{told}"[:255]
+    return [EmailReport(kind, event_id, email, moment(told), _message_id(data))]
+
+
+def _kind(data: Mapping[str, Any]) -> str:
+    name, code = text(data.get("RecordType")), text(data.get("TypeCode"))
+    if name == "Bounce":
+        if code in COMPLAINT_CODES:
+            return COMPLAINT
+        return HARD_BOUNCE if code in HARD_CODES or data.get("Inactive") is True else SOFT_BOUNCE
+    if name == "SubscriptionChange":
+        return UNSUBSCRIBED if data.get("SuppressSending") is True else ""
+    return {"SpamComplaint": COMPLAINT, "Delivery": DELIVERED}.get(name, "")
+
+
+def _message_id(data: Mapping[str, Any]) -> str:
+    """Ours, where it was passed on as metadata; Postmark has ids of its own."""
+    metadata = data.get("Metadata")
+    return text(metadata.get("message_id")) if isinstance(metadata, dict) else ""

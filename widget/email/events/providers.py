@@ -1,0 +1,72 @@
+"""The providers whose reports we understand, behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from widget.domain.email_event import EmailReport
+from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id
+from widget.email.events import messages, postmark, sendgrid, ses
+from widget.email.events.reading import NotReadable
+
+Fetch = Callable[[str], bytes]
+"""Gives what stands at an address. Raises OSError or ValueError."""
+SES, SENDGRID, POSTMARK, MESSAGE = "ses", "sendgrid", "postmark", "message"
+
+
+@dataclass(frozen=True, slots=True)
+class EmailProvider:
+    """``known`` of verify: what was set for this provider (topic, public key, name:password), newest first."""
+
+    check: Callable[[Mapping[str, str], bytes, Sequence[str], Fetch | None], str]
+    reports: Callable[[bytes], list[EmailReport]]
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, *, known: Sequence[str], fetch: Fetch | None = None
+    ) -> VerifiedWebhook:
+        """The delivery, if it is theirs. Raises BadSignature."""
+        try:
+            if not known:
+                raise NotReadable("nothing was set to know it by")
+            event_id = self.check(headers, body, known, fetch)
+        except NotReadable as error:
+            raise BadSignature(str(error)) from error
+        return VerifiedWebhook((event_id or digest_id("", body))[:MAX_ID], body)
+
+    def parse(self, body: bytes) -> list[EmailReport]:
+        """Raises Unreadable."""
+        try:
+            return self.reports(body)
+        except NotReadable as error:
+            raise Unreadable(str(error)) from error
+
+
+def _ses(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    try:
+        return ses.verified(body, topics=known, fetch=fetch)[0]
+    except OSError as error:
+        raise NotReadable("the certificate cannot be fetched") from error
+
+
+def _sendgrid(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    sendgrid.check(headers, body, keys=known)
+    return ""
+
+
+def _postmark(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    postmark.check(headers, known=known)
+    return ""
+
+
+def _nobody(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
+    raise NotReadable("messages come by mailbox or file, not through this door")
+
+
+PROVIDERS = {
+    SES: EmailProvider(_ses, ses.reports),
+    SENDGRID: EmailProvider(_sendgrid, sendgrid.reports),
+    POSTMARK: EmailProvider(_postmark, postmark.reports),
+    MESSAGE: EmailProvider(_nobody, messages.reports),
+}
+"""By the name in the webhook address: ``/webhooks/{shop}/mail/{name}``."""

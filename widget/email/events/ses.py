@@ -1,0 +1,139 @@
+"""Amazon SES through SNS: certificate and signature of the envelope, bounces and complaints in its message.
+
+Sources: AWS SNS developer guide, "Verifying the signatures of Amazon SNS messages" (string to sign; SignatureVersion 1
+is SHA-1, 2 is SHA-256; RSA PKCS#1 v1.5; the certificate comes from sns.<region>.amazonaws.com over https); AWS SES
+developer guide, "Notification contents" (bounceType Permanent, Transient, Undetermined).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.x509 import load_pem_x509_certificate
+
+from widget.domain.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, EmailReport
+from widget.email.events.reading import NotReadable, json_object, moment, same, services_of, text
+
+HOST = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?")
+PATH = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{8,80}\.pem")
+NOTIFICATION, CONFIRMATION = "Notification", "SubscriptionConfirmation"
+KEYS = {
+    NOTIFICATION: ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    CONFIRMATION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
+}
+CERTIFICATES = 32
+
+
+def verified(body: bytes, *, topics: Sequence[str], fetch: Any) -> tuple[str, str]:
+    """(message id, type) of an envelope from one of these topics that Amazon signed. Raises NotReadable.
+
+    ``fetch(address)`` gives the certificate; it is asked for addresses of Amazon's alone.
+    """
+    data = json_object(body)
+    kind, topic = text(data.get("Type")), text(data.get("TopicArn"))
+    if kind not in KEYS:
+        raise NotReadable("this kind of message is not taken")
+    if not same(topic, topics):
+        raise NotReadable("the topic is not the one that was set")
+    address = text(data.get("SigningCertURL"))
+    parts = urlsplit(address)
+    if parts.scheme != "https" or not HOST.fullmatch(parts.netloc) or not PATH.fullmatch(parts.path) or parts.query:
+        raise NotReadable("the certificate is not one of Amazon's")
+    _check(data, kind, fetch(address))
+    return text(data.get("MessageId")), kind
+
+
+def _check(data: Mapping[str, Any], kind: str, certificate: bytes) -> None:
+    signed = string_to_sign(data, kind)
+    algorithm = {"1": SHA1(), "2": SHA256()}.get(text(data.get("SignatureVersion")))  # noqa: S303  # Amazon's version 1.
+    if algorithm is None:
+        raise NotReadable("the version of the signature is not known")
+    try:
+        _public_key(certificate).verify(
+            base64.b64decode(text(data.get("Signature")), validate=True), signed, PKCS1v15(), algorithm
+        )
+    except (InvalidSignature, ValueError, binascii.Error) as error:
+        raise NotReadable("the signature does not fit") from error
+
+
+def string_to_sign(data: Mapping[str, Any], kind: str) -> bytes:
+    """Each key that is there, in their order, with its value: one a line."""
+    return "".join(f"{key}\n{data[key]}\n" for key in KEYS[kind] if isinstance(data.get(key), str)).encode()
+
+
+@lru_cache(maxsize=CERTIFICATES)
+def _public_key(certificate: bytes) -> RSAPublicKey:
+    found = load_pem_x509_certificate(certificate)
+    now = datetime.now(UTC)
+    if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
+        raise ValueError("the certificate is not good today")
+    key = found.public_key()
+    if not isinstance(key, RSAPublicKey):
+        raise ValueError("the certificate holds no RSA key")  # A bad certificate is a bad value.
+    return key
+
+
+def subscribe_address(body: bytes) -> str:
+    """Where to confirm the subscription; empty for anything else. Raises NotReadable for an address not Amazon's."""
+    data = json_object(body)
+    if text(data.get("Type")) != CONFIRMATION:
+        return ""
+    address = text(data.get("SubscribeURL"))
+    parts = urlsplit(address)
+    if parts.scheme != "https" or not HOST.fullmatch(parts.netloc):
+        raise NotReadable("the address to confirm at is not one of Amazon's")
+    return address
+
+
+def reports(body: bytes) -> list[EmailReport]:
+    """The reports in an envelope's message. Unknown kinds and fields are passed over."""
+    envelope = json_object(body)
+    if text(envelope.get("Type")) != NOTIFICATION:
+        return []
+    data = json_object(text(envelope.get("Message"), most=1_000_000).encode())
+    kind = text(data.get("eventType")) or text(data.get("notificationType"))
+    message_id, event_id = _message_id(data), text(envelope.get("MessageId"))
+    found = []
+    for place, (each, report_kind) in enumerate(_recipients(data, kind)):
+        at = moment(text(envelope.get("Timestamp")))
+        found.append(EmailReport(report_kind, f"ses:{event_id[:200]}:{place}", each, at, message_id))
+    return found
+
+
+def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
+    """(address, kind of report)"""
+    if kind == "Bounce":
+        told = _part(data, "bounce")
+        bounce = HARD_BOUNCE if text(told.get("bounceType")) == "Permanent" else SOFT_BOUNCE
+        return [(text(each.get("emailAddress")), bounce) for each in services_of(told.get("bouncedRecipients"))]
+    if kind == "Complaint":
+        told = _part(data, "complaint")
+        return [(text(each.get("emailAddress")), COMPLAINT) for each in services_of(told.get("complainedRecipients"))]
+    if kind == "Delivery":
+        listed = _part(data, "delivery").get("recipients")
+        return [(text(each), DELIVERED) for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+    return []
+
+
+def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _message_id(data: Mapping[str, Any]) -> str:
+    """Our own Message-ID: among the headers, which SES passes on where it is told to."""
+    for each in services_of(_part(data, "mail").get("headers")):
+        if text(each.get("name")).lower() == "message-id":
+            return text(each.get("value"))
+    return ""

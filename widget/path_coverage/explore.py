@@ -1,0 +1,122 @@
+"""Random answers that lead through a row: to look at what it does there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from widget.path_coverage.exact import Column
+from widget.path_coverage.layers import Layer
+from widget.path_coverage.run import Answers, Run
+
+if TYPE_CHECKING:
+    from widget.path_coverage.backward import Backward
+
+DRAWN_FOR_ONE = 64
+"""How many edges are drawn blindly for each that is wanted, before all are looked at."""
+ROUNDS = 6
+"""How often a way on is drawn blindly before all are looked at."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths that go through one layer by certain edges and ways of answering, and on to the last layer.
+
+    ``ways``: for each path, the way at that layer; ``edges``: for that layer and each after it, the edge of each path.
+    Arrays of whole numbers, one entry a path.
+    """
+
+    run: Run
+    at: int
+    ways: Column
+    edges: list[Column]
+
+    def __len__(self) -> int:
+        return len(self.ways)
+
+    @property
+    def classes(self) -> Column:
+        """The class that each path comes to."""
+        return self.run.walked.layers[-1].child[self.edges[-1]]
+
+    def answers(self, number: int) -> Answers:
+        layers = self.run.walked.layers
+        ways = self.run.ways_back(self.at, int(self.edges[0][number]))
+        full = layers[self.at].table.raw.shape[1] - 1
+        ways[layers[self.at].at] = -1 if self.ways[number] == full else int(self.ways[number])
+        for layer, edges in zip(layers[self.at + 1 :], self.edges[1:], strict=True):
+            ways[layer.at] = int(layer.table.way[layer.entry[edges[number]]])
+        return self.run.answers(ways)
+
+
+def answers_through(backward: Backward, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
+    """Up to ``most`` answer sets on which the item holds and rows are in play, spread over the states it is met in."""
+    run = backward.run
+    if run.layout.items[item][1].when.always:
+        playing = np.flatnonzero(np.array([backward.in_play(kind[0]) for kind in run.kinds])[run.kind_of])
+        for number in np.random.default_rng(seed).permutation(playing)[:most]:
+            yield run.example(int(number))
+        return
+    for paths in paths_through(backward, item, most=most, seed=seed):
+        for number in range(len(paths)):
+            yield paths.answers(number)
+
+
+def paths_through(backward: Backward, item: int, *, most: int, seed: int = 0) -> Iterator[Paths]:
+    """For each layer in which the item comes to hold, up to ``most`` paths on which it does and rows are in play."""
+    chance = np.random.default_rng(seed)
+    for at, layer in enumerate(backward.walked.layers):
+        if item not in layer.table.items:
+            continue
+        table = layer.table
+        holds = table.matched[:, :, table.items.index(item)] & (table.raw >= 0)
+        held = np.zeros(len(table.counts), dtype=bool)
+        held[table.raw[holds]] = True
+        edges = _edges_by(held, backward, at, most=most, chance=chance)
+        if len(edges):
+            ways = _held_ways(holds, layer, edges=edges, chance=chance)
+            yield Paths(backward.run, at, ways, _onward(backward, at, edges=edges, chance=chance))
+
+
+def _edges_by(
+    held: NDArray[np.bool_], backward: Backward, at: int, *, most: int, chance: np.random.Generator
+) -> Column:
+    """Up to ``most`` edges of a layer by an entry that is ``held``: drawn blindly while that finds enough."""
+    entry, leads_on = backward.walked.layers[at].entry, backward.leads_on[at]
+    if len(entry) > most * DRAWN_FOR_ONE:
+        drawn = chance.integers(len(entry), size=most * DRAWN_FOR_ONE)
+        found = drawn[held[entry[drawn]] & leads_on[drawn]]
+        first = np.sort(np.unique(found, return_index=True)[1])
+        if len(first) >= most:
+            return np.asarray(found[first[:most]])
+    return chance.permutation(np.flatnonzero(held.take(entry) & leads_on))[:most]
+
+
+def _held_ways(holds: NDArray[np.bool_], layer: Layer, *, edges: Column, chance: np.random.Generator) -> Column:
+    """For each edge a way of answering by which the item holds: an entry may stand for others, too."""
+    patterns = layer.pattern[layer.parent[edges]]
+    fits = holds[patterns] & (layer.table.raw[patterns] == layer.entry[edges, None])
+    return np.asarray(np.argmax(fits * chance.random(fits.shape), axis=1))
+
+
+def _onward(backward: Backward, at: int, *, edges: Column, chance: np.random.Generator) -> list[Column]:
+    """These edges, and any way on from there that keeps rows in play."""
+    layers = backward.walked.layers
+    found = [edges]
+    for number in range(at + 1, len(layers)):
+        states = layers[number - 1].child[found[-1]]
+        first, last = (layers[number].first_edge[states + more] for more in (0, 1))
+        leads_on = backward.leads_on[number]
+        drawn = chance.integers(first, last)
+        for _ in range(ROUNDS):
+            if leads_on[drawn].all():
+                break
+            drawn = np.where(leads_on[drawn], drawn, chance.integers(first, last))
+        for path in np.flatnonzero(~leads_on[drawn]):
+            drawn[path] = chance.choice(first[path] + np.flatnonzero(leads_on[first[path] : last[path]]))
+        found.append(drawn)
+    return found

@@ -1,0 +1,230 @@
+"""Findings of the path check that follow from what is shown on which paths."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from widget.domain.condition import Condition
+from widget.domain.engine.catalog import Catalog
+from widget.domain.engine.rules import Rules
+from widget.domain.pack import HIDE, Pack
+from widget.domain.quiz import Question
+from widget.path_coverage.backward import Backward
+from widget.path_coverage.items import PRODUCTS, side_of
+from widget.path_coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone, explore
+from widget.path_coverage.run import Answers, Kind, Run
+from widget.path_coverage.sample import answers_with
+from widget.path_coverage.sampling import Sampling
+
+OFTEN = 60
+MAX_NAMED = 6
+Place = tuple[str | int, ...]
+
+
+class FindingCollector:
+    """Makes findings with the severity that the pack gives their code; ``off`` ones are left out."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack = pack
+
+    def __call__(
+        self, code: str, where: Place, message: str, example: Answers | None = None, paths: int = 0
+    ) -> Iterator[Finding]:
+        severity = self.pack.checks.get(code, SEVERITIES[code])
+        if severity != OFF:
+            yield Finding(code, severity, where, message, example, paths)
+
+
+def share(paths: int, total: int) -> str:
+    """In words, of answer paths (not of shoppers)."""
+    if not total:
+        return "0 % of answer paths"
+    percent = 100 * paths / total
+    return f"{percent:.1f} % of answer paths" if percent >= 0.1 else f"{paths:,} of {total:,} answer paths"
+
+
+def shown_findings(told: Coverage, rules: Rules, catalog: Catalog, goods: Gone, tips: Gone) -> Iterator[Finding]:
+    """Paths without a product or tip, what is never or too often shown, empty slots, ties, fallback."""
+    tell = FindingCollector(told.pack)
+    yield from _without_product(tell, told, rules, catalog, goods.run)
+    yield from _without_tip(tell, told, tips.run)
+    yield from _products(tell, told, rules, catalog, goods.run)
+    yield from _never_tips(tell, told)
+    yield from _slots(tell, told, rules, goods.run)
+    yield from _ties(tell, told, rules, goods.run)
+    used = _where(goods.run, lambda kind: kind.fallback)
+    if used:
+        message = f"the fallback is used on {share(used[0], told.paths)}"
+        yield from tell("fallback_used", ("pack.yaml", "result", "fallback"), message, used[1], used[0])
+
+
+def _where(run: Run | Sampling, holds: Callable[[Kind], bool]) -> tuple[int, Answers] | None:
+    """(paths, an example) of the kinds for which it holds; None when there are none."""
+    found = [place for place, kind in enumerate(run.kinds) if holds(kind[0])]
+    if not found:
+        return None
+    most = max(found, key=lambda place: run.totals[place])
+    return sum(run.totals[place] for place in found), run.example_of_kind(most)
+
+
+def _empty(kind: Kind) -> bool:
+    return kind.triage is None and kind.ended is None and not kind.shown
+
+
+def _without_product(
+    tell: FindingCollector, told: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
+) -> Iterator[Finding]:
+    """Paths on which safety leaves nothing are as they should be; others are gaps in the mappings."""
+    empty = _where(run, _empty)
+    if empty is None:
+        return
+    where: Place = ("pack.yaml", "result", "fallback")
+    gaps = empty if not rules.pack.exclusions else _gaps(rules, catalog)
+    if gaps:
+        message = f"no product fits on {share(gaps[0], told.paths)}, and the fallback does not help either"
+        yield from tell("path_without_product", where, message, gaps[1], gaps[0])
+    if empty[0] > (gaps[0] if gaps else 0):
+        paths = empty[0] - (gaps[0] if gaps else 0)
+        message = f"safety exclusions leave no product on {share(paths, told.paths)}"
+        yield from tell("path_without_safe_product", ("safety.yaml", "exclusions"), message, empty[1], paths)
+
+
+def _gaps(rules: Rules, catalog: Catalog) -> tuple[int, Answers] | None:
+    """Paths without a product even if safety took nothing out. Where they are too many to tell, none."""
+    open_rules = Rules(replace(rules.pack, exclusions=()))
+    side = side_of(open_rules, Catalog(open_rules, feed=catalog.feed, blocked=catalog.blocked), PRODUCTS)
+    return _where(explore(side).run, _empty)
+
+
+def _without_tip(tell: FindingCollector, told: Coverage, run: Run | Sampling) -> Iterator[Finding]:
+    found = _where(run, lambda kind: kind.ended is None and not kind.shown)
+    if found:
+        message = f"no tip is shown on {share(found[0], told.paths)}"
+        yield from tell("path_without_tip", ("pack.yaml", "result", "fallback_tips"), message, found[1], found[0])
+
+
+def _products(
+    tell: FindingCollector, told: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
+) -> Iterator[Finding]:
+    order = {product.sku: at for at, product in enumerate(told.pack.products)}
+    for sku, paths in told.shown.items():
+        where: Place = ("products.yaml", order[sku])
+        if not paths:
+            message = f"{sku} is never shown{_why_never(rules, catalog, sku)}"
+            yield from tell("product_never_shown", where, message)
+        elif 100 * paths > OFTEN * told.paths:
+            place = rules.place[sku]
+            example = _where(run, _shows(place))
+            message = f"{sku} is shown on {share(paths, told.paths)}: is it meant to fit nearly everyone?"
+            yield from tell("product_shown_often", where, message, example[1] if example else None, paths)
+
+
+def _why_never(rules: Rules, catalog: Catalog, sku: str) -> str:
+    bit = 1 << rules.place[sku]
+    if not catalog.active & bit:
+        return ": it is not active"
+    if not catalog.free & bit:
+        return ": the shop blocks it"
+    if not catalog.certified & bit:
+        return ": it has no certificate with a total THC within the limit"
+    if not catalog.in_stock & bit and rules.pack.result.stock == HIDE:
+        return ": it is out of stock"
+    if not any(rules.names(at) & bit and row.weight > 0 for at, (_, row) in enumerate(rules.boosts.rows)):
+        return ": no row adds to its score"
+    return ": others are always ahead, or a rule keeps it out"
+
+
+def _never_tips(tell: FindingCollector, told: Coverage) -> Iterator[Finding]:
+    for tip, paths in told.tips.items():
+        if not paths:
+            yield from tell("tip_never_shown", (f"tips/{tip}.md",), f"the tip '{tip}' is never shown")
+
+
+def _slots(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
+    """Slots that stay empty, or not full, where other products are shown."""
+    for at, slot in enumerate(rules.pack.result.slots):
+        found = _where(run, _lacks(at, slot.take))
+        if found:
+            shown = _where(run, lambda kind: bool(kind.shown) and not kind.fallback)
+            always = shown is not None and shown[0] == found[0]
+            what = "is never full" if always else f"is not full on {share(found[0], told.paths)}"
+            where: Place = ("pack.yaml", "result", "slots", at)
+            yield from tell("slot_empty", where, f"slot '{slot.id}' {what}", found[1], found[0])
+
+
+def _shows(place: int) -> Callable[[Kind], bool]:
+    return lambda kind: place in kind.shown
+
+
+def _lacks(slot: int, take: int) -> Callable[[Kind], bool]:
+    return lambda kind: bool(kind.shown) and not kind.fallback and kind.slots.count(slot) < take
+
+
+def _ties(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
+    """Told by the product that the tie fell to."""
+    by_place: Counter[int] = Counter()
+    best: dict[int, int] = {}
+    for number, kind in enumerate(run.kinds):
+        for place, tied in zip(kind[0].shown, kind[0].tied, strict=True):
+            if tied:
+                by_place[place] += run.totals[number]
+                best.setdefault(place, number)
+    order = {product.sku: at for at, product in enumerate(told.pack.products)}
+    for place, paths in sorted(by_place.items()):
+        sku = rules.products[place].sku
+        message = f"{sku} goes ahead of an equal one on {share(paths, told.paths)}, by its SKU alone: give a priority"
+        yield from tell("tie_by_sku", ("products.yaml", order[sku]), message, run.example_of_kind(best[place]), paths)
+
+
+def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
+    """Questions and options that change neither products nor tips nor the outcome."""
+    tell, pack = FindingCollector(told.pack), told.pack
+    backs = [each.backward for each in gone if isinstance(each.backward, Backward)]
+    idle = set.intersection(*(each.idle_questions for each in backs))
+    marks = [each.option_marks() for each in backs]
+    elsewhere = {name for when in _other_conditions(pack) for name in when.fields()}
+    elsewhere |= {pack.curve.question} if pack.curve else set()
+    for at, question in enumerate(pack.quiz.questions):
+        if question.id in elsewhere:
+            continue
+        if question.id in idle:
+            message = f"no answer to '{question.id}' changes the result: leave it out, or use it in a mapping"
+            yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, told.paths)
+            continue
+        for same in _same_options(question, [each.get(question.id, {}) for each in marks]):
+            listed = " and ".join(f"'{each}'" for each in same[:MAX_NAMED])
+            more = f" and {len(same) - MAX_NAMED} more" if len(same) > MAX_NAMED else ""
+            words = f"{listed}{more} lead to the same result" if question.most == 1 else f"{listed} changes no result"
+            where: Place = ("quiz.yaml", "questions", at, "options", question.option_ids.index(same[0]))
+            example = answers_with(rules, question.id, same[0])
+            yield from tell("option_changes_nothing", where, f"question '{question.id}': {words}", example)
+
+
+def _same_options(question: Question, marks: list[dict[str, int]]) -> list[list[str]]:
+    """Options of a single choice that lead to the same, together; each idle one of a multiple choice."""
+    if question.most > 1:
+        return [[option] for option in question.option_ids if all(each.get(option) == 0 for each in marks)]
+    together: dict[tuple[int | None, ...], list[str]] = {}
+    for option in question.option_ids if marks[0] else ():
+        together.setdefault(tuple(each.get(option) for each in marks), []).append(option)
+    return [options for options in together.values() if len(options) > 1]
+
+
+def _other_conditions(pack: Pack) -> Iterator[Condition]:
+    for row in pack.summary:
+        yield row.when
+    for sequence in pack.sequences:
+        for step in sequence.steps:
+            yield step.when
+
+
+def triage_findings(told: Coverage, goods: Gone) -> Iterator[Finding]:
+    """Triage rows that never decide: those before them always do."""
+    tell, run = FindingCollector(told.pack), goods.run
+    deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
+    for at, row in enumerate(told.pack.triage):
+        if at not in deciding:
+            message = f"triage row '{row.id}' never decides: it never holds, or a row above always goes first"
+            yield from tell("triage_never_holds", ("safety.yaml", "triage", at), message)

@@ -1,0 +1,163 @@
+"""The report of the path check: what every path comes to, and what is wrong, each with answers to try."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from widget.domain.engine.rules import Rules
+from widget.domain.pack import PRODUCTS, TIPS_ONLY, Pack
+from widget.domain.paths import TooMany
+from widget.domain.problem import ERROR, INFO, WARNING
+from widget.path_coverage.backward import Backward
+from widget.path_coverage.items import Side
+from widget.path_coverage.layers import MAX_CLASSES, Progress, TooManyClasses
+from widget.path_coverage.run import Answers, Run
+from widget.path_coverage.sampling import Sampling
+
+SEVERITIES = {
+    "path_without_product": ERROR,
+    "path_without_safe_product": INFO,
+    "path_without_tip": WARNING,
+    "row_never_matches": WARNING,
+    "row_changes_nothing": WARNING,
+    "row_gives_reasons_only": INFO,
+    "row_shadowed": WARNING,
+    "rows_contradict": ERROR,
+    "requires_empty": ERROR,
+    "triage_never_holds": WARNING,
+    "product_never_shown": WARNING,
+    "product_shown_often": WARNING,
+    "tip_never_shown": INFO,
+    "question_changes_nothing": WARNING,
+    "option_changes_nothing": INFO,
+    "slot_empty": INFO,
+    "tie_by_sku": INFO,
+    "fallback_used": INFO,
+    "rows_not_tried": INFO,
+}
+"""Each finding with its severity, unless ``checks`` in pack.yaml says otherwise."""
+OFF = "off"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``where`` leads to the spot as a place of a Problem does; ``paths``: on how many answer paths it shows."""
+
+    code: str
+    severity: str
+    where: tuple[str | int, ...]
+    message: str
+    example: Answers | None = None
+    paths: int = 0
+
+    def data(self) -> dict[str, Any]:
+        where = "/".join(map(str, self.where))
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "where": where,
+            "message": self.message,
+            "example": self.example,
+            "paths": self.paths,
+        }
+
+
+@dataclass
+class Gone:
+    """One group of a pack gone through: the run, and what it shows from its end; one and the same for drawn paths."""
+
+    run: Run | Sampling
+    backward: Backward | Sampling
+
+    @property
+    def exact(self) -> bool:
+        return isinstance(self.run, Run)
+
+    @property
+    def side(self) -> Side:
+        return self.run.layout.sides[0]
+
+
+def explore(
+    side: Side, most: int = MAX_CLASSES, progress: Progress | None = None, *, before: Run | None = None
+) -> Gone:
+    """All classes of a group; paths drawn at random, with a fixed seed, where there are too many.
+
+    ``before``: the run of an earlier state, as for Run.
+    """
+    try:
+        run = Run([side], most=most, progress=progress, before=before)
+    except (TooMany, TooManyClasses):
+        drawn = Sampling(side)
+        return Gone(drawn, drawn)
+    return Gone(run, Backward(run))
+
+
+@dataclass
+class Coverage:
+    """What all answer paths of a pack come to. ``shown`` and ``tips`` count paths; ``rows`` those a row holds on.
+
+    ``exact`` False: the counts are estimates from a seeded sample; ``sureness`` says in words how sure they are.
+    """
+
+    pack: Pack
+    paths: int
+    classes: int
+    exact: bool
+    outcomes: dict[str, int]
+    shown: dict[str, int]
+    tips: dict[str, int]
+    rows: dict[str, int]
+    findings: list[Finding] = field(default_factory=list)
+    sureness: str = ""
+    gone: list[Gone] = field(default_factory=list, repr=False)
+    witnesses: dict[str, Answers] = field(default_factory=dict, repr=False)
+    """For a row that changes results: answers for which it does."""
+
+    @property
+    def failed(self) -> bool:
+        return any(each.severity == ERROR for each in self.findings)
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "paths": self.paths,
+            "classes": self.classes,
+            "exact": self.exact,
+            "sureness": self.sureness,
+            "outcomes": self.outcomes,
+            "shown": self.shown,
+            "tips": self.tips,
+            "rows": self.rows,
+            "findings": [each.data() for each in self.findings],
+        }
+
+
+def counted(
+    pack: Pack, rules: Rules, goods: Run | Sampling, tips: Run | Sampling
+) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """(paths by outcome, by product shown, by tip shown)."""
+    outcomes: Counter[str] = Counter()
+    shown: Counter[str] = Counter({each.sku: 0 for each in pack.products})
+    for kind, total in zip(goods.kinds, goods.totals, strict=True):
+        outcomes[PRODUCTS if kind[0].shown else TIPS_ONLY] += total
+        for place in kind[0].shown:
+            shown[rules.products[place].sku] += total
+    for (row,), total in zip(goods.walked.ends, goods.walked.ended, strict=True):
+        outcomes[pack.triage[row].outcome] += total
+    by_tip: Counter[str] = Counter({each.id: 0 for each in pack.tips})
+    for kind, total in zip(tips.kinds, tips.totals, strict=True):
+        for place in kind[0].shown:
+            by_tip[rules.tips[place - len(rules.products)].id] += total
+    return dict(outcomes), dict(shown), dict(by_tip)
+
+
+def touched_rows(pack: Pack, gone: list[Gone]) -> dict[str, int]:
+    """For each mapping row, on how many paths it holds where it can decide something."""
+    rows = {row.id: 0 for row in pack.mappings}
+    for each in gone:
+        for (_, item), total in zip(each.run.layout.items, each.backward.touched, strict=True):
+            if item.row >= 0:
+                rows[pack.mappings[item.row].id] = total
+    return rows

@@ -1,0 +1,234 @@
+"""Findings about mapping rows: those that never hold, change nothing, stand in another's shadow, or contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, combinations
+
+import numpy as np
+
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.catalog import Catalog
+from widget.domain.engine.evaluation import Evaluation, evaluate
+from widget.domain.engine.removal import same_result, without_row
+from widget.domain.engine.rules import Rules
+from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
+from widget.domain.paths import TooMany
+from widget.domain.target import names_tips
+from widget.path_coverage.backward import Backward
+from widget.path_coverage.findings import FindingCollector, Place, share
+from widget.path_coverage.items import END, FIRST, ONLY_TIPS, PRODUCTS, SHOW, TIPS, Item, Side, side_of
+from widget.path_coverage.layers import TooManyClasses, blocks
+from widget.path_coverage.report import Coverage, Finding, Gone
+from widget.path_coverage.row_trials import adds, first_witnesses, where_it_matters
+from widget.path_coverage.run import Answers, Run
+from widget.path_coverage.sampling import Sampling
+from widget.path_coverage.table import NO_ROW
+
+FIRST_TRIES, MORE_TRIES = 12, 200
+"""How many answer sets through a row are tried one by one."""
+MAX_EXACT, EXACT_CLASSES = 40, 4_000_000
+"""How many rows, and on how many classes, are gone through again to be certain that they never matter."""
+MAX_TRIES, MAX_WORK = 12_000, 6_000_000
+MAX_PAIRS = 100
+
+
+def row_findings(told: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone]) -> Iterator[Finding]:
+    tell = FindingCollector(told.pack)
+    groups = {each.side.group: each for each in gone}
+    tries, unjudged = min(MAX_TRIES, MAX_WORK // max(1, len(told.pack.mappings))), 0
+    exact_left = min(MAX_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
+    _look_at_all(told, gone, tries)
+    for index, row in enumerate(told.pack.mappings):
+        where: Place = ("mappings.csv", index)
+        each = groups[TIPS if names_tips(row.target) else PRODUCTS]
+        if not told.rows[row.id] and (each.exact or not _alone(rules, catalog, index)):
+            message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
+            yield from tell("row_never_matches", where, message)
+            continue
+        if tries <= 0:
+            unjudged += 1
+            continue
+        met, different = _tried(told, each.backward, rules, catalog, index)
+        tries -= len(met) + different
+        if different:
+            continue
+        certain = exact_left > 0 and each.exact
+        if certain:
+            exact_left -= 1
+            witness = _never_matters(rules, catalog, each.side, index)
+            if witness:
+                told.witnesses[row.id] = witness
+                continue
+        yield from _idle_row(tell, rules, index, met, told.rows[row.id], certain)
+    if unjudged:
+        message = f"{unjudged} rows were not tried out: whether they change anything is not known"
+        yield from tell("rows_not_tried", ("mappings.csv",), message)
+    yield from contradictions(told, rules, catalog)
+
+
+def _look_at_all(told: Coverage, gone: list[Gone], most: int) -> None:
+    """Witnesses for rows that have none yet, as far as some paths through each tell; of so many rows a group."""
+    rows = told.pack.mappings
+    for each in gone:
+        if not isinstance(each.backward, Backward):
+            continue
+        items = [(number, item.row) for number, (_, item) in enumerate(each.backward.layout.items) if item.row >= 0]
+        wanted = {number: rows[row].id for number, row in items if rows[row].id not in told.witnesses}
+        for number, answers in first_witnesses(each.backward, list(wanted)[:most]).items():
+            told.witnesses[wanted[number]] = answers
+
+
+def _alone(rules: Rules, catalog: Catalog, index: int) -> int:
+    """On how many paths a row holds, when nothing but it is looked at."""
+    try:
+        return together(rules, catalog, (index,))[0]
+    except (TooMany, TooManyClasses):
+        return 1  # Not to be told: then it is not said that it never holds.
+
+
+def _tried(
+    told: Coverage, backward: Backward | Sampling, rules: Rules, catalog: Catalog, index: int
+) -> tuple[list[Evaluation], bool]:
+    """(evaluations that taking the row away did not change, whether there is one that it does change)."""
+    row = rules.pack.mappings[index].id
+    item = next(at for at, (_, item) in enumerate(backward.layout.items) if item.row == index)
+    met: list[Evaluation] = []
+    known = told.witnesses.pop(row, None)
+    tries = [iter([known] if known else ())]
+    adding = backward if isinstance(backward, Backward) and adds(backward, item) else None
+    if adding:
+        tries.append(where_it_matters(adding, item))
+    tries.append(backward.answers_through(item, most=FIRST_TRIES))
+    if not adding or rules.picks or rules.exclusion_bits:  # With these, it may stand in another's shadow.
+        tries.append(backward.answers_through(item, most=MORE_TRIES, seed=1))
+    for answers in chain.from_iterable(tries):
+        try:
+            found = evaluate(rules, catalog, answers)
+        except Refused:
+            continue  # A witness of an earlier version of the quiz.
+        if not same_result(found, without_row(found, index)):
+            told.witnesses[row] = answers
+            return met, True
+        met.append(found)
+    return met, False
+
+
+def _never_matters(rules: Rules, catalog: Catalog, side: Side, index: int) -> Answers | None:
+    """None when on every single path the result is the same without the row; else answers for which it is not."""
+    pack = rules.pack
+    less = Rules(replace(pack, mappings=pack.mappings[:index] + pack.mappings[index + 1 :]))
+    other = side_of(less, Catalog(less, feed=catalog.feed, blocked=catalog.blocked), side.group)
+    for terms in pack.mappings[index].when.clauses:
+        try:
+            run = Run([side, other], within=terms)  # Elsewhere the row does not hold.
+        except TooManyClasses:
+            return None
+        witness = run.first_difference()
+        if witness is not None:
+            return witness
+    return None
+
+
+def _idle_row(
+    tell: FindingCollector, rules: Rules, index: int, met: list[Evaluation], paths: int, certain: bool
+) -> Iterator[Finding]:
+    row, where = rules.pack.mappings[index], ("mappings.csv", index)
+    hedge = "" if certain else " (in a sample)"
+    example = _answers(met[0]) if met else None
+    shadow = _in_shadow_of(rules, index, met)
+    if shadow:
+        message = f"row '{row.id}' matches, but wherever it was tried '{shadow}' settles it first{hedge}"
+        yield from tell("row_shadowed", where, message, example, paths)
+    elif row.reason and row.effect in (BOOST, PIN) and row.weight >= 0:
+        message = f"row '{row.id}' gives a reason, but never changes what is shown{hedge}"
+        yield from tell("row_gives_reasons_only", where, message, example, paths)
+    else:
+        message = f"row '{row.id}' matches, but never changes what is shown{hedge}"
+        yield from tell("row_changes_nothing", where, message, example, paths)
+
+
+def _answers(found: Evaluation) -> Answers:
+    ways = zip(found.rules.askings, found.walk.ways, strict=True)
+    given = {asking.id: way.chosen for asking, way in ways if way.chosen}
+    order = {asking.id: asking.question.option_ids for asking in found.rules.askings}
+    listed = {name: [option for option in order[name] if option in chosen] for name, chosen in given.items()}
+    return {name: chosen for name, chosen in listed.items() if chosen}
+
+
+def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None:
+    """The one row that, wherever this row matched, took its targets out or put the same ones first before it."""
+    row = rules.pack.mappings[index]
+    entities = rules.entities(row.target)
+    common: set[str] | None = None
+    for found in met:
+        here = {each.id for each, out in found.exclusions if entities & ~out == 0}
+        for pick in found.picks:
+            if pick.index == index:
+                continue
+            if names_tips(pick.row.target) != names_tips(row.target):
+                continue
+            takes_out = pick.row.effect == EXCLUDE and entities & ~pick.entities == 0
+            leaves_out = pick.row.effect == REQUIRE and not entities & pick.entities
+            ahead = pick.row.effect == PIN == row.effect and pick.index < index and entities & ~pick.entities == 0
+            same_demand = pick.row.effect == REQUIRE == row.effect and pick.entities & ~entities == 0
+            if takes_out or leaves_out or ahead or same_demand:
+                here.add(pick.row.id)
+        common = here if common is None else common & here
+    return min(common) if common else None
+
+
+# Contradictions --------------------------------------------------------------------------------------
+
+
+def contradictions(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
+    """Pairs of rows that hold together on some path and leave nothing: a require with an exclude, or with a require."""
+    tell = FindingCollector(told.pack)
+    rows = told.pack.mappings
+    named = {at: rules.entities(row.target) for at, row in enumerate(rows) if row.effect in (REQUIRE, EXCLUDE)}
+    demands = [at for at in named if rows[at].effect == REQUIRE]
+    pairs = chain(combinations(demands, 2), ((at, other) for at in demands for other in named if other not in demands))
+    looked = 0
+    for one, other in pairs:
+        both = {rows[one].effect, rows[other].effect}
+        demand, second = (one, other) if rows[one].effect == REQUIRE else (other, one)
+        against = both == {REQUIRE, EXCLUDE}
+        clash = not named[demand] & ~named[second] if against else not named[demand] & named[second]
+        if not clash or not named[demand] or not named[second]:
+            continue
+        looked += 1
+        if looked > MAX_PAIRS:
+            message = f"more than {MAX_PAIRS} pairs of rows demand and exclude the same: only the first were looked at"
+            yield from tell("rows_not_tried", ("mappings.csv", demand), message)
+            return
+        try:
+            paths, example = together(rules, catalog, (demand, second))
+        except (TooMany, TooManyClasses):
+            continue
+        if paths:
+            what = "takes out all that it requires" if against else "requires other things: nothing is left"
+            pair = f"row '{rows[demand].id}' and row '{rows[second].id}'"
+            message = f"{pair} hold together on {share(paths, told.paths)}, and the second {what}"
+            code = "rows_contradict" if against else "requires_empty"
+            yield from tell(code, ("mappings.csv", demand), message, example, paths)
+
+
+def together(rules: Rules, catalog: Catalog, rows: tuple[int, ...]) -> tuple[int, Answers | None]:
+    """(paths on which all these rows hold and can decide something, an example). Exact, since nothing else is kept."""
+    group = TIPS if names_tips(rules.pack.mappings[rows[0]].target) else PRODUCTS
+    side = side_of(rules, catalog, group)
+    steering = [item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS)]
+    gates = [Item(FIRST, rules.pack.mappings[row].when, at) for at, row in enumerate(rows)]
+    run = Run([Side(rules, catalog, group, (), (*steering, *gates), ((),) * len(rows))])
+    bits = [run.layout.pin_bits[0, at] for at in range(len(rows))]
+    paths, example = 0, None
+    for at, states in blocks(run.walked):
+        held = np.ones(len(states.triage[0]), dtype=bool) if group == TIPS else states.triage[0] == NO_ROW
+        for bit in bits:
+            held &= (states.words[bit // 64] >> np.uint64(bit % 64) & np.uint64(1)).astype(bool)
+        counts = run.walked.counts[at : at + len(held)][held]
+        paths += int(counts.sum()) * run.walked.factor
+        if example is None and held.any():
+            example = run.example(at + int(np.flatnonzero(held)[0]))
+    return paths, example

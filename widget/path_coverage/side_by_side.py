@@ -1,0 +1,85 @@
+"""What one set of answers comes to in two versions: for shoppers, side by side, and because of which rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.evaluation import Evaluation, evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.result import Setting
+from widget.domain.target import names_tips
+from widget.path_coverage.items import PRODUCTS, TIPS
+from widget.path_coverage.run import Answers
+
+
+def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
+    """(outcome and advice, products in order, tips in order), or None for answers that the version refuses."""
+    try:
+        return shown_to_shoppers(evaluate(engine.rules, engine.catalog, answers))
+    except Refused:
+        return None
+
+
+def shown_to_shoppers(found: Evaluation) -> tuple[Any, ...]:
+    """(outcome and advice, products in order, tips in order)."""
+    rules = found.rules
+    tips = tuple(rules.tips[place - len(rules.products)].id for place in found.tips)
+    advice = found.triage.advice if found.triage else None
+    return (found.outcome, advice), tuple(rules.products[each.place].sku for each in found.shown), tips
+
+
+def same_for_shoppers(before: Engine, after: Engine, answers: Answers) -> bool:
+    return told_to_shoppers(before, answers) == told_to_shoppers(after, answers)
+
+
+def example_of(before: Engine, after: Engine, answers: Answers, paths: int) -> dict[str, Any]:
+    results = [_result(each, answers) for each in (before, after)]
+    return {
+        "answers": answers,
+        "paths": paths,
+        "before": results[0],
+        "after": results[1],
+        "rows": changing_rows(before, after, answers),
+    }
+
+
+def _result(engine: Engine, answers: Answers) -> dict[str, Any] | None:
+    pack = engine.rules.pack
+    try:
+        return engine.recommend(answers, Setting("files", pack.id, 0, pack.default_locale))
+    except Refused:
+        return None
+
+
+def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
+    """The rows that hold on one side only, or hold on both and say other things, and bear on what changed.
+
+    Rows of mappings for the group (products or tips) whose result changed; triage rows and exclusions always.
+    """
+    told = [told_to_shoppers(each, answers) for each in (before, after)]
+    groups = set()
+    if told[0] is None or told[1] is None:
+        return []  # The quiz itself changed: one version does not take these answers.
+    groups |= {PRODUCTS} if told[0][:2] != told[1][:2] else set()
+    groups |= {TIPS} if told[0][2] != told[1][2] else set()
+    one, other = (_holding(each, answers, groups) for each in (before, after))
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def _holding(engine: Engine, answers: Answers, groups: set[str]) -> dict[str, Any]:
+    """The rows that hold, with what each says."""
+    try:
+        found = evaluate(engine.rules, engine.catalog, answers)
+    except Refused:
+        return {}
+    rules = engine.rules
+    rows = [row for (_, row), holds in zip(rules.boosts.rows, found.boosted, strict=False) if holds]
+    rows += [pick.row for pick in found.picks]
+    holding: dict[str, Any] = {
+        row.id: (row.effect, row.target, row.weight)
+        for row in rows
+        if (TIPS if names_tips(row.target) else PRODUCTS) in groups
+    }
+    holding |= {row.id: row.exclude for row, _ in found.exclusions}
+    return holding | ({found.triage.id: found.triage.outcome} if found.triage else {})

@@ -1,0 +1,75 @@
+"""What shoppers really answered, in two versions: each set of answers is evaluated once a version."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from widget.domain.engine.answers import Refused
+from widget.domain.engine.evaluation import Evaluation, evaluate
+from widget.domain.engine.live import Engine
+from widget.domain.pack import ENDS_EARLY
+from widget.path_coverage.run import Answers
+from widget.path_coverage.side_by_side import changing_rows, shown_to_shoppers
+
+REFUSED = "refused"
+ELSEWHERE = "the quiz itself"
+"""As the cause where no row differs: a question, a text of safety, the catalog."""
+
+
+@dataclass
+class Traffic:
+    """Counts of responses. ``rows``: on how many a mapping row of the later version holds where it decides anything;
+    ``causes``: the changed ones by the first row that differs; ``away``: those that leave "see a doctor"."""
+
+    responses: int = 0
+    changed: int = 0
+    away: int = 0
+    shown: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    outcomes: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+    rows: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+    moved: Counter[str] = field(default_factory=Counter)
+    """Of the changed ones, how many gave exactly these answers."""
+    same: Counter[str] = field(default_factory=Counter)
+    """How many gave exactly these answers, by ``answers_key``."""
+
+
+def answers_key(answers: Answers) -> str:
+    """One spelling of a set of answers, whatever order they came in."""
+    return json.dumps({name: sorted(each) for name, each in answers.items() if each}, sort_keys=True)
+
+
+def traffic(before: Engine, after: Engine, responses: Iterable[Answers]) -> Traffic:
+    """Go through the responses, those with the same answers at once."""
+    told = Traffic(same=Counter(map(answers_key, responses)))
+    for text, count in told.same.items():
+        told.responses += count
+        _add(told, before, after, json.loads(text), count)
+    return told
+
+
+def _add(told: Traffic, before: Engine, after: Engine, answers: Answers, count: int) -> None:
+    found = [_evaluated(engine, answers) for engine in (before, after)]
+    seen = [shown_to_shoppers(each) if each else None for each in found]
+    names = [each.outcome if each else REFUSED for each in found]
+    for side in (0, 1):
+        told.outcomes[side][names[side]] += count
+        view = seen[side]
+        told.shown[side].update(dict.fromkeys(view[1], count) if view else {})
+    told.away += count * (names[0] in ENDS_EARLY and names[1] not in ENDS_EARLY)
+    if found[1] is not None and names[1] not in ENDS_EARLY:
+        told.rows.update(dict.fromkeys(found[1].matched_rows, count))
+    if seen[0] != seen[1]:
+        told.changed += count
+        told.moved[answers_key(answers)] = count
+        told.causes[next(iter(changing_rows(before, after, answers)), ELSEWHERE)] += count
+
+
+def _evaluated(engine: Engine, answers: Answers) -> Evaluation | None:
+    try:
+        return evaluate(engine.rules, engine.catalog, answers)
+    except Refused:
+        return None

@@ -288,8 +288,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return marker is None, str(marker.args[0]) if marker else ""
 
     items.sort(key=group)
-    apart = [each for each in items if getattr(config.option, "loadgroup", False) and not group(each)[0]]
-    if any("@" not in each.nodeid for each in apart):
+    apart = [entry for entry in items if getattr(config.option, "loadgroup", False) and not group(entry)[0]]
+    if any("@" not in entry.nodeid for entry in apart):
         raise pytest.UsageError("this pytest-xdist does not keep groups together: which pytest does it go with?")
 
 

@@ -77,7 +77,7 @@ class FakeShopify(FakeStore):
         if "page_info" not in asked:
             assert asked["status"] == "any"
             since = datetime.fromisoformat(asked["updated_at_min"])
-            self.listed = [each for each in self.orders if datetime.fromisoformat(each["updated_at"]) >= since]
+            self.listed = [order for order in self.orders if datetime.fromisoformat(order["updated_at"]) >= since]
         more = start + self.page < len(self.listed)
         link = f'<{self.root}{path}?page_info={start + self.page}&limit=250>; rel="next"' if more else ""
         gives(json.dumps({"orders": self.listed[start : start + self.page]}).encode(), Link=link)(handler)
@@ -96,8 +96,8 @@ class FakeWoo(FakeStore):
         assert path == "/wp-json/wc/v3/orders"
         assert asked["dates_are_gmt"] == "true"
         since = datetime.fromisoformat(asked["modified_after"]).replace(tzinfo=None)
-        listed = [each for each in self.orders if datetime.fromisoformat(each["date_modified_gmt"]) > since]
-        listed.sort(key=lambda each: str(each["date_modified_gmt"]))
+        listed = [order for order in self.orders if datetime.fromisoformat(order["date_modified_gmt"]) > since]
+        listed.sort(key=lambda item: str(item["date_modified_gmt"]))
         start = (int(asked["page"]) - 1) * self.page
         pages = str(-(-len(listed) // self.page))
         gives(json.dumps(listed[start : start + self.page]).encode(), X_WP_TotalPages=pages)(handler)
@@ -106,6 +106,6 @@ class FakeWoo(FakeStore):
         listed = self.products
         if path.endswith("/variations"):
             wanted = int(path.split("/")[-2])
-            listed = next(each["of_variations"] for each in self.products if each["id"] == wanted)
+            listed = next(product["of_variations"] for product in self.products if product["id"] == wanted)
         start, pages = (page - 1) * self.page, str(-(-len(listed) // self.page))
         gives(json.dumps(listed[start : start + self.page]).encode(), X_WP_TotalPages=pages)(handler)

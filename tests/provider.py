@@ -64,7 +64,7 @@ class FakeProvider:
     def _signed(self, claims: dict[str, Any]) -> str:
         header = {"alg": self.algorithm, "kid": self.signs_with.kid}
         if self.algorithm == "none":
-            pieces = [base64.urlsafe_b64encode(json.dumps(each).encode()).decode() for each in (header, claims)]
+            pieces = [base64.urlsafe_b64encode(json.dumps(item).encode()).decode() for item in (header, claims)]
             return ".".join(piece.rstrip("=") for piece in pieces) + "."
         return jwt.encode(header, claims, self.signs_with)
 

@@ -89,10 +89,10 @@ def totp_step(secret: str, code: str, now: datetime, used: int = 0) -> int | Non
     """The time step of a right code (the last, this or the next one: RFC 6238, 5.2), if later than ``used``."""
     step = int(now.timestamp()) // STEP_SECONDS
     digits = "".join(code.split())
-    for each in (step - 1, step, step + 1):
-        right = secrets.compare_digest(_totp(secret).generate(each * STEP_SECONDS), digits.encode())
-        if right and each > used:
-            return each
+    for item in (step - 1, step, step + 1):
+        right = secrets.compare_digest(_totp(secret).generate(item * STEP_SECONDS), digits.encode())
+        if right and item > used:
+            return item
     return None
 
 

@@ -238,19 +238,19 @@ def described(settings: Settings, environment: Mapping[str, str]) -> list[dict[s
     """Each setting with meaning, value (secrets masked) and where it came from."""
     known = {field.name for field in fields(Settings)}
     rows = []
-    for each in DESCRIBED:
-        assert each.name.lower() in known
-        value = getattr(settings, each.name.lower())
+    for item in DESCRIBED:
+        assert item.name.lower() in known
+        value = getattr(settings, item.name.lower())
         text = ",".join(value) if isinstance(value, tuple) else str(value)
-        source = "environment" if PREFIX + each.name in environment else "default"
-        shown = ("(set)" if text else "(not set)") if each.secret else text
+        source = "environment" if PREFIX + item.name in environment else "default"
+        shown = ("(set)" if text else "(not set)") if item.secret else text
         rows.append(
             {
-                "name": PREFIX + each.name,
+                "name": PREFIX + item.name,
                 "value": shown,
                 "source": source,
-                "default": each.default,
-                "meaning": each.meaning,
+                "default": item.default,
+                "meaning": item.meaning,
             }
         )
     return rows

@@ -64,8 +64,8 @@ def check_accessible(page: Page) -> None:
 
     found = Axe().run(page)
     told = [
-        f"{each['id']}: {[node['target'] for node in each['nodes']]} {each['nodes'][0].get('failureSummary', '')}"
-        for each in found.response["violations"]
+        f"{item['id']}: {[node['target'] for node in item['nodes']]} {item['nodes'][0].get('failureSummary', '')}"
+        for item in found.response["violations"]
     ]
     assert not told, "\n".join(told)
 

@@ -35,7 +35,7 @@ PAGES = (
         "/languages/ar?show=all",
     ),
     *("/impact", "/try", "/findings", "/changes", "/records/pack/pack", "/results"),
-    *("/console/?all=1", "/console/account", *(f"/console/shops/demo/{each}" for each in SHOP_PAGES)),
+    *("/console/?all=1", "/console/account", *(f"/console/shops/demo/{item}" for item in SHOP_PAGES)),
 )
 
 

@@ -244,8 +244,8 @@ def test_what_the_stores_cart_refuses_is_told_to_the_shopper(page: Page) -> None
 
     expect(refused).to_have_count(0)
     expect(page.locator("recovery-quiz p.sr[role=status]")).to_contain_text("Added")
-    assert [each.rsplit("/", 1)[-1] for each in asked] == ["add.js", "add.js", "update.js"]
-    assert ["422" in each for each in page.complaints] == [True]  # type: ignore[attr-defined]  # Of the fixture.
+    assert [item.rsplit("/", 1)[-1] for item in asked] == ["add.js", "add.js", "update.js"]
+    assert ["422" in complaint for complaint in page.complaints] == [True]  # type: ignore[attr-defined]  # Of the fixture.
     page.complaints.clear()  # type: ignore[attr-defined]  # The browser tells of the 422 itself.
 
 

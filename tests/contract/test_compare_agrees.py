@@ -68,7 +68,7 @@ def one_edit(pack: Pack, chance: random.Random) -> Pack:
 def paths_of(engine: Engine) -> set[str] | None:
     found: set[str] = set()
     for answers in every_path(engine):
-        found.add(json.dumps({name: sorted(each) for name, each in answers.items()}, sort_keys=True))
+        found.add(json.dumps({name: sorted(answer) for name, answer in answers.items()}, sort_keys=True))
         if len(found) > MAX_PATHS:
             return None
     return found
@@ -85,7 +85,7 @@ def test_changed_paths_are_those_that_differ_one_by_one(batch: int, tmp_path: Pa
             continue
         looked += 1
         common = [json.loads(text) for text in one & other]
-        changed = len(one ^ other) + sum(not same_for_shoppers(before, after, each) for each in common)
+        changed = len(one ^ other) + sum(not same_for_shoppers(before, after, item) for item in common)
         told = compare(before, after, common)
         assert told.exact
         assert (told.paths, told.changed) == (len(one | other), changed), seed
@@ -138,7 +138,9 @@ def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, mo
         other = compare(before, after)
         if one.exact:
             assert (one.paths, one.changed, one.products) == (other.paths, other.changed, other.products), seed
-            assert [each["paths"] for each in one.examples] == [each["paths"] for each in other.examples], seed
+            assert [example["paths"] for example in one.examples] == [example["paths"] for example in other.examples], (
+                seed
+            )
 
     assert sum(taken) > len(taken) // 4
 
@@ -151,7 +153,7 @@ def test_what_an_edit_does_not_touch_is_taken_over_and_the_rest_comes_out_as_fro
             continue
         before, after = Engine.of(pack), Engine.of(one_edit(pack, random.Random(seed)))
         for group in (PRODUCTS, TIPS):
-            one, other = (side_of(each.rules, each.catalog, group) for each in (before, after))
+            one, other = (side_of(item.rules, item.catalog, group) for item in (before, after))
             first = Run([one])
             again, anew = Run([other], before=first), Run([other])
             known = {id(kind) for kind in first.kinds}

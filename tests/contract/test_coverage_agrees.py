@@ -32,8 +32,8 @@ def _choices(question: Question) -> list[list[str]]:
     ids = question.option_ids
     sets = [[o for o, on in zip(ids, bits, strict=True) if on] for bits in product([0, 1], repeat=len(ids))]
     if question.kind != MULTI:
-        sets = [[each] for each in ids]
-    allowed = [each for each in sets if each and not unfit(question, each)]
+        sets = [[item] for item in ids]
+    allowed = [item for item in sets if item and not unfit(question, item)]
     return allowed + ([[]] if question.optional else [])
 
 
@@ -43,13 +43,13 @@ def every_path(engine: Engine) -> Iterator[dict[str, list[str]]]:
     by_id = engine.rules.pack.quiz.by_id
     while todo:
         answers = todo.pop()
-        given = {name: each for name, each in answers.items() if each}
+        given = {name: answer for name, answer in answers.items() if answer}
         asked = [asking.id for asking, _ in engine.rules.asked(given)]
         following = next((name for name in asked if name not in answers), None)
         if following is None:
             yield given
         else:
-            todo += [{**answers, following: each} for each in _choices(by_id[following])]
+            todo += [{**answers, following: choice} for choice in _choices(by_id[following])]
 
 
 def brute(engine: Engine, group: str) -> Counter[tuple[Any, ...]] | None:
@@ -66,7 +66,7 @@ def seen(found: Evaluation, group: str) -> tuple[Any, ...]:
     row = rows.index(found.triage) if found.triage else None
     if found.triage and found.triage.outcome in ENDS_EARLY:
         return row, None, ()
-    shown = tuple(each.place for each in found.shown) if group == PRODUCTS else found.tips
+    shown = tuple(item.place for item in found.shown) if group == PRODUCTS else found.tips
     return None, row, shown
 
 
@@ -122,7 +122,7 @@ def large_pack() -> Pack:
     rows = []
     for at in range(200):
         asked = chance.sample(questions, chance.randint(1, 3))
-        when = parse_condition(" & ".join(f"{each.id} = {chance.choice(each.option_ids)}" for each in asked))
+        when = parse_condition(" & ".join(f"{item.id} = {chance.choice(item.option_ids)}" for item in asked))
         effect = chance.choice(["boost"] * 12 + ["exclude", "pin"])
         weight = chance.randint(-20, 80) or 1 if effect == "boost" else 0
         target = (Target(*chance.choice([("form", (f"f{at % 4}",)), ("sku", (f"SKU-{chance.randrange(40):02}",))])),)

@@ -126,9 +126,9 @@ REPORTS: dict[str, tuple[str, Any]] = {
 def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The way to every field and entry."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, each in inner:
+    for key, item in inner:
         yield (*way, key)
-        yield from places(each, (*way, key))
+        yield from places(item, (*way, key))
 
 
 def changed(data: Any, way: tuple[Any, ...], mark: Any, *, gone: bool = False) -> bytes:
@@ -181,7 +181,7 @@ def test_a_providers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
         found: list[EmailReport] = []
         told = refusal(lambda given=given, found=found: found.extend(PROVIDERS[provider.split()[0]].parse(given)))
         assert BUYER not in told
-        assert all(len(each.event_id) <= 255 for each in found)
+        assert all(len(item.event_id) <= 255 for item in found)
 
 
 @pytest.mark.parametrize("name", ["dsn-failed-5.1.1", "dsn-delayed-4.4.1", "arf-abuse"])
@@ -212,9 +212,9 @@ def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_s
         states = set(session.scalars(select(WebhookDelivery.state)))
         failed = list(session.scalars(select(WebhookDelivery).where(WebhookDelivery.state == FAILED)))
     assert states <= {DONE, FAILED}
-    assert {each.body for each in failed} <= set(bodies)  # What could not be read is kept as it came.
-    assert not {each.error for each in failed if each.error.endswith("Error")}  # Nothing broke: it was told.
-    assert {each.email for each in rows(services, Contact)} <= {BUYER, ""}
-    contacts = {each.id for each in rows(services, Contact)}
-    assert all(each.contact_id in contacts for each in rows(services, Email))
-    assert all(each.external_id for each in rows(services, Order))
+    assert {item.body for item in failed} <= set(bodies)  # What could not be read is kept as it came.
+    assert not {item.error for item in failed if item.error.endswith("Error")}  # Nothing broke: it was told.
+    assert {contact.email for contact in rows(services, Contact)} <= {BUYER, ""}
+    contacts = {contact.id for contact in rows(services, Contact)}
+    assert all(email.contact_id in contacts for email in rows(services, Email))
+    assert all(order.external_id for order in rows(services, Order))

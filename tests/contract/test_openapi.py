@@ -39,7 +39,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_no_request_gets_a_500_or_an_undescribed_answer(api: Any) -> None:
     """Requests of all kinds, generated from the description, to each operation."""
-    operations = [each.ok() for each in api.get_all_operations()]
+    operations = [all_operation.ok() for all_operation in api.get_all_operations()]
 
     assert len(operations) == 5
     for operation in operations:

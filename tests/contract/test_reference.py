@@ -26,7 +26,7 @@ def test_random_packs_give_what_the_reference_gives(batch: int, tmp_path: Path) 
         pack = small_pack(chance)
         write(pack, tmp_path / "pack", chance)
         reading = read_pack(tmp_path / "pack")
-        assert reading.pack is not None, (seed, [each.data() for each in reading.errors])
+        assert reading.pack is not None, (seed, [error.data() for error in reading.errors])
         engine, reference = Engine.of(reading.pack), Oracle(pack)
         for answers in answer_sets(chance, pack, ANSWER_SETS):
             assert _told(engine, answers) == reference.recommend(answers), (seed, json.dumps(answers))

@@ -169,9 +169,9 @@ def by_email(shop: Shop, row: str) -> str:
         session.execute(update(Email).where(of_order).values(**due))
     send_due_emails(services)
     with services.reads() as session:
-        states = [f"{each.template} {each.state}" for each in session.scalars(select(Email).where(of_order))]
+        states = [f"{email.template} {email.state}" for email in session.scalars(select(Email).where(of_order))]
     assert states
-    return "".join(each for each in states if not each.endswith("skipped"))
+    return "".join(state for state in states if not state.endswith("skipped"))
 
 
 CHANNELS: dict[str, Callable[[Shop, str], str]] = {
@@ -216,7 +216,7 @@ TAKES_OUT = {
 
 def catalog_of_everything() -> list[Product]:
     """Each ingredient alone, none, and not declared; with each state of the allergens; as cream and as spray."""
-    contents: list[tuple[str, ...] | None] = [(each,) for each in INGREDIENTS]
+    contents: list[tuple[str, ...] | None] = [(item,) for item in INGREDIENTS]
     contents += [(), None]
     allergens: list[tuple[str, ...] | None] = [(), ("asteraceae",), None]
     return [
@@ -253,17 +253,17 @@ def everything() -> Engine:
 @pytest.mark.parametrize("option", shipped().quiz.by_id["health"].option_ids)
 def test_what_we_must_know_takes_out_what_it_must_and_no_more(everything: Engine, option: str) -> None:
     found = evaluate(everything.rules, everything.catalog, {**GOOD, "health": [option]})
-    shown = {everything.rules.products[each.place].sku for each in found.shown}
-    assert shown == {each.sku for each in catalog_of_everything() if may_be_shown(each, option)}
+    shown = {everything.rules.products[item.place].sku for item in found.shown}
+    assert shown == {item.sku for item in catalog_of_everything() if may_be_shown(item, option)}
 
 
 def test_two_things_to_know_take_out_what_either_does(everything: Engine) -> None:
-    options = [each for each in shipped().quiz.by_id["health"].option_ids if each != "none"]
+    options = [option_id for option_id in shipped().quiz.by_id["health"].option_ids if option_id != "none"]
     for one in options:
         for other in options:
             if one < other:
                 found = evaluate(everything.rules, everything.catalog, {**GOOD, "health": [one, other]})
-                shown = {everything.rules.products[each.place].sku for each in found.shown}
+                shown = {everything.rules.products[item.place].sku for item in found.shown}
                 both = {e.sku for e in catalog_of_everything() if may_be_shown(e, one) and may_be_shown(e, other)}
                 assert shown == both, (one, other)
 
@@ -275,5 +275,7 @@ def test_a_certificate_that_is_missing_or_too_high_blocks_what_contains_or_may_c
     result = replace(pack.result, slots=(Slot("all", len(products)),), fallback=())
     engine = Engine.of(replace(pack, products=products, mappings=(row,), result=result))
     found = evaluate(engine.rules, engine.catalog, {**GOOD, "health": ["none"]})
-    shown = {engine.rules.products[each.place].sku for each in found.shown}
-    assert shown == {each.sku for each in products if each.contains is not None and "cbd" not in each.contains}
+    shown = {engine.rules.products[item.place].sku for item in found.shown}
+    assert shown == {
+        product.sku for product in products if product.contains is not None and "cbd" not in product.contains
+    }

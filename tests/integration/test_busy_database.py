@@ -46,10 +46,10 @@ def test_a_delivery_waits_and_is_not_given_up(sqlite_services: Services) -> None
     webhook(sqlite_services)
     with held(sqlite_services):
         process_webhooks(sqlite_services)
-    assert [each.state for each in rows(sqlite_services, WebhookDelivery)] == ["waiting"]
+    assert [webhook_delivery.state for webhook_delivery in rows(sqlite_services, WebhookDelivery)] == ["waiting"]
     process_webhooks(sqlite_services)
 
-    assert [each.state for each in rows(sqlite_services, WebhookDelivery)] == ["done"]
+    assert [webhook_delivery.state for webhook_delivery in rows(sqlite_services, WebhookDelivery)] == ["done"]
 
 
 def test_anonymous_answers_wait_in_memory(sqlite_services: Services) -> None:

@@ -56,12 +56,12 @@ def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_services: Service
 def test_a_product_without_the_stores_id_has_its_link_alone(sqlite_services: Services, kind: str) -> None:
     told = with_cart(sqlite_services, kind, ids=False)
 
-    assert {each["cart"]["kind"] for each in told["result"]["products"]} == {"link"}
+    assert {item["cart"]["kind"] for item in told["result"]["products"]} == {"link"}
     assert "data-add" not in told["html"]
 
 
 def test_a_page_that_listens_gets_an_event(sqlite_services: Services) -> None:
     told = with_cart(sqlite_services, "event")
 
-    assert {each["cart"]["kind"] for each in told["result"]["products"]} == {"event"}
+    assert {item["cart"]["kind"] for item in told["result"]["products"]} == {"event"}
     assert "data-add" in told["html"]

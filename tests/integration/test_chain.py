@@ -250,7 +250,9 @@ def _has(services: Services, option: str) -> bool:
 def _flag(services: Services) -> str:
     loaded = services.quizzes.live("demo", "leg-day")
     assert loaded is not None
-    return next(each for each in loaded.engine.rules.pack.quiz.by_id["signs"].option_ids if each != "none")
+    return next(
+        option_id for option_id in loaded.engine.rules.pack.quiz.by_id["signs"].option_ids if option_id != "none"
+    )
 
 
 def test_a_blocked_product_is_in_no_email(services: Services) -> None:

@@ -77,7 +77,7 @@ def test_a_page_asks_the_database_a_handful_of_times_however_much_there_is(owner
     event.listen(owner.services.database, "before_cursor_execute", lambda *args: asked.append(args[2]))
     owner.get(path)
 
-    assert len([each for each in asked if each.startswith("SELECT")]) <= 16
+    assert len([item for item in asked if item.startswith("SELECT")]) <= 16
 
 
 # The table -------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlit
 def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_services: Services, role: str) -> None:
     client = client_in(sqlite_services, role)
     token = form_token(client)
-    small = [each for each in of_shops(sqlite_services) if not may(role, each[2])]
+    small = [of_shop for of_shop in of_shops(sqlite_services) if not may(role, of_shop[2])]
     before = rows_of_everything(sqlite_services)
     for method, path, needed in small:
         data = {"csrf_token": token} if method == "POST" else None

@@ -43,7 +43,11 @@ def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> Non
 
     post(client, f"{HERE}/shopify", do="disconnect")
     assert rows(services, Connection) == []
-    entries = [(each.action, each.detail) for each in rows(services, AuditEntry) if each.action.startswith("store")]
+    entries = [
+        (audit_entry.action, audit_entry.detail)
+        for audit_entry in rows(services, AuditEntry)
+        if audit_entry.action.startswith("store")
+    ]
     assert entries == [("store_connected", "shopify: secret, address, key"), ("store_disconnected", "shopify")]
 
 
@@ -97,7 +101,7 @@ def test_the_copy_of_a_data_request_is_for_the_shops_owners(services: Services) 
     assert BUYER not in page
     assert copy.get_json()["contacts"][0]["email"] == BUYER
     assert copy.headers["Cache-Control"] == "no-store"
-    assert "privacy_copy_taken" in [each.action for each in rows(services, AuditEntry)]
+    assert "privacy_copy_taken" in [audit_entry.action for audit_entry in rows(services, AuditEntry)]
     assert client_in(services, "publisher").get(f"{PRIVACY}/{receipt.id}.json").status_code == 403
     assert owner.get(f"{PRIVACY}/999.json").status_code == 404
 
@@ -108,7 +112,10 @@ def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(services: Service
     purge_expired(services)
 
     assert client_in(services).get(f"{PRIVACY}/{receipt.id}.json").status_code == 404
-    assert [(each.encrypted_copy, each.found["orders"]) for each in rows(services, PrivacyRequest)] == [("", 1)]
+    assert [
+        (privacy_request.encrypted_copy, privacy_request.found["orders"])
+        for privacy_request in rows(services, PrivacyRequest)
+    ] == [("", 1)]
 
 
 def test_emails_played_forward_follow_what_is_asked(sqlite_services: Services) -> None:

@@ -169,8 +169,8 @@ def test_a_link_to_copy_never_opens_others_shops(sqlite_services: Services) -> N
         again = text_of(post(owner, f"{HERE}/team/{user(services, email).id}/link"))
 
         assert link is not None
-        for each in (link[0], *re.findall(r"/console/set-password/[\w-]+", again)):
-            assert client_of(services).get(each).status_code == 404
+        for match in (link[0], *re.findall(r"/console/set-password/[\w-]+", again)):
+            assert client_of(services).get(match).status_code == 404
 
 
 def test_the_last_owner_stays(services: Services) -> None:
@@ -267,7 +267,7 @@ def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Se
     seen = re.search(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings/webhooks")))
     assert seen is not None
     answers = [text_of(post(client, f"{HERE}/settings/webhooks/rotate", seen=seen[1], sure="yes")) for _ in range(2)]
-    first, second = (re.findall(r"whsec_[\w+/=]+", each) for each in answers)
+    first, second = (re.findall(r"whsec_[\w+/=]+", answer) for answer in answers)
     sqlite_services.clock.move_to(sqlite_services.now() + timedelta(minutes=2))
     late = post(client, f"{HERE}/settings/webhooks/rotate", seen=seen[1], sure="yes")
 
@@ -296,14 +296,14 @@ def test_a_failed_delivery_is_replayed_once_and_has_one_effect(
 
     for _ in range(2):
         assert post(client, f"{page}/replay").status_code == 303
-    assert [each.state for each in rows(services, WebhookDelivery)] == [WAITING]
+    assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [WAITING]
     process_webhooks(services)
     after = text_of(client.get(f"{page}"))
     post(client, f"{page}/replay")
     process_webhooks(services)
 
     assert "Worked through" in after
-    assert [each.state for each in rows(services, WebhookDelivery)] == [DONE]
+    assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [DONE]
     assert len(rows(services, Order)) == 1
     assert told(services).count("webhook_replayed") == 1
 
@@ -533,7 +533,7 @@ def test_a_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Servi
 
     assert row is not None
     assert (row.blocked, row.block_reason) == (False, "It is fine")
-    assert [each for each in told(services) if each.startswith("product")] == ["product_blocked", "product_unblocked"]
+    assert [item for item in told(services) if item.startswith("product")] == ["product_blocked", "product_unblocked"]
     assert post(client, path, sku="NONE-1", do="block", reason="x").status_code == 404
 
 

@@ -223,7 +223,7 @@ def test_the_report_names_the_record_and_the_field_of_a_finding(services: Servic
         what="",
     )
     report = ensure_report(services, draft_of(services)).report
-    unknown = next(each for each in report["findings"] if each["code"] == "unknown_option")
+    unknown = next(item for item in report["findings"] if item["code"] == "unknown_option")
 
     assert (unknown["record"], unknown["field"], unknown["suggestion"]) == ("rub-in-cream", "when", "calves")
     assert report["errors"] >= 1

@@ -97,7 +97,7 @@ def mailing(services: Services) -> Services:
 
 
 def reasons(services: Services) -> list[str]:
-    return [each.reason for each in rows(services, Suppression)]
+    return [suppression.reason for suppression in rows(services, Suppression)]
 
 
 # Amazon ------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def test_a_hard_bounce_stops_all_mail_at_once(mailing: Services, version: str) -
     assert reasons(mailing) == ["bounced"]
     assert emails(mailing)["how-to-use"].state == "bounced"
     assert emails(mailing)["review"].reason == "bounced"
-    assert all(each.body == b"" for each in rows(mailing, WebhookDelivery))
+    assert all(webhook_delivery.body == b"" for webhook_delivery in rows(mailing, WebhookDelivery))
 
 
 def test_a_complaint_names_whoever_may_have_complained(mailing: Services) -> None:
@@ -205,7 +205,11 @@ def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Services, monke
     process_webhooks(mailing)
 
     assert visited == [good]
-    assert sorted(each.state for each in rows(mailing, WebhookDelivery) if each.source == "mail/ses") == [
+    assert sorted(
+        webhook_delivery.state
+        for webhook_delivery in rows(mailing, WebhookDelivery)
+        if webhook_delivery.source == "mail/ses"
+    ) == [
         "done",
         "failed",
     ]
@@ -402,4 +406,4 @@ def test_emails_of_other_shops_are_not_touched(mailing: Services) -> None:
 
     with mailing.reads() as session:
         assert session.get_one(Email, emails(mailing)["how-to-use"].id).state == "sent"
-    assert {each.kind for each in rows(mailing, EmailEvent)} <= {HARD_BOUNCE, SOFT_BOUNCE}
+    assert {email_event.kind for email_event in rows(mailing, EmailEvent)} <= {HARD_BOUNCE, SOFT_BOUNCE}

@@ -132,7 +132,7 @@ def test_what_a_product_contains_is_never_taken_from_a_feed(services: Services) 
         loaded = services.quizzes.live("demo", "leg-day")
         assert loaded is not None
         names = ("contains", "allergens", "warnings", "certificate", "ingredients", "tags", "form", "priority", "uses")
-        return [[getattr(each, name) for name in names] for each in loaded.engine.catalog.products]
+        return [[getattr(product, name) for name in names] for product in loaded.engine.catalog.products]
 
     before = safety()
     head = HEAD[:-1] + "\tcontains\tallergens\twarnings\tcertificate\tactive\tpriority\ttags\n"
@@ -222,7 +222,7 @@ def test_an_item_that_cannot_be_read_keeps_what_was_known(services: Services) ->
     assert report.outcome == DONE
     assert report.missing == []
     assert fed(services)["CREAM-60"]["price"] == 3100
-    assert any("(CREAM-60) was left out: price '12,99'" in each for each in report.problems)
+    assert any("(CREAM-60) was left out: price '12,99'" in problem for problem in report.problems)
 
 
 def test_a_blocked_product_stays_withheld(services: Services) -> None:
@@ -260,10 +260,10 @@ def test_a_vanished_product_is_told_by_the_drift_check(services: Services) -> No
     report = take(services, tsv({sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}))
     loaded = services.quizzes.live("demo", "leg-day")
     assert loaded is not None
-    told = [each.message for each in drift_problems(loaded.engine.catalog, fed(services))]
+    told = [drift_problem.message for drift_problem in drift_problems(loaded.engine.catalog, fed(services))]
 
     assert report.missing == ["CREAM-60"]
-    assert any("(CREAM-60) is gone from the store" in each for each in told)
+    assert any("(CREAM-60) is gone from the store" in item for item in told)
 
 
 # By a worker -----------------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def test_a_feed_that_cannot_be_had_is_told_once_and_tried_again(services: Servic
     assert feed(services).outcome == FAILED
     assert feed(services).error.startswith("Nothing was changed: ")
     assert "hush" not in feed(services).error
-    assert len([each for each in entries(services) if each[0] == "feed_refused"]) == 1
+    assert len([entry for entry in entries(services) if entry[0] == "feed_refused"]) == 1
 
 
 def test_import_anyway_takes_out_what_was_told_and_no_more(services: Services, store: Store) -> None:

@@ -70,7 +70,7 @@ def test_a_quiz_says_when_its_language_follows_from_a_header(
 def test_answers_stand_in_no_address(client: Any) -> None:
     result = posted(client).json["result"]
 
-    for option in {each for given in GOOD.values() for each in given if len(each) > 2}:
+    for option in {item for given in GOOD.values() for item in given if len(item) > 2}:
         assert option not in result["url"]
         assert option not in result["code"]
 
@@ -271,7 +271,7 @@ def test_emails_are_limited_per_address(client: Any) -> None:
     body = {"email": "often@shop.example", "consents": {"result": True}, "text_version": "1"}
     answers = [client.post(path, json=body) for _ in range(6)]
 
-    assert [each.status_code for each in answers] == [202] * 5 + [429]
+    assert [answer.status_code for answer in answers] == [202] * 5 + [429]
     assert problem_of(answers[-1])["code"] == "too_many_requests"
     assert "Retry-After" in answers[-1].headers
 

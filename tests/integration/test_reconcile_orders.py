@@ -59,7 +59,7 @@ def look(services: Services, waited: list[float] | None = None) -> int:
 
 
 def known(services: Services) -> list[str]:
-    return sorted(each.external_id for each in rows(services, Order))
+    return sorted(order.external_id for order in rows(services, Order))
 
 
 def connection(services: Services) -> Connection:
@@ -183,7 +183,7 @@ def test_an_odd_order_holds_up_no_other(services: Services, store: FakeStore) ->
     look(services)
 
     assert {"1", "4"} <= set(known(services))
-    assert {each.state for each in rows(services, WebhookDelivery)} == {"done", "failed"}
+    assert {webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)} == {"done", "failed"}
 
 
 def test_a_refund_that_no_webhook_brought_stops_the_email(services: Services, store: FakeStore) -> None:
@@ -241,8 +241,8 @@ def test_more_orders_of_one_moment_than_a_page_holds(services: Services) -> None
     for number in range(1, 6):
         order(store, number, minutes_ago=3)
     order(store, 6, minutes_ago=1)
-    for each in store.orders[:5]:
-        each["date_modified_gmt"] = store.orders[0]["date_modified_gmt"]
+    for item in store.orders[:5]:
+        item["date_modified_gmt"] = store.orders[0]["date_modified_gmt"]
     connected(services, store)
     look(services)
     store.close()

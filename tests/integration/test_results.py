@@ -55,7 +55,7 @@ def tallied(services: Services, what: str) -> dict[str, int]:
 
 
 def told(client: Any, *events: dict[str, Any], **more: Any) -> None:
-    batch = {"events": [{"quiz": "leg-day", **each} for each in events]}
+    batch = {"events": [{"quiz": "leg-day", **event} for event in events]}
     assert client.post(EVENTS, json=batch, **more).status_code == 204
 
 
@@ -226,7 +226,7 @@ def test_the_page_takes_as_many_queries_for_much_as_for_little(services: Service
         client.get(PAGE)
 
     assert len(many) == len(few) <= 24
-    assert not any(re.search(r"FROM responses\b", each) for each in many)
+    assert not any(re.search(r"FROM responses\b", item) for item in many)
 
 
 def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(services: Services) -> None:
@@ -309,8 +309,8 @@ def test_sample_traffic_is_believable_and_comes_once(services: Services) -> None
     with services.reads() as session:
         oldest = session.scalar(select(func.min(Response.created_at)))
         seen, started = (
-            session.scalar(select(func.sum(DailyEvent.number)).where(DailyEvent.event == each))
-            for each in ("seen", "started")
+            session.scalar(select(func.sum(DailyEvent.number)).where(DailyEvent.event == name))
+            for name in ("seen", "started")
         )
     assert oldest > services.now() - timedelta(days=30)
     assert loaded.responses < loaded.completed < started < seen == loaded.visits

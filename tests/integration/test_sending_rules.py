@@ -31,7 +31,7 @@ def test_one_shops_thousands_do_not_hold_up_anothers_one(services: Services) -> 
     plan_emails(services, 1, shop="small", first=1000)
     with services.sessions.begin() as session:
         first = claim_due(session, services.now(), 50)
-        shops = {session.get_one(Email, each).shop_id for each in first}
+        shops = {session.get_one(Email, item).shop_id for item in first}
 
     assert len(first) == 50
     assert len(shops) == 2
@@ -73,7 +73,7 @@ def test_in_no_window_of_its_length_more_goes(sqlite_services: Services, most: i
     step = seconds / 100
     for tick in range(250):
         gone += [tick * step] * leave(sqlite_services, 50, NOW + timedelta(seconds=tick * step), most, seconds)
-    windows = [sum(start <= each < start + seconds for each in gone) for start in gone]
+    windows = [sum(start <= item < start + seconds for item in gone) for start in gone]
 
     assert max(windows) <= most
     assert max(windows) >= most * 0.8
@@ -119,24 +119,24 @@ def test_half_get_the_second_subject_and_each_order_always_the_same(services: Se
         webhook(services, order=str(number), email=f"person{number}@shop.example")
     while process_webhooks(services):
         pass
-    planned = [each for each in rows(services, Email) if each.template == "how-to-use"]
-    variants = [each.variant for each in planned]
+    planned = [item for item in rows(services, Email) if item.template == "how-to-use"]
+    variants = [item.variant for item in planned]
     go_to(services, "how-to-use")
     send_due_emails(services)
     subjects = set(sent(services))
 
     assert set(variants) == {"a", "b"}
     assert 8 <= variants.count("b") <= 32
-    assert {each.variant for each in rows(services, Email) if each.template == "review"} == {""}
+    assert {item.variant for item in rows(services, Email) if item.template == "review"} == {""}
     assert len(subjects) == 2
-    assert any(each.startswith("Two minutes for") for each in subjects)
+    assert any(subject.startswith("Two minutes for") for subject in subjects)
 
 
 def test_an_email_comes_on_the_clocks_of_its_order(services: Services) -> None:
     webhook(services, timezone="Pacific/Auckland")
     webhook(services, order="2", timezone="No/Such_Place", email="other@shop.example")
     process_webhooks(services)
-    due = {each.trigger_id: each.due_at for each in rows(services, Email) if each.template == "how-to-use"}
+    due = {item.trigger_id: item.due_at for item in rows(services, Email) if item.template == "how-to-use"}
 
     assert (due["1042"] + timedelta(hours=13)).hour == 9
     assert due["2"].hour == 9
@@ -197,7 +197,7 @@ def test_what_one_reader_gets_holds_nothing_of_another(services: Services) -> No
 
     assert len(bodies) == 2
     for to, body in bodies.items():
-        other = next(each for each in bodies if each != to)
+        other = next(item for item in bodies if item != to)
         html = next(message for who, message in services.transport.sent if who == to).get_body(("html",))
         assert html is not None
         text = html.get_content()

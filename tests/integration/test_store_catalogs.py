@@ -60,7 +60,11 @@ def run(services: Services) -> Feed:
 
 
 def stored(services: Services) -> dict[str, dict[str, Any]]:
-    return {each.sku: each.feed for each in rows(services, StoredProduct) if each.feed}
+    return {
+        stored_product.sku: stored_product.feed
+        for stored_product in rows(services, StoredProduct)
+        if stored_product.feed
+    }
 
 
 def test_price_and_stock_of_every_page_reach_the_catalog(services: Services, store: FakeStore) -> None:

@@ -147,15 +147,15 @@ def test_fifty_at_once_have_one_effect(services: Services) -> None:
         threading.Thread(target=lambda: fresh.append(shopify(services, "orders/create", order, event="e1")))
         for _ in range(50)
     ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     process_webhooks(services)
 
     assert fresh.count(True) == 1
     assert len(rows(services, WebhookDelivery)) == len(rows(services, Order)) == 1
-    assert len({(each.sequence, each.step) for each in rows(services, Email)}) == len(rows(services, Email))
+    assert len({(email.sequence, email.step) for email in rows(services, Email)}) == len(rows(services, Email))
 
 
 def test_one_event_on_two_topics_has_one_effect(services: Services) -> None:
@@ -300,8 +300,10 @@ def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> Non
     later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
     shopify(services, "orders/create", shopify_order(2, created_at=later, updated_at=later))
     process_webhooks(services)
-    first = min(each.id for each in rows(services, Order))
-    reminder = next(each for each in rows(services, Email) if each.template == "replenish" and each.order_id == first)
+    first = min(order.id for order in rows(services, Order))
+    reminder = next(
+        email for email in rows(services, Email) if email.template == "replenish" and email.order_id == first
+    )
     services.clock.move_to(reminder.due_at + timedelta(minutes=1))
     send_due_emails(services)
 
@@ -351,7 +353,7 @@ def test_a_no_by_the_stores_id_alone_reaches_the_person(services: Services) -> N
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address=None))
     process_webhooks(services)
 
-    assert [each.reason for each in rows(services, Suppression)] == ["unsubscribed"]
+    assert [suppression.reason for suppression in rows(services, Suppression)] == ["unsubscribed"]
 
 
 def test_a_no_of_somebody_we_do_not_know_leaves_a_hash_and_no_more(services: Services) -> None:
@@ -385,14 +387,14 @@ def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services,
     (receipt,) = rows(services, PrivacyRequest)
 
     assert (receipt.kind, receipt.found["contacts"], receipt.found["orders"]) == ("customer_redact", 1, 1)
-    assert [each.email for each in rows(services, Contact)] == [""]
+    assert [contact.email for contact in rows(services, Contact)] == [""]
     assert rows(services, Consent) == []
     assert (only_order(services).customer_id, only_order(services).lines, only_order(services).contact_id) == (
         "",
         [],
         None,
     )
-    assert all(each.body == b"" for each in rows(services, WebhookDelivery))
+    assert all(webhook_delivery.body == b"" for webhook_delivery in rows(services, WebhookDelivery))
     go_to(services, "how-to-use")
     assert send_due_emails(services) == 0
 
@@ -434,7 +436,7 @@ def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
     shopify(services, "shop/redact", {"shop_id": 954889, "shop_domain": "x.myshopify.com"})
     settle_requests(services)
 
-    assert sorted(each.email for each in rows(services, Contact)) == ["", BUYER]
+    assert sorted(contact.email for contact in rows(services, Contact)) == ["", BUYER]
 
 
 def test_uninstalling_pauses_the_shop(services: Services) -> None:
@@ -502,8 +504,8 @@ def test_erased_stays_erased_whatever_comes_later(services: Services, email: str
     shopify(services, "orders/updated", shopify_order(email=email))
     process_webhooks(services)
 
-    assert [each.email for each in rows(services, Contact)] == [""]
-    assert {each.reason for each in rows(services, Suppression)} == {"erased"}
+    assert [contact.email for contact in rows(services, Contact)] == [""]
+    assert {suppression.reason for suppression in rows(services, Suppression)} == {"erased"}
     assert only_order(services).lines == []
 
 
@@ -530,9 +532,9 @@ def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later))
     process_webhooks(services)
-    right = next(each.id for each in rows(services, Contact) if each.email == BUYER)
+    right = next(contact.id for contact in rows(services, Contact) if contact.email == BUYER)
 
-    assert {(each.contact_id, each.result_code) for each in rows(services, Email)} == {(right, "")}
+    assert {(item.contact_id, item.result_code) for item in rows(services, Email)} == {(right, "")}
 
 
 @pytest.mark.parametrize("first", ["good", "bad"])
@@ -544,7 +546,7 @@ def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, firs
         shopify(services, "orders/updated", body)
         process_webhooks(services)
 
-    assert [each.email for each in rows(services, Contact)] == [BUYER]
+    assert [contact.email for contact in rows(services, Contact)] == [BUYER]
     assert len(rows(services, Email)) == 4
 
 
@@ -555,7 +557,7 @@ def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Ser
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
     settle_requests(services)
 
-    assert {each.encrypted_copy for each in rows(services, PrivacyRequest)} == {""}
+    assert {privacy_request.encrypted_copy for privacy_request in rows(services, PrivacyRequest)} == {""}
 
 
 def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Services) -> None:
@@ -567,7 +569,9 @@ def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Servic
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r2")
     settle_requests(services)
 
-    (failed,) = [each for each in rows(services, WebhookDelivery) if each.state == "failed"]
+    (failed,) = [
+        webhook_delivery for webhook_delivery in rows(services, WebhookDelivery) if webhook_delivery.state == "failed"
+    ]
     assert b"else@shop.example" in failed.body
 
 
@@ -624,7 +628,7 @@ def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(servi
     order = only_order(services)
 
     assert (order.customer_id, order.lines, order.number, order.contact_id) == ("", [], "", None)
-    assert {each.encrypted_copy for each in rows(services, PrivacyRequest)} == {""}
+    assert {privacy_request.encrypted_copy for privacy_request in rows(services, PrivacyRequest)} == {""}
 
 
 def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(services: Services) -> None:
@@ -651,7 +655,7 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
     shopify(services, "orders/updated", shopify_order(updated_at=later, **told))
     process_webhooks(services)
 
-    assert {each.result_code for each in rows(services, Email)} == {""}
+    assert {item.result_code for item in rows(services, Email)} == {""}
 
 
 def test_two_people_with_the_same_answers_leave_no_common_mark(services: Services) -> None:
@@ -661,6 +665,6 @@ def test_two_people_with_the_same_answers_leave_no_common_mark(services: Service
     with services.sessions.begin() as session:
         session.query(Contact).update({"email": "", "address_hash": "somebody-else"})
     ask(services)
-    marks = [each.trigger_id.split(":")[1] for each in rows(services, Email) if each.template == "result"]
+    marks = [email.trigger_id.split(":")[1] for email in rows(services, Email) if email.template == "result"]
 
     assert len(marks) == len(set(marks)) == 2

@@ -166,7 +166,7 @@ class Bench:
                 pairs.append((requests_a_second(url, varied), with_redis))
             finally:
                 os.kill(pid, signal.SIGCONT)
-        without, with_redis = (statistics.median(each) for each in zip(*pairs, strict=True))
+        without, with_redis = (statistics.median(item) for item in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
         self.row(
             "result POST with Redis hung, against with Redis",
@@ -178,8 +178,8 @@ class Bench:
 
     def weights(self, running: Running, cold: float) -> None:
         shopper = sum(
-            len(gzip.compress(each, 9))
-            for each in (LOADER, ASSETS[NAMES["widget.js"]][0], ASSETS[NAMES["quiz.css"]][0])
+            len(gzip.compress(item, 9))
+            for item in (LOADER, ASSETS[NAMES["widget.js"]][0], ASSETS[NAMES["quiz.css"]][0])
         )
         self.row("widget, JS + CSS, gzip", f"{shopper:,} B", "", "", "≤ 10,000 B")
         self.row("cold start to the first answer", f"{cold:.1f} s", "", "", "≤ 5 s")
@@ -191,18 +191,18 @@ class Bench:
         """The scores of one answer set with more and more rows, against other rule engines on the same rules."""
         for count in (10, 100, 1_000, 10_000):
             pack, sets = engines.rules_of(count), engines.answer_sets(3)
-            listed = [{name: [given] for name, given in each.items()} for each in sets]
+            listed = [{name: [given] for name, given in item.items()} for item in sets]
             engine = Engine.of(pack)
             mine, all_of_it = engines.ours(engine), engines.whole(engine)
-            expected = [engines.named(engine, mine(each)) for each in listed]
-            if [engines.named(engine, all_of_it(each)) for each in listed] != expected:
+            expected = [engines.named(engine, mine(item)) for item in listed]
+            if [engines.named(engine, all_of_it(item)) for item in listed] != expected:
                 raise RuntimeError("the whole result has other scores")
             micros = _each(mine, listed, 20_000 // count + 3)
             result = _each(all_of_it, listed, 20_000 // count + 3)
             theirs = {}
             for name, make in engines.OTHERS.items():
                 run = make(pack)
-                if [run(each) for each in sets] != expected:
+                if [run(item) for item in sets] != expected:
                     raise RuntimeError(f"{name} comes to other scores")
                 theirs[name] = _each(run, sets, 300 // count + 1)
             best = min(theirs, key=lambda name: theirs[name])
@@ -378,8 +378,8 @@ def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
     """Microseconds for one evaluation, the best of five runs."""
 
     def run() -> None:
-        for each in answers:
-            evaluate(engine.rules, engine.catalog, each)
+        for answer in answers:
+            evaluate(engine.rules, engine.catalog, answer)
 
     run()
     times = max(1, 2000 // len(answers)) if len(engine.rules.products) < 100 else 4
@@ -415,7 +415,7 @@ def sink_process(**options: Any) -> Iterator[SinkProcess]:
 
 def _each(run: Callable[[Any], Any], sets: list[Any], rounds: int) -> float:
     """Microseconds for one answer set: the best of three rounds."""
-    return min(timeit.repeat(lambda: [run(each) for each in sets], number=rounds, repeat=3)) / rounds / len(sets) * 1e6
+    return min(timeit.repeat(lambda: [run(item) for item in sets], number=rounds, repeat=3)) / rounds / len(sets) * 1e6
 
 
 def _pss(pid: int) -> int:

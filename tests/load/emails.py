@@ -114,10 +114,10 @@ def plan_emails(services: Services, many: int, *, due: bool = True, shop: str = 
         with services.sessions.begin() as session:
             session.execute(insert(Contact), [_contact(owner.id, number, now) for number in numbers])
             mine = select(Contact.address_hash, Contact.id).where(Contact.shop_id == owner.id)
-            known = dict(session.execute(mine.where(Contact.address_hash.in_([f"h{each}" for each in numbers]))).all())
+            known = dict(session.execute(mine.where(Contact.address_hash.in_([f"h{item}" for item in numbers]))).all())
             session.execute(insert(Order), [_order(owner.id, number, known[f"h{number}"], now) for number in numbers])
             mine = select(Order.external_id, Order.id).where(Order.shop_id == owner.id)
-            orders = dict(session.execute(mine.where(Order.external_id.in_([f"o{each}" for each in numbers]))).all())
+            orders = dict(session.execute(mine.where(Order.external_id.in_([f"o{item}" for item in numbers]))).all())
             rows = [
                 {
                     "shop_id": owner.id,

@@ -40,7 +40,7 @@ def rules_of(count: int, seed: int = 3) -> Pack:
     rows = []
     for at in range(count):
         asked = chance.sample(questions, chance.randint(1, 3))
-        when = " & ".join(f"{each.id} = {chance.choice(each.option_ids)}" for each in asked)
+        when = " & ".join(f"{item.id} = {chance.choice(item.option_ids)}" for item in asked)
         target = (Target("sku", (f"SKU-{chance.randrange(PRODUCTS):02}",)),)
         weight = chance.randint(1, 100)
         rows.append(Mapping(id=f"r{at}", when=parse_condition(when), effect=BOOST, target=target, weight=weight))
@@ -63,7 +63,7 @@ def paths_pack(last: int = 4) -> Pack:
     rows = []
     for at in range(200):
         asked = chance.sample(questions, chance.choice([1, 1, 2, 3]))
-        when = " & ".join(f"{each.id} = {chance.choice(each.option_ids)}" for each in asked)
+        when = " & ".join(f"{item.id} = {chance.choice(item.option_ids)}" for item in asked)
         named = (("sku", f"SKU-{chance.randrange(40):03}"), ("form", f"f{at % 4}"), ("tag", f"t{chance.randrange(8)}"))
         kind, value = chance.choice(named)
         weight, target = chance.randint(1, 100), (Target(kind, (value,)),)
@@ -89,7 +89,7 @@ def whole(engine: Engine) -> OurRunner:
 
 def named(engine: Engine, scores: Sequence[int]) -> Scores:
     """Our scores as the others tell theirs: of products with a score other than 0."""
-    skus = (each.sku for each in engine.rules.products)
+    skus = (product.sku for product in engine.rules.products)
     return {sku: score for sku, score in zip(skus, scores, strict=False) if score}
 
 
@@ -129,7 +129,7 @@ def zen_table(pack: Pack) -> Runner:
         {"id": "b", "type": "edge", "sourceId": "table", "targetId": "out"},
     ]
     decision = zen.ZenEngine().create_decision(json.dumps({"nodes": nodes, "edges": edges}))
-    return lambda answers: _summed(pack, (int(each["row"]) for each in decision.evaluate(answers)["result"]))
+    return lambda answers: _summed(pack, (int(item["row"]) for item in decision.evaluate(answers)["result"]))
 
 
 def rule_engine_rules(pack: Pack) -> Runner:

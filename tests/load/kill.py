@@ -71,10 +71,10 @@ class Workers:
         self.processes[at] = self._start()
 
     def close(self) -> None:
-        for each in self.processes:
-            each.kill()
-        for each in self.processes:
-            each.wait()
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
 
 
 class EmptyRedis:
@@ -161,8 +161,8 @@ def kill_test(
 ) -> Told:
     """Emails must be planned already. Kills are spread over the emails as they go; ``seconds`` ends the waiting."""
     dice, end = random.Random(seed), time.monotonic() + seconds  # Whom to kill: no secret.
-    kill_at = [emails * (each + 1) // (kills + 1) for each in range(kills)]
-    restart_at = [emails * (each + 1) // (restarts + 1) for each in range(restarts)]
+    kill_at = [emails * (number + 1) // (kills + 1) for number in range(kills)]
+    restart_at = [emails * (number + 1) // (restarts + 1) for number in range(restarts)]
     done = 0
     while time.monotonic() < end:
         gone = _count(services, SENT, FAILED, DELIVERY_UNKNOWN)
@@ -204,7 +204,7 @@ def _told(services: Services, sink: SinkProcess, emails: int, kills: int) -> Tol
         states=dict(states),
         doubled=sum(many > 1 for many in taken.values()),
         lost=sum(state == SENT and not taken[message_id] for state, message_id in rows),
-        open=sum(states[each] for each in (PLANNED, QUEUED, SENDING)),
+        open=sum(states[item] for item in (PLANNED, QUEUED, SENDING)),
     )
 
 
@@ -242,7 +242,7 @@ def _harass(
     dice: random.Random,
 ) -> None:
     end, done, before = time.monotonic() + seconds, 0, (0, 0.0)
-    restart_at = [emails * (each + 1) // (restarts + 1) for each in range(restarts)]
+    restart_at = [emails * (number + 1) // (restarts + 1) for number in range(restarts)]
     while time.monotonic() < end:
         gone = len(sink.taken()[0])
         if gone > before[0]:

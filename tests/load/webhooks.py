@@ -47,10 +47,10 @@ def webhook_load(
         line.close()
 
     workers = [threading.Thread(target=run, args=(mine,)) for mine in range(threads)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     cuts = statistics.quantiles(took, n=100)
     return Acknowledged(len(took), sum(good), cuts[49], cuts[98])
 

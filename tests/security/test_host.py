@@ -28,7 +28,7 @@ def metrics(production: Production, above: int) -> str:
 
 def counted(text: str, name: str, **labels: str) -> float:
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
-    rows = [row for row in text.splitlines() if row.startswith(f"{name}{{") and all(each in row for each in wanted)]
+    rows = [row for row in text.splitlines() if row.startswith(f"{name}{{") and all(item in row for item in wanted)]
     return sum(float(row.rpartition(" ")[2]) for row in rows)
 
 

@@ -79,8 +79,8 @@ Asked = tuple[str, str, str, dict[str, str], dict[str, str]]
 def by_turns(wanted: Iterator[Asked], rng: random.Random) -> list[Asked]:
     """In random order within a route, and one of each route after the other: none waits for the end of the time."""
     routes: dict[str, list[Asked]] = {}
-    for each in wanted:
-        routes.setdefault(each[0], []).append(each)
+    for item in wanted:
+        routes.setdefault(item[0], []).append(item)
     for listed in routes.values():
         rng.shuffle(listed)
         listed.sort(key=_turn)

@@ -39,9 +39,9 @@ def with_shared_strings(many: int, text: str) -> bytes:
     whole = f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" count="{many}">{strings}</sst>'
     made, out = workbook(), io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(made)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for each in old.infolist():
-            if each.filename != "xl/sharedStrings.xml":
-                new.writestr(each.filename, old.read(each))
+        for item in old.infolist():
+            if item.filename != "xl/sharedStrings.xml":
+                new.writestr(item.filename, old.read(item))
         new.writestr("xl/sharedStrings.xml", whole)
     return out.getvalue()
 

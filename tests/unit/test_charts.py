@@ -47,7 +47,7 @@ def test_a_bar_of_what_is_there_can_be_seen() -> None:
 def test_columns_fill_the_width_and_the_highest_the_height() -> None:
     columns = charts.columns([0, 5, 10])
 
-    assert [each.height for each in columns] == [0, 66, charts.COLUMN_HEIGHT]
+    assert [column.height for column in columns] == [0, 66, charts.COLUMN_HEIGHT]
     assert columns[-1].x + columns[-1].width < 100
     assert columns[1].middle == pytest.approx(50, abs=0.2)
 

@@ -22,7 +22,7 @@ def changed(name: str, old: str, new: str) -> Reading:
     assert old in files[name], (name, old)
     files[name] = files[name].replace(old, new, 1)
     reading = read_files(files, [])
-    assert reading.pack is not None, [each.data() for each in reading.errors]
+    assert reading.pack is not None, [error.data() for error in reading.errors]
     reading.add(claim_problems(reading.pack))
     return reading
 
@@ -42,9 +42,9 @@ def changed(name: str, old: str, new: str) -> Reading:
 def test_a_forbidden_claim_is_an_error_with_file_line_phrase_rule_and_alternative(
     name: str, old: str, new: str, phrase: str
 ) -> None:
-    found = [each for each in changed(name, old, new).errors if each.problem.code == "claim"]
+    found = [error for error in changed(name, old, new).errors if error.problem.code == "claim"]
     assert found, "nothing was found"
-    told = next(each for each in found if phrase.casefold() in each.problem.message.casefold())
+    told = next(item for item in found if phrase.casefold() in item.problem.message.casefold())
     assert told.file == name
     lines = leg_day_files()[name].replace(old, new, 1).split("\n")
     near = " ".join(" ".join(lines[told.line - 1 : told.line + 8]).split())
@@ -58,7 +58,7 @@ def test_the_shipped_pack_says_nothing_forbidden_in_any_language() -> None:
     reading = read_files(leg_day_files(), [])
     assert reading.pack is not None
     assert set(reading.pack.locales) == {"en", "es", "ar"}
-    assert [each.message for each in claim_problems(reading.pack)] == []
+    assert [claim_problem.message for claim_problem in claim_problems(reading.pack)] == []
 
 
 def test_safety_may_name_what_it_warns_of() -> None:
@@ -67,7 +67,7 @@ def test_safety_may_name_what_it_warns_of() -> None:
 
 def test_a_product_without_a_warning_that_must_go_with_it_is_told() -> None:
     reading = changed("products.yaml", '    - "Keep away from eyes, nose, mouth and other mucous membranes."\n', "")
-    told = [each.problem for each in reading.problems if each.problem.code == "missing_warning"]
+    told = [problem.problem for problem in reading.problems if problem.problem.code == "missing_warning"]
     assert told
     assert "eyes" in told[0].message
     assert told[0].severity == "error", "pack.yaml asks for that"
@@ -76,7 +76,7 @@ def test_a_product_without_a_warning_that_must_go_with_it_is_told() -> None:
 def test_a_named_person_accepts_a_warning_until_the_text_changes() -> None:
     new = "this cream supports muscles and sinks in as you go."
     reading = changed("mappings.csv", "a cream sinks in as you go.", new)
-    warning = next(each for each in reading.problems if each.problem.code == "claim")
+    warning = next(problem for problem in reading.problems if problem.problem.code == "claim")
     assert warning.problem.severity == "warning"
     key = "mappings.rub-in-cream.reason"
     assert reading.pack is not None
@@ -91,7 +91,7 @@ def test_a_named_person_accepts_a_warning_until_the_text_changes() -> None:
     files["mappings.csv"] = files["mappings.csv"].replace("supports muscles", "supports your muscles")
     lapsed = read_files(files, [])
     assert lapsed.pack is not None
-    assert {each.code for each in claim_problems(lapsed.pack)} == {"claim", "acceptance_lapsed"}
+    assert {claim_problem.code for claim_problem in claim_problems(lapsed.pack)} == {"claim", "acceptance_lapsed"}
 
 
 def _claims(of: str) -> str:
@@ -145,13 +145,13 @@ def test_each_rule_names_its_source_and_an_alternative_in_every_language() -> No
 def test_evidence_past_its_date_is_an_error_and_soon_lists_what_falls_due() -> None:
     late = read_files(leg_day_files(), [])
     check_content(late, today=date(2027, 7, 1))
-    assert {each.problem.code for each in late.errors} == {"evidence_overdue"}
+    assert {error.problem.code for error in late.errors} == {"evidence_overdue"}
     soon = read_files(leg_day_files(), [])
     from datetime import timedelta
 
     check_content(soon, today=date(2027, 5, 15), soon=timedelta(days=60))
     assert not soon.errors
-    assert {"evidence_due"} <= {each.problem.code for each in soon.problems}
+    assert {"evidence_due"} <= {problem.problem.code for problem in soon.problems}
     calm = read_files(leg_day_files(), [])
     check_content(calm, today=TODAY, soon=timedelta(days=60))
-    assert "evidence_due" not in {each.problem.code for each in calm.problems}
+    assert "evidence_due" not in {problem.problem.code for problem in calm.problems}

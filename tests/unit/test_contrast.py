@@ -41,8 +41,8 @@ def test_the_colors_are_those_of_the_widget() -> None:
     sheet = (ROOT / "widget" / "web" / "files" / "quiz.css").read_text()
     found = dict(re.findall(r"--rq-([a-z-]+): light-dark\((#[0-9a-f, #]+)\)", sheet))
     for name in SIDES[LIGHT]:
-        light, dark = (each.strip() for each in found[name].split(","))
-        whole = [f"#{''.join(c * 2 for c in each[1:])}" if len(each) == 4 else each for each in (light, dark)]
+        light, dark = (part.strip() for part in found[name].split(","))
+        whole = [f"#{''.join(c * 2 for c in item[1:])}" if len(item) == 4 else item for item in (light, dark)]
         assert whole == [SIDES[LIGHT][name], SIDES[DARK][name]], name
 
 

@@ -20,8 +20,8 @@ BASE = {"area": ["calves"], "soreness": ["6"], "warning": ["none"], "apply": ["h
 
 
 def result(engine: Engine, **answers: list[str] | None) -> dict[str, Any]:
-    given = {**BASE, **{name.replace("_", "-"): each for name, each in answers.items()}}
-    return engine.recommend({name: each for name, each in given.items() if each is not None}, SETTING, explain=True)
+    given = {**BASE, **{name.replace("_", "-"): answer for name, answer in answers.items()}}
+    return engine.recommend({name: item for name, item in given.items() if item is not None}, SETTING, explain=True)
 
 
 def skus(told: dict[str, Any]) -> list[str]:
@@ -79,7 +79,7 @@ def test_an_exclusion_takes_out_what_does_not_declare_its_contents() -> None:
 """
     )
     told = result(engine, area=["quads"], warning=["daisy-allergy"], apply=["rub-in"])
-    row = next(each for each in told["trace"]["products"] if each["sku"] == "CREAM-60")
+    row = next(item for item in told["trace"]["products"] if item["sku"] == "CREAM-60")
 
     assert row["kept_out"]["by"] == "certificate"  # Undeclared contents may be CBD: no certificate, no show.
     assert "CREAM-60" not in skus(told)
@@ -154,7 +154,7 @@ def test_two_variants_of_one_product_are_never_shown_together() -> None:
     ],
 )
 def test_answers_that_do_not_fit_are_refused_by_name(mini: Engine, answers: Any, code: str) -> None:
-    given = {name: each for name, each in {**BASE, **answers}.items() if each is not None}
+    given = {name: item for name, item in {**BASE, **answers}.items() if item is not None}
 
     with pytest.raises(Refused) as refused:
         mini.recommend(given, SETTING)
@@ -213,8 +213,8 @@ MET = (
 def test_answers_met_before_change_nothing_in_how_others_are_taken(change: dict[str, Any]) -> None:
     """An engine that has seen every answer, in any order, says of a strange set what a new one says."""
     answers, seasoned = {**BASE, **change}, changed()
-    for each in MET:
-        seasoned.recommend(each, SETTING)
+    for item in MET:
+        seasoned.recommend(item, SETTING)
 
     for given in (answers, dict(reversed(answers.items()))):
         assert told_or_refused(seasoned, given) == told_or_refused(changed(), given)

@@ -33,7 +33,7 @@ def items(text: str | bytes) -> list[FeedItem | BadItem]:
 
 
 def rss(*of_items: str, head: str = "") -> str:
-    body = "".join(f"<item>{each}</item>" for each in of_items)
+    body = "".join(f"<item>{of_item}</item>" for of_item in of_items)
     return f'{head}<rss version="2.0" {G}><channel><title>Shop</title>{body}</channel></rss>'
 
 
@@ -63,21 +63,21 @@ def one(**more: str) -> FeedItem:
 )
 def test_each_kind_says_the_same_of_the_same_store(name: str, kind: str) -> None:
     body = (SAMPLES / name).read_bytes()
-    found = [each for each in items(body) if isinstance(each, FeedItem)]
+    found = [item for item in items(body) if isinstance(item, FeedItem)]
 
     assert kind_of(io.BytesIO(body)) == kind
-    assert [(each.sku, each.price, each.currency) for each in found] == [
+    assert [(item.sku, item.price, item.currency) for item in found] == [
         ("RQ-ROLL-3OZ", 2900, "USD"),
         ("RQ-CREAM-4OZ", 4400, "USD"),  # The sale price.
         ("RQ-SALVE-2OZ", 3500, "USD"),
         ("RQ-SPRAY-2OZ", 3200, "USD"),
     ]
-    assert [each.stock for each in found] == [None, None, 0, None if kind == SHOPIFY else 0]  # The last: preorder.
+    assert [item.stock for item in found] == [None, None, 0, None if kind == SHOPIFY else 0]  # The last: preorder.
     assert found[2].name == "Recovery Salve 2 oz — “Überkühl” & co"
     assert found[0].variant_id == "48039284711"
     assert found[0].image == "https://cdn.example.com/roll-on.jpg"
     assert found[0].url == "https://shop.example.com/products/recovery-roll-on?variant=48039284711"
-    assert all(set(each.said) <= set(FROM_FEEDS) for each in found)
+    assert all(set(item.said) <= set(FROM_FEEDS) for item in found)
 
 
 def test_an_entity_bomb_is_refused_before_anything_of_it_is_read() -> None:
@@ -127,14 +127,14 @@ def test_one_item_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
         items(rss(item(description="x" * 600_000)))
     with pytest.raises(BadFeed, match="longer than"):
         items("id\ttitle\tprice\tavailability\n" + "x" * 300_000)
-    assert len(items(rss(*(item(str(each), description="x" * 50_000) for each in range(10))))) == 10
+    assert len(items(rss(*(item(str(number), description="x" * 50_000) for number in range(10))))) == 10
 
 
 def test_too_many_items_and_too_large_a_json_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MAX_ITEMS", 3)
     monkeypatch.setattr(feeds, "MAX_JSON", 1000)
     with pytest.raises(BadFeed, match="more than 3 items"):
-        items(rss(*(item(str(each)) for each in range(4))))
+        items(rss(*(item(str(number)) for number in range(4))))
     with pytest.raises(BadFeed, match="JSON file of more than"):
         items('{"products": []}' + " " * 1000)
 
@@ -288,9 +288,9 @@ def test_a_bad_item_is_told_with_its_place_and_left_out() -> None:
     found = items(
         rss(item("A"), item("B", price="12,99 USD"), item("", title="x"), item("A"), item("C", title="<b></b>"))
     )
-    told = [(each.place, each.reason) for each in found if isinstance(each, BadItem)]
+    told = [(entry.place, entry.reason) for entry in found if isinstance(entry, BadItem)]
 
-    assert [each.sku for each in found if isinstance(each, FeedItem)] == ["A"]
+    assert [entry.sku for entry in found if isinstance(entry, FeedItem)] == ["A"]
     assert told == [
         ("item 2", "price '12,99 USD' is no amount such as 15.00 USD"),
         ("item 3", "it has no id"),
@@ -319,7 +319,7 @@ def test_a_table_may_have_a_mark_of_its_encoding_quotes_and_holes() -> None:
 
     assert isinstance(found[0], FeedItem)
     assert found[0].name == 'Trail "Big" Cream'
-    assert [(each.place, each.reason) for each in found if isinstance(each, BadItem)] == [
+    assert [(item.place, item.reason) for item in found if isinstance(item, BadItem)] == [
         ("line 4", "no price"),
         ("line 5", "it has 7 cells, the header 6"),
     ]
@@ -347,7 +347,7 @@ def test_a_variant_that_says_too_little_is_left_out(variant: dict[str, Any]) -> 
 
 def test_odd_json_is_told_not_raised() -> None:
     found = items('{"products": [7, {"variants": 3}, {"title": "x", "variants": [{"sku": "", "id": null}]}]}')
-    assert all(isinstance(each, BadItem) for each in found)
+    assert all(isinstance(item, BadItem) for item in found)
     assert len(found) == 3
 
 
@@ -366,7 +366,7 @@ def test_an_item_is_ours_by_its_sku_then_its_part_number_then_without_a_sku_its_
         read_feed(io.BytesIO(body.encode()), GIVEN), {"CREAM"}, {"700175": "ROLL", "999": "STICK", "5": "SPRAY"}
     )
 
-    assert {sku: each.place for sku, each in told.found.items()} == {
+    assert {sku: entry.place for sku, entry in told.found.items()} == {
         "CREAM": "item 2",
         "ROLL": "item 3",
         "STICK": "item 4",

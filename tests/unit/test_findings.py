@@ -45,7 +45,7 @@ def with_rows(*rows: Mapping, first: bool = False) -> Coverage:
 
 
 def codes(told: Coverage, about: str) -> set[str]:
-    return {each.code for each in told.findings if about in each.message}
+    return {finding.code for finding in told.findings if about in finding.message}
 
 
 def test_the_shipped_pack_comes_out_exact_and_without_an_error() -> None:
@@ -98,13 +98,13 @@ def test_another_place_on_the_page_is_no_difference_and_hides_none() -> None:
         mappings=tuple(rows),
         products=(Product("CREAM", "Cream", form="cream"), Product("SALVE", "Salve", form="salve")),
     )
-    idle = [each.message for each in check_paths(pack).findings if each.code in IDLE]
-    assert not [each for each in idle if each.startswith("row 'r")]
+    idle = [finding.message for finding in check_paths(pack).findings if finding.code in IDLE]
+    assert not [item for item in idle if item.startswith("row 'r")]
 
 
 def test_a_row_in_the_shadow_of_another_names_it() -> None:
     told = with_rows(row("again", "apply = rub-in & area = calves", "exclude", "form:spray"))
-    found = next(each for each in told.findings if "'again'" in each.message)
+    found = next(finding for finding in told.findings if "'again'" in finding.message)
     assert found.code == "row_shadowed"
     assert "'rub'" in found.message
     assert found.paths > 0
@@ -115,7 +115,7 @@ def test_rows_that_contradict_each_other_are_errors_with_an_example() -> None:
         row("only-salve", "area = quads", "require", "form:salve"),
         row("no-salve", "apply = hands-free", "exclude", "form:salve"),
     )
-    found = next(each for each in told.findings if each.code == "rows_contradict")
+    found = next(finding for finding in told.findings if finding.code == "rows_contradict")
     assert told.failed
     engine = Engine.of(told.pack)
     assert found.example is not None
@@ -136,7 +136,7 @@ def test_options_and_questions_that_change_nothing_are_found() -> None:
     area = pack.quiz.questions[0]
     more = replace(area, options=(*area.options, Option("toes", "Toes")))
     told = check_paths(replace(pack, quiz=Quiz((more, *pack.quiz.questions[1:]))))
-    found = next(each for each in told.findings if "'toes'" in each.message)
+    found = next(finding for finding in told.findings if "'toes'" in finding.message)
     assert found.code == "option_changes_nothing"
     engine = Engine.of(told.pack)
     assert found.example is not None
@@ -150,30 +150,30 @@ def test_gaps_ties_fallback_and_slots_are_found() -> None:
     bare = replace(pack, result=replace(pack.result, fallback=(), fallback_tips=()), mappings=pack.mappings[:1])
     told = check_paths(bare)
     assert told.failed
-    gap = next(each for each in told.findings if each.code == "path_without_product")
+    gap = next(finding for finding in told.findings if finding.code == "path_without_product")
     engine = Engine.of(bare)
     assert gap.example is not None
     assert not evaluate(engine.rules, engine.catalog, gap.example).shown
-    assert "path_without_tip" in {each.code for each in told.findings}
-    assert {"slot_empty", "tie_by_sku", "fallback_used"} <= {each.code for each in check_paths(pack).findings}
+    assert "path_without_tip" in {finding.code for finding in told.findings}
+    assert {"slot_empty", "tie_by_sku", "fallback_used"} <= {finding.code for finding in check_paths(pack).findings}
     crowded = replace(pack, result=replace(pack.result, slots=(Slot("a", 9),), min_score=-1000), mappings=())
-    assert "product_shown_often" in {each.code for each in check_paths(crowded).findings}
+    assert "product_shown_often" in {finding.code for finding in check_paths(crowded).findings}
 
 
 def test_a_gap_that_safety_makes_is_no_error() -> None:
     pack = mini()
-    every = tuple(replace(each, contains=("arnica",)) for each in pack.products)
+    every = tuple(replace(product, contains=("arnica",)) for product in pack.products)
     told = check_paths(replace(pack, products=every))
-    assert "path_without_safe_product" in {each.code for each in told.findings}
-    assert "path_without_product" not in {each.code for each in told.findings}
+    assert "path_without_safe_product" in {finding.code for finding in told.findings}
+    assert "path_without_product" not in {finding.code for finding in told.findings}
 
 
 def test_severities_are_set_in_the_pack() -> None:
     pack = replace(mini(), checks={"fallback_used": "error", "tie_by_sku": "off"})
     told = check_paths(pack)
     assert told.failed
-    assert "tie_by_sku" not in {each.code for each in told.findings}
-    assert {each.code for each in told.findings} <= SEVERITIES.keys()
+    assert "tie_by_sku" not in {finding.code for finding in told.findings}
+    assert {finding.code for finding in told.findings} <= SEVERITIES.keys()
 
 
 @pytest.mark.parametrize("batch", range(3))
@@ -201,10 +201,10 @@ def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch
                     rows[mapping.id] += 1
                     if not same_result(found, without_row(found, index)):
                         matters.add(mapping.id)
-        assert told.rows == {each.id: rows[each.id] for each in pack.mappings}, seed
+        assert told.rows == {item.id: rows[item.id] for item in pack.mappings}, seed
         never = {"row_changes_nothing", "row_gives_reasons_only", "row_shadowed", "row_never_matches"}
-        idle = {pack.mappings[each.where[1]].id for each in told.findings if each.code in never}
-        assert idle == {each.id for each in pack.mappings} - matters, seed
+        idle = {pack.mappings[finding.where[1]].id for finding in told.findings if finding.code in never}
+        assert idle == {item.id for item in pack.mappings} - matters, seed
         outcomes = Counter(found.outcome for found in paths)
         assert told.outcomes == {name: outcomes[name] for name in told.outcomes}
         assert sum(outcomes.values()) == told.paths
@@ -225,7 +225,7 @@ def test_too_many_classes_are_sampled_and_the_report_says_how_sure_it_is() -> No
     assert "rule of three" in told.sureness
     assert "pairs of options" in told.sureness
     assert told.paths == exact.paths, "the number of paths is exact all the same"
-    assert not {each.code for each in told.findings} & {
+    assert not {finding.code for finding in told.findings} & {
         "row_never_matches",
         "product_never_shown",
         "path_without_product",
@@ -246,4 +246,6 @@ def test_an_edit_is_checked_again_as_if_from_nothing() -> None:
         again, anew = check_paths(changed, before=before), check_paths(changed)
         assert again.data()["shown"] == anew.data()["shown"]
         assert again.data()["rows"] == anew.data()["rows"]
-        assert {(each.code, each.message) for each in again.findings} == {(e.code, e.message) for e in anew.findings}
+        assert {(finding.code, finding.message) for finding in again.findings} == {
+            (e.code, e.message) for e in anew.findings
+        }

@@ -34,7 +34,7 @@ def test_every_text_of_the_shipped_pack_is_translated_and_fresh(locale: str) -> 
     pack = the_pack()
     known = pack.translations[locale]
     assert {key: text_hash(text) for key, text in pack_texts(pack).items()} == {k: t.of for k, t in known.items()}
-    assert all(each.text.strip() for each in known.values())
+    assert all(item.text.strip() for item in known.values())
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
@@ -68,7 +68,7 @@ def test_missing_stale_and_unknown_translations_are_told_by_key() -> None:
     text = files[SPANISH].replace("quiz.area.text:", "quiz.aera.text:", 1)
     files[SPANISH] = text
     files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
-    told = {each.problem.code: each for each in read_files(files, []).problems}
+    told = {problem.problem.code: problem for problem in read_files(files, []).problems}
     assert "quiz.area.text is missing in 'es'" in told["missing_translation"].problem.message
     assert "quiz.trained.text" in told["stale_translation"].problem.message
     assert told["unknown_translation"].problem.suggestion == "quiz.area.text"
@@ -83,7 +83,7 @@ def test_a_safety_text_that_changed_is_shown_as_it_is_now_rather_than_in_an_old_
     pack = read_files(files, []).pack
     assert pack is not None
     spanish = localized(pack, "es")
-    row = next(each for each in spanish.triage if each.id == "chest-or-breathing")
+    row = next(item for item in spanish.triage if item.id == "chest-or-breathing")
     assert "Nothing else matters now." in row.advice.body
     assert spanish.quiz.by_id["trained"].text != pack.quiz.by_id["trained"].text, "others keep their translation"
 
@@ -139,4 +139,4 @@ def test_money_follows_the_language_and_keeps_its_sign_in_place() -> None:
 def test_an_unused_locale_file_is_told() -> None:
     files = leg_day_files()
     files["locales/fr.yaml"] = "quiz.area.text: {of: abc, text: Où}\n"
-    assert "unused_locale" in {each.problem.code for each in read_files(files, []).problems}
+    assert "unused_locale" in {problem.problem.code for problem in read_files(files, []).problems}

@@ -38,7 +38,7 @@ def test_the_shipped_packs_have_no_error() -> None:
 def test_a_file_that_cannot_be_read_hides_no_problem_that_does_not_follow_from_it() -> None:
     files, _ = read_folder(LEG_DAY)
     told = read_files({**files, "safety.yaml": "- [", "locales/fr.yaml": "{}"}, [])
-    assert {each.problem.code for each in told.problems} == {"unreadable", "unused_locale"}
+    assert {problem.problem.code for problem in told.problems} == {"unreadable", "unused_locale"}
 
 
 def test_a_stored_pack_is_read_once_for_all_that_hold_the_same() -> None:
@@ -82,8 +82,8 @@ def test_text_stays_text() -> None:
 def test_an_error_names_file_line_and_the_nearest_name(name: str, old: str, new: str, line: int, words: str) -> None:
     errors = mini_with(name, old, new).errors
 
-    assert any(each.file == name and each.line == line and words in each.problem.message for each in errors), [
-        each.data() for each in errors
+    assert any(error.file == name and error.line == line and words in error.problem.message for error in errors), [
+        error.data() for error in errors
     ]
 
 
@@ -98,8 +98,8 @@ def test_all_problems_are_told_at_once() -> None:
     reading = read_files(broken, [])
 
     assert reading.pack is None
-    assert {each.file for each in reading.errors} == {"mappings.csv", "quiz.yaml", "pack.yaml"}
-    assert "duplicate_key" in {each.problem.code for each in reading.errors}
+    assert {error.file for error in reading.errors} == {"mappings.csv", "quiz.yaml", "pack.yaml"}
+    assert "duplicate_key" in {error.problem.code for error in reading.errors}
 
 
 @pytest.mark.parametrize(
@@ -117,20 +117,20 @@ def test_odd_yaml_is_an_error_with_a_line_and_never_a_crash(text: str) -> None:
     files, _ = read_folder(MINI)
     reading = read_files({**files, "pack.yaml": text}, [])
 
-    assert any(each.file == "pack.yaml" for each in reading.errors)
+    assert any(error.file == "pack.yaml" for error in reading.errors)
 
 
 @pytest.mark.parametrize("text", ["", "id;when\n", 'id,when,effect,target\nx,"a', "id,when,effect,target\na,b\n"])
 def test_odd_spreadsheets_are_told_with_a_line(text: str) -> None:
     files, _ = read_folder(MINI)
 
-    assert any(each.file == "mappings.csv" for each in read_files({**files, "mappings.csv": text}, []).errors)
+    assert any(error.file == "mappings.csv" for error in read_files({**files, "mappings.csv": text}, []).errors)
 
 
 def test_a_missing_file_or_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(NoPack):
         read_folder(tmp_path / "none")
-    assert {each.file for each in read_pack(tmp_path).errors} == {
+    assert {error.file for error in read_pack(tmp_path).errors} == {
         "pack.yaml",
         "quiz.yaml",
         "safety.yaml",
@@ -143,7 +143,7 @@ def test_a_finding_does_not_stop_a_pack() -> None:
     reading = mini_with("mappings.csv", "form:roll-on|spray", "form:gel")
 
     assert reading.pack is not None
-    assert any("no product has the form 'gel'" in each.problem.message for each in reading.problems)
+    assert any("no product has the form 'gel'" in problem.problem.message for problem in reading.problems)
 
 
 def test_an_address_in_a_product_must_be_one() -> None:
@@ -168,4 +168,4 @@ def test_a_file_that_cannot_be_read_is_told_without_what_follows_from_it() -> No
     files, _ = read_folder(MINI)
     errors = read_files({**files, "quiz.yaml": "questions:\n\t- id: area\n"}, []).errors
 
-    assert [(each.file, each.line) for each in errors] == [("quiz.yaml", 2)]
+    assert [(error.file, error.line) for error in errors] == [("quiz.yaml", 2)]

@@ -23,12 +23,12 @@ from widget.domain.target import Target
 
 OPTIONS = ("a", "b", "c")
 QUESTIONS = (
-    Question("one", MULTI, "?", options=tuple(Option(each, each) for each in OPTIONS), max=2),
+    Question("one", MULTI, "?", options=tuple(Option(item, item) for item in OPTIONS), max=2),
     Question(
-        "two", SINGLE, "?", options=tuple(Option(each, each) for each in OPTIONS), show_if=parse_condition("one = a")
+        "two", SINGLE, "?", options=tuple(Option(item, item) for item in OPTIONS), show_if=parse_condition("one = a")
     ),
     Question("three", SCALE, "?", start=0, end=3),
-    Question("four", SINGLE, "?", optional=True, options=tuple(Option(each, each) for each in OPTIONS)),
+    Question("four", SINGLE, "?", optional=True, options=tuple(Option(item, item) for item in OPTIONS)),
 )
 TERMS = ["one = a", "one != b|c", "two = b", "not two = a", "three >= 2", "three < 1", "four = skipped", "not four = c"]
 conditions = st.lists(st.lists(st.sampled_from(TERMS), min_size=1, max_size=3), min_size=1, max_size=2).map(
@@ -87,7 +87,7 @@ def packs(draw: Any) -> Pack:
 
 def every_path() -> list[dict[str, list[str]]]:
     """All valid answer sets, the questions hidden or not as the quiz decides."""
-    ones = [list(each) for each in chain(combinations(OPTIONS, 1), combinations(OPTIONS, 2))]
+    ones = [list(combination) for combination in chain(combinations(OPTIONS, 1), combinations(OPTIONS, 2))]
     paths = []
     for one, two, three, four in product(ones, OPTIONS, "0123", [None, *OPTIONS]):
         if "a" not in one and two != "a":
@@ -117,7 +117,7 @@ def test_the_same_inputs_give_the_same_bytes(pack: Pack, answers: dict[str, list
 def test_an_excluded_product_never_appears(pack: Pack, answers: dict[str, list[str]]) -> None:
     engine = Engine.of(pack)
     found = evaluate(engine.rules, engine.catalog, answers)
-    shown = {engine.rules.products[each.place].sku for each in found.shown}
+    shown = {engine.rules.products[item.place].sku for item in found.shown}
     chosen = {q.id: way.chosen for q, way in zip(QUESTIONS, found.walk.ways, strict=True)}
 
     if "b" in answers["one"]:
@@ -150,7 +150,7 @@ def test_a_red_flag_ends_at_once(pack: Pack, answers: dict[str, list[str]]) -> N
 def test_scores_and_the_highest_are_those_of_a_plain_loop(pack: Pack) -> None:
     """The bitsets against the definition, on every path of the quiz without its early ends."""
     open_ended = Engine.of(Pack(**{**pack.__dict__, "triage": ()}))
-    best = dict.fromkeys([each.sku for each in PRODUCTS], -(10**9))
+    best = dict.fromkeys([entry.sku for entry in PRODUCTS], -(10**9))
     for answers in PATHS:
         found = evaluate(open_ended.rules, open_ended.catalog, answers)
         chosen = {q.id: way.chosen for q, way in zip(QUESTIONS, found.walk.ways, strict=True)}

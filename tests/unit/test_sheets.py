@@ -75,7 +75,7 @@ def _raw(path: Path) -> dict[str, str]:
 @given(st.text(max_size=30))
 def test_every_text_comes_back(text: str) -> None:
     clean = restored(neutral(text))
-    assert clean == "".join(each for each in text if each in "\t\n\r" or (ord(each) >= 32 and each != "\x7f"))
+    assert clean == "".join(item for item in text if item in "\t\n\r" or (ord(item) >= 32 and item != "\x7f"))
 
 
 @pytest.mark.parametrize(

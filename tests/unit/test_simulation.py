@@ -23,7 +23,7 @@ RED = {"area": ["calves"], "trained": ["yesterday"], "signs": ["breathing"]}
 
 
 def played(engine: Engine, order: OrderEvent = ORDER, **more: Any) -> dict[str, Simulated]:
-    return {each.email: each for each in simulate_emails(engine, order, PLACED, **more)}
+    return {simulate_email.email: simulate_email for simulate_email in simulate_emails(engine, order, PLACED, **more)}
 
 
 def after(days: float, **moments: datetime) -> OrderEvent:
@@ -35,7 +35,7 @@ def test_each_email_has_its_moment_at_a_decent_hour(leg_day: Engine) -> None:
     found = played(leg_day, zone="America/New_York")
 
     assert list(found) == ["how-to-use", "check-in", "review", "replenish"]
-    assert {each.verdict for each in found.values()} == {SENDING}
+    assert {item.verdict for item in found.values()} == {SENDING}
     assert found["how-to-use"].at == datetime(2026, 11, 26, 14, 0, tzinfo=UTC)  # 9 o'clock there, five days on.
 
 
@@ -70,7 +70,10 @@ def test_a_red_flag_ends_product_emails_and_nothing_else(leg_day: Engine) -> Non
 
 def test_a_review_waits_for_the_email_before_it(leg_day: Engine) -> None:
     assert played(leg_day, replace(ORDER, accepts_marketing=False))["review"].reason == "no_consent"
-    found = {each.email: each for each in simulate_emails(leg_day, ORDER, PLACED + timedelta(days=12))}
+    found = {
+        simulate_email.email: simulate_email
+        for simulate_email in simulate_emails(leg_day, ORDER, PLACED + timedelta(days=12))
+    }
 
     assert found["how-to-use"].reason == "too_late_to_be_of_use"
     assert found["review"].reason == "condition"  # Nobody is asked about what they were never told to use.
@@ -99,8 +102,8 @@ def test_quiet_hours_put_an_email_off_to_their_end(leg_day: Engine) -> None:
 
 def test_what_waits_for_an_event_says_for_which(leg_day: Engine) -> None:
     sequences = tuple(
-        replace(each, trigger="order.delivered") if each.id == "after-purchase" else each
-        for each in leg_day.rules.pack.sequences
+        replace(sequence, trigger="order.delivered") if sequence.id == "after-purchase" else sequence
+        for sequence in leg_day.rules.pack.sequences
     )
     engine = Engine.of(replace(leg_day.rules.pack, sequences=sequences))
     found = played(engine)["how-to-use"]

@@ -154,14 +154,14 @@ def checked_signature(raw: bytes) -> dict[str, str]:
     """The tags of the signature, after verifying it. Raises InvalidSignature."""
     head, _, body = raw.partition(b"\r\n\r\n")
     fields = re.sub(rb"\r\n(?=[ \t])", b"", head).split(b"\r\n")
-    signature = next(each for each in fields if each.lower().startswith(b"dkim-signature:"))
+    signature = next(field for field in fields if field.lower().startswith(b"dkim-signature:"))
     plain = signature.partition(b":")[2].decode()
     tags = {name.strip(): re.sub(r"\s", "", value) for name, _, value in (t.partition("=") for t in plain.split(";"))}
     if base64.b64decode(tags["bh"]) != hashlib.sha256(relaxed_body(body)).digest():
         raise InvalidSignature
     left, lines = list(fields), []
     for name in tags["h"].split(":"):
-        found = next(each for each in reversed(left) if each.partition(b":")[0].decode().strip().lower() == name)
+        found = next(item for item in reversed(left) if item.partition(b":")[0].decode().strip().lower() == name)
         left.remove(found)
         lines.append(relaxed_field(found) + b"\r\n")
     emptied = re.sub(rb"(;\s*b=).*$", rb"\1", signature, flags=re.DOTALL)
@@ -207,7 +207,7 @@ def test_words_of_other_alphabets_keep_within_what_mail_allows(subject: str) -> 
     email["Subject"] = subject.strip()
     head = email.as_bytes().split(b"\r\n\r\n")[0]
 
-    assert all(len(each) <= 75 for each in re.findall(rb"=\?[^ ]+\?=", head))
+    assert all(len(match) <= 75 for match in re.findall(rb"=\?[^ ]+\?=", head))
     assert all(len(line) <= 998 for line in head.split(b"\r\n"))
     assert b"List-Unsubscribe: <https://quiz.example/u/x>" in head
 

@@ -68,9 +68,9 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
     address_hash = _address_hash(services, shop, event)
     orders = _orders(session, shop, event)
     contacts = _contacts(session, shop, address_hash, orders)
-    theirs = {each.id for each in contacts}
-    orders += [each for each in _orders_of(session, theirs) if each.id not in {one.id for one in orders}]
-    emails = _emails(session, theirs, {each.id for each in orders})
+    theirs = {contact.id for contact in contacts}
+    orders += [order for order in _orders_of(session, theirs) if order.id not in {one.id for one in orders}]
+    emails = _emails(session, theirs, {order.id for order in orders})
     consents = _consents(session, theirs)
     row.found = {"contacts": len(contacts), "orders": len(orders), "emails": len(emails), "consents": len(consents)}
     if event.kind == DATA_REQUEST:
@@ -78,7 +78,7 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
             json.dumps(_copy(contacts, orders, emails, consents), ensure_ascii=False), DATA_COPY
         )
         row.copy_until, row.contact_ids = services.now() + COPY_FOR, sorted(theirs)
-        row.order_ids = sorted(each.id for each in orders)
+        row.order_ids = sorted(order.id for order in orders)
     else:
         _erase(services, session, shop, contacts, orders, address_hash)
         redact_webhooks(session, shop.id, event.email)
@@ -181,19 +181,19 @@ def _orders(session: Session, shop: Shop, event: PrivacyEvent) -> list[Order]:
     query = select(Order).where(Order.shop_id == shop.id)
     found: dict[int, Order] = {}
     for some in _chunks(event.order_ids):
-        found |= {each.id: each for each in session.scalars(query.where(Order.external_id.in_(some)))}
+        found |= {order.id: order for order in session.scalars(query.where(Order.external_id.in_(some)))}
     if event.customer_id:
-        found |= {each.id: each for each in session.scalars(query.where(Order.customer_id == event.customer_id))}
+        found |= {order.id: order for order in session.scalars(query.where(Order.customer_id == event.customer_id))}
     return list(found.values())
 
 
 def _contacts(session: Session, shop: Shop, address_hash: str, orders: list[Order]) -> list[Contact]:
     query = select(Contact).where(Contact.shop_id == shop.id)
     found: dict[int, Contact] = {}
-    for some in _chunks({each.contact_id for each in orders if each.contact_id}):
-        found |= {each.id: each for each in session.scalars(query.where(Contact.id.in_(some)))}
+    for some in _chunks({order.contact_id for order in orders if order.contact_id}):
+        found |= {contact.id: contact for contact in session.scalars(query.where(Contact.id.in_(some)))}
     if address_hash:
-        found |= {each.id: each for each in session.scalars(query.where(Contact.address_hash == address_hash))}
+        found |= {contact.id: contact for contact in session.scalars(query.where(Contact.address_hash == address_hash))}
     return list(found.values())
 
 
@@ -208,7 +208,7 @@ def _emails(session: Session, contacts: set[int], orders: set[int]) -> list[Emai
     found: dict[int, Email] = {}
     for column, ids in ((Email.contact_id, contacts), (Email.order_id, orders)):
         for some in _chunks(ids):
-            found |= {each.id: each for each in session.scalars(select(Email).where(column.in_(some)))}
+            found |= {email.id: email for email in session.scalars(select(Email).where(column.in_(some)))}
     return list(found.values())
 
 
@@ -229,8 +229,8 @@ def _erase(
 ) -> None:
     for contact in contacts:
         erase_contact(services, session, contact)
-    erase_orders(session, [each.id for each in orders])
-    drop_copies(session, shop.id, orders=[each.id for each in orders])
+    erase_orders(session, [order.id for order in orders])
+    drop_copies(session, shop.id, orders=[order.id for order in orders])
     if address_hash:  # Also of somebody we never met: a late delivery must not make them known.
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=services.now())
 
@@ -239,24 +239,29 @@ def _copy(contacts: list[Contact], orders: list[Order], emails: list[Email], con
     """What is kept of a person, for the shop to pass on. Answers are not in it: none are kept with a person."""
     return {
         "contacts": [
-            {"email": each.email, "language": each.locale, "known_since": each.created_at.isoformat()}
-            for each in contacts
+            {"email": contact.email, "language": contact.locale, "known_since": contact.created_at.isoformat()}
+            for contact in contacts
         ],
         "consents": [
-            {"at": each.at.isoformat(), "kind": each.kind, "state": each.state, "source": each.source}
-            for each in consents
+            {"at": consent.at.isoformat(), "kind": consent.kind, "state": consent.state, "source": consent.source}
+            for consent in consents
         ],
         "orders": [
             {
-                "id": each.external_id,
-                "number": each.number,
-                "placed_at": each.placed_at.isoformat() if each.placed_at else None,
-                "lines": [{"title": line["title"], "sku": line["sku"]} for line in each.lines],
+                "id": order.external_id,
+                "number": order.number,
+                "placed_at": order.placed_at.isoformat() if order.placed_at else None,
+                "lines": [{"title": line["title"], "sku": line["sku"]} for line in order.lines],
             }
-            for each in orders
+            for order in orders
         ],
         "emails": [
-            {"template": each.template, "state": each.state, "due_at": each.due_at.isoformat(), "answer": each.answer}
-            for each in emails
+            {
+                "template": email.template,
+                "state": email.state,
+                "due_at": email.due_at.isoformat(),
+                "answer": email.answer,
+            }
+            for email in emails
         ],
     }

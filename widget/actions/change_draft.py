@@ -185,7 +185,7 @@ def undo_change(services: Services, *, draft: Draft, by: User, revision: int | N
             change = session.scalar(select(DraftChange).where(*wanted))
         if change is None:
             raise NothingToUndo("There is nothing to undo.")
-        steps = [Step(**each).back() for each in reversed(change.steps)]
+        steps = [Step(**step).back() for step in reversed(change.steps)]
     change_draft(services, draft_id=draft.id, by=by, what=f"undone: {change.summary}", steps=steps, undoes=change.id)
     return change.summary
 

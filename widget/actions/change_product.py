@@ -68,4 +68,4 @@ def _known(services: Services, session: Session, shop: Shop, sku: str) -> bool:
     if stored_product(session, shop.id, sku):
         return True
     loaded = [services.quizzes.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
-    return any(each and sku in each.engine.rules.place for each in loaded)
+    return any(item and sku in item.engine.rules.place for item in loaded)

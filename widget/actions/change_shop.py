@@ -100,7 +100,7 @@ def _told(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, dict):
-        return " ".join(str(each) for each in value.values())
+        return " ".join(str(item) for item in value.values())
     return " ".join(str(value).split())[:80] or "none"
 
 

@@ -44,8 +44,8 @@ def check_content(
 
 def path_problems(told: Coverage) -> Iterable[Problem]:
     """The findings of the path check as problems of files."""
-    for each in told.findings:
-        yield Problem(each.severity, each.where, each.code, each.message)
+    for finding in told.findings:
+        yield Problem(finding.severity, finding.where, finding.code, finding.message)
 
 
 def _estimated_matches(pack: Pack) -> Iterable[Problem]:

@@ -107,15 +107,15 @@ def _report(
     """Plain data: ``findings`` with the record each is about; ``paths`` and ``impact`` None while there are errors
     that keep the pack from being read."""
     spot = spotter(draft.files)
-    examples = {(each.code, each.message): each for each in coverage.findings} if coverage else {}
-    findings = [_finding(each, spot(each.problem.place), examples) for each in reading.problems]
+    examples = {(finding.code, finding.message): finding for finding in coverage.findings} if coverage else {}
+    findings = [_finding(problem, spot(problem.problem.place), examples) for problem in reading.problems]
     order = {"error": 0, "warning": 1, "info": 2}
-    findings.sort(key=lambda each: (order[each["severity"]], each["kind"], each["record"]))
+    findings.sort(key=lambda finding: (order[finding["severity"]], finding["kind"], finding["record"]))
     pack = reading.pack
     counted = dict(told.traffic.rows) if told and told.traffic else _touched(Engine.of(pack), responses) if pack else {}
     return {
         "findings": findings,
-        "errors": sum(each["severity"] == "error" for each in findings),
+        "errors": sum(finding["severity"] == "error" for finding in findings),
         "answers": len(responses),
         "row_answers": counted,
         "paths": _paths(coverage) if coverage else None,
@@ -124,8 +124,8 @@ def _report(
     }
 
 
-def _finding(each: Located, spot: tuple[str, str, str], examples: dict[Any, Any]) -> dict[str, Any]:
-    problem = each.problem
+def _finding(located: Located, spot: tuple[str, str, str], examples: dict[Any, Any]) -> dict[str, Any]:
+    problem = located.problem
     known = examples.get((problem.code, problem.message))
     return {
         "severity": problem.severity,
@@ -178,18 +178,18 @@ def _impact(told: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
     """The comparison, with what real answers come to; the examples that most people gave stand first."""
     draft = Engine.of(pack)
     data = told.data()
-    data["findings"] = {name: [each.data() for each in getattr(told, name)] for name in ("new", "fixed")}
+    data["findings"] = {name: [item.data() for item in getattr(told, name)] for name in ("new", "fixed")}
     real = told.traffic or Traffic()
     given = [json.loads(text) for text, _ in real.moved.most_common(MAX_REAL)]
     examples = [*(example_of(live, draft, answers, 0) for answers in given), *told.examples]
     data |= {
         "outcomes": {"before": told.before.outcomes, "after": told.after.outcomes},
-        "response_outcomes": {side: dict(each) for side, each in zip(("before", "after"), real.outcomes, strict=True)},
-        "causes": [list(each) for each in real.causes.most_common(MAX_CAUSES)],
+        "response_outcomes": {side: dict(item) for side, item in zip(("before", "after"), real.outcomes, strict=True)},
+        "causes": [list(cause) for cause in real.causes.most_common(MAX_CAUSES)],
         "away_from_doctor": real.away,
         "examples": examples,
-        "scores": [_scores(live, draft, each["answers"]) for each in examples],
-        "same_answers": [real.same[answers_key(each["answers"])] for each in examples],
+        "scores": [_scores(live, draft, example["answers"]) for example in examples],
+        "same_answers": [real.same[answers_key(example["answers"])] for example in examples],
     }
     return data
 

@@ -52,7 +52,7 @@ def take_message(services: Services, raw: bytes) -> int:
         return 0
     event_id = f"message:{hashlib.sha256(raw).hexdigest()}"
     with services.sessions.begin() as session:
-        shops = {shop for each in found for shop in _shops(session, each)}
+        shops = {shop for item in found for shop in _shops(session, item)}
         return sum(
             add_webhook_delivery(
                 session, shop_id=shop, source=MAIL + MESSAGE, event_id=event_id, body=raw, at=services.now()

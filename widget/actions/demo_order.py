@@ -25,7 +25,9 @@ def demo_product_page(services: Services, shop: str, quiz: str) -> dict[str, Pro
     products = loaded.engine.catalog.products if loaded else ()
     order = {"cream": 0, "salve": 1, "roll-on": 2, "spray": 3}
     return {
-        each.sku: each for each in sorted(products, key=lambda p: (order.get(p.form, 9), -p.priority)) if each.active
+        product.sku: product
+        for product in sorted(products, key=lambda p: (order.get(p.form, 9), -p.priority))
+        if product.active
     }
 
 

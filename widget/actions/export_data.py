@@ -28,12 +28,14 @@ def request_export(services: Services, purpose: str, token: str) -> None:
         consents = list(session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id)))
         orders = list(session.scalars(select(Order).where(Order.contact_id == contact.id).order_by(Order.id)))
         emails = list(session.scalars(select(Email).where(Email.contact_id == contact.id).order_by(Email.id)))
-    said = [f"{each.at:%Y-%m-%d %H:%M} UTC: {each.kind} {each.state} ({each.source})" for each in consents]
-    bought = [
-        f"Order {each.number}: {', '.join(line['title'] or line['sku'] for line in each.lines)}" for each in orders
+    said = [
+        f"{consent.at:%Y-%m-%d %H:%M} UTC: {consent.kind} {consent.state} ({consent.source})" for consent in consents
     ]
-    sent = [f"{each.template}: {each.state}, due {each.due_at:%Y-%m-%d}" for each in emails]
-    sent += [f"{each.template}: {each.answer}" for each in emails if each.answer]
+    bought = [
+        f"Order {order.number}: {', '.join(line['title'] or line['sku'] for line in order.lines)}" for order in orders
+    ]
+    sent = [f"{item.template}: {item.state}, due {item.due_at:%Y-%m-%d}" for item in emails]
+    sent += [f"{item.template}: {item.answer}" for item in emails if item.answer]
     words = words_for(contact.locale or FALLBACK)
     blocks = [Paragraph((Span(words.say("export_text", shop=shop.name, email=contact.email)),))]
     for name, lines in (("export_consents", said), ("export_orders", bought), ("export_emails", sent)):

@@ -37,7 +37,7 @@ class Link:
 
 def link_url(services: Services, link: Link) -> str:
     """The address that stands in the email."""
-    plain = _BETWEEN.join(str(each) for each in astuple(link)).encode()
+    plain = _BETWEEN.join(str(item) for item in astuple(link)).encode()
     return f"{services.settings.public_url}/l/{services.crypto.code(plain, ABOUT)}"
 
 
@@ -89,8 +89,8 @@ def _target(services: Services, live: LoadedQuiz, link: Link) -> str:
 
 def _product(services: Services, live: LoadedQuiz, loaded: LoadedQuiz, link: Link) -> str:
     """The address as the email's version has it; what is blocked or withdrawn today has none."""
-    today = {each.sku: each for each in live.engine.catalog.products}
-    then = {each.sku: each for each in loaded.localized(link.locale).catalog.products}
+    today = {item.sku: item for item in live.engine.catalog.products}
+    then = {item.sku: item for item in loaded.localized(link.locale).catalog.products}
     product, now = then.get(link.what), today.get(link.what)
     if product is None or now is None or not now.active or link.what in live.engine.catalog.blocked:
         return ""

@@ -113,7 +113,7 @@ def _sent_before(session: Session, email: Email) -> frozenset[str]:
 def step_of(loaded: LoadedQuiz, email: Email) -> Step | None:
     """The step of its sequence that an email was planned by."""
     sequence = loaded.engine.rules.pack.sequence_by_id.get(email.sequence)
-    return next((each for each in sequence.steps if each.id == email.step), None) if sequence else None
+    return next((step for step in sequence.steps if step.id == email.step), None) if sequence else None
 
 
 def _returned(loaded: LoadedQuiz, order: Order | None) -> bool:
@@ -127,16 +127,16 @@ def _reordered(session: Session, loaded: LoadedQuiz, order: Order | None) -> boo
     """Whether a later order of the same person holds one of the same products."""
     if order is None or order.contact_id is None or order.placed_at is None:
         return False
-    mine = {each.sku for each in email_products(loaded, order)}
+    mine = {email_product.sku for email_product in email_products(loaded, order)}
     later = later_orders(session, order)
-    return any(mine & {each.sku for each in email_products(loaded, other)} for other in later)
+    return any(mine & {email_product.sku for email_product in email_products(loaded, other)} for other in later)
 
 
 def _out_of_stock(services: Services, loaded: LoadedQuiz, order: Order | None) -> bool:
     """Whether nothing of what was bought can be bought again today."""
     catalog = (services.quizzes.live(loaded.shop.slug, loaded.quiz) or loaded).engine.catalog
-    bought = {each.sku for each in email_products(loaded, order)}
-    now = [place for place, each in enumerate(catalog.products) if each.sku in bought]
+    bought = {email_product.sku for email_product in email_products(loaded, order)}
+    now = [place for place, product in enumerate(catalog.products) if product.sku in bought]
     return bool(now) and not any(catalog.in_stock >> place & 1 for place in now)
 
 
@@ -146,7 +146,7 @@ def _blocked(services: Services, loaded: LoadedQuiz, order: Order | None) -> boo
     catalog = (live or loaded).engine.catalog
     now = {product.sku: product for product in catalog.products}
     bought = email_products(loaded, order)
-    return any(each.sku in catalog.blocked or each.sku not in now or not now[each.sku].active for each in bought)
+    return any(item.sku in catalog.blocked or item.sku not in now or not now[item.sku].active for item in bought)
 
 
 def _ruled_out(services: Services, loaded: LoadedQuiz, email: Email, order: Order | None) -> bool:
@@ -156,5 +156,5 @@ def _ruled_out(services: Services, loaded: LoadedQuiz, email: Email, order: Orde
     if order is None or answers is None or live is None:
         return False
     screening = screen(live.engine.rules, answers)
-    bought = {each.sku for each in email_products(loaded, order)}
+    bought = {email_product.sku for email_product in email_products(loaded, order)}
     return screening.triage is not None or bool(bought & screening.without_products)

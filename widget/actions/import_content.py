@@ -31,7 +31,7 @@ def import_content(
         raise Broken(reading.errors)
     unwritable = email_problems(reading.pack)
     if unwritable:
-        raise Broken([Located(each, str(each.place[0]), 1) for each in unwritable])
+        raise Broken([Located(item, str(item.place[0]), 1) for item in unwritable])
     canonical = canonical_files(reading.pack, files)
     digest = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
     highest = Highest(Rules(reading.pack)).all()

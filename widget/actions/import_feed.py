@@ -111,9 +111,9 @@ def _needed(services: Services, slug: str) -> _Needed:
         quizzes = live_quizzes(session, owner.id)
     loaded = tuple(each for quiz in quizzes if (each := services.quizzes.live(slug, quiz)))
     variants = {str(feed["variant_id"]): sku for sku, feed in known.items() if feed.get("variant_id")}
-    for each in loaded:
-        variants |= {product.variant_id: product.sku for product in _products(each) if product.variant_id}
-    skus = frozenset(known) | {product.sku for each in loaded for product in _products(each)}
+    for item in loaded:
+        variants |= {product.variant_id: product.sku for product in _products(item) if product.variant_id}
+    skus = frozenset(known) | {product.sku for item in loaded for product in _products(item)}
     return _Needed(owner, loaded, skus, variants)
 
 
@@ -135,8 +135,8 @@ def _take_over(services: Services, needed: _Needed, asked: Asked, told: Survey, 
         row = _own_row(session, needed.shop, asked)
         if row is None:
             return FeedReport(FAILED, error="Nothing was changed: the feed was changed meanwhile.")
-        known = {each.sku: each for each in stored_products(session, needed.shop.id)}
-        listed = {sku for sku, each in known.items() if each.feed and each.feed.get("active", True)}
+        known = {product.sku: product for product in stored_products(session, needed.shop.id)}
+        listed = {sku for sku, item in known.items() if item.feed and item.feed.get("active", True)}
         report.missing = sorted(listed - set(told.found) - told.unread)
         if len(report.missing) * ALARM_PART > len(listed) and len(report.missing) > asked.allow_missing:
             report.outcome = STOPPED
@@ -147,7 +147,7 @@ def _take_over(services: Services, needed: _Needed, asked: Asked, told: Survey, 
         else:
             report.changed = _change(session, services, needed.shop, known, told, report.missing)
             report.problems = _first_of_all(needed, told, report)
-            row.seen_digest = "" if any(each.dated for each in told.found.values()) else digest
+            row.seen_digest = "" if any(item.dated for item in told.found.values()) else digest
         _keep(session, services, needed.shop, row, asked, report)
     if report.changed:
         services.invalidate(f"{needed.shop.slug}/catalog")
@@ -182,7 +182,7 @@ def _change(
 def _first_of_all(needed: _Needed, told: Survey, report: FeedReport) -> list[str]:
     """What keeps products from shoppers comes before what was left out of the feed."""
     gone = [f"{sku} is not in the feed any more: it is shown nowhere now" for sku in report.missing]
-    quiet = sorted({product.sku for each in needed.loaded for product in _products(each)} - set(told.found))
+    quiet = sorted({product.sku for item in needed.loaded for product in _products(item)} - set(told.found))
     never = [
         f"{sku} is not in the feed: the quiz goes by what it knew"
         for sku in quiet
@@ -193,7 +193,7 @@ def _first_of_all(needed: _Needed, told: Survey, report: FeedReport) -> list[str
 
 def _barred(needed: _Needed, told: Survey) -> list[str]:
     names = {sku: {"name": item.name} for sku, item in told.found.items()}
-    barred = {sku for each in needed.loaded for sku in offending(each.engine.rules, names)}
+    barred = {sku for entry in needed.loaded for sku in offending(entry.engine.rules, names)}
     return [f"{sku} is kept out of results: its name in the store breaks the claims rules" for sku in sorted(barred)]
 
 

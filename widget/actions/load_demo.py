@@ -100,8 +100,8 @@ class _Loading:
     def __init__(self, services: Services, loaded: LoadedQuiz, run: int) -> None:
         self.services, self.loaded, self.now = services, loaded, services.now()
         self.prefix = f"{PREFIX}{run}-"
-        self.products = {each.sku: each for each in loaded.engine.catalog.products}
-        self.emails = {each.id: each for each in loaded.engine.rules.pack.emails}
+        self.products = {product.sku: product for product in loaded.engine.catalog.products}
+        self.emails = {email.id: email for email in loaded.engine.rules.pack.emails}
         self.made = dict.fromkeys(("visits", "completed", "responses", "orders", "emails"), 0)
         self._clear()
         self.users.append(self._contact("begin", self.now))

@@ -54,7 +54,7 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
     """Plan the order's emails, and date those not yet on their way anew. Test orders get none."""
     if order.contact_id is None or order.test:
         return
-    planned = {(each.sequence, each.step): each for each in emails_of_order(session, order.id)}
+    planned = {(email.sequence, email.step): email for email in emails_of_order(session, order.id)}
     loaded = _content_for(services, session, shop, visit, list(planned.values()))
     if loaded is None:
         return
@@ -208,7 +208,7 @@ def _answered_uses(
     services: Services, session: Session, loaded: LoadedQuiz, contact_id: int, visit: str, planned: list[Email]
 ) -> Decimal | None:
     """What the answers say of how often it is used, where they may be used; those encrypted with an email count on."""
-    code = next((each.result_code for each in planned if each.result_code), "")
+    code = next((item.result_code for item in planned if item.result_code), "")
     code = code or _agreed_code(services, session, loaded, contact_id, visit)
     answers = _opened(services, loaded, code) if code else None
     return answered_uses(loaded.engine.rules.pack.quiz.questions, answers) if answers else None
@@ -219,8 +219,8 @@ def bought_products(
 ) -> tuple[Bought, ...]:
     """The order's lines that are products of the pack, by SKU, else by variant id; without what came back."""
     lines = kept_lines(lines, refunds or {})
-    by_variant = {each.variant_id: each for each in loaded.engine.catalog.products if each.variant_id}
-    by_sku = {each.sku: each for each in loaded.engine.catalog.products}
+    by_variant = {item.variant_id: item for item in loaded.engine.catalog.products if item.variant_id}
+    by_sku = {item.sku: item for item in loaded.engine.catalog.products}
     found = []
     for line in lines:
         product = by_sku.get(line.get("sku", "")) or by_variant.get(line.get("variant_id", ""))

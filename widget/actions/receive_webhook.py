@@ -75,9 +75,9 @@ def _secrets(services: Services, shop: str, source: str) -> tuple[int, list[str]
             raise UnknownShop("there is no such shop")
         encrypted = _encrypted(services, session, owner, source)
     known = []
-    for each in encrypted:
+    for item in encrypted:
         try:
-            known.append(services.crypto.decrypt(each, WEBHOOK_SECRET))
+            known.append(services.crypto.decrypt(item, WEBHOOK_SECRET))
         except InvalidToken:
             continue  # Encrypted with a key that is gone: as if it had not been given.
     return owner.id, known

@@ -56,7 +56,7 @@ def reconcile_orders(
     """How many orders were handed in, over all stores whose time has come. The last three are for tests."""
     with services.reads() as session:
         due = due_connections(session, services.now())
-    return sum(_look(services, each, limits, resolver, sleep) for each in due)
+    return sum(_look(services, item, limits, resolver, sleep) for item in due)
 
 
 def _look(

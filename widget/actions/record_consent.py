@@ -41,7 +41,7 @@ def record_consent(services: Services, session: Session, shop: Shop, event: Cons
         if not _told_later(session, contact, event):
             _note(session, shop, contact, event, WITHDRAWN)
             _stop(services, session, shop, contact.address_hash)
-    if address_hash and address_hash not in {each.address_hash for each in contacts}:
+    if address_hash and address_hash not in {item.address_hash for item in contacts}:
         _stop(services, session, shop, address_hash)  # Nobody is made known to us by a no, but by the hash.
 
 
@@ -82,4 +82,4 @@ def _contacts(session: Session, shop: Shop, event: ConsentEvent, address_hash: s
     if event.customer_id:
         orders = select(Order.contact_id).where(Order.shop_id == shop.id, Order.customer_id == event.customer_id)
         found += session.scalars(mine.where(Contact.id.in_(orders)))
-    return list({each.id: each for each in found}.values())
+    return list({item.id: item for item in found}.values())

@@ -139,10 +139,10 @@ def _as_text(value: Any) -> str:
 def _fold_refunds(order: Order, event: OrderEvent) -> None:
     """Refunds are a set by their id; an order of which every line came back is refunded."""
     refunds = dict(order.refunds or {})
-    for each in event.refunds:
-        row = {"at": each.at.timestamp(), "lines": dict(each.lines), "amount": each.amount}
-        known = refunds.get(each.refund_id)
-        refunds[each.refund_id] = row if known is None else max(known, row, key=_as_text)
+    for refund in event.refunds:
+        row = {"at": refund.at.timestamp(), "lines": dict(refund.lines), "amount": refund.amount}
+        known = refunds.get(refund.refund_id)
+        refunds[refund.refund_id] = row if known is None else max(known, row, key=_as_text)
     order.refunds = refunds
     order.refunded = sum(row["amount"] or 0 for row in refunds.values())
     moments = [order.told[REFUNDED]] if REFUNDED in order.told else []

@@ -77,8 +77,8 @@ def _question(question: Question) -> dict[str, Any]:
         "high": question.high,
         "words": list(question.words),
         "options": [
-            {"id": each.id, "text": each.text, "help": each.help, "image": each.image, "only": each.only}
-            for each in question.options
+            {"id": option.id, "text": option.text, "help": option.help, "image": option.image, "only": option.only}
+            for option in question.options
         ],
         "show_if": None if question.show_if.always else condition_data(question.show_if),
     }

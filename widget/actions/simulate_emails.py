@@ -69,7 +69,7 @@ def simulate_emails(
         quiet_to=quiet[1],
         emails_per_month=engine.rules.pack.emails_per_month,
     )
-    refunds = {each.refund_id: {"lines": dict(each.lines)} for each in order.refunds}
+    refunds = {refund.refund_id: {"lines": dict(refund.lines)} for refund in order.refunds}
     lines = [asdict(line) for line in order.lines]
     case = replace(case, bought=_bought(engine, kept_lines(lines, refunds)))
     if not case.bought and (all_of_it := _bought(engine, lines)):
@@ -78,8 +78,8 @@ def simulate_emails(
 
 
 def _bought(engine: Engine, lines: list[dict[str, Any]]) -> tuple[Bought, ...]:
-    by_sku = {each.sku: each for each in engine.catalog.products}
-    by_variant = {each.variant_id: each for each in engine.catalog.products if each.variant_id}
+    by_sku = {item.sku: item for item in engine.catalog.products}
+    by_variant = {item.variant_id: item for item in engine.catalog.products if item.variant_id}
     found = ((by_sku.get(line["sku"]) or by_variant.get(line["variant_id"]), line["quantity"]) for line in lines)
     return tuple(Bought(product, quantity) for product, quantity in found if product)
 

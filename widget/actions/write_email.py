@@ -73,7 +73,7 @@ def email_products(loaded: LoadedQuiz, order: Order | None) -> list[Product]:
         return []
     # When all of it came back the email can still be written, so that the send policy stops it for that very reason.
     bought = bought_products(loaded, order.lines, order.refunds) or bought_products(loaded, order.lines)
-    return list({each.product.sku: each.product for each in bought}.values())
+    return list({item.product.sku: item.product for item in bought}.values())
 
 
 def _context(
@@ -81,7 +81,7 @@ def _context(
 ) -> dict[str, Any]:
     setting = result_setting(services, loaded, localized_in(loaded, email))
     local = {product.sku: product for product in loaded.localized(localized_in(loaded, email)).catalog.products}
-    products = [local.get(each.sku, each) for each in email_products(loaded, order)]
+    products = [local.get(email_product.sku, email_product) for email_product in email_products(loaded, order)]
     crypto, base = services.crypto, services.settings.public_url
     better, same, worse = (f"{base}/f/{check_in_token(services, email.id or 0, answer)}" for answer in ANSWERS)
     context: dict[str, Any] = {
@@ -91,7 +91,7 @@ def _context(
         "blocks": {
             "tips": _tips(services, loaded, email, answers),
             "check-in": [CheckIn(better, same, worse)],
-            "warnings": [Warnings(each.name, each.warnings) for each in products if each.warnings],
+            "warnings": [Warnings(item.name, item.warnings) for item in products if item.warnings],
         },
     }
     if email.result_code:

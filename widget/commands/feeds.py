@@ -66,8 +66,8 @@ def _by_size(files: Sequence[BinaryIO], bar: Callable[[int, int], None] | None) 
     """How many items there are is not known before the end; how many bytes is."""
     if bar is None:
         return None
-    total = sum(os.fstat(each.fileno()).st_size for each in files)
-    return lambda _: bar(sum(each.tell() for each in files) // 1024, total // 1024)
+    total = sum(os.fstat(file.fileno()).st_size for file in files)
+    return lambda _: bar(sum(file.tell() for file in files) // 1024, total // 1024)
 
 
 def _print(report: FeedReport) -> None:

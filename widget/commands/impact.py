@@ -102,7 +102,8 @@ def _lines(path: Path) -> Iterator[Answers]:
             told = orjson.loads(line)
             answers = told.get("answers", told)
             sound = isinstance(answers, dict) and all(
-                isinstance(each, list) and all(isinstance(option, str) for option in each) for each in answers.values()
+                isinstance(answer, list) and all(isinstance(option, str) for option in answer)
+                for answer in answers.values()
             )
         except (orjson.JSONDecodeError, AttributeError):
             sound = False

@@ -44,7 +44,7 @@ def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
     with progress_bar("Going through all answer paths") as bar:
         check_content(reading, today=today(), soon=soon, progress=bar)
     if json_wanted:
-        as_json({"problems": [each.data() for each in reading.problems]})
+        as_json({"problems": [problem.data() for problem in reading.problems]})
     else:
         print_problems(pack, reading)
     if reading.errors:

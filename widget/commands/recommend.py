@@ -92,7 +92,7 @@ def _say(result: dict[str, Any]) -> None:
     for row in result.get("trace", {}).get("products", []):
         out = row["kept_out"]
         why = "shown" if out is None else " ".join(filter(None, [out["by"], out.get("row")]))
-        adds = ", ".join(f"{each['id']} {each['adds']:+d}" for each in row["rows"])
+        adds = ", ".join(f"{item['id']} {item['adds']:+d}" for item in row["rows"])
         click.echo(
             f"  trace    {row['sku']:<18} {row['score'] if row['score'] is not None else '–':>6}  {why:<22} {adds}"
         )
@@ -119,7 +119,7 @@ _CAUSES = {
 
 def _say_why(line: dict[str, Any]) -> None:
     """Why a product stands where it does, in words."""
-    rows = ", ".join(f"{each['id']} {each['adds']:+d}" for each in line["rows"]) or "no row adds to it"
+    rows = ", ".join(f"{item['id']} {item['adds']:+d}" for item in line["rows"]) or "no row adds to it"
     out = line["kept_out"]
     if out is None:
         click.secho(f"{line['sku']} is shown in place {line['shown']}, slot {line['slot']}.", bold=True)
@@ -127,6 +127,6 @@ def _say_why(line: dict[str, Any]) -> None:
         cause = _CAUSES[out["by"]].format(row=f"'{out.get('row')}'", needed=line["needed"])
         click.secho(f"{line['sku']} is not shown: {cause}.", bold=True)
     click.echo(f"  score {line['score'] if line['score'] is not None else '–'}: {rows}")
-    for each in line["ahead"]:
-        pinned = ", pinned" if each["pinned"] else ""
-        click.echo(f"  ahead: {each['sku']} with {each['score']} in slot {each['slot']}{pinned}")
+    for item in line["ahead"]:
+        pinned = ", pinned" if item["pinned"] else ""
+        click.echo(f"  ahead: {item['sku']} with {item['score']} in slot {item['slot']}{pinned}")

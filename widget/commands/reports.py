@@ -41,9 +41,9 @@ def progress_bar(what: str, unit: str = "question") -> Iterator[Callable[[int, i
 
 def print_problems(pack: Path, reading: Reading) -> None:
     """All problems with file and line, errors first, and whether the pack could be published."""
-    told = sorted(reading.problems, key=lambda each: list(_MARKS).index(each.problem.severity))
-    for each in told[:_MAX_LINES]:
-        _print_problem(pack, each)
+    told = sorted(reading.problems, key=lambda problem: list(_MARKS).index(problem.problem.severity))
+    for item in told[:_MAX_LINES]:
+        _print_problem(pack, item)
     more = len(reading.problems) - _MAX_LINES
     if more > 0:
         click.echo(f"… and {more} more; --json tells all.")
@@ -55,10 +55,10 @@ def print_problems(pack: Path, reading: Reading) -> None:
         click.secho(f"No errors, {findings} findings. This pack can be published.", fg="green")
 
 
-def _print_problem(pack: Path, each: Located) -> None:
-    mark, color = _MARKS[each.problem.severity]
-    where = click.style(f"{pack / each.file}:{each.line}", bold=True)
-    click.echo(f"{click.style(mark, fg=color)} {where}  {each.problem.message}")
+def _print_problem(pack: Path, located: Located) -> None:
+    mark, color = _MARKS[located.problem.severity]
+    where = click.style(f"{pack / located.file}:{located.line}", bold=True)
+    click.echo(f"{click.style(mark, fg=color)} {where}  {located.problem.message}")
 
 
 # The path check --------------------------------------------------------------------------------------
@@ -72,9 +72,9 @@ def print_coverage(pack: Path, told: Coverage, line: Callable[[tuple[str | int, 
     _print_shares("Products shown", told.shown, told.paths)
     _print_shares("Tips shown", told.tips, told.paths)
     click.echo()
-    for each in told.findings:
-        _print_finding(pack, each, line(each.where))
-    errors = sum(each.severity == "error" for each in told.findings)
+    for finding in told.findings:
+        _print_finding(pack, finding, line(finding.where))
+    errors = sum(finding.severity == "error" for finding in told.findings)
     color = "red" if errors else "green"
     click.secho(f"{len(told.findings)} findings, {errors} of them errors.", fg=color)
 
@@ -82,17 +82,17 @@ def print_coverage(pack: Path, told: Coverage, line: Callable[[tuple[str | int, 
 def _print_shares(title: str, counts: dict[str, int], total: int) -> None:
     click.secho(f"\n{title}", bold=True)
     width = max(map(len, counts), default=0)
-    for name, count in sorted(counts.items(), key=lambda each: -each[1]):
+    for name, count in sorted(counts.items(), key=lambda item: -item[1]):
         part = count / total if total else 0
         click.echo(f"  {name:<{width}}  {'█' * round(part * _BAR):<{_BAR}} {part:7.2%}  {count:,}")
 
 
-def _print_finding(pack: Path, each: Finding, line: int) -> None:
-    mark, color = _MARKS[each.severity]
-    where = click.style(f"{pack / str(each.where[0])}:{line}", bold=True)
-    click.echo(f"{click.style(mark, fg=color)} {where}  {each.message}  [{each.code}]")
-    if each.example is not None:
-        click.echo(f"    recommend {shlex.quote(str(pack))} --answers {_answers(each.example)}")
+def _print_finding(pack: Path, finding: Finding, line: int) -> None:
+    mark, color = _MARKS[finding.severity]
+    where = click.style(f"{pack / str(finding.where[0])}:{line}", bold=True)
+    click.echo(f"{click.style(mark, fg=color)} {where}  {finding.message}  [{finding.code}]")
+    if finding.example is not None:
+        click.echo(f"    recommend {shlex.quote(str(pack))} --answers {_answers(finding.example)}")
 
 
 def _answers(answers: dict[str, list[str]]) -> str:
@@ -120,9 +120,9 @@ def print_comparison(told: Comparison) -> None:
     for title, findings in (("New findings", told.new), ("Fixed findings", told.fixed)):
         if findings:
             click.secho(f"\n{title}", bold=True)
-        for each in findings:
-            mark, color = _MARKS[each.severity]
-            click.echo(f"{click.style(mark, fg=color)} {each.message}  [{each.code}]")
+        for finding in findings:
+            mark, color = _MARKS[finding.severity]
+            click.echo(f"{click.style(mark, fg=color)} {finding.message}  [{finding.code}]")
 
 
 def _part(count: int, total: int) -> str:

@@ -252,7 +252,9 @@ def _wait_until_up(settings: Settings, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + START_SECONDS
     address = f"http://{settings.host}:{settings.port}/healthz"
     while time.monotonic() < deadline:
-        fallen = next((each for each in supervisor.programs if each.process and each.process.poll() is not None), None)
+        fallen = next(
+            (program for program in supervisor.programs if program.process and program.process.poll() is not None), None
+        )
         if fallen:
             raise click.ClickException(f"{fallen.name} did not start; its messages stand above.")
         try:

@@ -45,9 +45,11 @@ def with_sheet(files: PackFiles, before: Pack, path: Path) -> tuple[PackFiles, M
     fresh = {**files, "mappings.csv": _table(whole)}
     reading = read_files(fresh, [])
     if reading.pack is not None:
-        reading.add(each for each in claim_problems(reading.pack) if each.place[0] == "mappings.csv")
+        reading.add(
+            claim_problem for claim_problem in claim_problems(reading.pack) if claim_problem.place[0] == "mappings.csv"
+        )
     if reading.errors or reading.pack is None:
-        raise _refused(path, [_told(each, [number for number, _ in rows]) for each in reading.errors])
+        raise _refused(path, [_told(item, [number for number, _ in rows]) for item in reading.errors])
     return fresh, mapping_changes(before.mappings, reading.pack.mappings)
 
 
@@ -59,15 +61,15 @@ def _refused(path: Path, messages: list[str]) -> click.ClickException:
     return click.ClickException("nothing was changed: mend the sheet and try again")
 
 
-def _told(each: Located, numbers: list[int]) -> str:
+def _told(located: Located, numbers: list[int]) -> str:
     """A problem of mappings.csv with the row and column of the sheet."""
-    place = each.problem.place
-    if each.file != "mappings.csv":
-        return f"{each.file}, line {each.line}: {each.problem.message}"
-    at = place[1] if len(place) > 1 and isinstance(place[1], int) else each.line - 2
+    place = located.problem.place
+    if located.file != "mappings.csv":
+        return f"{located.file}, line {located.line}: {located.problem.message}"
+    at = place[1] if len(place) > 1 and isinstance(place[1], int) else located.line - 2
     row = numbers[at] if 0 <= at < len(numbers) else at + 2
     column = f", column {place[2]}" if len(place) > 2 else ""
-    message = each.problem.message.removeprefix(f"{place[2]}: ") if column else each.problem.message
+    message = located.problem.message.removeprefix(f"{place[2]}: ") if column else located.problem.message
     return f"row {row}{column}: {message}"
 
 

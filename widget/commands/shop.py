@@ -57,8 +57,8 @@ def show(slug: str, as_json: bool, secrets: bool) -> None:
         click.echo(f"  blocked: {', '.join(data['blocked'])}")
     for name, value in data["webhooks"].items():
         click.echo(f"  {name} webhook: {value}")
-    for each in data.get("secrets", []):
-        click.echo(f"  secret: {each}")
+    for item in data.get("secrets", []):
+        click.echo(f"  secret: {item}")
     click.echo(f"\n{data['embed']}")
 
 
@@ -87,7 +87,7 @@ def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
     }
     if secrets:
         data["secrets"] = [
-            services.crypto.decrypt(each, WEBHOOK_SECRET) for each in good_secrets(owner, services.now())
+            services.crypto.decrypt(secret, WEBHOOK_SECRET) for secret in good_secrets(owner, services.now())
         ]
     return data
 

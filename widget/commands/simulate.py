@@ -66,7 +66,7 @@ def simulate(
     except (ActionError, Refused, orjson.JSONDecodeError) as error:
         raise click.UsageError(getattr(error, "detail", "") or str(error)) from error
     local = ZoneInfo(known_zone(order.timezone, zone))
-    rows = [_row(each, local) for each in found]
+    rows = [_row(item, local) for item in found]
     if as_json:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
@@ -102,18 +102,18 @@ def _moment(text: str | None, zone: str) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
-def _row(each: Simulated, zone: ZoneInfo) -> dict[str, Any]:
-    put_off = f" (put off: {', '.join(each.deferred)})" if each.deferred else ""
-    said = "goes" if each.verdict == SENDING else f"{each.verdict}: {each.reason}"
+def _row(simulated: Simulated, zone: ZoneInfo) -> dict[str, Any]:
+    put_off = f" (put off: {', '.join(simulated.deferred)})" if simulated.deferred else ""
+    said = "goes" if simulated.verdict == SENDING else f"{simulated.verdict}: {simulated.reason}"
     return {
-        "email": each.email,
-        "sequence": each.sequence,
-        "step": each.step,
-        "kind": each.kind,
-        "verdict": each.verdict,
-        "reason": each.reason,
-        "at": each.at.isoformat() if each.at else None,
-        "local": each.at.astimezone(zone).strftime("%a %d %b %Y %H:%M") if each.at else "",
-        "deferred": list(each.deferred),
+        "email": simulated.email,
+        "sequence": simulated.sequence,
+        "step": simulated.step,
+        "kind": simulated.kind,
+        "verdict": simulated.verdict,
+        "reason": simulated.reason,
+        "at": simulated.at.isoformat() if simulated.at else None,
+        "local": simulated.at.astimezone(zone).strftime("%a %d %b %Y %H:%M") if simulated.at else "",
+        "deferred": list(simulated.deferred),
         "said": said + put_off,
     }

@@ -37,9 +37,9 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
                 if accepted is None:
                     yield _problem(pack, claim, key, locale)
         yield from _warnings(pack, spoken, market, locale)
-    for at, each in enumerate(pack.accepted):
+    for at, item in enumerate(pack.accepted):
         if at not in used:
-            message = f"the acceptance of '{each.rule}' in {each.key} no longer holds: text or rule changed"
+            message = f"the acceptance of '{item.rule}' in {item.key} no longer holds: text or rule changed"
             yield Problem(WARNING, ("claims.yaml", "accepted", at), "acceptance_lapsed", message)
 
 
@@ -54,12 +54,12 @@ def _said(pack: Pack, key: str, text: str, locale: str) -> Said:
     file, name = (*key.split(".", 1), "")[:2]
     everything = _contents(pack.products)
     if file == "products":
-        product = next(each for each in pack.products if name.startswith(f"{each.sku}."))
+        product = next(item for item in pack.products if name.startswith(f"{item.sku}."))
         quiet = ".warnings." in key
         return Said(text, locale, product.contains_set, product=True, quiet=quiet, name=key.endswith(".name"))
     if file == "mappings":
-        row = next(each for each in pack.mappings if each.id == name.removesuffix(".reason"))
-        named = [each for each in pack.products if any(target.fits(each) for target in row.target)]
+        row = next(mapping for mapping in pack.mappings if mapping.id == name.removesuffix(".reason"))
+        named = [item for item in pack.products if any(target.fits(item) for target in row.target)]
         goods = not names_tips(row.target)
         return Said(text, locale, _contents(named) if goods else everything, product=goods)
     about = key.startswith(_ABOUT_ALL) or key.endswith(".with_products") or _is_product_subject(pack, key)
@@ -111,7 +111,7 @@ def _accepted(pack: Pack, claim: Claim, key: str, locale: str, text: str) -> int
     if claim.rule.severity == ERROR:
         return None
     wanted = (claim.rule.id, key, locale, text_hash(text))
-    places = (at for at, each in enumerate(pack.accepted) if (each.rule, each.key, each.locale, each.of) == wanted)
+    places = (at for at, item in enumerate(pack.accepted) if (item.rule, item.key, item.locale, item.of) == wanted)
     return next(places, None)
 
 
@@ -136,7 +136,7 @@ def accept_claim(
         raise CannotAccept(f"rule '{rule}' finds nothing in {key}" + (f"; found: {', '.join(found)}" if found else ""))
     if found[rule].rule.severity == ERROR:
         raise CannotAccept(f"rule '{rule}' is an error: it cannot be accepted, only reworded. {found[rule].rule.why}")
-    kept = [each for each in pack.accepted if (each.rule, each.key, each.locale) != (rule, key, locale)]
+    kept = [item for item in pack.accepted if (item.rule, item.key, item.locale) != (rule, key, locale)]
     return (*kept, Acceptance(rule, key, text_hash(texts[key]), by.strip(), reason.strip(), locale, on))
 
 
@@ -146,8 +146,8 @@ def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator
         missing = list(missing_warnings(market, product.warnings, locale, product.contains_set, product.form))
         if missing:
             at = f" ({locale})" if locale != pack.default_locale else ""
-            listed = "; ".join(f"{each.id} ({each.why})" for each in missing)
-            sources = ", ".join(dict.fromkeys(each.source for each in missing))
+            listed = "; ".join(f"{item.id} ({item.why})" for item in missing)
+            sources = ", ".join(dict.fromkeys(item.source for item in missing))
             message = f"{product.sku}{at} lacks warnings that must go with it: {listed}. Sources: {sources}"
             yield Problem(WARNING, place_of(pack, f"products.{product.sku}.warnings"), "missing_warning", message)
 
@@ -162,6 +162,6 @@ def name_is_allowed(name: str, contains: Contents, market: str, locale: str) -> 
         return False
     spoken = dict.fromkeys([locale.split("-")[0], *rules.about])
     found = [
-        claim for each in spoken for claim in claims_in(Said(name, each, contains, product=True, name=True), rules)
+        claim for item in spoken for claim in claims_in(Said(name, item, contains, product=True, name=True), rules)
     ]
     return all(claim.rule.severity != ERROR for claim in found)

@@ -42,42 +42,42 @@ def market_of(data: dict[str, Any]) -> Market:
         referred=_patterns(data["referred"], lists),
         permitted=tuple(
             Permitted(
-                each["id"],
-                frozenset(each["contains"]),
-                frozenset(each["without"]),
-                data["sources"][each["source"]],
-                _patterns(each["says"], lists),
+                item["id"],
+                frozenset(item["contains"]),
+                frozenset(item["without"]),
+                data["sources"][item["source"]],
+                _patterns(item["says"], lists),
             )
-            for each in data["permitted"]
+            for item in data["permitted"]
         ),
-        rules=tuple(_rule(each, data) for each in data["rules"]),
-        needed=tuple(_needed(each, data) for each in data["warnings"]),
+        rules=tuple(_rule(item, data) for item in data["rules"]),
+        needed=tuple(_needed(item, data) for item in data["warnings"]),
     )
 
 
-def _rule(each: dict[str, Any], data: dict[str, Any]) -> Rule:
+def _rule(item: dict[str, Any], data: dict[str, Any]) -> Rule:
     return Rule(
-        id=each["id"],
-        severity=each.get("severity", ERROR),
-        source=data["sources"][each["source"]],
-        why=each["why"],
-        says=_patterns(each["says"], data["lists"]),
-        instead=each["instead"],
-        contains=frozenset(each.get("contains", ())),
-        everywhere=each.get("everywhere") == "true",
-        whole=each.get("whole") == "true",
-        quiet=each.get("quiet") == "true",
+        id=item["id"],
+        severity=item.get("severity", ERROR),
+        source=data["sources"][item["source"]],
+        why=item["why"],
+        says=_patterns(item["says"], data["lists"]),
+        instead=item["instead"],
+        contains=frozenset(item.get("contains", ())),
+        everywhere=item.get("everywhere") == "true",
+        whole=item.get("whole") == "true",
+        quiet=item.get("quiet") == "true",
     )
 
 
-def _needed(each: dict[str, Any], data: dict[str, Any]) -> Needed:
+def _needed(item: dict[str, Any], data: dict[str, Any]) -> Needed:
     return Needed(
-        id=each["id"],
-        why=each["why"],
-        source=data["sources"][each["source"]],
-        says=_patterns(each["any"], data["lists"]),
-        contains=frozenset(each.get("contains", ())),
-        forms=frozenset(each.get("form", ())),
+        id=item["id"],
+        why=item["why"],
+        source=data["sources"][item["source"]],
+        says=_patterns(item["any"], data["lists"]),
+        contains=frozenset(item.get("contains", ())),
+        forms=frozenset(item.get("form", ())),
     )
 
 
@@ -99,9 +99,9 @@ def _expanded(text: str, language: str, lists: dict[str, Any]) -> list[Pattern]:
         options: list[tuple[str, ...]] = [(plain_choice("|".join(alternatives)),)] if alternatives else []
         for part in element.split("|"):
             if part.startswith("$"):
-                options += _of_list([str(each) for each in lists[part[1:]][language]])
+                options += _of_list([str(item) for item in lists[part[1:]][language]])
         choices.append(options)
-    return [tuple(word for option in each for word in option) for each in product(*choices)]
+    return [tuple(word for option in item for word in option) for item in product(*choices)]
 
 
 def _of_list(texts: list[str]) -> list[tuple[str, ...]]:

@@ -104,7 +104,7 @@ def records_of(files: PackFiles, kind: str) -> Records:
     if kind == MAPPING:
         return _by_id(kind, [_cells(row) for _, row in mapping_rows(files.get("mappings.csv"), lambda *_: None)])
     if kind.startswith(f"{TEXT}."):
-        return {key: dict(each) for key, each in (_yaml(files, f"locales/{kind[5:]}.yaml") or {}).items()}
+        return {key: dict(item) for key, item in (_yaml(files, f"locales/{kind[5:]}.yaml") or {}).items()}
     if kind == PACK:
         return {PACK: _yaml(files, "pack.yaml") or {}}
     file, key = _HOMES[kind]
@@ -112,7 +112,7 @@ def records_of(files: PackFiles, kind: str) -> Records:
     if kind == INTRO:
         return {INTRO: dict(tree.get("intro") or {})}
     listed = tree if key is None else (tree.get(key) or []) if isinstance(tree, dict) else []
-    return _by_id(kind, [each for each in listed if isinstance(each, dict)])
+    return _by_id(kind, [item for item in listed if isinstance(item, dict)])
 
 
 _HOMES: dict[str, tuple[str, str | None]] = {
@@ -129,8 +129,8 @@ _HOMES: dict[str, tuple[str, str | None]] = {
 def plain(value: Any) -> Any:
     """Located YAML as ordinary texts, lists and tables; keys without a value are left out."""
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items() if not getattr(each, "is_null", False)}
-    return [plain(each) for each in value] if isinstance(value, list) else str(value)
+        return {str(key): plain(item) for key, item in value.items() if not getattr(item, "is_null", False)}
+    return [plain(item) for item in value] if isinstance(value, list) else str(value)
 
 
 def _yaml(files: PackFiles, name: str) -> Any:
@@ -150,9 +150,9 @@ def _cells(row: dict[str, str]) -> Data:
 
 def _by_id(kind: str, listed: Iterable[Data]) -> Records:
     found: Records = {}
-    for at, each in enumerate(listed, 1):
-        name = id_of(kind, each) or str(at)
-        found[name if name not in found else f"{name}~{at}"] = each
+    for at, item in enumerate(listed, 1):
+        name = id_of(kind, item) or str(at)
+        found[name if name not in found else f"{name}~{at}"] = item
     return found
 
 
@@ -184,7 +184,7 @@ def with_records(files: PackFiles, kind: str, records: Records) -> PackFiles:
     """The files with all records of a kind replaced by these."""
     if kind == TIP:
         rest = {name: text for name, text in files.items() if not name.startswith("tips/")}
-        return {**rest, **{f"tips/{name}.md": _tip_text(each) for name, each in records.items()}}
+        return {**rest, **{f"tips/{name}.md": _tip_text(record) for name, record in records.items()}}
     if kind == EMAIL:
         return _with_emails(files, records)
     if kind == MAPPING:
@@ -248,12 +248,12 @@ def _stepped(records: Records, step: Step) -> Records:
         raise Conflict(step.kind, step.record, now)
     name = id_of(step.kind, step.after) or step.record
     if step.after is None:
-        return {key: each for key, each in records.items() if key != step.record}
+        return {key: record for key, record in records.items() if key != step.record}
     if name != step.record and name in records:
         raise Taken(f"'{name}' is there already: take another id")
     if step.follows is None and step.before is not None:
-        return {(name if key == step.record else key): each for key, each in records.items()} | {name: step.after}
-    rest = {key: each for key, each in records.items() if key != step.record}
+        return {(name if key == step.record else key): record for key, record in records.items()} | {name: step.after}
+    rest = {key: record for key, record in records.items() if key != step.record}
     return _placed(rest, name, step.after, step.follows)
 
 
@@ -262,8 +262,8 @@ def _placed(rest: Records, name: str, record: Data, follows: str | None) -> Reco
     if follows == FIRST:
         return {name: record, **rest}
     placed: Records = {}
-    for key, each in rest.items():
-        placed[key] = each
+    for key, item in rest.items():
+        placed[key] = item
         if key == follows:
             placed[name] = record
     placed.setdefault(name, record)
@@ -302,8 +302,8 @@ def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()
         if _same_texts(before, after, kind):
             continue
         old, new = records_of(before, kind), records_of(after, kind)
-        found += [Step(kind, name, each, None) for name, each in old.items() if name not in new]
-        found += [Step(kind, name, old.get(name), each) for name, each in new.items() if old.get(name) != each]
+        found += [Step(kind, name, item, None) for name, item in old.items() if name not in new]
+        found += [Step(kind, name, old.get(name), item) for name, item in new.items() if old.get(name) != item]
         stay = [name for name in old if name in new]
         moved = [name for name in new if name in old]
         found += [

@@ -195,9 +195,9 @@ class Listed(fields.Field[tuple[Any, ...]]):
         if not isinstance(value, list):
             raise ValidationError("must be a list")
         found, errors = [], {}
-        for index, each in enumerate(value):
+        for index, item in enumerate(value):
             try:
-                found.append(self.inner.deserialize(each))
+                found.append(self.inner.deserialize(item))
             except ValidationError as error:
                 errors[index] = error.messages
         if errors:
@@ -205,7 +205,7 @@ class Listed(fields.Field[tuple[Any, ...]]):
         return tuple(found)
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return None if value is None else [self.inner._serialize(each, None, value) for each in value]
+        return None if value is None else [self.inner._serialize(item, None, value) for item in value]
 
 
 class ByWord(fields.Field[dict[str, Any]]):
@@ -221,9 +221,9 @@ class ByWord(fields.Field[dict[str, Any]]):
         if not isinstance(value, dict):
             raise ValidationError("must map names to values")
         found, errors = {}, {}
-        for key, each in value.items():
+        for key, item in value.items():
             try:
-                found[str(key)] = self.inner.deserialize(each)
+                found[str(key)] = self.inner.deserialize(item)
             except ValidationError as error:
                 errors[str(key)] = error.messages
         if errors:
@@ -231,7 +231,7 @@ class ByWord(fields.Field[dict[str, Any]]):
         return found
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return {key: self.inner._serialize(each, None, value) for key, each in value.items()}
+        return {key: self.inner._serialize(item, None, value) for key, item in value.items()}
 
 
 class When(fields.Field[Condition]):

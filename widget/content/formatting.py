@@ -49,7 +49,7 @@ def _yaml(text: str) -> str:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, Unreadable):
         return text
-    spots = {each[0].start_mark.index: each for each in (_scalars(node, set()) if node else ())}
+    spots = {item[0].start_mark.index: item for item in (_scalars(node, set()) if node else ())}
     for _, (scalar, plain) in sorted(spots.items(), reverse=True):
         start, end = scalar.start_mark.index, scalar.end_mark.index
         written = text[start:end]
@@ -69,8 +69,8 @@ def _scalars(node: yaml.Node, above: set[int]) -> Iterator[tuple[yaml.ScalarNode
         return
     above.add(id(node))
     if isinstance(node, yaml.SequenceNode):
-        for each in node.value:
-            yield from _scalars(each, above)
+        for item in node.value:
+            yield from _scalars(item, above)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(value, yaml.ScalarNode) and key.value in _CONDITIONS:

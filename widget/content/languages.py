@@ -70,8 +70,8 @@ def met_locale(pack: Pack, *wanted: str | None) -> str | None:
     for given in wanted:
         wish = (given or "").replace("_", "-")
         if wish:
-            exact = [each for each in pack.locales if each.lower() == wish.lower()]
-            near = [each for each in pack.locales if each.split("-")[0].lower() == wish.split("-")[0].lower()]
+            exact = [locale for locale in pack.locales if locale.lower() == wish.lower()]
+            near = [locale for locale in pack.locales if locale.split("-")[0].lower() == wish.split("-")[0].lower()]
             if exact or near:
                 return (exact or near)[0]
     return None
@@ -124,7 +124,7 @@ def _turned(pack: Pack, turn: Turn) -> Pack:
 
     intro = pack.quiz.intro
     named = {name: one(f"quiz.intro.{name}", getattr(intro, name)) for name in _INTRO}
-    questions = tuple(_question(each, one, many) for each in pack.quiz.questions)
+    questions = tuple(_question(question, one, many) for question in pack.quiz.questions)
     rules = replace(pack.result, fallback_reason=one("pack.fallback_reason", pack.result.fallback_reason))
     return replace(
         pack,
@@ -145,10 +145,10 @@ def _turned(pack: Pack, turn: Turn) -> Pack:
         else None,
         triage=tuple(_triage(row, one) for row in pack.triage),
         mappings=tuple(replace(row, reason=one(f"mappings.{row.id}.reason", row.reason)) for row in pack.mappings),
-        products=tuple(_product(each, one, many) for each in pack.products),
-        tips=tuple(_tip(each, one) for each in pack.tips),
-        emails=tuple(_email(each, one) for each in pack.emails),
-        sequences=tuple(_sequence(each, one) for each in pack.sequences),
+        products=tuple(_product(product, one, many) for product in pack.products),
+        tips=tuple(_tip(tip, one) for tip in pack.tips),
+        emails=tuple(_email(email, one) for email in pack.emails),
+        sequences=tuple(_sequence(sequence, one) for sequence in pack.sequences),
     )
 
 
@@ -161,7 +161,7 @@ Many = Callable[[str, tuple[str, ...]], tuple[str, ...]]
 def _question(question: Question, one: One, many: Many) -> Question:
     key = f"quiz.{question.id}"
     named = {name: one(f"{key}.{name}", getattr(question, name)) for name in _QUESTION}
-    options = tuple(_option(each, f"{key}.options.{each.id}", one) for each in question.options)
+    options = tuple(_option(option, f"{key}.options.{option.id}", one) for option in question.options)
     return replace(question, **named, words=many(f"{key}.words", question.words), options=options)
 
 
@@ -191,8 +191,8 @@ def _form_name(form: str) -> str:
 def _triage(row: Triage, one: One) -> Triage:
     key, advice = f"safety.{row.id}", row.advice
     steps = tuple(
-        replace(each, text=one(f"{key}.steps.{at}.text", each.text), note=one(f"{key}.steps.{at}.note", each.note))
-        for at, each in enumerate(advice.steps, 1)
+        replace(step, text=one(f"{key}.steps.{at}.text", step.text), note=one(f"{key}.steps.{at}.note", step.note))
+        for at, step in enumerate(advice.steps, 1)
     )
     eyebrow = one(f"{key}.eyebrow", advice.eyebrow)
     said = Advice(one(f"{key}.title", advice.title), one(f"{key}.body", advice.body), eyebrow, steps)
@@ -213,7 +213,7 @@ def _product(product: Product, one: One, many: Many) -> Product:
 
 def _tip(tip: Tip, one: One) -> Tip:
     key = f"tips.{tip.id}"
-    evidence = tuple(_evidence(each, f"{key}.evidence.{at}", one) for at, each in enumerate(tip.evidence, 1))
+    evidence = tuple(_evidence(item, f"{key}.evidence.{at}", one) for at, item in enumerate(tip.evidence, 1))
     named = {name: one(f"{key}.{name}", getattr(tip, name)) for name in ("title", "short", "hint", "body")}
     said = one(f"{key}.with_products", tip.with_products)
     html = tip.body_html if named["body"] == tip.body else markdown_html(named["body"])

@@ -127,7 +127,7 @@ class _Reader:
         inside = (*above, id(node))
         if isinstance(node, yaml.SequenceNode):
             rows = Rows(line)
-            rows.extend(self.value(each, inside) for each in node.value)
+            rows.extend(self.value(item, inside) for item in node.value)
             return rows
         return self._table(node, line, inside)
 

@@ -54,7 +54,7 @@ def mapping_changes(before: Sequence[Mapping], after: Sequence[Mapping]) -> Mapp
             changes.append(Change("added", row.id, {}, cells))
         elif known != cells:
             differing = [name for name in MAPPING_COLUMNS if known[name] != cells[name]]
-            was, now = ({name: each[name] for name in differing} for each in (known, cells))
+            was, now = ({name: item[name] for name in differing} for item in (known, cells))
             changes.append(Change("changed", row.id, was, now))
     new = {row.id for row in after}
     changes += [Change("removed", name, cells, {}) for name, cells in old.items() if name not in new]

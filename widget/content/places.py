@@ -23,7 +23,7 @@ def place_of(pack: Pack, key: str) -> Place:
     if file == "mappings":
         return ("mappings.csv", _at(pack.mappings, "id", parts[0]), "reason")
     if file == "products":
-        sku = next((each.sku for each in pack.products if rest.startswith(f"{each.sku}.")), "")
+        sku = next((product.sku for product in pack.products if rest.startswith(f"{product.sku}.")), "")
         within = rest.removeprefix(f"{sku}.").split(".")
         return ("products.yaml", _at(pack.products, "sku", sku), *_counted(within))
     if file == "tips":
@@ -56,8 +56,8 @@ def _counted(parts: Sequence[str]) -> Place:
 
 
 def _at(records: Sequence[Any], name: str, value: str) -> int:
-    return next((at for at, each in enumerate(records) if getattr(each, name) == value), 0)
+    return next((at for at, record in enumerate(records) if getattr(record, name) == value), 0)
 
 
 def _markup(pack: Pack, email: str) -> str:
-    return next((each.markup for each in pack.emails if each.id == email), "md")
+    return next((item.markup for item in pack.emails if item.id == email), "md")

@@ -60,10 +60,10 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     for problem in (*naming_problems(pack), *spoken, *unused):
         if not reader.already_told(problem) and not _follows(problem, lost):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
-    told = [each for each in (weighed(problem, pack.checks) for problem in reader.problems) if each]
-    located = [Located(each, str(each.place[0]), reader.line(each.place)) for each in told]
-    located.sort(key=lambda each: (each.file, each.line, each.problem.code))
-    failed = any(each.problem.severity == ERROR for each in located)
+    told = [item for item in (weighed(problem, pack.checks) for problem in reader.problems) if item]
+    located = [Located(item, str(item.place[0]), reader.line(item.place)) for item in told]
+    located.sort(key=lambda item: (item.file, item.line, item.problem.code))
+    failed = any(item.problem.severity == ERROR for item in located)
 
     def line(place: tuple[str | int, ...]) -> int:
         return reader.line(reader.as_written(place))
@@ -113,7 +113,7 @@ class _Reader:
         value = self.tree(name)
         if isinstance(value, Table):
             return value
-        if name in self.files and not any(each.place[0] == name for each in self.problems):
+        if name in self.files and not any(problem.place[0] == name for problem in self.problems):
             self.problems.append(Problem(ERROR, (name,), "not_a_table", "expected keys with values here"))
         return Table(1)
 
@@ -256,7 +256,7 @@ class _Reader:
         for name in sorted(self.files):
             if name.startswith("locales/"):
                 read = {key: self.record(schema, value, (name, key)) for key, value in self.table(name).items()}
-                texts = {key: each for key, each in read.items() if each is not None}
+                texts = {key: item for key, item in read.items() if item is not None}
                 yield name.removeprefix("locales/").removesuffix(".yaml"), texts
 
     # Where -------------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ class _Reader:
 
     def lost(self) -> set[str]:
         """The files that could not be read at all."""
-        return {str(each.place[0]) for each in self.problems if each.code in _UNREAD}
+        return {str(problem.place[0]) for problem in self.problems if problem.code in _UNREAD}
 
     def as_written(self, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
         """A place that counts the rows of the pack, as one that counts the rows of the file."""
@@ -305,18 +305,18 @@ def _sketch(raw: Any) -> Question:
     """A question that could not be read, as far as it goes, so that what names it can still be checked."""
     raw = raw if isinstance(raw, Table) else Table(1)
     options = (
-        [each for each in raw.get("options", ()) if isinstance(each, Table)]
+        [item for item in raw.get("options", ()) if isinstance(item, Table)]
         if isinstance(raw.get("options"), Rows)
         else []
     )
-    ids = [str(each.get("id", "")) for each in options]
+    ids = [str(option.get("id", "")) for option in options]
     return Question(
         id=str(raw.get("id", "")),
         kind=SCALE if "from" in raw or "to" in raw else MULTI,
         text="",
         start=_number(raw.get("from")),
         end=_number(raw.get("to")),
-        options=tuple(Option(each, "") for each in ids),
+        options=tuple(Option(item, "") for item in ids),
     )
 
 

@@ -49,13 +49,13 @@ class Reading:
     def add(self, problems: Iterable[Problem]) -> None:
         """Problems that came out later, in their places."""
         checks = self.pack.checks if self.pack else {}
-        weighed_ones = [weighed(each, checks) for each in problems]
-        self.problems += [self.located(each) for each in weighed_ones if each]
-        self.problems.sort(key=lambda each: (each.file, each.line, each.problem.code))
+        weighed_ones = [weighed(problem, checks) for problem in problems]
+        self.problems += [self.located(weighed_one) for weighed_one in weighed_ones if weighed_one]
+        self.problems.sort(key=lambda problem: (problem.file, problem.line, problem.problem.code))
 
     @property
     def errors(self) -> list[Located]:
-        return [each for each in self.problems if each.problem.severity == ERROR]
+        return [problem for problem in self.problems if problem.problem.severity == ERROR]
 
 
 class Broken(ValueError):

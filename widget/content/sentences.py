@@ -41,14 +41,14 @@ class Names:
         known: dict[str, list[str]] = {"sku": list(products), "tip": list(records_of(files, TIP))}
         for kind, key in _LISTS.items():
             found: dict[str, None] = {}
-            for each in products.values():
-                values = each.get(key) or []
+            for product in products.values():
+                values = product.get(key) or []
                 found.update(dict.fromkeys([values] if isinstance(values, str) else values))
             known[kind] = sorted(found)
         return cls(
-            {name: _question(each) for name, each in records_of(files, QUESTION).items()},
-            {sku: str(each.get("name", sku)) for sku, each in products.items()},
-            {name: str(each.get("title", name)) for name, each in records_of(files, TIP).items()},
+            {name: _question(record) for name, record in records_of(files, QUESTION).items()},
+            {sku: str(product.get("name", sku)) for sku, product in products.items()},
+            {name: str(record.get("title", name)) for name, record in records_of(files, TIP).items()},
             known,
         )
 
@@ -67,7 +67,8 @@ class Names:
 
 def _question(record: Data) -> dict[str, Any]:
     options = {
-        str(each.get("id")): str(each.get("short") or each.get("text") or each.get("id")) for each in _options(record)
+        str(option.get("id")): str(option.get("short") or option.get("text") or option.get("id"))
+        for option in _options(record)
     }
     if record.get("kind") == "scale":
         first, last = _whole(record.get("from")), _whole(record.get("to"))
@@ -84,7 +85,7 @@ def _question(record: Data) -> dict[str, Any]:
 
 def _options(record: Data) -> list[Data]:
     listed = record.get("options") or []
-    return [each for each in listed if isinstance(each, dict)]
+    return [item for item in listed if isinstance(item, dict)]
 
 
 def _whole(text: Any) -> int:
@@ -162,8 +163,8 @@ def target_parts(text: str, names: Names) -> list[tuple[str, str, list[str]]] | 
         return None
     called = {"sku": names.products, "tip": names.tips}
     return [
-        (each.kind, ", ".join(called.get(each.kind, {}).get(v, v) for v in each.values), list(each.values))
-        for each in targets
+        (target.kind, ", ".join(called.get(target.kind, {}).get(v, v) for v in target.values), list(target.values))
+        for target in targets
     ]
 
 

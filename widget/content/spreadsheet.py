@@ -226,7 +226,7 @@ def _refuse_bombs(data: bytes) -> None:
     """A small file that unpacks to something huge is refused before it is unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unpacked = sum(each.file_size for each in archive.infolist())
+            unpacked = sum(item.file_size for item in archive.infolist())
     except zipfile.BadZipFile as error:
         raise BadSheet("this is no .xlsx file that can be read") from error
     if unpacked > MAX_UNPACKED:

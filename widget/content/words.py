@@ -64,9 +64,9 @@ def spoken(accept: str, known: tuple[str, ...] = LANGUAGES, default: str = FALLB
         if weight > 0 and tag:
             wishes.append((-weight, place, tag.lower()))
     for _, _, tag in sorted(wishes):
-        for each in known:
-            if each.lower() == tag or each.lower().split("-")[0] == tag.split("-")[0]:
-                return each
+        for item in known:
+            if item.lower() == tag or item.lower().split("-")[0] == tag.split("-")[0]:
+                return item
     return default
 
 

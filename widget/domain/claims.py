@@ -146,7 +146,7 @@ def claims_in(said: Said, market: Market) -> Iterator[Claim]:
 
 def _is_advice(words: list[Word], market: Market, language: str) -> bool:
     lists = (market.conditional.get(language, NONE), market.advised.get(language, NONE))
-    both = all(found(words, each) is not None for each in lists)
+    both = all(found(words, item) is not None for item in lists)
     return both or found(words, market.referred.get(language, NONE)) is not None
 
 
@@ -169,10 +169,10 @@ def _claim(rule: Rule, said: Said, market: Market, language: str, words: list[Wo
 
 
 def _permitted(said: Said, market: Market, language: str) -> Iterator[Patterns]:
-    for each in market.permitted:
+    for item in market.permitted:
         contains = said.contains
-        if contains is not None and not each.contains.isdisjoint(contains) and each.without.isdisjoint(contains):
-            yield each.says.get(language, NONE)
+        if contains is not None and not item.contains.isdisjoint(contains) and item.without.isdisjoint(contains):
+            yield item.says.get(language, NONE)
 
 
 def _covered(words: list[Word], lists: Iterable[Patterns]) -> set[int]:
@@ -214,12 +214,12 @@ def missing_warnings(
     """The warnings that a product of this kind must carry and does not. Undeclared contents need all of them."""
     language = language.split("-")[0]
     words = [word for text in warnings for word in words_of(text, 0, len(text))]
-    for each in market.needed:
-        concerned = form in each.forms
-        if each.contains:
-            concerned = concerned or contains is None or not each.contains.isdisjoint(contains)
-        if concerned and language in each.says and found(words, each.says[language]) is None:
-            yield each
+    for item in market.needed:
+        concerned = form in item.forms
+        if item.contains:
+            concerned = concerned or contains is None or not item.contains.isdisjoint(contains)
+        if concerned and language in item.says and found(words, item.says[language]) is None:
+            yield item
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:

@@ -40,9 +40,9 @@ def _ways(question: Question, terms: Sequence[Term]) -> Iterator[Chosen]:
     if question.optional:
         yield WAS_SKIPPED
     if question.kind != MULTI:
-        yield from (frozenset({each}) for each in question.option_ids)
+        yield from (frozenset({option_id}) for option_id in question.option_ids)
         return
-    yield from (frozenset({each}) for each in question.option_ids if each in question.only_ids)
+    yield from (frozenset({option_id}) for option_id in question.option_ids if option_id in question.only_ids)
     kinds: dict[tuple[bool, ...], list[str]] = {}
     for option in question.option_ids:
         if option not in question.only_ids:
@@ -79,10 +79,10 @@ def always_asked(questions: Sequence[Question], name: str, enders: Iterable[Cond
     conditions = [question.show_if for question in earlier] + ends + [wanted.show_if]
     terms = [term for condition in conditions for term in condition.terms()]
     try:
-        ways = [representatives(each, [term for term in terms if term.field == each.id]) for each in earlier]
+        ways = [representatives(item, [term for term in terms if term.field == item.id]) for item in earlier]
     except TooMany:
         return False
-    if prod(len(each) - 1 for each in ways) > MAX_PATHS:
+    if prod(len(way) - 1 for way in ways) > MAX_PATHS:
         return False
     return all(
         _is_asked(earlier, dict(_named(earlier, path)), ends, wanted) for path in product(*[w[1:] for w in ways])

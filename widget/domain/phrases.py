@@ -78,7 +78,7 @@ class Starts:
     def _of(self, word: Word) -> frozenset[int]:
         known = self._met.get(word.forms)
         if known is None:
-            known = frozenset(number for number, each in enumerate(self._lists) if each.starting(word))
+            known = frozenset(number for number, item in enumerate(self._lists) if item.starting(word))
             if len(self._met) >= MAX_WORDS:
                 self._met.clear()
             if word.end - word.start <= LONG:
@@ -92,7 +92,7 @@ NOTHING = Starts([])
 def plain(text: str) -> str:
     """As compared: no case, accents or invisible characters; Arabic emails in one form each."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
-    bare = "".join(each for each in folded if not unicodedata.combining(each))
+    bare = "".join(item for item in folded if not unicodedata.combining(item))
     return unicodedata.normalize("NFKC", bare).translate(_ARABIC).replace("’", "'")
 
 
@@ -100,7 +100,9 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
     """The words of a part of a text; emails that stand one by one (p a i n) are one word."""
     clean, at = _without_invisible(text, start, end)
     found = [
-        (clean[one:other], at[one], at[other - 1] + 1) for each in _WORD.finditer(clean) for one, other in _humps(each)
+        (clean[one:other], at[one], at[other - 1] + 1)
+        for match in _WORD.finditer(clean)
+        for one, other in _humps(match)
     ]
     words: list[Word] = []
     emails: list[tuple[str, int, int]] = []
@@ -110,10 +112,10 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
             emails.append(piece)
             continue
         if len(emails) > 2:
-            spelled = "".join(each[0] for each in emails)
+            spelled = "".join(item[0] for item in emails)
             words.append(Word(_forms(spelled), emails[0][1], emails[-1][2]))
         else:
-            words += [Word(_forms(each[0]), each[1], each[2]) for each in emails]
+            words += [Word(_forms(item[0]), item[1], item[2]) for item in emails]
         emails = [piece] if email else []
         if piece[0] and not email:
             words.append(Word(_forms(piece[0]), piece[1], piece[2]))
@@ -122,7 +124,7 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
 
 def _humps(found: re.Match[str]) -> Iterator[tuple[int, int]]:
     """The parts of a word such as PainRelief."""
-    cuts = [0, *(each.start() for each in _CAMEL.finditer(found[0])), len(found[0])]
+    cuts = [0, *(match.start() for match in _CAMEL.finditer(found[0])), len(found[0])]
     for one, other in pairwise(cuts):
         yield found.start() + one, found.start() + other
 
@@ -145,7 +147,7 @@ def _unseen(character: str) -> bool:
 def mixes_scripts(text: str) -> bool:
     """Whether a word is made of characters of different scripts, as look-alikes are ("Pаin" with a Cyrillic a)."""
     for piece in _WORD.findall(text):
-        scripts = {unicodedata.name(each, "").split(" ")[0] for each in piece if each.isalpha()}
+        scripts = {unicodedata.name(item, "").split(" ")[0] for item in piece if item.isalpha()}
         if len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1:
             return True
     return False
@@ -160,7 +162,7 @@ def _made_forms(piece: str) -> frozenset[str]:
         return frozenset({piece.strip("{} %")})
     word = plain(piece)
     forms = {word, word.removesuffix("'s")}
-    if any(each.isalpha() for each in word) and any(not each.isalpha() for each in word):
+    if any(item.isalpha() for item in word) and any(not item.isalpha() for item in word):
         forms.add(word.translate(_LEET))
     if "\u0600" <= word[:1] <= "\u06ff":
         prefixes = [prefix for prefix in _PREFIXES if word.startswith(prefix) and len(word) > len(prefix) + 2]
@@ -212,4 +214,4 @@ def _fits(word: Word, element: str) -> bool:
 def _choices(element: str) -> tuple[frozenset[str], tuple[str, ...]]:
     """(whole words, starts of words) that fit an element."""
     choices = element.split("|")
-    return frozenset(choices), tuple(each[:-1] for each in choices if each.endswith("*"))
+    return frozenset(choices), tuple(choice[:-1] for choice in choices if choice.endswith("*"))

@@ -183,8 +183,8 @@ def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
         about = [at for at in rows if question.id in rules.boosts.rows[at][1].when.fields()]
         sums = [0] * len(rules.products)
         for at in about:
-            for each in range(len(sums)):
-                sums[each] += rules.boosts.rows[at][1].weight * (rules.names(at) >> each & 1)
+            for number in range(len(sums)):
+                sums[number] += rules.boosts.rows[at][1].weight * (rules.names(at) >> number & 1)
         if way.chosen and question.id not in safety and max(sums, default=0) > 0:
             most = max(sums)
             lines.append(
@@ -244,7 +244,7 @@ def _tip(found: Evaluation, place: int) -> dict[str, Any]:
         "body_html": tip.body_html,
         "with_products": tip.with_products if found.outcome == PRODUCTS else None,
         "why": [] if found.tips_from_fallback else reasons(found, place),
-        "evidence": [evidence_data(each) for each in tip.evidence],
+        "evidence": [evidence_data(item) for item in tip.evidence],
     }
 
 
@@ -302,5 +302,5 @@ def _curve(found: Evaluation) -> dict[str, Any] | None:
     if curve is None:
         return None
     chosen = _chosen(found).get(curve.question) or frozenset()
-    day = next((curve.days[each] for each in sorted(chosen) if each in curve.days), None)
+    day = next((curve.days[item] for item in sorted(chosen) if item in curve.days), None)
     return {"title": curve.title, "day": day, "note": curve.note, "source": curve.source}

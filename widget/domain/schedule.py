@@ -57,7 +57,7 @@ def due_at(
         return None
     start += timedelta(days=step.after.days, hours=step.after.hours)
     if step.after.uses is not None:
-        lasting = [uses * each.quantity for each in bought if (uses := each.product.uses)]
+        lasting = [uses * item.quantity for item in bought if (uses := item.product.uses)]
         weeks = min(lasting, default=0) / float(uses_a_week or USES_A_WEEK)
         start += timedelta(weeks=min(weeks * float(step.after.uses), LONGEST_WEEKS))
     return _at_local_time(start, step.after.at, zone)
@@ -163,4 +163,4 @@ def _contains(term: Term, bought: Iterable[Bought]) -> bool:
         targets = parse_targets("|".join(term.values))
     except TargetError:
         return False
-    return any(target.fits(each.product) for each in bought for target in targets)
+    return any(target.fits(item.product) for item in bought for target in targets)

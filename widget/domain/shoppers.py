@@ -137,7 +137,7 @@ def _moment(day: date, dice: random.Random) -> datetime:
 def _visit(engine: Engine, at: datetime, now: datetime, share: float, dice: random.Random) -> Visit:
     pack = engine.rules.pack
     tongues = {"en": 74 - 8 * share, "es": 19 + 6 * share, "ar": 7 + 2 * share}
-    locale = dice.choices(pack.locales, [tongues.get(each, 4) for each in pack.locales])[0]
+    locale = dice.choices(pack.locales, [tongues.get(item, 4) for item in pack.locales])[0]
     visit = Visit(at, locale, started=dice.random() < STARTS * (0.97 + 0.06 * share))
     if visit.started and _take(engine, visit, dice):
         _shop(engine, visit, now, dice)
@@ -147,7 +147,7 @@ def _visit(engine: Engine, at: datetime, now: datetime, share: float, dice: rand
 def _take(engine: Engine, visit: Visit, dice: random.Random) -> bool:
     """Go through the questions; False for who leaves in between."""
     rules = engine.rules
-    likes = dice.choices([each for _, each in TEAM], [part for part, _ in TEAM])[0]
+    likes = dice.choices([item for _, item in TEAM], [part for part, _ in TEAM])[0]
     chosen: dict[str, Chosen] = {}
     drawn: dict[str, list[str]] = {}
     for question in rules.pack.quiz.questions:
@@ -169,12 +169,12 @@ def _answer(question: Question, likes: Likes, drawn: Mapping[str, list[str]], di
     weights = likes.get(question.id) or EVERYBODY.get(question.id) or {}
     ids = question.option_ids
     if question.kind == MULTI:
-        return _several(question, {each: weights.get(each, 0.25 if not weights else 0.0) for each in ids}, dice)
+        return _several(question, {item: weights.get(item, 0.25 if not weights else 0.0) for item in ids}, dice)
     if question.kind == SCALE:
         trained = next(iter(drawn.get("trained", ())), "")
         middle = SORENESS.get(trained, len(ids) / 2) + (0.7 if len(drawn.get("area", ())) > 2 else 0.0)
         return [ids[min(len(ids) - 1, max(0, round(dice.gauss(middle, 1.5))))]]
-    return [dice.choices(ids, [weights.get(each, 1.0 if not weights else 0.2) for each in ids])[0]]
+    return [dice.choices(ids, [weights.get(item, 1.0 if not weights else 0.2) for item in ids])[0]]
 
 
 def _several(question: Question, chances: Mapping[str, float], dice: random.Random) -> list[str]:
@@ -182,11 +182,11 @@ def _several(question: Question, chances: Mapping[str, float], dice: random.Rand
     for alone in question.option_ids:
         if alone in question.only_ids and dice.random() < chances[alone]:
             return [alone]
-    free = [each for each in question.option_ids if each not in question.only_ids]
-    given = [each for each in free if dice.random() < chances[each]]
+    free = [option_id for option_id in question.option_ids if option_id not in question.only_ids]
+    given = [item for item in free if dice.random() < chances[item]]
     while len(given) < question.least:
-        more = [each for each in free if each not in given]
-        given.append(dice.choices(more, [chances[each] + 0.001 for each in more])[0])
+        more = [item for item in free if item not in given]
+        given.append(dice.choices(more, [chances[item] + 0.001 for item in more])[0])
     return given[: question.most]
 
 
@@ -201,7 +201,7 @@ def _shop(engine: Engine, visit: Visit, now: datetime, dice: random.Random) -> N
     if visit.added and dice.random() < 0.4:
         _buy(visit, {visit.added[0]: dice.choice((1, 1, 1, 2))}, dice.expovariate(1 / 0.8), now, dice)
     elif dice.random() < 0.05:
-        others = [each.sku for each in engine.catalog.products if each.active]
+        others = [product.sku for product in engine.catalog.products if product.active]
         _buy(visit, {dice.choice(others): 1}, dice.uniform(1, 29), now, dice)
 
 

@@ -82,8 +82,8 @@ def simulate(sequences: tuple[Sequence, ...], case: Case, start: datetime) -> li
         else:
             planned.append(_Scheduled(sequence, step, moment))
     found: list[Simulated] = []
-    for each in sorted(planned, key=lambda one: one.due):
-        found.append(_play(each, case, start, found))
+    for item in sorted(planned, key=lambda one: one.due):
+        found.append(_play(item, case, start, found))
     return sorted(found, key=lambda one: one.at or start) + waiting
 
 
@@ -105,16 +105,16 @@ def _due(sequence: Sequence, step: Step, case: Case, start: datetime) -> datetim
     return due_at(step, case.moments, case.bought, case.zone, uses_a_week=case.uses_a_week)
 
 
-def _play(each: _Scheduled, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
+def _play(scheduled: _Scheduled, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
     """One email, from its due moment until it goes, or does not."""
-    sequence, step = each.sequence, each.step
+    sequence, step = scheduled.sequence, scheduled.step
     told = Simulated(sequence.id, step.id, step.email, sequence.kind, SKIPPED, "")
     ordered = sequence.trigger in EVENT_OF
-    now = max(each.due, start)
+    now = max(scheduled.due, start)
     deferred: list[str] = []
-    valid_until = each.due + timedelta(days=step.valid_days)
+    valid_until = scheduled.due + timedelta(days=step.valid_days)
     for _ in range(MAX_WAITS):
-        decision = decide(_facts(each, case, now, valid_until, before, ordered=ordered))
+        decision = decide(_facts(scheduled, case, now, valid_until, before, ordered=ordered))
         if decision.verdict != DEFER or decision.until is None:
             return replace(told, verdict=decision.verdict, reason=decision.reason, at=now, deferred=tuple(deferred))
         now = decision.until
@@ -123,15 +123,15 @@ def _play(each: _Scheduled, case: Case, start: datetime, before: list[Simulated]
 
 
 def _facts(
-    each: _Scheduled, case: Case, now: datetime, valid_until: datetime, before: list[Simulated], *, ordered: bool
+    scheduled: _Scheduled, case: Case, now: datetime, valid_until: datetime, before: list[Simulated], *, ordered: bool
 ) -> Facts:
     sent = [one for one in before if one.verdict == SENDING and one.at is not None and one.at <= now]
     promoted = [one.at for one in before if one.verdict == SENDING and one.kind == MARKETING and one.at is not None]
-    asked = each.sequence.trigger == "result.requested" and each.sequence.kind == TRANSACTIONAL
+    asked = scheduled.sequence.trigger == "result.requested" and scheduled.sequence.kind == TRANSACTIONAL
     consents = {"marketing"} if case.marketing else set()
     consents |= {"health_data"} if case.health_data else set()
     holds = condition_holds(
-        each.step.when,
+        scheduled.step.when,
         SendContext(
             bought=case.bought if ordered else (),
             order_count=case.order_count,
@@ -145,7 +145,7 @@ def _facts(
     return Facts(
         now=now,
         valid_until=valid_until,
-        kind=each.sequence.kind,
+        kind=scheduled.sequence.kind,
         consent=case.marketing,
         order_cancelled=ordered and "cancelled" in happened,
         order_refunded=ordered and "refunded" in happened,

@@ -49,7 +49,7 @@ def html_part(frame: EmailFrame, blocks: list[Block]) -> str:
     that is compiled once for all who get the same.
     """
     own = _Own()
-    html = _compiled(own.frame(frame), tuple(own.block(each) for each in blocks))
+    html = _compiled(own.frame(frame), tuple(own.block(block) for block in blocks))
     html = own.put_into(html)
     if len(html.encode()) > MAX_BYTES:
         raise TooLarge(f"the email is {len(html.encode())} bytes, over {MAX_BYTES}")

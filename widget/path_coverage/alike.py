@@ -53,7 +53,7 @@ def touched_classes(before: Walked, after: Walked) -> NDArray[np.bool_] | None:
     if len(one.items) != len(other.items) or one.setting != other.setting:
         return None
     changed = {at for at, (a, b) in enumerate(zip(one.items, other.items, strict=True)) if a != b}
-    always = any(each.items[at].when.always for at in changed for each in (one, other))
+    always = any(item.items[at].when.always for at in changed for item in (one, other))
     if always or not after.layers or not same_ways(before, after):
         return None
     touched = np.zeros(1, dtype=bool)

@@ -79,7 +79,7 @@ class Backward:
     @cached_property
     def leads_on(self) -> list[NDArray[np.bool_]]:
         """For each edge of each layer, whether there is a way on from there on which rows are in play."""
-        return [each > 0 for each in self.onward]
+        return [item > 0 for item in self.onward]
 
     def answers_through(self, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
         """Up to ``most`` answer sets on which the item holds and rows are in play."""
@@ -119,7 +119,7 @@ class Backward:
     def idle_questions(self) -> set[str]:
         """Questions whose every answer leads to the same result, whatever else was answered."""
         idle = {ask.question.id for ask in self.layout.asks}
-        idle -= {self.layout.asks[each.at].question.id for each in self.walked.layers}
+        idle -= {self.layout.asks[item.at].question.id for item in self.walked.layers}
         for layer, led in zip(self.walked.layers, self._values, strict=True):
             starts = layer.first_edge[:-1]
             if (np.minimum.reduceat(led, starts) == np.maximum.reduceat(led, starts)).all():

@@ -39,9 +39,9 @@ def check_paths(
     outcomes, shown, tips = counted(pack, rules, gone[0].run, gone[1].run)
     told = Coverage(
         pack=pack,
-        paths=next((each for each in gone if each.exact), gone[0]).run.paths,
-        classes=sum(each.run.classes for each in gone),
-        exact=all(each.exact for each in gone),
+        paths=next((item for item in gone if item.exact), gone[0]).run.paths,
+        classes=sum(item.run.classes for item in gone),
+        exact=all(item.exact for item in gone),
         outcomes=outcomes,
         shown=shown,
         tips=tips,
@@ -59,7 +59,7 @@ def check_paths(
 
 
 def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | None) -> Gone:
-    known = next((each for each in before.gone if each.side.group == side.group), None) if before else None
+    known = next((item for item in before.gone if item.side.group == side.group), None) if before else None
     if known and known.side.made_of == side.made_of:
         return known
     return explore(side, most, progress, before=known.run if known and isinstance(known.run, Run) else None)
@@ -80,7 +80,7 @@ def _look_at_pairs(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[F
             told.tips[tip] = told.tips[tip] or 1
         if not found.shown and found.triage is None and not found.exclusions:
             empty = empty or answers
-    drawn = min(each.run.classes for each in told.gone if not each.exact)
+    drawn = min(item.run.classes for item in told.gone if not item.exact)
     told.sureness = (
         f"There are too many classes to go through one by one: the counts are estimates from {drawn:,} answer paths "
         f"drawn alike and independently, with a fixed seed. What holds on {300 / drawn:.4f} % of paths or more was met "
@@ -99,7 +99,7 @@ def _gap(run: Run | Sampling) -> bool:
 def _in_order(found: list[Finding]) -> list[Finding]:
     """The gravest first, then by file and place."""
 
-    def key(each: Finding) -> tuple[int, list[str], str]:
-        return _RANK[each.severity], [str(part).zfill(6) for part in each.where], each.code
+    def key(finding: Finding) -> tuple[int, list[str], str]:
+        return _RANK[finding.severity], [str(part).zfill(6) for part in finding.where], finding.code
 
     return sorted(found, key=key)

@@ -72,8 +72,8 @@ class Comparison:
             "response_products": self.response_products,
             "examples": self.examples,
             "findings": {
-                "new": [each.data() for each in self.new],
-                "fixed": [each.data() for each in self.fixed],
+                "new": [item.data() for item in self.new],
+                "fixed": [item.data() for item in self.fixed],
             },
         }
 
@@ -100,12 +100,12 @@ def compare(
         changed_common = _changed(runs, names)
         paths = told[0].paths + told[1].paths - common
         changed = changed_common + (told[0].paths - common) + (told[1].paths - common)
-        candidates, exact = list(_changed_answers(runs, names, before, after)), all(each.exact for each in told)
+        candidates, exact = list(_changed_answers(runs, names, before, after)), all(item.exact for item in told)
     except (TooMany, TooManyClasses, OrderDiffers):
         paths, changed, candidates = _by_sample(before, after)
         exact = False
     real = traffic(before, after, responses) if responses is not None else None
-    keys = [{_key(each): each for each in one.findings} for one in told]
+    keys = [{_key(finding): finding for finding in one.findings} for one in told]
     return Comparison(
         paths=paths,
         changed=changed,
@@ -115,9 +115,9 @@ def compare(
         products=_before_after(told[0].shown, told[1].shown),
         response_products=_before_after(*map(dict, real.shown)) if real else {},
         traffic=real,
-        examples=[example_of(before, after, *each) for each in candidates[:MAX_EXAMPLES]],
-        new=[each for key, each in keys[1].items() if key not in keys[0]],
-        fixed=[each for key, each in keys[0].items() if key not in keys[1]],
+        examples=[example_of(before, after, *candidate) for candidate in candidates[:MAX_EXAMPLES]],
+        new=[item for key, item in keys[1].items() if key not in keys[0]],
+        fixed=[item for key, item in keys[0].items() if key not in keys[1]],
         before=told[0],
         after=told[1],
     )
@@ -140,15 +140,15 @@ def _before_after(one: dict[str, int], other: dict[str, int]) -> dict[str, dict[
 def _side_by_side(
     before: Engine, after: Engine, told: list[Coverage], group: str, most: int, progress: Progress | None
 ) -> Run:
-    known = paired(*(_run_of(each, group) for each in told))
+    known = paired(*(_run_of(item, group) for item in told))
     if known is not None:
         return known
-    sides = [side_of(each.rules, each.catalog, group) for each in (before, after)]
+    sides = [side_of(item.rules, item.catalog, group) for item in (before, after)]
     return Run(sides, most=most, progress=progress)
 
 
 def _run_of(told: Coverage, group: str) -> Run | Sampling:
-    return next(each.run for each in told.gone if each.side.group == group)
+    return next(item.run for item in told.gone if item.side.group == group)
 
 
 def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
@@ -166,7 +166,7 @@ def _words(rules: Rules) -> tuple[Any, ...]:
     """What numbers in a kind stand for: products, tips, and what triage rows say."""
     pack = rules.pack
     triage = [(row.outcome, row.advice) for row in pack.triage]
-    return [each.sku for each in rules.products], [each.id for each in rules.tips], triage
+    return [product.sku for product in rules.products], [tip.id for tip in rules.tips], triage
 
 
 class _Names:
@@ -196,11 +196,11 @@ class _Names:
 
 def _changed(runs: list[Run], names: list[_Names]) -> int:
     """On how many common paths products, order, outcome or tips change."""
-    differs = [each.differs for each in names]
-    by_group = [_changed_paths(run, each) for run, each in zip(runs, differs, strict=True)]
+    differs = [name.differs for name in names]
+    by_group = [_changed_paths(run, item) for run, item in zip(runs, differs, strict=True)]
     if not by_group[0] or not by_group[1]:
         return sum(by_group)
-    one, other = (Diagram(run, each) for run, each in zip(runs, differs, strict=True))
+    one, other = (Diagram(run, item) for run, item in zip(runs, differs, strict=True))
     return changed_in_either(one, other, lambda at: _joint_ways(runs, at))
 
 
@@ -241,7 +241,7 @@ def _changed_answers(
         for end, rows in enumerate(run.walked.ends):
             if told.differs(tuple(Kind(row, None, (), (), ()) for row in rows)):
                 found.append((run.walked.ended[end], run.example_of_end(end)))
-    found.sort(key=lambda each: -each[0])
+    found.sort(key=lambda item: -item[0])
     yield from ((answers, total) for total, answers in found)
     yield from _one_sided(before, after)
 
@@ -264,11 +264,11 @@ def _told(engine: Engine, answers: Answers) -> Evaluation | None:
     except Refused:
         return None
     asked = asked_answers(engine.rules.pack.quiz, found.walk)
-    return found if {name: sorted(each) for name, each in asked.items()} == _sorted(answers) else None
+    return found if {name: sorted(item) for name, item in asked.items()} == _sorted(answers) else None
 
 
 def _sorted(answers: Answers) -> Answers:
-    return {name: sorted(each) for name, each in answers.items() if each}
+    return {name: sorted(answer) for name, answer in answers.items() if answer}
 
 
 def _by_sample(before: Engine, after: Engine) -> tuple[int, int, list[tuple[Answers, int]]]:

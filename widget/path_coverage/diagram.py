@@ -20,7 +20,7 @@ from widget.path_coverage.layers import Layer
 from widget.path_coverage.run import Kind, Run
 
 Hashes = NDArray[np.uint64]
-GOING_SAME, GOING_CHANGED, OVER_SAME, OVER_CHANGED = (int(each) for each in mixed(odd_numbers(4, seed=23)))
+GOING_SAME, GOING_CHANGED, OVER_SAME, OVER_CHANGED = (int(item) for item in mixed(odd_numbers(4, seed=23)))
 CHANGED = frozenset({GOING_CHANGED, OVER_CHANGED})
 OVER = frozenset({OVER_SAME, OVER_CHANGED})
 

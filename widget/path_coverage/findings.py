@@ -181,9 +181,9 @@ def _ties(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Sampl
 def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
     """Questions and options that change neither products nor tips nor the outcome."""
     tell, pack = FindingCollector(told.pack), told.pack
-    backs = [each.backward for each in gone if isinstance(each.backward, Backward)]
-    idle = set.intersection(*(each.idle_questions for each in backs))
-    marks = [each.option_marks() for each in backs]
+    backs = [item.backward for item in gone if isinstance(item.backward, Backward)]
+    idle = set.intersection(*(back.idle_questions for back in backs))
+    marks = [back.option_marks() for back in backs]
     elsewhere = {name for when in _other_conditions(pack) for name in when.fields()}
     elsewhere |= {pack.curve.question} if pack.curve else set()
     for at, question in enumerate(pack.quiz.questions):
@@ -193,8 +193,8 @@ def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[
             message = f"no answer to '{question.id}' changes the result: leave it out, or use it in a mapping"
             yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, told.paths)
             continue
-        for same in _same_options(question, [each.get(question.id, {}) for each in marks]):
-            listed = " and ".join(f"'{each}'" for each in same[:MAX_NAMED])
+        for same in _same_options(question, [mark.get(question.id, {}) for mark in marks]):
+            listed = " and ".join(f"'{item}'" for item in same[:MAX_NAMED])
             more = f" and {len(same) - MAX_NAMED} more" if len(same) > MAX_NAMED else ""
             words = f"{listed}{more} lead to the same result" if question.most == 1 else f"{listed} changes no result"
             where: Place = ("quiz.yaml", "questions", at, "options", question.option_ids.index(same[0]))
@@ -205,10 +205,10 @@ def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[
 def _same_options(question: Question, marks: list[dict[str, int]]) -> list[list[str]]:
     """Options of a single choice that lead to the same, together; each idle one of a multiple choice."""
     if question.most > 1:
-        return [[option] for option in question.option_ids if all(each.get(option) == 0 for each in marks)]
+        return [[option] for option in question.option_ids if all(mark.get(option) == 0 for mark in marks)]
     together: dict[tuple[int | None, ...], list[str]] = {}
     for option in question.option_ids if marks[0] else ():
-        together.setdefault(tuple(each.get(option) for each in marks), []).append(option)
+        together.setdefault(tuple(mark.get(option) for mark in marks), []).append(option)
     return [options for options in together.values() if len(options) > 1]
 
 

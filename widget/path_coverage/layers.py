@@ -246,7 +246,7 @@ def _note_ends(walked: Walked, layer: Layer, ended: NDArray[np.int16], over: Fla
     sums = sum_by(which, count[edges], len(first))
     places = []
     for at, total in zip(first, sums, strict=True):
-        rows = tuple(int(each) for each in ended[:, edges[at]])
+        rows = tuple(int(item) for item in ended[:, edges[at]])
         if rows not in walked.ends:
             walked.ends.append(rows)
             walked.ended.append(0)

@@ -163,7 +163,7 @@ def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:
         else:
             raise OrderDiffers
         merged.append(name)
-        rest = [[each for each in order if each != name] for order in rest]
+        rest = [[item for item in order if item != name] for order in rest]
     return merged
 
 
@@ -172,9 +172,9 @@ def common_question(homes: Sequence[Question]) -> Question:
     first = homes[0]
     if all(_space(home) == _space(first) for home in homes):
         return first
-    ids = [each for each in first.option_ids if all(each in home.option_ids for home in homes)]
+    ids = [option_id for option_id in first.option_ids if all(option_id in home.option_ids for home in homes)]
     alone = frozenset().union(*(home.only_ids for home in homes))
-    options = tuple(replace(_option(first, each), only=each in alone) for each in ids)
+    options = tuple(replace(_option(first, item), only=item in alone) for item in ids)
     kind = MULTI if all(home.kind == MULTI for home in homes) else SINGLE
     return replace(
         first,
@@ -193,4 +193,4 @@ def _space(question: Question) -> tuple[object, ...]:
 
 
 def _option(question: Question, option: str) -> Option:
-    return next((each for each in question.options if each.id == option), Option(option, option))
+    return next((item for item in question.options if item.id == option), Option(option, option))

@@ -64,17 +64,17 @@ class Ranking:
         side, rules = self.side, self.side.rules
         priorities = [rules.products[place].priority for place in side.places] if self.goods else [0] * self.count
         stocked = [bool(side.catalog.in_stock >> place & 1) if self.goods else True for place in side.places]
-        ranks = {each: rank for rank, each in enumerate(sorted(set(priorities)))}
+        ranks = {priority: rank for rank, priority in enumerate(sorted(set(priorities)))}
         self.bits = max(1, (self.count - 1).bit_length())
         self.levels = max(1, len(ranks))
-        self.precedence = np.array([ranks[each] for each in priorities], dtype=np.int64)
+        self.precedence = np.array([ranks[priority] for priority in priorities], dtype=np.int64)
         self.backward = np.arange(self.count)[::-1].copy()
         far = -self.layout.out_below * self.levels << self.bits
         self.wide = far * (len(side.pins) + 2) >= 1 << 30
         self.type: type[Any] = np.int64 if self.wide else np.int32
         self.nothing = np.iinfo(self.type).min
         self.step = far * 2
-        self.offset = np.array([0 if each else -self.step for each in stocked], dtype=self.type)
+        self.offset = np.array([0 if item else -self.step for item in stocked], dtype=self.type)
         self.least = self.result.min_score if self.goods else 1
 
     def _groups(self, side: Side) -> list[list[int]]:

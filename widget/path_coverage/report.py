@@ -118,7 +118,7 @@ class Coverage:
 
     @property
     def failed(self) -> bool:
-        return any(each.severity == ERROR for each in self.findings)
+        return any(finding.severity == ERROR for finding in self.findings)
 
     def data(self) -> dict[str, Any]:
         return {
@@ -130,7 +130,7 @@ class Coverage:
             "shown": self.shown,
             "tips": self.tips,
             "rows": self.rows,
-            "findings": [each.data() for each in self.findings],
+            "findings": [finding.data() for finding in self.findings],
         }
 
 
@@ -139,14 +139,14 @@ def counted(
 ) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """(paths by outcome, by product shown, by tip shown)."""
     outcomes: Counter[str] = Counter()
-    shown: Counter[str] = Counter({each.sku: 0 for each in pack.products})
+    shown: Counter[str] = Counter({product.sku: 0 for product in pack.products})
     for kind, total in zip(goods.kinds, goods.totals, strict=True):
         outcomes[PRODUCTS if kind[0].shown else TIPS_ONLY] += total
         for place in kind[0].shown:
             shown[rules.products[place].sku] += total
     for (row,), total in zip(goods.walked.ends, goods.walked.ended, strict=True):
         outcomes[pack.triage[row].outcome] += total
-    by_tip: Counter[str] = Counter({each.id: 0 for each in pack.tips})
+    by_tip: Counter[str] = Counter({tip.id: 0 for tip in pack.tips})
     for kind, total in zip(tips.kinds, tips.totals, strict=True):
         for place in kind[0].shown:
             by_tip[rules.tips[place - len(rules.products)].id] += total
@@ -156,8 +156,8 @@ def counted(
 def touched_rows(pack: Pack, gone: list[Gone]) -> dict[str, int]:
     """For each mapping row, on how many paths it holds where it can decide something."""
     rows = {row.id: 0 for row in pack.mappings}
-    for each in gone:
-        for (_, item), total in zip(each.run.layout.items, each.backward.touched, strict=True):
+    for entry in gone:
+        for (_, item), total in zip(entry.run.layout.items, entry.backward.touched, strict=True):
             if item.row >= 0:
                 rows[pack.mappings[item.row].id] = total
     return rows

@@ -36,7 +36,7 @@ MAX_PAIRS = 100
 
 def row_findings(told: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone]) -> Iterator[Finding]:
     tell = FindingCollector(told.pack)
-    groups = {each.side.group: each for each in gone}
+    groups = {item.side.group: item for item in gone}
     tries, unjudged = min(MAX_TRIES, MAX_WORK // max(1, len(told.pack.mappings))), 0
     exact_left = min(MAX_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
     _look_at_all(told, gone, tries)
@@ -71,12 +71,12 @@ def row_findings(told: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone
 def _look_at_all(told: Coverage, gone: list[Gone], most: int) -> None:
     """Witnesses for rows that have none yet, as far as some paths through each tell; of so many rows a group."""
     rows = told.pack.mappings
-    for each in gone:
-        if not isinstance(each.backward, Backward):
+    for entry in gone:
+        if not isinstance(entry.backward, Backward):
             continue
-        items = [(number, item.row) for number, (_, item) in enumerate(each.backward.layout.items) if item.row >= 0]
+        items = [(number, item.row) for number, (_, item) in enumerate(entry.backward.layout.items) if item.row >= 0]
         wanted = {number: rows[row].id for number, row in items if rows[row].id not in told.witnesses}
-        for number, answers in first_witnesses(each.backward, list(wanted)[:most]).items():
+        for number, answers in first_witnesses(entry.backward, list(wanted)[:most]).items():
             told.witnesses[wanted[number]] = answers
 
 
@@ -163,7 +163,7 @@ def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None
     entities = rules.entities(row.target)
     common: set[str] | None = None
     for found in met:
-        here = {each.id for each, out in found.exclusions if entities & ~out == 0}
+        here = {exclusion.id for exclusion, out in found.exclusions if entities & ~out == 0}
         for pick in found.picks:
             if pick.index == index:
                 continue

@@ -83,7 +83,7 @@ class KindBook:
         numbers = np.array([self._known[key] for key in keys[first].tolist()], dtype=np.int32)
         fresh = first[numbers >= met]
         if len(fresh):
-            sides = [_kinds(self.rankings[at].side, at, states, each, fresh) for at, each in enumerate(ranked)]
+            sides = [_kinds(self.rankings[at].side, at, states, item, fresh) for at, item in enumerate(ranked)]
             self.kinds += zip(*sides, strict=True)
         return numbers[which]
 
@@ -93,7 +93,7 @@ class KindBook:
         for at, (ranking, picks) in enumerate(zip(self.rankings, ranked, strict=True)):
             rows = len(ranking.side.rules.pack.triage)
             steering = (states.triage[at], states.ended[at])
-            columns += [(np.minimum(each, rows), rows.bit_length()) for each in steering]
+            columns += [(np.minimum(item, rows), rows.bit_length()) for item in steering]
             columns += [(winners + 1, ranking.count.bit_length()) for winners in picks.winners]
             columns += [(flags, 1) for flags in (*picks.tied, picks.fallback)]
         words = _packed(columns, len(states.triage[0]))
@@ -193,7 +193,7 @@ class Run:
         first = np.full(len(self.kinds), -1, dtype=np.int64)
         at = np.arange(len(self.kind_of) - 1, -1, -1)
         first[self.kind_of[at]] = at
-        return [int(each) for each in first]
+        return [int(item) for item in first]
 
     def states(self, classes: Column) -> States:
         """The last states of these classes, in their order, not counted; only where there are layers."""
@@ -255,7 +255,7 @@ def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column)
     full = (winners != NOBODY).all(axis=0) & ~fallback
     picks = np.array([*side.places, NOBODY])[winners].T.tolist()  # NOBODY is -1: the last one.
     seen: dict[tuple[bool, ...], tuple[bool, ...]] = {}
-    ties = [seen.setdefault(each, each) for each in map(tuple, ranked.tied[:, columns].T.tolist())]
+    ties = [seen.setdefault(item, item) for item in map(tuple, ranked.tied[:, columns].T.tolist())]
     ended = [None if row == NO_ROW else row for row in states.ended[at, columns].tolist()]
     triage = [None if row == NO_ROW else row for row in states.triage[at, columns].tolist()]
     for end, row, picked, tied, whole, listed in zip(
@@ -264,7 +264,7 @@ def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column)
         if whole:
             yield Kind(end, row, tuple(picked), ranked.slots, tied)
             continue
-        rows = [row for row, each in enumerate(picked) if each != NOBODY]
+        rows = [row for row, item in enumerate(picked) if item != NOBODY]
         yield Kind(
             end,
             row,

@@ -37,7 +37,7 @@ def pair_answers(rules: Rules, seed: int = 1) -> Pairs:
                 break
             answers = _walk(rules, chance, pair)
             given = [(question, option) for question, chosen in answers.items() for option in chosen]
-            seen |= {frozenset(each) for each in combinations(given, 2)}
+            seen |= {frozenset(combination) for combination in combinations(given, 2)}
             told.answers.append(answers)
             if pair in seen:
                 break
@@ -71,10 +71,10 @@ def _walk(rules: Rules, chance: random.Random, pair: frozenset[Choice]) -> Answe
     by_id = rules.pack.quiz.by_id
     wanted = [*pair, *_shows(rules, pair, chance)]
     while True:
-        asked = [asking.id for asking, _ in rules.asked({name: each for name, each in answers.items() if each})]
+        asked = [asking.id for asking, _ in rules.asked({name: answer for name, answer in answers.items() if answer})]
         following = next((name for name in asked if name not in answers), None)
         if following is None:
-            return {name: each for name, each in answers.items() if each}
+            return {name: answer for name, answer in answers.items() if answer}
         needed = list(dict.fromkeys(option for name, option in wanted if name == following))
         answers[following] = _choose(by_id[following], needed, chance)
 

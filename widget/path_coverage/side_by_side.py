@@ -26,7 +26,7 @@ def shown_to_shoppers(found: Evaluation) -> tuple[Any, ...]:
     rules = found.rules
     tips = tuple(rules.tips[place - len(rules.products)].id for place in found.tips)
     advice = found.triage.advice if found.triage else None
-    return (found.outcome, advice), tuple(rules.products[each.place].sku for each in found.shown), tips
+    return (found.outcome, advice), tuple(rules.products[item.place].sku for item in found.shown), tips
 
 
 def same_for_shoppers(before: Engine, after: Engine, answers: Answers) -> bool:
@@ -34,7 +34,7 @@ def same_for_shoppers(before: Engine, after: Engine, answers: Answers) -> bool:
 
 
 def example_of(before: Engine, after: Engine, answers: Answers, paths: int) -> dict[str, Any]:
-    results = [_result(each, answers) for each in (before, after)]
+    results = [_result(item, answers) for item in (before, after)]
     return {
         "answers": answers,
         "paths": paths,
@@ -57,13 +57,13 @@ def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
 
     Rows of mappings for the group (products or tips) whose result changed; triage rows and exclusions always.
     """
-    told = [told_to_shoppers(each, answers) for each in (before, after)]
+    told = [told_to_shoppers(item, answers) for item in (before, after)]
     groups = set()
     if told[0] is None or told[1] is None:
         return []  # The quiz itself changed: one version does not take these answers.
     groups |= {PRODUCTS} if told[0][:2] != told[1][:2] else set()
     groups |= {TIPS} if told[0][2] != told[1][2] else set()
-    one, other = (_holding(each, answers, groups) for each in (before, after))
+    one, other = (_holding(item, answers, groups) for item in (before, after))
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 

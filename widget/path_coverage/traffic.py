@@ -39,7 +39,7 @@ class Traffic:
 
 def answers_key(answers: Answers) -> str:
     """One spelling of a set of answers, whatever order they came in."""
-    return json.dumps({name: sorted(each) for name, each in answers.items() if each}, sort_keys=True)
+    return json.dumps({name: sorted(answer) for name, answer in answers.items() if answer}, sort_keys=True)
 
 
 def traffic(before: Engine, after: Engine, responses: Iterable[Answers]) -> Traffic:
@@ -53,8 +53,8 @@ def traffic(before: Engine, after: Engine, responses: Iterable[Answers]) -> Traf
 
 def _add(told: Traffic, before: Engine, after: Engine, answers: Answers, count: int) -> None:
     found = [_evaluated(engine, answers) for engine in (before, after)]
-    seen = [shown_to_shoppers(each) if each else None for each in found]
-    names = [each.outcome if each else REFUSED for each in found]
+    seen = [shown_to_shoppers(item) if item else None for item in found]
+    names = [item.outcome if item else REFUSED for item in found]
     for side in (0, 1):
         told.outcomes[side][names[side]] += count
         view = seen[side]

@@ -99,8 +99,8 @@ def ordered(session: Session, span: Span) -> list[Ordered]:
     """Orders of these days that a completed quiz came before, test orders left out."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
     groups: list[ColumnElement[Any]] = [Order.currency.expression, _flag(Order.direct.is_(True)), _flag(gone)]
-    keys = [each.label(f"k{at}") for at, each in enumerate(groups)]
-    query = select(*keys, func.count(), *(func.coalesce(func.sum(each), 0) for each in (Order.total, Order.refunded)))
+    keys = [group.label(f"k{at}") for at, group in enumerate(groups)]
+    query = select(*keys, func.count(), *(func.coalesce(func.sum(item), 0) for item in (Order.total, Order.refunded)))
     rows: Iterable[Any] = session.execute(_with_quiz(query, span, span.first, span.last).group_by(*keys))
     return [Ordered(row[0], bool(row[1]), bool(row[2]), *map(int, row[3:])) for row in rows]
 

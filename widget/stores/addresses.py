@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 Resolver = Callable[[str, int], Sequence[str]]
-_METADATA = {ip_address(each) for each in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")}
+_METADATA = {ip_address(name) for name in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")}
 """Where clouds tell machines their secrets; not all of these lie in private networks."""
-_NEITHER = [ip_network(each) for each in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24")]
+_NEITHER = [ip_network(name) for name in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24")]
 """Neither private nor public: carrier-grade NAT (RFC 6598), protocol assignments (RFC 6890), 6to4 relays (RFC 7526)."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -17,7 +17,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 def resolve(host: str, port: int) -> list[str]:
     """Every address of a host. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 def is_public(text: str) -> bool:
@@ -34,7 +34,7 @@ def is_public(text: str) -> bool:
             return is_public(str(wrapped))
         if address.sixtofour or address.teredo or address.is_site_local:
             return False
-    elif any(address in each for each in _NEITHER):
+    elif any(address in item for item in _NEITHER):
         return False
     refused = (
         address.is_private,

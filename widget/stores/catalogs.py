@@ -25,7 +25,7 @@ def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Produ
     url = f"{address}/admin/api/{SHOPIFY_VERSION}/products.json?{urlencode({'status': 'active', 'limit': A_PAGE})}"
     for _ in range(MAX_PAGES):
         answer = call(url, {"X-Shopify-Access-Token": key})
-        yield [_shopify_product(each) for each in _listed(answer.data, "products")]
+        yield [_shopify_product(item) for item in _listed(answer.data, "products")]
         found = NEXT.search(answer.headers.get("link", ""))
         if not found:
             return
@@ -36,7 +36,7 @@ def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Produ
 
 
 def _shopify_product(product: Product) -> Product:
-    variants = [{**each, "available": _sold(each)} for each in product.get("variants") or () if isinstance(each, dict)]
+    variants = [{**item, "available": _sold(item)} for item in product.get("variants") or () if isinstance(item, dict)]
     return {**product, "variants": variants}
 
 
@@ -51,7 +51,7 @@ def _sold(variant: Product) -> bool:
 def woocommerce_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
     """Pages of published products, each variable one with its variations. Raises NotFetched, Throttled."""
     for listed in _woo_pages(f"{address}/wp-json/wc/v3/products", key, call, {"status": "publish"}):
-        yield [_woo_product(each, _variations(address, key, call, each)) for each in listed]
+        yield [_woo_product(item, _variations(address, key, call, item)) for item in listed]
 
 
 def _variations(address: str, key: str, call: Caller, product: Product) -> list[Product]:
@@ -59,7 +59,7 @@ def _variations(address: str, key: str, call: Caller, product: Product) -> list[
     if product.get("type") != "variable" or not number.isdigit():
         return []
     pages = _woo_pages(f"{address}/wp-json/wc/v3/products/{number}/variations", key, call, {})
-    return [each for page in pages for each in page]
+    return [item for page in pages for item in page]
 
 
 def _woo_pages(url: str, key: str, call: Caller, more: Mapping[str, str]) -> Iterator[list[Product]]:
@@ -81,8 +81,8 @@ def _woo_product(product: Product, variations: list[Product]) -> Product:
         "id": product.get("id"),
         "title": product.get("name"),
         "url": product.get("permalink"),
-        "images": [{"src": each.get("src")} for each in pictures or () if isinstance(each, dict)],
-        "variants": [_woo_variant(each, simple=not variations) for each in own],
+        "images": [{"src": picture.get("src")} for picture in pictures or () if isinstance(picture, dict)],
+        "variants": [_woo_variant(item, simple=not variations) for item in own],
     }
 
 
@@ -101,6 +101,6 @@ def _woo_variant(item: Product, *, simple: bool) -> Product:
 
 def _listed(data: Any, name: str) -> list[Product]:
     found = data.get(name) if name and isinstance(data, dict) else data
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise NotFetched("the store's answer holds no list of products")
     return found

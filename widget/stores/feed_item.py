@@ -199,9 +199,9 @@ def _shopify_stock(variant: Mapping[str, Any]) -> int | None:
 def _picture(product: Mapping[str, Any], variant: Mapping[str, Any]) -> str:
     """The variant's own picture, else the first of the product."""
     own, images = variant.get("featured_image"), product.get("images")
-    for each in (own, *(images[:1] if isinstance(images, list) else [])):
-        if isinstance(each, dict) and _text(each.get("src")):
-            return _text(each["src"])
+    for image in (own, *(images[:1] if isinstance(images, list) else [])):
+        if isinstance(image, dict) and _text(image.get("src")):
+            return _text(image["src"])
     return ""
 
 

@@ -77,9 +77,9 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        " " if each in "\t\n\r" else each
-        for each in text
-        if each in "\t\n\r" or unicodedata.category(each) not in ("Cc", "Cf", "Co", "Cs", "Cn")
+        " " if item in "\t\n\r" else item
+        for item in text
+        if item in "\t\n\r" or unicodedata.category(item) not in ("Cc", "Cf", "Co", "Cs", "Cn")
     )
 
 
@@ -102,7 +102,7 @@ def in_period(text: str, now: datetime) -> bool:
     if not text:
         return True
     try:
-        start, end = (_moment(each) for each in text.split("/"))
+        start, end = (_moment(part) for part in text.split("/"))
         return start <= now < end
     except (ValueError, TypeError) as error:
         raise BadValue(f"the period {text[:60]!r} cannot be read") from error

@@ -127,12 +127,12 @@ def _attributes(item: Element) -> dict[str, str]:
 def _tsv(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
     rows = csv.reader(_lines(stream), delimiter="\t")
     try:
-        header = [_column(each) for each in next(rows, [])]
-        missing = [each for each in ("id", "title", "price", "availability") if each not in header]
+        header = [_column(item) for item in next(rows, [])]
+        missing = [name for name in ("id", "title", "price", "availability") if name not in header]
         if missing:
             raise BadFeed(f"the first line must name the columns; {', '.join(missing)} not found")
         for cells in rows:
-            if not any(each.strip() for each in cells):
+            if not any(cell.strip() for cell in cells):
                 continue
             place = f"line {rows.line_num}"
             if len(cells) > len(header):

@@ -59,7 +59,7 @@ def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> Ta
         raise NotFetched("the host of the address is not known") from error
     if not addresses:
         raise NotFetched("the host of the address is not known")
-    allowed = all(is_public(each) or (limits.loopback and is_loopback(each)) for each in addresses)
+    allowed = all(is_public(address) or (limits.loopback and is_loopback(address)) for address in addresses)
     if not allowed or (scheme == "http" and not all(map(is_loopback, addresses))):
         raise NotFetched("the address leads into a private network: it was not called")
     return Target(scheme, host, port, path, addresses)

@@ -53,7 +53,7 @@ def services_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     value = data.get(name)
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise Unreadable(f"{name} is no list of objects")
     if len(value) > MAX_LINES:
         raise Unreadable(f"{name} has more than {MAX_LINES:,} entries")
@@ -138,7 +138,7 @@ def _amount(value: Any) -> Decimal | None:
 def named_values(value: Any, name: str = "name") -> dict[str, Any]:
     """``{name: value}``, from that or from a list of ``{name, value}``."""
     if isinstance(value, list):
-        return {str(each.get(name)): each.get("value") for each in value if isinstance(each, dict)}
+        return {str(item.get(name)): item.get("value") for item in value if isinstance(item, dict)}
     return value if isinstance(value, dict) else {}
 
 

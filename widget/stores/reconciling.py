@@ -84,6 +84,6 @@ def _iso(moment: datetime) -> str:
 
 
 def _listed(value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise NotFetched("the store's answer holds no list of orders")
     return value

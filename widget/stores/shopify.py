@@ -63,7 +63,7 @@ CONSENT_TOPICS = ("customers_email_marketing_consent/update", "customers/email_m
 def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
     """The delivery, if one of the client secrets signed it: both are good in a rotation. Raises BadSignature."""
     given = _header(headers, "hmac-sha256")
-    if not given or not signed_by((each.encode() for each in known_secrets), body, given):
+    if not given or not signed_by((secret.encode() for secret in known_secrets), body, given):
         raise BadSignature("the signature does not fit")
     topic = _header(headers, "topic").lower()[:80]
     event = _header(headers, "event-id") or _header(headers, "webhook-id")
@@ -140,7 +140,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
     if at is None:
         raise Unreadable("the order has no moment")
     currency = text(order.get("currency"))[:3]
-    refunds = tuple(_refund(each, currency) for each in services_of(order, "refunds"))
+    refunds = tuple(_refund(service, currency) for service in services_of(order, "refunds"))
     customer = part(order, "customer")
     return OrderEvent(
         at=at,
@@ -154,7 +154,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         total=money(order.get("total_price"), currency),
         accepts_marketing=_accepts(order, customer),
         test=flag(order.get("test")) is True,
-        lines=tuple(_line(each, currency) for each in services_of(order, "line_items")),
+        lines=tuple(_line(service, currency) for service in services_of(order, "line_items")),
         refunds=refunds,
         visit=visit_in(named_values(order.get("note_attributes"))),
     )
@@ -167,16 +167,16 @@ def _moments(order: dict[str, Any], created: datetime, at: datetime, refunds: Se
         moments[PAID] = moment(order.get("processed_at")) or at
     parcels = services_of(order, "fulfillments")
     if parcel_state == "fulfilled":
-        told = [each for each in (moment(one.get("created_at")) for one in parcels) if each]
+        told = [parcel for parcel in (moment(one.get("created_at")) for one in parcels) if parcel]
         moments[FULFILLED] = max(told, default=at)
-    if parcels and all(text(each.get("shipment_status")) == "delivered" for each in parcels):
-        moments[DELIVERED] = max(moment(each.get("updated_at")) or at for each in parcels)
+    if parcels and all(text(parcel.get("shipment_status")) == "delivered" for parcel in parcels):
+        moments[DELIVERED] = max(moment(parcel.get("updated_at")) or at for parcel in parcels)
     if cancelled := moment(order.get("cancelled_at")):
         moments[CANCELLED] = cancelled
     elif money_state == "voided":
         moments[CANCELLED] = at
     if money_state == "refunded":
-        moments[REFUNDED] = max((each.at for each in refunds), default=at)
+        moments[REFUNDED] = max((refund.at for refund in refunds), default=at)
     return moments
 
 
@@ -203,13 +203,13 @@ def _line(line: dict[str, Any], currency: str) -> OrderLine:
 
 def _refund(refund: dict[str, Any], currency: str) -> Refund:
     lines: dict[str, int] = {}
-    for each in services_of(refund, "refund_line_items"):
-        line_id = text(each.get("line_item_id"))
-        lines[line_id] = lines.get(line_id, 0) + quantity(each.get("quantity"), missing=0)
+    for service in services_of(refund, "refund_line_items"):
+        line_id = text(service.get("line_item_id"))
+        lines[line_id] = lines.get(line_id, 0) + quantity(service.get("quantity"), missing=0)
     paid_back = [
-        money(each.get("amount"), text(each.get("currency")) or currency) or 0
-        for each in services_of(refund, "transactions")
-        if text(each.get("kind")) == "refund" and text(each.get("status")) == "success"
+        money(service.get("amount"), text(service.get("currency")) or currency) or 0
+        for service in services_of(refund, "transactions")
+        if text(service.get("kind")) == "refund" and text(service.get("status")) == "success"
     ]
     at = moment(refund.get("created_at")) or moment(refund.get("processed_at"))
     if at is None:
@@ -246,7 +246,7 @@ def _privacy(kind: str, data: dict[str, Any]) -> PrivacyEvent:
         kind,
         email=text(customer.get("email")),
         customer_id=text(customer.get("id"))[:MAX_ID],
-        order_ids=tuple(filter(None, (text(each)[:MAX_ID] for each in listed[:10_000]))),
+        order_ids=tuple(filter(None, (text(item)[:MAX_ID] for item in listed[:10_000]))),
         store=_host(data.get("shop_domain")),
     )
     if kind != SHOP_REDACT and not (found.email or found.customer_id or found.order_ids):

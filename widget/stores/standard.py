@@ -62,8 +62,8 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
     good = False
     for secret in known_secrets:
         wanted = sign(secret, event_id, timestamp, body).encode()
-        for each in given:
-            good |= hmac.compare_digest(wanted, each.encode())
+        for item in given:
+            good |= hmac.compare_digest(wanted, item.encode())
     if not good:
         raise BadSignature("no signature fits")
     return VerifiedWebhook(event_id, body)

@@ -56,7 +56,7 @@ def is_ping(headers: Mapping[str, str], body: bytes) -> bool:
 def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
     """The delivery, if one of the secrets signed it. Raises BadSignature."""
     given = headers.get("x-wc-webhook-signature", "")
-    keys = [key.encode() for each in known_secrets for key in dict.fromkeys((each, _decoded(each)))]
+    keys = [key.encode() for secret in known_secrets for key in dict.fromkeys((secret, _decoded(secret)))]
     if not given or not signed_by(keys, body, given):
         raise BadSignature("the signature does not fit")
     topic = headers.get("x-wc-webhook-topic", "").lower()[:80]
@@ -120,8 +120,8 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         currency=currency,
         total=money(order.get("total"), currency),
         accepts_marketing=_accepts(attributes),
-        lines=tuple(_line(each, currency) for each in services_of(order, "line_items")),
-        refunds=tuple(_refund(each, at, currency) for each in services_of(order, "refunds")),
+        lines=tuple(_line(service, currency) for service in services_of(order, "line_items")),
+        refunds=tuple(_refund(service, at, currency) for service in services_of(order, "refunds")),
         visit=visit_in(attributes),
     )
 

@@ -141,8 +141,8 @@ def _plain(errors: Any) -> Any:
     """marshmallow's tree of messages, without the level that names where the fields came from."""
     if isinstance(errors, dict) and set(errors) <= {"json", "query", "headers", "form"}:
         merged: dict[str, Any] = {}
-        for each in errors.values():
-            merged |= each if isinstance(each, dict) else {"body": each}
+        for error in errors.values():
+            merged |= error if isinstance(error, dict) else {"body": error}
         errors = merged
     if isinstance(errors, dict):
         return {str(key): _plain(value) for key, value in errors.items()}

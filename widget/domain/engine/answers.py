@@ -100,9 +100,9 @@ class Asking:
 
 def invalid(question: Question, given: Any) -> tuple[str, str] | None:
     """What no answer may be, asked or not: not a list, unknown or repeated ids."""
-    if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
+    if not isinstance(given, list | tuple) or not all(isinstance(item, str) for item in given):
         return "not_a_list", "answers are lists of option ids, each a text"
-    if any(each not in question.option_ids for each in given):
+    if any(item not in question.option_ids for item in given):
         return "unknown_option", "this is not an option of the question"
     if len(set(given)) != len(given):
         return "repeated_option", "an option is given twice"

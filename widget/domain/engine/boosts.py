@@ -47,10 +47,10 @@ class Boosts:
         self._start: dict[str, int] = {}
         self._own: dict[str, ConditionSet] = {}
         self.rows = [joint[at] for at in self.joint.order]
-        for name, each in own.items():
+        for name, item in own.items():
             self._start[name] = len(self.rows)
-            self._own[name] = ConditionSet([row.when for _, row in each])
-            self.rows += [each[at] for at in self._own[name].order]
+            self._own[name] = ConditionSet([row.when for _, row in item])
+            self.rows += [item[at] for at in self._own[name].order]
         self._always = ((1 << len(always)) - 1) << len(self.rows)
         self.rows += always
         self._count = count

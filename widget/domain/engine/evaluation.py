@@ -265,7 +265,7 @@ def screen(live: Rules, answers: Answers) -> Screening:
     """
     chosen: dict[str, Chosen] = {}
     for question in live.pack.quiz.questions:
-        known = frozenset(each for each in answers.get(question.id, ()) if each in question.option_ids)
+        known = frozenset(item for item in answers.get(question.id, ()) if item in question.option_ids)
         if known:
             chosen[question.id] = known
     worst = max((row for row in live.pack.triage if row.when.holds(chosen)), key=_severity, default=None)

@@ -42,7 +42,7 @@ class Highest:
         return self._known[sku]
 
     def all(self) -> dict[str, int]:
-        return {each.sku: self[each.sku] for each in self._rules.products}
+        return {product.sku: self[product.sku] for product in self._rules.products}
 
 
 def highest_score(rules: Rules, sku: str) -> tuple[int, bool]:
@@ -77,12 +77,10 @@ def _tables(questions: Sequence[Question], rows: Sequence[Row]) -> tuple[list[Ta
         mine = [term for term in terms if term.field == question.id]
         own_terms = [term for when, _ in own for term in when.terms()]
         ways[question.id] = representatives(question, mine, _worth(question.id, own), own_terms)
-    tables: list[Table] = [
-        ((name,), {(at,): worth for at, (_, worth) in enumerate(each)}) for name, each in ways.items()
-    ]
+    tables: list[Table] = [((name,), {(at,): worth for at, (_, worth) in enumerate(way)}) for name, way in ways.items()]
     tables += [_showing(question, ways) for question in questions]
     tables += [_scoring(when, weight, ways) for when, weight in joint]
-    return tables, {name: len(each) for name, each in ways.items()}
+    return tables, {name: len(way) for name, way in ways.items()}
 
 
 def _worth(name: str, rows: list[Row]) -> Callable[[Chosen], int]:
@@ -128,7 +126,7 @@ def _eliminate(tables: list[Table], sizes: dict[str, int]) -> int | None:
     left = set(sizes)
     while left:
         scopes = {name: {n for names, _ in tables if name in names for n in names} | {name} for name in left}
-        name = min(sorted(left), key=lambda each: prod(sizes[n] for n in scopes[each]))
+        name = min(sorted(left), key=lambda item: prod(sizes[n] for n in scopes[item]))
         if prod(sizes[n] for n in scopes[name]) > TABLE_LIMIT:
             return None
         mine = [table for table in tables if name in table[0]]
@@ -140,19 +138,19 @@ def _eliminate(tables: list[Table], sizes: dict[str, int]) -> int | None:
 
 def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict[str, int]) -> Table:
     """One table on the rest of the scope: the most that the given tables add up to over the ways of this question."""
-    rest = tuple(each for each in scope if each != name)
+    rest = tuple(item for item in scope if item != name)
     rows = [_by_rest(name, rest, table, sizes[name]) for table in tables]
-    every = list(product(*(range(sizes[each]) for each in rest)))
+    every = list(product(*(range(sizes[item]) for item in rest)))
     columns = [map(row.__getitem__, map(pick, every)) for pick, row in rows]
     cells = zip(*columns, strict=True)
-    return rest, {at: max(map(sum, zip(*each, strict=True))) for at, each in zip(every, cells, strict=True)}
+    return rest, {at: max(map(sum, zip(*item, strict=True))) for at, item in zip(every, cells, strict=True)}
 
 
 def _by_rest(name: str, rest: tuple[str, ...], table: Table, size: int) -> tuple[Callable[[Any], Any], Any]:
     """(what picks a key from places on the rest, for each key the cells by way of the question of this name)."""
     names, cells = table
     at = names.index(name)
-    indexes = tuple(rest.index(each) for each in names if each != name)
+    indexes = tuple(rest.index(item) for item in names if item != name)
     rows: dict[Any, list[int]] = {}
     for key, value in cells.items():
         others = key[:at] + key[at + 1 :]
@@ -166,11 +164,11 @@ def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:
     tries = 0
     best = _IMPOSSIBLE
     for start in range(max(map(len, choices.values()))):
-        answers = {name: each[start % len(each)] for name, each in choices.items()}
+        answers = {name: choice[start % len(choice)] for name, choice in choices.items()}
         reached, improved = _score(questions, rows, answers), True
         while improved and tries < MAX_TRIES:
             improved = False
-            for name, way in ((name, way) for name, each in choices.items() for way in each):
+            for name, way in ((name, way) for name, choice in choices.items() for way in choice):
                 tries += 1
                 tried = _score(questions, rows, answers | {name: way})
                 if tried > reached:
@@ -182,8 +180,8 @@ def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:
 def _simple_ways(question: Question) -> list[Chosen]:
     """A few ways of answering: each option with the fewest others that min asks for, and as many as may be."""
     free = [option for option in question.option_ids if option not in question.only_ids]
-    ways: list[Chosen] = [frozenset([o, *[each for each in free if each != o]][: question.least]) for o in free]
-    ways += [frozenset({each}) for each in question.only_ids] + [frozenset(free[: question.most])]
+    ways: list[Chosen] = [frozenset([o, *[item for item in free if item != o]][: question.least]) for o in free]
+    ways += [frozenset({only_id}) for only_id in question.only_ids] + [frozenset(free[: question.most])]
     return list(dict.fromkeys(ways))
 
 

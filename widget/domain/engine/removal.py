@@ -32,6 +32,6 @@ def same_result(one: Evaluation, other: Evaluation) -> bool:
     """Whether two evaluations of one quiz show the same: outcome, products in order, tips in order."""
     return (
         one.outcome == other.outcome
-        and [each.place for each in one.shown] == [each.place for each in other.shown]
+        and [item.place for item in one.shown] == [item.place for item in other.shown]
         and one.tips == other.tips
     )

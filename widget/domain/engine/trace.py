@@ -141,12 +141,12 @@ def why_not(found: Evaluation, sku: str) -> dict[str, Any] | None:
     out = line["kept_out"]
     shown = [
         {
-            "sku": found.rules.products[each.place].sku,
-            "score": found.scores[each.place],
-            "slot": each.slot,
-            "pinned": each.place in found.pinned,
+            "sku": found.rules.products[item.place].sku,
+            "score": found.scores[item.place],
+            "slot": item.slot,
+            "pinned": item.place in found.pinned,
         }
-        for each in found.shown
+        for item in found.shown
     ]
     least = found.rules.pack.result.min_score
     lacks = least - found.scores[place] if found.scores and found.scores[place] < least else None

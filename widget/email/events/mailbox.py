@@ -57,7 +57,7 @@ class Mailbox:
             _, found = self._line.uid("search", "UNSEEN", f"SMALLER {MAX_BYTES}")
             for number in (found[0] or b"").decode().split()[:most]:
                 _, parts = self._line.uid("fetch", number, "(BODY.PEEK[])")
-                raw = next((each[1] for each in parts or () if isinstance(each, tuple)), None)
+                raw = next((part[1] for part in parts or () if isinstance(part, tuple)), None)
                 if isinstance(raw, bytes):
                     yield number, raw
         except imaplib.IMAP4.error as error:

@@ -32,7 +32,7 @@ def json_value(body: bytes) -> Any:
 
 
 def services_of(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value[:1000] if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value[:1000] if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def text(value: Any, *, most: int = MAX_TEXT) -> str:
@@ -55,6 +55,6 @@ def moment(value: str) -> datetime | None:
 def same(given: str, known: Sequence[str]) -> bool:
     """Whether it is one of these, each compared in constant time."""
     good = False
-    for each in known:
-        good |= hmac.compare_digest(given.encode(), each.encode())
+    for item in known:
+        good |= hmac.compare_digest(given.encode(), item.encode())
     return good and bool(given)

@@ -35,7 +35,7 @@ def check(headers: Mapping[str, str], body: bytes, *, keys: Sequence[str]) -> No
     except (ValueError, binascii.Error) as error:
         raise NotReadable("the signature cannot be read") from error
     signed = headers.get(STAMP, "").encode("latin-1", "replace") + body
-    if not given or not any(_fits(each, given, signed) for each in keys):
+    if not given or not any(_fits(key, given, signed) for key in keys):
         raise NotReadable("the signature does not fit")
 
 
@@ -56,13 +56,13 @@ def reports(body: bytes) -> list[EmailReport]:
     if not isinstance(data, list):
         raise NotReadable("the body is no list")
     found = []
-    for each in services_of(data):
-        kind = _kind(each)
-        event_id = text(each.get("sg_event_id"))
+    for service in services_of(data):
+        kind = _kind(service)
+        event_id = text(service.get("sg_event_id"))
         if kind and event_id:
-            at = moment(text(each.get("timestamp")))
-            message_id = text(each.get("smtp-id"))
-            found.append(EmailReport(kind, f"sendgrid:{event_id}"[:255], text(each.get("email")), at, message_id))
+            at = moment(text(service.get("timestamp")))
+            message_id = text(service.get("smtp-id"))
+            found.append(EmailReport(kind, f"sendgrid:{event_id}"[:255], text(service.get("email")), at, message_id))
     return found
 
 

@@ -105,9 +105,9 @@ def reports(body: bytes) -> list[EmailReport]:
     kind = text(data.get("eventType")) or text(data.get("notificationType"))
     message_id, event_id = _message_id(data), text(envelope.get("MessageId"))
     found = []
-    for place, (each, report_kind) in enumerate(_recipients(data, kind)):
+    for place, (recipient, report_kind) in enumerate(_recipients(data, kind)):
         at = moment(text(envelope.get("Timestamp")))
-        found.append(EmailReport(report_kind, f"ses:{event_id[:200]}:{place}", each, at, message_id))
+        found.append(EmailReport(report_kind, f"ses:{event_id[:200]}:{place}", recipient, at, message_id))
     return found
 
 
@@ -116,13 +116,15 @@ def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
     if kind == "Bounce":
         told = _part(data, "bounce")
         bounce = HARD_BOUNCE if text(told.get("bounceType")) == "Permanent" else SOFT_BOUNCE
-        return [(text(each.get("emailAddress")), bounce) for each in services_of(told.get("bouncedRecipients"))]
+        return [(text(service.get("emailAddress")), bounce) for service in services_of(told.get("bouncedRecipients"))]
     if kind == "Complaint":
         told = _part(data, "complaint")
-        return [(text(each.get("emailAddress")), COMPLAINT) for each in services_of(told.get("complainedRecipients"))]
+        return [
+            (text(service.get("emailAddress")), COMPLAINT) for service in services_of(told.get("complainedRecipients"))
+        ]
     if kind == "Delivery":
         listed = _part(data, "delivery").get("recipients")
-        return [(text(each), DELIVERED) for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+        return [(text(item), DELIVERED) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
     return []
 
 
@@ -133,7 +135,7 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _message_id(data: Mapping[str, Any]) -> str:
     """Our own Message-ID: among the headers, which SES passes on where it is told to."""
-    for each in services_of(_part(data, "mail").get("headers")):
-        if text(each.get("name")).lower() == "message-id":
-            return text(each.get("value"))
+    for service in services_of(_part(data, "mail").get("headers")):
+        if text(service.get("name")).lower() == "message-id":
+            return text(service.get("value"))
     return ""

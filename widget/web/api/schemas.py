@@ -31,7 +31,7 @@ class AnswersField(fields.Field[dict[str, list[str]]]):
         for given in value.values():
             if not isinstance(given, list) or len(given) > MAX_OPTIONS:
                 raise ValidationError("answers are lists of option ids")
-            if not all(isinstance(each, str) and len(each) <= 100 for each in given):
+            if not all(isinstance(item, str) and len(item) <= 100 for item in given):
                 raise ValidationError("option ids are short texts")
         return value
 

@@ -72,7 +72,7 @@ def products_page(page: PageContext, wrong: dict[str, str] | None = None, *, fee
         lead="What the store says of each product counts in results and emails at once.",
         section="settings",
         items=items,
-        blocked=sum(each.blocked or each.barred for each in items),
+        blocked=sum(item.blocked or item.barred for item in items),
         wrong=wrong or {},
         feed=feed or feed_view(current_services(), page.shop),
         last=last_change(page),
@@ -95,7 +95,7 @@ def _items(page: PageContext) -> list[Item]:
         item.row = row
     for item in found.values():
         item.barred = item.barred and not item.blocked
-    return sorted(found.values(), key=lambda each: (not (each.blocked or each.barred), each.name, each.sku))
+    return sorted(found.values(), key=lambda entry: (not (entry.blocked or entry.barred), entry.name, entry.sku))
 
 
 @blueprint.post("")

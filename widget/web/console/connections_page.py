@@ -103,7 +103,7 @@ def change(shop: str, platform: str) -> AnyResponse:
     do, name = form.get("do", ""), BY_ID[platform].name
     try:
         if do == "set":
-            typed = {each: form.get(each, "")[:5000] for each in ("address", "secret", "key")}
+            typed = {item: form.get(item, "")[:5000] for item in ("address", "secret", "key")}
             if not any(value.strip() for value in typed.values()):
                 raise BadConnection({"secret": "Fill in at least one of the fields."})
             address, secret, key = typed["address"], typed["secret"], typed["key"]
@@ -134,8 +134,8 @@ def _page(page: PageContext, *, wrong: dict[str, dict[str, str]] | None = None, 
         title="Settings",
         lead="Where orders come from, and where the provider tells what became of emails.",
         section="settings",
-        stores=[each for each in shown if each["kind"].id in PLATFORMS],
-        providers=[each for each in shown if each["kind"].id in MAIL],
+        stores=[item for item in shown if item["kind"].id in PLATFORMS],
+        providers=[item for item in shown if item["kind"].id in MAIL],
         wrong=wrong or {},
         typed=typed,
         last=last_change(page),

@@ -51,9 +51,9 @@ def _shown(value: Any, key: str, deep: int) -> Any:
     if deep > MAX_DEEP:
         return LEFT_OUT
     if isinstance(value, dict):
-        return {masked(str(name))[:80]: _shown(each, str(name), deep + 1) for name, each in _some(value.items())}
+        return {masked(str(name))[:80]: _shown(item, str(name), deep + 1) for name, item in _some(value.items())}
     if isinstance(value, list):
-        return [_shown(each, key, deep + 1) for each in _some(value)]
+        return [_shown(item, key, deep + 1) for item in _some(value)]
     if isinstance(value, bool) or value is None or value == "":
         return value
     if key in PLAIN:

@@ -58,12 +58,12 @@ def _rows(field: Field, form: Mapping[str, str], name: str) -> list[Data]:
     """The rows that hold anything, by their number in the order column."""
     numbers = {part for key in form if key.startswith(f"{name}.") and (part := key[len(name) + 1 :].split(".")[0])}
     rows = []
-    for number in sorted((each for each in numbers if whole_number(each, most=9999) is not None), key=int):
+    for number in sorted((item for item in numbers if whole_number(item, most=9999) is not None), key=int):
         row = _read(field.of, form, f"{name}.{number}.")
         if set(row) - {"only"}:
             order = form.get(f"{name}.{number}.~order", "")
             rows.append((9999 if (position := whole_number(order, most=9999)) is None else position, row))
-    return [row for _, row in sorted(rows, key=lambda each: each[0])]
+    return [row for _, row in sorted(rows, key=lambda item: item[0])]
 
 
 def shown_value(field: Field, value: Any) -> str:
@@ -73,7 +73,7 @@ def shown_value(field: Field, value: Any) -> str:
     if isinstance(value, str) or value is None:
         return value or ""
     if isinstance(value, dict):
-        return "\n".join(f"{key} = {each}" for key, each in value.items())
+        return "\n".join(f"{key} = {item}" for key, item in value.items())
     return ("\n" if field.kind == LINES else ", ").join(map(str, value))
 
 

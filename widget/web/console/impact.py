@@ -76,7 +76,7 @@ def _page(page: PageContext, told: str = "", typed: str = "") -> str:
         may_publish=may_here(PUBLISH),
         may_ask=may_here(EDIT),
         user=me(),
-        next_number=max([each["number"] for each in versions], default=0) + 1,
+        next_number=max([version["number"] for version in versions], default=0) + 1,
         told=told,
         typed=typed,
     )

@@ -51,7 +51,7 @@ def slope(impact: dict[str, Any], by: str, page: PageContext) -> dict[str, Any]:
         )
         for sku, n in shown.items()
     ]
-    lines.sort(key=lambda each: -each.numbers[1])
+    lines.sort(key=lambda line: -line.numbers[1])
     bottom = max([height, *before.values(), *after.values()])
     return {"lines": lines, "height": round(bottom + 12)}
 
@@ -60,7 +60,7 @@ def _spread(heights: dict[str, float]) -> dict[str, float]:
     """The same heights, moved down where two would be closer than a line of text."""
     placed: dict[str, float] = {}
     last = 0.0
-    for sku, y in sorted(heights.items(), key=lambda each: each[1]):
+    for sku, y in sorted(heights.items(), key=lambda height: height[1]):
         last = max(y, last + MIN_APART)
         placed[sku] = round(last, 1)
     return placed
@@ -112,7 +112,7 @@ def example_view(impact: dict[str, Any], at: int, page: PageContext) -> dict[str
         "same": impact["same_answers"][at],
         "paths": example["paths"],
         "chips": [
-            (names.question(question), ", ".join(names.option(question, each) for each in given))
+            (names.question(question), ", ".join(names.option(question, item) for item in given))
             for question, given in example["answers"].items()
         ],
         "sides": [_side(example, impact["scores"][at], side, positions) for side in ("before", "after")],
@@ -171,7 +171,7 @@ _GROUPS = (
 def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Each kind of check with its worst finding and what was looked at."""
     paths, texts = report["paths"], report["texts"]
-    left = [each for each in report["findings"] if each["severity"] != "info"]
+    left = [item for item in report["findings"] if item["severity"] != "info"]
     told = {
         "Answer paths": f"{paths['paths']:,} answer paths{', exact' if paths['exact'] else ', estimated'}"
         if paths
@@ -185,14 +185,14 @@ def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
     }
     checks = []
     for name, starts in _GROUPS:
-        mine = [each for each in left if each["code"].startswith(tuple(starts.split()))]
-        left = [each for each in left if each not in mine]
+        mine = [item for item in left if item["code"].startswith(tuple(starts.split()))]
+        left = [item for item in left if item not in mine]
         checks.append(
             {"name": name, "findings": mine, "told": told[name] if texts else "Not looked at while files have errors"}
         )
     if left:
         checks.insert(0, {"name": "Files", "findings": left, "told": "What is written can be read"})
-    for each in checks:
-        ranks = {finding["severity"] for finding in each["findings"]}
-        each["worst"] = "error" if "error" in ranks else "warning" if ranks else ""
+    for check in checks:
+        ranks = {finding["severity"] for finding in check["findings"]}
+        check["worst"] = "error" if "error" in ranks else "warning" if ranks else ""
     return checks

@@ -69,10 +69,10 @@ def export(shop: str) -> Response:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["id", f"at ({page.shop.timezone})", "at (UTC)", "actor", "code", "action", "detail"])
-    for each in _entries(page, None, MAX_EXPORTED):
-        here = local(each.at, page.shop.timezone).strftime("%Y-%m-%d %H:%M:%S")
-        texts = (each.actor, each.action, entry(each.action), each.detail)
-        writer.writerow([each.id, here, each.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *map(neutral, texts)])
+    for item in _entries(page, None, MAX_EXPORTED):
+        here = local(item.at, page.shop.timezone).strftime("%Y-%m-%d %H:%M:%S")
+        texts = (item.actor, item.action, entry(item.action), item.detail)
+        writer.writerow([item.id, here, item.at.strftime("%Y-%m-%dT%H:%M:%SZ"), *map(neutral, texts)])
     name = f"log-{page.shop.slug}.csv"
     return Response(
         b"\xef\xbb\xbf" + out.getvalue().encode(),

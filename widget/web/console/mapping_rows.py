@@ -51,11 +51,11 @@ class RowView:
 
     @property
     def worst(self) -> str:
-        ranks = [each["severity"] for each in self.findings if each["severity"] != "info"]
+        ranks = [finding["severity"] for finding in self.findings if finding["severity"] != "info"]
         return "error" if "error" in ranks else "warning" if ranks else ""
 
     def on(self, name: str) -> list[dict[str, Any]]:
-        return [each for each in self.findings if each["field"] == name]
+        return [finding for finding in self.findings if finding["field"] == name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ def listed_rows(page: PageContext, wanted: Filter) -> list[RowView]:
 
 def _findings_by_row(page: PageContext) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for each in page.findings(MAPPING):
-        found.setdefault(each["record"], []).append(each)
+    for finding in page.findings(MAPPING):
+        found.setdefault(finding["record"], []).append(finding)
     return found
 
 
@@ -119,7 +119,7 @@ def _marked(page: PageContext) -> Iterator[RowView]:
         mark = NEW if old is None else EDITED if old != cells else ""
         was = {key: old[key] for key in cells if old[key] != cells[key]} if old and mark else {}
         yield RowView(name, at, cells, mark, was)
-        yield from (RowView(each, numbers[each], base[each], GONE) for each in gone_behind.get(name, []))
+        yield from (RowView(item, numbers[item], base[item], GONE) for item in gone_behind.get(name, []))
 
 
 def _fits(row: RowView, wanted: Filter, product: Data | None, findings: dict[str, Any]) -> bool:

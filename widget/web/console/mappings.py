@@ -55,7 +55,7 @@ def _table(page: PageContext, *, open_row: RowView | None = None, conflict: Edit
         shown = [open_row if row.id == open_row.id else row for row in shown]
         dressed(page, names, [open_row])
     every = page.records(MAPPING).values()
-    tips = sum(str(each["target"]).startswith("tip:") for each in every)
+    tips = sum(str(item["target"]).startswith("tip:") for item in every)
     return render_page(
         "console/mappings.html",
         page,
@@ -257,16 +257,16 @@ def _other(page: PageContext, name: str, do: str) -> AnyResponse:
 
 def _before(order: list[str], name: str, there: Records) -> str:
     """The nearest row above that is still there."""
-    return next((each for each in reversed(order[: order.index(name)]) if each in there), FIRST)
+    return next((item for item in reversed(order[: order.index(name)]) if item in there), FIRST)
 
 
 def back_to_table(more: str = "") -> AnyResponse:
     """To the table as it was filtered."""
     root = request.path.partition("/mappings")[0] + "/mappings"
     query = "&".join(
-        each
-        for each in request.args.get("back", request.form.get("back", "")).split("&")
-        if each[:4] not in ("row=", "back")
+        part
+        for part in request.args.get("back", request.form.get("back", "")).split("&")
+        if part[:4] not in ("row=", "back")
     )
     added, _, anchor = more.partition("#")
     query = "&".join(filter(None, [query, added]))

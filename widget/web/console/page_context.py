@@ -104,7 +104,7 @@ class PageContext:
     @property
     def locales(self) -> list[str]:
         default = self.head.get("default_locale", "en")
-        return [each for each in self.head.get("locales", ["en"]) if each != default]
+        return [item for item in self.head.get("locales", ["en"]) if item != default]
 
     @property
     def pages(self) -> list[tuple[str, str, str, int | None]]:
@@ -132,7 +132,7 @@ class PageContext:
             return state
         report = row.report
         state.checked = True
-        told = [each for each in report["findings"] if each["severity"] != "info"]
+        told = [item for item in report["findings"] if item["severity"] != "info"]
         state.findings, state.errors = len(told), report["errors"]
         impact = report.get("impact")
         if impact:
@@ -152,13 +152,13 @@ class PageContext:
         """What the checks say of the records of a kind, or of one."""
         report = self.known_report
         told = report["findings"] if report else []
-        return [each for each in told if each["kind"] == kind and record in (None, each["record"])]
+        return [item for item in told if item["kind"] == kind and record in (None, item["record"])]
 
 
 def product_names(page: PageContext) -> dict[str, str]:
     """SKU to name and size: two sizes of one product are told apart."""
     records = page.records(PRODUCT).items()
-    return {sku: f"{each.get('name', sku)} {each.get('size', '')}".strip() for sku, each in records}
+    return {sku: f"{record.get('name', sku)} {record.get('size', '')}".strip() for sku, record in records}
 
 
 def percent(part: int, whole: int) -> str:

@@ -123,7 +123,7 @@ def _rows(page: PageContext, names: Names, kind: str) -> list[dict[str, Any]]:
 
 
 def _worst(findings: list[dict[str, Any]]) -> str:
-    ranks = {each["severity"] for each in findings}
+    ranks = {finding["severity"] for finding in findings}
     return "error" if "error" in ranks else "warning" if "warning" in ranks else ""
 
 
@@ -151,7 +151,7 @@ def _told(kind: str, record: Data, names: Names) -> str:
         return ", ".join(filter(None, [record.get("sku"), record.get("form"), *(record.get("tags") or [])]))
     if kind == TIP:
         sources = len(record.get("evidence") or [])
-        due = min((each["review_by"] for each in record.get("evidence") or [] if each.get("review_by")), default="")
+        due = min((item["review_by"] for item in record.get("evidence") or [] if item.get("review_by")), default="")
         return f"{sources} {'source' if sources == 1 else 'sources'}" + (f", look again by {due}" if due else "")
     if kind == SEQUENCE:
         return f"{record.get('trigger')}: {', '.join(step.get('email', '') for step in record.get('steps') or [])}"
@@ -316,7 +316,7 @@ def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
     follows = request.form.get("follows")
     if follows is None:
         at = order.index(name)
-        rest = [each for each in order if each != name]
+        rest = [item for item in order if item != name]
         to = max(0, at - 1) if request.form.get("do") == "up" else min(len(rest), at + 1)
         follows = rest[to - 1] if to else FIRST
     record = page.records(kind)[name]

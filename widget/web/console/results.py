@@ -92,7 +92,7 @@ def _shown(page: PageContext, wanted: Wanted, *, pack: Pack | None = None, **mor
         section="results",
         wanted=wanted,
         periods=PERIODS,
-        languages=[(each, language_name(each)) for each in pack.locales] if pack else [],
+        languages=[(locale, language_name(locale)) for locale in pack.locales] if pack else [],
         sees_money=may_here(MONEY),
         role=role_here(page),
         month=timedelta(days=29),
@@ -121,7 +121,7 @@ def export(shop: str, quiz: str) -> Response:
     writer.writerow(columns)
     with services.reads() as session:
         for row in csv_rows(session, wanted.span(page.shop.id, quiz)):
-            cells = [neutral(each) if isinstance(each, str) else each for each in row]
+            cells = [neutral(item) if isinstance(item, str) else item for item in row]
             writer.writerow(cells[: len(columns)])
     name = f"{quiz}-results-{wanted.first}-{wanted.last}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

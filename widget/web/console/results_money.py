@@ -60,7 +60,7 @@ def money_of(orders: Iterable[Ordered], *, completed: int, seen: int) -> list[Mo
         Money(currency, _count(row for row in rows if row.direct), _count(rows), completed, seen)
         for currency, rows in by_currency.items()
     ]
-    return sorted(found, key=lambda each: (-each.assisted.orders, each.currency))
+    return sorted(found, key=lambda item: (-item.assisted.orders, item.currency))
 
 
 def _count(rows: Iterable[Ordered]) -> DailyEvent:

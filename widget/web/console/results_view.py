@@ -130,7 +130,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
     days = _days(fitting, wanted)
     completed = sum(now for _, now, _ in days)
     before = sum(was for _, _, was in days)
-    direct = sum(each.number for each in orders if each.direct)
+    direct = sum(order.number for order in orders if order.direct)
     bought = (direct, ordered_before(session, span) if wanted.against else 0)
     steps = steps_of(pack, events, sums, completed, direct)
     empty = not completed and not users(events, "seen")[0]
@@ -148,7 +148,7 @@ def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wa
         steps=steps,
         worst=next((step for step in steps if step.worst), None),
         ended=sum(sums.get(ENDED, {}).values()),
-        shares=[_shares(each, sums) for each in pack.quiz.questions],
+        shares=[_shares(question, sums) for question in pack.quiz.questions],
         outcomes=_outcomes(sums.get(OUTCOME, {}), completed),
         products=_products(pack, events, sums),
         emails=_emails(sent, sums.get(EMAIL_CLICKED, {}), last),
@@ -182,8 +182,8 @@ def _published(live: list[tuple[int, datetime]], wanted: Wanted) -> list[tuple[i
 
 def _shares(question: Question, sums: Mapping[str, Mapping[str, int]]) -> Shares:
     given, answered = sums.get(ANSWER, {}), sums.get(ANSWERED, {}).get(question.id, 0)
-    names = {each.id: each.short or each.text for each in question.options}
-    numbers = {each: given.get(f"{question.id}={each}", 0) for each in question.option_ids}
+    names = {option.id: option.short or option.text for option in question.options}
+    numbers = {option_id: given.get(f"{question.id}={option_id}", 0) for option_id in question.option_ids}
     start = f"{question.id}="
     # What an earlier version offered was answered all the same.
     numbers |= {
@@ -191,14 +191,14 @@ def _shares(question: Question, sums: Mapping[str, Mapping[str, int]]) -> Shares
         for name, n in given.items()
         if name.startswith(start) and name.removeprefix(start) not in numbers
     }
-    bars = [Bar(names.get(each, each), n, charts.share(n, answered)) for each, n in numbers.items()]
+    bars = [Bar(names.get(number, number), n, charts.share(n, answered)) for number, n in numbers.items()]
     if question.kind != SCALE:
         note = "several may apply" if question.kind == MULTI else f"one of {len(question.options)}"
         bars.sort(key=lambda bar: -bar.number)
         return Shares(question.id, question.text, note, answered, bars)
     start_at, end_at = question.start or 0, question.end or 0
     high = start_at + -(-2 * (end_at - start_at) // 3)
-    many = sum(n for each, n in numbers.items() if each.lstrip("-").isdigit() and int(each) >= high)
+    many = sum(n for number, n in numbers.items() if number.lstrip("-").isdigit() and int(number) >= high)
     note = f"{charts.share(many, answered):.0f} % at {high} or more"
     columns = charts.columns([bar.number for bar in bars])
     ends = (question.low or "", question.high or "")
@@ -219,10 +219,10 @@ def _split(rows: list[Completed], wanted: Wanted, pack: Pack) -> list[Bar]:
     was: Counter[int | str] = Counter()
     for row in rows:
         (now if row.day >= wanted.first else was)[row.version if wanted.by == "version" else row.locale] += row.number
-    keys = sorted({*now, *was}, key=lambda each: (-now[each], str(each)))
+    keys = sorted({*now, *was}, key=lambda wa: (-now[wa], str(wa)))
     name = language_name if wanted.by == "language" else "version {}".format
     whole = sum(now.values())
-    return [Bar(name(each), now[each], charts.share(now[each], whole), was[each]) for each in keys]
+    return [Bar(name(item), now[item], charts.share(now[item], whole), was[item]) for item in keys]
 
 
 def language_name(locale: object) -> str:
@@ -237,7 +237,7 @@ def language_name(locale: object) -> str:
 
 
 def _products(pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]]) -> list[Goods]:
-    names = {each.sku: f"{each.name} {each.size or ''}".strip() for each in pack.products}
+    names = {product.sku: f"{product.name} {product.size or ''}".strip() for product in pack.products}
     shown, bought = sums.get(SHOWN, {}), sums.get(BOUGHT, {})
     clicked = {sku: now for (event, _, sku), (now, _) in events.items() if event == "product_clicked" and sku}
     rows = [
@@ -248,7 +248,7 @@ def _products(pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]]
 
 def _emails(sent: Mapping[str, Mapping[str, int]], clicks: Mapping[str, int], stopped: Mapping[str, int]) -> list[Sent]:
     """The most sent first. An email of earlier days can be clicked in these, so none of the three is left out."""
-    sums = {each: sum(sent.get(each, {}).values()) for each in {*sent, *clicks, *stopped}}
+    sums = {click: sum(sent.get(click, {}).values()) for click in {*sent, *clicks, *stopped}}
     most = max([*sums.values(), *clicks.values(), 1])
     found = []
     for email, number in sorted(sums.items(), key=lambda row: (-row[1], row[0])):

@@ -50,7 +50,7 @@ def show(shop: str, quiz: str) -> str:
         told=told,
         verdicts=VERDICTS,
         outcomes=OUTCOMES,
-        products={each["sku"]: each.get("name") or each["sku"] for each in page.records("product").values()},
+        products={record["sku"]: record.get("name") or record["sku"] for record in page.records("product").values()},
     )
 
 

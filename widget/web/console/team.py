@@ -119,7 +119,7 @@ def _one(page: PageContext, user_id: int, link: str = "", wrong: str = "") -> st
             abort(404)
         who = _colleague(session, session.get_one(User, user_id), member)
         mine = owns_all_of(session, me().id, user_id)
-        owners = [each for each, its in team_of(session, page.shop.id) if its.role == OWNER and its.active_at]
+        owners = [item for item, its in team_of(session, page.shop.id) if its.role == OWNER and its.active_at]
     return render_page(
         "console/team_member.html",
         page,

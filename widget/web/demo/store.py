@@ -54,7 +54,7 @@ def product(sku: str) -> Response:
     shown = _products().get(sku.upper())
     if shown is None:
         abort(404)
-    variants = [each for each in _products().values() if each.product_id and each.product_id == shown.product_id]
+    variants = [item for item in _products().values() if item.product_id and item.product_id == shown.product_id]
     page = render_template("product.html", product=shown, variants=variants, quiz=QUIZ, shop=SHOP, **_frame())
     return Response(page, mimetype="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
 
@@ -83,7 +83,7 @@ def add() -> AnyResponse:
         abort(422)
     held: dict[str, int] = dict(session.get("cart", {}))
     held[sku] = int(quantity) if "set" in request.form else held.get(sku, 0) + int(quantity)
-    session["cart"] = {each: min(number, MAX_QUANTITY) for each, number in held.items() if number > 0}
+    session["cart"] = {item: min(number, MAX_QUANTITY) for item, number in held.items() if number > 0}
     if request.form.get("visit"):
         session["visit"] = request.form["visit"][:64]
     if request.form.get("quiet"):

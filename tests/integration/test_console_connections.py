@@ -127,8 +127,8 @@ def test_emails_played_forward_follow_what_is_asked(sqlite_services: Services) -
         return str(answer.text)
 
     assert shown().count(">goes<") == 4
-    assert "no consent to emails like this" in shown("told=1")
-    assert "the order was refunded" in shown("told=1&marketing=yes&refunded=1")
-    assert "warning sign" in shown("told=1&marketing=yes&outcome=emergency")
+    assert "no consent to emails like this" in shown("submitted=1")
+    assert "the order was refunded" in shown("submitted=1&marketing=yes&refunded=1")
+    assert "warning sign" in shown("submitted=1&marketing=yes&outcome=emergency")
     assert datetime.now(UTC).strftime("%Y") in shown("sku=CREAM-60&quantity=2&delivered=")
     assert shown("sku=%01&quantity=x&delivered=99999999&refunded=-1&outcome=boo&marketing=%F0%9F%92%A9")

@@ -42,7 +42,7 @@ from widget.storage.users import Membership, User, user_by_email
 from widget.storage.webhook_deliveries import DONE, FAILED, WAITING, WebhookDelivery
 from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.stores.standard import sign
-from widget.web.console.told import ENTRIES, KINDS
+from widget.web.console.labels import ENTRIES, KINDS
 
 HERE = "/console/shops/demo"
 
@@ -87,7 +87,7 @@ def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Servi
 
     assert answer.status_code == 303
     assert recipient == "eda@store.example"
-    assert message["Subject"] == "The owner invites you to Stride & Salve: Recovery Quiz"
+    assert message["Subject"] == "The owner invited you to Stride & Salve on Recovery Quiz"
     assert services.settings.mail_from in message["From"]
     assert "List-Unsubscribe" not in message
     assert link is not None

@@ -479,7 +479,11 @@ def test_a_refund_known_from_before_stays_known(services: Services) -> None:
     process_webhooks(services)
     with services.sessions.begin() as session:
         row = session.scalars(select(Order)).one()
-        row.refunded_at, row.told, row.refunds = services.now(), {}, {}  # As an order of an older version stands there.
+        row.refunded_at, row.field_timestamps, row.refunds = (
+            services.now(),
+            {},
+            {},
+        )  # As an order of an older version stands there.
     later = (datetime.now(UTC) - LATER).isoformat()
     shopify(services, "orders/fulfilled", shopify_order(updated_at=later, name="#old"))
     process_webhooks(services)

@@ -104,7 +104,7 @@ def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shop
     path = f"/console/set-password/{mailed_link(services)}"
     reader = client_of(services)
     page = reader.get(path)
-    assert "Accept the invitation?" in page.text
+    assert "Accept invitation?" in page.text
     assert shops(services, VICTIM) == ["demo"]  # Looking changes nothing: scanners open links.
     taken = reader.post(
         path, data={"csrf_token": form_token(reader, path), "name": "x", "password": "another otter nine"}
@@ -407,7 +407,7 @@ def test_a_link_handed_over_takes_the_verification_along(two_shops: Services) ->
     invite_user(services, shop="other", email=VICTIM, role="owner", name="", by=user(services, "owner@other.example"))
     page = client_of(services).get(f"/console/set-password/{mailed_link(services)}")
 
-    assert "Accept the invitation?" not in page.text
+    assert "Accept invitation?" not in page.text
     assert hijacker.get("/console/shops/other/team").status_code == 404
 
 

@@ -49,7 +49,7 @@ def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str,
                 shop_id=owner.id,
                 at=services.now(),
                 user_id=by.id,
-                actor=by.told,
+                actor=by.display_name,
                 action="quiz_added",
                 detail=about,
             )

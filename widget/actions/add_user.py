@@ -135,7 +135,7 @@ def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | 
 
 def tell(services: Services, session: Session, shop: Shop, by: User | None, what: str, about: str) -> None:
     """An entry in the log of the shop; without a person it was the command line."""
-    who = by.told if by else "command line"
+    who = by.display_name if by else "command line"
     audit.record(
         session, shop_id=shop.id, at=services.now(), user_id=by.id if by else None, actor=who, action=what, detail=about
     )

@@ -164,7 +164,13 @@ def copy_of(services: Services, shop_id: int, number: int, *, by: User) -> str |
             return None
         about = f"request {number}"
         audit.record(
-            session, shop_id=shop_id, at=now, user_id=by.id, actor=by.told, action="privacy_copy_taken", detail=about
+            session,
+            shop_id=shop_id,
+            at=now,
+            user_id=by.id,
+            actor=by.display_name,
+            action="privacy_copy_taken",
+            detail=about,
         )
         return services.crypto.decrypt(row.encrypted_copy, DATA_COPY)
 

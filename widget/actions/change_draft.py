@@ -128,7 +128,7 @@ def _row(services: Services, draft: Draft, by: User, what: str, steps: Sequence[
         draft_id=draft.id,
         revision=draft.revision,
         user_id=by.id,
-        author=by.told,
+        author=by.display_name,
         summary=what[:300],
         steps=[step.data() for step in steps],
         records="\n" + "".join(f"{step.kind}/{step.record}\n" for step in steps),
@@ -212,5 +212,11 @@ def reset_draft(services: Services, *, draft: Draft, by: User, files: PackFiles,
 def _log(services: Services, session: Session, draft: Draft, by: User, what: str, about: str) -> None:
     told = f"{draft.quiz}: {about}"
     audit.record(
-        session, shop_id=draft.shop_id, at=services.now(), actor=by.told, user_id=by.id, action=what, detail=told
+        session,
+        shop_id=draft.shop_id,
+        at=services.now(),
+        actor=by.display_name,
+        user_id=by.id,
+        action=what,
+        detail=told,
     )

@@ -65,7 +65,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
         named = address.removeprefix(API) if address.startswith(API) else urlsplit(address).hostname
         about = f"at {named}" if address else "removed"
         audit.record(
-            session, shop_id=owner.id, at=now, user_id=by.id, actor=by.told, action="feed_changed", detail=about
+            session, shop_id=owner.id, at=now, user_id=by.id, actor=by.display_name, action="feed_changed", detail=about
         )
 
 

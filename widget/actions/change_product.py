@@ -56,7 +56,9 @@ def change_product(
             if by is not None and row.blocked != blocked:
                 what = "product_blocked" if blocked else "product_unblocked"
                 about, at = f"{sku}: {reason}" if reason else sku, services.now()
-                audit.record(session, shop_id=owner.id, at=at, user_id=by.id, actor=by.told, action=what, detail=about)
+                audit.record(
+                    session, shop_id=owner.id, at=at, user_id=by.id, actor=by.display_name, action=what, detail=about
+                )
             row.blocked, row.block_reason = blocked, reason
         row.updated_at = services.now()
         bump_revision(session, owner.id)

@@ -87,7 +87,13 @@ def change_shop(
             about = "; ".join(f"{name.replace('_', ' ')}: {_told(values[name])}" for name in changed)
             at = services.now()
             audit.record(
-                session, shop_id=row.id, at=at, user_id=by.id, actor=by.told, action="settings_changed", detail=about
+                session,
+                shop_id=row.id,
+                at=at,
+                user_id=by.id,
+                actor=by.display_name,
+                action="settings_changed",
+                detail=about,
             )
         if any(name in _SHOWN for name in changed):
             bump_revision(session, row.id)

@@ -210,4 +210,4 @@ def _unchanged(session: Session, user: User) -> User:
 
 def _tell(services: Services, session: Session, user: User, what: str) -> None:
     for shop, _ in shops_of(session, user.id):
-        audit.record(session, shop_id=shop.id, at=services.now(), user_id=user.id, actor=user.told, action=what)
+        audit.record(session, shop_id=shop.id, at=services.now(), user_id=user.id, actor=user.display_name, action=what)

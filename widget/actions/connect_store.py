@@ -80,7 +80,7 @@ def connect_store(
             nudge(session, CATALOG)
             row.synced_until = row.synced_until or now - FIRST_LOOK_BACK
         about = f"{platform}: {', '.join(changed) or 'nothing new'}"
-        who, user = (by.told, by.id) if by else ("command line", None)
+        who, user = (by.display_name, by.id) if by else ("command line", None)
         audit.record(session, shop_id=owner.id, at=now, user_id=user, actor=who, action="store_connected", detail=about)
 
 
@@ -100,7 +100,9 @@ def disconnect_store(services: Services, *, shop: str, platform: str, by: User) 
         row, now = _connection(session, shop, platform), services.now()
         session.delete(row)
         what, about = "store_disconnected", platform
-        audit.record(session, shop_id=row.shop_id, at=now, user_id=by.id, actor=by.told, action=what, detail=about)
+        audit.record(
+            session, shop_id=row.shop_id, at=now, user_id=by.id, actor=by.display_name, action=what, detail=about
+        )
 
 
 def _connection(session: Session, shop: str, platform: str) -> Connection:

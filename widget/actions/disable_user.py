@@ -65,4 +65,4 @@ def _tell(services: Services, session: Session, user: User, by: User, what: str)
     """In the log of each of their shops."""
     for shop, _ in shops_of(session, user.id):
         about, at = user.email, services.now()
-        audit.record(session, shop_id=shop.id, at=at, user_id=by.id, actor=by.told, action=what, detail=about)
+        audit.record(session, shop_id=shop.id, at=at, user_id=by.id, actor=by.display_name, action=what, detail=about)

@@ -234,7 +234,7 @@ def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: As
         row.due_at = now + EVERY
     # A feed that fails every quarter of an hour is told of once.
     if report.changed or asked.by is not None or (report.outcome != before and report.outcome in (STOPPED, FAILED)):
-        who, by = (asked.by.told, asked.by.id) if asked.by else (asked.who, None)
+        who, by = (asked.by.display_name, asked.by.id) if asked.by else (asked.who, None)
         what = "feed_imported" if report.outcome in (DONE, UNCHANGED) else "feed_refused"
         audit.record(session, shop_id=shop.id, at=now, user_id=by, actor=who, action=what, detail=_about(report))
 

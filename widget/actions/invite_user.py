@@ -76,27 +76,27 @@ def _member(session: Session, shop: str, user_id: int) -> tuple[Shop, User, Memb
 
 
 def _invitation(services: Services, shop: Shop, by: User, role: str, token: str) -> Written:
-    because = (
-        f"You get this email because {by.told} entered your address. If that was a mistake, there is nothing to do."
-    )
+    name = by.display_name
+    because = f"You received this email because {name} entered your address. If that was a mistake, ignore it."
+    sentence = f"{name} invited you to the recovery quiz of {shop.name} as {_a(role)}: someone who {MEANS[role]}."
     blocks: list[Block] = [
-        Paragraph(
-            (Span(f"{by.told} invites you to the quiz of {shop.name} as {_a(role)}: somebody who {MEANS[role]}."),)
-        ),
-        Button("Accept the invitation", f"{services.settings.public_url}/console/set-password/{token}"),
-        Paragraph((Span("The button works once, for three days. Nothing changes until you press it."),)),
+        Paragraph((Span(sentence),)),
+        Button("Accept invitation", f"{services.settings.public_url}/console/set-password/{token}"),
+        Paragraph((Span("The link works once and expires in three days. Nothing changes until you accept."),)),
     ]
-    return system_email(shop, f"{by.told} invites you to {shop.name}: Recovery Quiz", because, blocks)
+    return system_email(shop, f"{name} invited you to {shop.name} on Recovery Quiz", because, blocks)
 
 
 def _password_link(services: Services, shop: Shop, by: User, token: str) -> Written:
-    because = f"You get this email because {by.told} asked for it. If you need no link, do nothing."
+    name = by.display_name
+    because = f"You received this email because {name} requested a link for you. If you do not need it, ignore it."
+    sentence = f"{name} sent you a link to set a new password for the console of {shop.name}."
     blocks: list[Block] = [
-        Paragraph((Span(f"{by.told} sends you a link to choose a new password for the console of {shop.name}."),)),
-        Button("Choose a password", f"{services.settings.public_url}/console/set-password/{token}"),
-        Paragraph((Span("It works once, for three days. Until then your current password stays good."),)),
+        Paragraph((Span(sentence),)),
+        Button("Set password", f"{services.settings.public_url}/console/set-password/{token}"),
+        Paragraph((Span("The link works once and expires in three days. Your current password works until then."),)),
     ]
-    return system_email(shop, f"{by.told} sends you a fresh link to {shop.name}: Recovery Quiz", because, blocks)
+    return system_email(shop, f"Set your password for {shop.name} on Recovery Quiz", because, blocks)
 
 
 def _a(role: str) -> str:

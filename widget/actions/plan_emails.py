@@ -59,7 +59,7 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
     if loaded is None:
         return
     _hand_over(planned.values(), order.contact_id)
-    if order.told.get(VISIT_OF, order.contact_id) != order.contact_id:
+    if order.field_timestamps.get(VISIT_OF, order.contact_id) != order.contact_id:
         visit = ""  # Whoever took the quiz is not who gets the emails: their answers are not used.
     bought = bought_products(loaded, order.lines, order.refunds)
     zone = zone_of(session, shop, order.contact_id, order)

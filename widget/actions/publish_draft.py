@@ -76,7 +76,7 @@ def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: s
         if owner.approval:
             raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
         _refuse_if_moved(session, owner, opened, version.number)
-        moved = move_pointer(services, session, owner, quiz, version.number, by.told)
+        moved = move_pointer(services, session, owner, quiz, version.number, by.display_name)
         if moved:
             _note(services, session, owner.id, by, "published", f"{quiz}: version {version.number}. {note}")
     if moved:  # Else it was a double click, and the first one does the rest.
@@ -112,7 +112,7 @@ def _import(services: Services, opened: OpenDraft, by: User, note: str) -> Conte
     if reading.errors:
         raise NotPublishable(reading.errors)  # Before anything is kept: a version that cannot go live is none.
     words = f"{note.strip()[:500]}\n{changes_in_words(opened)}"
-    return import_content(services, shop=opened.shop.slug, files=opened.draft.files, author=by.told, note=words)
+    return import_content(services, shop=opened.shop.slug, files=opened.draft.files, author=by.display_name, note=words)
 
 
 def _start_afresh(services: Services, opened: OpenDraft, by: User, version: ContentVersion) -> None:
@@ -153,7 +153,7 @@ def plan_publish(
                 note=note.strip()[:500],
                 due_at=due_at,
                 user_id=by.id,
-                author=by.told,
+                author=by.display_name,
                 approver_id=approver_id,
                 state=WAITING,
                 at=services.now(),
@@ -193,7 +193,7 @@ def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish,
             if owner.approval and by is None:
                 raise ApprovalRequired("since this was planned, the shop asks for a second person: ask one")
             _refuse_if_overtaken(session, row)
-            author = by.told if by else row.author
+            author = by.display_name if by else row.author
             moved = move_pointer(services, session, owner, row.quiz, row.number, author)
             how = f"asked for by {row.author}" if by else f"planned by {row.author}"
             row.state, row.reason = DONE, "" if moved else "it was live already"
@@ -220,7 +220,7 @@ def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> 
     with services.sessions.begin() as session:
         locked_shop(session, shop)  # Whoever publishes it holds this lock: one of the two is first, and the other told.
         row, owner = _locked_schedule(session, shop, scheduled_id)
-        row.state, row.reason = DROPPED, f"dropped by {by.told}"
+        row.state, row.reason = DROPPED, f"dropped by {by.display_name}"
         _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
 
 
@@ -270,7 +270,7 @@ def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User
             raise NeverLive("Only a version that was live before can be gone back to.")
     with services.sessions.begin() as session:
         owner = locked_shop(session, shop)
-        moved = move_pointer(services, session, owner, quiz, number, by.told)
+        moved = move_pointer(services, session, owner, quiz, number, by.display_name)
         if moved:
             _note(services, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")
     if moved:
@@ -279,7 +279,7 @@ def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User
 
 
 def _note(services: Services, session: Session, shop_id: int, by: User | None, what: str, about: str) -> None:
-    who = by.told if by else "the clock"
+    who = by.display_name if by else "the clock"
     audit.record(
         session, shop_id=shop_id, at=services.now(), actor=who, user_id=by.id if by else None, action=what, detail=about
     )

@@ -33,7 +33,7 @@ def record_order(services: Services, session: Session, shop: Shop, event: OrderE
     if order is None:
         order = new_order(shop.id, event)
         session.add(order)
-    if order.told.get(FORGOTTEN):
+    if order.field_timestamps.get(FORGOTTEN):
         event = _without_person(event)
     contact = session.get(Contact, order.contact_id) if order.contact_id else None
     if fold(order, event, email_now=contact.email if contact else ""):
@@ -80,7 +80,7 @@ def new_order(shop_id: int, event: OrderEvent) -> Order:
         lines=[],
         refunded=0,
         refunds={},
-        told={},
+        field_timestamps={},
     )
 
 
@@ -90,14 +90,21 @@ def fold(order: Order, event: OrderEvent, *, email_now: str = "") -> bool:
     Moments are the earliest told, each word is the newest told (of two told of one moment, the greater as text),
     refunds are a set. Whether the address is the newest told.
     """
-    if order.refunded_at is not None and REFUNDED not in order.told and (not order.refunds or FORGOTTEN in order.told):
-        order.told = {**order.told, REFUNDED: order.refunded_at.timestamp()}  # Known from before refunds were a set.
+    if (
+        order.refunded_at is not None
+        and REFUNDED not in order.field_timestamps
+        and (not order.refunds or FORGOTTEN in order.field_timestamps)
+    ):
+        order.field_timestamps = {
+            **order.field_timestamps,
+            REFUNDED: order.refunded_at.timestamp(),
+        }  # Known from before refunds were a set.
     since = order.updated_at.timestamp()
     for name, moment in event.moments.items():
         if name == REFUNDED:
-            known = order.told.get(REFUNDED)
+            known = order.field_timestamps.get(REFUNDED)
             first = moment.timestamp() if known is None else min(known, moment.timestamp())
-            order.told = {**order.told, REFUNDED: first}
+            order.field_timestamps = {**order.field_timestamps, REFUNDED: first}
         else:
             setattr(order, f"{name}_at", earliest(getattr(order, f"{name}_at"), moment))
     order.accepts_marketing = agreed(order.accepts_marketing, event.accepts_marketing)
@@ -125,10 +132,10 @@ def _words(event: OrderEvent) -> dict[str, Any]:
 def _newer(order: Order, event: OrderEvent, field: str, value: Any, now: Any, since: float) -> bool:
     """Whether this is told of a later moment than what stands there; noted if so. ``since``: of when what stands there
     is, where that was not noted."""
-    at, known = event.at.timestamp(), order.told.get(field, since if now not in ("", None, []) else None)
+    at, known = event.at.timestamp(), order.field_timestamps.get(field, since if now not in ("", None, []) else None)
     if known is not None and (known, _as_text(now)) >= (at, _as_text(value)):
         return False
-    order.told = {**order.told, field: at}
+    order.field_timestamps = {**order.field_timestamps, field: at}
     return True
 
 
@@ -145,7 +152,7 @@ def _fold_refunds(order: Order, event: OrderEvent) -> None:
         refunds[refund.refund_id] = row if known is None else max(known, row, key=_as_text)
     order.refunds = refunds
     order.refunded = sum(row["amount"] or 0 for row in refunds.values())
-    moments = [order.told[REFUNDED]] if REFUNDED in order.told else []
+    moments = [order.field_timestamps[REFUNDED]] if REFUNDED in order.field_timestamps else []
     if refunds and order.lines and not kept_lines(order.lines, refunds):
         moments.append(max(row["at"] for row in refunds.values()))
     order.refunded_at = datetime.fromtimestamp(min(moments), UTC) if moments else None
@@ -174,7 +181,7 @@ def _note_red_flag(services: Services, session: Session, shop: Shop, order: Orde
         return
     order.attributed = True
     if order.contact_id is not None:
-        order.told = {**order.told, VISIT_OF: order.contact_id}
+        order.field_timestamps = {**order.field_timestamps, VISIT_OF: order.contact_id}
     response = response_by_visit(session, shop.id, event.visit)
     live = services.quizzes.live(shop.slug, response.quiz) if response else None
     flagged = live is not None and response is not None and screen(live.engine.rules, response.answers).triage

@@ -35,6 +35,12 @@ def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: Us
         nudge(session, WEBHOOKS)
         about, at = f"delivery {delivery_id}", services.now()
         audit.record(
-            session, shop_id=shop_id, at=at, user_id=by.id, actor=by.told, action="webhook_replayed", detail=about
+            session,
+            shop_id=shop_id,
+            at=at,
+            user_id=by.id,
+            actor=by.display_name,
+            action="webhook_replayed",
+            detail=about,
         )
         return True

@@ -44,5 +44,5 @@ def rotate_secret(services: Services, *, shop: str, seen: str, by: User) -> str:
         secret = new_secret()
         row.encrypted_secrets = [services.crypto.encrypt(secret, WEBHOOK_SECRET), *known[:1]]
         row.secrets_rotated_at = now
-        audit.record(session, shop_id=row.id, at=now, user_id=by.id, actor=by.told, action="secret_rotated")
+        audit.record(session, shop_id=row.id, at=now, user_id=by.id, actor=by.display_name, action="secret_rotated")
         return secret

@@ -31,5 +31,11 @@ def send_again(services: Services, email_id: int, *, shop_id: int | None = None,
             about = f"email {email.template} ({email_id})"
             shop, at = email.shop_id, services.now()
             audit.record(
-                session, shop_id=shop, at=at, user_id=by.id, actor=by.told, action="email_sent_again", detail=about
+                session,
+                shop_id=shop,
+                at=at,
+                user_id=by.id,
+                actor=by.display_name,
+                action="email_sent_again",
+                detail=about,
             )

@@ -99,5 +99,5 @@ def _waiting(session: Session, shop_id: int, number: int) -> PrivacyRequest:
 def _note(services: Services, session: Session, row: PrivacyRequest, by: User, what: str) -> None:
     about = f"request {row.id}: {row.kind.replace('_', ' ')}"
     audit.record(
-        session, shop_id=row.shop_id, at=services.now(), user_id=by.id, actor=by.told, action=what, detail=about
+        session, shop_id=row.shop_id, at=services.now(), user_id=by.id, actor=by.display_name, action=what, detail=about
     )

@@ -134,7 +134,7 @@ def user_of_invitation(
 
 def note_in_shops(services: Services, session: Session, user: User, what: str, about: str) -> None:
     """In the log of each of their shops; of a refused one only the address that was tried is known."""
-    who = user.email if what == "sign_in_refused" else user.told
+    who = user.email if what == "sign_in_refused" else user.display_name
     for shop, _ in shops_of(session, user.id):
         audit.record(session, shop_id=shop.id, at=services.now(), user_id=user.id, actor=who, action=what, detail=about)
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from widget.storage.database import Table, Utc
 
 FORGOTTEN = "forgotten"
-"""In ``told``: the buyer was forgotten, and nothing of them is taken in again."""
+"""In ``field_timestamps``: the buyer was forgotten, and nothing of them is taken in again."""
 
 
 class Order(Table):
@@ -20,7 +20,7 @@ class Order(Table):
     ``eligible`` False: a red flag was given, so no product email follows. No answers are kept here.
     ``quiz`` to ``direct``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
     ``completed_at`` is its day alone. ``customer_id`` is the store's own id of the buyer. ``refunds``: refund id
-    to {at, lines: {line id: quantity}, amount}. ``told``: column to the moment (s since 1970) of its value.
+    to {at, lines: {line id: quantity}, amount}. ``field_timestamps``: column to the moment (s since 1970) of its value.
     """
 
     __tablename__ = "orders"
@@ -49,7 +49,7 @@ class Order(Table):
     refunded: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """What was paid back of ``total``, as far as refunds told their amounts."""
     refunds: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
-    told: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    field_timestamps: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     placed_at: Mapped[datetime | None] = mapped_column(Utc)
     paid_at: Mapped[datetime | None] = mapped_column(Utc)
     fulfilled_at: Mapped[datetime | None] = mapped_column(Utc)
@@ -66,8 +66,8 @@ class Order(Table):
 
 def without_buyer() -> dict[str, Any]:
     """The columns of an order whose buyer is forgotten: its moments and sums stay."""
-    told = {FORGOTTEN: True}
-    return {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": "", "told": told}
+    buyer: dict[str, Any] = {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": ""}
+    return {**buyer, "field_timestamps": {FORGOTTEN: True}}
 
 
 def order_by_external_id(session: Session, shop_id: int, external_id: str, *, lock: bool = False) -> Order | None:

@@ -32,13 +32,13 @@ class User(Table):
     created_at: Mapped[datetime] = mapped_column(Utc)
 
     @property
-    def told(self) -> str:
+    def display_name(self) -> str:
         """What others read: the name, else the address."""
         return self.name or self.email
 
     @property
     def initials(self) -> str:
-        words = self.told.split("@")[0].replace(".", " ").split()
+        words = self.display_name.split("@")[0].replace(".", " ").split()
         return "".join(word[0] for word in words[:2]).upper() or "?"
 
 

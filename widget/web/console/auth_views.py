@@ -46,7 +46,7 @@ blueprint = Blueprint("auth", __name__)
 def sign_in_form() -> AnyResponse | str:
     if visitor():
         return redirect("/console/", 303)
-    return render_template("console/sign_in.html", kept="", told=session.pop("told", ""))
+    return render_template("console/sign_in.html", kept="", message=session.pop("message", ""))
 
 
 @blueprint.post("/sign-in")
@@ -68,7 +68,7 @@ def sign_in_post() -> AnyResponse:
         body = render_template(
             "console/sign_in.html",
             kept=kept,
-            told=str(error),
+            message=str(error),
             email=form.get("email", "")[:254],
             with_code=isinstance(error, CodeNeeded) or bool(form.get("code")),
         )
@@ -100,7 +100,7 @@ def set_password_form(token: str) -> AnyResponse:
     try:
         opening = link_opens_for(current_services(), token)
     except UnknownToken as error:
-        return make_response(render_template("console/link_gone.html", told=str(error)), 404)
+        return make_response(render_template("console/link_gone.html", message=str(error)), 404)
     template = "console/accept.html" if opening.accept else "console/set_password.html"
     return make_response(render_template(template, user=opening.user))
 
@@ -126,9 +126,11 @@ def set_password_post(token: str) -> AnyResponse:
         )
     except (Weak, WrongCode) as error:
         user = link_opens_for(services, token).user
-        return make_response(render_template("console/set_password.html", user=user, name=name, told=str(error)), 422)
+        return make_response(
+            render_template("console/set_password.html", user=user, name=name, message=str(error)), 422
+        )
     except UnknownToken as error:
-        return make_response(render_template("console/link_gone.html", told=str(error)), 404)
+        return make_response(render_template("console/link_gone.html", message=str(error)), 404)
     sign_in_cookie(cookie)
     return redirect("/console/", 303)
 
@@ -162,7 +164,7 @@ def account_post() -> AnyResponse:
     try:
         more = do()
     except (Weak, WrongPassword, WrongCode) as error:
-        return make_response(_account(told=str(error), bad=True), 422)
+        return make_response(_account(message=str(error), bad=True), 422)
     return make_response(_account(**more))
 
 
@@ -171,7 +173,7 @@ def _password() -> dict[str, object]:
     change_password(
         current_services(), user_id=me().id, old=form.get("old", ""), new=form.get("new", ""), keep=_this_session()
     )
-    return {"told": "Your password was changed. All other browsers are signed out."}
+    return {"message": "Your password was changed. All other browsers are signed out."}
 
 
 def _this_session() -> int:
@@ -203,7 +205,7 @@ def _codes_on() -> dict[str, object]:
         old_code=form.get("old_code", ""),
         keep=_this_session(),
     )
-    return {"told": "One-time codes are on. All other browsers are signed out."}
+    return {"message": "One-time codes are on. All other browsers are signed out."}
 
 
 def _codes_off() -> dict[str, object]:
@@ -215,11 +217,11 @@ def _codes_off() -> dict[str, object]:
         code=form.get("code", ""),
         keep=_this_session(),
     )
-    return {"told": "One-time codes are off. All other browsers are signed out."}
+    return {"message": "One-time codes are off. All other browsers are signed out."}
 
 
 def _end() -> dict[str, object]:
     chosen = request.form.get("sign_in", "")
     one = None if chosen == "all" else whole_number(chosen) or 0
     sign_out(current_services(), user_id=me().id, session_id=one)
-    return {"told": "Signed out there."}
+    return {"message": "Signed out there."}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from widget.web.console.told import masked
+from widget.web.console.labels import masked
 
 PLAIN = frozenset(
     [

@@ -110,7 +110,7 @@ def accept(shop: str, quiz: str) -> AnyResponse:
             key=form.get("key", ""),
             rule=form.get("rule", ""),
             locale=form.get("locale") or None,
-            by=me().told,
+            by=me().display_name,
             reason=form.get("reason", "")[:500],
             on=services.now().date(),
         )
@@ -135,14 +135,14 @@ def undo(shop: str, quiz: str) -> AnyResponse:
     revision = request.form.get("revision", "")
     try:
         what = undo_change(current_services(), draft=page.draft, by=me(), revision=whole_number(revision))
-        told, kind = f"Taken back: {what}", "good"
+        message, kind = f"Taken back: {what}", "good"
     except NothingToUndo as error:
-        told, kind = str(error), "bad"
+        message, kind = str(error), "bad"
     except (EditConflict, IdTaken):
-        told, kind = "This was changed again since, so it cannot be taken back by itself.", "bad"
+        message, kind = "This was changed again since, so it cannot be taken back by itself.", "bad"
     if wants_json():
-        return json_answer({"detail": told, "kind": kind}, 200 if kind == "good" else 409)
-    flash(told, kind)
+        return json_answer({"detail": message, "kind": kind}, 200 if kind == "good" else 409)
+    flash(message, kind)
     back = request.form.get("back", "")
     return redirect(back if back.startswith(page.root) else f"{page.root}/changes", 303)
 

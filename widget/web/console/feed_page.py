@@ -58,8 +58,8 @@ def upload(shop: str) -> AnyResponse:
     page, services, given = shop_page(shop), current_services(), request.files.get("file")
     body = given.read() if given and given.filename else b""
     if not body:
-        told = "Choose a file with something in it."
-        return make_response(products_page(page, feed=feed_view(services, page.shop, wrong_file=told)), 422)
+        message = "Choose a file with something in it."
+        return make_response(products_page(page, feed=feed_view(services, page.shop, wrong_file=message)), 422)
     asked = Asked(by=me(), uploaded=True, allow_missing=_number(request.form.get("missing", "")))
     report = import_feed(services, shop=shop, files=[BytesIO(body)], asked=asked)
     if report.outcome in (STOPPED, FAILED):

@@ -27,8 +27,8 @@ from widget.content.editing import (
 )
 from widget.content.languages import text_hash
 from widget.content.prose import markdown_html
+from widget.web.console.labels import FILTERS
 from widget.web.console.page_context import PageContext, percent, product_names
-from widget.web.console.told import FILTERS
 from widget.web.requests import current_services
 
 TRIED = b"tried-answers"

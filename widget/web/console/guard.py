@@ -146,7 +146,9 @@ def _to_sign_in() -> AnyResponse:
     if request.method == "GET":
         session["next"] = request.full_path.rstrip("?")
         return redirect("/console/sign-in", 303)
-    body = render_template("console/sign_in.html", kept=keep_fields(), told="You were signed out. Sign in, and go on.")
+    body = render_template(
+        "console/sign_in.html", kept=keep_fields(), message="You were signed out. Sign in, and go on."
+    )
     return make_response(body, 401)
 
 
@@ -179,7 +181,7 @@ def _stale_form(error: CSRFError) -> AnyResponse:
         return json_answer({"code": "stale_form", "detail": "This page is too old to save from. Reload it."}, 400)
     if visitor() is None:
         return make_response(
-            render_template("console/sign_in.html", kept="", told="That form was too old. Please try again."), 400
+            render_template("console/sign_in.html", kept="", message="That form was too old. Please try again."), 400
         )
     return make_response(render_template("console/again.html", kept=kept_fields(keep_fields()), why="stale"), 400)
 

@@ -44,7 +44,7 @@ def impact(shop: str, quiz: str) -> str:
     return _page(quiz_page(shop, quiz))
 
 
-def _page(page: PageContext, told: str = "", typed: str = "") -> str:
+def _page(page: PageContext, message: str = "", typed: str = "") -> str:
     assert page.opened is not None
     row = page.report
     report = row.report if row and row.state == DONE else None
@@ -77,7 +77,7 @@ def _page(page: PageContext, told: str = "", typed: str = "") -> str:
         may_ask=may_here(EDIT),
         user=me(),
         next_number=max([version["number"] for version in versions], default=0) + 1,
-        told=told,
+        message=message,
         typed=typed,
     )
 
@@ -117,17 +117,17 @@ def act(shop: str, quiz: str) -> AnyResponse:
     note = form.get("note", "").strip()
     how = form.get("how", "now")
     if how != "ask" and not may_here(PUBLISH):
-        return make_response(_page(page, told="Publishing is for publishers. Ask one of them.", typed=note), 403)
+        return make_response(_page(page, message="Publishing is for publishers. Ask one of them.", typed=note), 403)
     if not note:
-        return make_response(_page(page, told="Say in a few words what changed, for the history."), 422)
+        return make_response(_page(page, message="Say in a few words what changed, for the history."), 422)
     try:
-        told = _do(page, how, note)
+        message = _do(page, how, note)
     except (NotPublishable, Broken, ActionError) as error:
         page = quiz_page(shop, quiz)
-        return make_response(_page(page, told=_words_of(error), typed=note), 409)
+        return make_response(_page(page, message=_words_of(error), typed=note), 409)
     except ValueError:
-        return make_response(_page(page, told="Choose a day and a time.", typed=note), 422)
-    flash(told, "good")
+        return make_response(_page(page, message="Choose a day and a time.", typed=note), 422)
+    flash(message, "good")
     return redirect(f"{page.root}/impact", 303)
 
 

@@ -81,11 +81,13 @@ def summary(report: dict[str, Any], names: dict[str, str]) -> str:
     opening = "Few paths, but busy ones" if few else "Many paths, but quiet ones"
     gains = _most(impact["response_products"], 1)
     losses = _most(impact["response_products"], -1)
-    told = f"{opening}: {real} of the last 30 days’ answers would have got another result, on {paths} of answer paths."
+    message = (
+        f"{opening}: {real} of the last 30 days’ answers would have got another result, on {paths} of answer paths."
+    )
     if gains:
-        told += f" {names.get(gains, gains)} gains most"
-        told += f", {names.get(losses, losses)} loses most." if losses else "."
-    return told
+        message += f" {names.get(gains, gains)} gains most"
+        message += f", {names.get(losses, losses)} loses most." if losses else "."
+    return message
 
 
 def _most(products: dict[str, dict[str, int]], sign: int) -> str:
@@ -172,7 +174,7 @@ def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Each kind of check with its worst finding and what was looked at."""
     paths, texts = report["paths"], report["texts"]
     left = [item for item in report["findings"] if item["severity"] != "info"]
-    told = {
+    message = {
         "Answer paths": f"{paths['paths']:,} answer paths{', exact' if paths['exact'] else ', estimated'}"
         if paths
         else "",
@@ -188,10 +190,14 @@ def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
         mine = [item for item in left if item["code"].startswith(tuple(starts.split()))]
         left = [item for item in left if item not in mine]
         checks.append(
-            {"name": name, "findings": mine, "told": told[name] if texts else "Not looked at while files have errors"}
+            {
+                "name": name,
+                "findings": mine,
+                "message": message[name] if texts else "Not looked at while files have errors",
+            }
         )
     if left:
-        checks.insert(0, {"name": "Files", "findings": left, "told": "What is written can be read"})
+        checks.insert(0, {"name": "Files", "findings": left, "message": "What is written can be read"})
     for check in checks:
         ranks = {finding["severity"] for finding in check["findings"]}
         check["worst"] = "error" if "error" in ranks else "warning" if ranks else ""

@@ -12,8 +12,8 @@ from widget.content.spreadsheet import neutral
 from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, actors, entries
 from widget.web.console.guard import permitted
+from widget.web.console.labels import KINDS, entry, local
 from widget.web.console.page_context import PageContext, render_page, shop_page
-from widget.web.console.told import KINDS, entry, local
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 

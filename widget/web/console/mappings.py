@@ -201,10 +201,10 @@ def _saved(page: PageContext, name: str) -> dict[str, Any]:
     }
 
 
-def _refused(page: PageContext, name: str, after: Data, told: str) -> AnyResponse:
+def _refused(page: PageContext, name: str, after: Data, message: str) -> AnyResponse:
     if wants_json():
-        return json_answer({"code": "refused", "detail": told}, 422)
-    flash(told, "bad")
+        return json_answer({"code": "refused", "detail": message}, 422)
+    flash(message, "bad")
     row = RowView(name if name != "new" else NEW_ID, 0, after, "edited")
     return make_response(_table(page, open_row=row), 422)
 
@@ -213,7 +213,7 @@ def _conflicted(page: PageContext, name: str, after: Data, conflict: EditConflic
     """Both wordings side by side; whichever is chosen is saved over the other, knowingly."""
     after["id"] = after["id"] or name
     conflict_view = {
-        "told": str(conflict),
+        "message": str(conflict),
         "now": conflict.now,
         "mine": after,
         "seen": record_hash(conflict.now),

@@ -19,7 +19,7 @@ from widget.web.limits import provider_limited
 from widget.web.requests import current_services
 
 blueprint = Blueprint("oidc", __name__, url_prefix="/oidc")
-UNDER_WAY, TOLD = "oidc", "told"
+UNDER_WAY, MESSAGE = "oidc", "message"
 LONGEST = 600
 """Seconds from the button to the way back; who takes longer begins again."""
 NOT_NOW = "Your company account could not be asked just now. Try again in a moment, or use your password."
@@ -98,8 +98,8 @@ def _under_way() -> tuple[str, str, str]:
     return (state, nonce, verifier) if 0 <= current_services().now().timestamp() - begun <= LONGEST else ("", "", "")
 
 
-def _refused(told: str, why: str) -> AnyResponse:
+def _refused(message: str, why: str) -> AnyResponse:
     """Back to the sign-in page with our own words; ``why`` is ours, too, and holds nothing that was sent."""
     log("oidc").warning("not_signed_in", reason=why)
-    session[TOLD] = told
+    session[MESSAGE] = message
     return redirect("/console/sign-in", 303)

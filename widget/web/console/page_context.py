@@ -132,8 +132,8 @@ class PageContext:
             return state
         report = row.report
         state.checked = True
-        told = [item for item in report["findings"] if item["severity"] != "info"]
-        state.findings, state.errors = len(told), report["errors"]
+        message = [item for item in report["findings"] if item["severity"] != "info"]
+        state.findings, state.errors = len(message), report["errors"]
         impact = report.get("impact")
         if impact:
             state.share = percent(impact["changed"], impact["paths"])
@@ -151,8 +151,8 @@ class PageContext:
     def findings(self, kind: str, record: str | None = None) -> list[dict[str, Any]]:
         """What the checks say of the records of a kind, or of one."""
         report = self.known_report
-        told = report["findings"] if report else []
-        return [item for item in told if item["kind"] == kind and record in (None, item["record"])]
+        message = report["findings"] if report else []
+        return [item for item in message if item["kind"] == kind and record in (None, item["record"])]
 
 
 def product_names(page: PageContext) -> dict[str, str]:

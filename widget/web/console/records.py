@@ -93,8 +93,8 @@ def _list_page(name: str) -> Any:
         title, lead, kinds = LISTS[name]
         names = Names.of(page.draft.files)
         sections = [
-            {"kind": kind, "title": told, "one": one, "ordered": kind in ORDERED, "rows": _rows(page, names, kind)}
-            for kind, told, one in kinds
+            {"kind": kind, "title": message, "one": one, "ordered": kind in ORDERED, "rows": _rows(page, names, kind)}
+            for kind, message, one in kinds
         ]
         return render_page(
             "console/list.html", page, title=title, lead=lead, section=name, sections=sections, may_edit=may_here(EDIT)
@@ -114,7 +114,7 @@ def _rows(page: PageContext, names: Names, kind: str) -> list[dict[str, Any]]:
         {
             "id": name,
             "title": _title(kind, name, record, names),
-            "told": _told(kind, record, names),
+            "message": _summary(kind, record, names),
             "mark": "new" if name not in base else "edited" if base[name] != record else "",
             "worst": _worst(page.findings(kind, name)),
         }
@@ -137,7 +137,7 @@ def _title(kind: str, name: str, record: Data, names: Names) -> str:
     return str(record.get("text" if kind == QUESTION else "subject" if kind == EMAIL else "title", name))
 
 
-def _told(kind: str, record: Data, names: Names) -> str:
+def _summary(kind: str, record: Data, names: Names) -> str:
     """A line about a record for its list."""
     if kind == QUESTION:
         options = len(record.get("options") or [])
@@ -224,8 +224,8 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
         return _conflict(page, kind, name, after, conflict)
     missing = missing_fields(kind, after)
     if wants_json():
-        told = f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft."
-        return json_answer({"seen": record_hash(after), "detail": told, "revision": page.draft.revision + 1})
+        message = f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft."
+        return json_answer({"seen": record_hash(after), "detail": message, "revision": page.draft.revision + 1})
     flash(f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft.", "good")
     return redirect(f"{page.root}/records/{kind}/{quote(new_id if kind not in SINGLE else kind)}", 303)
 
@@ -266,17 +266,17 @@ def _delete(page: PageContext, kind: str, name: str, before: Data | None) -> Any
     return redirect(back, 303)
 
 
-def _refuse(page: PageContext, kind: str, name: str, after: Data, told: str) -> AnyResponse:
+def _refuse(page: PageContext, kind: str, name: str, after: Data, message: str) -> AnyResponse:
     if wants_json():
-        return json_answer({"code": "refused", "detail": told}, 422)
-    return make_response(_form(page, kind, name, after, told=told), 422)
+        return json_answer({"code": "refused", "detail": message}, 422)
+    return make_response(_form(page, kind, name, after, message=message), 422)
 
 
 def _conflict(page: PageContext, kind: str, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
     """What is in the draft, and what was typed, field by field; saving again is then done knowingly."""
     now = conflict.now or {}
     view = {
-        "told": str(conflict),
+        "message": str(conflict),
         "fields": [key for key in {**now, **after} if now.get(key) != after.get(key)],
         "now": now,
         "after": after,

@@ -34,8 +34,8 @@ class Money:
 
     def text(self, amount: int) -> str:
         """Whole units from a hundred on: cents say nothing then."""
-        told = money_text(amount, self.currency, "en")
-        return told.partition(".")[0] if abs(amount) >= 10_000 and told[-3:-2] == "." else told
+        message = money_text(amount, self.currency, "en")
+        return message.partition(".")[0] if abs(amount) >= 10_000 and message[-3:-2] == "." else message
 
     @property
     def each(self) -> list[tuple[str, str, str]]:

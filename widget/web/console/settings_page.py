@@ -21,8 +21,8 @@ from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, last_entry
 from widget.storage.shops import Shop
 from widget.web.console.guard import me, permitted
+from widget.web.console.labels import KINDS
 from widget.web.console.page_context import PageContext, render_page, shop_page
-from widget.web.console.told import KINDS
 from widget.web.requests import current_services
 
 blueprint = Blueprint("settings_page", __name__, url_prefix="/shops/<shop>/settings")
@@ -60,13 +60,15 @@ def save(shop: str) -> AnyResponse:
             current_services(), shop=shop, values=_values(typed), by=me(), seen=request.form.get("seen", "")[:40]
         )
     except BadSettings as error:
-        wrong = {name: told for name, told in error.fields.items() if told}
-        return make_response(_form(page, typed, request.form.get("seen", "")[:40], wrong=wrong, told=str(error)), 422)
+        wrong = {name: message for name, message in error.fields.items() if message}
+        return make_response(
+            _form(page, typed, request.form.get("seen", "")[:40], wrong=wrong, message=str(error)), 422
+        )
     except ChangedMeanwhile as error:
         now = shop_page(shop).shop
         shown = _fields(now)
         others = [(name, shown[name]) for name in COLUMNS if name != "cart" and str(shown[name]) != str(typed[name])]
-        return make_response(_form(page, typed, settings_mark(now), told=str(error), others=others), 409)
+        return make_response(_form(page, typed, settings_mark(now), message=str(error), others=others), 409)
     words = ", ".join(LABELS[name].lower() for name in changed)
     flash(f"Saved: {words}." if changed else "Nothing had changed.", "good")
     return redirect(f"{page.shop_root}/settings", 303)
@@ -85,7 +87,7 @@ def _form(page: PageContext, fields: dict[str, Any], seen: str, **more: Any) -> 
         labels=LABELS,
         zones=sorted(available_timezones()),
         sender=current_services().settings.mail_from,
-        **{"wrong": {}, "told": "", "others": [], **more},
+        **{"wrong": {}, "message": "", "others": [], **more},
     )
 
 

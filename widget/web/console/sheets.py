@@ -50,13 +50,13 @@ def import_sheet(shop: str, quiz: str) -> AnyResponse:
         steps = _import_steps(page.records(MAPPING), listed, whole=whole)
     except BadSheet as error:
         return make_response(
-            _import_page(page, told=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
+            _import_page(page, message=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
         )
     if request.form.get("do") != "apply":
         return make_response(_import_page(page, steps=steps, rows=listed, whole=whole))
     if record_hash({"revision": str(page.draft.revision)}) != request.form.get("seen"):
-        told = "Somebody changed the draft meanwhile: look at the changes once more."
-        return make_response(_import_page(page, told=told, steps=steps, rows=listed, whole=whole), 409)
+        message = "Somebody changed the draft meanwhile: look at the changes once more."
+        return make_response(_import_page(page, message=message, steps=steps, rows=listed, whole=whole), 409)
     change_draft(current_services(), draft_id=page.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
     flash(f"{len(steps)} rows imported. One Undo takes all of it back.", "good")
     return back_to_table("changed=1")
@@ -100,14 +100,14 @@ def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[St
     return steps
 
 
-def _import_page(page: PageContext, *, told: str = "", steps: list[Step] | None = None, **more: Any) -> str:
+def _import_page(page: PageContext, *, message: str = "", steps: list[Step] | None = None, **more: Any) -> str:
     return render_page(
         "console/import.html",
         page,
         title="Import mappings",
         lead="From a spreadsheet, by file or by pasting. You see what changes before anything does.",
         section="mappings",
-        told=told,
+        message=message,
         steps=steps,
         columns=MAPPING_COLUMNS,
         seen=record_hash({"revision": str(page.draft.revision)}),

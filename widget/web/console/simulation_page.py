@@ -14,8 +14,8 @@ from widget.domain.order import OrderEvent, OrderLine
 from widget.domain.roles import VIEW
 from widget.domain.simulation import NOT_YET, Simulated
 from widget.web.console.guard import permitted
+from widget.web.console.labels import OUTCOMES
 from widget.web.console.page_context import PageContext, quiz_page, render_page
-from widget.web.console.told import OUTCOMES
 from widget.web.requests import current_services
 
 blueprint = Blueprint("simulation_page", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
@@ -34,11 +34,11 @@ def show(shop: str, quiz: str) -> str:
     """Each email with its moment, or why it would not go, for an order placed now."""
     page = quiz_page(shop, quiz)
     asked = _asked(page)
-    found, told = [], ""
+    found, message = [], ""
     try:
         found = _played(page, asked)
     except NotReadable as error:
-        told = str(error)
+        message = str(error)
     return render_page(
         "console/emails_when.html",
         page,
@@ -47,7 +47,7 @@ def show(shop: str, quiz: str) -> str:
         section="emails",
         asked=asked,
         found=found,
-        told=told,
+        message=message,
         verdicts=VERDICTS,
         outcomes=OUTCOMES,
         products={record["sku"]: record.get("name") or record["sku"] for record in page.records("product").values()},
@@ -64,7 +64,7 @@ def _asked(page: PageContext) -> dict[str, Any]:
         "delivered": min(MAX_DAYS, _number("delivered", 3)) if args.get("delivered", "3") != "" else None,
         "refunded": min(MAX_DAYS, _number("refunded", 0)) if args.get("refunded") else None,
         "outcome": args.get("outcome", ""),
-        "marketing": "told" not in args or args.get("marketing") == "yes",
+        "marketing": "submitted" not in args or args.get("marketing") == "yes",
         "health_data": args.get("health_data") == "yes",
     }
 

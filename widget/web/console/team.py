@@ -26,8 +26,8 @@ from widget.storage.users import (
     team_of,
 )
 from widget.web.console.guard import me, permitted
+from widget.web.console.labels import masked
 from widget.web.console.page_context import PageContext, render_page, shop_page
-from widget.web.console.told import masked
 from widget.web.limits import invitation_limited
 from widget.web.requests import current_services
 
@@ -50,7 +50,7 @@ class Colleague:
 
     @property
     def name(self) -> str:
-        return self.user.told if self.known else self.user.email
+        return self.user.display_name if self.known else self.user.email
 
     @property
     def codes(self) -> bool:
@@ -149,10 +149,10 @@ def change(shop: str, user: int) -> AnyResponse:
     if request.form.get("do") in ("remove", "disable") and request.form.get("sure") != "yes":
         return make_response(_one(page, user, wrong="Tick the box first."), 422)
     try:
-        told = do(shop, user)
+        message = do(shop, user)
     except BadMember as error:
         return make_response(_one(page, user, wrong=_sentence(error)), 422)
-    flash(told, "good")
+    flash(message, "good")
     if user == me().id and do in (_role, _remove):
         return redirect("/console/", 303)
     return redirect(f"{page.shop_root}/team" + ("" if do is _remove else f"/{user}"), 303)

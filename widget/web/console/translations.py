@@ -41,7 +41,7 @@ class TextView:
 def languages(shop: str, quiz: str) -> str:
     """Each language with how much of it is done."""
     page = quiz_page(shop, quiz)
-    told, rows = "", []
+    message, rows = "", []
     try:
         texts = _texts(page)
         for locale in page.locales:
@@ -49,7 +49,7 @@ def languages(shop: str, quiz: str) -> str:
             counts = {state: sum(view.state == state for view in views) for state in (MISSING, STALE, DONE)}
             rows.append({"locale": locale, "name": NAMES.get(locale, locale), "all": len(views), **counts})
     except NotReadable as error:
-        told = str(error)
+        message = str(error)
     return render_page(
         "console/languages.html",
         page,
@@ -57,7 +57,7 @@ def languages(shop: str, quiz: str) -> str:
         lead="Every text of the quiz in each language, beside the wording it translates.",
         section="languages",
         rows=rows,
-        told=told,
+        message=message,
         source=page.head.get("default_locale", "en"),
         names=NAMES,
     )
@@ -86,11 +86,11 @@ def language(shop: str, quiz: str, locale: str) -> str:
     if locale not in page.locales:
         abort(404)
     show, words = request.args.get("show", "open"), request.args.get("q", "")[:100].casefold().split()
-    told, views = "", []
+    message, views = "", []
     try:
         views = _views(page, locale, _texts(page))
     except NotReadable as error:
-        told = str(error)
+        message = str(error)
     still = sum(view.state != DONE for view in views)
     if show != "all":
         views = [view for view in views if view.state != DONE]
@@ -111,7 +111,7 @@ def language(shop: str, quiz: str, locale: str) -> str:
         a_page=A_PAGE,
         show=show,
         words=request.args.get("q", "")[:100],
-        told=told,
+        message=message,
         source=page.head.get("default_locale", "en"),
         may_edit=may_here(EDIT),
         query=request.query_string.decode()[:300],
@@ -141,10 +141,10 @@ def save_text(shop: str, quiz: str, locale: str, key: str) -> AnyResponse:
         )
     except (EditConflict, IdTaken) as error:
         now = page.records(f"{TEXT}.{locale}").get(key, {}).get("text", "nothing")
-        told = f"{error} It reads now: {now}"
+        message = f"{error} It reads now: {now}"
         if wants_json():
-            return json_answer({"code": "edit_conflict", "detail": told}, 422)
-        flash(told, "bad")
+            return json_answer({"code": "edit_conflict", "detail": message}, 422)
+        flash(message, "bad")
         return make_response(redirect(back, 303))
     if wants_json():
         return json_answer({"seen": record_hash(after), "revision": page.draft.revision + 1})

@@ -24,9 +24,9 @@ from widget.quiz_registry import LoadedQuiz
 from widget.storage.responses import Response as Recorded
 from widget.web.console.filters import TRIED, encrypted_answers
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
+from widget.web.console.labels import OUTCOMES
 from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.console.policy import email_policy, shows_products_of
-from widget.web.console.told import OUTCOMES
 from widget.web.limits import sign_in_limited
 from widget.web.numbers import whole_number
 from widget.web.render import result_fragment
@@ -84,16 +84,16 @@ def opened_answers(code: str) -> Answers | None:
 def _page(page: PageContext, answers: Answers | None, source: str) -> str:
     services = current_services()
     names = Names.of(page.draft.files)
-    tried, told, loaded = None, "", None
+    tried, message, loaded = None, "", None
     try:
         loaded = tried_draft(services, page.shop, page.draft)
         shows_products_of(loaded)
         if answers is not None:
             tried = try_answers(services, loaded, answers, why=request.values.get("why", "")[:200])
     except NotReadable as error:
-        told = str(error)
+        message = str(error)
     except Refused as error:
-        told = f"The draft does not take these answers: {error.detail}"
+        message = f"The draft does not take these answers: {error.detail}"
     with services.reads() as session:
         columns = (Recorded.id, Recorded.created_at, Recorded.outcome, Recorded.products, Recorded.locale)
         wanted = [Recorded.shop_id == page.shop.id, Recorded.quiz == page.quiz]
@@ -110,7 +110,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
         lead="The draft as shoppers would meet it. Nothing you do here is counted.",
         section="try",
         readable=loaded is not None,
-        told=told,
+        message=message,
         tried=tried,
         markup=result_fragment(tried.result) if tried else "",
         code=encrypted_answers(answers) if answers is not None else "",
@@ -188,11 +188,11 @@ def _wanted() -> dict[str, str]:
 def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
     """One email as it would arrive: HTML, text, dark, for any outcome, product and language."""
     page = quiz_page(shop, quiz)
-    wanted, told, written, why = _wanted(), "", None, ""
+    wanted, message, written, why = _wanted(), "", None, ""
     try:
         written, _, why = preview_email(current_services(), _served(shop, quiz), email, **wanted)
     except (NotReadable, NoContent, CannotWrite, TooLarge) as error:
-        told = str(error)
+        message = str(error)
     return make_response(
         render_page(
             "console/email_preview.html",
@@ -202,7 +202,7 @@ def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
             section="emails",
             email=email,
             wanted=wanted,
-            told=told,
+            message=message,
             why=why,
             written=written,
             outcomes=OUTCOMES,
@@ -212,7 +212,7 @@ def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
             may_edit=may_here(EDIT),
             query=request.query_string.decode()[:300],
         ),
-        200 if not told else 422,
+        200 if not message else 422,
     )
 
 

@@ -123,7 +123,7 @@ export function restore(form) {
   try { kept = JSON.parse(localStorage.getItem(`draft ${form.action}`)); } catch { kept = null; }
   if (!kept) return;
   const line = document.createElement("p");
-  line.className = "told";
+  line.className = "message";
   line.innerHTML = '<span>Something typed here was never saved.</span><span class="acts"><button class="btn" type="button">Put it back</button><button class="btn quiet" type="button">Forget it</button></span>';
   const [back, drop] = line.querySelectorAll("button");
   back.onclick = () => {

@@ -1,10 +1,10 @@
 // While other days are fetched the cards keep their size and say that they are being counted.
 const stack = document.getElementById("figures");
-const told = document.getElementById("counting");
+const status = document.getElementById("counting");
 const wait = () => {
   stack?.classList.add("loading");
   stack?.setAttribute("aria-busy", "true");
-  told.textContent = told.dataset.told;
+  status.textContent = status.dataset.message;
 };
 document.querySelector("form.pills")?.addEventListener("submit", wait);
 document.querySelectorAll(".seg a").forEach((link) => link.addEventListener("click", wait));

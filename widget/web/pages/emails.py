@@ -60,7 +60,7 @@ def do_unsubscribe(token: str) -> Response:
 @blueprint.get("/c/<token>")
 def ask_confirm(token: str) -> Response:
     known = preferences(current_services(), CONFIRM, token)
-    return _page("confirm.html", _words(known), known=known, told="")
+    return _page("confirm.html", _words(known), known=known, message="")
 
 
 @blueprint.post("/c/<token>")
@@ -70,7 +70,7 @@ def do_confirm(token: str) -> Response:
     if only is not None and not only:
         known = preferences(current_services(), CONFIRM, token)
         w = _words(known)
-        return _page("confirm.html", w, known=known, told=w["confirm_need"])
+        return _page("confirm.html", w, known=known, message=w["confirm_need"])
     known = confirm_consent(current_services(), CONFIRM, token, only)
     return _note(_words(known), "confirm_done", known.shop)
 
@@ -78,7 +78,7 @@ def do_confirm(token: str) -> Response:
 @blueprint.get("/p/<token>")
 def show_preferences(token: str) -> Response:
     known = preferences(current_services(), PREFERENCES, token)
-    return _page("preferences.html", _words(known), known=known, told="")
+    return _page("preferences.html", _words(known), known=known, message="")
 
 
 @blueprint.post("/p/<token>")
@@ -92,7 +92,7 @@ def change_preferences(token: str) -> Response:
         return _page("erase.html", _words(known), known=known)
     if wanted == "keep":
         known = preferences(services, PREFERENCES, token)
-        return _page("preferences.html", _words(known), known=known, told="")
+        return _page("preferences.html", _words(known), known=known, message="")
     if wanted == "erase-now":
         before = preferences(services, PREFERENCES, token)
         erase(services, PREFERENCES, token)
@@ -101,12 +101,12 @@ def change_preferences(token: str) -> Response:
         request_export(services, PREFERENCES, token)
         known = preferences(services, PREFERENCES, token)
         w = _words(known)
-        return _page("preferences.html", w, known=known, told=w["pref_copy_sent"])
+        return _page("preferences.html", w, known=known, message=w["pref_copy_sent"])
     if wanted != "choose":
         abort(422)
     known = choose(services, PREFERENCES, token, set(request.form.getlist("consent")))
     w = _words(known)
-    return _page("preferences.html", w, known=known, told=w["pref_saved"])
+    return _page("preferences.html", w, known=known, message=w["pref_saved"])
 
 
 @blueprint.get("/f/<token>")

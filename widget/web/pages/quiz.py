@@ -67,9 +67,9 @@ def step(shop: str, quiz: str) -> AnyResponse:
 
 def _count(loaded: LoadedQuiz, event: str, question: str = "") -> None:
     """What the widget's script would tell of itself."""
-    told: dict[str, Any] = {"event": event, "quiz": loaded.quiz, "question": question}
-    told |= {"version": loaded.version, "locale": _wish(loaded)}
-    record_events(current_services(), shop=loaded.shop.slug, events=[told], bot=_from_bot())
+    message: dict[str, Any] = {"event": event, "quiz": loaded.quiz, "question": question}
+    message |= {"version": loaded.version, "locale": _wish(loaded)}
+    record_events(current_services(), shop=loaded.shop.slug, events=[message], bot=_from_bot())
 
 
 def _from_bot() -> bool:
@@ -206,10 +206,10 @@ def request_result_email(shop: str, code: str) -> Response:
         locale=_wish(loaded),
         ended=known.outcome in ENDS_EARLY,
     )
-    return _result(shop, code, told=words_for(_wish(loaded))["mail_done"])
+    return _result(shop, code, message=words_for(_wish(loaded))["mail_done"])
 
 
-def _result(shop: str, code: str, told: str = "") -> Response:
+def _result(shop: str, code: str, message: str = "") -> Response:
     services = current_services()
     loaded, answers = open_result(services, shop, code)
     locale = _wish(loaded)
@@ -229,7 +229,7 @@ def _result(shop: str, code: str, told: str = "") -> Response:
         fragment=fragment,
         r=data,
         shop=loaded.shop,
-        told=told,
+        message=message,
         w=words_for(data["locale"]),
     )
     return Response(page, mimetype="text/html", headers=PRIVATE)

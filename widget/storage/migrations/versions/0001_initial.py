@@ -531,7 +531,7 @@ def upgrade() -> None:
         sa.Column("lines", sa.JSON(), nullable=False),
         sa.Column("refunded", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("refunds", sa.JSON(), server_default="{}", nullable=False),
-        sa.Column("told", sa.JSON(), server_default="{}", nullable=False),
+        sa.Column("field_timestamps", sa.JSON(), server_default="{}", nullable=False),
         sa.Column("placed_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.Column("paid_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.Column("fulfilled_at", widget.storage.database.Utc(timezone=True), nullable=True),

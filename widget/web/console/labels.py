@@ -170,8 +170,8 @@ def reason(code: str) -> str:
     if code in REASONS:
         return REASONS[code]
     start, colon, rest = code.partition(": ")
-    told = REASONS.get(rest, rest).replace("_", " ")
-    return f"{start.replace('_', ' ')}: {told}" if colon else masked(start.replace("_", " "))
+    message = REASONS.get(rest, rest).replace("_", " ")
+    return f"{start.replace('_', ' ')}: {message}" if colon else masked(start.replace("_", " "))
 
 
 def entry(code: str) -> str:

@@ -29,8 +29,8 @@ def main() -> None:
         if found:
             sys.exit(1)
         skipped = len(dependencies) - len(checked)
-        told = f", {skipped} could not be looked up from here" if skipped else ""
-        print(f"requirements/{name}: no known vulnerability in {len(checked)} packages{told}.")
+        message = f", {skipped} could not be looked up from here" if skipped else ""
+        print(f"requirements/{name}: no known vulnerability in {len(checked)} packages{message}.")
 
 
 def _audited(lock: Path) -> list[dict[str, Any]] | None:

@@ -58,8 +58,8 @@ class FakeProvider:
         now = int(time.time())
         claims = {"iss": self.issuer, "sub": "7", "aud": CLIENT_ID, "iat": now, "exp": now + 300}
         claims |= {"nonce": asked["nonce"], **self.claims}
-        told = {name: value for name, value in claims.items() if value is not None}
-        return 200, {"access_token": "opener", "token_type": "Bearer", "id_token": self._signed(told)}
+        data = {name: value for name, value in claims.items() if value is not None}
+        return 200, {"access_token": "opener", "token_type": "Bearer", "id_token": self._signed(data)}
 
     def _signed(self, claims: dict[str, Any]) -> str:
         header = {"alg": self.algorithm, "kid": self.signs_with.kid}

@@ -37,9 +37,9 @@ def hash_password(password: str, *about: str) -> str:
         raise Weak(f"Use at most {MAX_LENGTH} characters.")
     if _made_of(password, about):
         raise Weak("This is made of your name or address, which a guesser tries first. Use other words.")
-    told = zxcvbn(password[:72], user_inputs=[word for word in about if word])
-    if told["score"] < STRONG_ENOUGH:
-        hint = told["feedback"]["warning"] or "This would be guessed quickly."
+    outcome = zxcvbn(password[:72], user_inputs=[word for word in about if word])
+    if outcome["score"] < STRONG_ENOUGH:
+        hint = outcome["feedback"]["warning"] or "This would be guessed quickly."
         raise Weak(f"{hint.rstrip('.')}. Add a word or two that do not belong together.")
     return generate_password_hash(password, METHOD)
 

@@ -123,5 +123,5 @@ def test_what_needs_the_files_of_a_pack_alone_loads_no_driver() -> None:
     code = (
         f"import sys, widget.commands.packs, widget.commands.impact; print([d for d in {drivers} if d in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert told.strip() == "[]"
+    stdout = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert stdout.strip() == "[]"

@@ -63,11 +63,11 @@ def check_accessible(page: Page) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page)
-    told = [
+    lines = [
         f"{item['id']}: {[node['target'] for node in item['nodes']]} {item['nodes'][0].get('failureSummary', '')}"
         for item in found.response["violations"]
     ]
-    assert not told, "\n".join(told)
+    assert not lines, "\n".join(lines)
 
 
 ANSWERS = GOOD

@@ -226,8 +226,8 @@ def test_what_the_stores_cart_refuses_is_told_to_the_shopper(page: Page) -> None
     def cart(route: Route) -> None:
         asked.append(route.request.url)
         sold_out = len(asked) == 1
-        told = {"status": 422, "description": "The roll-on is sold out."} if sold_out else {"items": []}
-        route.fulfill(status=422 if sold_out else 200, json=told)
+        data = {"status": 422, "description": "The roll-on is sold out."} if sold_out else {"items": []}
+        route.fulfill(status=422 if sold_out else 200, json=data)
 
     page.route("**/es/cart/*.js", cart)
     page.goto(PRODUCT)

@@ -86,11 +86,11 @@ def test_changed_paths_are_those_that_differ_one_by_one(batch: int, tmp_path: Pa
         looked += 1
         common = [json.loads(text) for text in one & other]
         changed = len(one ^ other) + sum(not same_for_shoppers(before, after, item) for item in common)
-        told = compare(before, after, common)
-        assert told.exact
-        assert (told.paths, told.changed) == (len(one | other), changed), seed
-        assert (told.responses, told.responses_changed) == (len(common), changed - len(one ^ other)), seed
-        for example in told.examples:
+        comparison = compare(before, after, common)
+        assert comparison.exact
+        assert (comparison.paths, comparison.changed) == (len(one | other), changed), seed
+        assert (comparison.responses, comparison.responses_changed) == (len(common), changed - len(one ^ other)), seed
+        for example in comparison.examples:
             assert not same_for_shoppers(before, after, example["answers"]), (seed, example["answers"])
     assert looked > 10
 
@@ -110,10 +110,10 @@ def test_versions_in_another_order_are_compared_by_drawn_paths(tmp_path: Path) -
         if one is None or other is None or {q.id for q in edited_pack.quiz.questions} != {q.id for q in questions}:
             continue
         changed = len(one ^ other) + sum(not same_for_shoppers(before, after, json.loads(e)) for e in one & other)
-        told = compare(before, after)
+        comparison = compare(before, after)
         looked += 1
-        assert not told.exact
-        assert told.changed / told.paths == pytest.approx(changed / len(one | other), abs=0.06), seed
+        assert not comparison.exact
+        assert comparison.changed / comparison.paths == pytest.approx(changed / len(one | other), abs=0.06), seed
     assert looked > 3
 
 

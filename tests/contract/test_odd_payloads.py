@@ -167,9 +167,9 @@ def refusal(read: Callable[[], object]) -> str:
 def test_a_stores_body_is_read_or_said_to_be_unreadable(name: str) -> None:
     source, topic, data = STORES[name]
     for body in odd_bodies(data):
-        told = refusal(lambda body=body: PLATFORMS[source].parse(topic, body, received_at=NOW))
-        assert len(told) < 200
-        assert BUYER not in told
+        outcome = refusal(lambda body=body: PLATFORMS[source].parse(topic, body, received_at=NOW))
+        assert len(outcome) < 200
+        assert BUYER not in outcome
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -179,8 +179,8 @@ def test_a_providers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
         whole = json.dumps({**SNS, "Message": body.decode("utf-8", "replace")}).encode()
         given = whole if provider == "ses message" else body
         found: list[EmailReport] = []
-        told = refusal(lambda given=given, found=found: found.extend(PROVIDERS[provider.split()[0]].parse(given)))
-        assert BUYER not in told
+        outcome = refusal(lambda given=given, found=found: found.extend(PROVIDERS[provider.split()[0]].parse(given)))
+        assert BUYER not in outcome
         assert all(len(item.event_id) <= 255 for item in found)
 
 

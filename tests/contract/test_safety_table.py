@@ -99,9 +99,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def _old_link(services: Services, answers: Answers) -> str:
     """A result of the version without red flags; questions after an early end get any answer."""
     _, known = submit_answers(services, shop="demo", quiz="leg-day", answers={**GOOD, **answers})
-    told = orjson.loads(known.body)
-    assert told["outcome"] != "emergency"
-    return str(told["code"])
+    data = orjson.loads(known.body)
+    assert data["outcome"] != "emergency"
+    return str(data["code"])
 
 
 def _posted(shop: Shop, row: str, query: str = "") -> Any:

@@ -176,10 +176,10 @@ def test_old_result_links_obey_the_safety_of_today(sqlite_services: Services) ->
         1,
     )
     publish_files(services, {**files, "safety.yaml": stricter})
-    told = web.get(address).json
+    json = web.get(address).json
 
-    assert told["version"] == 1
-    assert (told["outcome"], told["products"], told["tips"]) == ("see_doctor", [], [])
+    assert json["version"] == 1
+    assert (json["outcome"], json["products"], json["tips"]) == ("see_doctor", [], [])
 
 
 def test_the_circuit_closes_again() -> None:

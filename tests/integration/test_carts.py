@@ -37,31 +37,31 @@ def with_cart(services: Services, kind: str, *, ids: bool = True) -> dict[str, A
     publish_files(services, files)
     answer = client_of(services).post("/v1/shops/demo/quizzes/leg-day/responses?html=1", json={"answers": GOOD})
     assert answer.status_code == 201
-    told: dict[str, Any] = json.loads(answer.get_data())
-    return told
+    data: dict[str, Any] = json.loads(answer.get_data())
+    return data
 
 
 @pytest.mark.parametrize("kind", FORMS)
 def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_services: Services, kind: str) -> None:
-    told = with_cart(sqlite_services, kind)
+    outcome = with_cart(sqlite_services, kind)
     action, fields, visit = FORMS[kind]
-    cart = told["result"]["products"][0]["cart"]
+    cart = outcome["result"]["products"][0]["cart"]
 
     assert (cart["action"], cart["fields"], cart["visit"], cart["method"]) == (action, fields, visit, "get")
-    assert f'<form method="get" action="{action}"' in told["html"]
-    assert f'name="{visit}"' in told["html"]
+    assert f'<form method="get" action="{action}"' in outcome["html"]
+    assert f'name="{visit}"' in outcome["html"]
 
 
 @pytest.mark.parametrize("kind", FORMS)
 def test_a_product_without_the_stores_id_has_its_link_alone(sqlite_services: Services, kind: str) -> None:
-    told = with_cart(sqlite_services, kind, ids=False)
+    outcome = with_cart(sqlite_services, kind, ids=False)
 
-    assert {item["cart"]["kind"] for item in told["result"]["products"]} == {"link"}
-    assert "data-add" not in told["html"]
+    assert {item["cart"]["kind"] for item in outcome["result"]["products"]} == {"link"}
+    assert "data-add" not in outcome["html"]
 
 
 def test_a_page_that_listens_gets_an_event(sqlite_services: Services) -> None:
-    told = with_cart(sqlite_services, "event")
+    outcome = with_cart(sqlite_services, "event")
 
-    assert {item["cart"]["kind"] for item in told["result"]["products"]} == {"event"}
-    assert "data-add" in told["html"]
+    assert {item["cart"]["kind"] for item in outcome["result"]["products"]} == {"event"}
+    assert "data-add" in outcome["html"]

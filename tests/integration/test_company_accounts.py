@@ -51,7 +51,7 @@ def gone_out(client: Client, provider: FakeProvider, **more: str) -> str:
     return provider.authorize(answer.location, **more)
 
 
-def told(client: Client, answer: Any) -> str:
+def text_after(client: Client, answer: Any) -> str:
     """What the sign-in page says after a refusal; nobody is in."""
     assert answer.status_code == 303
     assert answer.location == "/console/sign-in"
@@ -112,7 +112,7 @@ def test_a_callback_is_good_once_even_with_the_cookie_of_then(services: Services
     thief = client_of(services)
     thief.set_cookie("console", kept.value)
 
-    assert AGAIN in told(thief, thief.get(address))
+    assert AGAIN in text_after(thief, thief.get(address))
 
 
 def test_unknown_unverified_and_disabled_are_told_the_same(services: Services, provider: FakeProvider) -> None:
@@ -133,7 +133,7 @@ def test_unknown_unverified_and_disabled_are_told_the_same(services: Services, p
     ):
         provider.claims = claims
         client = client_of(services)
-        page = told(client, come_back(client, provider))
+        page = text_after(client, come_back(client, provider))
         assert NOBODY in page
         pages.add(page.partition("csrf_token")[0])
 
@@ -161,17 +161,17 @@ def test_a_token_that_is_not_for_us_now_opens_nothing(services: Services, provid
     for claims in wrong:
         provider.claims = usual | claims
         client = client_of(services)
-        assert AGAIN in told(client, come_back(client, provider)), claims
+        assert AGAIN in text_after(client, come_back(client, provider)), claims
 
 
 def test_a_signature_that_is_not_the_providers_opens_nothing(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     provider.signs_with = RSAKey.generate_key(2048, {"kid": "one"})
-    assert AGAIN in told(client, come_back(client, provider))
+    assert AGAIN in text_after(client, come_back(client, provider))
     provider.signs_with = RSAKey.generate_key(2048, {"kid": "another"})
-    assert AGAIN in told(client, come_back(client, provider))
+    assert AGAIN in text_after(client, come_back(client, provider))
     provider.signs_with, provider.algorithm = provider.key, "none"
-    assert AGAIN in told(client, come_back(client, provider))
+    assert AGAIN in text_after(client, come_back(client, provider))
 
 
 def test_our_secret_signs_no_token(services: Services, provider: FakeProvider) -> None:
@@ -182,19 +182,19 @@ def test_our_secret_signs_no_token(services: Services, provider: FakeProvider) -
     provider.algorithm = "HS256"
     for secret in (CLIENT_SECRET.encode() * 2, provider.key.as_pem(private=False).replace(b"-----", b"")):
         provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]  # No pair of keys, on purpose.
-        assert AGAIN in told(client, come_back(client, provider))
+        assert AGAIN in text_after(client, come_back(client, provider))
 
 
 def test_what_is_not_ours_to_finish_is_refused(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
-    assert AGAIN in told(client, client.get("/console/oidc/back?code=x&state=y"))
-    assert AGAIN in told(client, client.get(gone_out(client, provider).replace("state=", "state=x")))
-    assert AGAIN in told(client, client.get(gone_out(client, provider, iss="https://elsewhere.example")))
+    assert AGAIN in text_after(client, client.get("/console/oidc/back?code=x&state=y"))
+    assert AGAIN in text_after(client, client.get(gone_out(client, provider).replace("state=", "state=x")))
+    assert AGAIN in text_after(client, client.get(gone_out(client, provider, iss="https://elsewhere.example")))
     other = client_of(services)
-    assert AGAIN in told(other, other.get(gone_out(client, provider)))  # Begun in another browser.
+    assert AGAIN in text_after(other, other.get(gone_out(client, provider)))  # Begun in another browser.
     late = gone_out(client, provider)
     services.clock.move_to(services.now() + timedelta(minutes=11))
-    assert AGAIN in told(client, client.get(late))
+    assert AGAIN in text_after(client, client.get(late))
 
 
 def test_what_the_provider_says_of_an_error_is_not_repeated(
@@ -202,9 +202,9 @@ def test_what_the_provider_says_of_an_error_is_not_repeated(
 ) -> None:
     client = client_of(services)
     address = gone_out(client, provider, error="access_denied", error_description="<script>alert(1)</script>")
-    page = told(client, client.get(address))
+    page = text_after(client, client.get(address))
     used = gone_out(client, provider)
-    refused = told(client, client.get(used.replace("code=", "code=another-")))
+    refused = text_after(client, client.get(used.replace("code=", "code=another-")))
 
     assert AGAIN in page
     assert AGAIN in refused
@@ -220,12 +220,12 @@ def test_a_provider_that_is_down_is_told_calmly(services: Services, provider: Fa
     client = client_of(services)
     for status in (500, 503, 302, 404, 0):
         provider.status = status
-        assert NOT_NOW in told(client, client.get("/console/oidc")), status
+        assert NOT_NOW in text_after(client, client.get("/console/oidc")), status
     provider.status = 200
     for status in (500, 503, 302, 404, 0):
         address = gone_out(client, provider)
         provider.status = status
-        page = told(client, client.get(address))
+        page = text_after(client, client.get(address))
         provider.status = 200
         assert NOT_NOW in page or (status == 404 and AGAIN in page), status
         assert "Out of order" not in page
@@ -258,7 +258,7 @@ def test_an_address_that_only_the_userinfo_tells_is_taken_from_there(
     client = client_of(services)
     provider.claims = {}
     provider.userinfo = {"sub": "8", "email": "owner@team.example", "email_verified": True}
-    assert AGAIN in told(client, come_back(client, provider))
+    assert AGAIN in text_after(client, come_back(client, provider))
     provider.userinfo["sub"] = "7"
 
     assert come_back(client_of(services), provider).location == "/console/"

@@ -147,13 +147,13 @@ def test_many_rows_are_changed_at_once_and_taken_back_at_once(owner: Somebody) -
 
 def test_nonsense_in_a_bulk_change_changes_nothing(owner: Somebody) -> None:
     before = rows(owner)
-    told = owner.post(
+    response = owner.post(
         "/mappings/bulk",
         {"row": ["rub-in-cream", "rub-in-salve"], "do": "weight", "value": "lots"},
         follow_redirects=True,
     )
 
-    assert "Write a weight such as 20" in told.text
+    assert "Write a weight such as 20" in response.text
     assert rows(owner) == before
 
 
@@ -179,7 +179,7 @@ def test_a_sheet_goes_out_and_comes_back_with_a_look_at_what_changes(owner: Some
 
 
 @pytest.mark.parametrize(
-    ("name", "body", "told"),
+    ("name", "body", "message"),
     [
         ("m.xlsx", b"PK\x03\x04 this is no archive", "no .xlsx file"),
         ("m.csv", b"\x89PNG\r\n\x1a\n", "not UTF-8"),
@@ -188,13 +188,13 @@ def test_a_sheet_goes_out_and_comes_back_with_a_look_at_what_changes(owner: Some
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_in_words(
-    owner: Somebody, name: str, body: bytes, told: str
+    owner: Somebody, name: str, body: bytes, message: str
 ) -> None:
     before = rows(owner)
     answer = owner.post("/mappings/import", {"file": (io.BytesIO(body), name)})
 
     assert answer.status_code == 422
-    assert told in answer.text
+    assert message in answer.text
     assert rows(owner) == before
 
 
@@ -301,14 +301,14 @@ def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> Non
     quiz = owner.get("/try/api?locale=es").json
     assert quiz["locale"] == "es"
     answers = {**GOOD, "apply": ["rub-in"]}
-    told = owner.client.post(f"{ROOT}/try/api/responses?html=1", json={"answers": answers})
-    trace = owner.get(f"/try/trace?example={told.json['visit']}&why=CREAM-60").text
+    response = owner.client.post(f"{ROOT}/try/api/responses?html=1", json={"answers": answers})
+    trace = owner.get(f"/try/trace?example={response.json['visit']}&why=CREAM-60").text
     owner.services.recorder.flush()
 
-    assert told.json["result"]["products"][0]["form"] == "salve"
+    assert response.json["result"]["products"][0]["form"] == "salve"
     assert "Why not Trail Cream?" in trace
     assert "rub-in-salve" in trace
-    assert "calves" not in told.json["visit"]
+    assert "calves" not in response.json["visit"]
     assert "No answers in the last 30 days" in (owner.get("/check") and owner.get("/impact").text)
 
 
@@ -334,10 +334,10 @@ def test_a_translation_is_saved_as_of_the_wording_beside_it(owner: Somebody) -> 
     page = owner.get("/languages/es?show=all&q=quiz.area.text").text
     fields = dict(re.findall(r'name="(seen|of)" value="([^"]*)"', page))
     owner.post("/languages/es/quiz.area.text", {**fields, "text": "¿Dónde te duele?"})
-    told = owner.get("/languages/es?show=all&q=quiz.area.text").text
+    text = owner.get("/languages/es?show=all&q=quiz.area.text").text
 
-    assert "¿Dónde te duele?" in told
-    assert "Everything is translated" in told
+    assert "¿Dónde te duele?" in text
+    assert "Everything is translated" in text
 
 
 def test_a_warning_is_accepted_by_name_with_a_reason_until_the_text_changes(owner: Somebody) -> None:

@@ -148,11 +148,11 @@ def test_whoever_exists_here_is_not_told(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
     wrong = sign_in(client, password="not the right one")
     nobody = sign_in(client, email="nobody@demo.example")
-    told = [answer.get_data(as_text=True).partition("csrf_token")[0] for answer in (wrong, nobody)]
+    lines = [answer.get_data(as_text=True).partition("csrf_token")[0] for answer in (wrong, nobody)]
 
     assert wrong.status_code == nobody.status_code == 401
-    assert told[0] == told[1]
-    assert "Incorrect email, password, or code." in told[0]
+    assert lines[0] == lines[1]
+    assert "Incorrect email, password, or code." in lines[0]
 
 
 def test_guesses_are_limited(sqlite_services: Services) -> None:

@@ -52,7 +52,7 @@ def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> Non
 
 
 @pytest.mark.parametrize(
-    ("platform", "fields", "told"),
+    ("platform", "fields", "message"),
     [
         ("shopify", {}, "Fill in at least one"),
         ("shopify", {"secret": "short"}, "too short"),
@@ -63,13 +63,13 @@ def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> Non
     ],
 )
 def test_what_cannot_work_is_said_beside_its_field(
-    sqlite_services: Services, platform: str, fields: dict[str, str], told: str
+    sqlite_services: Services, platform: str, fields: dict[str, str], message: str
 ) -> None:
     client = client_in(sqlite_services)
     answer = post(client, f"{HERE}/{platform}", do="set", **fields)
 
     assert answer.status_code == 422
-    assert told in answer.text
+    assert message in answer.text
     assert 'aria-invalid="true"' in answer.text
     assert rows(sqlite_services, Connection) == []
 

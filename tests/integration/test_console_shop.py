@@ -61,7 +61,7 @@ def shop(services: Services) -> Shop:
     return found
 
 
-def told(services: Services) -> list[str]:
+def audited(services: Services) -> list[str]:
     """The codes of the log, oldest first."""
     with services.reads() as session:
         return list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
@@ -96,7 +96,7 @@ def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Servi
     guest = client_of(services)
     assert set_password(guest, link[1].rpartition("/")[2], "Eda").status_code == 303
     assert guest.get(f"{HERE}/team").status_code == 403
-    assert told(services)[-4:] == ["user_added", "invitation_queued", "password_chosen", "signed_in"]
+    assert audited(services)[-4:] == ["user_added", "invitation_queued", "password_chosen", "signed_in"]
 
 
 def test_no_connection_to_the_database_is_held_while_the_provider_answers(services: Services) -> None:
@@ -129,7 +129,7 @@ def test_a_provider_that_fails_leaves_a_link_to_copy(sqlite_services: Services) 
     assert "attempt 2 (later: 421)" in shown
     assert link is not None
     assert set_password(client_of(sqlite_services), link[1], "Eda").status_code == 303
-    assert "link_handed_over" in told(sqlite_services)
+    assert "link_handed_over" in audited(sqlite_services)
 
 
 def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_services: Services) -> None:
@@ -202,7 +202,7 @@ def test_whoever_is_removed_or_signed_out_is_out_at_once(services: Services) -> 
     assert again.get(f"{HERE}/team").status_code == 403
     post(owner, f"{HERE}/team/{who.id}", do="remove", sure="yes")
     assert again.get(f"{HERE}/team").status_code == 404
-    assert {"signed_out_by", "user_removed"} <= set(told(services))
+    assert {"signed_out_by", "user_removed"} <= set(audited(services))
 
 
 def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_services: Services) -> None:
@@ -274,7 +274,7 @@ def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Se
     assert first == second
     assert "whsec_" not in text_of(client.get(f"{HERE}/settings/webhooks"))
     assert late.status_code == 409
-    assert told(sqlite_services).count("secret_rotated") == 1
+    assert audited(sqlite_services).count("secret_rotated") == 1
     assert "whsec_" not in "".join(row.detail for row in rows(sqlite_services, AuditEntry))
 
 
@@ -305,7 +305,7 @@ def test_a_failed_delivery_is_replayed_once_and_has_one_effect(
     assert "Worked through" in after
     assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [DONE]
     assert len(rows(services, Order)) == 1
-    assert told(services).count("webhook_replayed") == 1
+    assert audited(services).count("webhook_replayed") == 1
 
 
 def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
@@ -353,7 +353,7 @@ def test_only_an_email_of_this_shop_is_sent_again(sqlite_services: Services) -> 
     post(client, f"{HERE}/orders/emails/{number}/again")
 
     assert emails(services)["check-in"].state == "planned"
-    assert told(services).count("email_sent_again") == 1
+    assert audited(services).count("email_sent_again") == 1
 
 
 @pytest.mark.parametrize(
@@ -469,9 +469,9 @@ def test_settings_are_saved_together_with_one_entry_in_the_log(services: Service
     assert row.cart == {"kind": "form", "action": "/cart/add"}
     assert (row.quiet_from, row.quiet_to, row.emails_per_day) == ("21:00", "08:00", 500)
     assert (row.approval, row.paused) == (True, False)
-    assert told(services).count("settings_changed") == 1
+    assert audited(services).count("settings_changed") == 1
     assert save(services, client).status_code == 303
-    assert told(services).count("settings_changed") == 1
+    assert audited(services).count("settings_changed") == 1
 
 
 @pytest.mark.parametrize(
@@ -533,7 +533,10 @@ def test_a_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Servi
 
     assert row is not None
     assert (row.blocked, row.block_reason) == (False, "It is fine")
-    assert [item for item in told(services) if item.startswith("product")] == ["product_blocked", "product_unblocked"]
+    assert [item for item in audited(services) if item.startswith("product")] == [
+        "product_blocked",
+        "product_unblocked",
+    ]
     assert post(client, path, sku="NONE-1", do="block", reason="x").status_code == 404
 
 

@@ -199,9 +199,9 @@ def test_undo_goes_back_change_by_change(services: Services) -> None:
 def test_every_change_is_in_the_log_with_who_made_it(services: Services) -> None:
     weigh(services, user(services), "rub-in-cream", "31")
     with services.reads() as session:
-        told = session.scalars(select(AuditEntry).where(AuditEntry.action == "draft_changed")).one()
+        row = session.scalars(select(AuditEntry).where(AuditEntry.action == "draft_changed")).one()
 
-    assert (told.actor, told.detail) == ("Anna", "leg-day: row rub-in-cream: weight 30 → 31")
+    assert (row.actor, row.detail) == ("Anna", "leg-day: row rub-in-cream: weight 30 → 31")
 
 
 # Checks ----------------------------------------------------------------------------------------------
@@ -405,8 +405,8 @@ def test_a_worker_that_dies_while_it_publishes_loses_nothing(
     publish_due(services)
     with services.reads() as session:
         planned = session.scalars(select(ScheduledPublish)).one()
-        told = list(session.scalars(select(AuditEntry).where(AuditEntry.action == "published")))
+        items_ = list(session.scalars(select(AuditEntry).where(AuditEntry.action == "published")))
 
     assert planned.state == "done"
-    assert len(told) == 1
+    assert len(items_) == 1
     assert best(services) == "salve"

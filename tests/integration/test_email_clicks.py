@@ -312,8 +312,8 @@ def test_the_card_tells_sent_clicked_and_unsubscribed_by_email(services: Service
     assert "<b>Clicked</b>: how often a link" in card
     assert "not followed" not in card
     listed = csv.DictReader(io.StringIO(owner.get(f"{PAGE}/export.csv").text.lstrip("\ufeff")))
-    told = {line["what"]: (line["name"], line["number"]) for line in listed if line["what"].startswith("email_")}
-    assert told == {
+    data = {line["what"]: (line["name"], line["number"]) for line in listed if line["what"].startswith("email_")}
+    assert data == {
         "email_sent": ("how-to-use", "1"),
         "email_clicked": ("how-to-use", "1"),
         "email_unsubscribed": ("how-to-use", "1"),

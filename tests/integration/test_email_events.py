@@ -71,8 +71,8 @@ def sns(message: Any, **change: Any) -> dict[str, Any]:
 
 def bounce(kind: str = "Permanent", email: str = EMAIL, message_id: str = "") -> dict[str, Any]:
     headers = [{"name": "Message-ID", "value": message_id}] if message_id else []
-    told = {"bounceType": kind, "bouncedRecipients": [{"emailAddress": email}], "a_field_of_tomorrow": 1}
-    return {"eventType": "Bounce", "bounce": told, "mail": {"headers": headers, "destination": [email]}}
+    data = {"bounceType": kind, "bouncedRecipients": [{"emailAddress": email}], "a_field_of_tomorrow": 1}
+    return {"eventType": "Bounce", "bounce": data, "mail": {"headers": headers, "destination": [email]}}
 
 
 def ses(services: Services, data: dict[str, Any], fetch: Any = lambda address: certificate()) -> bool:
@@ -118,8 +118,8 @@ def test_a_hard_bounce_stops_all_mail_at_once(mailing: Services, version: str) -
 
 
 def test_a_complaint_names_whoever_may_have_complained(mailing: Services) -> None:
-    told = {"complainedRecipients": [{"emailAddress": EMAIL}, {"emailAddress": "other@shop.example"}]}
-    ses(mailing, sns({"notificationType": "Complaint", "complaint": told, "mail": {}}))
+    data = {"complainedRecipients": [{"emailAddress": EMAIL}, {"emailAddress": "other@shop.example"}]}
+    ses(mailing, sns({"notificationType": "Complaint", "complaint": data, "mail": {}}))
     process_webhooks(mailing)
 
     assert reasons(mailing) == ["complained", "complained"]
@@ -138,8 +138,10 @@ def test_three_soft_of_the_last_five_are_enough(mailing: Services) -> None:
     kinds = ["Transient", "Transient", "delivered", "delivered", "delivered", "Transient", "Transient"]
     for number, kind in enumerate(kinds):
         at = (datetime.now(UTC) - timedelta(hours=20 - number)).isoformat()
-        told = bounce(kind) if kind != "delivered" else {"eventType": "Delivery", "delivery": {"recipients": [EMAIL]}}
-        ses(mailing, sns(told, MessageId=f"m-{number}", Timestamp=at))
+        outcome = (
+            bounce(kind) if kind != "delivered" else {"eventType": "Delivery", "delivery": {"recipients": [EMAIL]}}
+        )
+        ses(mailing, sns(outcome, MessageId=f"m-{number}", Timestamp=at))
     process_webhooks(mailing)
     assert reasons(mailing) == []
 
@@ -199,9 +201,9 @@ def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Services, monke
     visited: list[str] = []
     monkeypatch.setattr("widget.actions.process_webhooks.fetch_confirmation", visited.append)
     good = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=x"
-    told = {"Type": "SubscriptionConfirmation", "Token": "x"}
-    ses(mailing, sns("", **told, SubscribeURL=good, MessageId="a"))
-    ses(mailing, sns("", **told, SubscribeURL="https://evil.example/", MessageId="b"))
+    data = {"Type": "SubscriptionConfirmation", "Token": "x"}
+    ses(mailing, sns("", **data, SubscribeURL=good, MessageId="a"))
+    ses(mailing, sns("", **data, SubscribeURL="https://evil.example/", MessageId="b"))
     process_webhooks(mailing)
 
     assert visited == [good]
@@ -233,7 +235,7 @@ def event(kind: str, number: str = "1", **change: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("data", "expected"),
     [
         (event("bounce", type="bounce"), ["bounced"]),
         (event("bounce", type="blocked"), []),
@@ -243,8 +245,8 @@ def event(kind: str, number: str = "1", **change: Any) -> dict[str, Any]:
         (event("an_event_of_tomorrow"), []),
     ],
 )
-def test_what_sendgrid_says(mailing: Services, told: dict[str, Any], expected: list[str]) -> None:
-    sendgrid(mailing, [told, told])
+def test_what_sendgrid_says(mailing: Services, data: dict[str, Any], expected: list[str]) -> None:
+    sendgrid(mailing, [data, data])
     process_webhooks(mailing)
 
     assert reasons(mailing) == expected
@@ -268,7 +270,7 @@ def postmark(services: Services, data: Any, login: str = "webhooks:a long passwo
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("data", "expected"),
     [
         ({"RecordType": "Bounce", "TypeCode": 1, "ID": 7, "Email": EMAIL}, ["bounced"]),
         ({"RecordType": "Bounce", "TypeCode": 2, "ID": 7, "Email": EMAIL}, []),
@@ -278,8 +280,8 @@ def postmark(services: Services, data: Any, login: str = "webhooks:a long passwo
         ({"RecordType": "Open", "MessageID": "x", "Recipient": EMAIL}, []),
     ],
 )
-def test_what_postmark_says(mailing: Services, told: dict[str, Any], expected: list[str]) -> None:
-    postmark(mailing, told)
+def test_what_postmark_says(mailing: Services, data: dict[str, Any], expected: list[str]) -> None:
+    postmark(mailing, data)
     process_webhooks(mailing)
 
     assert reasons(mailing) == expected

@@ -80,15 +80,15 @@ def test_adding_a_shop_twice_at_once_is_told(services: Services) -> None:
 
     from widget.actions.add_shop import BadShop, add_shop
 
-    told, barrier = [], threading.Barrier(4)
+    outcome, barrier = [], threading.Barrier(4)
 
     def add() -> None:
         barrier.wait()
         try:
             add_shop(services, "twice", name="Twice")
-            told.append("added")
+            outcome.append("added")
         except BadShop as error:
-            told.append(str(error))
+            outcome.append(str(error))
 
     threads = [threading.Thread(target=add) for _ in range(4)]
     for thread in threads:
@@ -96,4 +96,4 @@ def test_adding_a_shop_twice_at_once_is_told(services: Services) -> None:
     for thread in threads:
         thread.join()
 
-    assert sorted(told) == ["added", *["there is a shop 'twice' already"] * 3]
+    assert sorted(outcome) == ["added", *["there is a shop 'twice' already"] * 3]

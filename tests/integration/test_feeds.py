@@ -260,10 +260,10 @@ def test_a_vanished_product_is_told_by_the_drift_check(services: Services) -> No
     report = take(services, tsv({sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}))
     loaded = services.quizzes.live("demo", "leg-day")
     assert loaded is not None
-    told = [drift_problem.message for drift_problem in drift_problems(loaded.engine.catalog, fed(services))]
+    lines = [drift_problem.message for drift_problem in drift_problems(loaded.engine.catalog, fed(services))]
 
     assert report.missing == ["CREAM-60"]
-    assert any("(CREAM-60) is gone from the store" in item for item in told)
+    assert any("(CREAM-60) is gone from the store" in item for item in lines)
 
 
 # By a worker -----------------------------------------------------------------------------------------
@@ -541,8 +541,10 @@ def test_the_command_line_imports_a_file(
     def run(*more: str) -> Any:
         return CliRunner().invoke(main, ["shop", "import-feed", "demo", *more])
 
-    told = run(str(path))
-    assert (told.exit_code, "4 items, 4 of them ours, 4 changed" in told.output) == (0, True), told.output
+    completed = run(str(path))
+    assert (completed.exit_code, "4 items, 4 of them ours, 4 changed" in completed.output) == (0, True), (
+        completed.output
+    )
     path.write_text(HEAD)
     stopped = run(str(path), "--json")
     assert stopped.exit_code == 1

@@ -22,14 +22,14 @@ def test_killed_workers_double_nothing_and_lose_nothing(services: Services, data
     plan_emails(mine, 200)
     try:
         with plain_workers(settings, 3) as workers:
-            told = kill_test(mine, workers, sink, emails=200, kills=6, seconds=120)
+            outcome = kill_test(mine, workers, sink, emails=200, kills=6, seconds=120)
     finally:
         mine.close()
         sink.close()
 
-    assert told.kills == 6
-    assert told.kept, told
-    assert told.states["sent"] >= 200 - 6
+    assert outcome.kills == 6
+    assert outcome.kept, outcome
+    assert outcome.states["sent"] >= 200 - 6
 
 
 def test_an_email_taken_twice_would_be_seen(sqlite_services: Services) -> None:
@@ -49,7 +49,7 @@ def test_an_email_taken_twice_would_be_seen(sqlite_services: Services) -> None:
     with smtplib.SMTP("127.0.0.1", sink.port) as line:
         for _ in range(2):
             line.sendmail("a@shop.example", ["b@shop.example"], b"Message-ID: <1@shop.example>\r\n\r\nHi\r\n")
-    told = _told(sqlite_services, sink, 2, 0)
+    outcome = _told(sqlite_services, sink, 2, 0)
     sink.close()
 
-    assert (told.doubled, told.lost, told.kept) == (1, 1, False)
+    assert (outcome.doubled, outcome.lost, outcome.kept) == (1, 1, False)

@@ -100,7 +100,7 @@ def while_checking(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> No
 
 def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
     """Both at once: the second begins while the first holds the shop's lock. What each came to."""
-    holding, told = threading.Event(), [None, None]
+    holding, outcome = threading.Event(), [None, None]
     original = publishing.locked_shop
 
     def locked(session: Any, shop: str) -> Any:
@@ -112,9 +112,9 @@ def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], A
 
     def run(place: int, do: Callable[[], Any]) -> None:
         try:
-            told[place] = do()
+            outcome[place] = do()
         except ActionError as error:
-            told[place] = error
+            outcome[place] = error
 
     publishing.locked_shop = locked  # type: ignore[assignment]
     try:
@@ -129,7 +129,7 @@ def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], A
             thread.join(30)
     finally:
         publishing.locked_shop = original
-    return told
+    return outcome
 
 
 def test_a_plan_dropped_while_its_checks_ran_does_not_go_live(
@@ -182,9 +182,9 @@ def test_of_a_drop_and_an_approval_at_once_one_wins(
         lambda: agree_to_publish(services, shop="demo", scheduled_id=plan, by=bob),
         lambda: drop_plan(services, shop="demo", scheduled_id=plan, by=ann),
     ]
-    told = in_turn(services, *(calls if publishes_first else calls[::-1]))
+    outcome = in_turn(services, *(calls if publishes_first else calls[::-1]))
 
-    assert isinstance(told[1], Settled)
+    assert isinstance(outcome[1], Settled)
     assert live(services) == (2 if publishes_first else 1)
     assert log(services) == ["published" if publishes_first else "publish_dropped"]
 
@@ -209,10 +209,10 @@ def test_two_people_publish_two_drafts_and_the_second_is_told(services: Services
     assert opened.draft.revision == revision
     other = publish_content(services, shop="demo", quiz="leg-day", number=1)
     assert not other
-    told = in_turn(services, lambda: publish(ann), lambda: publish(bob))
+    outcome = in_turn(services, lambda: publish(ann), lambda: publish(bob))
 
-    assert told[0] == 2
-    assert told[1] == 2 or isinstance(told[1], DraftMoved)
+    assert outcome[0] == 2
+    assert outcome[1] == 2 or isinstance(outcome[1], DraftMoved)
     assert log(services) == ["published"]
 
 
@@ -222,14 +222,14 @@ def test_a_publish_lost_to_a_roll_back_is_no_success(
     ann, bob = users
     publish_draft(services, shop="demo", quiz="leg-day", by=ann, note="", revision=changed(services, ann, "First"))
     revision = changed(services, ann, "Second")
-    told = in_turn(
+    outcome = in_turn(
         services,
         lambda: roll_back(services, shop="demo", quiz="leg-day", number=1, by=bob),
         lambda: publish_draft(services, shop="demo", quiz="leg-day", by=ann, note="", revision=revision),
     )
 
-    assert told[0] is True
-    assert isinstance(told[1], DraftMoved)
+    assert outcome[0] is True
+    assert isinstance(outcome[1], DraftMoved)
     assert (live(services), log(services)) == (1, ["published", "rolled_back"])
 
 

@@ -47,8 +47,8 @@ def order(store: FakeStore, number: int, *, minutes_ago: float = 1, **change: An
     if isinstance(store, FakeShopify):
         store.orders.append(shopify_order(number, created_at=at.isoformat(), updated_at=at.isoformat(), **change))
     else:
-        told = at.strftime("%Y-%m-%dT%H:%M:%S")
-        store.orders.append(woo_order(number, date_created_gmt=told, date_modified_gmt=told, **change))
+        outcome = at.strftime("%Y-%m-%dT%H:%M:%S")
+        store.orders.append(woo_order(number, date_created_gmt=outcome, date_modified_gmt=outcome, **change))
 
 
 def look(services: Services, waited: list[float] | None = None) -> int:

@@ -54,7 +54,7 @@ def tallied(services: Services, what: str) -> dict[str, int]:
         return {name: int(number) for name, number in found}
 
 
-def told(client: Any, *events: dict[str, Any], **more: Any) -> None:
+def send_events(client: Any, *events: dict[str, Any], **more: Any) -> None:
     batch = {"events": [{"quiz": "leg-day", **event} for event in events]}
     assert client.post(EVENTS, json=batch, **more).status_code == 204
 
@@ -105,8 +105,8 @@ def test_a_warning_sign_is_tallied_where_it_ended_the_quiz(services: Services) -
 
 def test_bots_get_an_answer_and_are_counted_nowhere(services: Services) -> None:
     client = client_of(services)
-    told(client, {"event": "seen"}, headers=BOT)
-    told(client, {"event": "seen"}, headers=PERSON)
+    send_events(client, {"event": "seen"}, headers=BOT)
+    send_events(client, {"event": "seen"}, headers=PERSON)
     for agent in (PERSON, BOT, BOT):  # The second and third are answered by the front layer.
         answer = client.post(ANSWERS, json={"answers": GOOD}, headers=agent)
         assert answer.status_code == 201
@@ -119,8 +119,10 @@ def test_bots_get_an_answer_and_are_counted_nowhere(services: Services) -> None:
 
 def test_events_tell_version_and_language_as_far_as_there_are_such(services: Services) -> None:
     client = client_of(services)
-    told(client, {"event": "seen", "version": 1, "locale": "es-MX"}, {"event": "seen", "version": 99, "locale": "xx"})
-    told(client, {"event": "seen"})
+    send_events(
+        client, {"event": "seen", "version": 1, "locale": "es-MX"}, {"event": "seen", "version": 99, "locale": "xx"}
+    )
+    send_events(client, {"event": "seen"})
     services.recorder.flush()
 
     assert sorted((row.version, row.locale, row.number) for row in rows(services, DailyEvent)) == [

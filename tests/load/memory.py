@@ -9,8 +9,8 @@ from widget.path_coverage.check import check_paths
 
 
 def main() -> None:
-    told = check_paths(paths_pack(last=7))
-    print(told.classes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    outcome = check_paths(paths_pack(last=7))
+    print(outcome.classes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 if __name__ == "__main__":

@@ -85,11 +85,11 @@ def _fill(services: Services) -> None:
     pack, shop_id = loaded.engine.rules.pack, loaded.shop.id
     today = services.now().date()
     each = RESPONSES // (DAYS * len(VERSIONS) * len(LOCALES))
-    told = [(COMPLETED, ""), *((OUTCOME, name) for name in ("products", "tips_only", "see_doctor", "emergency"))]
-    told += [(what, product.sku) for product in pack.products for what in (SHOWN, BOUGHT)]
+    lines = [(COMPLETED, ""), *((OUTCOME, name) for name in ("products", "tips_only", "see_doctor", "emergency"))]
+    lines += [(what, product.sku) for product in pack.products for what in (SHOWN, BOUGHT)]
     for question in pack.quiz.questions:
-        told += [(ANSWERED, question.id), (ENDED, question.id)]
-        told += [(ANSWER, f"{question.id}={option}") for option in question.option_ids]
+        lines += [(ANSWERED, question.id), (ENDED, question.id)]
+        lines += [(ANSWER, f"{question.id}={option}") for option in question.option_ids]
     events = [(name, "", "") for name in ("seen", "started", "completed", "product_clicked", "added_to_cart")]
     events += [("answered", question.id, "") for question in pack.quiz.questions]
     events += [(name, "", product.sku) for product in pack.products for name in ("product_clicked", "added_to_cart")]
@@ -97,7 +97,7 @@ def _fill(services: Services) -> None:
         day = today - timedelta(days=back)
         splits = [(version, locale) for version in VERSIONS for locale in LOCALES]
         daily_metrics = {
-            DailyMetricKey(shop_id, "leg-day", w, day, v, o, name): each for v, o in splits for w, name in told
+            DailyMetricKey(shop_id, "leg-day", w, day, v, o, name): each for v, o in splits for w, name in lines
         }
         counts = [counted_row((shop_id, "leg-day", day, *event, v, o), each) for v, o in splits for event in events]
         with services.sessions.begin() as session:

@@ -116,9 +116,9 @@ def test_a_shopper_takes_the_quiz_on_a_store_with_a_strict_policy(
 
     expect(page.locator("recovery-quiz .result")).to_be_visible()
     # Scripts of others on the page learn neither the answers nor where the result is.
-    told = page.evaluate("JSON.stringify(window.completed)")
-    assert '"visit"' in told
-    assert not any(word in told for word in ('"code"', '"url":"https://quiz', "Calves", '"chips"'))
+    outcome = page.evaluate("JSON.stringify(window.completed)")
+    assert '"visit"' in outcome
+    assert not any(word in outcome for word in ('"code"', '"url":"https://quiz', "Calves", '"chips"'))
     assert page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})") == "{}"
     assert context.cookies() == []
     assert complaints == []

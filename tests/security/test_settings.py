@@ -113,21 +113,21 @@ def test_a_server_command_never_starts_in_local_mode_by_accident(
     for name in [name for name in os.environ if name.startswith("RECOVERY_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("RECOVERY_HOME", str(tmp_path))
-    told = CliRunner().invoke(main, [command])
+    completed = CliRunner().invoke(main, [command])
 
-    assert told.exit_code == 2
-    assert "RECOVERY_SECRET_KEYS is missing" in told.output
+    assert completed.exit_code == 2
+    assert "RECOVERY_SECRET_KEYS is missing" in completed.output
 
 
 def test_settings_check_says_everything_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = production(tmp_path, PUBLIC_URL="http://quiz.example", SUPPRESSION_KEY=KEY, WEB_WORKERS="0", SMTP_URL="")
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
-    told = CliRunner().invoke(main, ["settings", "--check"])
+    completed = CliRunner().invoke(main, ["settings", "--check"])
 
-    assert told.exit_code == 1
+    assert completed.exit_code == 1
     for name in ("PUBLIC_URL", "SUPPRESSION_KEY", "WEB_WORKERS", "SMTP_URL"):
-        assert f"RECOVERY_{name}" in told.output
+        assert f"RECOVERY_{name}" in completed.output
 
 
 def test_reading_settings_leaves_the_environment_of_other_threads_alone(tmp_path: Path) -> None:

@@ -124,28 +124,28 @@ def test_a_spoilt_pack_is_refused_with_file_and_line(
     pack: Path, spoil: Callable[[Path], None], file: str, words: str, command: str
 ) -> None:
     spoil(pack)
-    told = run("content", command, pack)
-    assert told.exit_code == 1, told.output
-    assert isinstance(told.exception, SystemExit), told.exception
-    assert file in told.output
-    assert words in told.output
+    completed = run("content", command, pack)
+    assert completed.exit_code == 1, completed.output
+    assert isinstance(completed.exception, SystemExit), completed.exception
+    assert file in completed.output
+    assert words in completed.output
 
 
 def test_of_a_hundred_thousand_rows_no_more_are_read_than_are_taken() -> None:
     rows = "id,when,effect,target\n" + "".join(f"row-{at},,boost,form:cream\n" for at in range(100_000))
-    told: list[str] = []
-    read = sum(1 for _ in mapping_rows(rows, lambda line, code, message: told.append(code)))
-    assert (read, told) == (MAX_ROWS, ["too_many_rows"])
+    outcome: list[str] = []
+    read = sum(1 for _ in mapping_rows(rows, lambda line, code, message: outcome.append(code)))
+    assert (read, outcome) == (MAX_ROWS, ["too_many_rows"])
 
 
 def test_a_thousand_options_are_told_in_one_finding(pack: Path) -> None:
     options = "".join(f"      - {{id: o-{at}, text: Option {at}}}\n" for at in range(1000))
     with (pack / "quiz.yaml").open("a") as file:
         file.write(f"\n  - id: many\n    kind: single\n    text: Which?\n    options:\n{options}")
-    told = run("content", "coverage", pack, "--json")
-    assert told.exit_code == 0
-    assert told.output.count('"question_changes_nothing"') == 1
-    assert told.output.count('"option_changes_nothing"') <= 2
+    completed = run("content", "coverage", pack, "--json")
+    assert completed.exit_code == 0
+    assert completed.output.count('"question_changes_nothing"') == 1
+    assert completed.output.count('"option_changes_nothing"') <= 2
 
 
 def test_a_file_in_the_way_is_never_written_through(pack: Path) -> None:
@@ -162,10 +162,10 @@ def test_a_file_in_the_way_is_never_written_through(pack: Path) -> None:
 
 
 def test_coverage_tells_in_words_and_fails_on_an_error(pack: Path) -> None:
-    told = run("content", "coverage", pack)
-    assert told.exit_code == 0
-    assert "Every answer path was checked." in told.output
-    assert "of answer paths, not of shoppers" in told.output
+    completed = run("content", "coverage", pack)
+    assert completed.exit_code == 0
+    assert "Every answer path was checked." in completed.output
+    assert "of answer paths, not of shoppers" in completed.output
     edit(pack / "pack.yaml", "checks:\n", "checks:\n  option_changes_nothing: error\n")
     assert run("content", "coverage", pack).exit_code == 1
 
@@ -174,11 +174,11 @@ def test_compare_tells_what_an_edit_changes(pack: Path) -> None:
     edit(pack / "mappings.csv", "apply = rub-in,boost,form:cream,30", "apply = rub-in,boost,form:cream,3")
     responses = pack.parent / "responses.jsonl"
     responses.write_text(GOOD + "\n" + GOOD + "\n")
-    told = run("content", "compare", LEG_DAY, pack, "--responses", responses)
-    assert told.exit_code == 0, told.output
-    assert "of answer paths change" in told.output
-    assert "of real responses change" in told.output
-    assert "because of rub-in-cream" in told.output
+    completed = run("content", "compare", LEG_DAY, pack, "--responses", responses)
+    assert completed.exit_code == 0, completed.output
+    assert "of answer paths change" in completed.output
+    assert "of real responses change" in completed.output
+    assert "because of rub-in-cream" in completed.output
     responses.write_text('{"area": [1]}\n')
     assert "line 1" in run("content", "compare", LEG_DAY, pack, "--responses", responses).output
 
@@ -190,17 +190,17 @@ def test_versions_of_a_shop_are_compared_on_what_its_shoppers_answered(pack: Pat
     for folder in (LEG_DAY, pack):
         if folder == pack:
             edit(pack / "mappings.csv", "form:cream,30", "form:cream,3")
-        told = runner.invoke(main, ["content", "import", str(folder), "--publish"])
-        assert told.exit_code == 0, told.output
-    told = runner.invoke(main, ["content", "compare", "1", "live", "--shop", "demo", "--json"])
-    assert told.exit_code == 0, told.output
-    assert '"responses": 0' in told.output
-    assert '"changed": 0' not in told.output
+        completed = runner.invoke(main, ["content", "import", str(folder), "--publish"])
+        assert completed.exit_code == 0, completed.output
+    completed = runner.invoke(main, ["content", "compare", "1", "live", "--shop", "demo", "--json"])
+    assert completed.exit_code == 0, completed.output
+    assert '"responses": 0' in completed.output
+    assert '"changed": 0' not in completed.output
 
 
 def test_why_not_is_answered_for_any_product() -> None:
     for sku in ("CREAM-60", "CREAM-120", "SPRAY-100", "SALVE-30"):
-        told = run("recommend", LEG_DAY, "--answers", GOOD, "--explain", "--why-not", sku)
-        assert told.exit_code == 0
-        assert f"{sku} is " in told.output
+        completed = run("recommend", LEG_DAY, "--answers", GOOD, "--explain", "--why-not", sku)
+        assert completed.exit_code == 0
+        assert f"{sku} is " in completed.output
     assert "did you mean 'CREAM-60'" in run("recommend", LEG_DAY, "--answers", GOOD, "--why-not", "CREAM-6").output

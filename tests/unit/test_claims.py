@@ -44,14 +44,14 @@ def test_a_forbidden_claim_is_an_error_with_file_line_phrase_rule_and_alternativ
 ) -> None:
     found = [error for error in changed(name, old, new).errors if error.problem.code == "claim"]
     assert found, "nothing was found"
-    told = next(item for item in found if phrase.casefold() in item.problem.message.casefold())
-    assert told.file == name
+    outcome = next(item for item in found if phrase.casefold() in item.problem.message.casefold())
+    assert outcome.file == name
     lines = leg_day_files()[name].replace(old, new, 1).split("\n")
-    near = " ".join(" ".join(lines[told.line - 1 : told.line + 8]).split())
+    near = " ".join(" ".join(lines[outcome.line - 1 : outcome.line + 8]).split())
     assert phrase in near
-    assert "rule " in told.problem.message
-    assert "Source: " in told.problem.message
-    assert told.problem.suggestion
+    assert "rule " in outcome.problem.message
+    assert "Source: " in outcome.problem.message
+    assert outcome.problem.suggestion
 
 
 def test_the_shipped_pack_says_nothing_forbidden_in_any_language() -> None:
@@ -67,10 +67,10 @@ def test_safety_may_name_what_it_warns_of() -> None:
 
 def test_a_product_without_a_warning_that_must_go_with_it_is_told() -> None:
     reading = changed("products.yaml", '    - "Keep away from eyes, nose, mouth and other mucous membranes."\n', "")
-    told = [problem.problem for problem in reading.problems if problem.problem.code == "missing_warning"]
-    assert told
-    assert "eyes" in told[0].message
-    assert told[0].severity == "error", "pack.yaml asks for that"
+    lines = [problem.problem for problem in reading.problems if problem.problem.code == "missing_warning"]
+    assert lines
+    assert "eyes" in lines[0].message
+    assert lines[0].severity == "error", "pack.yaml asks for that"
 
 
 def test_a_named_person_accepts_a_warning_until_the_text_changes() -> None:

@@ -51,7 +51,7 @@ def test_a_failing_pair_is_named_with_a_ratio_that_is_not_rounded_up() -> None:
         pair for pair in checked({"paper": "#ffffff", "card": "#ffffff", "accent": "#777777"}) if not pair.passes
     ]
 
-    assert ("accent", "card", "4.47:1") in [(pair.front, pair.back, pair.told) for pair in failing]
+    assert ("accent", "card", "4.47:1") in [(pair.front, pair.back, pair.ratio_text) for pair in failing]
 
 
 def test_colors_not_set_come_from_the_side_of_the_paper() -> None:

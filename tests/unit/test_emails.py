@@ -12,8 +12,8 @@ from widget.content.words import words_for
 from widget.domain.condition import parse_condition
 from widget.domain.email import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, next_state
 from widget.domain.product import Product
-from widget.domain.schedule import Bought, SendContext, condition_holds, due_at
-from widget.domain.send_policy import Facts, decide
+from widget.domain.schedule import Bought, ConditionFacts, condition_holds, due_at
+from widget.domain.send_policy import SendContext, decide
 from widget.email.blocks import CannotWrite, Paragraph, Steps, email_blocks
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
@@ -21,7 +21,7 @@ from widget.email.message import email_message
 from widget.email.text import text_part
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-FINE = Facts(now=NOW, valid_until=NOW + timedelta(days=1), kind="marketing", consent=True)
+FINE = SendContext(now=NOW, valid_until=NOW + timedelta(days=1), kind="marketing", consent=True)
 FRAME = EmailFrame(
     words=words_for("en"),
     shop="Stride & Salve",
@@ -111,7 +111,7 @@ def test_replenishment_follows_from_uses() -> None:
     ],
 )
 def test_email_conditions_look_at_the_order_and_the_person(condition: str, holds: bool) -> None:
-    facts = SendContext(
+    facts = ConditionFacts(
         bought=(Bought(Product("A", "A", "cream"), 1),), order_count=2, consents=frozenset({"marketing"})
     )
 

@@ -24,8 +24,8 @@ def result(engine: Engine, **answers: list[str] | None) -> dict[str, Any]:
     return engine.recommend({name: item for name, item in given.items() if item is not None}, SETTING, explain=True)
 
 
-def skus(told: dict[str, Any]) -> list[str]:
-    return [card["sku"] for card in told["products"]]
+def skus(data: dict[str, Any]) -> list[str]:
+    return [card["sku"] for card in data["products"]]
 
 
 def changed(**files: str) -> Engine:
@@ -40,18 +40,18 @@ def with_row(row: str) -> Engine:
 
 
 def test_the_best_match_comes_first_with_its_reason(mini: Engine) -> None:
-    told = result(mini)
+    outcome = result(mini)
 
-    assert skus(told) == ["ROLL-30"]
-    assert told["products"][0]["why"] == ["Reaches the calf without messy hands"]
-    assert told["products"][0]["match"] == 67
+    assert skus(outcome) == ["ROLL-30"]
+    assert outcome["products"][0]["why"] == ["Reaches the calf without messy hands"]
+    assert outcome["products"][0]["match"] == 67
 
 
 def test_a_red_flag_ends_at_once_without_tip_or_product(mini: Engine) -> None:
-    told = result(mini, warning=["fever"], apply=None)
+    outcome = result(mini, warning=["fever"], apply=None)
 
-    assert told["outcome"] == "see_doctor"
-    assert (told["products"], told["tips"], told["plan"], told["product_in_view"]) == ([], [], [], None)
+    assert outcome["outcome"] == "see_doctor"
+    assert (outcome["products"], outcome["tips"], outcome["plan"], outcome["product_in_view"]) == ([], [], [], None)
 
 
 def test_answers_after_an_early_end_are_dropped_but_must_be_answers(mini: Engine) -> None:
@@ -61,12 +61,12 @@ def test_answers_after_an_early_end_are_dropped_but_must_be_answers(mini: Engine
 
 
 def test_tips_only_keeps_tips_and_shows_no_product(mini: Engine) -> None:
-    told = result(mini, soreness=["10"])
+    outcome = result(mini, soreness=["10"])
 
-    assert told["outcome"] == "tips_only"
-    assert told["products"] == []
-    assert told["tips"]
-    assert told["advice"]["title"] == "That is a lot of pain"
+    assert outcome["outcome"] == "tips_only"
+    assert outcome["products"] == []
+    assert outcome["tips"]
+    assert outcome["advice"]["title"] == "That is a lot of pain"
 
 
 def test_an_exclusion_takes_out_what_does_not_declare_its_contents() -> None:
@@ -78,44 +78,44 @@ def test_an_exclusion_takes_out_what_does_not_declare_its_contents() -> None:
 - {sku: STICK-40, name: T, form: stick, contains: [], allergens: []}
 """
     )
-    told = result(engine, area=["quads"], warning=["daisy-allergy"], apply=["rub-in"])
-    row = next(item for item in told["trace"]["products"] if item["sku"] == "CREAM-60")
+    outcome = result(engine, area=["quads"], warning=["daisy-allergy"], apply=["rub-in"])
+    row = next(item for item in outcome["trace"]["products"] if item["sku"] == "CREAM-60")
 
     assert row["kept_out"]["by"] == "certificate"  # Undeclared contents may be CBD: no certificate, no show.
-    assert "CREAM-60" not in skus(told)
+    assert "CREAM-60" not in skus(outcome)
 
 
 def test_a_hidden_question_counts_for_nothing(mini: Engine) -> None:
-    told = result(mini, knee_kind=["back"])
+    outcome = result(mini, knee_kind=["back"])
 
-    assert "knee-back" not in told["trace"]["rows"]
-    assert told["trace"]["asked"].get("knee-kind") is None
+    assert "knee-back" not in outcome["trace"]["rows"]
+    assert outcome["trace"]["asked"].get("knee-kind") is None
 
 
 def test_an_exclude_row_beats_any_score(mini: Engine) -> None:
-    told = result(mini, apply=["rub-in"], area=["calves", "quads"])
+    outcome = result(mini, apply=["rub-in"], area=["calves", "quads"])
 
-    assert "ROLL-30" not in skus(told)
+    assert "ROLL-30" not in skus(outcome)
 
 
 def test_require_leaves_only_its_targets(mini: Engine) -> None:
-    told = result(mini, soreness=["1"])
+    outcome = result(mini, soreness=["1"])
 
-    assert set(skus(told)) <= {"CREAM-60", "SALVE-50", "STICK-40"}
+    assert set(skus(outcome)) <= {"CREAM-60", "SALVE-50", "STICK-40"}
 
 
 def test_a_pin_goes_first_and_has_no_match_below_the_least_score(mini: Engine) -> None:
-    told = result(mini, area=["quads", "knees"], knee_kind=["front"], soreness=["6"])
+    outcome = result(mini, area=["quads", "knees"], knee_kind=["front"], soreness=["6"])
 
-    assert skus(told)[0] == "STICK-40"
+    assert skus(outcome)[0] == "STICK-40"
     card = result(with_row("last,area = quads,pin,sku:SALVE-50,,Pinned,"), area=["quads"])["products"][0]
     assert (card["sku"], card["match"], card["why"]) == ("SALVE-50", None, ["Pinned"])
 
 
 def test_nothing_to_show_falls_back_in_order(mini: Engine) -> None:
-    told = result(mini, area=["calves"], apply=["rub-in"])
+    outcome = result(mini, area=["calves"], apply=["rub-in"])
 
-    assert [(card["sku"], card["slot"], card["match"]) for card in told["products"]] == [
+    assert [(card["sku"], card["slot"], card["match"]) for card in outcome["products"]] == [
         ("SALVE-50", "fallback", None),
         ("CREAM-60", "fallback", None),
     ]
@@ -229,9 +229,9 @@ def test_a_shown_question_without_an_answer_is_skipped_or_missing(optional: str)
         quiz__yaml=texts["quiz.yaml"].replace(asked_of_knees, f"{asked_of_knees}\n    optional: {optional}")
     )
     engine.recommend({**BASE, "area": ["knees"], "knee-kind": ["front"]}, SETTING)
-    told = told_or_refused(engine, {**BASE, "area": ["knees"]})
+    outcome = told_or_refused(engine, {**BASE, "area": ["knees"]})
 
-    assert told["trace"]["asked"]["knee-kind"] == ["skipped"] if optional == "true" else told == "required"
+    assert outcome["trace"]["asked"]["knee-kind"] == ["skipped"] if optional == "true" else outcome == "required"
     assert "knee-kind" not in told_or_refused(engine, BASE)["trace"]["asked"]
 
 

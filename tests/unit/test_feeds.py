@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 from widget.domain.engine.catalog import FROM_FEEDS
 from widget.stores import feeds
 from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem
-from widget.stores.feed_survey import MAX_TOLD, survey
+from widget.stores.feed_survey import MAX_NOTES, survey
 from widget.stores.feed_values import MAX_NAME, BadValue, amount_of, in_period, name_of, web_address
 from widget.stores.feeds import RSS, SHOPIFY, TSV, kind_of, read_feed
 
@@ -98,7 +98,7 @@ def test_any_dtd_is_refused(head: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no feed we read"),
         ("hello", "no feed we read"),
@@ -116,8 +116,8 @@ def test_any_dtd_is_refused(head: str) -> None:
         ('{"products": [' + "9" * 5000 + "]}", "well-formed JSON"),
     ],
 )
-def test_a_file_that_is_no_feed_stops_in_words(text: str | bytes, told: str) -> None:
-    with pytest.raises(BadFeed, match=told):
+def test_a_file_that_is_no_feed_stops_in_words(text: str | bytes, message: str) -> None:
+    with pytest.raises(BadFeed, match=message):
         items(text)
 
 
@@ -288,10 +288,10 @@ def test_a_bad_item_is_told_with_its_place_and_left_out() -> None:
     found = items(
         rss(item("A"), item("B", price="12,99 USD"), item("", title="x"), item("A"), item("C", title="<b></b>"))
     )
-    told = [(entry.place, entry.reason) for entry in found if isinstance(entry, BadItem)]
+    lines = [(entry.place, entry.reason) for entry in found if isinstance(entry, BadItem)]
 
     assert [entry.sku for entry in found if isinstance(entry, FeedItem)] == ["A"]
-    assert told == [
+    assert lines == [
         ("item 2", "price '12,99 USD' is no amount such as 15.00 USD"),
         ("item 3", "it has no id"),
         ("item 4", "the id 'A' stands at item 1 already"),
@@ -362,25 +362,25 @@ def test_an_item_is_ours_by_its_sku_then_its_part_number_then_without_a_sku_its_
         item("999", title="By variant id"),
         item("Y", link="https://s.example/y?variant=5"),
     )
-    told = survey(
+    outcome = survey(
         read_feed(io.BytesIO(body.encode()), GIVEN), {"CREAM"}, {"700175": "ROLL", "999": "STICK", "5": "SPRAY"}
     )
 
-    assert {sku: entry.place for sku, entry in told.found.items()} == {
+    assert {sku: entry.place for sku, entry in outcome.found.items()} == {
         "CREAM": "item 2",
         "ROLL": "item 3",
         "STICK": "item 4",
     }
-    assert told.found["ROLL"].said["variant_id"] == "700175"
+    assert outcome.found["ROLL"].said["variant_id"] == "700175"
 
 
 def test_an_item_that_cannot_be_read_is_not_taken_for_gone() -> None:
-    body = rss(item("A", price="?"), item("B"), *(item("", title="x") for _ in range(MAX_TOLD + 5)))
-    told = survey(read_feed(io.BytesIO(body.encode()), GIVEN), {"A", "B"}, {})
+    body = rss(item("A", price="?"), item("B"), *(item("", title="x") for _ in range(MAX_NOTES + 5)))
+    outcome = survey(read_feed(io.BytesIO(body.encode()), GIVEN), {"A", "B"}, {})
 
-    assert told.unread == {"A"}
-    assert len(told.told) == MAX_TOLD
-    assert told.more == 6
+    assert outcome.unread == {"A"}
+    assert len(outcome.notes) == MAX_NOTES
+    assert outcome.more == 6
 
 
 # Size ------------------------------------------------------------------------------------------------
@@ -411,8 +411,8 @@ def test_a_feed_of_100_000_items_is_read_as_a_stream_within_500_mb(tmp_path: Pat
             file.write(f"<item>{item(f'SKU-{number}', description='Long words. ' * 40)}</item>\n")
         file.write("</channel></rss>")
     command = [sys.executable, "-c", _READ, str(path)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    read, found, calls, megabytes = map(int, told.split())
+    stdout = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    read, found, calls, megabytes = map(int, stdout.split())
 
     assert path.stat().st_size > 50_000_000
     assert (read, found) == (100_000, 1)

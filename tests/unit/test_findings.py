@@ -44,37 +44,37 @@ def with_rows(*rows: Mapping, first: bool = False) -> Coverage:
     return check_paths(replace(pack, mappings=mappings))
 
 
-def codes(told: Coverage, about: str) -> set[str]:
-    return {finding.code for finding in told.findings if about in finding.message}
+def codes(coverage: Coverage, about: str) -> set[str]:
+    return {finding.code for finding in coverage.findings if about in finding.message}
 
 
 def test_the_shipped_pack_comes_out_exact_and_without_an_error() -> None:
     pack = read_pack(LEG_DAY).pack
     assert pack is not None
-    told = check_paths(pack)
-    assert told.exact
-    assert not told.failed
-    assert told.paths == sum(told.outcomes.values()) > 10**9
-    assert all(told.shown.values())
-    assert all(told.rows.values())
+    outcome = check_paths(pack)
+    assert outcome.exact
+    assert not outcome.failed
+    assert outcome.paths == sum(outcome.outcomes.values()) > 10**9
+    assert all(outcome.shown.values())
+    assert all(outcome.rows.values())
 
 
 def test_a_row_that_no_answers_fit_is_found() -> None:
-    told = with_rows(row("never", "soreness >= 7 & soreness < 5", "boost", "form:cream", 5))
-    assert codes(told, "'never'") == {"row_never_matches"}
-    told = with_rows(row("after-the-end", "warning = fever", "boost", "form:cream", 5))
-    assert codes(told, "'after-the-end'") == {"row_never_matches"}, "the quiz ends there"
+    outcome = with_rows(row("never", "soreness >= 7 & soreness < 5", "boost", "form:cream", 5))
+    assert codes(outcome, "'never'") == {"row_never_matches"}
+    outcome = with_rows(row("after-the-end", "warning = fever", "boost", "form:cream", 5))
+    assert codes(outcome, "'after-the-end'") == {"row_never_matches"}, "the quiz ends there"
 
 
 def test_a_row_that_changes_nothing_and_one_that_only_gives_a_reason_are_told_apart() -> None:
     """The salve is first wherever only knees are sore: one point more for it changes no order."""
     when = "area = knees & area != calves|quads & apply = skipped & soreness = 4"
-    told = with_rows(row("idle", when, "boost", "sku:SALVE-50", 1))
-    assert codes(told, "'idle'") == {"row_changes_nothing"}
-    told = with_rows(row("words", when, "boost", "sku:SALVE-50", 1, "Because."))
-    assert codes(told, "'words'") == {"row_gives_reasons_only"}
-    told = with_rows(row("strong", when, "exclude", "sku:SALVE-50"))
-    assert not codes(told, "'strong'")
+    outcome = with_rows(row("idle", when, "boost", "sku:SALVE-50", 1))
+    assert codes(outcome, "'idle'") == {"row_changes_nothing"}
+    outcome = with_rows(row("words", when, "boost", "sku:SALVE-50", 1, "Because."))
+    assert codes(outcome, "'words'") == {"row_gives_reasons_only"}
+    outcome = with_rows(row("strong", when, "exclude", "sku:SALVE-50"))
+    assert not codes(outcome, "'strong'")
 
 
 def test_another_place_on_the_page_is_no_difference_and_hides_none() -> None:
@@ -103,58 +103,58 @@ def test_another_place_on_the_page_is_no_difference_and_hides_none() -> None:
 
 
 def test_a_row_in_the_shadow_of_another_names_it() -> None:
-    told = with_rows(row("again", "apply = rub-in & area = calves", "exclude", "form:spray"))
-    found = next(finding for finding in told.findings if "'again'" in finding.message)
+    outcome = with_rows(row("again", "apply = rub-in & area = calves", "exclude", "form:spray"))
+    found = next(finding for finding in outcome.findings if "'again'" in finding.message)
     assert found.code == "row_shadowed"
     assert "'rub'" in found.message
     assert found.paths > 0
 
 
 def test_rows_that_contradict_each_other_are_errors_with_an_example() -> None:
-    told = with_rows(
+    outcome = with_rows(
         row("only-salve", "area = quads", "require", "form:salve"),
         row("no-salve", "apply = hands-free", "exclude", "form:salve"),
     )
-    found = next(finding for finding in told.findings if finding.code == "rows_contradict")
-    assert told.failed
-    engine = Engine.of(told.pack)
+    found = next(finding for finding in outcome.findings if finding.code == "rows_contradict")
+    assert outcome.failed
+    engine = Engine.of(outcome.pack)
     assert found.example is not None
     rows = {pick.row.id for pick in evaluate(engine.rules, engine.catalog, found.example).picks}
     assert {"only-salve", "no-salve"} <= rows
-    told = with_rows(
+    outcome = with_rows(
         row("only-salve", "area = quads", "require", "form:salve"),
         row("only-cream", "area = quads", "require", "form:cream"),
     )
-    assert "requires_empty" in codes(told, "'only-salve'")
+    assert "requires_empty" in codes(outcome, "'only-salve'")
 
 
 def test_options_and_questions_that_change_nothing_are_found() -> None:
     pack = mini()
     idle = Question("mood", SINGLE, "How are you?", options=(Option("good", "Good"), Option("fine", "Fine")))
-    told = check_paths(replace(pack, quiz=Quiz((*pack.quiz.questions, idle))))
-    assert "question_changes_nothing" in codes(told, "'mood'")
+    outcome = check_paths(replace(pack, quiz=Quiz((*pack.quiz.questions, idle))))
+    assert "question_changes_nothing" in codes(outcome, "'mood'")
     area = pack.quiz.questions[0]
     more = replace(area, options=(*area.options, Option("toes", "Toes")))
-    told = check_paths(replace(pack, quiz=Quiz((more, *pack.quiz.questions[1:]))))
-    found = next(finding for finding in told.findings if "'toes'" in finding.message)
+    outcome = check_paths(replace(pack, quiz=Quiz((more, *pack.quiz.questions[1:]))))
+    found = next(finding for finding in outcome.findings if "'toes'" in finding.message)
     assert found.code == "option_changes_nothing"
-    engine = Engine.of(told.pack)
+    engine = Engine.of(outcome.pack)
     assert found.example is not None
     assert "toes" in found.example["area"]
     assert evaluate(engine.rules, engine.catalog, found.example)
-    assert not codes(told, "'calves'")
+    assert not codes(outcome, "'calves'")
 
 
 def test_gaps_ties_fallback_and_slots_are_found() -> None:
     pack = mini()
     bare = replace(pack, result=replace(pack.result, fallback=(), fallback_tips=()), mappings=pack.mappings[:1])
-    told = check_paths(bare)
-    assert told.failed
-    gap = next(finding for finding in told.findings if finding.code == "path_without_product")
+    outcome = check_paths(bare)
+    assert outcome.failed
+    gap = next(finding for finding in outcome.findings if finding.code == "path_without_product")
     engine = Engine.of(bare)
     assert gap.example is not None
     assert not evaluate(engine.rules, engine.catalog, gap.example).shown
-    assert "path_without_tip" in {finding.code for finding in told.findings}
+    assert "path_without_tip" in {finding.code for finding in outcome.findings}
     assert {"slot_empty", "tie_by_sku", "fallback_used"} <= {finding.code for finding in check_paths(pack).findings}
     crowded = replace(pack, result=replace(pack.result, slots=(Slot("a", 9),), min_score=-1000), mappings=())
     assert "product_shown_often" in {finding.code for finding in check_paths(crowded).findings}
@@ -163,17 +163,17 @@ def test_gaps_ties_fallback_and_slots_are_found() -> None:
 def test_a_gap_that_safety_makes_is_no_error() -> None:
     pack = mini()
     every = tuple(replace(product, contains=("arnica",)) for product in pack.products)
-    told = check_paths(replace(pack, products=every))
-    assert "path_without_safe_product" in {finding.code for finding in told.findings}
-    assert "path_without_product" not in {finding.code for finding in told.findings}
+    outcome = check_paths(replace(pack, products=every))
+    assert "path_without_safe_product" in {finding.code for finding in outcome.findings}
+    assert "path_without_product" not in {finding.code for finding in outcome.findings}
 
 
 def test_severities_are_set_in_the_pack() -> None:
     pack = replace(mini(), checks={"fallback_used": "error", "tie_by_sku": "off"})
-    told = check_paths(pack)
-    assert told.failed
-    assert "tie_by_sku" not in {finding.code for finding in told.findings}
-    assert {finding.code for finding in told.findings} <= SEVERITIES.keys()
+    outcome = check_paths(pack)
+    assert outcome.failed
+    assert "tie_by_sku" not in {finding.code for finding in outcome.findings}
+    assert {finding.code for finding in outcome.findings} <= SEVERITIES.keys()
 
 
 @pytest.mark.parametrize("batch", range(3))
@@ -190,7 +190,7 @@ def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch
         if len(paths) > MAX_PATHS:
             continue
         looked += 1
-        told = check_paths(pack)
+        outcome = check_paths(pack)
         rows: Counter[str] = Counter()
         matters: set[str] = set()
         for found in paths:
@@ -201,13 +201,13 @@ def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch
                     rows[mapping.id] += 1
                     if not same_result(found, without_row(found, index)):
                         matters.add(mapping.id)
-        assert told.rows == {item.id: rows[item.id] for item in pack.mappings}, seed
+        assert outcome.rows == {item.id: rows[item.id] for item in pack.mappings}, seed
         never = {"row_changes_nothing", "row_gives_reasons_only", "row_shadowed", "row_never_matches"}
-        idle = {pack.mappings[finding.where[1]].id for finding in told.findings if finding.code in never}
+        idle = {pack.mappings[finding.where[1]].id for finding in outcome.findings if finding.code in never}
         assert idle == {item.id for item in pack.mappings} - matters, seed
         outcomes = Counter(found.outcome for found in paths)
-        assert told.outcomes == {name: outcomes[name] for name in told.outcomes}
-        assert sum(outcomes.values()) == told.paths
+        assert outcome.outcomes == {name: outcomes[name] for name in outcome.outcomes}
+        assert sum(outcomes.values()) == outcome.paths
     assert looked > 3
 
 
@@ -220,18 +220,18 @@ def _holds(found, index: int) -> bool:
 def test_too_many_classes_are_sampled_and_the_report_says_how_sure_it_is() -> None:
     pack = read_pack(LEG_DAY).pack
     assert pack is not None
-    exact, told = check_paths(pack), check_paths(pack, most=3000)
-    assert not told.exact
-    assert "rule of three" in told.sureness
-    assert "pairs of options" in told.sureness
-    assert told.paths == exact.paths, "the number of paths is exact all the same"
-    assert not {finding.code for finding in told.findings} & {
+    exact, outcome = check_paths(pack), check_paths(pack, most=3000)
+    assert not outcome.exact
+    assert "rule of three" in outcome.sureness
+    assert "pairs of options" in outcome.sureness
+    assert outcome.paths == exact.paths, "the number of paths is exact all the same"
+    assert not {finding.code for finding in outcome.findings} & {
         "row_never_matches",
         "product_never_shown",
         "path_without_product",
     }
     for name in (PRODUCTS, TIPS_ONLY):
-        assert told.outcomes[name] == pytest.approx(exact.outcomes[name], rel=0.1)
+        assert outcome.outcomes[name] == pytest.approx(exact.outcomes[name], rel=0.1)
 
 
 def test_an_edit_is_checked_again_as_if_from_nothing() -> None:

@@ -59,9 +59,9 @@ def test_an_unreadable_condition_points_at_the_character(tmp_path: Path) -> None
         "area = knees,boost,form:salve", "area = & knees,boost,form:salve"
     )
     write_folder(tmp_path, files)
-    (told,) = [error.problem.message for error in read_pack(tmp_path).errors]
-    assert "at character 8" in told
-    assert "area = ▸& knees" in told
+    (outcome,) = [error.problem.message for error in read_pack(tmp_path).errors]
+    assert "at character 8" in outcome
+    assert "area = ▸& knees" in outcome
 
 
 def test_a_condition_beyond_sense_is_refused() -> None:

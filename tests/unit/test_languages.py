@@ -68,12 +68,12 @@ def test_missing_stale_and_unknown_translations_are_told_by_key() -> None:
     text = files[SPANISH].replace("quiz.area.text:", "quiz.aera.text:", 1)
     files[SPANISH] = text
     files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
-    told = {problem.problem.code: problem for problem in read_files(files, []).problems}
-    assert "quiz.area.text is missing in 'es'" in told["missing_translation"].problem.message
-    assert "quiz.trained.text" in told["stale_translation"].problem.message
-    assert told["unknown_translation"].problem.suggestion == "quiz.area.text"
-    assert told["unknown_translation"].file == SPANISH
-    assert told["stale_translation"].line > 1
+    data = {problem.problem.code: problem for problem in read_files(files, []).problems}
+    assert "quiz.area.text is missing in 'es'" in data["missing_translation"].problem.message
+    assert "quiz.trained.text" in data["stale_translation"].problem.message
+    assert data["unknown_translation"].problem.suggestion == "quiz.area.text"
+    assert data["unknown_translation"].file == SPANISH
+    assert data["stale_translation"].line > 1
 
 
 def test_a_safety_text_that_changed_is_shown_as_it_is_now_rather_than_in_an_old_translation() -> None:

@@ -31,7 +31,7 @@ def at(minutes: int) -> str:
 def shopify_histories(draw: st.DrawFn) -> list[OrderEvent]:
     """What happened to one order, as the events Shopify would send, oldest first."""
     state: dict[str, Any] = {"line_items": LINES, "financial_status": "pending", "created_at": at(0)}
-    told: list[tuple[str, dict[str, Any]]] = [("orders/create", dict(state, updated_at=at(0)))]
+    data: list[tuple[str, dict[str, Any]]] = [("orders/create", dict(state, updated_at=at(0)))]
     for minute in range(1, draw(st.integers(2, 8))):
         step = draw(st.sampled_from(["pay", "fulfil", "deliver", "cancel", "refund", "edit", "delete", "same moment"]))
         updated = at(minute - 1 if step == "same moment" else minute)
@@ -46,16 +46,16 @@ def shopify_histories(draw: st.DrawFn) -> list[OrderEvent]:
         elif step == "refund":
             refund = shopify_refund(1, draw(st.sampled_from([1, 2])), quantity=1, number=minute)
             refund["created_at"] = updated
-            told.append(("refunds/create", refund))
+            data.append(("refunds/create", refund))
             continue
         elif step == "delete":
-            told.append(("orders/delete", {"id": 1}))
+            data.append(("orders/delete", {"id": 1}))
             continue
         else:
             state |= {"email": f"{draw(st.sampled_from('abc'))}@shop.example", "total_price": f"{minute}.00"}
             state["buyer_accepts_marketing"] = draw(st.sampled_from([True, False, None]))
-        told.append(("orders/updated", dict(state, updated_at=updated)))
-    return [_event(topic, body) for topic, body in told]
+        data.append(("orders/updated", dict(state, updated_at=updated)))
+    return [_event(topic, body) for topic, body in data]
 
 
 def _event(topic: str, body: dict[str, Any]) -> OrderEvent:

@@ -37,8 +37,8 @@ def test_the_shipped_packs_have_no_error() -> None:
 
 def test_a_file_that_cannot_be_read_hides_no_problem_that_does_not_follow_from_it() -> None:
     files, _ = read_folder(LEG_DAY)
-    told = read_files({**files, "safety.yaml": "- [", "locales/fr.yaml": "{}"}, [])
-    assert {problem.problem.code for problem in told.problems} == {"unreadable", "unused_locale"}
+    outcome = read_files({**files, "safety.yaml": "- [", "locales/fr.yaml": "{}"}, [])
+    assert {problem.problem.code for problem in outcome.problems} == {"unreadable", "unused_locale"}
 
 
 def test_a_stored_pack_is_read_once_for_all_that_hold_the_same() -> None:

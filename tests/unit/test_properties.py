@@ -137,12 +137,12 @@ def test_a_hidden_question_never_counts(pack: Pack, answers: dict[str, list[str]
 
 @given(packs(), st.sampled_from(PATHS))
 def test_a_red_flag_ends_at_once(pack: Pack, answers: dict[str, list[str]]) -> None:
-    told = Engine.of(pack).recommend({**answers, "three": ["3"]}, SETTING)
+    outcome = Engine.of(pack).recommend({**answers, "three": ["3"]}, SETTING)
 
-    assert told["outcome"] == "see_doctor"
-    assert not told["products"]
-    assert not told["tips"]
-    assert told["product_in_view"] is None
+    assert outcome["outcome"] == "see_doctor"
+    assert not outcome["products"]
+    assert not outcome["tips"]
+    assert outcome["product_in_view"] is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,7 +8,7 @@ import pytest
 
 from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED
 from widget.domain.schedule import next_morning, quiet_until, start_of_day
-from widget.domain.send_policy import DAILY_LIMIT, DEFER, PAUSED, QUIET_HOURS, Facts, decide
+from widget.domain.send_policy import DAILY_LIMIT, DEFER, PAUSED, QUIET_HOURS, SendContext, decide
 
 NOON = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 
@@ -43,8 +43,10 @@ def test_a_day_and_the_next_morning_are_those_of_the_shop() -> None:
     assert next_morning(now, "America/New_York") == at("2026-06-10 12:00")
 
 
-def facts(**more: object) -> Facts:
-    return Facts(**{"now": NOON, "valid_until": NOON + timedelta(days=3), "kind": MARKETING, "consent": True, **more})  # type: ignore[arg-type]
+def facts(**more: object) -> SendContext:
+    return SendContext(
+        **{"now": NOON, "valid_until": NOON + timedelta(days=3), "kind": MARKETING, "consent": True, **more}
+    )  # type: ignore[arg-type]
 
 
 def test_what_holds_an_email_back_longest_is_the_reason() -> None:

@@ -45,9 +45,9 @@ def test_a_round_trip_changes_nothing(kind: str, pack: Path) -> None:
     sheet = pack.parent / f"m.{kind}"
     before = (pack / "mappings.csv").read_bytes()
     assert run("export", pack, "--mappings", sheet).exit_code == 0
-    told = run("import", pack, "--mappings", sheet, "--yes")
-    assert told.exit_code == 0, told.output
-    assert "0 added, 0 changed, 0 removed" in told.output
+    completed = run("import", pack, "--mappings", sheet, "--yes")
+    assert completed.exit_code == 0, completed.output
+    assert "0 added, 0 changed, 0 removed" in completed.output
     assert (pack / "mappings.csv").read_bytes() == before
 
 
@@ -103,9 +103,9 @@ def test_a_preview_tells_added_changed_and_removed_rows_and_changes_nothing_unas
     lines.insert(5, "brand-new,apply = rich,boost,form:salve,4,,")
     sheet.write_text("\r\n".join(lines), "utf-8")
     before = (pack / "mappings.csv").read_bytes()
-    told = run("import", pack, "--mappings", sheet)
-    assert "1 added, 1 changed, 1 removed" in told.output
-    assert "weight: 30 → 31" in told.output
+    completed = run("import", pack, "--mappings", sheet)
+    assert "1 added, 1 changed, 1 removed" in completed.output
+    assert "weight: 30 → 31" in completed.output
     assert (pack / "mappings.csv").read_bytes() == before
     assert run("import", pack, "--mappings", sheet, "--yes").exit_code == 0
     assert "brand-new,apply = rich,boost,form:salve,4" in (pack / "mappings.csv").read_text()
@@ -128,10 +128,10 @@ def test_a_bad_row_stops_everything_with_row_column_and_reason(
     run("export", pack, "--mappings", sheet)
     sheet.write_text(sheet.read_text("utf-8-sig").replace(old, new, 1), "utf-8")
     before = (pack / "mappings.csv").read_bytes()
-    told = run("import", pack, "--mappings", sheet, "--yes")
-    assert told.exit_code == 1
+    completed = run("import", pack, "--mappings", sheet, "--yes")
+    assert completed.exit_code == 1
     for word in words:
-        assert word in told.output
+        assert word in completed.output
     assert (pack / "mappings.csv").read_bytes() == before
 
 

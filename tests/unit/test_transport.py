@@ -93,7 +93,7 @@ def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> N
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "told"),
+    ("answer", "error", "outcome"),
     [
         ("421 4.7.0 try again later", TemporaryFailure, "421 4.7.0"),
         ("452 4.2.2 a@shop.example is over quota", TemporaryFailure, "452 4.2.2"),
@@ -103,14 +103,14 @@ def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> N
 )
 @pytest.mark.parametrize("step", ["to", "says"])
 def test_a_refusal_says_whether_to_come_back_and_names_nobody(
-    sink: tuple[Sink, Controller], step: str, answer: str, error: type[Exception], told: str
+    sink: tuple[Sink, Controller], step: str, answer: str, error: type[Exception], outcome: str
 ) -> None:
     setattr(sink[0], step, lambda recipient: answer)
 
     with pytest.raises(error) as raised:
         transport_to(sink[1]).send(message(), "a@shop.example")
 
-    assert str(raised.value) == told
+    assert str(raised.value) == outcome
 
 
 def test_after_a_refusal_the_same_connection_goes_on(sink: tuple[Sink, Controller]) -> None:

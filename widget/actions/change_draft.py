@@ -210,7 +210,7 @@ def reset_draft(services: Services, *, draft: Draft, by: User, files: PackFiles,
 
 
 def _log(services: Services, session: Session, draft: Draft, by: User, what: str, about: str) -> None:
-    told = f"{draft.quiz}: {about}"
+    message = f"{draft.quiz}: {about}"
     audit.record(
         session,
         shop_id=draft.shop_id,
@@ -218,5 +218,5 @@ def _log(services: Services, session: Session, draft: Draft, by: User, what: str
         actor=by.display_name,
         user_id=by.id,
         action=what,
-        detail=told,
+        detail=message,
     )

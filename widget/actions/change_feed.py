@@ -48,8 +48,8 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
         elif address:
             checked_form(address, limits or Limits())
     except (NotFetched, NoKey) as error:
-        told = str(error)
-        raise BadAddress(f"{told[:1].upper()}{told[1:]}.") from error
+        message = str(error)
+        raise BadAddress(f"{message[:1].upper()}{message[1:]}.") from error
     with services.sessions.begin() as session:
         owner, row = _locked(session, shop)
         if row is None:

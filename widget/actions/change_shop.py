@@ -71,7 +71,7 @@ def change_shop(
 
     Raises UnknownShop, BadSettings, ChangedMeanwhile.
     """
-    wrong = {name: told for name, told in _problems(values).items() if told}
+    wrong = {name: outcome for name, outcome in _problems(values).items() if outcome}
     if wrong:
         raise BadSettings(wrong)
     with services.sessions.begin() as session:

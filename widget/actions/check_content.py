@@ -24,7 +24,7 @@ def check_content(
     today: date,
     soon: timedelta | None = None,
     progress: Progress | None = None,
-    told: Coverage | None = None,
+    coverage: Coverage | None = None,
 ) -> Coverage | None:
     """Add to a reading what shows only on a whole pack; the report on its paths, or None where it has errors.
 
@@ -37,14 +37,14 @@ def check_content(
     reading.add(email_problems(reading.pack))
     reading.add(claim_problems(reading.pack))
     reading.add(_estimated_matches(reading.pack))
-    told = told or check_paths(reading.pack, progress=progress)
-    reading.add(path_problems(told))
-    return told
+    coverage = coverage or check_paths(reading.pack, progress=progress)
+    reading.add(path_problems(coverage))
+    return coverage
 
 
-def path_problems(told: Coverage) -> Iterable[Problem]:
+def path_problems(coverage: Coverage) -> Iterable[Problem]:
     """The findings of the path check as problems of files."""
-    for finding in told.findings:
+    for finding in coverage.findings:
         yield Problem(finding.severity, finding.where, finding.code, finding.message)
 
 

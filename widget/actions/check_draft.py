@@ -49,18 +49,18 @@ def check_draft(services: Services, draft: Draft, *, progress: Progress | None =
     reading = read_files(draft.files, [])
     live = _live_engine(services, draft)
     responses = recent_answers(services, draft) if reading.pack is not None else []
-    told: Comparison | None = None
+    comparison: Comparison | None = None
     coverage: Coverage | None = None
     if reading.pack is not None:
         engine = Engine.of(reading.pack)
         if live is not None:
             key = f"{draft.shop_id}:{draft.quiz}:{against(services, draft)}"
-            told = compare(live, engine, responses, progress=progress, first=services.checked.get(key))
-            services.checked.put(key, told.before)
-            coverage = told.after
-        coverage = check_content(reading, today=services.now().date(), progress=progress, told=coverage)
+            comparison = compare(live, engine, responses, progress=progress, first=services.checked.get(key))
+            services.checked.put(key, comparison.before)
+            coverage = comparison.after
+        coverage = check_content(reading, today=services.now().date(), progress=progress, coverage=coverage)
         reading.add(_drift(services, draft, engine))
-    report = _report(draft, reading, coverage, told, responses, live)
+    report = _report(draft, reading, coverage, comparison, responses, live)
     report["seconds"] = round(time.perf_counter() - started, 2)
     return report
 
@@ -100,7 +100,7 @@ def _report(
     draft: Draft,
     reading: Reading,
     coverage: Coverage | None,
-    told: Comparison | None,
+    comparison: Comparison | None,
     responses: list[Answers],
     live: Engine | None,
 ) -> dict[str, Any]:
@@ -112,14 +112,20 @@ def _report(
     order = {"error": 0, "warning": 1, "info": 2}
     findings.sort(key=lambda finding: (order[finding["severity"]], finding["kind"], finding["record"]))
     pack = reading.pack
-    counted = dict(told.traffic.rows) if told and told.traffic else _touched(Engine.of(pack), responses) if pack else {}
+    counted = (
+        dict(comparison.traffic.rows)
+        if comparison and comparison.traffic
+        else _touched(Engine.of(pack), responses)
+        if pack
+        else {}
+    )
     return {
         "findings": findings,
         "errors": sum(finding["severity"] == "error" for finding in findings),
         "answers": len(responses),
         "row_answers": counted,
         "paths": _paths(coverage) if coverage else None,
-        "impact": _impact(told, live, pack) if told and live and pack else None,
+        "impact": _impact(comparison, live, pack) if comparison and live and pack else None,
         "texts": _counts(reading),
     }
 
@@ -174,16 +180,16 @@ def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
 # Impact ----------------------------------------------------------------------------------------------
 
 
-def _impact(told: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
+def _impact(comparison: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
     """The comparison, with what real answers come to; the examples that most people gave stand first."""
     draft = Engine.of(pack)
-    data = told.data()
-    data["findings"] = {name: [item.data() for item in getattr(told, name)] for name in ("new", "fixed")}
-    real = told.traffic or Traffic()
+    data = comparison.data()
+    data["findings"] = {name: [item.data() for item in getattr(comparison, name)] for name in ("new", "fixed")}
+    real = comparison.traffic or Traffic()
     given = [json.loads(text) for text, _ in real.moved.most_common(MAX_REAL)]
-    examples = [*(example_of(live, draft, answers, 0) for answers in given), *told.examples]
+    examples = [*(example_of(live, draft, answers, 0) for answers in given), *comparison.examples]
     data |= {
-        "outcomes": {"before": told.before.outcomes, "after": told.after.outcomes},
+        "outcomes": {"before": comparison.before.outcomes, "after": comparison.after.outcomes},
         "response_outcomes": {side: dict(item) for side, item in zip(("before", "after"), real.outcomes, strict=True)},
         "causes": [list(cause) for cause in real.causes.most_common(MAX_CAUSES)],
         "away_from_doctor": real.away,
@@ -288,9 +294,9 @@ def _check_one(services: Services, row: DraftReport) -> bool:
 
     def progress(done: int, total: int) -> None:
         with services.sessions.begin() as session:
-            told = session.get(DraftReport, row.id)
-            if told is not None:
-                told.done, told.total = done, total
+            value = session.get(DraftReport, row.id)
+            if value is not None:
+                value.done, value.total = done, total
 
     try:
         report = check_draft(services, draft, progress=progress)

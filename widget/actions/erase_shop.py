@@ -28,8 +28,8 @@ def erase_shop(services: Services, session: Session, shop: Shop) -> dict[str, in
     }
     now, mine = services.now(), Email.shop_id == shop.id
     session.execute(update(Email).where(mine).values(result_code="", answer="", locale=""))
-    told = [{"at": now.isoformat(), "state": SKIPPED, "reason": ERASED}]
-    stopped = {"state": SKIPPED, "reason": ERASED, "changed_at": now, "history": told}
+    lines = [{"at": now.isoformat(), "state": SKIPPED, "reason": ERASED}]
+    stopped = {"state": SKIPPED, "reason": ERASED, "changed_at": now, "history": lines}
     session.execute(update(Email).where(mine, Email.state == PLANNED).values(**stopped))
     session.execute(delete(Consent).where(Consent.shop_id == shop.id))
     session.execute(delete(EmailEvent).where(EmailEvent.shop_id == shop.id))

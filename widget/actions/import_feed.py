@@ -94,12 +94,12 @@ def import_feed(
         if row is not None and digest == row.seen_digest:
             return keep_report(services, needed.shop, asked, FeedReport(UNCHANGED, kind, row.items, row.matched))
         given = Defaults(needed.shop.currency, asked.base or needed.shop.url, services.now())
-        told = Survey()
+        outcome = Survey()
         for file in files:
-            survey(read_feed(file, given), needed.skus, needed.variants, into=told, progress=progress)
+            survey(read_feed(file, given), needed.skus, needed.variants, into=outcome, progress=progress)
     except BadFeed as error:
         return keep_report(services, needed.shop, asked, FeedReport(FAILED, error=f"Nothing was changed: {error}."))
-    return _take_over(services, needed, asked, told, kind, digest)
+    return _take_over(services, needed, asked, outcome, kind, digest)
 
 
 def _needed(services: Services, slug: str) -> _Needed:
@@ -129,15 +129,15 @@ def _digest(files: Sequence[BinaryIO], needed: _Needed) -> str:
     return whole.hexdigest()
 
 
-def _take_over(services: Services, needed: _Needed, asked: Asked, told: Survey, kind: str, digest: str) -> FeedReport:
-    report = FeedReport(DONE, kind, told.items, len(told.found), problems=told.told, problems_more=told.more)
+def _take_over(services: Services, needed: _Needed, asked: Asked, survey: Survey, kind: str, digest: str) -> FeedReport:
+    report = FeedReport(DONE, kind, survey.items, len(survey.found), problems=survey.notes, problems_more=survey.more)
     with services.sessions.begin() as session:
         row = _own_row(session, needed.shop, asked)
         if row is None:
             return FeedReport(FAILED, error="Nothing was changed: the feed was changed meanwhile.")
         known = {product.sku: product for product in stored_products(session, needed.shop.id)}
         listed = {sku for sku, item in known.items() if item.feed and item.feed.get("active", True)}
-        report.missing = sorted(listed - set(told.found) - told.unread)
+        report.missing = sorted(listed - set(survey.found) - survey.unread)
         if len(report.missing) * ALARM_PART > len(listed) and len(report.missing) > asked.allow_missing:
             report.outcome = STOPPED
             report.error = (
@@ -145,9 +145,9 @@ def _take_over(services: Services, needed: _Needed, asked: Asked, told: Survey, 
                 "before are not in this feed. That looks like a broken feed."
             )
         else:
-            report.changed = _change(session, services, needed.shop, known, told, report.missing)
-            report.problems = _first_of_all(needed, told, report)
-            row.seen_digest = "" if any(item.dated for item in told.found.values()) else digest
+            report.changed = _change(session, services, needed.shop, known, survey, report.missing)
+            report.problems = _first_of_all(needed, survey, report)
+            row.seen_digest = "" if any(item.dated for item in survey.found.values()) else digest
         _keep(session, services, needed.shop, row, asked, report)
     if report.changed:
         services.invalidate(f"{needed.shop.slug}/catalog")
@@ -159,12 +159,12 @@ def _change(
     services: Services,
     shop: Shop,
     known: dict[str, StoredProduct],
-    told: Survey,
+    survey: Survey,
     missing: Sequence[str],
 ) -> list[str]:
     """The SKUs that the store says something else of now, the vanished among them."""
     fresh = {
-        sku: {name: item.said[name] for name in FROM_FEEDS if name in item.said} for sku, item in told.found.items()
+        sku: {name: item.said[name] for name in FROM_FEEDS if name in item.said} for sku, item in survey.found.items()
     }
     fresh |= {sku: {**known[sku].feed, "active": False} for sku in missing}
     changed = sorted(sku for sku, feed in fresh.items() if sku not in known or known[sku].feed != feed)
@@ -179,20 +179,20 @@ def _change(
     return changed
 
 
-def _first_of_all(needed: _Needed, told: Survey, report: FeedReport) -> list[str]:
+def _first_of_all(needed: _Needed, survey: Survey, report: FeedReport) -> list[str]:
     """What keeps products from shoppers comes before what was left out of the feed."""
     gone = [f"{sku} is not in the feed any more: it is shown nowhere now" for sku in report.missing]
-    quiet = sorted({product.sku for item in needed.loaded for product in _products(item)} - set(told.found))
+    quiet = sorted({product.sku for item in needed.loaded for product in _products(item)} - set(survey.found))
     never = [
         f"{sku} is not in the feed: the quiz goes by what it knew"
         for sku in quiet
-        if sku not in report.missing and sku not in told.unread
+        if sku not in report.missing and sku not in survey.unread
     ]
-    return [*_barred(needed, told), *gone, *never, *told.told]
+    return [*_barred(needed, survey), *gone, *never, *survey.notes]
 
 
-def _barred(needed: _Needed, told: Survey) -> list[str]:
-    names = {sku: {"name": item.name} for sku, item in told.found.items()}
+def _barred(needed: _Needed, survey: Survey) -> list[str]:
+    names = {sku: {"name": item.name} for sku, item in survey.found.items()}
     barred = {sku for entry in needed.loaded for sku in offending(entry.engine.rules, names)}
     return [f"{sku} is kept out of results: its name in the store breaks the claims rules" for sku in sorted(barred)]
 

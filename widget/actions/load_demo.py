@@ -128,16 +128,16 @@ class _Loading:
             self._order(visit, visit.bought)
 
     def _count(self, visit: Visit) -> None:
-        told = [("seen", "", "")]
+        lines = [("seen", "", "")]
         if visit.started:
-            told.append(("started", "", ""))
-        told += [("answered", question, "") for question in visit.answered]
+            lines.append(("started", "", ""))
+        lines += [("answered", question, "") for question in visit.answered]
         if visit.answers is not None:
-            told.append(("completed", "", ""))
+            lines.append(("completed", "", ""))
         for event, skus in (("product_clicked", visit.clicked), ("added_to_cart", visit.added)):
-            told += [(event, "", sku) for sku in ("", *skus) if skus]
+            lines += [(event, "", sku) for sku in ("", *skus) if skus]
         day, version = visit.at.date(), self.loaded.version
-        for event, question, sku in told:
+        for event, question, sku in lines:
             key = (self.loaded.shop.id, self.loaded.quiz, day, event, question, sku, version, visit.locale)
             self.counts[key] += 1
 
@@ -288,9 +288,9 @@ class _Loading:
 
     def _consents(self, orders: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         for row in orders:
-            told = {"shop_id": row["shop_id"], "contact_id": row["contact_id"], "kind": MARKETING}
-            told |= {"text_version": "1", "source": "sample"}
-            yield {**told, "state": GRANTED, "at": row["placed_at"]}
+            data = {"shop_id": row["shop_id"], "contact_id": row["contact_id"], "kind": MARKETING}
+            data |= {"text_version": "1", "source": "sample"}
+            yield {**data, "state": GRANTED, "at": row["placed_at"]}
             stopped = row["placed_at"] + timedelta(days=STOPPED[row["contact_id"] // 31 % len(STOPPED)])
             if row["contact_id"] % 31 == 0 and stopped < self.now:
-                yield {**told, "state": WITHDRAWN, "at": stopped}
+                yield {**data, "state": WITHDRAWN, "at": stopped}

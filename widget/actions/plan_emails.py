@@ -28,7 +28,7 @@ from widget.domain.email import (
 )
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.order import kept_lines
-from widget.domain.schedule import Bought, SendContext, answered_uses, condition_holds, due_at, known_zone
+from widget.domain.schedule import Bought, ConditionFacts, answered_uses, condition_holds, due_at, known_zone
 from widget.nudges import EMAILS, nudge
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
@@ -107,7 +107,7 @@ def plan_result_emails(
     Asking again while an email is on its way makes none; asking again afterwards makes a new one.
     """
     answers = _opened(services, loaded, code) if HEALTH_DATA in consents else None
-    facts = SendContext(
+    facts = ConditionFacts(
         consents=consents,
         outcome=outcome_of(services, loaded, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
@@ -126,7 +126,7 @@ def plan_confirmed_emails(services: Services, session: Session, shop: Shop, *, c
     made = 0
     for quiz in live_quizzes(session, shop.id):
         loaded = services.quizzes.live(shop.slug, quiz)
-        facts = SendContext(consents=frozenset({MARKETING}))
+        facts = ConditionFacts(consents=frozenset({MARKETING}))
         if loaded:
             made += _plan_now(
                 services, session, loaded, "consent.confirmed", facts, contact_id, locale, trigger_id=str(contact_id)
@@ -139,7 +139,7 @@ def _plan_now(
     session: Session,
     loaded: LoadedQuiz,
     trigger: str,
-    facts: SendContext,
+    facts: ConditionFacts,
     contact_id: int,
     locale: str,
     *,
@@ -245,7 +245,7 @@ def _content_for(
 def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
     """Whether what was bought lets this step happen at all; all else is looked at when it is due."""
     clauses = [[term for term in clause if term.field == "order.contains"] for clause in step.when.clauses]
-    facts = SendContext(bought=bought)
+    facts = ConditionFacts(bought=bought)
     return any(all(condition_holds(type(step.when)(((term,),)), facts) for term in clause) for clause in clauses)
 
 

@@ -58,8 +58,8 @@ def changes_in_words(opened: OpenDraft) -> str:
     """As in "6 mapping rows, 2 questions changed", against the live version."""
     kinds = Counter(step.kind.partition(".")[0] for step in differences(opened.base, opened.draft.files))
     names = {"mapping": "mapping row", "triage": "safety row", "text": "translation", "pack": "setting"}
-    told = [f"{many} {names.get(kind, kind)}{'s' if many > 1 else ''}" for kind, many in kinds.most_common()]
-    return f"{', '.join(told)} changed" if told else "nothing changed"
+    lines = [f"{many} {names.get(kind, kind)}{'s' if many > 1 else ''}" for kind, many in kinds.most_common()]
+    return f"{', '.join(lines)} changed" if lines else "nothing changed"
 
 
 def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: str, revision: int) -> int:

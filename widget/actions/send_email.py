@@ -20,7 +20,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from widget.actions.gather_facts import facts_of
+from widget.actions.build_send_context import send_context_of
 from widget.actions.plan_emails import RESULT
 from widget.actions.write_email import compose_email, content_of
 from widget.deadline import is_time_limit
@@ -40,9 +40,9 @@ from widget.email.message import email_message
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
+from widget.storage.email_context import EmailContext, email_context_of
 from widget.storage.emails import Email, claim_due
 from widget.storage.rate_limits import acquire, release, retry_after
-from widget.storage.send_context import Known, known_of_email
 from widget.telemetry import EMAILS, log
 
 BATCH = 50
@@ -145,13 +145,13 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
         if before is not None:
             _note_in(services, session, before)
         # The lock on the contact keeps two workers from sending one person two emails at once.
-        known = known_of_email(session, email_id, lock=True)
+        known = email_context_of(session, email_id, lock=True)
         if known is None or known.email.state != QUEUED:
             return None
         email = known.email
         try:
             loaded = content_of(services, known.shop, email)
-            decision = decide(facts_of(services, session, loaded, known))
+            decision = decide(send_context_of(services, session, loaded, known))
             message = _message(services, loaded, known) if decision.verdict == SENDING else None
         except SQLAlchemyError:
             raise
@@ -169,7 +169,7 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
         return email, message, known.contact.email
 
 
-def _message(services: Services, loaded: LoadedQuiz, known: Known) -> EmailMessage:
+def _message(services: Services, loaded: LoadedQuiz, known: EmailContext) -> EmailMessage:
     email, shop = known.email, known.shop
     written, frame = compose_email(services, loaded, email, known.order)
     domain = services.settings.mail_from.rsplit("@", 1)[-1]

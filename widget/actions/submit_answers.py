@@ -74,8 +74,8 @@ def cached_result(
         body = orjson.dumps(_compute(services, loaded, asked, locale, product, code))
         services.shared.put(key, body, seconds=SHARED_SECONDS)
     RESULTS.labels(source).inc()
-    told: Mapping[str, Any] = orjson.loads(body)
-    known = CachedResult(body, asked, told["outcome"], tuple(card["sku"] for card in told["products"]))
+    outcome: Mapping[str, Any] = orjson.loads(body)
+    known = CachedResult(body, asked, outcome["outcome"], tuple(card["sku"] for card in outcome["products"]))
     services.results.put(key, known)
     return known
 

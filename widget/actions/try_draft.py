@@ -120,8 +120,8 @@ def preview_email(
     answers = sample_answers(loaded).get(outcome)
     written, frame = compose_email(services, loaded, row, order, answers if ordered else None)
     stopped = outcome in ENDS_EARLY and ordered
-    told = "These answers are a red flag: after them this email is not sent." if stopped else ""
-    return written, frame, told
+    message = "These answers are a red flag: after them this email is not sent." if stopped else ""
+    return written, frame, message
 
 
 def send_preview(services: Services, *, shop: Shop, written: Written, to: User) -> None:

@@ -40,8 +40,8 @@ class Circuit:
         CACHE_OPEN.set(1)
         with self._lock:
             self._until = self._clock() + OPEN_SECONDS
-            told, self._down = self._down, True
-        if not told:
+            outcome, self._down = self._down, True
+        if not outcome:
             self._log.warning("redis_gone", retry_seconds=OPEN_SECONDS)
 
     def worked(self) -> None:

@@ -29,12 +29,12 @@ def coverage(pack: Path, json_wanted: bool) -> None:
     reading = read_or_refuse(pack)
     checked = sound_pack(pack, reading)
     with progress_bar("Going through all answer paths") as bar:
-        told = check_paths(checked, progress=bar)
+        outcome = check_paths(checked, progress=bar)
     if json_wanted:
-        as_json(told.data())
+        as_json(outcome.data())
     else:
-        print_coverage(pack, told, reading.line)
-    if told.failed:
+        print_coverage(pack, outcome, reading.line)
+    if outcome.failed:
         raise SystemExit(1)
 
 
@@ -65,11 +65,11 @@ def compare_command(
 
             real = load_responses(services, shop=shop, quiz=engines[1].rules.pack.id, days=days)
     with progress_bar("Comparing all answer paths") as bar:
-        told = compare(engines[0], engines[1], real, progress=bar)
+        comparison = compare(engines[0], engines[1], real, progress=bar)
     if json_wanted:
-        as_json(told.data())
+        as_json(comparison.data())
     else:
-        print_comparison(told)
+        print_comparison(comparison)
 
 
 def _opened() -> AbstractContextManager[Services]:
@@ -99,8 +99,8 @@ def _lines(path: Path) -> Iterator[Answers]:
         if not line.strip():
             continue
         try:
-            told = orjson.loads(line)
-            answers = told.get("answers", told)
+            data = orjson.loads(line)
+            answers = data.get("answers", data)
             sound = isinstance(answers, dict) and all(
                 isinstance(answer, list) and all(isinstance(option, str) for option in answer)
                 for answer in answers.values()

@@ -48,12 +48,12 @@ def recommend(
         for line in _lines(answers_file):
             sys.stdout.buffer.write(orjson.dumps(_one(engine, setting, line, explain, why_not)) + b"\n")
         return
-    told = _one(engine, setting, answers or "", explain, why_not)
-    if as_json or "refused" in told:
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+    outcome = _one(engine, setting, answers or "", explain, why_not)
+    if as_json or "refused" in outcome:
+        click.echo(orjson.dumps(outcome, option=orjson.OPT_INDENT_2).decode())
     else:
-        _say(told)
-    if "refused" in told:
+        _say(outcome)
+    if "refused" in outcome:
         raise SystemExit(2)
 
 

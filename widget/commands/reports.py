@@ -41,8 +41,8 @@ def progress_bar(what: str, unit: str = "question") -> Iterator[Callable[[int, i
 
 def print_problems(pack: Path, reading: Reading) -> None:
     """All problems with file and line, errors first, and whether the pack could be published."""
-    told = sorted(reading.problems, key=lambda problem: list(_MARKS).index(problem.problem.severity))
-    for item in told[:_MAX_LINES]:
+    outcome = sorted(reading.problems, key=lambda problem: list(_MARKS).index(problem.problem.severity))
+    for item in outcome[:_MAX_LINES]:
         _print_problem(pack, item)
     more = len(reading.problems) - _MAX_LINES
     if more > 0:
@@ -64,19 +64,19 @@ def _print_problem(pack: Path, located: Located) -> None:
 # The path check --------------------------------------------------------------------------------------
 
 
-def print_coverage(pack: Path, told: Coverage, line: Callable[[tuple[str | int, ...]], int]) -> None:
+def print_coverage(pack: Path, coverage: Coverage, line: Callable[[tuple[str | int, ...]], int]) -> None:
     """The report of the path check in words."""
-    click.secho(f"{told.paths:,} answer paths in {told.classes:,} classes. {told.sureness}", bold=True)
+    click.secho(f"{coverage.paths:,} answer paths in {coverage.classes:,} classes. {coverage.sureness}", bold=True)
     click.echo("Shares are of answer paths, not of shoppers.")
-    _print_shares("Outcomes", told.outcomes, told.paths)
-    _print_shares("Products shown", told.shown, told.paths)
-    _print_shares("Tips shown", told.tips, told.paths)
+    _print_shares("Outcomes", coverage.outcomes, coverage.paths)
+    _print_shares("Products shown", coverage.shown, coverage.paths)
+    _print_shares("Tips shown", coverage.tips, coverage.paths)
     click.echo()
-    for finding in told.findings:
+    for finding in coverage.findings:
         _print_finding(pack, finding, line(finding.where))
-    errors = sum(finding.severity == "error" for finding in told.findings)
+    errors = sum(finding.severity == "error" for finding in coverage.findings)
     color = "red" if errors else "green"
-    click.secho(f"{len(told.findings)} findings, {errors} of them errors.", fg=color)
+    click.secho(f"{len(coverage.findings)} findings, {errors} of them errors.", fg=color)
 
 
 def _print_shares(title: str, counts: dict[str, int], total: int) -> None:
@@ -102,22 +102,22 @@ def _answers(answers: dict[str, list[str]]) -> str:
 # The comparison --------------------------------------------------------------------------------------
 
 
-def print_comparison(told: Comparison) -> None:
+def print_comparison(comparison: Comparison) -> None:
     """What an edit changes, in words."""
-    exact = "" if told.exact else " (estimated on a sample)"
-    click.secho(f"{_part(told.changed, told.paths)} of answer paths change{exact}.", bold=True)
-    if told.responses is not None and told.responses_changed is not None:
-        share = _part(told.responses_changed, told.responses)
+    exact = "" if comparison.exact else " (estimated on a sample)"
+    click.secho(f"{_part(comparison.changed, comparison.paths)} of answer paths change{exact}.", bold=True)
+    if comparison.responses is not None and comparison.responses_changed is not None:
+        share = _part(comparison.responses_changed, comparison.responses)
         click.secho(f"{share} of real responses change.", bold=True)
     click.secho("\nProducts shown, before → after", bold=True)
-    for sku, shown in told.products.items():
-        real = told.response_products.get(sku)
+    for sku, shown in comparison.products.items():
+        real = comparison.response_products.get(sku)
         more = f"   responses {real['before']:,} → {real['after']:,}" if real else ""
         mark = " " if shown["before"] == shown["after"] else "±"
         click.echo(f"  {mark} {sku:<16} {shown['before']:>16,} → {shown['after']:>16,}{more}")
-    for example in told.examples:
+    for example in comparison.examples:
         _print_example(example)
-    for title, findings in (("New findings", told.new), ("Fixed findings", told.fixed)):
+    for title, findings in (("New findings", comparison.new), ("Fixed findings", comparison.fixed)):
         if findings:
             click.secho(f"\n{title}", bold=True)
         for finding in findings:

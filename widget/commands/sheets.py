@@ -81,15 +81,15 @@ def _table(rows: list[Cells]) -> str:
     return out.getvalue()
 
 
-def preview(told: MappingChanges) -> None:
+def preview(mapping_changes: MappingChanges) -> None:
     """Each added, changed and removed row."""
-    for change in told.changes[:MAX_SHOWN]:
+    for change in mapping_changes.changes[:MAX_SHOWN]:
         _print_change(change)
-    if len(told.changes) > MAX_SHOWN:
-        click.echo(f"… and {len(told.changes) - MAX_SHOWN} more rows")
-    if told.moved:
+    if len(mapping_changes.changes) > MAX_SHOWN:
+        click.echo(f"… and {len(mapping_changes.changes) - MAX_SHOWN} more rows")
+    if mapping_changes.moved:
         click.echo("~ rows come in another order")
-    counts = ", ".join(f"{told.count(kind)} {kind}" for kind in ("added", "changed", "removed"))
+    counts = ", ".join(f"{mapping_changes.count(kind)} {kind}" for kind in ("added", "changed", "removed"))
     click.secho(f"{counts}.", bold=True)
 
 

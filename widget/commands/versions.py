@@ -65,9 +65,9 @@ def _store(shop: str, files: PackFiles, note: str, *, publish: bool, checked: bo
 def _import_sheet(pack: Path | None, shop: str, quiz: str, sheet: Path, *, publish: bool, yes: bool) -> None:
     """Show what a sheet changes; then, if that is wanted, change the folder, or make a new version."""
     files = read_or_refuse(pack).files if pack else _exported(shop, quiz, None)
-    fresh, told = with_sheet(files, sound_pack(pack or Path(quiz), read_files(files, [])), sheet)
-    preview(told)
-    if not told.changes and not told.moved:
+    fresh, outcome = with_sheet(files, sound_pack(pack or Path(quiz), read_files(files, [])), sheet)
+    preview(outcome)
+    if not outcome.changes and not outcome.moved:
         return
     if not yes and not (sys.stdin.isatty() and click.confirm("Take these rows over?")):
         click.echo("Nothing was changed. Repeat with --yes to take the rows over.")

@@ -273,13 +273,13 @@ def _placed(rest: Records, name: str, record: Data, follows: str | None) -> Reco
 def with_places(files: PackFiles, steps: Iterable[Step]) -> list[Step]:
     """The steps with ``followed`` filled in, so that each can be taken back to where it was."""
     orders: dict[str, list[str]] = {}
-    told = []
+    lines = []
     for step in steps:
         order = orders.setdefault(step.kind, list(records_of(files, step.kind)))
         at = order.index(step.record) if step.record in order else 0
-        told.append(replace(step, followed=order[at - 1] if at else FIRST) if step.before is not None else step)
+        lines.append(replace(step, followed=order[at - 1] if at else FIRST) if step.before is not None else step)
         _reorder(order, step)
-    return told
+    return lines
 
 
 def _reorder(order: list[str], step: Step) -> None:

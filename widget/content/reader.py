@@ -60,8 +60,8 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     for problem in (*naming_problems(pack), *spoken, *unused):
         if not reader.already_told(problem) and not _follows(problem, lost):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
-    told = [item for item in (weighed(problem, pack.checks) for problem in reader.problems) if item]
-    located = [Located(item, str(item.place[0]), reader.line(item.place)) for item in told]
+    lines = [item for item in (weighed(problem, pack.checks) for problem in reader.problems) if item]
+    located = [Located(item, str(item.place[0]), reader.line(item.place)) for item in lines]
     located.sort(key=lambda item: (item.file, item.line, item.problem.code))
     failed = any(item.problem.severity == ERROR for item in located)
 

@@ -43,12 +43,12 @@ def read_workbook(data: bytes) -> Iterator[tuple[int, list[str]]]:
     finally:
         _at_once.release()
     try:
-        told = json.loads(done.stdout)
+        outcome = json.loads(done.stdout)
     except ValueError as error:
         raise SheetTrouble("this is no .xlsx file that can be read, or it needs too much memory") from error
-    if "error" in told:
-        raise SheetTrouble(told["error"], told.get("row", 0), told.get("column", ""))
-    yield from told["rows"]
+    if "error" in outcome:
+        raise SheetTrouble(outcome["error"], outcome.get("row", 0), outcome.get("column", ""))
+    yield from outcome["rows"]
 
 
 def main() -> None:
@@ -59,12 +59,12 @@ def main() -> None:
     from widget.content.spreadsheet import BadSheet, workbook_rows
 
     try:
-        told: dict[str, object] = {"rows": list(workbook_rows(sys.stdin.buffer.read()))}
+        data: dict[str, object] = {"rows": list(workbook_rows(sys.stdin.buffer.read()))}
     except BadSheet as error:
-        told = {"error": error.message, "row": error.row, "column": error.column}
+        data = {"error": error.message, "row": error.row, "column": error.column}
     except Exception:  # Whatever a broken file makes the library stumble over, it is one thing to the reader.
-        told = {"error": "this is no .xlsx file that can be read"}
-    sys.stdout.write(json.dumps(told))
+        data = {"error": "this is no .xlsx file that can be read"}
+    sys.stdout.write(json.dumps(data))
 
 
 if __name__ == "__main__":

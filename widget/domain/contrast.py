@@ -69,7 +69,7 @@ class Pair:
         return self.ratio >= self.asked
 
     @property
-    def told(self) -> str:
+    def ratio_text(self) -> str:
         """The ratio cut off, never rounded up to what it does not reach."""
         return f"{int(self.ratio * 100 + 1e-9) / 100:.2f}:1"
 

@@ -18,11 +18,11 @@ def drift_problems(catalog: Catalog, known: Mapping[str, Any]) -> Iterator[Probl
     order = {product.sku: at for at, product in enumerate(pack.products)}
     named = {sku for row in pack.mappings for target in row.target if target.kind == "sku" for sku in target.values}
     for place, product in enumerate(catalog.products):
-        told = _what_is_wrong(catalog, place)
-        if told:
+        outcome = _what_is_wrong(catalog, place)
+        if outcome:
             also = " Mapping rows name it." if product.sku in named else ""
             source = "the store says so" if product.sku in known else "products.yaml says so"
-            message = f"{product.name} ({product.sku}) {told}: it is not shown ({source}).{also}"
+            message = f"{product.name} ({product.sku}) {outcome}: it is not shown ({source}).{also}"
             yield Problem(WARNING, ("products.yaml", order[product.sku]), "catalog_drift", message)
         elif product.price is None:
             message = f"{product.name} ({product.sku}) has no price"
@@ -31,12 +31,12 @@ def drift_problems(catalog: Catalog, known: Mapping[str, Any]) -> Iterator[Probl
 
 def _what_is_wrong(catalog: Catalog, place: int) -> str:
     bit = 1 << place
-    for allowed, told in (
+    for allowed, outcome in (
         (catalog.active, "is gone from the store"),
         (catalog.free, "is blocked"),
         (catalog.certified, "has no certificate that allows it"),
         (catalog.in_stock, "is out of stock"),
     ):
         if not allowed & bit:
-            return told
+            return outcome
     return ""

@@ -104,17 +104,17 @@ class UninstalledEvent:
 StoreEvent = OrderEvent | ConsentEvent | PrivacyEvent | CatalogEvent | UninstalledEvent
 
 
-def earliest(known: datetime | None, told: datetime | None) -> datetime | None:
+def earliest(known: datetime | None, outcome: datetime | None) -> datetime | None:
     """The first moment of an event; a repeat or a late copy does not move it."""
-    moments = [moment for moment in (known, told) if moment]
+    moments = [moment for moment in (known, outcome) if moment]
     return min(moments) if moments else None
 
 
-def agreed(known: bool | None, told: bool | None) -> bool | None:
+def agreed(known: bool | None, outcome: bool | None) -> bool | None:
     """Contradictory consent is a no."""
-    if known is None or told is None:
-        return told if known is None else known
-    return known and told
+    if known is None or outcome is None:
+        return outcome if known is None else known
+    return known and outcome
 
 
 def given_back(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

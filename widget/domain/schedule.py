@@ -27,7 +27,7 @@ class Bought:
 
 
 @dataclass(frozen=True, slots=True)
-class SendContext:
+class ConditionFacts:
     """What email conditions can look at. ``answers`` is empty without consent to use them."""
 
     bought: tuple[Bought, ...] = ()
@@ -135,16 +135,16 @@ def known_zone(*zones: str) -> str:
     return "UTC"
 
 
-def condition_holds(condition: Condition, facts: SendContext) -> bool:
+def condition_holds(condition: Condition, facts: ConditionFacts) -> bool:
     """Whether an email's condition holds; answers that may not be used count as not asked."""
     return any(all(_holds(term, facts) for term in clause) for clause in condition.clauses)
 
 
-def _holds(term: Term, facts: SendContext) -> bool:
+def _holds(term: Term, facts: ConditionFacts) -> bool:
     return term.holds(_chosen(term, facts))
 
 
-def _chosen(term: Term, facts: SendContext) -> Chosen:
+def _chosen(term: Term, facts: ConditionFacts) -> Chosen:
     if term.field == "order.contains":
         return frozenset(term.values) if _contains(term, facts.bought) else frozenset({""})
     if term.field == "order.count":

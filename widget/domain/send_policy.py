@@ -20,7 +20,7 @@ SAID_NO = frozenset({UNSUBSCRIBED})
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class SendContext:
     """What is known when an email is about to go. Times are aware moments."""
 
     now: datetime
@@ -63,7 +63,7 @@ class Decision:
     until: datetime | None = None
 
 
-def decide(facts: Facts) -> Decision:
+def decide(facts: SendContext) -> Decision:
     """Send, skip, expire or defer, with the reason. What stops an email for good is looked at first."""
     reason = _stops(facts)
     if reason:
@@ -79,7 +79,7 @@ def decide(facts: Facts) -> Decision:
     return Decision(DEFER, reason, until)
 
 
-def _stops(facts: Facts) -> str | None:
+def _stops(facts: SendContext) -> str | None:
     marketing = facts.kind == MARKETING
     checks = (
         (not facts.has_address, ERASED),
@@ -101,7 +101,7 @@ def _stops(facts: Facts) -> str | None:
     return next((reason for stopped, reason in checks if stopped), None)
 
 
-def _may_pass(facts: Facts, *, marketing: bool) -> bool:
+def _may_pass(facts: SendContext, *, marketing: bool) -> bool:
     """Whether a suppressed address gets this all the same: a no to marketing stops nothing else, and who had everything
     deleted may ask for something new."""
     if facts.suppressed == ERASED:
@@ -109,7 +109,7 @@ def _may_pass(facts: Facts, *, marketing: bool) -> bool:
     return not marketing and facts.suppressed in SAID_NO
 
 
-def _wait_until(facts: Facts) -> tuple[datetime, str] | None:
+def _wait_until(facts: SendContext) -> tuple[datetime, str] | None:
     """(until when, why) of what holds an email back longest; a pause counts before all else."""
     if facts.shop_paused:
         return facts.now + timedelta(hours=1), PAUSED
@@ -117,7 +117,7 @@ def _wait_until(facts: Facts) -> tuple[datetime, str] | None:
     return max(waits, key=lambda wait: wait[0], default=None)
 
 
-def _moments(facts: Facts) -> tuple[tuple[datetime | None, str], ...]:
+def _moments(facts: SendContext) -> tuple[tuple[datetime | None, str], ...]:
     marketing = facts.kind == MARKETING and facts.last_marketing_at is not None
     free_at = facts.last_marketing_at + MARKETING_GAP if marketing and facts.last_marketing_at else None
     stocked_at = facts.now + STOCK_AGAIN if facts.out_of_stock else None

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from widget.domain.condition import Chosen
 from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIONAL, Sequence, Step
-from widget.domain.schedule import Bought, SendContext, condition_holds, due_at, quiet_until
-from widget.domain.send_policy import DEFER, Facts, decide
+from widget.domain.schedule import Bought, ConditionFacts, condition_holds, due_at, quiet_until
+from widget.domain.send_policy import DEFER, SendContext, decide
 
 MAX_WAITS = 60
 EVENT_OF = {
@@ -108,7 +108,7 @@ def _due(sequence: Sequence, step: Step, case: Case, start: datetime) -> datetim
 def _play(scheduled: _Scheduled, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
     """One email, from its due moment until it goes, or does not."""
     sequence, step = scheduled.sequence, scheduled.step
-    told = Simulated(sequence.id, step.id, step.email, sequence.kind, SKIPPED, "")
+    simulated = Simulated(sequence.id, step.id, step.email, sequence.kind, SKIPPED, "")
     ordered = sequence.trigger in EVENT_OF
     now = max(scheduled.due, start)
     deferred: list[str] = []
@@ -116,15 +116,17 @@ def _play(scheduled: _Scheduled, case: Case, start: datetime, before: list[Simul
     for _ in range(MAX_WAITS):
         decision = decide(_facts(scheduled, case, now, valid_until, before, ordered=ordered))
         if decision.verdict != DEFER or decision.until is None:
-            return replace(told, verdict=decision.verdict, reason=decision.reason, at=now, deferred=tuple(deferred))
+            return replace(
+                simulated, verdict=decision.verdict, reason=decision.reason, at=now, deferred=tuple(deferred)
+            )
         now = decision.until
         deferred.append(decision.reason)
-    return replace(told, verdict=EXPIRED, reason="put off too often", at=now, deferred=tuple(deferred))
+    return replace(simulated, verdict=EXPIRED, reason="put off too often", at=now, deferred=tuple(deferred))
 
 
 def _facts(
     scheduled: _Scheduled, case: Case, now: datetime, valid_until: datetime, before: list[Simulated], *, ordered: bool
-) -> Facts:
+) -> SendContext:
     sent = [one for one in before if one.verdict == SENDING and one.at is not None and one.at <= now]
     promoted = [one.at for one in before if one.verdict == SENDING and one.kind == MARKETING and one.at is not None]
     asked = scheduled.sequence.trigger == "result.requested" and scheduled.sequence.kind == TRANSACTIONAL
@@ -132,7 +134,7 @@ def _facts(
     consents |= {"health_data"} if case.health_data else set()
     holds = condition_holds(
         scheduled.step.when,
-        SendContext(
+        ConditionFacts(
             bought=case.bought if ordered else (),
             order_count=case.order_count,
             emails_sent=frozenset(one.email for one in sent),
@@ -142,7 +144,7 @@ def _facts(
         ),
     )
     happened = {name for name, moment in case.moments.items() if moment <= now}
-    return Facts(
+    return SendContext(
         now=now,
         valid_until=valid_until,
         kind=scheduled.sequence.kind,

@@ -37,7 +37,7 @@ def check_paths(
     catalog = catalog or Catalog(rules)
     gone = [_gone(side_of(rules, catalog, group), before, most, progress) for group in (PRODUCTS, TIPS)]
     outcomes, shown, tips = counted(pack, rules, gone[0].run, gone[1].run)
-    told = Coverage(
+    coverage = Coverage(
         pack=pack,
         paths=next((item for item in gone if item.exact), gone[0]).run.paths,
         classes=sum(item.run.classes for item in gone),
@@ -50,12 +50,12 @@ def check_paths(
         gone=gone,
         witnesses=dict(before.witnesses) if before else {},
     )
-    found = [] if told.exact else list(_look_at_pairs(told, rules, catalog))
-    found += shown_findings(told, rules, catalog, *gone)
-    found += [*row_findings(told, rules, catalog, gone), *triage_findings(told, gone[0])]
-    found += answer_findings(told, rules, gone) if told.exact else ()
-    told.findings = _in_order(found)
-    return told
+    found = [] if coverage.exact else list(_look_at_pairs(coverage, rules, catalog))
+    found += shown_findings(coverage, rules, catalog, *gone)
+    found += [*row_findings(coverage, rules, catalog, gone), *triage_findings(coverage, gone[0])]
+    found += answer_findings(coverage, rules, gone) if coverage.exact else ()
+    coverage.findings = _in_order(found)
+    return coverage
 
 
 def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | None) -> Gone:
@@ -65,29 +65,29 @@ def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | N
     return explore(side, most, progress, before=known.run if known and isinstance(known.run, Run) else None)
 
 
-def _look_at_pairs(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
+def _look_at_pairs(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
     """What the draw may have missed: answers with every pair of options, one by one."""
-    tell = FindingCollector(told.pack)
+    tell = FindingCollector(coverage.pack)
     pairs = pair_answers(rules)
     empty = None
     for answers in pairs.answers:
         found = evaluate(rules, catalog, answers)
         for shown in found.shown:
             sku = rules.products[shown.place].sku
-            told.shown[sku] = told.shown[sku] or 1
+            coverage.shown[sku] = coverage.shown[sku] or 1
         for place in found.tips:
             tip = rules.tips[place - len(rules.products)].id
-            told.tips[tip] = told.tips[tip] or 1
+            coverage.tips[tip] = coverage.tips[tip] or 1
         if not found.shown and found.triage is None and not found.exclusions:
             empty = empty or answers
-    drawn = min(item.run.classes for item in told.gone if not item.exact)
-    told.sureness = (
+    drawn = min(item.run.classes for item in coverage.gone if not item.exact)
+    coverage.sureness = (
         f"There are too many classes to go through one by one: the counts are estimates from {drawn:,} answer paths "
         f"drawn alike and independently, with a fixed seed. What holds on {300 / drawn:.4f} % of paths or more was met "
         f"with a certainty of 95 % (rule of three). {len(pairs.answers):,} more answer sets hold {pairs.held:,} "
         f'of {pairs.possible:,} pairs of options; "never" means: not met in either.'
     )
-    if empty and not _gap(told.gone[0].run):
+    if empty and not _gap(coverage.gone[0].run):
         message = "no product fits these answers, and the fallback does not help either"
         yield from tell("path_without_product", ("pack.yaml", "result", "fallback"), message, empty, 1)
 

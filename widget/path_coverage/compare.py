@@ -92,34 +92,34 @@ def compare(
     ``first``: the report on the paths of ``before``, where somebody has it already.
     """
     first = first or check_paths(before.rules.pack, before.catalog, most=most, progress=progress)
-    told = [first, check_paths(after.rules.pack, after.catalog, before=first, most=most, progress=progress)]
+    lines = [first, check_paths(after.rules.pack, after.catalog, before=first, most=most, progress=progress)]
     try:
-        runs = [_side_by_side(before, after, told, group, most, progress) for group in (PRODUCTS, TIPS)]
+        runs = [_side_by_side(before, after, lines, group, most, progress) for group in (PRODUCTS, TIPS)]
         common = runs[0].paths
         names = [_Names(before.rules, after.rules, group) for group in (PRODUCTS, TIPS)]
         changed_common = _changed(runs, names)
-        paths = told[0].paths + told[1].paths - common
-        changed = changed_common + (told[0].paths - common) + (told[1].paths - common)
-        candidates, exact = list(_changed_answers(runs, names, before, after)), all(item.exact for item in told)
+        paths = lines[0].paths + lines[1].paths - common
+        changed = changed_common + (lines[0].paths - common) + (lines[1].paths - common)
+        candidates, exact = list(_changed_answers(runs, names, before, after)), all(item.exact for item in lines)
     except (TooMany, TooManyClasses, OrderDiffers):
         paths, changed, candidates = _by_sample(before, after)
         exact = False
     real = traffic(before, after, responses) if responses is not None else None
-    keys = [{_key(finding): finding for finding in one.findings} for one in told]
+    keys = [{_key(finding): finding for finding in one.findings} for one in lines]
     return Comparison(
         paths=paths,
         changed=changed,
         exact=exact,
         responses=real.responses if real else None,
         responses_changed=real.changed if real else None,
-        products=_before_after(told[0].shown, told[1].shown),
+        products=_before_after(lines[0].shown, lines[1].shown),
         response_products=_before_after(*map(dict, real.shown)) if real else {},
         traffic=real,
         examples=[example_of(before, after, *candidate) for candidate in candidates[:MAX_EXAMPLES]],
         new=[item for key, item in keys[1].items() if key not in keys[0]],
         fixed=[item for key, item in keys[0].items() if key not in keys[1]],
-        before=told[0],
-        after=told[1],
+        before=lines[0],
+        after=lines[1],
     )
 
 
@@ -138,17 +138,17 @@ def _before_after(one: dict[str, int], other: dict[str, int]) -> dict[str, dict[
 
 
 def _side_by_side(
-    before: Engine, after: Engine, told: list[Coverage], group: str, most: int, progress: Progress | None
+    before: Engine, after: Engine, coverage: list[Coverage], group: str, most: int, progress: Progress | None
 ) -> Run:
-    known = paired(*(_run_of(item, group) for item in told))
+    known = paired(*(_run_of(item, group) for item in coverage))
     if known is not None:
         return known
     sides = [side_of(item.rules, item.catalog, group) for item in (before, after)]
     return Run(sides, most=most, progress=progress)
 
 
-def _run_of(told: Coverage, group: str) -> Run | Sampling:
-    return next(item.run for item in told.gone if item.side.group == group)
+def _run_of(coverage: Coverage, group: str) -> Run | Sampling:
+    return next(item.run for item in coverage.gone if item.side.group == group)
 
 
 def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
@@ -229,17 +229,17 @@ def _changed_answers(
 ) -> Iterator[tuple[Answers, int]]:
     """(answers, paths) of the changes that most paths share, one for each pair of results."""
     found: list[tuple[int, Answers]] = []
-    for told, run in zip(names, runs, strict=True):
+    for outcome, run in zip(names, runs, strict=True):
         best: dict[tuple[Any, ...], tuple[int, int]] = {}
         for at, kinds in enumerate(run.kinds):
-            if told.differs(kinds):
-                pair = told.pair(kinds)
+            if outcome.differs(kinds):
+                pair = outcome.pair(kinds)
                 total, first = best.get(pair, (0, at))
                 best[pair] = (total + run.totals[at], first)
         most = sorted(best.values(), reverse=True)[:MAX_EXAMPLES]
         found += [(total, run.example_of_kind(at)) for total, at in most]
         for end, rows in enumerate(run.walked.ends):
-            if told.differs(tuple(Kind(row, None, (), (), ()) for row in rows)):
+            if outcome.differs(tuple(Kind(row, None, (), (), ()) for row in rows)):
                 found.append((run.walked.ended[end], run.example_of_end(end)))
     found.sort(key=lambda item: -item[0])
     yield from ((answers, total) for total, answers in found)

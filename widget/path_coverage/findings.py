@@ -45,18 +45,18 @@ def share(paths: int, total: int) -> str:
     return f"{percent:.1f} % of answer paths" if percent >= 0.1 else f"{paths:,} of {total:,} answer paths"
 
 
-def shown_findings(told: Coverage, rules: Rules, catalog: Catalog, goods: Gone, tips: Gone) -> Iterator[Finding]:
+def shown_findings(coverage: Coverage, rules: Rules, catalog: Catalog, goods: Gone, tips: Gone) -> Iterator[Finding]:
     """Paths without a product or tip, what is never or too often shown, empty slots, ties, fallback."""
-    tell = FindingCollector(told.pack)
-    yield from _without_product(tell, told, rules, catalog, goods.run)
-    yield from _without_tip(tell, told, tips.run)
-    yield from _products(tell, told, rules, catalog, goods.run)
-    yield from _never_tips(tell, told)
-    yield from _slots(tell, told, rules, goods.run)
-    yield from _ties(tell, told, rules, goods.run)
+    tell = FindingCollector(coverage.pack)
+    yield from _without_product(tell, coverage, rules, catalog, goods.run)
+    yield from _without_tip(tell, coverage, tips.run)
+    yield from _products(tell, coverage, rules, catalog, goods.run)
+    yield from _never_tips(tell, coverage)
+    yield from _slots(tell, coverage, rules, goods.run)
+    yield from _ties(tell, coverage, rules, goods.run)
     used = _where(goods.run, lambda kind: kind.fallback)
     if used:
-        message = f"the fallback is used on {share(used[0], told.paths)}"
+        message = f"the fallback is used on {share(used[0], coverage.paths)}"
         yield from tell("fallback_used", ("pack.yaml", "result", "fallback"), message, used[1], used[0])
 
 
@@ -74,7 +74,7 @@ def _empty(kind: Kind) -> bool:
 
 
 def _without_product(
-    tell: FindingCollector, told: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
+    tell: FindingCollector, coverage: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
 ) -> Iterator[Finding]:
     """Paths on which safety leaves nothing are as they should be; others are gaps in the mappings."""
     empty = _where(run, _empty)
@@ -83,11 +83,11 @@ def _without_product(
     where: Place = ("pack.yaml", "result", "fallback")
     gaps = empty if not rules.pack.exclusions else _gaps(rules, catalog)
     if gaps:
-        message = f"no product fits on {share(gaps[0], told.paths)}, and the fallback does not help either"
+        message = f"no product fits on {share(gaps[0], coverage.paths)}, and the fallback does not help either"
         yield from tell("path_without_product", where, message, gaps[1], gaps[0])
     if empty[0] > (gaps[0] if gaps else 0):
         paths = empty[0] - (gaps[0] if gaps else 0)
-        message = f"safety exclusions leave no product on {share(paths, told.paths)}"
+        message = f"safety exclusions leave no product on {share(paths, coverage.paths)}"
         yield from tell("path_without_safe_product", ("safety.yaml", "exclusions"), message, empty[1], paths)
 
 
@@ -98,26 +98,26 @@ def _gaps(rules: Rules, catalog: Catalog) -> tuple[int, Answers] | None:
     return _where(explore(side).run, _empty)
 
 
-def _without_tip(tell: FindingCollector, told: Coverage, run: Run | Sampling) -> Iterator[Finding]:
+def _without_tip(tell: FindingCollector, coverage: Coverage, run: Run | Sampling) -> Iterator[Finding]:
     found = _where(run, lambda kind: kind.ended is None and not kind.shown)
     if found:
-        message = f"no tip is shown on {share(found[0], told.paths)}"
+        message = f"no tip is shown on {share(found[0], coverage.paths)}"
         yield from tell("path_without_tip", ("pack.yaml", "result", "fallback_tips"), message, found[1], found[0])
 
 
 def _products(
-    tell: FindingCollector, told: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
+    tell: FindingCollector, coverage: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
 ) -> Iterator[Finding]:
-    order = {product.sku: at for at, product in enumerate(told.pack.products)}
-    for sku, paths in told.shown.items():
+    order = {product.sku: at for at, product in enumerate(coverage.pack.products)}
+    for sku, paths in coverage.shown.items():
         where: Place = ("products.yaml", order[sku])
         if not paths:
             message = f"{sku} is never shown{_why_never(rules, catalog, sku)}"
             yield from tell("product_never_shown", where, message)
-        elif 100 * paths > OFTEN * told.paths:
+        elif 100 * paths > OFTEN * coverage.paths:
             place = rules.place[sku]
             example = _where(run, _shows(place))
-            message = f"{sku} is shown on {share(paths, told.paths)}: is it meant to fit nearly everyone?"
+            message = f"{sku} is shown on {share(paths, coverage.paths)}: is it meant to fit nearly everyone?"
             yield from tell("product_shown_often", where, message, example[1] if example else None, paths)
 
 
@@ -136,20 +136,20 @@ def _why_never(rules: Rules, catalog: Catalog, sku: str) -> str:
     return ": others are always ahead, or a rule keeps it out"
 
 
-def _never_tips(tell: FindingCollector, told: Coverage) -> Iterator[Finding]:
-    for tip, paths in told.tips.items():
+def _never_tips(tell: FindingCollector, coverage: Coverage) -> Iterator[Finding]:
+    for tip, paths in coverage.tips.items():
         if not paths:
             yield from tell("tip_never_shown", (f"tips/{tip}.md",), f"the tip '{tip}' is never shown")
 
 
-def _slots(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
+def _slots(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
     """Slots that stay empty, or not full, where other products are shown."""
     for at, slot in enumerate(rules.pack.result.slots):
         found = _where(run, _lacks(at, slot.take))
         if found:
             shown = _where(run, lambda kind: bool(kind.shown) and not kind.fallback)
             always = shown is not None and shown[0] == found[0]
-            what = "is never full" if always else f"is not full on {share(found[0], told.paths)}"
+            what = "is never full" if always else f"is not full on {share(found[0], coverage.paths)}"
             where: Place = ("pack.yaml", "result", "slots", at)
             yield from tell("slot_empty", where, f"slot '{slot.id}' {what}", found[1], found[0])
 
@@ -162,7 +162,7 @@ def _lacks(slot: int, take: int) -> Callable[[Kind], bool]:
     return lambda kind: bool(kind.shown) and not kind.fallback and kind.slots.count(slot) < take
 
 
-def _ties(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
+def _ties(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
     """Told by the product that the tie fell to."""
     by_place: Counter[int] = Counter()
     best: dict[int, int] = {}
@@ -171,16 +171,18 @@ def _ties(tell: FindingCollector, told: Coverage, rules: Rules, run: Run | Sampl
             if tied:
                 by_place[place] += run.totals[number]
                 best.setdefault(place, number)
-    order = {product.sku: at for at, product in enumerate(told.pack.products)}
+    order = {product.sku: at for at, product in enumerate(coverage.pack.products)}
     for place, paths in sorted(by_place.items()):
         sku = rules.products[place].sku
-        message = f"{sku} goes ahead of an equal one on {share(paths, told.paths)}, by its SKU alone: give a priority"
+        message = (
+            f"{sku} goes ahead of an equal one on {share(paths, coverage.paths)}, by its SKU alone: give a priority"
+        )
         yield from tell("tie_by_sku", ("products.yaml", order[sku]), message, run.example_of_kind(best[place]), paths)
 
 
-def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
+def answer_findings(coverage: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
     """Questions and options that change neither products nor tips nor the outcome."""
-    tell, pack = FindingCollector(told.pack), told.pack
+    tell, pack = FindingCollector(coverage.pack), coverage.pack
     backs = [item.backward for item in gone if isinstance(item.backward, Backward)]
     idle = set.intersection(*(back.idle_questions for back in backs))
     marks = [back.option_marks() for back in backs]
@@ -191,7 +193,7 @@ def answer_findings(told: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[
             continue
         if question.id in idle:
             message = f"no answer to '{question.id}' changes the result: leave it out, or use it in a mapping"
-            yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, told.paths)
+            yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, coverage.paths)
             continue
         for same in _same_options(question, [mark.get(question.id, {}) for mark in marks]):
             listed = " and ".join(f"'{item}'" for item in same[:MAX_NAMED])
@@ -220,11 +222,11 @@ def _other_conditions(pack: Pack) -> Iterator[Condition]:
             yield step.when
 
 
-def triage_findings(told: Coverage, goods: Gone) -> Iterator[Finding]:
+def triage_findings(coverage: Coverage, goods: Gone) -> Iterator[Finding]:
     """Triage rows that never decide: those before them always do."""
-    tell, run = FindingCollector(told.pack), goods.run
+    tell, run = FindingCollector(coverage.pack), goods.run
     deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
-    for at, row in enumerate(told.pack.triage):
+    for at, row in enumerate(coverage.pack.triage):
         if at not in deciding:
             message = f"triage row '{row.id}' never decides: it never holds, or a row above always goes first"
             yield from tell("triage_never_holds", ("safety.yaml", "triage", at), message)

@@ -34,23 +34,23 @@ MAX_TRIES, MAX_WORK = 12_000, 6_000_000
 MAX_PAIRS = 100
 
 
-def row_findings(told: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone]) -> Iterator[Finding]:
-    tell = FindingCollector(told.pack)
+def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone]) -> Iterator[Finding]:
+    tell = FindingCollector(coverage.pack)
     groups = {item.side.group: item for item in gone}
-    tries, unjudged = min(MAX_TRIES, MAX_WORK // max(1, len(told.pack.mappings))), 0
-    exact_left = min(MAX_EXACT, EXACT_CLASSES // max(1, 2 * told.classes))
-    _look_at_all(told, gone, tries)
-    for index, row in enumerate(told.pack.mappings):
+    tries, unjudged = min(MAX_TRIES, MAX_WORK // max(1, len(coverage.pack.mappings))), 0
+    exact_left = min(MAX_EXACT, EXACT_CLASSES // max(1, 2 * coverage.classes))
+    _look_at_all(coverage, gone, tries)
+    for index, row in enumerate(coverage.pack.mappings):
         where: Place = ("mappings.csv", index)
         each = groups[TIPS if names_tips(row.target) else PRODUCTS]
-        if not told.rows[row.id] and (each.exact or not _alone(rules, catalog, index)):
+        if not coverage.rows[row.id] and (each.exact or not _alone(rules, catalog, index)):
             message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
             yield from tell("row_never_matches", where, message)
             continue
         if tries <= 0:
             unjudged += 1
             continue
-        met, different = _tried(told, each.backward, rules, catalog, index)
+        met, different = _tried(coverage, each.backward, rules, catalog, index)
         tries -= len(met) + different
         if different:
             continue
@@ -59,25 +59,25 @@ def row_findings(told: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone
             exact_left -= 1
             witness = _never_matters(rules, catalog, each.side, index)
             if witness:
-                told.witnesses[row.id] = witness
+                coverage.witnesses[row.id] = witness
                 continue
-        yield from _idle_row(tell, rules, index, met, told.rows[row.id], certain)
+        yield from _idle_row(tell, rules, index, met, coverage.rows[row.id], certain)
     if unjudged:
         message = f"{unjudged} rows were not tried out: whether they change anything is not known"
         yield from tell("rows_not_tried", ("mappings.csv",), message)
-    yield from contradictions(told, rules, catalog)
+    yield from contradictions(coverage, rules, catalog)
 
 
-def _look_at_all(told: Coverage, gone: list[Gone], most: int) -> None:
+def _look_at_all(coverage: Coverage, gone: list[Gone], most: int) -> None:
     """Witnesses for rows that have none yet, as far as some paths through each tell; of so many rows a group."""
-    rows = told.pack.mappings
+    rows = coverage.pack.mappings
     for entry in gone:
         if not isinstance(entry.backward, Backward):
             continue
         items = [(number, item.row) for number, (_, item) in enumerate(entry.backward.layout.items) if item.row >= 0]
-        wanted = {number: rows[row].id for number, row in items if rows[row].id not in told.witnesses}
+        wanted = {number: rows[row].id for number, row in items if rows[row].id not in coverage.witnesses}
         for number, answers in first_witnesses(entry.backward, list(wanted)[:most]).items():
-            told.witnesses[wanted[number]] = answers
+            coverage.witnesses[wanted[number]] = answers
 
 
 def _alone(rules: Rules, catalog: Catalog, index: int) -> int:
@@ -89,13 +89,13 @@ def _alone(rules: Rules, catalog: Catalog, index: int) -> int:
 
 
 def _tried(
-    told: Coverage, backward: Backward | Sampling, rules: Rules, catalog: Catalog, index: int
+    coverage: Coverage, backward: Backward | Sampling, rules: Rules, catalog: Catalog, index: int
 ) -> tuple[list[Evaluation], bool]:
     """(evaluations that taking the row away did not change, whether there is one that it does change)."""
     row = rules.pack.mappings[index].id
     item = next(at for at, (_, item) in enumerate(backward.layout.items) if item.row == index)
     met: list[Evaluation] = []
-    known = told.witnesses.pop(row, None)
+    known = coverage.witnesses.pop(row, None)
     tries = [iter([known] if known else ())]
     adding = backward if isinstance(backward, Backward) and adds(backward, item) else None
     if adding:
@@ -109,7 +109,7 @@ def _tried(
         except Refused:
             continue  # A witness of an earlier version of the quiz.
         if not same_result(found, without_row(found, index)):
-            told.witnesses[row] = answers
+            coverage.witnesses[row] = answers
             return met, True
         met.append(found)
     return met, False
@@ -182,10 +182,10 @@ def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None
 # Contradictions --------------------------------------------------------------------------------------
 
 
-def contradictions(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
+def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
     """Pairs of rows that hold together on some path and leave nothing: a require with an exclude, or with a require."""
-    tell = FindingCollector(told.pack)
-    rows = told.pack.mappings
+    tell = FindingCollector(coverage.pack)
+    rows = coverage.pack.mappings
     named = {at: rules.entities(row.target) for at, row in enumerate(rows) if row.effect in (REQUIRE, EXCLUDE)}
     demands = [at for at in named if rows[at].effect == REQUIRE]
     pairs = chain(combinations(demands, 2), ((at, other) for at in demands for other in named if other not in demands))
@@ -209,7 +209,7 @@ def contradictions(told: Coverage, rules: Rules, catalog: Catalog) -> Iterator[F
         if paths:
             what = "takes out all that it requires" if against else "requires other things: nothing is left"
             pair = f"row '{rows[demand].id}' and row '{rows[second].id}'"
-            message = f"{pair} hold together on {share(paths, told.paths)}, and the second {what}"
+            message = f"{pair} hold together on {share(paths, coverage.paths)}, and the second {what}"
             code = "rows_contradict" if against else "requires_empty"
             yield from tell(code, ("mappings.csv", demand), message, example, paths)
 

@@ -30,19 +30,19 @@ def pair_answers(rules: Rules, seed: int = 1) -> Pairs:
     chance = random.Random(seed)  # noqa: S311  # A sample, no secret.
     wanted = _pairs(rules)
     seen: set[frozenset[Choice]] = set()
-    told = Pairs(possible=len(wanted))
+    pairs = Pairs(possible=len(wanted))
     for pair in wanted:
         for _ in range(TRIES if pair not in seen else 0):
-            if len(told.answers) >= MAX_ANSWER_SETS:
+            if len(pairs.answers) >= MAX_ANSWER_SETS:
                 break
             answers = _walk(rules, chance, pair)
             given = [(question, option) for question, chosen in answers.items() for option in chosen]
             seen |= {frozenset(combination) for combination in combinations(given, 2)}
-            told.answers.append(answers)
+            pairs.answers.append(answers)
             if pair in seen:
                 break
-    told.held = sum(pair in seen for pair in wanted)
-    return told
+    pairs.held = sum(pair in seen for pair in wanted)
+    return pairs
 
 
 def answers_with(rules: Rules, question: str, option: str) -> Answers | None:

@@ -57,12 +57,12 @@ def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
 
     Rows of mappings for the group (products or tips) whose result changed; triage rows and exclusions always.
     """
-    told = [told_to_shoppers(item, answers) for item in (before, after)]
+    lines = [told_to_shoppers(item, answers) for item in (before, after)]
     groups = set()
-    if told[0] is None or told[1] is None:
+    if lines[0] is None or lines[1] is None:
         return []  # The quiz itself changed: one version does not take these answers.
-    groups |= {PRODUCTS} if told[0][:2] != told[1][:2] else set()
-    groups |= {TIPS} if told[0][2] != told[1][2] else set()
+    groups |= {PRODUCTS} if lines[0][:2] != lines[1][:2] else set()
+    groups |= {TIPS} if lines[0][2] != lines[1][2] else set()
     one, other = (_holding(item, answers, groups) for item in (before, after))
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 

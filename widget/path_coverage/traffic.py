@@ -44,28 +44,28 @@ def answers_key(answers: Answers) -> str:
 
 def traffic(before: Engine, after: Engine, responses: Iterable[Answers]) -> Traffic:
     """Go through the responses, those with the same answers at once."""
-    told = Traffic(same=Counter(map(answers_key, responses)))
-    for text, count in told.same.items():
-        told.responses += count
-        _add(told, before, after, json.loads(text), count)
-    return told
+    outcome = Traffic(same=Counter(map(answers_key, responses)))
+    for text, count in outcome.same.items():
+        outcome.responses += count
+        _add(outcome, before, after, json.loads(text), count)
+    return outcome
 
 
-def _add(told: Traffic, before: Engine, after: Engine, answers: Answers, count: int) -> None:
+def _add(traffic: Traffic, before: Engine, after: Engine, answers: Answers, count: int) -> None:
     found = [_evaluated(engine, answers) for engine in (before, after)]
     seen = [shown_to_shoppers(item) if item else None for item in found]
     names = [item.outcome if item else REFUSED for item in found]
     for side in (0, 1):
-        told.outcomes[side][names[side]] += count
+        traffic.outcomes[side][names[side]] += count
         view = seen[side]
-        told.shown[side].update(dict.fromkeys(view[1], count) if view else {})
-    told.away += count * (names[0] in ENDS_EARLY and names[1] not in ENDS_EARLY)
+        traffic.shown[side].update(dict.fromkeys(view[1], count) if view else {})
+    traffic.away += count * (names[0] in ENDS_EARLY and names[1] not in ENDS_EARLY)
     if found[1] is not None and names[1] not in ENDS_EARLY:
-        told.rows.update(dict.fromkeys(found[1].matched_rows, count))
+        traffic.rows.update(dict.fromkeys(found[1].matched_rows, count))
     if seen[0] != seen[1]:
-        told.changed += count
-        told.moved[answers_key(answers)] = count
-        told.causes[next(iter(changing_rows(before, after, answers)), ELSEWHERE)] += count
+        traffic.changed += count
+        traffic.moved[answers_key(answers)] = count
+        traffic.causes[next(iter(changing_rows(before, after, answers)), ELSEWHERE)] += count
 
 
 def _evaluated(engine: Engine, answers: Answers) -> Evaluation | None:

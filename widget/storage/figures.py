@@ -235,10 +235,10 @@ def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, .
 def _email_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
     """Emails by the day they were sent, and by the day on which they were somebody's last one."""
     where = Email.shop_id == span.shop_id, Email.quiz == span.quiz, _moments(Email.sent_at, span.first, span.last)
-    told = (Email.version, Email.locale, Email.template)
-    sent = select(Email.sent_at, *told).where(*where)
+    outcome = (Email.version, Email.locale, Email.template)
+    sent = select(Email.sent_at, *outcome).where(*where)
     stopped = _stopped(span)
-    left = select(stopped.c.at, *told).join(Email, Email.id == _last_email(stopped)).where(Email.quiz == span.quiz)
+    left = select(stopped.c.at, *outcome).join(Email, Email.id == _last_email(stopped)).where(Email.quiz == span.quiz)
     for what, query in (("email_sent", sent), ("email_unsubscribed", left)):
         sums = Counter((str(at.date()), *rest) for at, *rest in session.execute(_split(query, Email, span)))
         for (day, version, locale, email), number in sorted(sums.items()):
@@ -248,8 +248,8 @@ def _email_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
     """Orders by day; whichever way of counting takes them in."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
-    told = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.direct, Order.total)
-    orders = session.execute(_with_quiz(select(*told, Order.refunded, gone), span, span.first, span.last))
+    outcome = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.direct, Order.total)
+    orders = session.execute(_with_quiz(select(*outcome, Order.refunded, gone), span, span.first, span.last))
     sums: dict[tuple[str, int, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for placed_at, version, locale, currency, direct, total, refunded, lost in orders:
         for name in ("assisted", "direct") if direct else ("assisted",):

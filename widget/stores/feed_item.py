@@ -55,9 +55,9 @@ class FeedItem:
     @property
     def said(self) -> dict[str, Any]:
         """As the catalog keeps it: keys of FROM_FEEDS, without what the feed does not tell."""
-        told = {"product_id": self.product_id, "variant_id": self.variant_id, "url": self.url, "image": self.image}
+        data = {"product_id": self.product_id, "variant_id": self.variant_id, "url": self.url, "image": self.image}
         always = {"name": self.name, "price": self.price, "currency": self.currency, "stock": self.stock}
-        return always | {"active": True} | {name: value for name, value in told.items() if value}
+        return always | {"active": True} | {name: value for name, value in data.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from widget.stores.feed_item import BadItem, FeedItem
 from widget.stores.feeds import Item
 
-MAX_TOLD = 100
+MAX_NOTES = 100
 PROGRESS_EVERY = 1000
 
 
@@ -16,19 +16,19 @@ PROGRESS_EVERY = 1000
 class Survey:
     """``found``: what the feed says, by SKU of ours; ``unread``: SKUs of ours whose item we could not read.
 
-    ``told``: what was left out and why, the first MAX_TOLD; ``more``: how many beyond.
+    ``notes``: what was left out and why, the first MAX_NOTES; ``more``: how many beyond.
     """
 
     items: int = 0
     found: dict[str, FeedItem] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     more: int = 0
     _ranks: dict[str, int] = field(default_factory=dict)
 
     def tell(self, text: str) -> None:
-        if len(self.told) < MAX_TOLD:
-            self.told.append(text)
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(text)
         else:
             self.more += 1
 
@@ -45,24 +45,24 @@ def survey(
 
     An item is ours by its SKU; else by its part number; without a SKU, by its variant id. Raises BadFeed.
     """
-    told, ours = into or Survey(), frozenset(skus)
+    outcome, ours = into or Survey(), frozenset(skus)
     for item in items:
-        told.items += 1
-        if progress and told.items % PROGRESS_EVERY == 0:
-            progress(told.items)
+        outcome.items += 1
+        if progress and outcome.items % PROGRESS_EVERY == 0:
+            progress(outcome.items)
         sku, rank = _ours(item, ours, variants)
         if isinstance(item, BadItem):
-            told.tell(f"{item.place}{_named(item.sku)} was left out: {item.reason}")
-            told.unread |= {sku} if sku else set()
+            outcome.tell(f"{item.place}{_named(item.sku)} was left out: {item.reason}")
+            outcome.unread |= {sku} if sku else set()
             continue
-        if sku and rank < told._ranks.get(sku, 9):
-            told.found[sku], told._ranks[sku] = item, rank
+        if sku and rank < outcome._ranks.get(sku, 9):
+            outcome.found[sku], outcome._ranks[sku] = item, rank
             for note in item.notes:
-                told.tell(f"{item.place}{_named(sku)}: {note}")
-    told.unread -= set(told.found)
+                outcome.tell(f"{item.place}{_named(sku)}: {note}")
+    outcome.unread -= set(outcome.found)
     if progress:
-        progress(told.items)
-    return told
+        progress(outcome.items)
+    return outcome
 
 
 def _ours(item: Item, ours: frozenset[str], variants: Mapping[str, str]) -> tuple[str, int]:

@@ -167,8 +167,8 @@ def _moments(order: dict[str, Any], created: datetime, at: datetime, refunds: Se
         moments[PAID] = moment(order.get("processed_at")) or at
     parcels = services_of(order, "fulfillments")
     if parcel_state == "fulfilled":
-        told = [parcel for parcel in (moment(one.get("created_at")) for one in parcels) if parcel]
-        moments[FULFILLED] = max(told, default=at)
+        lines = [parcel for parcel in (moment(one.get("created_at")) for one in parcels) if parcel]
+        moments[FULFILLED] = max(lines, default=at)
     if parcels and all(text(parcel.get("shipment_status")) == "delivered" for parcel in parcels):
         moments[DELIVERED] = max(moment(parcel.get("updated_at")) or at for parcel in parcels)
     if cancelled := moment(order.get("cancelled_at")):
@@ -182,9 +182,9 @@ def _moments(order: dict[str, Any], created: datetime, at: datetime, refunds: Se
 
 def _accepts(order: dict[str, Any], customer: dict[str, Any]) -> bool | None:
     """The order's flag and the customer's own state; where they contradict each other it is a no."""
-    told = flag(order.get("buyer_accepts_marketing"))
+    outcome = flag(order.get("buyer_accepts_marketing"))
     state = text(part(customer, "email_marketing_consent").get("state"))
-    return told if not state else (told is not False and state == "subscribed")
+    return outcome if not state else (outcome is not False and state == "subscribed")
 
 
 def _line(line: dict[str, Any], currency: str) -> OrderLine:
@@ -228,12 +228,12 @@ def _deleted(data: dict[str, Any], received_at: datetime) -> OrderEvent:
 
 
 def _consent(data: dict[str, Any], received_at: datetime) -> ConsentEvent:
-    told = part(data, "email_marketing_consent")
-    state = text(told.get("state"))
+    outcome = part(data, "email_marketing_consent")
+    state = text(outcome.get("state"))
     email = text(data.get("email_address"))
     if not state or not (email or data.get("customer_id")):
         raise Unreadable("the consent names no state, or nobody")
-    at = moment(told.get("consent_updated_at")) or received_at
+    at = moment(outcome.get("consent_updated_at")) or received_at
     return ConsentEvent(at, email, granted=state == "subscribed", customer_id=text(data.get("customer_id"))[:MAX_ID])
 
 

@@ -29,14 +29,14 @@ def reports(raw: bytes) -> list[EmailReport]:
         kind = str(message.get_param("report-type", "")).lower()
         if message.get_content_type() != "multipart/report" or not message.is_multipart():
             return []
-        told = list(_status(message)) if kind == "delivery-status" else []
-        told += _abuse(message) if kind == "feedback-report" else []
+        items_ = list(_status(message)) if kind == "delivery-status" else []
+        items_ += _abuse(message) if kind == "feedback-report" else []
     except (ValueError, KeyError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise NotReadable("the message cannot be read") from error
     number, at = hashlib.sha256(raw).hexdigest(), _date(message)
     return [
         EmailReport(kind, f"message:{number}:{place}", email, at, _original_id(message))
-        for place, (kind, email) in enumerate(told)
+        for place, (kind, email) in enumerate(items_)
     ]
 
 

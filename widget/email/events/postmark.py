@@ -37,12 +37,12 @@ def reports(body: bytes) -> list[EmailReport]:
     if not kind:
         return []
     email = text(data.get("Email")) or text(data.get("Recipient"))
-    told = text(data.get("BouncedAt")) or text(data.get("DeliveredAt")) or text(data.get("ChangedAt"))
+    outcome = text(data.get("BouncedAt")) or text(data.get("DeliveredAt")) or text(data.get("ChangedAt"))
     number = text(data.get("ID")) or text(data.get("MessageID"))
     if not number or not email:
         raise NotReadable("the report names no message or nobody")
-    event_id = f"postmark:{text(data.get('RecordType'))}:{number}:{told}"[:255]
-    return [EmailReport(kind, event_id, email, moment(told), _message_id(data))]
+    event_id = f"postmark:{text(data.get('RecordType'))}:{number}:{outcome}"[:255]
+    return [EmailReport(kind, event_id, email, moment(outcome), _message_id(data))]
 
 
 def _kind(data: Mapping[str, Any]) -> str:

@@ -114,13 +114,16 @@ def reports(body: bytes) -> list[EmailReport]:
 def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
     """(address, kind of report)"""
     if kind == "Bounce":
-        told = _part(data, "bounce")
-        bounce = HARD_BOUNCE if text(told.get("bounceType")) == "Permanent" else SOFT_BOUNCE
-        return [(text(service.get("emailAddress")), bounce) for service in services_of(told.get("bouncedRecipients"))]
-    if kind == "Complaint":
-        told = _part(data, "complaint")
+        outcome = _part(data, "bounce")
+        bounce = HARD_BOUNCE if text(outcome.get("bounceType")) == "Permanent" else SOFT_BOUNCE
         return [
-            (text(service.get("emailAddress")), COMPLAINT) for service in services_of(told.get("complainedRecipients"))
+            (text(service.get("emailAddress")), bounce) for service in services_of(outcome.get("bouncedRecipients"))
+        ]
+    if kind == "Complaint":
+        outcome = _part(data, "complaint")
+        return [
+            (text(service.get("emailAddress")), COMPLAINT)
+            for service in services_of(outcome.get("complainedRecipients"))
         ]
     if kind == "Delivery":
         listed = _part(data, "delivery").get("recipients")

@@ -21,7 +21,7 @@ _GONE = (SENDING, SENT, DELIVERY_UNKNOWN, DELIVERED, BOUNCED, COMPLAINED)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EmailContext:
     """``suppressed``: the reason, if the address is not to be written to. Consents: what was last said of each.
 
     ``last_marketing_at``: the latest of all that went or may have gone to this contact.
@@ -75,7 +75,7 @@ def _statements() -> tuple[Select[int, int], Select[Any]]:
     return both.where(Email.id == bindparam("email_id")).with_for_update(of=[Email, Contact]), _query()
 
 
-def known_of_email(session: Session, email_id: int, *, lock: bool = False) -> Known | None:
+def email_context_of(session: Session, email_id: int, *, lock: bool = False) -> EmailContext | None:
     """The latest state; with ``lock``, the email and its contact are held, so that nobody writes to them meanwhile."""
     locks, asks = _statements()
     if lock:
@@ -87,7 +87,7 @@ def known_of_email(session: Session, email_id: int, *, lock: bool = False) -> Kn
     email, contact, shop, order, reason, marketing, health, last, felt_worse = row
     if last is not None and last.tzinfo is None:
         last = last.replace(tzinfo=UTC)
-    return Known(email, contact, shop, order, reason, marketing, health, last, felt_worse is not None)
+    return EmailContext(email, contact, shop, order, reason, marketing, health, last, felt_worse is not None)
 
 
 def nth_marketing_at(session: Session, contact_id: int, nth: int) -> datetime | None:

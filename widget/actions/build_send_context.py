@@ -12,19 +12,19 @@ from widget.actions.write_email import email_products
 from widget.domain.email import MARKETING, TRANSACTIONAL, Step
 from widget.domain.engine.evaluation import screen
 from widget.domain.markets import softly_agreed
-from widget.domain.schedule import SendContext, condition_holds, known_zone, next_morning, quiet_until, start_of_day
-from widget.domain.send_policy import Facts
+from widget.domain.schedule import ConditionFacts, condition_holds, known_zone, next_morning, quiet_until, start_of_day
+from widget.domain.send_policy import SendContext
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, promised_emails
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
+from widget.storage.email_context import EmailContext, nth_marketing_at
 from widget.storage.emails import Email, emails_gone
 from widget.storage.orders import Order, count_orders, later_orders
-from widget.storage.send_context import Known, nth_marketing_at
 from widget.storage.shops import Shop
 
 
-def facts_of(services: Services, session: Session, loaded: LoadedQuiz, known: Known) -> Facts:
+def send_context_of(services: Services, session: Session, loaded: LoadedQuiz, known: EmailContext) -> SendContext:
     """Everything the send policy looks at, over the latest state."""
     email, shop, order, agreed = known.email, known.shop, known.order, known.marketing
     now = services.now()
@@ -41,7 +41,7 @@ def facts_of(services: Services, session: Session, loaded: LoadedQuiz, known: Kn
         bought_at=order.placed_at,
         now=now,
     )
-    return Facts(
+    return SendContext(
         now=now,
         valid_until=email.valid_until,
         kind=email.kind,
@@ -83,7 +83,7 @@ def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
     return next_morning(now, shop.timezone) if went >= shop.emails_per_day else None
 
 
-def _condition(services: Services, session: Session, loaded: LoadedQuiz, known: Known, step: Step) -> bool:
+def _condition(services: Services, session: Session, loaded: LoadedQuiz, known: EmailContext, step: Step) -> bool:
     email, order = known.email, known.order
     looked_at = {term.field for clause in step.when.clauses for term in clause}
     # What was ticked with a request counts for the email that asks to confirm it, before it is confirmed.
@@ -92,7 +92,7 @@ def _condition(services: Services, session: Session, loaded: LoadedQuiz, known: 
     if known.health_data in enough:
         granted.add(HEALTH_DATA)
     answers = usable_answers(services, loaded, email) if HEALTH_DATA in granted or order is None else None
-    facts = SendContext(
+    facts = ConditionFacts(
         bought=bought_products(loaded, order.lines, order.refunds) if order else (),
         outcome=outcome_of(services, loaded, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},

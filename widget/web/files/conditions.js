@@ -16,7 +16,7 @@ function parse(text) {
     for (const term of part.split("&")) {
       const hit = /^\s*(not\s+)?([a-z0-9-]+)\s*(!=|>=|<=|>|<|=)\s*([^&<>=!]+?)\s*$/.exec(term);
       if (!hit) return null;
-      clause.push([hit[2], hit[3], hit[4].split("|").map((each) => each.trim()), Boolean(hit[1])]);
+      clause.push([hit[2], hit[3], hit[4].split("|").map((item) => item.trim()), Boolean(hit[1])]);
     }
     clauses.push(clause);
   }
@@ -29,7 +29,7 @@ function draw(text) {
   const clauses = parse(text.value);
   box.hidden = false;
   if (clauses === null) { box.innerHTML = '<p class="soft">This condition is written by hand; edit it as text.</p>'; return; }
-  const questions = Object.entries(names.questions).map(([id, each]) => [id, each.label]);
+  const questions = Object.entries(names.questions).map(([id, item]) => [id, item.label]);
   let html = "";
   clauses.forEach((clause, c) => clause.forEach(([field, op, values, no], t) => {
     const question = names.questions[field] ?? { options: {}, kind: "single", label: field };

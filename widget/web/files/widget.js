@@ -14,7 +14,7 @@ const holds = (clauses, chosen) => clauses.some((clause) => clause.every(([field
   if (!given) return false;
   const hit = operator in compare
     ? given[0] !== "skipped" && compare[operator](+given[0], +values[0])
-    : given.some((each) => values.includes(each)) === (operator === "=");
+    : given.some((item) => values.includes(item)) === (operator === "=");
   return hit !== negated;
 }));
 
@@ -89,9 +89,9 @@ class RecoveryQuiz extends HTMLElement {
   #count(event, more = {}) {
     if (this.hasAttribute("api")) return; // A quiz that is being tried, not taken.
     const { quiz, version, locale } = this.#quiz;
-    const events = (more.sku ? [{}, more] : [more]).map((each) => ({ event, quiz, version, locale, ...each }));
-    const news = events.filter((each) => !this.#counted.has(JSON.stringify(each)));
-    for (const each of news) this.#counted.add(JSON.stringify(each));
+    const events = (more.sku ? [{}, more] : [more]).map((item) => ({ event, quiz, version, locale, ...item }));
+    const news = events.filter((item) => !this.#counted.has(JSON.stringify(item)));
+    for (const item of news) this.#counted.add(JSON.stringify(item));
     if (!news.length) return;
     const body = JSON.stringify({ events: news });
     navigator.sendBeacon?.(`${base}v1/shops/${this.#quiz.shop}/events`, new Blob([body], { type: "text/plain" }));
@@ -342,7 +342,7 @@ class RecoveryQuiz extends HTMLElement {
   #add(event, sku) {
     this.#count("added_to_cart", { sku });
     const { dataset, elements } = event.target.closest("form") ?? event.target;
-    const field = [...(elements ?? [])].find((each) => "visit" in each.dataset);
+    const field = [...(elements ?? [])].find((item) => "visit" in item.dataset);
     if (field) field.value = this.#visit ?? "";
     let put; // What the page makes of it; a promise that fails says in words why.
     const until = (promise) => { put = promise; };

@@ -60,7 +60,9 @@ bench: $(VENV)/bench.stamp ## speed as ratios in one run, with wrk and nginx (in
 	@$(BIN)/python -m tests.load.bench
 
 lock: setup-dev ## lock the requirements anew, with hashes and without addresses
-	@cd requirements && for name in run dev bench oidc; do ../$(BIN)/uv pip compile $(LOCK_OPTIONS) $$name.in -o $$name.lock; done
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements/run.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --extra oidc -o requirements/oidc.lock
+	@for name in dev bench; do $(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --group $$name -o requirements/$$name.lock; done
 
 clean: ## remove the environment and caches; data in var/ stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -30,8 +30,10 @@ pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.timeout(180)]
 class Running:
     """``recovery-quiz run`` in a folder of its own, on free ports."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(
+        self, home: Path, command: Sequence[str] = (sys.executable, "-m", "widget"), folder: Path = ROOT
+    ) -> None:
+        self.home, self.command, self.folder = home, command, folder
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -55,8 +57,10 @@ class Running:
         """Start, and wait for the first answered request; the seconds that took."""
         started = time.monotonic()
         self.log = (self.home.parent / f"{self.home.name}.log").open("wb")
-        command = [sys.executable, "-m", "widget", "run"]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=self.log, stderr=self.log)
+        command = [*self.command, "run"]
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=self.log, stderr=self.log
+        )
         while time.monotonic() - started < 60:
             try:
                 self.get("/healthz")

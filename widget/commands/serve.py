@@ -18,12 +18,12 @@ import click
 from widget.actions.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
 from widget.commands.opening import opened_services, opened_settings
 from widget.commands.supervisor import Program, Supervisor
+from widget.content.shipped import shipped_pack
 from widget.private_files import own_files_only, private_folder
 from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
 
 START_SECONDS = 30
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-PACK = REPOSITORY / "content" / "leg-day"
 
 
 @click.command()
@@ -35,7 +35,7 @@ def run() -> None:
     _refuse_taken_ports(settings, mailbox=settings.local)
     with opened_services() as services:
         if settings.local:
-            set_up_demo(services, PACK)
+            set_up_demo(services, shipped_pack("leg-day"))
             link = first_owner_link(services)
     supervisor = Supervisor(_environment(settings, "run"))
     controller = _start_mailbox(settings) if settings.local and _own_mailbox(settings) else None

@@ -52,7 +52,7 @@ check: setup-dev ## style, types, import contracts, migration drift, the shipped
 	@$(BIN)/lint-imports
 	@$(BIN)/python infra/check_drift.py
 	@$(BIN)/recovery-quiz content check content/leg-day
-	@bash infra/check_words.sh
+	@$(BIN)/python infra/check_words.py
 	@$(BIN)/python infra/audit.py
 
 bench: $(VENV)/bench.stamp ## speed as ratios in one run, with wrk and nginx (installed where missing)

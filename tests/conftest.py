@@ -24,7 +24,7 @@ from tests.support.private_redis import PrivateRedis
 from widget.actions.add_shop import add_shop
 from widget.actions.import_content import import_content
 from widget.actions.publish_content import publish_content
-from widget.app import create_wsgi
+from widget.app import create_app, create_wsgi
 from widget.content.files import PackFiles, read_folder
 from widget.content.reader import read_pack
 from widget.domain.engine.live import Engine
@@ -32,6 +32,7 @@ from widget.email.transport import MemoryTransport
 from widget.services import Services, build_services
 from widget.settings import Settings, read_settings
 from widget.storage.migrate import upgrade
+from widget.web.caching_middleware import CachingMiddleware
 
 ROOT = Path(__file__).resolve().parent.parent
 MINI = ROOT / "tests" / "packs" / "mini"
@@ -233,9 +234,11 @@ def log_lines() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def client(sqlite_services: Services) -> Any:
-    """A client of the whole web application, its front layer included."""
-    return client_of(sqlite_services)
+def app(sqlite_services: Services) -> flask.Flask:
+    """The application for pytest-flask's ``client``, with the result cache in front as in production."""
+    application = create_app(sqlite_services)
+    application.wsgi_app = CachingMiddleware(application.wsgi_app, sqlite_services)  # type: ignore[method-assign]  # Flask documents this assignment.
+    return application
 
 
 def client_of(services: Services) -> Any:

@@ -1,4 +1,4 @@
-"""The web application: which doors hang where."""
+"""The web application: registers the blueprints and wraps the result cache around them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from widget.web.caching_middleware import CachingMiddleware
 from widget.web.numbers import register_numbers
 from widget.web.operations import register_operations
 from widget.web.problems import register_error_handlers
-from widget.web.requests import MAX_BODY, register_request_hooks
+from widget.web.requests import MAX_BODY, register_request_handlers
 from widget.web.server import Server
 
 
-def create_app(services: Services) -> Flask:
-    """The Flask application over these services."""
+def create_app(services: Services | None = None) -> Flask:
+    """Build the Flask application; without services, from the settings of the environment.
+
+    ``flask --app widget.app routes`` and ``… shell`` work. Raises SettingsError.
+    """
+    if services is None:
+        services = build_services(read_settings(default_env="local"))
     app = Flask("widget", static_folder=None, template_folder="web/templates")
     app.extensions["services"] = services
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -29,7 +34,7 @@ def create_app(services: Services) -> Flask:
     app.config["SESSION_COOKIE_NAME"] = "__Host-console" if services.settings.secure else "console"
     register_numbers(app)
     register_error_handlers(app)
-    register_request_hooks(app)
+    register_request_handlers(app)
     register_operations(app)
     embed.register(app)
     api.register(app)

@@ -108,7 +108,7 @@ class QuizRegistry:
         return self._load(*key, None)
 
     def _state_now(self, shop: str, quiz: str) -> str:
-        """What ``Served.state`` would be, in one small question."""
+        """What ``LoadedQuiz.state`` would be, in one small question."""
         number = (
             select(Publication.number)
             .where(Publication.shop_id == Shop.id, Publication.quiz == quiz)

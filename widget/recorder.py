@@ -45,7 +45,7 @@ class Recorder:
         self._log = log("recorder")
 
     def add_response(self, row: dict[str, Any], *, daily_metric: bool = True) -> None:
-        """``tally`` False: stored, since an order may follow, but counted nowhere."""
+        """``daily metric`` False: stored, since an order may follow, but counted nowhere."""
         with self._lock:
             if self._is_sampled_out(row["shop_id"]):
                 if daily_metric:

@@ -74,7 +74,7 @@ ANSWERS = GOOD
 
 
 def options(page: Page) -> set[str]:
-    return set(page.locator("recovery-quiz input[name=o]").evaluate_all("all => all.map((each) => each.value)"))
+    return set(page.locator("recovery-quiz input[name=o]").evaluate_all("all => all.map((input) => input.value)"))
 
 
 def question_of(page: Page, answers: dict[str, list[str]]) -> str:

@@ -112,7 +112,7 @@ def test_a_red_flag_ends_in_advice_alone(page: Page) -> None:
     page.goto(PRODUCT)
     flag = page.evaluate(
         "fetch('/v1/shops/demo/quizzes/leg-day').then(r => r.json()).then(q =>"
-        " q.questions.find(each => each.id === 'signs').options.find(each => !each.only).id)"
+        " q.questions.find(question => question.id === 'signs').options.find(option => !option.only).id)"
     )
     take_quiz(page, {**ANSWERS, "signs": [flag]})
     quiz = page.locator("recovery-quiz")
@@ -144,8 +144,8 @@ def test_nothing_is_kept_before_the_quiz_starts(page: Page) -> None:
 
 def test_the_page_does_not_jump_while_the_quiz_comes(page: Page) -> None:
     page.add_init_script(
-        "window.shift = 0; new PerformanceObserver((list) => { for (const each of list.getEntries())"
-        " window.shift += each.value; }).observe({ type: 'layout-shift', buffered: true });"
+        "window.shift = 0; new PerformanceObserver((list) => { for (const shift of list.getEntries())"
+        " window.shift += shift.value; }).observe({ type: 'layout-shift', buffered: true });"
     )
     page.goto(PRODUCT)
     expect(page.locator("recovery-quiz [data-start]")).to_be_visible()

@@ -180,7 +180,7 @@ def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_services: Serv
 def test_cached_answers_stay_within_their_bound(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(client.get(QUIZ).data)
     monkeypatch.setattr("widget.web.response_cache.MAX_BYTES", 6 * size)
-    cache = client.application.cache
+    cache = client.application.wsgi_app.cache
     filled = 0
     for number in range(20):
         client.get(QUIZ, headers={"Accept-Language": f"en;q=0.{number}"})
@@ -194,7 +194,7 @@ def test_odd_addresses_are_not_kept(client: Any) -> None:
     for number in range(50):
         client.get(f"{QUIZ}?utm={number}")
 
-    assert len(client.application.cache._pages) == 0
+    assert len(client.application.wsgi_app.cache._pages) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The results page with a million responses: tallies, counts and orders as if they had come, then its first byte."""
+"""The results page with a million responses: daily metrics, counts and orders as if they had come, then its first byte."""
 
 from __future__ import annotations
 

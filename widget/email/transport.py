@@ -1,4 +1,4 @@
-"""Carriers: whoever takes a message over. A failure says whether to come back later or never."""
+"""Transports: hand a message over to the email provider. The exceptions say whether to try again."""
 
 from __future__ import annotations
 

@@ -42,22 +42,22 @@ def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[
     _look_at_all(coverage, gone, tries)
     for index, row in enumerate(coverage.pack.mappings):
         where: Place = ("mappings.csv", index)
-        each = groups[TIPS if names_tips(row.target) else PRODUCTS]
-        if not coverage.rows[row.id] and (each.exact or not _alone(rules, catalog, index)):
+        group = groups[TIPS if names_tips(row.target) else PRODUCTS]
+        if not coverage.rows[row.id] and (group.exact or not _alone(rules, catalog, index)):
             message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
             yield from tell("row_never_matches", where, message)
             continue
         if tries <= 0:
             unjudged += 1
             continue
-        met, different = _tried(coverage, each.backward, rules, catalog, index)
+        met, different = _tried(coverage, group.backward, rules, catalog, index)
         tries -= len(met) + different
         if different:
             continue
-        certain = exact_left > 0 and each.exact
+        certain = exact_left > 0 and group.exact
         if certain:
             exact_left -= 1
-            witness = _never_matters(rules, catalog, each.side, index)
+            witness = _never_matters(rules, catalog, group.side, index)
             if witness:
                 coverage.witnesses[row.id] = witness
                 continue

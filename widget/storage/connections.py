@@ -18,7 +18,7 @@ class Connection(Table):
     """One a shop and platform. ``encrypted_secrets``: what its deliveries are signed with, newest first.
 
     ``address`` is the store's own, ``encrypted_key`` the key of its API; both are needed to look for orders that no
-    webhook brought. ``looked_until``: every order that changed before that has been seen. ``due_at``: when to look
+    webhook brought. ``synced_until``: every order that changed before that has been seen. ``due_at``: when to look
     next. ``found`` and ``error`` are of the last look.
     """
 

@@ -94,7 +94,9 @@ def _told_by(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def add_daily_metrics(session: Session, daily_metrics: Mapping[DailyMetricKey, int]) -> None:
-    """Add to tallies, creating those that are new; in the order of the key, so that no two writers lock crosswise."""
+    """Add to daily metrics, creating those that are new; in the order of the key, so that no two writers lock
+    crosswise.
+    """
     if not daily_metrics:
         return
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert

@@ -1,4 +1,4 @@
-"""What the results page reads: sums over tallies, counts, orders and emails, never single responses."""
+"""What the results page reads: sums over daily metrics, counts, orders and emails, never single responses."""
 
 from __future__ import annotations
 

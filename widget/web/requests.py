@@ -36,7 +36,7 @@ def current_services() -> Services:
     return cast(Services, current_app.extensions["services"])
 
 
-def register_request_hooks(app: Flask) -> None:
+def register_request_handlers(app: Flask) -> None:
     app.before_request(_begin)
     app.after_request(_finish)
 

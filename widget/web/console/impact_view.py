@@ -164,7 +164,7 @@ _GROUPS = (
     ("Rows", "row_ rows_ unused_ unread_ outside_ never_ undeclared_ unknown_ match_"),
     ("Claims", "claim missing_warning acceptance_ no_claim"),
     ("Evidence", "evidence_ no_evidence certificate_"),
-    ("Catalog", "catalogue_"),
+    ("Catalog", "catalog_"),
     ("Languages", "missing_translation stale_translation unknown_translation unused_locale"),
     ("Emails", "email_ missing_file"),
 )

@@ -1,0 +1,71 @@
+"""Refuse names that were retired, and text that must stand in no tracked file.
+
+``retired_words.txt`` lists the names, one regular expression per line. ``ALLOWED`` names the places that may hold one,
+each with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CODE = ("widget", "workers", "tests", "infra/*.py", "content", "README.md", "SECURITY.md", "pyproject.toml")
+ALLOWED = {
+    "infra/check_words.py": "this check",
+    "tests/architecture/test_words.py": "the test of this check",
+}
+"""Files that may hold a retired name, each with its reason."""
+ANYWHERE = re.compile(
+    r"pypi\.or[g]|pythonhoste[d]|registry\.npmj[s]|deb\.debia[n]\.org|/hom[e]/[a-z]+/|/roo[t]/",
+)
+"""Addresses of package registries, and paths of one machine."""
+
+
+def tracked(*paths: str) -> list[Path]:
+    """Text files that git tracks under these paths."""
+    listed = subprocess.run(["git", "ls-files", "-z", *paths], cwd=ROOT, capture_output=True, check=True).stdout
+    return [ROOT / name for name in listed.decode().split("\0") if name]
+
+
+def retired() -> list[tuple[re.Pattern[str], str]]:
+    """(pattern, the word to use) of each line of the list."""
+    lines = (ROOT / "infra" / "retired_words.txt").read_text().splitlines()
+    found = [line.rpartition(" # ") for line in lines if line and not line.startswith("#")]
+    return [(re.compile(pattern), word) for pattern, _, word in found]
+
+
+def problems() -> list[str]:
+    """What stands where it must not: "file:line: text"."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: names a package registry or a path of one machine"
+        for path in tracked()
+        if path.name != "LICENSE"
+        for number, line in lines_of(path)
+        if ANYWHERE.search(line)
+    ]
+    patterns = retired()
+    for path in tracked(*CODE):
+        if str(path.relative_to(ROOT)) in ALLOWED or path.suffix in (".csv", ".eml"):
+            continue
+        for number, line in lines_of(path):
+            for pattern, word in patterns:
+                if match := pattern.search(line):
+                    found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]!r} was retired: use {word}")
+    return found
+
+
+def lines_of(path: Path) -> list[tuple[int, str]]:
+    """Numbered lines; none of a binary file or a link to nothing."""
+    try:
+        return list(enumerate(path.read_text().splitlines(), 1))
+    except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+        return []
+
+
+if __name__ == "__main__":
+    if found := problems():
+        sys.exit("\n".join(found))
+    print("No retired name, no registry and no machine path.")

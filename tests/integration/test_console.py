@@ -107,7 +107,7 @@ def test_a_row_reads_as_a_sentence_and_tells_what_it_touches(owner: Somebody) ->
         "When Recovery is Massage and About you is not Broken skin or Blood thinner, add 10 to every cream, salve."
         in page
     )
-    assert "82,575,360</b> answer paths (2.5 %)" in page
+    assert "82,575,360</b> answer paths (2.5%)" in page
 
 
 def test_a_row_is_added_duplicated_deleted_and_restored_by_plain_forms(owner: Somebody) -> None:

@@ -583,7 +583,7 @@ def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_services:
     assert isinstance(placed, datetime)
     there = placed + timedelta(hours=9)
 
-    assert there.strftime("placed %-d %b, %H:%M") in text_of(
+    assert there.strftime("placed %b %-d, %-I:%M %p") in text_of(
         client_in(sqlite_services, "publisher").get(f"{HERE}/orders")
     )
 

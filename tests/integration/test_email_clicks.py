@@ -308,7 +308,7 @@ def test_the_card_tells_sent_clicked_and_unsubscribed_by_email(services: Service
 
     row = re.search(r'<th scope="row">How to use</th>(.*?)</tr>', card)
     assert row
-    assert re.findall(r">([^<]+)</td>", row[1]) == ["1", "0", "0", "1", "100.0 %", "1"]
+    assert re.findall(r">([^<]+)</td>", row[1]) == ["1", "0", "0", "1", "100.0%", "1"]
     assert "<b>Clicked</b>: how often a link" in card
     assert "not followed" not in card
     listed = csv.DictReader(io.StringIO(owner.get(f"{PAGE}/export.csv").text.lstrip("\ufeff")))

@@ -10,7 +10,7 @@ from widget.storage.migrate import upgrade
 
 @click.group()
 def db() -> None:
-    """Bring the database up to date."""
+    """Create or migrate the database."""
 
 
 @db.command("upgrade")

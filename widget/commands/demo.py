@@ -17,9 +17,11 @@ def demo() -> None:
 
 
 @demo.command()
-@click.option("--days", type=click.IntRange(1, 365), default=DAYS, show_default=True, help="How far back it goes.")
-@click.option("--visits", type=click.IntRange(1, 2_000_000), default=VISITS, show_default=True, help="About how many.")
-@click.option("--again", is_flag=True, help="Once more, on top of what is there.")
+@click.option("--days", type=click.IntRange(1, 365), default=DAYS, show_default=True, help="Number of days of traffic.")
+@click.option(
+    "--visits", type=click.IntRange(1, 2_000_000), default=VISITS, show_default=True, help="Approximate visits."
+)
+@click.option("--again", is_flag=True, help="Load again, in addition to existing traffic.")
 @click.option("--json", "json_out", is_flag=True)
 def load(days: int, visits: int, again: bool, json_out: bool) -> None:
     """Invent believable traffic for the demo store, to look at in the console: this month, and the one before.

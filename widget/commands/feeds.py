@@ -27,9 +27,9 @@ EVERYTHING = 10**9
 @click.argument("slug")
 @click.argument("file_or_url")
 @click.option(
-    "--force", "allow_missing", is_flag=True, help="Also when more than a third of the products known are not in it."
+    "--force", "allow_missing", is_flag=True, help="Import even if more than a third of the known products are missing."
 )
-@click.option("--json", "json_wanted", is_flag=True, help="The report as JSON.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON.")
 def import_feed_command(slug: str, file_or_url: str, allow_missing: bool, json_wanted: bool) -> None:
     """Take over what a product feed says of price, stock, name, address and picture. Exit 1 when nothing was taken.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--json", "json_wanted", is_flag=True, help="The report as JSON.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON.")
 def coverage(pack: Path, json_wanted: bool) -> None:
     """Check every answer path of a PACK folder. Exit 1 when a finding is an error."""
     reading = read_or_refuse(pack)
@@ -41,11 +41,17 @@ def coverage(pack: Path, json_wanted: bool) -> None:
 @click.command("compare")
 @click.argument("before")
 @click.argument("after")
-@click.option("--responses", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Answers, one a line.")
-@click.option("--shop", default=None, help="The shop whose versions and responses are meant.")
-@click.option("--quiz", default="leg-day", show_default=True, help="The quiz whose versions are meant.")
-@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 366), help="How far back to look.")
-@click.option("--json", "json_wanted", is_flag=True, help="The report as JSON.")
+@click.option(
+    "--responses",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with answers, one JSON object per line.",
+)
+@click.option("--shop", default=None, help="Shop whose versions and responses are compared.")
+@click.option("--quiz", default="leg-day", show_default=True, help="Quiz whose versions are compared.")
+@click.option(
+    "--days", default=30, show_default=True, type=click.IntRange(1, 366), help="Number of days of responses to compare."
+)
+@click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON.")
 def compare_command(
     before: str, after: str, responses: Path | None, shop: str | None, quiz: str, days: int, json_wanted: bool
 ) -> None:

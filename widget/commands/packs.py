@@ -36,8 +36,8 @@ def today() -> date:
 
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--soon", type=Days(), default=None, help="Also what falls due within this time, such as 60d.")
-@click.option("--json", "json_wanted", is_flag=True, help="Problems as JSON.")
+@click.option("--soon", type=Days(), default=None, help="Also report what falls due within this period, such as 60d.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print problems as JSON.")
 def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
     """All problems of a PACK folder, with file, line and the nearest valid name. Exit 1 when one is an error."""
     reading = read_or_refuse(pack)
@@ -53,7 +53,7 @@ def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
 
 @click.command("format")
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 when something would change.")
+@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if something would change.")
 def format_command(pack: Path, check_only: bool) -> None:
     """Write the conditions and targets of a PACK in their plain form. All else stays as it is."""
     changed = formatted_files(read_or_refuse(pack).files)
@@ -67,11 +67,11 @@ def format_command(pack: Path, check_only: bool) -> None:
 
 @click.command("accept")
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--key", required=True, help="The text, as the finding names it.")
-@click.option("--rule", required=True, help="The rule, as the finding names it.")
-@click.option("--locale", default=None, help="The language of the text; the pack's own by default.")
-@click.option("--by", required=True, help="The name of the person who accepts it.")
-@click.option("--reason", required=True, help="Why it may be said.")
+@click.option("--key", required=True, help="Text, as named in the finding.")
+@click.option("--rule", required=True, help="Rule, as named in the finding.")
+@click.option("--locale", default=None, help="Locale of the text (default: the pack's default locale).")
+@click.option("--by", required=True, help="Name of the person who accepts it.")
+@click.option("--reason", required=True, help="Reason why the claim is acceptable.")
 def accept_command(pack: Path, key: str, rule: str, locale: str | None, by: str, reason: str) -> None:
     """Accept a warning of the claims lint in a PACK. Errors cannot be accepted; another wording needs another look."""
     checked = sound_pack(pack, read_or_refuse(pack))

@@ -27,11 +27,11 @@ _NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jso
 @click.option(
     "--answers-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="One JSON object a line.",
+    help="One JSON object per line.",
 )
-@click.option("--explain", is_flag=True, help="Add the trace: every row, score, and what kept a product out.")
-@click.option("--why-not", metavar="SKU", help="Why this product is shown where it is, or what keeps it out.")
-@click.option("--json", "as_json", is_flag=True, help="The whole Result as JSON.")
+@click.option("--explain", is_flag=True, help="Add the trace: matched rows, scores, and why products were excluded.")
+@click.option("--why-not", metavar="SKU", help="Explain why this product is shown, or why it is not.")
+@click.option("--json", "as_json", is_flag=True, help="Print the full result as JSON.")
 def recommend(
     pack: Path, answers: str | None, answers_file: Path | None, explain: bool, why_not: str | None, as_json: bool
 ) -> None:
@@ -87,7 +87,7 @@ def _say(result: dict[str, Any]) -> None:
     for tip in result["tips"]:
         click.echo(f"  tip      {tip['id']:<18} {'; '.join(tip['why'])}")
     for card in result["products"]:
-        match = f"{card['match']} %" if card["match"] is not None else "–"
+        match = f"{card['match']}%" if card["match"] is not None else "–"
         click.echo(f"  product  {card['sku']:<18} {match:>6}  {card['slot']:<10} {'; '.join(card['why'])}")
     for row in result.get("trace", {}).get("products", []):
         out = row["kept_out"]

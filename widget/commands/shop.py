@@ -30,9 +30,9 @@ shop.add_command(import_feed_command)
 
 @shop.command()
 @click.argument("slug")
-@click.option("--name", required=True, help="The name people read.")
-@click.option("--url", default="", help="The store's own address.")
-@click.option("--postal-address", default="", help="Stands in each email, as the law asks.")
+@click.option("--name", required=True, help="Display name of the shop.")
+@click.option("--url", default="", help="URL of the storefront.")
+@click.option("--postal-address", default="", help="Shown in the footer of every email (required by law).")
 @click.option("--timezone", default="UTC", show_default=True)
 def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> None:
     """Add a shop, with a fresh webhook secret."""
@@ -44,7 +44,7 @@ def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> N
 @shop.command()
 @click.argument("slug")
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--secrets", is_flag=True, help="Show the webhook secrets, too.")
+@click.option("--secrets", is_flag=True, help="Also show the webhook secrets.")
 def show(slug: str, as_json: bool, secrets: bool) -> None:
     """Webhook addresses and embed snippet of a shop."""
     with opened_services() as services:
@@ -95,9 +95,9 @@ def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
 @shop.command()
 @click.argument("slug")
 @click.argument("platform", type=click.Choice([*PLATFORMS, *MAIL]))
-@click.option("--address", default="", help="The store's own address, to look for missed orders.")
-@click.option("--secret", envvar="RECOVERY_CONNECT_SECRET", default="", help="What its deliveries are known by.")
-@click.option("--key", envvar="RECOVERY_CONNECT_KEY", default="", help="The key of its API.")
+@click.option("--address", default="", help="URL of the store, to reconcile orders.")
+@click.option("--secret", envvar="RECOVERY_CONNECT_SECRET", default="", help="Webhook signing secret.")
+@click.option("--key", envvar="RECOVERY_CONNECT_KEY", default="", help="API key of the store.")
 def connect(slug: str, platform: str, address: str, secret: str, key: str) -> None:
     """Connect a shop with its platform or email provider.
 
@@ -115,7 +115,7 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
 @shop.command()
 @click.argument("slug")
 @click.argument("sku")
-@click.option("--reason", required=True, help="Why, for whoever asks later.")
+@click.option("--reason", required=True, help="Reason, shown in the audit log.")
 def block(slug: str, sku: str, reason: str) -> None:
     """Keep a product out of every result and email, old links included, within 5 s."""
     with opened_services() as services:
@@ -126,7 +126,7 @@ def block(slug: str, sku: str, reason: str) -> None:
 @shop.command()
 @click.argument("slug")
 @click.argument("sku")
-def release(slug: str, sku: str) -> None:
+def unblock(slug: str, sku: str) -> None:
     """Let a blocked product be shown again."""
     with opened_services() as services:
         change_product(services, shop=slug, sku=sku, blocked=False)

@@ -13,7 +13,7 @@ from widget.settings import PRODUCTION, SettingsError, described, read_settings
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--check", is_flag=True, help="Only check: list every problem at once; exit 1 if there is any.")
+@click.option("--check", is_flag=True, help="Only validate: list all problems; exit 1 if there are any.")
 def settings(as_json: bool, check: bool) -> None:
     """Show all settings, with meaning and source. Secrets are masked."""
     if check:

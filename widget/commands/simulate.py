@@ -26,13 +26,13 @@ from widget.storage.shops import shop_by_slug
 @click.command()
 @click.option("--order", "order_file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
 @click.option("--answers", help="The answers before it as JSON: question ids to lists of option ids.")
-@click.option("--from", "start", help="From when on, such as 2026-11-28T09:00; now, if left out.")
-@click.option("--pack", type=click.Path(path_type=Path), help="Content as it stands in files.")
-@click.option("--shop", help="Or the live content of a shop, with its quiet hours.")
-@click.option("--quiz", help="Which quiz of the shop; its first, if left out.")
-@click.option("--zone", help="The recipient's time zone, where the order names none.")
-@click.option("--marketing/--no-marketing", default=None, help="Whether they want emails; as the order says.")
-@click.option("--health-data", is_flag=True, help="They agreed to have their answers used.")
+@click.option("--from", "start", help="Start time, such as 2026-11-28T09:00 (default: now).")
+@click.option("--pack", type=click.Path(path_type=Path), help="Content pack folder.")
+@click.option("--shop", help="Use the live content of a shop, with its quiet hours.")
+@click.option("--quiz", help="Quiz of the shop (default: its first).")
+@click.option("--zone", help="Recipient's time zone, if the order has none.")
+@click.option("--marketing/--no-marketing", default=None, help="Override the marketing consent of the order.")
+@click.option("--health-data", is_flag=True, help="The recipient consented to the use of their answers.")
 @click.option("--json", "as_json", is_flag=True)
 def simulate(
     order_file: Path,
@@ -113,7 +113,7 @@ def _row(simulated: Simulated, zone: ZoneInfo) -> dict[str, Any]:
         "verdict": simulated.verdict,
         "reason": simulated.reason,
         "at": simulated.at.isoformat() if simulated.at else None,
-        "local": simulated.at.astimezone(zone).strftime("%a %d %b %Y %H:%M") if simulated.at else "",
+        "local": simulated.at.astimezone(zone).strftime("%a, %b %-d, %Y, %-I:%M %p") if simulated.at else "",
         "deferred": list(simulated.deferred),
         "said": said + put_off,
     }

@@ -20,10 +20,10 @@ def user() -> None:
 
 @user.command()
 @click.argument("email")
-@click.option("--shop", "slug", default="demo", show_default=True, help="The id of the shop.")
+@click.option("--shop", "slug", default="demo", show_default=True, help="Shop id.")
 @click.option("--role", type=click.Choice(ROLES), default=OWNER, show_default=True)
-@click.option("--name", default="", help="How others see them.")
-@click.option("--link", is_flag=True, help="A fresh one-time link also for who has a password (a forgotten one).")
+@click.option("--name", default="", help="Display name.")
+@click.option("--link", is_flag=True, help="Create a new one-time link even if the user has a password.")
 @click.option("--json", "json_out", is_flag=True)
 def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool) -> None:
     """Let EMAIL into a shop's console; prints a link that lets them in once."""

@@ -24,12 +24,12 @@ AUTHOR = "command line"
 
 @click.command("import")
 @click.argument("pack", type=click.Path(path_type=Path), required=False)
-@click.option("--shop", default="demo", show_default=True, help="The shop that gets it.")
-@click.option("--quiz", default="leg-day", show_default=True, help="The quiz, where no PACK is given.")
-@click.option("--publish/--no-publish", default=False, help="Make it the live version at once.")
-@click.option("--note", default="", help="What changed, for the history.")
-@click.option("--mappings", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A .csv or .xlsx.")
-@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option("--shop", default="demo", show_default=True, help="Target shop.")
+@click.option("--quiz", default="leg-day", show_default=True, help="Quiz id, if no PACK is given.")
+@click.option("--publish/--no-publish", default=False, help="Publish the version immediately.")
+@click.option("--note", default="", help="Change note for the version history.")
+@click.option("--mappings", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A .csv or .xlsx file.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def import_command(
     pack: Path | None, shop: str, quiz: str, publish: bool, note: str, mappings: Path | None, yes: bool
 ) -> None:
@@ -94,9 +94,9 @@ def publish_command(number: int, shop: str, quiz: str) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option("--shop", default="demo", show_default=True)
 @click.option("--quiz", default="leg-day", show_default=True)
-@click.option("--version", "number", type=int, default=None, help="A version; the live one by default.")
+@click.option("--version", "number", type=int, default=None, help="Version number (default: the live version).")
 @click.option(
-    "--mappings", type=click.Path(path_type=Path, dir_okay=False), help="Only the mappings, as .csv or .xlsx."
+    "--mappings", type=click.Path(path_type=Path, dir_okay=False), help="Export only the mappings, as .csv or .xlsx."
 )
 def export_command(folder: Path | None, shop: str, quiz: str, number: int | None, mappings: Path | None) -> None:
     """Write a content version as a pack FOLDER.

@@ -83,7 +83,7 @@ def _look_at_pairs(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
     drawn = min(item.run.classes for item in coverage.gone if not item.exact)
     coverage.sureness = (
         f"There are too many classes to go through one by one: the counts are estimates from {drawn:,} answer paths "
-        f"drawn alike and independently, with a fixed seed. What holds on {300 / drawn:.4f} % of paths or more was met "
+        f"drawn alike and independently, with a fixed seed. What holds on {300 / drawn:.4f}% of paths or more was met "
         f"with a certainty of 95 % (rule of three). {len(pairs.answers):,} more answer sets hold {pairs.held:,} "
         f'of {pairs.possible:,} pairs of options; "never" means: not met in either.'
     )

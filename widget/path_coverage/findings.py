@@ -42,7 +42,7 @@ def share(paths: int, total: int) -> str:
     if not total:
         return "0 % of answer paths"
     percent = 100 * paths / total
-    return f"{percent:.1f} % of answer paths" if percent >= 0.1 else f"{paths:,} of {total:,} answer paths"
+    return f"{percent:.1f}% of answer paths" if percent >= 0.1 else f"{paths:,} of {total:,} answer paths"
 
 
 def shown_findings(coverage: Coverage, rules: Rules, catalog: Catalog, goods: Gone, tips: Gone) -> Iterator[Finding]:

@@ -97,7 +97,7 @@ def too_many(wait: int) -> Answer:
             "type": "about:blank",
             "title": "Too many requests",
             "status": 429,
-            "detail": "Please wait a moment, then try again.",
+            "detail": "Wait a moment, then try again.",
             "code": "too_many_requests",
         }
     )

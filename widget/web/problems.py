@@ -35,16 +35,16 @@ STATUS: dict[str, int] = {
     "certificate_unavailable": 503,
 }
 TITLES = {
-    400: "This request cannot be read",
-    401: "Not signed as it should be",
-    404: "There is nothing here",
-    405: "That cannot be done here",
-    409: "Out of date",
-    413: "Too large",
-    415: "A kind of content that is not understood here",
-    422: "Something in it is not right",
+    400: "Bad request",
+    401: "Invalid signature",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Request body too large",
+    415: "Unsupported media type",
+    422: "Validation failed",
     429: "Too many requests",
-    500: "Something went wrong on our side",
+    500: "Internal server error",
     503: "Temporarily unavailable",
 }
 CODES = {
@@ -76,7 +76,7 @@ def register_error_handlers(app: Flask) -> None:
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     """The problem as a response; a page for whoever asked for one."""
-    title = TITLES.get(status, "This did not work")
+    title = TITLES.get(status, "Request failed")
     if (
         not request.path.startswith(PAGES_ONLY)
         and request.accept_mimetypes.best_match(
@@ -110,7 +110,7 @@ def _say_when_to_retry(response: Response) -> Response:
 
 
 def _refused(error: Refused) -> Response:
-    return problem(422, error.code, "These answers do not fit the quiz.", errors=error.errors)
+    return problem(422, error.code, "These answers are not valid for this quiz.", errors=error.errors)
 
 
 def _coded(error: Any) -> Response:
@@ -124,12 +124,12 @@ def _http(error: HTTPException) -> Response:
     more = {"errors": _plain(errors)} if errors else {}
     code = CODES.get(status, error.name.lower().replace(" ", "_"))
     detail = {
-        404: "There is nothing at this address.",
-        413: "The body is larger than we take.",
+        404: "No resource exists at this address.",
+        413: "The request body exceeds the size limit.",
         415: "Send JSON, as application/json or text/plain.",
-        422: "Some fields are not as they should be; see errors.",
-        429: "Please wait a moment, then try again.",
-    }.get(status, "Please check the request and try again.")
+        422: "Some fields are invalid. See errors.",
+        429: "Wait a moment, then try again.",
+    }.get(status, "Check the request and try again.")
     response = problem(status, code, detail, **more)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
@@ -152,7 +152,7 @@ def _plain(errors: Any) -> Any:
 def _database_gone(error: Exception) -> Response:
     """The database does not answer, or too much waits for it: nothing was lost, and later may be better."""
     log("web").warning("database_gone", exc_info=(type(error), error, error.__traceback__))
-    response = problem(503, "unavailable", "The service cannot answer this right now. Please try again in a moment.")
+    response = problem(503, "unavailable", "The service is temporarily unavailable. Try again in a moment.")
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 

@@ -35,17 +35,17 @@ CROWD, CROWDED_SECONDS = 256, 2.0
 """While so many bodies are waited for, each has this long."""
 MAX_BUFFERED = 64 * 1024 * 1024
 TITLES = {
-    400: "This request cannot be read",
+    400: "Bad request",
     408: "Request timeout",
-    413: "Too large",
-    500: "Something went wrong on our side",
+    413: "Request body too large",
+    500: "Internal server error",
     503: "Temporarily unavailable",
 }
 CODES = {400: "bad_request", 408: "body_too_slow", 413: "too_large", 500: "internal", 503: "unavailable"}
 DETAILS = {
-    400: "Please check the request and try again.",
+    400: "Check the request and try again.",
     408: "The body did not arrive in time.",
-    413: "The body is larger than we take.",
+    413: "The request body exceeds the size limit.",
     500: "It has been noted. Please try again in a moment.",
     503: "Too many requests are waiting. Please try again in a moment.",
 }

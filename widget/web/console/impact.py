@@ -152,7 +152,8 @@ def _do(page: PageContext, how: str, note: str) -> str:
     if how == "later":
         local = datetime.fromisoformat(form.get("at", "")).replace(tzinfo=ZoneInfo(page.shop.timezone))
         number = plan_publish(services, **about, due_at=local.astimezone(UTC))
-        return f"Version {number} goes live on {local:%-d %B at %H:%M} ({page.shop.timezone}), if all checks pass then."
+        when = f"{local:%B %-d at %-I:%M %p}"
+        return f"Version {number} goes live on {when} ({page.shop.timezone}), if all checks pass at that time."
     if how == "ask":
         whom = form.get("whom", "")
         number = plan_publish(services, **about, approver_id=whole_number(whom))

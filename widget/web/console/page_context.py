@@ -164,11 +164,11 @@ def product_names(page: PageContext) -> dict[str, str]:
 def percent(part: int, whole: int) -> str:
     """A share in words: 12 %, 0.4 %, never 0 for something that is there."""
     if not whole or not part:
-        return "0 %"
+        return "0%"
     share = 100 * part / whole
     if share < 0.1:
-        return "under 0.1 %"
-    return f"{share:.1f} %" if share < 9.95 else f"{share:.0f} %"
+        return "under 0.1%"
+    return f"{share:.1f}%" if share < 9.95 else f"{share:.0f}%"
 
 
 def quiz_page(shop: str, quiz: str) -> PageContext:

@@ -35,20 +35,20 @@ def share_text(share: float | None) -> str:
     if share is None:
         return "–"
     if 0 < share < 0.1:
-        return "under 0.1 %"
-    return f"{share:.1f} %" if share else "0 %"
+        return "under 0.1%"
+    return f"{share:.1f}%" if share else "0%"
 
 
 @blueprint.app_template_filter("about")
 def about_text(share: float) -> str:
     """58 %, 8.4 %: a digit after the point for small ones alone."""
-    return f"{share:.0f} %" if share >= 9.95 or not share else f"{share:.1f} %"
+    return f"{share:.0f}%" if share >= 9.95 or not share else f"{share:.1f}%"
 
 
 @blueprint.app_template_filter("whole_share")
 def whole_share_text(share: float) -> str:
     """38 %; small ones with a digit after the point, so that what is there is not told as nothing."""
-    return share_text(share) if 0 < share < 0.95 else f"{share:.0f} %"
+    return share_text(share) if 0 < share < 0.95 else f"{share:.0f}%"
 
 
 @blueprint.app_template_filter("moved")

@@ -199,7 +199,7 @@ def _shares(question: Question, sums: Mapping[str, Mapping[str, int]]) -> Shares
     start_at, end_at = question.start or 0, question.end or 0
     high = start_at + -(-2 * (end_at - start_at) // 3)
     many = sum(n for number, n in numbers.items() if number.lstrip("-").isdigit() and int(number) >= high)
-    note = f"{charts.share(many, answered):.0f} % at {high} or more"
+    note = f"{charts.share(many, answered):.0f}% at {high} or more"
     columns = charts.columns([bar.number for bar in bars])
     ends = (question.low or "", question.high or "")
     return Shares(question.id, question.text, note, answered, bars, columns, high, ends)

@@ -66,7 +66,7 @@ def _asked_for(page: PageContext) -> tuple[Answers | None, str]:
             row = session.scalar(select(Recorded).where(*wanted))
         if row is None:
             abort(404)
-        return row.answers, f"an anonymous answer of {row.created_at:%-d %B, %H:%M} UTC, with version {row.version}"
+        return row.answers, f"an anonymous answer of {row.created_at:%B %-d, %-I:%M %p} UTC, with version {row.version}"
     return opened_answers(request.args.get("example", "")), ""
 
 

@@ -65,5 +65,5 @@ lock: setup-dev ## lock the requirements anew, with hashes and without addresses
 	@for name in dev bench; do $(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --group $$name -o requirements/$$name.lock; done
 
 clean: ## remove the environment and caches; data in var/ stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

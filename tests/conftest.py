@@ -79,6 +79,15 @@ def redis_server() -> Iterator[PrivateRedis]:
 
 
 @pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of this process, whichever folder they are in."""
+    from tests.support.browser import system_browser  # Most tests need no browser.
+
+    with system_browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL of our own, or TEST_DATABASE_URL."""
     given = os.environ.get("TEST_DATABASE_URL")

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.conftest import GOOD
 from tests.integration.test_running import Running
-
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +19,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield one
     one.stop()
     assert one.gone()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=system, args=QUIET)
-        yield one
-        one.close()
 
 
 @pytest.fixture(params=[{"width": 1280, "height": 900}], ids=["wide"])

@@ -95,10 +95,15 @@ def test_a_form_that_is_sent_back_untouched_changes_nothing(kind: str) -> None:
         assert read_form(kind, flat(FIELDS[kind], record), record) == record, name
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SINGLE])
 def test_each_record_can_be_taken_out_and_put_back_where_it_was(kind: str) -> None:
-    files = leg_day_files()
-    for name, record in list(records_of(files, kind).items())[:4] if kind not in SINGLE else ():
+    accepted = (
+        "accepted:\n- {rule: wellness, key: tips.massage.body, of: a1b2c3d4, by: Anna, reason: It names a feel}\n"
+    )
+    files = {**leg_day_files(), "claims.yaml": accepted}
+    some = list(records_of(files, kind).items())[:4]
+    assert some, "the shipped pack has no record of this kind: the loop would test nothing"
+    for name, record in some:
         order = list(records_of(files, kind))
         before = order[order.index(name) - 1] if order.index(name) else ""
         gone = apply(files, [Step(kind, name, record, None)])

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.browser.conftest import browser
 from tests.support.private_redis import PrivateRedis
 from tests.support.production import Production
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")

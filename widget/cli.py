@@ -1,4 +1,4 @@
-"""recovery-quiz: the table of contents of all commands. Each module is loaded when its command is used."""
+"""recovery-quiz: the command groups. Each module loads when its command is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock. In local mode it can be moved forward, to see the emails of the coming weeks today."""
+"""The clock. In local mode it can be moved forward to receive future emails now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is signed, encrypted or hashed. Ciphers from the cryptography package, none of our own."""
+"""Encryption, tokens, and keyed hashes. All ciphers come from the cryptography package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data folder: its files are for their owner alone, whatever umask the program was started with."""
+"""Files of the data folder that only their owner can read, whatever the umask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quizzes that are live, compiled and at hand; never more than a few seconds behind the database."""
+"""The live quizzes, compiled and cached; at most a few seconds behind the database."""
 
 from __future__ import annotations
 

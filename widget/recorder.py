@@ -1,4 +1,4 @@
-"""Anonymous responses and counts, gathered in this process and stored in batches at most a second later."""
+"""Anonymous responses and events, buffered in the process and stored in batches within a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The services of a running process: database, caches, mail, content, clock. Built once, never at import."""
+"""The services of a process: database, caches, email transport, content, clock. Built once, never at import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with settings: every problem at once, each with the name of its setting and what to do."""
+"""Validation of settings: every problem at once, with the setting's name and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log lines and metrics. Both carry ids and codes, never an address, an answer or a token."""
+"""Logs and metrics. Both carry ids and codes, never an address, an answer, or a token."""
 
 from __future__ import annotations
 

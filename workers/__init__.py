@@ -1,1 +1,1 @@
-"""The clock and the queue: the only code that knows Celery. A task is a name and one call of an action."""
+"""The Celery app and its tasks: the only code that imports Celery. A task calls one action."""

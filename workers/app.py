@@ -1,4 +1,4 @@
-"""The Celery application: what runs how often, and the services of each worker process."""
+"""The Celery app: tasks, schedule, and the services of each worker process."""
 
 from __future__ import annotations
 

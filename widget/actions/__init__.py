@@ -1,1 +1,1 @@
-"""What happens: one verb, one file. Actions open transactions and call the means; they know no HTTP."""
+"""Use cases: one verb, one file. Actions open transactions and call the adapters; they know no HTTP."""

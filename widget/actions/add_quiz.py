@@ -1,4 +1,4 @@
-"""A new quiz of a shop, as a draft that nobody sees: a copy of one that is there."""
+"""Add a quiz to a shop as an unpublished draft, copied from an existing one."""
 
 from __future__ import annotations
 

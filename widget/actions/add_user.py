@@ -1,4 +1,4 @@
-"""Let somebody into a shop's console: a membership, and a link that makes it take effect.
+"""Add a user to a shop's console: a membership, and an invitation that activates it.
 
 Whoever holds a link chooses the password of an account. A membership therefore takes effect only by a link that was
 made for this very shop and mailed to the address (or handed over by the operator), and every earlier link is void by

@@ -1,4 +1,4 @@
-"""Tell the owners of a shop that a request is about to delete something, and how to stop it."""
+"""Notify the owners of a shop before a privacy request deletes data, with a way to cancel it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do what a person asked of the store: show what is kept of them, or forget it. The receipt is a row.
+"""Handle a privacy request of a store: export a customer's data or erase it. A row is the receipt.
 
 Source: shopify.dev, "Privacy law compliance": customers/data_request, customers/redact (by id, by address, by orders:
 any of them may be all we get), shop/redact; to be done within 30 days. What shows data is answered at once. What

@@ -1,4 +1,4 @@
-"""Gather what the send policy looks at when an email is about to go."""
+"""Build the context that the send policy decides on when an email is due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people decide about their emails: confirm, unsubscribe, choose, and be forgotten."""
+"""Change email consent: confirm, unsubscribe, set preferences, erase."""
 
 from __future__ import annotations
 

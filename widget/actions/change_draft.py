@@ -1,4 +1,4 @@
-"""Work on a draft: open it, change it, take changes back. Nothing here is seen by shoppers."""
+"""Open, edit, and undo changes of a draft. Shoppers never see a draft."""
 
 from __future__ import annotations
 

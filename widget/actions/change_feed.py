@@ -1,4 +1,4 @@
-"""Say where a shop's product feed is, take that back, or have it imported now."""
+"""Set or remove the address of a shop's product feed, or request an import."""
 
 from __future__ import annotations
 

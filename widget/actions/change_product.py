@@ -1,4 +1,4 @@
-"""Change what the catalog says of a product: what the store's feed says, or that the shop blocks it."""
+"""Update a product of the catalog from the store's feed, or block it."""
 
 from __future__ import annotations
 

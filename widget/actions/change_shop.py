@@ -1,4 +1,4 @@
-"""Change the settings of a shop: all of them or none, with one entry in the log."""
+"""Change the settings of a shop: all of them or none, with one audit entry."""
 
 from __future__ import annotations
 

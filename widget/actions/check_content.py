@@ -1,4 +1,4 @@
-"""Everything that is checked before a pack is published: command line, console and CI run the same."""
+"""Run every check of a pack before publishing. Command line, console, and CI share it."""
 
 from __future__ import annotations
 

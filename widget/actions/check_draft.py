@@ -1,4 +1,4 @@
-"""The checks of a draft and its impact on the live version, as one report that pages read without computing."""
+"""Check a draft and compute its impact on the live version, as a stored report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether each email of a pack can be written: for each product, and for none."""
+"""Check that each email template of a pack renders for each product and for none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accept an invitation, choose a password, use one-time codes."""
+"""Accept an invitation, set a password, manage one-time codes."""
 
 from __future__ import annotations
 

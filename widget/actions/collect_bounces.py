@@ -1,4 +1,4 @@
-"""Take in reports of undelivered mail that come as mail: from a mailbox by IMAP, or from files."""
+"""Collect bounce and complaint messages from an IMAP mailbox or from files."""
 
 from __future__ import annotations
 

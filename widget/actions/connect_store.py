@@ -1,4 +1,4 @@
-"""Connect a shop with its platform or its email provider: what its deliveries are known by, and the key of its API."""
+"""Connect a shop with its store platform or email provider: webhook signing secret and API key."""
 
 from __future__ import annotations
 

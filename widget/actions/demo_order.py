@@ -1,4 +1,4 @@
-"""The demo store's till: an order as a signed Standard Webhooks delivery, verified and stored like any other."""
+"""Place an order of the demo store as a signed Standard Webhooks delivery."""
 
 from __future__ import annotations
 

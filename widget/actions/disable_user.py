@@ -1,4 +1,4 @@
-"""Shut a person out: of everything, or of where they are signed in."""
+"""Disable or enable a user, or end their sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forget every person of a shop at once, however many there are: sums, moments and keyed hashes are what stays."""
+"""Erase every customer of a shop. Sums, timestamps, and keyed hashes remain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong in an action. Errors know their code, never an HTTP status."""
+"""Errors of actions. An error has a code, never an HTTP status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a content version."""
+"""Export the files of a content version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queue a copy of what is known of a person, to their own address."""
+"""Queue an email with a copy of a contact's data, to their own address."""
 
 from __future__ import annotations
 

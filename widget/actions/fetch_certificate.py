@@ -1,4 +1,4 @@
-"""Fetch what Amazon's notifications point at: the certificate that signs them, and the address that confirms them."""
+"""Fetch the signing certificate and the subscription URL named by Amazon SNS messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links in emails to the product, the quiz and the result: counted by email, never by person.
+"""Resolve links in emails to the product, quiz, or result. Clicks are counted per email, never per recipient.
 
 An address says, encrypted, which email of a version it stands in and what it leads to. Everybody whose email says the
 same has the same address. Where it leads is worked out here: nothing that a stranger sends is a target.

@@ -1,4 +1,4 @@
-"""For workers: fetch and import the product feeds whose time has come, each by one worker at a time."""
+"""Import the product feeds that are due. Each is imported by one worker at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take over what a store's product feed says of the products that the shop's quizzes know: all of it, or nothing.
+"""Import a product feed for the products that the shop's quizzes use: all of it, or nothing.
 
 A feed changes FROM_FEEDS alone: what a product contains, its warnings and certificate never come from one.
 """

@@ -1,4 +1,4 @@
-"""Write to somebody who may come into a shop's console: an invitation, or a fresh link for a forgotten password."""
+"""Email an invitation or a new password link to a user."""
 
 from __future__ import annotations
 

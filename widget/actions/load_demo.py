@@ -1,4 +1,4 @@
-"""Make the demo store's traffic: visits, answers, orders and emails of invented shoppers."""
+"""Generate sample traffic for the demo store: visits, answers, orders, and emails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A content version of a shop with its catalog of today, and what shoppers answered."""
+"""Load a content version of a shop with its current catalog, and recorded answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plan the emails of a trigger: rows with a date. Planning twice changes dates at most, never the number."""
+"""Plan the emails of a trigger as rows with a due date. Planning twice updates dates only."""
 
 from __future__ import annotations
 

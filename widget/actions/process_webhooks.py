@@ -1,4 +1,4 @@
-"""Work through stored deliveries: orders, consents, privacy requests, reports of emails."""
+"""Process stored webhook deliveries: orders, consents, privacy requests, email events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Move the pointer: this version of the quiz is live now."""
+"""Publish a content version: move the live pointer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a draft to what shoppers see: at once, at a time, or when a second person agrees; and the way back."""
+"""Publish a draft now, at a scheduled time, or after approval; roll back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delete what is past its retention, table by table. The README has the same table for people; a test compares them."""
+"""Purge rows past their retention, table by table. The README has the same table; a test compares them."""
 
 from __future__ import annotations
 

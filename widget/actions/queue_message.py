@@ -1,4 +1,4 @@
-"""Put a finished message into the outbox, in the caller's transaction: nobody waits for a mail server."""
+"""Queue a finished message in the outbox, in the caller's transaction."""
 
 from __future__ import annotations
 

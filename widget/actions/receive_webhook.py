@@ -1,4 +1,4 @@
-"""Take a webhook in: verify its raw bytes, store them, and say thank you. The work comes later."""
+"""Verify and store a webhook delivery. Processing happens later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For workers: look in each store for orders that no webhook brought, and hand them in like webhooks.
+"""Reconcile orders with each store's API: store the orders that no webhook delivered.
 
 What is found goes through the same path as a delivery: stored raw, worked through later, folded into its order. An
 order that is known already folds into itself, so looking twice, or at what came meanwhile, changes nothing.

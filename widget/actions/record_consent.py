@@ -1,4 +1,4 @@
-"""Note what a store says of somebody's consent to marketing."""
+"""Record a change of marketing consent that a store reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Note what providers report of our emails: who is not written to any more, and what became of each email."""
+"""Record email events of providers: suppress addresses, update email states."""
 
 from __future__ import annotations
 

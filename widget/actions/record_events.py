@@ -1,4 +1,4 @@
-"""Count what happens on store pages. Anonymous: question ids, never options."""
+"""Count anonymous storefront events: question ids, never options."""
 
 from __future__ import annotations
 

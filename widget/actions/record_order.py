@@ -1,4 +1,4 @@
-"""Fold what a store says of an order into its row, and plan its emails."""
+"""Merge an order event into its row, and plan its emails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let a failed delivery be tried again, because a person said so."""
+"""Replay a failed webhook delivery on request of a user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Send a result by email, to someone who asked for it."""
+"""Record a shopper's request to get a result by email."""
 
 from __future__ import annotations
 

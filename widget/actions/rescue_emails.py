@@ -1,4 +1,4 @@
-"""Look for lost work: emails whose worker died."""
+"""Recover emails whose worker died."""
 
 from __future__ import annotations
 

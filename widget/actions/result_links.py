@@ -1,4 +1,4 @@
-"""Result links: answers encrypted into a code, and opened again."""
+"""Encrypt answers into result codes, and open result codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make a fresh webhook secret for a shop; the one before stays good while the store takes the new one over."""
+"""Rotate the webhook signing secret of a shop. The previous one stays valid during the change."""
 
 from __future__ import annotations
 

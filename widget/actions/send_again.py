@@ -1,4 +1,4 @@
-"""Send an email of unknown delivery again, because a person said so."""
+"""Resend an email of unknown delivery on request of a user."""
 
 from __future__ import annotations
 

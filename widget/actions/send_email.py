@@ -1,4 +1,4 @@
-"""Send what is due: claim, check everything again, hand over, note what came of it.
+"""Send due emails: claim, check everything again, hand over, record the outcome.
 
 Two short transactions with the provider's answer between them: no connection to the database is held while a
 stranger answers. What came of an email is noted together with the marking of the next one, so that one email at most

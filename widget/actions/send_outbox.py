@@ -1,4 +1,4 @@
-"""Send what waits in the outbox: claim, hand over with no transaction open, settle."""
+"""Send the messages of the outbox: claim, hand over with no transaction open, record the outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo shop with the shipped pack, for local mode."""
+"""Create the demo shop with the shipped pack, for local mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that wait: carried out when their time has come, at once, or not at all."""
+"""Carry out or cancel privacy requests that are on hold."""
 
 from __future__ import annotations
 

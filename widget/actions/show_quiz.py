@@ -1,4 +1,4 @@
-"""The quiz document that the widget loads."""
+"""Build the quiz document that the widget loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign somebody in, see who is signed in, sign out."""
+"""Sign users in and out; look up sessions."""
 
 from __future__ import annotations
 

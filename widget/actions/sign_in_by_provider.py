@@ -1,4 +1,4 @@
-"""Sign somebody in whom a provider of company accounts vouches for."""
+"""Sign a user in through an OpenID Connect provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What emails an order would lead to: the order as a store would send it, answers, and the content as it stands."""
+"""Simulate which emails an order would lead to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A draft as shoppers would meet it: its quiz, its results with the whole trace, its emails. Nothing is recorded."""
+"""Preview a draft: its quiz, results with trace, and emails. Nothing is recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write an email: its blocks from the content it was planned with, then HTML and text from the same blocks."""
+"""Render an email: blocks from its content version, then HTML and text from the same blocks."""
 
 from __future__ import annotations
 

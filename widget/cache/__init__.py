@@ -1,1 +1,1 @@
-"""Caches: in this process, then Redis. Either may be empty or gone at any moment; nobody may need them."""
+"""Caches: in-process and Redis. Either may be empty or gone at any moment."""

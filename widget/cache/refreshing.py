@@ -1,4 +1,4 @@
-"""Values that are loaded from the database, kept in this process, and refreshed behind its back.
+"""An in-process cache of database values that refreshes in the background.
 
 A slow or dead database must not make everybody wait in line: a value that is known is served at once while one
 background attempt refreshes it, and a failed attempt is remembered for a moment, so that nobody repeats it.

@@ -1,4 +1,4 @@
-"""Redis as a cache that may be gone: short timeouts, a circuit, and silence about it to everyone but operators."""
+"""Redis as an optional cache and message channel: short time limits and a circuit breaker."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What ``recovery-quiz …`` does, a module a group of commands."""
+"""Commands of ``recovery-quiz``, one module per group."""

@@ -1,4 +1,4 @@
-"""Settings and services for commands, with errors that say what to do instead of a trace."""
+"""Settings and services for commands, with actionable errors instead of tracebacks."""
 
 from __future__ import annotations
 

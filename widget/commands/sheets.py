@@ -1,4 +1,4 @@
-"""Mappings out to a spreadsheet and back, with a look at what changes before anything does."""
+"""Export mappings to a spreadsheet and import them with a preview."""
 
 from __future__ import annotations
 

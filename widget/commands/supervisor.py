@@ -1,4 +1,4 @@
-"""One supervisor over ordinary programs: starts them, restarts what falls, and takes all of them down with it."""
+"""A supervisor for child programs: starts, restarts, and stops them together."""
 
 from __future__ import annotations
 

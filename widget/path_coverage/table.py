@@ -1,4 +1,4 @@
-"""What answering one question does to states, by what they remember and by the way of answering."""
+"""The transitions of one question: by remembered state and by way of answering."""
 
 from __future__ import annotations
 

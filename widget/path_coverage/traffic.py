@@ -1,4 +1,4 @@
-"""What shoppers really answered, in two versions: each set of answers is evaluated once a version."""
+"""Recorded answers evaluated on two versions, once per distinct set of answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop's catalog: what its store says of each product, and which products are blocked."""
+"""The shop's catalog: product data from the store, and blocked products."""
 
 from __future__ import annotations
 

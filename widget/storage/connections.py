@@ -1,4 +1,4 @@
-"""What a shop is connected to: its platform's secrets and API key, and its email provider's."""
+"""Connections of a shop: secrets and API keys of its store platform and email provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contacts, what they consented to, and the addresses that are not to be written to."""
+"""Contacts, their consents, and suppressed addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content versions, which never change once written, and the pointer to the one that is live."""
+"""Immutable content versions, and the pointer to the live one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Daily metrics of what was answered and shown, by day, version and language: sums that hold no row of anybody."""
+"""Daily metrics by day, version, and locale: sums without personal data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database: SQLite (WAL) or PostgreSQL, by its address alone."""
+"""The database engine: SQLite (WAL) or PostgreSQL, chosen by the URL."""
 
 from __future__ import annotations
 

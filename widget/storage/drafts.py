@@ -1,4 +1,4 @@
-"""Drafts: what is being worked on, each change to it, and what the checks say of it."""
+"""Drafts, their changes, and the reports of their checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An email with everything around it, in one look: asking piece by piece is most of what sending costs."""
+"""An email with its contact, shop, order, and consents, in one query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What providers report of our emails, by the keyed hash of the address: enough to know when to stop writing."""
+"""Email events of providers, by the keyed hash of the address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop's product feed: where it is, what its last run came to, and whether one is asked for or under way."""
+"""A shop's product feed: its address, its last run, and pending imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the results page reads: sums over daily metrics, counts, orders and emails, never single responses."""
+"""Queries of the results page: sums over daily metrics, events, orders, and emails."""
 
 from __future__ import annotations
 

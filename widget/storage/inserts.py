@@ -1,4 +1,4 @@
-"""Insert a row unless its key is there already: one statement, made once, safe when many do it at the same time."""
+"""Insert a row unless its unique key exists: one atomic statement."""
 
 from __future__ import annotations
 

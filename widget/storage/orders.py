@@ -1,4 +1,4 @@
-"""Orders, folded from whatever webhooks have come so far."""
+"""Orders, merged from the webhooks received so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail outside sequences: invitations, exports, test sends, announcements. A row each, which workers send."""
+"""The outbox: emails outside sequences (invitations, exports, test sends, announcements), sent by workers."""
 
 from __future__ import annotations
 

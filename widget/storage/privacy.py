@@ -1,4 +1,4 @@
-"""Requests to see or lose what is kept, as stores pass them on, and the receipts of what was done."""
+"""Privacy requests that stores forward, and their receipts."""
 
 from __future__ import annotations
 

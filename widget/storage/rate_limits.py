@@ -1,4 +1,4 @@
-"""How fast emails may go, as the provider has it: one row a limit, which a restart does not forget.
+"""Sending rate limits that survive restarts: one row per limit.
 
 Source: the generic cell rate algorithm (ITU-T I.371): the row holds the moment up to which the limit is used.
 """

@@ -1,4 +1,4 @@
-"""Anonymous responses, kept 30 days, and counts of what happened on store pages."""
+"""Anonymous responses, kept 30 days, and daily storefront events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shops: whose quiz, products, orders and emails these are."""
+"""Shops: the tenants."""
 
 from __future__ import annotations
 

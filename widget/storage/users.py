@@ -1,4 +1,4 @@
-"""The people of the console: who they are, in which shops, and where they are signed in."""
+"""Console users, memberships, sessions, and invitations."""
 
 from __future__ import annotations
 

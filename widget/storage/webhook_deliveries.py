@@ -1,4 +1,4 @@
-"""WebhookDelivery bodies, stored as they came before anything is made of them."""
+"""Webhook deliveries, stored raw before they are processed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The doors: with app.py, the only code that knows Flask. Each parses, calls one action, and answers."""
+"""HTTP: with app.py, the only code that imports Flask. Each view parses, calls one action, and responds."""

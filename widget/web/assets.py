@@ -1,4 +1,4 @@
-"""Our scripts and styles, made ready once: comments and indentation off, names with the hash of what is inside."""
+"""Scripts and style sheets, minified at start and named by content hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a body may be, by the path it goes to."""
+"""Size limits of request bodies by path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many requests one client, and one shop, may make of what costs us a row: token buckets in this process."""
+"""Token buckets per client and shop for requests that create rows."""
 
 from __future__ import annotations
 

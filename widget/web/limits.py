@@ -1,4 +1,4 @@
-"""Limits on what makes us write to strangers, or lets them guess: per client, shop and address."""
+"""Rate limits on what sends email to strangers or allows guessing: per client, shop, and address."""
 
 from __future__ import annotations
 

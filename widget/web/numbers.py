@@ -1,4 +1,4 @@
-"""Whole numbers that strangers send: ids, revisions, offsets."""
+"""Whole numbers in requests: ids, revisions, offsets."""
 
 from __future__ import annotations
 

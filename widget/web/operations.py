@@ -1,4 +1,4 @@
-"""For operators: is it alive, is it ready."""
+"""Health and readiness endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every refusal in one shape: RFC 9457 problem details, for programs as JSON, for people as a page."""
+"""Error responses: RFC 9457 problem details as JSON, or a page for browsers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request has: an id, a log line without personal data, and the headers that keep browsers safe."""
+"""Per-request behavior: request id, log line without personal data, security headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that may be given again: kept in this process and served in microseconds, without Flask.
+"""A response cache in the process: serves cacheable responses without Flask.
 
 Views mark what may be answered again (``mark_cacheable``). An entry is served only as long as the very same version
 and catalog are live in this process.

@@ -1,4 +1,4 @@
-"""Shoppers' browsers: JSON v1. Public, any origin, no cookies, no credentials."""
+"""The JSON API v1 for shoppers' browsers: public, any origin, no cookies."""
 
 from __future__ import annotations
 

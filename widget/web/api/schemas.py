@@ -1,4 +1,4 @@
-"""What the API takes and gives, for checking and for the OpenAPI description."""
+"""Schemas of the API, for validation and for OpenAPI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marketing's console: drafts, checks, impact, publishing, results, people, settings. Scripts only help."""
+"""The marketers' console: drafts, checks, impact, publishing, results, team, settings. JavaScript is optional."""
 
 from __future__ import annotations
 

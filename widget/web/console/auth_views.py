@@ -1,4 +1,4 @@
-"""Coming in and going out: sign-in, one-time links, one's own account."""
+"""Sign-in, one-time links, and the user's own account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many mapping rows at once: one change to all that are ticked, all of them or none."""
+"""Bulk edits of mapping rows: all or none."""
 
 from __future__ import annotations
 

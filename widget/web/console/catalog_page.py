@@ -1,4 +1,4 @@
-"""What the store last said of each product, and which ones the shop blocks."""
+"""The catalog page: product data from the store, and blocked products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shop is connected to: its platform and its email provider, each with its address, its state and its keys."""
+"""The connections page: store platform and email provider with address, state, and keys."""
 
 from __future__ import annotations
 

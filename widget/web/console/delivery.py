@@ -1,4 +1,4 @@
-"""The body of a delivery as people may read it: its shape and its business, nothing of a person."""
+"""The body of a webhook delivery with personal data masked."""
 
 from __future__ import annotations
 

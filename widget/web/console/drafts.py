@@ -1,4 +1,4 @@
-"""What belongs to the draft as a whole: its checks, all findings, its changes, undo, starting over."""
+"""Draft-level pages: checks, findings, changes, undo, reset."""
 
 from __future__ import annotations
 

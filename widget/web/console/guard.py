@@ -1,4 +1,4 @@
-"""Who is at the console's door, and what they may do. A route that does not say who may use it opens for nobody."""
+"""Authentication and permissions of console routes. A route without a permission is closed to everyone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the draft changes, in words and pictures; then publish it, plan it, ask for it, or go back."""
+"""The impact page: what the draft changes; publish, schedule, request approval, roll back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The impact report as sentences and pictures: shares, the slope of each product, examples side by side, the checks."""
+"""View model of the impact report: shares, slopes, examples, checks."""
 
 from __future__ import annotations
 

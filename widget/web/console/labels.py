@@ -1,4 +1,4 @@
-"""What codes mean in words, and how much of an address is shown."""
+"""Labels for codes, masked addresses, and US date formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of a shop: who did what, and when. It is only read; the database refuses anything else."""
+"""The audit log of a shop, filtered and as CSV."""
 
 from __future__ import annotations
 

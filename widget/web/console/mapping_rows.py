@@ -1,4 +1,4 @@
-"""Mapping rows as the table shows them: filtered, marked against the live version, with what they touch."""
+"""View model of the mapping table: filters, changes, and findings per row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coming in by a company account (OpenID Connect), where a provider is set. Passwords go on working beside it."""
+"""Sign-in with an OpenID Connect provider, in addition to passwords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders with their emails, and the deliveries they came by. Addresses are masked."""
+"""Orders with their emails, and webhook deliveries. Addresses are masked."""
 
 from __future__ import annotations
 

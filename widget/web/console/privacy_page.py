@@ -1,4 +1,4 @@
-"""Requests to see or delete what is kept of a person, as the store passed them on, and their receipts."""
+"""Privacy requests of the store's customers, and their receipts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens on store pages, from seeing the quiz to revenue; as charts, tables and CSV."""
+"""The results page: from seeing the quiz to revenue, as charts, tables, and CSV."""
 
 from __future__ import annotations
 

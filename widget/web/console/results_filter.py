@@ -1,4 +1,4 @@
-"""What the results page was asked for: days, version, language, and what to hold it against."""
+"""Filters of the results page: period, version, locale, comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From seeing the quiz to buying: the steps, how many leave at each, and the four shares above them."""
+"""The funnel of the results page: steps, drop-off, and conversion rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Revenue that the quiz had a part in: the direct and the assisted count, each net of refunds, by currency."""
+"""Revenue by direct and assisted attribution, net of refunds, by currency."""
 
 from __future__ import annotations
 

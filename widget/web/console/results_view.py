@@ -1,4 +1,4 @@
-"""The figures of the results page, made ready for its template: steps, shares, sums, each with its words."""
+"""View model of the results page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a shop: its name and addresses, how emails go, who must agree to a publish."""
+"""Shop settings: name, addresses, sending rules, approval."""
 
 from __future__ import annotations
 

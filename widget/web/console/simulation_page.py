@@ -1,4 +1,4 @@
-"""When emails come: an order played forward over the draft's sequences, before anybody gets one."""
+"""Simulate the emails of an order over the draft's sequences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The people of a shop: who they are, what they may do, where they are signed in; inviting and shutting out."""
+"""The team page: users, roles, sessions, invitations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Languages side by side: what is missing, what is out of date, and a field for each text."""
+"""The languages page: missing and outdated translations, with a field for each text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try it: the draft in the real widget, results with their trace, recorded answers again, emails for any outcome."""
+"""The preview page: the draft in the real widget, results with trace, recorded answers, emails."""
 
 from __future__ import annotations
 

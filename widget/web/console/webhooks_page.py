@@ -1,4 +1,4 @@
-"""How the store reaches us: the webhook address, and the secrets it signs with."""
+"""The webhooks page: the webhook address and signing secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo store and the local mailbox: local mode only. The store stands outside and uses our public doors."""
+"""The demo store and the local mailbox, in local mode only. The store uses the public API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local mailbox: what would have gone out, as HTML and as text; and the clock that can be moved forward."""
+"""The local mailbox: caught emails as HTML and text, and the movable clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the links in emails lead to. GET shows, POST does: mail scanners open every link they see."""
+"""Pages behind links in emails. GET shows, POST acts: mail scanners open every link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders from stores, reports from providers. Verified on the raw bytes, stored, acknowledged; the work comes later."""
+"""Inbound webhooks of stores and email providers: verified on the raw body, stored, acknowledged."""
 
 from __future__ import annotations
 

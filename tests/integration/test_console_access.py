@@ -247,7 +247,7 @@ def test_a_one_time_code_is_good_once(sqlite_services: Services) -> None:
     second = sign_in(client_of(sqlite_services), code=given)
 
     assert asked.status_code == 200
-    assert "Six digits" in asked.get_data(as_text=True)
+    assert "Six-digit code" in asked.get_data(as_text=True)
     assert first.status_code == 303
     assert second.status_code == 401
 

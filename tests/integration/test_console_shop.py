@@ -361,7 +361,7 @@ def test_only_an_email_of_this_shop_is_sent_again(sqlite_services: Services) -> 
     [
         ("orders", "No orders yet"),
         ("orders?number=77", "No order 77"),
-        ("orders/deliveries", "Nothing was delivered yet"),
+        ("orders/deliveries", "No webhook deliveries yet"),
     ],
 )
 def test_an_empty_page_says_what_comes_next(sqlite_services: Services, path: str, words: str) -> None:

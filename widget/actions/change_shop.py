@@ -19,7 +19,7 @@ from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import User
 
 CARTS = (FORM, EVENT, SHOPIFY, WOOCOMMERCE)
-"""How a product gets into the cart: by a form, an event on the store's page, or as its platform has it."""
+"""How products are added to the cart: by a form, an event on the store's page, or as its platform has it."""
 MAX_PER_DAY = 1_000_000
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 COLUMNS = (

@@ -18,7 +18,7 @@ from widget.storage.users import Membership, User, membership, owns_all_of
 
 
 def invite_user(services: Services, *, shop: str, email: str, role: str, name: str, by: User) -> User:
-    """Invite somebody to a shop: the email is queued with the membership, which takes effect by its link.
+    """Invite a user to a shop: the email is queued with the membership, which takes effect by its link.
 
     What comes back is the same whether or not the address had an account. Raises UnknownShop, BadMember, BadAddress.
     """

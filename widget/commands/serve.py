@@ -282,6 +282,6 @@ def _say_where(settings: Settings, link: str) -> None:
     if settings.local:
         click.echo(f"  Demo store  {base}/demo/\n  Console     {base}/console/\n  Mailbox     {base}/mailbox/")
     if link:
-        click.echo(f"\n  Come into the console as {FIRST_OWNER}, once:\n  {link}\n")
+        click.echo(f"\n  Sign in to the console as {FIRST_OWNER} (one-time link):\n  {link}\n")
     click.echo(f"  API         {base}/v1/docs\n\nData: {settings.home}. Ctrl-C stops everything.", nl=True)
     sys.stdout.flush()

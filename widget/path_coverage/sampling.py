@@ -33,7 +33,7 @@ NOT_ASKED = -1
 
 
 class Sampling:
-    """Sampling paths of one side, with the face of a Run: kinds, totals (estimates), ends, examples."""
+    """Sampled paths of one side, with the face of a Run: kinds, totals (estimates), ends, examples."""
 
     def __init__(self, side: Side, *, drawn: int = MAX_DRAWN, apart: Sequence[Term] = ()) -> None:
         self.layout = Layout([side], sampled=True)

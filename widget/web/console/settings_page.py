@@ -29,7 +29,7 @@ blueprint = Blueprint("settings_page", __name__, url_prefix="/shops/<shop>/setti
 MAX_TEXT = 2000
 LABELS = {
     "name": "Name",
-    "url": "Address of the store",
+    "url": "Storefront URL",
     "timezone": "Time zone",
     "postal_address": "Postal address",
     "cart": "Cart",

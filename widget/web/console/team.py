@@ -92,7 +92,7 @@ def _listing(page: PageContext, **more: object) -> str:
 @permitted(MANAGE)
 @invitation_limited
 def invite(shop: str) -> AnyResponse:
-    """Invite somebody by email. Who has an account elsewhere is answered like who has none."""
+    """Invite a user by email. Who has an account elsewhere is answered like who has none."""
     page = shop_page(shop)
     form = {name: request.form.get(name, "").strip()[:254] for name in ("email", "name", "role")}
     try:

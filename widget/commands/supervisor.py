@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import click
 
-STOP_SECONDS = 3.5
+STOP_SECONDS = 3.0
 RESTART_SECONDS = 1.0
 MAX_RESTARTS = 20
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -65,7 +65,7 @@ def set_password(browser: Browser, desk: Running, tmp_path_factory: pytest.TempP
     page = context.new_page()
     page.goto(link.group(0))
     check_accessible(page)
-    page.get_by_label("Your name").fill("Robin")
+    page.get_by_label("Display name").fill("Robin")
     page.get_by_label("Password", exact=True).fill("password1234")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("Add a word or two")
@@ -138,7 +138,7 @@ def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
     link = page.frame_locator("iframe").locator("a[href*='/set-password/']").first.get_attribute("href")
     assert link
     page.goto(link)
-    page.get_by_label("Your name").fill("Kim")
+    page.get_by_label("Display name").fill("Kim")
     page.get_by_label("Password", exact=True).fill("seven quiet herons wade")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Mappings")).to_be_visible()

@@ -38,7 +38,7 @@ def test_an_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext
     page = context.new_page()
     complaints = watched(page)
     page.goto(production.invitation())
-    page.get_by_label("Your name").fill("The owner")
+    page.get_by_label("Display name").fill("The owner")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("form").get_by_role("button").last.click()
     page.wait_for_url(re.compile("/console/(?!set-password)"))
@@ -71,7 +71,7 @@ def test_an_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext
 def test_nothing_typed_is_lost_when_a_session_ends_meanwhile(context: BrowserContext, production: Production) -> None:
     page = context.new_page()
     page.goto(production.invitation("editor@team.example"))
-    page.get_by_label("Your name").fill("The editor")
+    page.get_by_label("Display name").fill("The editor")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("form").get_by_role("button").last.click()
     page.wait_for_url(re.compile("/console/(?!set-password)"))

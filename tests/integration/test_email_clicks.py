@@ -49,7 +49,7 @@ def clicked(services: Services) -> dict[str, int]:
 def mailed(services: Services) -> list[tuple[str, str]]:
     """(text, HTML) of each email that went."""
     bodies = []
-    for _, message in services.transport.sent:  # type: ignore[attr-defined]
+    for _, message in services.transport.sent:  # type: ignore[attr-defined]  # The transport of tests remembers what it sent.
         assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
         plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
         assert all(len(line) <= 998 for line in plain.splitlines())
@@ -109,7 +109,7 @@ def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_services:
     send_due_emails(sqlite_services)
     found = {one_link(plain) for plain, _ in mailed(sqlite_services)}
 
-    assert len(sqlite_services.transport.sent) == 2  # type: ignore[attr-defined]
+    assert len(sqlite_services.transport.sent) == 2  # type: ignore[attr-defined]  # The transport of tests remembers what it sent.
     assert len(found) == 1
     assert len(found.pop()) < 100
 

@@ -89,7 +89,7 @@ def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queue
     send_outbox(queued)
 
     assert message(queued).state == "delivery_unknown"
-    assert queued.transport.sent == []  # type: ignore[attr-defined]
+    assert queued.transport.sent == []  # type: ignore[attr-defined]  # The transport of tests remembers what it sent.
 
 
 def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..., Services]) -> None:

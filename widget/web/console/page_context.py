@@ -35,7 +35,7 @@ SHOP_PAGES = (
     ("orders", "Orders", "orders", MONEY),
     ("team", "Team", "people", MANAGE),
     ("settings", "Settings", "settings", MANAGE),
-    ("log", "Log", "log", MANAGE),
+    ("log", "Activity", "log", MANAGE),
 )
 
 

@@ -79,7 +79,7 @@ def _listing(page: PageContext, **more: object) -> str:
         "console/team.html",
         page,
         title="Team",
-        lead="Who may come in here, and what each may do. Everything done here stands in the log.",
+        lead="Who can use this console and what each role may do. Changes are recorded in Activity.",
         section="team",
         users=users,
         roles=ROLES,

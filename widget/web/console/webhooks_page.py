@@ -33,7 +33,7 @@ def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
         "console/settings_webhooks.html",
         page,
         title="Settings",
-        lead="How the store tells us of its orders.",
+        lead="Receive order webhooks from the store.",
         section="settings",
         address=f"{services.settings.public_url}/webhooks/{shop}/orders",
         fresh=fresh,

@@ -21,9 +21,9 @@ from sqlalchemy import create_engine, text
 
 import widget.passwords
 from tests.support.private_redis import PrivateRedis
-from widget.actions.add_shop import add_shop
-from widget.actions.import_content import import_content
-from widget.actions.publish_content import publish_content
+from widget.actions.content.import_content import import_content
+from widget.actions.content.publish_content import publish_content
+from widget.actions.shops.add_shop import add_shop
 from widget.app import create_app, create_wsgi
 from widget.content.files import PackFiles, read_folder
 from widget.content.reader import read_pack

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tests.conftest import client_of
-from widget.actions.add_user import add_user
+from widget.actions.accounts.add_user import add_user
 from widget.domain.roles import OWNER
 from widget.services import Services
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import update
 
-from widget.actions.connect_store import connect_store
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.receive_webhook import receive_webhook
-from widget.actions.settle_privacy import carry_out_due
+from widget.actions.privacy.carry_out_requests import carry_out_due
+from widget.actions.shops.connect_store import connect_store
+from widget.actions.webhooks.process_webhooks import process_webhooks
+from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.services import Services
 from widget.storage.privacy import WAITING, PrivacyRequest
 from widget.stores.shopify import PRIVACY

@@ -9,17 +9,17 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 from kombu.exceptions import KombuError
 
-from widget.actions.check_draft import check_waiting_drafts
-from widget.actions.collect_bounces import collect_bounces
-from widget.actions.import_due_feeds import import_due_feeds
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.publish_draft import publish_due
-from widget.actions.purge_expired import purge_expired
-from widget.actions.reconcile_orders import reconcile_orders
-from widget.actions.rescue_emails import rescue_emails
-from widget.actions.send_email import send_due_emails
-from widget.actions.send_outbox import send_outbox
-from widget.actions.settle_privacy import carry_out_due
+from widget.actions.catalog.import_due_feeds import import_due_feeds
+from widget.actions.content.check_draft import check_waiting_drafts
+from widget.actions.content.publish_draft import publish_due
+from widget.actions.emails.rescue_emails import rescue_emails
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.emails.send_outbox import send_outbox
+from widget.actions.orders.reconcile_orders import reconcile_orders
+from widget.actions.privacy.carry_out_requests import carry_out_due
+from widget.actions.privacy.purge_expired import purge_expired
+from widget.actions.webhooks.collect_bounces import collect_bounces
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services, build_services, open_shared_cache
 from widget.settings import Settings, read_settings
 from widget.telemetry import log, start_logs

@@ -73,7 +73,7 @@ def test_every_folder_states_its_law() -> None:
 
 def test_every_public_function_says_what_it_does_or_what_it_is_called_says_it_all() -> None:
     """Actions are what others call: each has a docstring."""
-    for path in (ROOT / "widget" / "actions").glob("*.py"):
+    for path in (ROOT / "widget" / "actions").rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 assert ast.get_docstring(node), f"{path.name}: {node.name}"

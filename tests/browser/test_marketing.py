@@ -15,8 +15,8 @@ from tests.browser.conftest import check_accessible
 from tests.conftest import GOOD
 from tests.console import PASSWORD, ROOT
 from tests.integration.test_running import Running
-from widget.actions.add_user import add_user
-from widget.actions.change_draft import open_draft, reset_draft
+from widget.actions.accounts.add_user import add_user
+from widget.actions.content.change_draft import open_draft, reset_draft
 from widget.services import build_services
 from widget.settings import read_settings
 

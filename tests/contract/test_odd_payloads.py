@@ -27,7 +27,7 @@ from tests.deliveries import (
 )
 from tests.integration.test_chain import rows
 from tests.integration.test_email_events import bounce, event
-from widget.actions.process_webhooks import process_webhooks
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.domain.email_event import EmailReport
 from widget.domain.webhook import Unreadable
 from widget.email.events.providers import PROVIDERS

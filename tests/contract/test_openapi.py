@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.conftest import GOOD, leg_day_files, publish_files, settings_for
-from widget.actions.add_shop import add_shop
+from widget.actions.shops.add_shop import add_shop
 from widget.app import create_app
 from widget.email.transport import MemoryTransport
 from widget.services import build_services

@@ -18,11 +18,11 @@ from sqlalchemy import select, update
 
 from tests.conftest import GOOD, client_of, leg_day_files
 from tests.integration.test_chain import webhook
-from widget.actions.import_content import import_content
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.publish_content import publish_content
-from widget.actions.send_email import send_due_emails
-from widget.actions.submit_answers import record_response, submit_answers
+from widget.actions.content.import_content import import_content
+from widget.actions.content.publish_content import publish_content
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.quiz.submit_answers import record_response, submit_answers
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.content.reader import read_files
 from widget.domain.condition import ALWAYS
 from widget.domain.engine.evaluation import evaluate
@@ -74,7 +74,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     from tests.conftest import settings_for
-    from widget.actions.add_shop import add_shop
+    from widget.actions.shops.add_shop import add_shop
     from widget.email.transport import MemoryTransport
     from widget.services import build_services
     from widget.storage.migrate import upgrade

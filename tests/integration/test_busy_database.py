@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 import widget.storage.database
 from tests.integration.test_chain import rows, webhook
 from tests.integration.test_promises import visit
-from widget.actions.process_webhooks import process_webhooks
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services
 from widget.storage.responses import Response
 from widget.storage.webhook_deliveries import WebhookDelivery

@@ -14,9 +14,9 @@ import pytest
 import redis
 
 from tests.conftest import GOOD, client_of, leg_day_files, plain_logs, publish_files
-from widget.actions.change_product import change_product
+from widget.actions.catalog.change_product import change_product
 from widget.actions.errors import VersionGone
-from widget.actions.submit_answers import submit_answers
+from widget.actions.quiz.submit_answers import submit_answers
 from widget.cache.local import LocalCache
 from widget.cache.refreshing import FRESH_SECONDS
 from widget.cache.shared import OPEN_SECONDS, REVISIONS, Circuit

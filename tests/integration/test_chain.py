@@ -15,17 +15,17 @@ from sqlalchemy import inspect, select, text
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.console_forms import client_in
-from widget.actions.answer_check_in import answer_check_in, check_in_token
-from widget.actions.change_consent import choose, confirm_consent, erase, unsubscribe
-from widget.actions.change_product import change_product
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.purge_expired import purge_expired
-from widget.actions.receive_webhook import receive_webhook
-from widget.actions.request_email import request_email
-from widget.actions.rescue_emails import rescue_emails
-from widget.actions.send_again import NotAgain, send_again
-from widget.actions.send_email import send_due_emails, send_email
-from widget.actions.submit_answers import record_response, submit_answers
+from widget.actions.catalog.change_product import change_product
+from widget.actions.emails.answer_check_in import answer_check_in, check_in_token
+from widget.actions.emails.request_email import request_email
+from widget.actions.emails.rescue_emails import rescue_emails
+from widget.actions.emails.send_again import NotAgain, send_again
+from widget.actions.emails.send_email import send_due_emails, send_email
+from widget.actions.privacy.change_consent import choose, confirm_consent, erase, unsubscribe
+from widget.actions.privacy.purge_expired import purge_expired
+from widget.actions.quiz.submit_answers import record_response, submit_answers
+from widget.actions.webhooks.process_webhooks import process_webhooks
+from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import WEBHOOK_SECRET
 from widget.domain.webhook import BadSignature
 from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
@@ -463,7 +463,7 @@ def test_a_publish_never_changes_a_version_and_a_rollback_moves_back(services: S
 
 
 def test_shops_do_not_see_each_other(services: Services, make_services: Callable[..., Services]) -> None:
-    from widget.actions.add_shop import add_shop
+    from widget.actions.shops.add_shop import add_shop
 
     add_shop(services, "other", name="Other", postal_address="x")
     publish_files(services, leg_day_files(), shop="other")

@@ -18,8 +18,8 @@ from werkzeug.test import Client
 from tests.conftest import ROOT, client_of
 from tests.console import signed_in
 from tests.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running_provider
-from widget.actions.add_user import add_user
-from widget.actions.disable_user import disable_user
+from widget.actions.accounts.add_user import add_user
+from widget.actions.accounts.disable_user import disable_user
 from widget.app import create_wsgi
 from widget.crypto import TOTP
 from widget.services import Services

@@ -12,8 +12,8 @@ from sqlalchemy import event
 
 from tests.conftest import client_of
 from tests.console import PASSWORD, ROOT, Somebody, form_token, signed_in
-from widget.actions.change_draft import open_draft
-from widget.actions.send_outbox import send_outbox
+from widget.actions.content.change_draft import open_draft
+from widget.actions.emails.send_outbox import send_outbox
 from widget.content.editing import MAPPING, records_of
 from widget.content.spreadsheet import xlsx_sheet
 from widget.services import Services

@@ -17,11 +17,11 @@ from werkzeug.routing import IntegerConverter, Rule
 from tests.conftest import client_of
 from tests.console import PASSWORD
 from tests.console_forms import client_in, form_token, post, set_password
-from widget.actions.add_shop import add_shop
-from widget.actions.add_user import add_user
-from widget.actions.choose_password import use_codes
-from widget.actions.disable_user import disable_user
-from widget.actions.sign_in import IDLE, LONGEST
+from widget.actions.accounts.add_user import add_user
+from widget.actions.accounts.choose_password import use_codes
+from widget.actions.accounts.disable_user import disable_user
+from widget.actions.accounts.sign_in import IDLE, LONGEST
+from widget.actions.shops.add_shop import add_shop
 from widget.app import create_app
 from widget.crypto import TOTP_OFFER
 from widget.domain.roles import MINIMUM_ROLE, ROLES, may

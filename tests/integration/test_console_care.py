@@ -15,11 +15,11 @@ from tests.conftest import client_of
 from tests.console import PASSWORD, Somebody, form_token, signed_in
 from tests.integration.test_console import rows
 from tests.integration.test_drafts import best, draft_of, publish, user, weigh
-from widget.actions.add_user import add_user, make_link
-from widget.actions.change_draft import open_draft, reset_draft
-from widget.actions.choose_password import WrongCode, set_password
-from widget.actions.publish_draft import NeverLive, plan_publish, publish_due, roll_back
-from widget.actions.sign_in import visitor_of
+from widget.actions.accounts.add_user import add_user, make_link
+from widget.actions.accounts.choose_password import WrongCode, set_password
+from widget.actions.accounts.sign_in import visitor_of
+from widget.actions.content.change_draft import open_draft, reset_draft
+from widget.actions.content.publish_draft import NeverLive, plan_publish, publish_due, roll_back
 from widget.content.editing import EMAIL, MAPPING, PRODUCT, QUESTION, records_of
 from widget.content.fields import Listed
 from widget.content.schemas import (

@@ -10,8 +10,8 @@ import pytest
 from tests.console_forms import client_in, post
 from tests.deliveries import BUYER, SHOPIFY_SECRET, connected, shopify, shopify_order
 from tests.integration.test_chain import rows
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.purge_expired import purge_expired
+from widget.actions.privacy.purge_expired import purge_expired
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.connections import Connection

@@ -18,16 +18,16 @@ from tests.conftest import client_of
 from tests.console import PASSWORD
 from tests.console_forms import client_in, form_token, post, set_password
 from tests.integration.test_chain import Refusing, emails, rows, webhook, with_transport
-from widget.actions.add_shop import add_shop
-from widget.actions.add_user import BadMember, add_user, change_member
-from widget.actions.change_shop import change_shop
-from widget.actions.disable_user import disable_user
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.receive_webhook import receive_webhook
-from widget.actions.request_email import request_email
-from widget.actions.send_email import send_due_emails
-from widget.actions.send_outbox import send_outbox
-from widget.actions.submit_answers import submit_answers
+from widget.actions.accounts.add_user import BadMember, add_user, change_member
+from widget.actions.accounts.disable_user import disable_user
+from widget.actions.emails.request_email import request_email
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.emails.send_outbox import send_outbox
+from widget.actions.quiz.submit_answers import submit_answers
+from widget.actions.shops.add_shop import add_shop
+from widget.actions.shops.change_shop import change_shop
+from widget.actions.webhooks.process_webhooks import process_webhooks
+from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import WEBHOOK_SECRET
 from widget.domain.roles import OWNER
 from widget.domain.webhook import BadSignature

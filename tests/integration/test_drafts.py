@@ -9,11 +9,25 @@ import pytest
 from sqlalchemy import select
 
 from tests.conftest import GOOD, client_of, leg_day_files
-from widget.actions.add_user import add_user
-from widget.actions.change_draft import EditConflict, IdTaken, NothingToUndo, open_draft, put_record, undo_change
-from widget.actions.check_draft import DONE, WAITING, check_waiting_drafts, ensure_report, fresh_report, keep_report
-from widget.actions.publish_content import NotPublishable
-from widget.actions.publish_draft import (
+from widget.actions.accounts.add_user import add_user
+from widget.actions.content.change_draft import (
+    EditConflict,
+    IdTaken,
+    NothingToUndo,
+    open_draft,
+    put_record,
+    undo_change,
+)
+from widget.actions.content.check_draft import (
+    DONE,
+    WAITING,
+    check_waiting_drafts,
+    ensure_report,
+    fresh_report,
+    keep_report,
+)
+from widget.actions.content.publish_content import NotPublishable
+from widget.actions.content.publish_draft import (
     ApprovalRequired,
     DraftMoved,
     agree_to_publish,
@@ -404,7 +418,9 @@ def test_a_worker_that_dies_while_it_publishes_loses_nothing(
     )
     services.clock.move_to(at + timedelta(minutes=1))
     with monkeypatch.context() as patched:
-        patched.setattr("widget.actions.publish_draft._note", lambda *args, **more: (_ for _ in ()).throw(SystemExit))
+        patched.setattr(
+            "widget.actions.content.publish_draft._note", lambda *args, **more: (_ for _ in ()).throw(SystemExit)
+        )
         with pytest.raises(SystemExit):
             publish_due(services)
     publish_due(services)

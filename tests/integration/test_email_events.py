@@ -23,11 +23,11 @@ from cryptography.x509.oid import NameOID
 from tests.conftest import client_of
 from tests.deliveries import PAYLOADS
 from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
-from widget.actions.collect_bounces import collect_bounces, take_message
-from widget.actions.connect_store import connect_store
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.receive_webhook import receive_email_event
-from widget.actions.send_email import send_due_emails
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.shops.connect_store import connect_store
+from widget.actions.webhooks.collect_bounces import collect_bounces, take_message
+from widget.actions.webhooks.process_webhooks import process_webhooks
+from widget.actions.webhooks.receive_webhook import receive_email_event
 from widget.domain.email_event import HARD_BOUNCE, SOFT_BOUNCE
 from widget.domain.webhook import BadSignature
 from widget.email.events.ses import string_to_sign
@@ -199,7 +199,7 @@ def test_the_text_that_amazon_signs(name: str, digest: str) -> None:
 
 def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     visited: list[str] = []
-    monkeypatch.setattr("widget.actions.process_webhooks.fetch_confirmation", visited.append)
+    monkeypatch.setattr("widget.actions.webhooks.process_webhooks.fetch_confirmation", visited.append)
     good = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=x"
     data = {"Type": "SubscriptionConfirmation", "Token": "x"}
     ses(mailing, sns("", **data, SubscribeURL=good, MessageId="a"))
@@ -396,7 +396,7 @@ def test_a_mailbox_is_read_once(mailing: Services, post: tuple[type[Post], int])
 
 
 def test_emails_of_other_shops_are_not_touched(mailing: Services) -> None:
-    from widget.actions.add_shop import add_shop
+    from widget.actions.shops.add_shop import add_shop
 
     add_shop(mailing, "other", name="Other")
     connect_store(mailing, shop="other", platform="postmark", secret="webhooks:another password")

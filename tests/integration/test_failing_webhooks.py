@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-import widget.actions.process_webhooks as handling
+import widget.actions.webhooks.process_webhooks as handling
 from tests.console_forms import client_in, post
 from tests.integration.test_chain import rows, webhook
-from widget.actions.process_webhooks import BATCH, MAX_ATTEMPTS, process_webhooks
+from widget.actions.webhooks.process_webhooks import BATCH, MAX_ATTEMPTS, process_webhooks
 from widget.services import Services
 from widget.storage.orders import Order
 from widget.storage.webhook_deliveries import WebhookDelivery
@@ -78,7 +78,7 @@ def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
 def test_adding_a_shop_twice_at_once_is_told(services: Services) -> None:
     import threading
 
-    from widget.actions.add_shop import BadShop, add_shop
+    from widget.actions.shops.add_shop import BadShop, add_shop
 
     outcome, barrier = [], threading.Barrier(4)
 

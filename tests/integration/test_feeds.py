@@ -20,11 +20,11 @@ from tests.conftest import GOOD, leg_day_files, publish_files
 from tests.console_forms import client_in, form_token, post
 from tests.store import HERE as LOOPBACK
 from tests.store import Store, gives
-from widget.actions.change_feed import BadAddress, NotNow, ask_for_import, change_feed
-from widget.actions.change_product import change_product
-from widget.actions.import_due_feeds import import_due_feeds
-from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
-from widget.actions.submit_answers import submit_answers
+from widget.actions.catalog.change_feed import BadAddress, NotNow, ask_for_import, change_feed
+from widget.actions.catalog.change_product import change_product
+from widget.actions.catalog.import_due_feeds import import_due_feeds
+from widget.actions.catalog.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.actions.quiz.submit_answers import submit_answers
 from widget.cache.shared import REVISIONS
 from widget.cli import main
 from widget.domain.drift import drift_problems
@@ -410,7 +410,7 @@ def test_all_pages_of_a_shopify_store_are_read(services: Services, store: Store)
 
 
 def test_how_far_a_run_is_can_be_seen(services: Services, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("widget.actions.import_due_feeds.TELL_EVERY", 0)
+    monkeypatch.setattr("widget.actions.catalog.import_due_feeds.TELL_EVERY", 0)
     body = tsv(more="".join(f"X-{number}\tx\t1 USD\tin_stock\t\t\n" for number in range(3000)))
     store.says["/feed.tsv?token=hush"] = gives(body.encode())
     at(services, store)

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.deliveries import connected, shopify, shopify_order
 from tests.integration.test_chain import rows
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.send_email import send_due_emails
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.crypto import CONFIRM, PREFERENCES
 from widget.email.transport import MemoryTransport
 from widget.services import Services

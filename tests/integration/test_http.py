@@ -168,7 +168,7 @@ def test_a_body_in_chunks_is_held_to_the_same_limit(client: Any) -> None:
 
 
 def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_services: Services) -> None:
-    from widget.actions.answer_check_in import check_in_token
+    from widget.actions.emails.answer_check_in import check_in_token
     from widget.telemetry import masked_path
 
     token = check_in_token(sqlite_services, 7, "worse")

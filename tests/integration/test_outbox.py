@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.console_forms import client_in, post
-from widget.actions.send_outbox import GIVEN_UP_AFTER, MAX_ATTEMPTS, send_message, send_outbox
+from widget.actions.emails.send_outbox import GIVEN_UP_AFTER, MAX_ATTEMPTS, send_message, send_outbox
 from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.services import Services
 from widget.storage.outbox import OutboxMessage

@@ -11,12 +11,12 @@ import pytest
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
 from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
-from widget.actions.change_consent import choose, confirm_consent, erase
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.purge_expired import purge_expired
-from widget.actions.request_email import request_email
-from widget.actions.send_email import send_due_emails
-from widget.actions.submit_answers import record_response, submit_answers
+from widget.actions.emails.request_email import request_email
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.privacy.change_consent import choose, confirm_consent, erase
+from widget.actions.privacy.purge_expired import purge_expired
+from widget.actions.quiz.submit_answers import record_response, submit_answers
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.emails import Email
@@ -74,7 +74,7 @@ def test_an_address_no_provider_accepts_holds_up_nobody(services: Services) -> N
 def test_an_email_that_cannot_be_written_is_told_and_holds_up_nobody(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from widget.actions import send_email as sending
+    from widget.actions.emails import send_email as sending
 
     webhook(services, order="1")
     webhook(services, order="2", email="other@shop.example")
@@ -264,7 +264,7 @@ def test_an_escaped_address_in_a_failed_webhook_is_erased_with_the_rest(services
 
 
 def test_blocking_a_product_nobody_has_is_an_error(services: Services) -> None:
-    from widget.actions.change_product import BadProduct, change_product
+    from widget.actions.catalog.change_product import BadProduct, change_product
 
     with pytest.raises(BadProduct):
         change_product(services, shop="demo", sku="SPRAY-999", blocked=True, reason="recall")

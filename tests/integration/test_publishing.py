@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from widget.actions.change_product import change_product
-from widget.actions.import_content import import_content
-from widget.actions.publish_content import NotPublishable, publish_content
+from widget.actions.catalog.change_product import change_product
+from widget.actions.content.import_content import import_content
+from widget.actions.content.publish_content import NotPublishable, publish_content
 from widget.services import Services
 
 RESPONSES = "/v1/shops/demo/quizzes/leg-day/responses"

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-import widget.actions.publish_draft as publishing
+import widget.actions.content.publish_draft as publishing
 from tests.conftest import leg_day_files
-from widget.actions.add_user import add_user
-from widget.actions.change_draft import open_draft, reset_draft
-from widget.actions.errors import ActionError
-from widget.actions.publish_content import publish_content
-from widget.actions.publish_draft import (
+from widget.actions.accounts.add_user import add_user
+from widget.actions.content.change_draft import open_draft, reset_draft
+from widget.actions.content.publish_content import publish_content
+from widget.actions.content.publish_draft import (
     ApprovalRequired,
     DraftMoved,
     Settled,
@@ -27,6 +26,7 @@ from widget.actions.publish_draft import (
     publish_due,
     roll_back,
 )
+from widget.actions.errors import ActionError
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.content import live_publication

@@ -12,10 +12,10 @@ from tests.deliveries import BUYER, SHOPIFY_SECRET, shopify, shopify_order, woo_
 from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
 from tests.integration.test_chain import emails, go_to, rows, sent
 from tests.store import HERE, gives
-from widget.actions.connect_store import connect_store
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.reconcile_orders import EVERY, reconcile_orders
-from widget.actions.send_email import send_due_emails
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.orders.reconcile_orders import EVERY, reconcile_orders
+from widget.actions.shops.connect_store import connect_store
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services
 from widget.storage.connections import Connection
 from widget.storage.orders import Order

@@ -14,13 +14,13 @@ from tests.conftest import ROOT, client_of
 from tests.console_forms import client_in
 from tests.deliveries import BUYER, connected, shopify, shopify_order
 from tests.integration.test_promises import EMAIL, ask
-from widget.actions.add_user import change_member
-from widget.actions.change_consent import confirm_consent, erase
-from widget.actions.invite_user import invite_user
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.purge_expired import RETENTION, purge_expired
-from widget.actions.send_email import send_due_emails
-from widget.actions.send_outbox import send_outbox
+from widget.actions.accounts.add_user import change_member
+from widget.actions.accounts.invite_user import invite_user
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.emails.send_outbox import send_outbox
+from widget.actions.privacy.change_consent import confirm_consent, erase
+from widget.actions.privacy.purge_expired import RETENTION, purge_expired
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.crypto import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Contact, Suppression

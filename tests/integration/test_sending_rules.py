@@ -11,9 +11,9 @@ import pytest
 from tests.conftest import leg_day_files, publish_files
 from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
 from tests.load.emails import plan_emails
-from widget.actions.add_shop import add_shop
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.send_email import send_due_emails
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.shops.add_shop import add_shop
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.domain.markets import softly_agreed
 from widget.email.transport import MemoryTransport
 from widget.services import Services

@@ -11,11 +11,11 @@ from tests.deliveries import shopify
 from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
 from tests.integration.test_chain import rows
 from tests.store import HERE, gives
-from widget.actions.add_user import add_user
-from widget.actions.change_feed import BadAddress, change_feed
-from widget.actions.connect_store import connect_store
-from widget.actions.import_due_feeds import import_due_feeds
-from widget.actions.process_webhooks import process_webhooks
+from widget.actions.accounts.add_user import add_user
+from widget.actions.catalog.change_feed import BadAddress, change_feed
+from widget.actions.catalog.import_due_feeds import import_due_feeds
+from widget.actions.shops.connect_store import connect_store
+from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.domain.roles import OWNER
 from widget.services import Services
 from widget.storage.catalog import StoredProduct

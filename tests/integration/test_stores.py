@@ -27,10 +27,10 @@ from tests.deliveries import (
     woo_order,
 )
 from tests.integration.test_chain import emails, go_to, rows, sent
-from widget.actions.connect_store import BadConnection, connect_store
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.receive_webhook import receive_webhook
-from widget.actions.send_email import send_due_emails
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.shops.connect_store import BadConnection, connect_store
+from widget.actions.webhooks.process_webhooks import process_webhooks
+from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import DATA_COPY
 from widget.domain.webhook import BadSignature
 from widget.email.transport import MemoryTransport
@@ -425,7 +425,7 @@ def test_a_request_to_see_leaves_an_encrypted_copy_for_the_shop(services: Servic
 
 
 def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
-    from widget.actions.add_shop import add_shop
+    from widget.actions.shops.add_shop import add_shop
 
     add_shop(services, "other", name="Other")
     known_user(services)
@@ -494,7 +494,7 @@ def test_a_refund_known_from_before_stays_known(services: Services) -> None:
 
 @pytest.mark.parametrize("email", [BUYER, "Jon@Bücher.example", "jon@xn--bcher-kva.example"])
 def test_erased_stays_erased_whatever_comes_later(services: Services, email: str) -> None:
-    from widget.actions.record_email_event import record_email_events
+    from widget.actions.email_events.record_email_event import record_email_events
     from widget.domain.email_event import HARD_BOUNCE, EmailReport
 
     connected(services)

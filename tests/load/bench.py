@@ -33,7 +33,7 @@ from tests.integration.test_running import Running
 from tests.load import engines, results
 from tests.load.emails import SinkProcess, plan_emails, plan_waiting, raw_speed
 from tests.load.webhooks import webhook_load
-from widget.actions.send_email import send_due_emails
+from widget.actions.emails.send_email import send_due_emails
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
 from widget.domain.condition import parse_condition

@@ -24,7 +24,7 @@ import structlog
 from sqlalchemy import func, select
 
 from tests.load.emails import SinkProcess, plan_emails
-from widget.actions.rescue_emails import rescue_emails
+from widget.actions.emails.rescue_emails import rescue_emails
 from widget.commands.private_redis import redis_binary
 from widget.domain.email import DELIVERY_UNKNOWN, FAILED, PLANNED, QUEUED, SENDING, SENT
 from widget.services import Services, build_services

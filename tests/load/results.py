@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from tests.conftest import leg_day_files, publish_files, settings_for
 from tests.console import signed_in
-from widget.actions.add_shop import add_shop
+from widget.actions.shops.add_shop import add_shop
 from widget.email.transport import MemoryTransport
 from widget.recorder import counted_row
 from widget.services import Services, build_services

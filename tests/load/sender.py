@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from widget.actions.send_email import send_due_emails
+from widget.actions.emails.send_email import send_due_emails
 from widget.services import build_services
 from widget.settings import read_settings
 

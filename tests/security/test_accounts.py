@@ -12,13 +12,20 @@ from sqlalchemy import select
 from tests.conftest import client_of
 from tests.console import PASSWORD
 from tests.console_forms import client_in, form_token, post, set_password
-from widget.actions.add_shop import add_shop
-from widget.actions.add_user import add_user
-from widget.actions.choose_password import WrongCode, WrongPassword, change_password, offer_codes, stop_codes, use_codes
-from widget.actions.invite_user import invite_user, link_to_hand_over
-from widget.actions.send_outbox import send_outbox
-from widget.actions.sign_in import NotSignedIn, sign_in, visitor_of
-from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
+from widget.actions.accounts.add_user import add_user
+from widget.actions.accounts.choose_password import (
+    WrongCode,
+    WrongPassword,
+    change_password,
+    offer_codes,
+    stop_codes,
+    use_codes,
+)
+from widget.actions.accounts.invite_user import invite_user, link_to_hand_over
+from widget.actions.accounts.sign_in import NotSignedIn, sign_in, visitor_of
+from widget.actions.accounts.sign_in_by_provider import NotInvited, sign_in_by_provider
+from widget.actions.emails.send_outbox import send_outbox
+from widget.actions.shops.add_shop import add_shop
 from widget.email.transport import MemoryTransport
 from widget.passwords import Weak, _totp, hash_password, new_totp_secret
 from widget.services import Services
@@ -120,7 +127,7 @@ def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shop
 
 
 def test_a_link_of_a_shop_one_was_removed_from_opens_nothing(two_shops: Services) -> None:
-    from widget.actions.add_user import change_member
+    from widget.actions.accounts.add_user import change_member
 
     services = two_shops
     owner = user(services, "owner@demo.example")
@@ -248,8 +255,8 @@ def test_no_transaction_is_open_while_a_password_is_compared(
         held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]
         return False
 
-    monkeypatch.setattr("widget.actions.sign_in.is_password", watching)
-    monkeypatch.setattr("widget.actions.choose_password.is_password", watching)
+    monkeypatch.setattr("widget.actions.accounts.sign_in.is_password", watching)
+    monkeypatch.setattr("widget.actions.accounts.choose_password.is_password", watching)
     with pytest.raises(NotSignedIn):
         sign_in(services, email="owner@demo.example", password="wrong")
     with pytest.raises(WrongPassword):
@@ -370,7 +377,7 @@ def test_a_password_somebody_else_chose_is_void_once_the_provider_vouches(servic
 
 
 def test_changing_the_address_of_a_store_drops_its_key(services: Services) -> None:
-    from widget.actions.connect_store import connect_store
+    from widget.actions.shops.connect_store import connect_store
     from widget.storage.connections import connections_of
 
     connect_store(services, shop="demo", platform="shopify", address="https://a.myshopify.com", key="shpat_0123456789")

@@ -15,7 +15,7 @@ from werkzeug.routing import IntegerConverter, Rule
 
 from tests.conftest import ROOT, client_of
 from tests.console import PASSWORD, Somebody, form_token
-from widget.actions.add_user import add_user
+from widget.actions.accounts.add_user import add_user
 from widget.app import create_app
 from widget.services import Services
 

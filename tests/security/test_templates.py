@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from widget.actions.check_emails import email_problems
+from widget.actions.content.check_emails import email_problems
 from widget.domain.engine.live import Engine
 from widget.domain.pack import EmailText
 from widget.email.blocks import Button, Heading, Paragraph, Points, email_blocks

@@ -24,12 +24,12 @@ from tests.deliveries import (
     woo_order,
 )
 from tests.integration.test_chain import rows
-from widget.actions.connect_store import connect_store
-from widget.actions.process_webhooks import process_webhooks
-from widget.actions.receive_webhook import receive_webhook
-from widget.actions.send_email import send_due_emails
-from widget.actions.send_outbox import send_outbox
-from widget.actions.settle_privacy import NotWaiting, cancel_privacy_request, carry_out_due
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.emails.send_outbox import send_outbox
+from widget.actions.privacy.carry_out_requests import NotWaiting, cancel_privacy_request, carry_out_due
+from widget.actions.shops.connect_store import connect_store
+from widget.actions.webhooks.process_webhooks import process_webhooks
+from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.connections import Connection
@@ -268,7 +268,7 @@ def test_an_uninstall_pauses_at_once_keeps_the_key_for_two_days_and_can_be_undon
 
 
 def test_another_shops_owner_can_neither_see_nor_cancel(waiting: Services) -> None:
-    from widget.actions.add_shop import add_shop
+    from widget.actions.shops.add_shop import add_shop
 
     add_shop(waiting, "other", name="Other", postal_address="", cart={"kind": "event"})
     stranger = client_in(waiting, shop="other", email="stranger@other.example")
@@ -319,7 +319,7 @@ def test_of_two_requests_that_wait_cancelling_one_leaves_the_hold_of_the_other(s
 
 
 def test_one_request_that_fails_holds_up_no_other(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    import widget.actions.settle_privacy as settling
+    import widget.actions.privacy.carry_out_requests as settling
 
     connected(services)
     for orders in ([1], [2]):

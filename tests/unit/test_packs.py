@@ -154,7 +154,7 @@ def test_an_address_in_a_product_must_be_one() -> None:
     "broken", ["{{ shop.nmae }}", '[[buton "x" quiz_url]]', '[[button "x" nowhere]]', "{% if product.form %}"]
 )
 def test_an_email_that_could_not_be_written_is_an_error_before_it_is_published(broken: str) -> None:
-    from widget.actions.check_emails import email_problems
+    from widget.actions.content.check_emails import email_problems
 
     files, _ = read_folder(LEG_DAY)
     assert email_problems(read_files(files, []).pack) == []

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import GOOD
 from tests.deliveries import shopify_order, woo_order
-from widget.actions.simulate_emails import NoSuchOrder, order_in, simulate_emails
+from widget.actions.emails.simulate_emails import NoSuchOrder, order_in, simulate_emails
 from widget.domain.email import SENDING
 from widget.domain.engine.live import Engine
 from widget.domain.order import OrderEvent, OrderLine, Refund

@@ -7,7 +7,7 @@ import secrets
 import time
 
 from widget.actions.errors import ActionError
-from widget.actions.receive_webhook import receive_webhook
+from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import WEBHOOK_SECRET
 from widget.domain.product import Product
 from widget.services import Services

@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
-from widget.actions.purge_expired import MONTH
+from widget.actions.privacy.purge_expired import MONTH
 from widget.actions.set_up_demo import SHOP
 from widget.domain.attribution import day_of, quiz_had_part
 from widget.domain.order import OrderLine

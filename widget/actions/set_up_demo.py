@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from widget.actions.add_shop import add_shop
-from widget.actions.add_user import add_user
-from widget.actions.import_content import import_content
-from widget.actions.publish_content import publish_content
+from widget.actions.accounts.add_user import add_user
+from widget.actions.content.import_content import import_content
+from widget.actions.content.publish_content import publish_content
+from widget.actions.shops.add_shop import add_shop
 from widget.content.reader import Broken, read_pack
 from widget.content.writer import canonical_files
 from widget.domain.roles import OWNER

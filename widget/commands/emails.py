@@ -10,8 +10,8 @@ import orjson
 from rich.progress import track
 from sqlalchemy import select
 
-from widget.actions.collect_bounces import take_message
-from widget.actions.send_again import send_again
+from widget.actions.emails.send_again import send_again
+from widget.actions.webhooks.collect_bounces import take_message
 from widget.commands.opening import opened_services
 from widget.commands.simulate import simulate
 from widget.domain.email import PLANNED

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import click
 
-from widget.actions.fetch_feed import fetched_feed
-from widget.actions.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.actions.catalog.fetch_feed import fetched_feed
+from widget.actions.catalog.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
 from widget.commands.opening import opened_services
 from widget.commands.reports import as_json, progress_bar
 from widget.stores.feed_item import BadFeed

@@ -67,7 +67,7 @@ def compare_command(
         engines = [_engine(services, shop or "demo", quiz, name) for name in (before, after)]
         real = list(_lines(responses)) if responses else None
         if shop and services:
-            from widget.actions.load_version import load_responses
+            from widget.actions.content.load_version import load_responses
 
             real = load_responses(services, shop=shop, quiz=engines[1].rules.pack.id, days=days)
     with progress_bar("Comparing all answer paths") as bar:
@@ -92,7 +92,7 @@ def _is_version(name: str) -> bool:
 
 def _engine(services: Services | None, shop: str, quiz: str, name: str) -> Engine:
     if services and _is_version(name):
-        from widget.actions.load_version import load_version
+        from widget.actions.content.load_version import load_version
 
         return load_version(services, shop=shop, quiz=quiz, number=None if name == "live" else int(name))
     folder = Path(name)

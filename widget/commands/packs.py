@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from widget.actions.check_content import check_content
+from widget.actions.content.check_content import check_content
 from widget.commands.reading import read_or_refuse, sound_pack
 from widget.commands.reports import as_json, print_problems, progress_bar
 from widget.content.claim_check import CannotAccept, accept_claim

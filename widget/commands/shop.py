@@ -7,10 +7,10 @@ from typing import Any
 import click
 import orjson
 
-from widget.actions.add_shop import add_shop
-from widget.actions.change_product import change_product
-from widget.actions.connect_store import MAIL, PLATFORMS, BadConnection, connect_store
+from widget.actions.catalog.change_product import change_product
 from widget.actions.errors import UnknownShop
+from widget.actions.shops.add_shop import add_shop
+from widget.actions.shops.connect_store import MAIL, PLATFORMS, BadConnection, connect_store
 from widget.commands.feeds import import_feed_command
 from widget.commands.opening import opened_services
 from widget.crypto import WEBHOOK_SECRET

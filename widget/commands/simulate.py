@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import click
 import orjson
 
+from widget.actions.emails.simulate_emails import order_in, simulate_emails
 from widget.actions.errors import ActionError
-from widget.actions.simulate_emails import order_in, simulate_emails
 from widget.commands.opening import opened_services
 from widget.commands.reading import read_or_refuse, sound_pack
 from widget.domain.email import SENDING

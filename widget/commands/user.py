@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from widget.actions.add_user import BadMember, add_user
-from widget.actions.choose_password import reset_codes_of
+from widget.actions.accounts.add_user import BadMember, add_user
+from widget.actions.accounts.choose_password import reset_codes_of
 from widget.actions.errors import UnknownShop
 from widget.commands.opening import opened_services
 from widget.commands.reports import as_json

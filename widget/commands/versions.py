@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from widget.actions.check_content import check_content
-from widget.actions.export_content import export_content
-from widget.actions.import_content import import_content
-from widget.actions.publish_content import publish_content
+from widget.actions.content.check_content import check_content
+from widget.actions.content.export_content import export_content
+from widget.actions.content.import_content import import_content
+from widget.actions.content.publish_content import publish_content
 from widget.commands.opening import opened_services
 from widget.commands.packs import today
 from widget.commands.reading import read_or_refuse, sound_pack

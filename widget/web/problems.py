@@ -10,9 +10,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from widget.actions.add_shop import BadShop
+from widget.actions.content.publish_content import UnknownVersion
 from widget.actions.errors import ActionError
-from widget.actions.publish_content import UnknownVersion
+from widget.actions.shops.add_shop import BadShop
 from widget.content.words import FALLBACK, words_for
 from widget.domain.engine.answers import Refused
 from widget.domain.result import direction

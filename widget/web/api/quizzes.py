@@ -8,11 +8,11 @@ import orjson
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from widget.actions.record_events import record_events
-from widget.actions.request_email import request_email
-from widget.actions.result_links import open_result
-from widget.actions.show_quiz import show_quiz
-from widget.actions.submit_answers import cached_result, record_response, submit_answers
+from widget.actions.emails.request_email import request_email
+from widget.actions.quiz.record_events import record_events
+from widget.actions.quiz.result_links import open_result
+from widget.actions.quiz.show_quiz import show_quiz
+from widget.actions.quiz.submit_answers import cached_result, record_response, submit_answers
 from widget.content.languages import locale_for, met_locale
 from widget.content.words import spoken
 from widget.domain.bots import is_bot

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from widget.actions.record_events import EVENTS
+from widget.actions.quiz.record_events import EVENTS
 
 MAX_QUESTIONS, MAX_OPTIONS, MAX_EVENTS = 200, 200, 50
 _short = validate.Length(max=200)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.add_quiz import add_quiz
+from widget.actions.content.add_quiz import add_quiz
 from widget.actions.errors import ActionError
 from widget.domain.roles import EDIT, may
 from widget.storage.content import ContentVersion, live_publication

@@ -8,7 +8,7 @@ import segno
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.choose_password import (
+from widget.actions.accounts.choose_password import (
     WrongCode,
     WrongPassword,
     accept_invitation,
@@ -19,8 +19,8 @@ from widget.actions.choose_password import (
     stop_codes,
     use_codes,
 )
+from widget.actions.accounts.sign_in import IDLE, CodeNeeded, NotSignedIn, sign_in, sign_out
 from widget.actions.errors import UnknownToken
-from widget.actions.sign_in import IDLE, CodeNeeded, NotSignedIn, sign_in, sign_out
 from widget.passwords import Weak
 from widget.storage.users import active_sessions
 from widget.web.console.guard import (

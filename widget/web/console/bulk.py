@@ -7,7 +7,7 @@ import re
 from flask import Blueprint, flash, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_draft import change_draft
+from widget.actions.content.change_draft import change_draft
 from widget.content.editing import MAPPING, Data, Records, Step, fresh_id
 from widget.content.formatting import plain_condition
 from widget.domain.roles import EDIT

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_product import BadProduct, change_product
+from widget.actions.catalog.change_product import BadProduct, change_product
 from widget.content.money import money_text
 from widget.domain.roles import MANAGE
 from widget.storage.catalog import StoredProduct, stored_products

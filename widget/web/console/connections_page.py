@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.connect_store import (
+from widget.actions.shops.connect_store import (
     MAIL,
     PLATFORMS,
     BadConnection,

@@ -7,8 +7,15 @@ from dataclasses import replace
 from flask import Blueprint, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_draft import EditConflict, IdTaken, NothingToUndo, change_draft, reset_draft, undo_change
-from widget.actions.check_draft import FAILED, ensure_report, keep_report
+from widget.actions.content.change_draft import (
+    EditConflict,
+    IdTaken,
+    NothingToUndo,
+    change_draft,
+    reset_draft,
+    undo_change,
+)
+from widget.actions.content.check_draft import FAILED, ensure_report, keep_report
 from widget.content.claim_check import CannotAccept, accept_claim
 from widget.content.editing import ACCEPTANCE, Step, differences, records_of
 from widget.content.reader import read_files

@@ -7,9 +7,9 @@ from io import BytesIO
 from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_feed import BadAddress, NotNow, ask_for_import, change_feed
-from widget.actions.fetch_catalog import API
-from widget.actions.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.actions.catalog.change_feed import BadAddress, NotNow, ask_for_import, change_feed
+from widget.actions.catalog.fetch_catalog import API
+from widget.actions.catalog.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
 from widget.domain.roles import MANAGE
 from widget.web.console.catalog_page import products_page
 from widget.web.console.feed_view import feed_view

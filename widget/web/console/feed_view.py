@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from widget.actions.change_feed import shown_address
-from widget.actions.fetch_catalog import WITH_API
-from widget.actions.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
+from widget.actions.catalog.change_feed import shown_address
+from widget.actions.catalog.fetch_catalog import WITH_API
+from widget.actions.catalog.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
 from widget.services import Services
 from widget.storage.connections import connections_of
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed, feed_of

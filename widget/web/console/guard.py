@@ -12,7 +12,7 @@ from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.sign_in import Visitor, visitor_of
+from widget.actions.accounts.sign_in import Visitor, visitor_of
 from widget.crypto import KEPT_FORM, InvalidToken
 from widget.domain.roles import may
 from widget.storage.users import User

@@ -11,10 +11,9 @@ from flask import Blueprint, Response, flash, make_response, redirect, request
 from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.check_draft import DONE, FAILED, ensure_report
-from widget.actions.errors import ActionError
-from widget.actions.publish_content import NotPublishable
-from widget.actions.publish_draft import (
+from widget.actions.content.check_draft import DONE, FAILED, ensure_report
+from widget.actions.content.publish_content import NotPublishable
+from widget.actions.content.publish_draft import (
     agree_to_publish,
     changes_in_words,
     drop_plan,
@@ -22,6 +21,7 @@ from widget.actions.publish_draft import (
     publish_draft,
     roll_back,
 )
+from widget.actions.errors import ActionError
 from widget.content.reader import Broken
 from widget.domain.roles import EDIT, PUBLISH, VIEW, may
 from widget.storage.content import ContentVersion, Publication

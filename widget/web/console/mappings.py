@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_draft import EditConflict, IdTaken, change_draft, put_record
+from widget.actions.content.change_draft import EditConflict, IdTaken, change_draft, put_record
 from widget.content.editing import FIRST, MAPPING, Data, Records, Step, fresh_id, record_hash
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.sentences import Names, condition_words, mapping_id, target_words

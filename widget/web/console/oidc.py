@@ -9,7 +9,7 @@ import orjson
 from flask import Blueprint, Flask, abort, current_app, redirect, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.sign_in_by_provider import NotInvited, sign_in_by_provider
+from widget.actions.accounts.sign_in_by_provider import NotInvited, sign_in_by_provider
 from widget.crypto import OIDC, InvalidToken
 from widget.settings import Settings
 from widget.telemetry import log

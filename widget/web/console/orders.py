@@ -9,8 +9,8 @@ from flask import Blueprint, abort, flash, redirect, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.replay_webhook import NoReplay, replay_webhook
-from widget.actions.send_again import NotAgain, send_again
+from widget.actions.emails.send_again import NotAgain, send_again
+from widget.actions.webhooks.replay_webhook import NoReplay, replay_webhook
 from widget.content.money import money_text
 from widget.domain.email import DELIVERY_UNKNOWN
 from widget.domain.roles import MONEY

@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import render_template, request
 
-from widget.actions.change_draft import OpenDraft, open_draft
-from widget.actions.check_draft import DONE, fresh_report
+from widget.actions.content.change_draft import OpenDraft, open_draft
+from widget.actions.content.check_draft import DONE, fresh_report
 from widget.content.editing import (
     EMAIL,
     EXCLUSION,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_draft import EditConflict, IdTaken, change_draft, put_record
+from widget.actions.content.change_draft import EditConflict, IdTaken, change_draft, put_record
 from widget.content.editing import (
     EMAIL,
     EXCLUSION,

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from flask import Blueprint, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_shop import (
+from widget.actions.shops.change_shop import (
     COLUMNS,
     BadSettings,
     ChangedMeanwhile,

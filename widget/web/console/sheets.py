@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_draft import change_draft
+from widget.actions.content.change_draft import change_draft
 from widget.content.editing import FIRST, MAPPING, Data, Records, Step, record_hash
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.spreadsheet import BadSheet, csv_sheet, sheet_rows, xlsx_sheet

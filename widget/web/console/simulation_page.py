@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from widget.actions.simulate_emails import simulate_emails
-from widget.actions.try_draft import NotReadable, sample_answers, tried_draft
+from widget.actions.content.try_draft import NotReadable, sample_answers, tried_draft
+from widget.actions.emails.simulate_emails import simulate_emails
 from widget.domain.email import EXPIRED, SENDING, SKIPPED
 from widget.domain.order import OrderEvent, OrderLine
 from widget.domain.roles import VIEW

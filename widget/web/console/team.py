@@ -8,11 +8,11 @@ from flask import Blueprint, abort, flash, make_response, redirect, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.add_user import BadMember, change_member
-from widget.actions.disable_user import disable_user, sign_out_user
-from widget.actions.invite_user import invite_user, link_to_hand_over, send_fresh_link
-from widget.actions.queue_message import INVITATION, PASSWORD_LINK
-from widget.actions.sign_in import IDLE
+from widget.actions.accounts.add_user import BadMember, change_member
+from widget.actions.accounts.disable_user import disable_user, sign_out_user
+from widget.actions.accounts.invite_user import invite_user, link_to_hand_over, send_fresh_link
+from widget.actions.accounts.sign_in import IDLE
+from widget.actions.emails.queue_message import INVITATION, PASSWORD_LINK
 from widget.domain.roles import EDITOR, MANAGE, MEANS, OWNER, ROLES
 from widget.email.message import BadAddress
 from widget.storage.outbox import OutboxMessage, latest_message

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.change_draft import EditConflict, IdTaken, put_record
-from widget.actions.try_draft import NotReadable, tried_draft
+from widget.actions.content.change_draft import EditConflict, IdTaken, put_record
+from widget.actions.content.try_draft import NotReadable, tried_draft
 from widget.content.editing import TEXT, record_hash
 from widget.content.languages import is_safety, pack_texts, text_hash
 from widget.domain.result import direction

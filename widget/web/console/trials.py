@@ -9,9 +9,9 @@ from flask import Blueprint, Response, abort, flash, make_response, redirect, re
 from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.show_quiz import quiz_document
-from widget.actions.try_draft import NotReadable, Tried, preview_email, send_preview, tried_draft, try_answers
-from widget.actions.write_email import NoContent
+from widget.actions.content.try_draft import NotReadable, Tried, preview_email, send_preview, tried_draft, try_answers
+from widget.actions.emails.write_email import NoContent
+from widget.actions.quiz.show_quiz import quiz_document
 from widget.content.languages import locale_for
 from widget.content.sentences import Names
 from widget.crypto import InvalidToken

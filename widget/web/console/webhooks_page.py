@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, make_response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.rotate_secret import Rotated, rotate_secret, secret_mark
+from widget.actions.shops.rotate_secret import Rotated, rotate_secret, secret_mark
 from widget.domain.roles import MANAGE
 from widget.storage.shops import BOTH_GOOD_FOR, good_secrets
 from widget.storage.webhook_deliveries import webhook_deliveries_of

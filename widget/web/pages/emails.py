@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.answer_check_in import answer_check_in, check_in_shop
-from widget.actions.change_consent import Preferences, choose, confirm_consent, erase, preferences, unsubscribe
-from widget.actions.export_data import request_export
-from widget.actions.follow_link import follow_link
+from widget.actions.emails.answer_check_in import answer_check_in, check_in_shop
+from widget.actions.emails.follow_link import follow_link
+from widget.actions.privacy.change_consent import Preferences, choose, confirm_consent, erase, preferences, unsubscribe
+from widget.actions.privacy.export_data import request_export
 from widget.content.words import Words, words_for
 from widget.crypto import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.domain.bots import is_bot

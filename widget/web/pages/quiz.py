@@ -8,10 +8,10 @@ import orjson
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.record_events import record_events
-from widget.actions.request_email import request_email
-from widget.actions.result_links import open_result
-from widget.actions.submit_answers import cached_result, record_response, submit_answers
+from widget.actions.emails.request_email import request_email
+from widget.actions.quiz.record_events import record_events
+from widget.actions.quiz.result_links import open_result
+from widget.actions.quiz.submit_answers import cached_result, record_response, submit_answers
 from widget.content.languages import locale_for
 from widget.content.words import spoken, words_for
 from widget.crypto import InvalidToken

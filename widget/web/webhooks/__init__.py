@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, abort, request
 
-from widget.actions.receive_webhook import receive_email_event, receive_webhook
+from widget.actions.webhooks.receive_webhook import receive_email_event, receive_webhook
 from widget.email.events.providers import MESSAGE, PROVIDERS
 from widget.stores.platforms import ORDERS, PLATFORMS, WOOCOMMERCE
 from widget.stores.woocommerce import is_ping

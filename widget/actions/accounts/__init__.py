@@ -1,0 +1,1 @@
+"""Users of the console: invitations, passwords, sign-in, memberships."""

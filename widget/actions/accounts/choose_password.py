@@ -1,0 +1,213 @@
+"""Accept an invitation, set a password, manage one-time codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from widget.actions.accounts.sign_in import end_other_sessions, revoke_other_access, start_session, user_of_invitation
+from widget.actions.errors import ActionError, UnknownToken
+from widget.crypto import TOTP, TOTP_OFFER, InvalidToken
+from widget.passwords import hash_password, is_password, new_totp_secret, totp_address, totp_step
+from widget.services import Services
+from widget.storage import audit
+from widget.storage.users import Invitation, Membership, User, membership, shops_of, user_by_email
+
+
+class WrongPassword(ActionError):
+    code = "wrong_password"
+
+
+class WrongCode(ActionError):
+    code = "wrong_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a link is for. ``accept``: the account has an owner and a password, and a button is all that is left."""
+
+    user: User
+    accept: bool
+
+
+_GONE = "this link was used already, or is too old: ask for another one"
+
+
+def link_opens_for(services: Services, token: str) -> Opening:
+    """What a link is for; nothing is changed. Raises UnknownToken."""
+    with services.reads() as session:
+        link, user, member = _link(services, session, token)
+        return Opening(user, _accepts(link, user, member))
+
+
+def accept_invitation(services: Services, *, token: str) -> User:
+    """Make a membership take effect. The account is its owner's: no session begins by it. Raises UnknownToken."""
+    with services.sessions.begin() as session:
+        link, user, member = _link(services, session, token, lock=True)
+        if not _accepts(link, user, member) or member is None:
+            raise UnknownToken(_GONE)
+        link.used_at = member.active_at = services.now()
+        _tell(services, session, user, "invitation_accepted")
+        return user
+
+
+def set_password(services: Services, *, token: str, name: str, password: str, code: str = "", browser: str = "") -> str:
+    """Use up the link, set name and password, and let the membership of its shop take effect; the token for the cookie.
+
+    Whoever uses one-time codes gives one here, too; other browsers and links of theirs are shut. A link that was mailed
+    proves the address. Raises UnknownToken, Weak, WrongCode.
+    """
+    opening = link_opens_for(services, token)
+    if opening.accept:
+        raise UnknownToken("this link is for accepting an invitation: sign in with your password afterwards")
+    hashed = hash_password(password, opening.user.email, name)  # Outside of any transaction: it takes its time.
+    with services.sessions.begin() as session:
+        link, user, member = _link(services, session, token, lock=True)
+        if link.mailed and user.verified_at is None:
+            forget_proofs(user)  # Whoever had this account before has never shown that the address is theirs.
+        _check_code(services, session, user, code)
+        revoke_other_access(session, services, user)
+        link.used_at = services.now()
+        user.name, user.password_hash = name.strip()[:80] or user.name, hashed
+        if link.mailed:
+            user.verified_at = user.verified_at or services.now()
+        else:  # Somebody else may have chosen this password: nobody knows any more whose account it is.
+            user.verified_at = user.oidc_subject = None
+        if member is not None:
+            member.active_at = member.active_at or services.now()
+            session.flush()  # The log below goes to the shops where they are in.
+        _tell(services, session, user, "password_chosen")
+        return start_session(services, session, user, browser)
+
+
+def forget_proofs(user: User) -> None:
+    """A second factor and a company account that somebody else may have set up."""
+    user.encrypted_totp, user.totp_step, user.oidc_subject = "", 0, None
+
+
+def _link(
+    services: Services, session: Session, token: str, *, lock: bool = False
+) -> tuple[Invitation, User, Membership | None]:
+    """Raises UnknownToken for a link that was used, is too old, or whose membership is gone."""
+    found = user_of_invitation(session, services, token, lock=lock)
+    if found is None:
+        raise UnknownToken(_GONE)
+    link, user = found
+    member = membership(session, link.shop_id, user.id) if link.shop_id else None
+    if link.shop_id and member is None:
+        raise UnknownToken(_GONE)
+    return link, user, member
+
+
+def _accepts(link: Invitation, user: User, member: Membership | None) -> bool:
+    waits = member is not None and member.active_at is None
+    return link.mailed and waits and bool(user.password_hash) and user.verified_at is not None
+
+
+def _check_code(services: Services, session: Session, user: User, code: str) -> None:
+    if user.encrypted_totp and not use_step(services, session, user, code):
+        raise WrongCode("Give the six digits that your authenticator shows now.")
+
+
+def use_step(services: Services, session: Session, user: User, code: str) -> bool:
+    """Whether a one-time code is right and was not used before, also by somebody else at this very moment."""
+    step = totp_step(services.crypto.decrypt(user.encrypted_totp, TOTP), code, services.now(), user.totp_step)
+    if step is None:
+        return False
+    fresh = update(User).where(User.id == user.id, User.totp_step < step).values(totp_step=step)
+    return bool(session.execute(fresh).rowcount)  # type: ignore[attr-defined]
+
+
+def change_password(services: Services, *, user_id: int, old: str, new: str, keep: int | None = None) -> None:
+    """Set another password and end all sessions but ``keep``. Raises WrongPassword, Weak."""
+    user = _with_password(services, user_id, old)
+    hashed = hash_password(new, user.email, user.name)
+    with services.sessions.begin() as session:
+        fresh = _unchanged(session, user)
+        fresh.password_hash = hashed
+        end_other_sessions(services, session, fresh, keep)
+        _tell(services, session, fresh, "password_changed")
+
+
+def offer_codes(services: Services, *, user: User) -> tuple[str, str]:
+    """(a fresh secret, encrypted for this person's form; what an authenticator reads). Nothing is kept yet."""
+    secret = new_totp_secret()
+    return services.crypto.encrypt(secret, f"{TOTP_OFFER} {user.id}"), totp_address(secret, user.email)
+
+
+def use_codes(
+    services: Services,
+    *,
+    user_id: int,
+    encrypted: str,
+    code: str,
+    password: str,
+    old_code: str = "",
+    keep: int | None = None,
+) -> None:
+    """From now on a one-time code of this secret is asked for; all sessions but ``keep`` end.
+
+    Whoever replaces one secret by another gives a code of the old one, too. Raises WrongPassword, WrongCode.
+    """
+    user = _with_password(services, user_id, password)
+    try:
+        secret = services.crypto.decrypt(encrypted, f"{TOTP_OFFER} {user_id}")
+    except InvalidToken as error:
+        raise WrongCode("This page is too old. Begin again.") from error
+    step = totp_step(secret, code, services.now())
+    if step is None:
+        raise WrongCode("These six digits are not the ones of this moment. Check the clock of your phone.")
+    with services.sessions.begin() as session:
+        fresh = _unchanged(session, user)
+        if fresh.encrypted_totp and not use_step(services, session, fresh, old_code):
+            raise WrongCode("Give a code of the authenticator you use today as well.")
+        fresh.encrypted_totp, fresh.totp_step = services.crypto.encrypt(secret, TOTP), step
+        end_other_sessions(services, session, fresh, keep)
+        _tell(services, session, fresh, "codes_on")
+
+
+def stop_codes(services: Services, *, user_id: int, password: str, code: str, keep: int | None = None) -> None:
+    """No one-time codes any more; all sessions but ``keep`` end. Raises WrongPassword, WrongCode."""
+    user = _with_password(services, user_id, password)
+    with services.sessions.begin() as session:
+        fresh = _unchanged(session, user)
+        _check_code(services, session, fresh, code)
+        fresh.encrypted_totp, fresh.totp_step = "", 0
+        end_other_sessions(services, session, fresh, keep)
+        _tell(services, session, fresh, "codes_off")
+
+
+def reset_codes_of(services: Services, *, email: str) -> bool:
+    """For the operator: somebody lost their authenticator. False where nobody has this address."""
+    with services.sessions.begin() as session:
+        user = user_by_email(session, email)
+        if user is None:
+            return False
+        user.encrypted_totp, user.totp_step = "", 0
+        end_other_sessions(services, session, user, None)
+        _tell(services, session, user, "codes_off")
+        return True
+
+
+def _with_password(services: Services, user_id: int, password: str) -> User:
+    """The person, once the password was right; compared with no transaction open. Raises WrongPassword."""
+    with services.reads() as session:
+        user = session.get_one(User, user_id)
+    if not is_password(user.password_hash, password):
+        raise WrongPassword("That is not your current password.")
+    return user
+
+
+def _unchanged(session: Session, user: User) -> User:
+    """The row to change, locked, if its password is still the one that was compared. Raises WrongPassword."""
+    fresh = session.get_one(User, user.id, with_for_update=True)
+    if fresh.password_hash != user.password_hash:
+        raise WrongPassword("Your password was changed meanwhile. Try again.")
+    return fresh
+
+
+def _tell(services: Services, session: Session, user: User, what: str) -> None:
+    for shop, _ in shops_of(session, user.id):
+        audit.record(session, shop_id=shop.id, at=services.now(), user_id=user.id, actor=user.display_name, action=what)

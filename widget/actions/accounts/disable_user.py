@@ -1,0 +1,68 @@
+"""Disable or enable a user, or end their sessions."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from widget.actions.accounts.add_user import BadMember
+from widget.services import Services
+from widget.storage import audit
+from widget.storage.shops import shop_by_slug
+from widget.storage.users import User, UserSession, membership, owns_all_of, shops_of
+
+
+def disable_user(services: Services, *, shop: str, user_id: int, by: User, again: bool = False) -> None:
+    """Shut every door to somebody, or (``again``) open them; their sign-ins end. Raises BadMember.
+
+    Only whoever owns all of their shops may: else one shop could lock people out of another's.
+    """
+    with services.sessions.begin() as session:
+        user = _theirs(session, shop, user_id)
+        if user.id == by.id:
+            raise BadMember("you cannot disable yourself")
+        if not owns_all_of(session, by.id, user.id):
+            raise BadMember("this person belongs to other shops, too: you can remove them from this one")
+        if bool(user.disabled_at) == (not again):
+            return
+        user.disabled_at = None if again else services.now()
+        if not again:
+            _end_all(services, session, user)
+        _tell(services, session, user, by, "user_enabled" if again else "user_disabled")
+
+
+def sign_out_user(services: Services, *, shop: str, user_id: int, by: User) -> int:
+    """End all sign-ins of somebody; how many there were. Raises BadMember."""
+    with services.sessions.begin() as session:
+        user = _theirs(session, shop, user_id)
+        ended = _end_all(services, session, user)
+        if ended:
+            _tell(services, session, user, by, "signed_out_by")
+        return ended
+
+
+def _theirs(session: Session, shop: str, user_id: int) -> User:
+    owner = shop_by_slug(session, shop)
+    member = membership(session, owner.id, user_id) if owner else None
+    if member is None:
+        raise BadMember("this person is not in this shop")
+    user = session.get_one(User, user_id, with_for_update=True)
+    if member.active_at is None:
+        raise BadMember("this person has not come in yet: you can remove them")
+    return user
+
+
+def _end_all(services: Services, session: Session, user: User) -> int:
+    rows = list(
+        session.scalars(select(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None)))
+    )
+    for row in rows:
+        row.ended_at = services.now()
+    return len(rows)
+
+
+def _tell(services: Services, session: Session, user: User, by: User, what: str) -> None:
+    """In the log of each of their shops."""
+    for shop, _ in shops_of(session, user.id):
+        about, at = user.email, services.now()
+        audit.record(session, shop_id=shop.id, at=at, user_id=by.id, actor=by.display_name, action=what, detail=about)

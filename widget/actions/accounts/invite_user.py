@@ -1,0 +1,103 @@
+"""Email an invitation or a new password link to a user."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from widget.actions.accounts.add_user import BadMember, make_link, tell, user_in
+from widget.actions.emails.queue_message import INVITATION, PASSWORD_LINK, queue_message, system_email
+from widget.actions.errors import UnknownShop
+from widget.domain.roles import MEANS, ROLES
+from widget.email.blocks import Block, Button, Paragraph, Span
+from widget.email.content import Written
+from widget.email.message import checked_address
+from widget.passwords import new_token
+from widget.services import Services
+from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import Membership, User, membership, owns_all_of
+
+
+def invite_user(services: Services, *, shop: str, email: str, role: str, name: str, by: User) -> User:
+    """Invite a user to a shop: the email is queued with the membership, which takes effect by its link.
+
+    What comes back is the same whether or not the address had an account. Raises UnknownShop, BadMember, BadAddress.
+    """
+    if role not in ROLES:
+        raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
+    address = checked_address(email).casefold()
+    with services.sessions.begin() as session:
+        owner = shop_by_slug(session, shop, lock=True)
+        if owner is None:
+            raise UnknownShop(f"there is no shop '{shop}'")
+        user = user_in(services, session, owner, address, role, name)
+        tell(services, session, owner, by, "user_added", f"{address} as {role}")
+        token = make_link(services, session, user, owner, mailed=True)
+        written = _invitation(services, owner, by, role, token)
+        queue_message(services, session, owner, written, recipient=address, kind=INVITATION, about=user.id)
+        tell(services, session, owner, by, "invitation_queued", f"to {address}")
+        return user
+
+
+def send_fresh_link(services: Services, *, shop: str, user_id: int, by: User) -> User:
+    """Mail somebody a link: to accept the invitation, or to choose a new password. Raises BadMember."""
+    with services.sessions.begin() as session:
+        owner, user, member = _member(session, shop, user_id)
+        token = make_link(services, session, user, owner, mailed=True)
+        if member.active_at is None:
+            written, kind = _invitation(services, owner, by, member.role, token), INVITATION
+        else:
+            written, kind = _password_link(services, owner, by, token), PASSWORD_LINK
+        queue_message(services, session, owner, written, recipient=user.email, kind=kind, about=user.id)
+        tell(services, session, owner, by, "fresh_link_queued", f"to {user.email}")
+        return user
+
+
+def link_to_hand_over(services: Services, *, shop: str, user_id: int, by: User) -> str:
+    """A link to pass on where no email arrives. Raises BadMember.
+
+    It opens an account that belongs to the asking owner's shops alone, and leaves it unverified. For any other it opens
+    nothing, which must not show: a link that lets somebody in would let its bearer into those other shops as well.
+    """
+    with services.sessions.begin() as session:
+        owner, user, _ = _member(session, shop, user_id)
+        mine = owns_all_of(session, by.id, user.id)
+        token = make_link(services, session, user, owner, mailed=False) if mine else new_token()
+        tell(services, session, owner, by, "link_handed_over", f"for {user.email}")
+        return f"{services.settings.public_url}/console/set-password/{token}"
+
+
+def _member(session: Session, shop: str, user_id: int) -> tuple[Shop, User, Membership]:
+    owner = shop_by_slug(session, shop, lock=True)
+    user = session.get(User, user_id)
+    member = membership(session, owner.id, user_id) if owner else None
+    if owner is None or user is None or member is None:
+        raise BadMember("this person is not in this shop")
+    return owner, user, member
+
+
+def _invitation(services: Services, shop: Shop, by: User, role: str, token: str) -> Written:
+    name = by.display_name
+    because = f"You received this email because {name} entered your address. If that was a mistake, ignore it."
+    sentence = f"{name} invited you to the recovery quiz of {shop.name} as {_a(role)}: someone who {MEANS[role]}."
+    blocks: list[Block] = [
+        Paragraph((Span(sentence),)),
+        Button("Accept invitation", f"{services.settings.public_url}/console/set-password/{token}"),
+        Paragraph((Span("The link works once and expires in three days. Nothing changes until you accept."),)),
+    ]
+    return system_email(shop, f"{name} invited you to {shop.name} on Recovery Quiz", because, blocks)
+
+
+def _password_link(services: Services, shop: Shop, by: User, token: str) -> Written:
+    name = by.display_name
+    because = f"You received this email because {name} requested a link for you. If you do not need it, ignore it."
+    sentence = f"{name} sent you a link to set a new password for the console of {shop.name}."
+    blocks: list[Block] = [
+        Paragraph((Span(sentence),)),
+        Button("Set password", f"{services.settings.public_url}/console/set-password/{token}"),
+        Paragraph((Span("The link works once and expires in three days. Your current password works until then."),)),
+    ]
+    return system_email(shop, f"Set your password for {shop.name} on Recovery Quiz", because, blocks)
+
+
+def _a(role: str) -> str:
+    return f"an {role}" if role[0] in "aeiou" else f"a {role}"

@@ -1,0 +1,64 @@
+"""Sign a user in through an OpenID Connect provider."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from widget.actions.accounts.sign_in import note_in_shops, revoke_other_access, start_session
+from widget.actions.errors import ActionError
+from widget.services import Services
+from widget.storage.users import User, accept_all, is_invited, user_by_email
+
+
+class NotInvited(ActionError):
+    """The same words whatever was wrong: who exists here is nobody's business (ASVS 6.3.8)."""
+
+    code = "not_invited"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This company account does not open the console. "
+            "An owner of your shop can add its address, or use your password."
+        )
+
+
+def sign_in_by_provider(services: Services, *, subject: str, email: str, verified: bool, browser: str = "") -> str:
+    """The token for the cookie of who is in the console already. Raises NotInvited.
+
+    ``subject`` is the provider's own name for the account (issuer and ``sub``), which stays when an address is given to
+    somebody else. The address decides only once, at the first sign-in, and only where the provider has verified it.
+    What a link that was mailed proves is proven then, so invitations take effect. Our own one-time codes are not asked
+    for on top: how people prove who they are is the provider's business.
+    """
+    token = None
+    with services.sessions.begin() as session:
+        user, refused = _known(session, subject, email, verified=verified)
+        if user is not None and refused:
+            note_in_shops(services, session, user, "sign_in_refused", f"by company account: {refused}")
+        elif user is not None and is_invited(session, user.id):
+            accept_all(session, user.id, services.now())
+            if user.oidc_subject is None:
+                user.oidc_subject = subject
+            if user.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
+                revoke_other_access(session, services, user)
+                user.password_hash, user.verified_at = "", services.now()
+                user.encrypted_totp, user.totp_step = "", 0
+            token = start_session(services, session, user, browser, how=", by company account")
+    if token is None:
+        raise NotInvited
+    return token
+
+
+def _known(session: Session, subject: str, email: str, *, verified: bool) -> tuple[User | None, str]:
+    """(who this is, why they are refused)"""
+    user = session.scalar(select(User).where(User.oidc_subject == subject).with_for_update())
+    if user is None and email:
+        user = user_by_email(session, email)
+        if user is not None and user.oidc_subject is not None:
+            return user, "another company account belongs to this address"
+        if user is not None and not verified:
+            return user, "the provider has not verified the address"
+    if user is not None and user.disabled_at:
+        return user, "disabled"
+    return user, ""

@@ -1,0 +1,1 @@
+"""Keep products and feeds of a shop current."""

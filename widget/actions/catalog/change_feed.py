@@ -1,0 +1,109 @@
+"""Set or remove the address of a shop's product feed, or request an import."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from sqlalchemy.orm import Session
+
+from widget.actions.catalog.fetch_catalog import API, NoKey, api_of
+from widget.actions.catalog.import_feed import STOPPED
+from widget.actions.errors import ActionError, UnknownShop
+from widget.crypto import FEED_ADDRESS, InvalidToken
+from widget.nudges import CATALOG, nudge
+from widget.services import Services
+from widget.storage import audit
+from widget.storage.feeds import GIVEN_UP_AFTER, IDLE, RUNNING, WAITING, Feed, feed_of
+from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.users import User
+from widget.stores.fetching import Limits, NotFetched, checked_form
+
+MAX_ADDRESS = 2000
+
+
+class BadAddress(ActionError):
+    code = "bad_address"
+
+
+class NotNow(ActionError):
+    """There is nothing to import from, or an import is under way."""
+
+    code = "not_now"
+
+
+def change_feed(services: Services, *, shop: str, address: str, by: User, limits: Limits | None = None) -> None:
+    """Set the address of the feed, and ask for an import; empty takes it away. Raises UnknownShop, BadAddress.
+
+    What was imported stays as it is. The address is kept encrypted, since it may hold a token.
+    """
+    if len(address) > MAX_ADDRESS:
+        raise BadAddress(f"Use at most {MAX_ADDRESS:,} characters.")
+    try:
+        if address.startswith(API):
+            with services.reads() as session:
+                owner = shop_by_slug(session, shop)
+            if owner is None:
+                raise UnknownShop(f"there is no shop '{shop}'")
+            api_of(services, owner.id, address.removeprefix(API))
+        elif address:
+            checked_form(address, limits or Limits())
+    except (NotFetched, NoKey) as error:
+        message = str(error)
+        raise BadAddress(f"{message[:1].upper()}{message[1:]}.") from error
+    with services.sessions.begin() as session:
+        owner, row = _locked(session, shop)
+        if row is None:
+            row = Feed(shop_id=owner.id)
+            session.add(row)
+        now = services.now()
+        row.encrypted_address = services.crypto.encrypt(address, FEED_ADDRESS) if address else ""
+        row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
+        row.started_at, row.progress, row.allow_missing = None, 0, 0  # A run under way does not count any more.
+        row.asked_by = by.id if address else None
+        row.seen_digest = ""
+        nudge(session, CATALOG)
+        named = address.removeprefix(API) if address.startswith(API) else urlsplit(address).hostname
+        about = f"at {named}" if address else "removed"
+        audit.record(
+            session, shop_id=owner.id, at=now, user_id=by.id, actor=by.display_name, action="feed_changed", detail=about
+        )
+
+
+def ask_for_import(services: Services, *, shop: str, by: User, missing: int | None = None) -> None:
+    """Have a worker import the feed at once. Raises UnknownShop, NotNow.
+
+    ``vanished``: import although so many products are gone, as the last run told; with more it stops again.
+    """
+    with services.sessions.begin() as session:
+        _, row = _locked(session, shop)
+        if row is None or not row.encrypted_address:
+            raise NotNow("Say first where the feed is.")
+        now = services.now()
+        at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
+        if at_it:
+            raise NotNow("An import is under way. It says here what it comes to.")
+        if missing is not None and (row.outcome != STOPPED or len(row.missing) != missing):
+            raise NotNow("The feed was looked at again meanwhile. See what it says now.")
+        row.state, row.due_at, row.asked_by = WAITING, now, by.id
+        row.allow_missing, row.progress = missing or 0, 0
+        nudge(session, CATALOG)
+
+
+def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:
+    owner = shop_by_slug(session, slug)  # Not locked: an import locks its feed first, then the shop.
+    if owner is None:
+        raise UnknownShop(f"there is no shop '{slug}'")
+    return owner, feed_of(session, owner.id, lock=True)
+
+
+def shown_address(services: Services, row: Feed | None) -> str:
+    """The address as it may be shown: its host alone, for path and query may hold a token. Empty: there is none."""
+    if row is None or not row.encrypted_address:
+        return ""
+    try:
+        address = services.crypto.decrypt(row.encrypted_address, FEED_ADDRESS)
+        if address.startswith(API):
+            return f"the API of {address.removeprefix(API).title()}"
+        return f"https://{urlsplit(address).hostname}/…"
+    except (InvalidToken, ValueError):
+        return "encrypted with another key: set it again"

@@ -1,0 +1,1 @@
+"""Edit, check, publish, and restore a quiz and its content."""

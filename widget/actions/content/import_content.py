@@ -1,0 +1,61 @@
+"""Import a pack into a shop as a new, immutable content version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from sqlalchemy.exc import IntegrityError
+
+from widget.actions.content.check_emails import email_problems
+from widget.actions.errors import UnknownShop
+from widget.content.files import PackFiles
+from widget.content.reader import Broken, Located, read_files
+from widget.content.writer import canonical_files
+from widget.domain.engine.highest import Highest
+from widget.domain.engine.rules import Rules
+from widget.services import Services
+from widget.storage.content import ContentVersion, newest_version
+from widget.storage.shops import shop_by_slug
+
+
+def import_content(
+    services: Services, *, shop: str, files: PackFiles, author: str = "", note: str = ""
+) -> ContentVersion:
+    """The version that holds this pack: a new one, or the newest when it says the same already.
+
+    Raises UnknownShop, and Broken (with every problem) for a pack with errors: then nothing is stored.
+    """
+    reading = read_files(files, [])
+    if reading.pack is None:
+        raise Broken(reading.errors)
+    unwritable = email_problems(reading.pack)
+    if unwritable:
+        raise Broken([Located(item, str(item.place[0]), 1) for item in unwritable])
+    canonical = canonical_files(reading.pack, files)
+    digest = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()
+    highest = Highest(Rules(reading.pack)).all()
+    while True:
+        try:
+            with services.sessions.begin() as session:
+                owner = shop_by_slug(session, shop)
+                if owner is None:
+                    raise UnknownShop(f"there is no shop '{shop}'")
+                newest = newest_version(session, owner.id, reading.pack.id)
+                if newest and newest.digest == digest:
+                    return newest
+                version = ContentVersion(
+                    shop_id=owner.id,
+                    quiz=reading.pack.id,
+                    number=newest.number + 1 if newest else 1,
+                    files=canonical,
+                    digest=digest,
+                    highest=highest,
+                    author=author,
+                    note=note,
+                    created_at=services.now(),
+                )
+                session.add(version)
+            return version
+        except IntegrityError:
+            continue  # Someone imported at the same moment and took the number: take the next one.

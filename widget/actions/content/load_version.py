@@ -1,0 +1,39 @@
+"""Load a content version of a shop with its current catalog, and recorded answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from widget.actions.content.publish_content import UnknownVersion
+from widget.actions.errors import UnknownQuiz, UnknownShop
+from widget.domain.engine.live import Engine
+from widget.services import Services
+from widget.storage.responses import Response
+from widget.storage.shops import shop_by_slug
+
+
+def load_version(services: Services, *, shop: str, quiz: str, number: int | None) -> Engine:
+    """The version (the live one if None), with prices, stock and blocks as the shop has them now.
+
+    Raises UnknownQuiz (nothing is live), UnknownVersion.
+    """
+    live = services.quizzes.live(shop, quiz)
+    if live is None:
+        raise UnknownQuiz(f"shop '{shop}' has no live quiz '{quiz}'")
+    loaded = live if number is None else services.quizzes.version(shop, quiz, number)
+    if loaded is None:
+        raise UnknownVersion(f"quiz '{quiz}' of shop '{shop}' has no version {number}")
+    return loaded.engine
+
+
+def load_responses(services: Services, *, shop: str, quiz: str, days: int) -> list[dict[str, list[str]]]:
+    """The anonymous answers of the last days. Raises UnknownShop."""
+    with services.sessions() as session:
+        owner = shop_by_slug(session, shop)
+        if owner is None:
+            raise UnknownShop(f"there is no shop '{shop}'")
+        since = services.now() - timedelta(days=days)
+        wanted = (Response.shop_id == owner.id, Response.quiz == quiz, Response.created_at >= since)
+        return list(session.scalars(select(Response.answers).where(*wanted)))

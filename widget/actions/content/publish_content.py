@@ -1,0 +1,86 @@
+"""Publish a content version: move the live pointer."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from widget.actions.content.check_content import check_content
+from widget.actions.errors import ActionError, UnknownShop
+from widget.content.reader import read_files
+from widget.content.reading import Located
+from widget.services import Services
+from widget.storage.content import Publication, live_publication, version_by_number, was_live
+from widget.storage.shops import Shop, shop_by_slug
+
+
+class UnknownVersion(ActionError):
+    code = "unknown_version"
+
+
+class NotPublishable(ActionError):
+    """A version with errors: in its files, its claims, its evidence or on its answer paths."""
+
+    code = "not_publishable"
+
+    def __init__(self, problems: list[Located]) -> None:
+        first = problems[0]
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        super().__init__(f"it has errors: {first.file}, line {first.line}: {first.problem.message}{more}")
+        self.problems = problems
+
+
+def publish_content(
+    services: Services, *, shop: str, quiz: str, number: int, author: str = "", checked: bool = False
+) -> bool:
+    """Make a version live (also an older one: that is a rollback); False when it is live already.
+
+    A version that was never live is checked first, unless ``checked`` says that this was done just now.
+    Raises UnknownShop, UnknownVersion, NotPublishable.
+    """
+    if not checked:
+        check_version(services, shop, quiz, number)
+    with services.sessions.begin() as session:
+        moved = move_pointer(services, session, locked_shop(session, shop), quiz, number, author)
+    if moved:
+        services.invalidate(f"{shop}/{quiz}")
+    return moved
+
+
+def locked_shop(session: Session, shop: str) -> Shop:
+    """The shop, locked until the transaction ends: whoever moves a pointer of it comes through here, one at a time.
+
+    What is read afterwards is how things stand. Raises UnknownShop.
+    """
+    owner = shop_by_slug(session, shop, lock=True)
+    if owner is None:
+        raise UnknownShop(f"there is no shop '{shop}'")
+    return owner
+
+
+def move_pointer(services: Services, session: Session, shop: Shop, quiz: str, number: int, author: str) -> bool:
+    """Make a version live in the transaction that holds the shop's lock; False when it is. Raises UnknownVersion."""
+    if version_by_number(session, shop.id, quiz, number) is None:
+        raise UnknownVersion(f"quiz '{quiz}' has no version {number}")
+    live = live_publication(session, shop.id, quiz)
+    if live and live.number == number:
+        return False
+    sequence = live.sequence + 1 if live else 1
+    at = services.now()
+    session.add(Publication(shop_id=shop.id, quiz=quiz, sequence=sequence, number=number, author=author, at=at))
+    return True
+
+
+def check_version(services: Services, shop: str, quiz: str, number: int) -> None:
+    """Errors stop a version that is new; going back to one that was live before is always possible. It takes its
+    time, so nothing is locked meanwhile. Raises NotPublishable.
+    """
+    with services.sessions() as session:
+        owner = shop_by_slug(session, shop)
+        version = version_by_number(session, owner.id, quiz, number) if owner else None
+        if owner is None or version is None or was_live(session, owner.id, quiz, number):
+            return
+        files = version.files
+    reading = read_files(files, [])
+    check_content(reading, today=services.now().date())
+    if reading.errors:
+        raise NotPublishable(reading.errors)

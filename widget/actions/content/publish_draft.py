@@ -1,0 +1,285 @@
+"""Publish a draft now, at a scheduled time, or after approval; roll back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from widget.actions.content.change_draft import OpenDraft, open_draft, reset_draft
+from widget.actions.content.check_content import check_content
+from widget.actions.content.import_content import import_content
+from widget.actions.content.publish_content import NotPublishable, check_version, locked_shop, move_pointer
+from widget.actions.errors import ActionError
+from widget.content.editing import differences
+from widget.content.reader import read_files
+from widget.deadline import is_time_limit
+from widget.services import Services
+from widget.storage import audit
+from widget.storage.content import ContentVersion, live_publication, was_live
+from widget.storage.drafts import Draft, ScheduledPublish, due_publishes
+from widget.storage.shops import Shop
+from widget.storage.users import User
+from widget.telemetry import log
+
+WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
+
+
+class DraftMoved(ActionError):
+    """The draft is not the one that was looked at any more."""
+
+    code = "draft_moved"
+
+
+class ApprovalRequired(ActionError):
+    code = "second_person"
+
+
+class Overtaken(ActionError):
+    code = "overtaken"
+
+
+class Settled(ActionError):
+    """A plan that was published or dropped while somebody else was at it."""
+
+    code = "settled"
+
+
+class NeverLive(ActionError):
+    code = "never_live"
+
+
+class BadTime(ActionError):
+    code = "bad_time"
+
+
+def changes_in_words(opened: OpenDraft) -> str:
+    """As in "6 mapping rows, 2 questions changed", against the live version."""
+    kinds = Counter(step.kind.partition(".")[0] for step in differences(opened.base, opened.draft.files))
+    names = {"mapping": "mapping row", "triage": "safety row", "text": "translation", "pack": "setting"}
+    lines = [f"{many} {names.get(kind, kind)}{'s' if many > 1 else ''}" for kind, many in kinds.most_common()]
+    return f"{', '.join(lines)} changed" if lines else "nothing changed"
+
+
+def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: str, revision: int) -> int:
+    """Publish the draft now; the number of the version.
+
+    Raises DraftMoved, SecondPersonNeeded, NotPublishable.
+    """
+    opened = _looked_at(services, shop, quiz, revision)
+    if opened.shop.approval:
+        raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
+    version = _import(services, opened, by, note)
+    with services.sessions.begin() as session:
+        owner = locked_shop(session, shop)
+        if owner.approval:
+            raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
+        _refuse_if_moved(session, owner, opened, version.number)
+        moved = move_pointer(services, session, owner, quiz, version.number, by.display_name)
+        if moved:
+            _note(services, session, owner.id, by, "published", f"{quiz}: version {version.number}. {note}")
+    if moved:  # Else it was a double click, and the first one does the rest.
+        services.invalidate(f"{shop}/{quiz}")
+        _start_afresh(services, opened, by, version)
+    return version.number
+
+
+def _refuse_if_moved(session: Session, shop: Shop, opened: OpenDraft, number: int) -> None:
+    """While the checks ran, somebody may have changed the draft, or published something else. Raises DraftMoved."""
+    draft = session.get_one(Draft, opened.draft.id, populate_existing=True)
+    live = live_publication(session, shop.id, opened.draft.quiz)
+    if live is not None and live.number == number:
+        return
+    if draft.revision != opened.draft.revision:
+        raise DraftMoved("Somebody changed the draft while it was checked. Look at the impact once more.")
+    if (live.number if live else None) != opened.live:
+        raise DraftMoved(
+            f"Version {live.number if live else 0} went live while this was checked. Look at the impact once more."
+        )
+
+
+def _looked_at(services: Services, shop: str, quiz: str, revision: int) -> OpenDraft:
+    opened = open_draft(services, shop=shop, quiz=quiz)
+    if opened.draft.revision != revision:
+        raise DraftMoved("Somebody changed the draft since you opened this page. Look at the impact once more.")
+    return opened
+
+
+def _import(services: Services, opened: OpenDraft, by: User, note: str) -> ContentVersion:
+    reading = read_files(opened.draft.files, [])
+    check_content(reading, today=services.now().date())
+    if reading.errors:
+        raise NotPublishable(reading.errors)  # Before anything is kept: a version that cannot go live is none.
+    words = f"{note.strip()[:500]}\n{changes_in_words(opened)}"
+    return import_content(services, shop=opened.shop.slug, files=opened.draft.files, author=by.display_name, note=words)
+
+
+def _start_afresh(services: Services, opened: OpenDraft, by: User, version: ContentVersion) -> None:
+    """The draft goes on from what is live now."""
+    what = f"version {version.number} published"
+    reset_draft(services, draft=opened.draft, by=by, files=dict(version.files), base=version.number, what=what)
+
+
+def plan_publish(
+    services: Services,
+    *,
+    shop: str,
+    quiz: str,
+    by: User,
+    note: str,
+    revision: int,
+    due_at: datetime | None = None,
+    approver_id: int | None = None,
+) -> int:
+    """Keep the draft as a version that goes live later: at ``due_at``, or when somebody else agrees.
+
+    The number of the version. Raises DraftMoved, BadTime, SecondPersonNeeded, NotPublishable.
+    """
+    opened = _looked_at(services, shop, quiz, revision)
+    if due_at is not None and due_at <= services.now():
+        raise BadTime("That moment has passed. Choose a later one, or publish now.")
+    if due_at is not None and opened.shop.approval:
+        raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
+    version = _import(services, opened, by, note)
+    with services.sessions.begin() as session:
+        if due_at is not None and locked_shop(session, shop).approval:
+            raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
+        session.add(
+            ScheduledPublish(
+                shop_id=opened.shop.id,
+                quiz=quiz,
+                number=version.number,
+                note=note.strip()[:500],
+                due_at=due_at,
+                user_id=by.id,
+                author=by.display_name,
+                approver_id=approver_id,
+                state=WAITING,
+                at=services.now(),
+            )
+        )
+        when = f"for {due_at:%Y-%m-%d %H:%M} UTC" if due_at else "for a second person to publish"
+        about = f"{quiz}: version {version.number} {when}"
+        _note(services, session, opened.shop.id, by, "publish_scheduled", about)
+    return version.number
+
+
+def agree_to_publish(services: Services, *, shop: str, scheduled_id: int, by: User) -> int:
+    """Publish what somebody else asked for. Raises SecondPersonNeeded, NotPublishable, ActionError."""
+    with services.sessions.begin() as session:
+        row, _ = _locked_schedule(session, shop, scheduled_id)
+        _refuse_own(row, by)
+    _publish_scheduled(services, shop, row, by)
+    return row.number
+
+
+def _refuse_own(row: ScheduledPublish, by: User | None) -> None:
+    if by is not None and row.user_id == by.id:
+        raise ApprovalRequired("You asked for this yourself: it takes a second person.")
+
+
+def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish, by: User | None) -> None:
+    """Check with nothing locked; then, in one transaction, look whether it still stands, publish, and say so.
+
+    Raises ActionError. Whoever dropped the plan, or published something else, while the checks ran has won.
+    """
+    try:
+        check_version(services, shop, planned.quiz, planned.number)
+        with services.sessions.begin() as session:
+            owner = locked_shop(session, shop)
+            row, _ = _locked_schedule(session, shop, planned.id)
+            _refuse_own(row, by)
+            if owner.approval and by is None:
+                raise ApprovalRequired("since this was planned, the shop asks for a second person: ask one")
+            _refuse_if_overtaken(session, row)
+            author = by.display_name if by else row.author
+            moved = move_pointer(services, session, owner, row.quiz, row.number, author)
+            how = f"asked for by {row.author}" if by else f"planned by {row.author}"
+            row.state, row.reason = DONE, "" if moved else "it was live already"
+            about = f"{row.quiz}: version {row.number}, {how}. {row.note}".strip()
+            _note(services, session, owner.id, by, "published", about)
+    except Settled:
+        raise
+    except ActionError as error:
+        _fail(services, planned.id, by, str(error))
+        raise
+    if moved:
+        services.invalidate(f"{shop}/{planned.quiz}")
+
+
+def _refuse_if_overtaken(session: Session, row: ScheduledPublish) -> None:
+    """What went live since the plan was made would be undone by it unseen. Raises Overtaken."""
+    live = live_publication(session, row.shop_id, row.quiz)
+    if live is not None and live.number != row.number and live.at > row.at:
+        raise Overtaken(f"version {live.number} went live since; publish anew from the draft of today")
+
+
+def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> None:
+    """Do not publish it after all. Raises ActionError."""
+    with services.sessions.begin() as session:
+        locked_shop(session, shop)  # Whoever publishes it holds this lock: one of the two is first, and the other told.
+        row, owner = _locked_schedule(session, shop, scheduled_id)
+        row.state, row.reason = DROPPED, f"dropped by {by.display_name}"
+        _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
+
+
+def _locked_schedule(session: Session, shop: str, scheduled_id: int) -> tuple[ScheduledPublish, Shop]:
+    row = session.get(ScheduledPublish, scheduled_id, with_for_update=True, populate_existing=True)
+    owner = session.get(Shop, row.shop_id) if row else None
+    if row is None or owner is None or owner.slug != shop or row.state != WAITING:
+        raise Settled("This was published or dropped meanwhile.")
+    return row, owner
+
+
+def publish_due(services: Services) -> int:
+    """For workers: publish what is due; all checks run again, and what fails them is not published, and says so."""
+    with services.reads() as session:
+        due = due_publishes(session, services.now())
+    for scheduled_id in due:
+        with services.reads() as session:
+            row = session.get_one(ScheduledPublish, scheduled_id)
+            slug = session.get_one(Shop, row.shop_id).slug
+        if row.state == WAITING:
+            try:
+                _publish_scheduled(services, slug, row, None)
+            except ActionError:
+                continue  # Kept with the plan, for people to see.
+            except Exception as error:  # One plan must not hold up the others; it is tried again.
+                if is_time_limit(error):
+                    raise
+                log("publishing").error("plan_failed", scheduled_id=scheduled_id, exc_info=True)
+    return len(due)
+
+
+def _fail(services: Services, scheduled_id: int, by: User | None, reason: str) -> None:
+    """Say why a plan was not published, once: of two workers the second finds it said."""
+    with services.sessions.begin() as session:
+        row = session.get_one(ScheduledPublish, scheduled_id, with_for_update=True)
+        if row.state == WAITING:
+            row.state, row.reason = FAILED, reason[:500]
+            about = f"{row.quiz}: version {row.number} was not published: {reason}"
+            _note(services, session, row.shop_id, by, "publish_failed", about)
+
+
+def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User) -> bool:
+    """Make an earlier version live again; False when it is live already. Raises NeverLive for any other."""
+    opened = open_draft(services, shop=shop, quiz=quiz)
+    with services.reads() as session:
+        if not was_live(session, opened.shop.id, quiz, number):
+            raise NeverLive("Only a version that was live before can be gone back to.")
+    with services.sessions.begin() as session:
+        owner = locked_shop(session, shop)
+        moved = move_pointer(services, session, owner, quiz, number, by.display_name)
+        if moved:
+            _note(services, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")
+    if moved:
+        services.invalidate(f"{shop}/{quiz}")
+    return moved
+
+
+def _note(services: Services, session: Session, shop_id: int, by: User | None, what: str, about: str) -> None:
+    who = by.display_name if by else "the clock"
+    audit.record(
+        session, shop_id=shop_id, at=services.now(), actor=who, user_id=by.id if by else None, action=what, detail=about
+    )

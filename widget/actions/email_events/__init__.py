@@ -1,0 +1,1 @@
+"""Record what happened to an email: delivered, bounced, complained, unsubscribed."""

@@ -1,0 +1,1 @@
+"""Plan, write, and send emails; every email leaves through a row and a worker."""

@@ -1,0 +1,281 @@
+"""Plan the emails of a trigger as rows with a due date. Planning twice updates dates only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import UnknownResult
+from widget.actions.quiz.result_links import open_result, result_code
+from widget.content.languages import locale_for
+from widget.domain.email import (
+    BOUNCED,
+    COMPLAINED,
+    DELIVERED,
+    EXPIRED,
+    FAILED,
+    PLANNED,
+    SENT,
+    SKIPPED,
+    Sequence,
+    Step,
+)
+from widget.domain.engine.evaluation import evaluate, screen
+from widget.domain.order import kept_lines
+from widget.domain.schedule import Bought, ConditionFacts, answered_uses, condition_holds, due_at, known_zone
+from widget.nudges import EMAILS, nudge
+from widget.quiz_registry import LoadedQuiz
+from widget.services import Services
+from widget.storage.contacts import GRANTED, HEALTH_DATA, MARKETING, Contact, consent_state
+from widget.storage.content import live_quizzes
+from widget.storage.emails import Email, add_email, emails_of_order
+from widget.storage.orders import Order
+from widget.storage.responses import response_by_visit
+from widget.storage.shops import Shop
+
+ORDER, RESULT = "order", "result"
+VISIT_OF = "visit_of"
+"""In what is told of an order: the contact whose answers its visit leads to."""
+_EVENT_OF = {
+    "order.placed": "placed_at",
+    "order.paid": "paid_at",
+    "order.fulfilled": "fulfilled_at",
+    "order.delivered": "delivered_at",
+}
+
+
+def plan_order_emails(services: Services, session: Session, shop: Shop, order: Order, *, visit: str) -> None:
+    """Plan the order's emails, and date those not yet on their way anew. Test orders get none."""
+    if order.contact_id is None or order.test:
+        return
+    planned = {(email.sequence, email.step): email for email in emails_of_order(session, order.id)}
+    loaded = _content_for(services, session, shop, visit, list(planned.values()))
+    if loaded is None:
+        return
+    _hand_over(planned.values(), order.contact_id)
+    if order.field_timestamps.get(VISIT_OF, order.contact_id) != order.contact_id:
+        visit = ""  # Whoever took the quiz is not who gets the emails: their answers are not used.
+    bought = bought_products(loaded, order.lines, order.refunds)
+    zone = zone_of(session, shop, order.contact_id, order)
+    uses = _answered_uses(services, session, loaded, order.contact_id, visit, list(planned.values()))
+    events = {name: getattr(order, f"{name}_at") for name in ("placed", "fulfilled", "delivered")}
+    for sequence in loaded.engine.rules.pack.sequences:
+        if sequence.trigger not in _EVENT_OF or getattr(order, _EVENT_OF[sequence.trigger]) is None:
+            continue
+        for step in sequence.steps:
+            moment = due_at(step, events, bought, zone, uses_a_week=uses)
+            known = planned.get((sequence.id, step.id))
+            if known and known.state == PLANNED:
+                if moment and known.attempts == 0:
+                    known.due_at, known.valid_until = moment, moment + timedelta(days=step.valid_days)
+            elif known is None and moment and _concerns(step, bought):
+                code = _agreed_code(services, session, loaded, order.contact_id, visit)
+                row = _row(services, shop, loaded, sequence, step, moment)
+                row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
+                # The language it will be written in, so that the results page counts it where its clicks are.
+                locale = locale_for(loaded.engine.rules.pack, order.locale)
+                row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
+                row["variant"] = variant_of(step, order.external_id)
+                add_email(session, row)
+
+
+def _hand_over(emails: Iterable[Email], contact_id: int) -> None:
+    """The order's address was set right: its emails go there, without the answers of somebody else."""
+    for email in emails:
+        if email.state == PLANNED and email.contact_id != contact_id:
+            email.contact_id, email.result_code = contact_id, ""
+
+
+def plan_result_emails(
+    services: Services,
+    session: Session,
+    loaded: LoadedQuiz,
+    *,
+    contact_id: int,
+    code: str,
+    locale: str,
+    consents: frozenset[str],
+) -> int:
+    """Plan what a shopper asked for with a result; how many emails that made.
+
+    Asking again while an email is on its way makes none; asking again afterwards makes a new one.
+    """
+    answers = _opened(services, loaded, code) if HEALTH_DATA in consents else None
+    facts = ConditionFacts(
+        consents=consents,
+        outcome=outcome_of(services, loaded, answers) if answers else None,
+        answers={name: frozenset(given) for name, given in (answers or {}).items()},
+    )
+    # A code is the same for the same answers: a piece of it, or the same mark for two people, would tell them to
+    # whoever asks for all results.
+    about = f"{contact_id}:{services.crypto.fingerprint(f'{contact_id} {code}')}"
+    trigger_id = f"{about}:{_finished(session, loaded.shop.id, about)}"
+    return _plan_now(
+        services, session, loaded, "result.requested", facts, contact_id, locale, trigger_id=trigger_id, code=code
+    )
+
+
+def plan_confirmed_emails(services: Services, session: Session, shop: Shop, *, contact_id: int, locale: str) -> int:
+    """Plan what follows a confirmed consent; once for each contact."""
+    made = 0
+    for quiz in live_quizzes(session, shop.id):
+        loaded = services.quizzes.live(shop.slug, quiz)
+        facts = ConditionFacts(consents=frozenset({MARKETING}))
+        if loaded:
+            made += _plan_now(
+                services, session, loaded, "consent.confirmed", facts, contact_id, locale, trigger_id=str(contact_id)
+            )
+    return made
+
+
+def _plan_now(
+    services: Services,
+    session: Session,
+    loaded: LoadedQuiz,
+    trigger: str,
+    facts: ConditionFacts,
+    contact_id: int,
+    locale: str,
+    *,
+    trigger_id: str,
+    code: str = "",
+) -> int:
+    made = 0
+    zone = zone_of(session, loaded.shop, contact_id)
+    for sequence in loaded.engine.rules.pack.sequences:
+        for step in sequence.steps if sequence.trigger == trigger else ():
+            moment = due_at(step, {"placed": services.now()}, (), zone)
+            if moment and condition_holds(step.when, facts):
+                row = _row(services, loaded.shop, loaded, sequence, step, moment)
+                spoken = locale_for(loaded.engine.rules.pack, locale)
+                row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
+                row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
+                row["variant"] = variant_of(step, trigger_id)
+                made += add_email(session, row)
+                if moment <= services.now():
+                    nudge(session, EMAILS)
+    return made
+
+
+def _finished(session: Session, shop_id: int, about: str) -> int:
+    """How many emails about this have come to an end."""
+    over = (SENT, SKIPPED, EXPIRED, FAILED, DELIVERED, BOUNCED, COMPLAINED)
+    query = select(func.count()).select_from(Email)
+    query = query.where(Email.shop_id == shop_id, Email.trigger_kind == RESULT, Email.state.in_(over))
+    return int(session.scalar(query.where(Email.trigger_id.startswith(about, autoescape=True))) or 0)
+
+
+def usable_answers(services: Services, loaded: LoadedQuiz, email: Email) -> dict[str, list[str]] | None:
+    """The answers an email goes back to, if it has any that may be used."""
+    return _opened(services, loaded, email.result_code) if email.result_code else None
+
+
+def _opened(services: Services, loaded: LoadedQuiz, code: str) -> dict[str, list[str]] | None:
+    try:
+        return open_result(services, loaded.shop.slug, code)[1]
+    except UnknownResult:
+        return None  # The keys were changed since: as if there were no answers.
+
+
+def outcome_of(services: Services, loaded: LoadedQuiz, answers: dict[str, list[str]]) -> str:
+    """The outcome of these answers, today's safety included."""
+    live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
+    screening = screen(live.engine.rules, answers) if live else None
+    return evaluate(loaded.engine.rules, loaded.engine.catalog, answers, screening).outcome
+
+
+def variant_of(step: Step, trigger_id: str) -> str:
+    """Which of two subjects this email has: half have each, and one trigger always the same. Empty: there is one."""
+    if not step.subject_b:
+        return ""
+    drawn = hashlib.blake2b(f"{step.email}\n{step.id}\n{trigger_id}".encode(), digest_size=1).digest()[0]
+    return "b" if drawn & 1 else "a"
+
+
+def zone_of(session: Session, shop: Shop, contact_id: int, order: Order | None = None) -> str:
+    """The clocks of the recipient: those of the order, else of the browser that asked, else the shop's."""
+    contact = session.get(Contact, contact_id)
+    return known_zone(order.timezone if order else "", contact.timezone if contact else "", shop.timezone)
+
+
+def _answered_uses(
+    services: Services, session: Session, loaded: LoadedQuiz, contact_id: int, visit: str, planned: list[Email]
+) -> Decimal | None:
+    """What the answers say of how often it is used, where they may be used; those encrypted with an email count on."""
+    code = next((item.result_code for item in planned if item.result_code), "")
+    code = code or _agreed_code(services, session, loaded, contact_id, visit)
+    answers = _opened(services, loaded, code) if code else None
+    return answered_uses(loaded.engine.rules.pack.quiz.questions, answers) if answers else None
+
+
+def bought_products(
+    loaded: LoadedQuiz, lines: list[dict[str, Any]], refunds: Mapping[str, Any] | None = None
+) -> tuple[Bought, ...]:
+    """The order's lines that are products of the pack, by SKU, else by variant id; without what came back."""
+    lines = kept_lines(lines, refunds or {})
+    by_variant = {item.variant_id: item for item in loaded.engine.catalog.products if item.variant_id}
+    by_sku = {item.sku: item for item in loaded.engine.catalog.products}
+    found = []
+    for line in lines:
+        product = by_sku.get(line.get("sku", "")) or by_variant.get(line.get("variant_id", ""))
+        if product:
+            found.append(Bought(product, int(line.get("quantity", 1))))
+    return tuple(found)
+
+
+def _content_for(
+    services: Services, session: Session, shop: Shop, visit: str, planned: list[Email]
+) -> LoadedQuiz | None:
+    """The content that the order's emails were planned with, else what the shopper saw, else the first live quiz."""
+    if planned:
+        return services.quizzes.version(shop.slug, planned[0].quiz, planned[0].version)
+    response = response_by_visit(session, shop.id, visit) if visit else None
+    if response:
+        return services.quizzes.version(shop.slug, response.quiz, response.version)
+    quizzes = live_quizzes(session, shop.id)
+    return services.quizzes.live(shop.slug, quizzes[0]) if quizzes else None
+
+
+def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
+    """Whether what was bought lets this step happen at all; all else is looked at when it is due."""
+    clauses = [[term for term in clause if term.field == "order.contains"] for clause in step.when.clauses]
+    facts = ConditionFacts(bought=bought)
+    return any(all(condition_holds(type(step.when)(((term,),)), facts) for term in clause) for clause in clauses)
+
+
+def _agreed_code(services: Services, session: Session, loaded: LoadedQuiz, contact_id: int, visit: str) -> str:
+    """The encrypted answers of the visit, only for someone who agreed to have them used."""
+    response = response_by_visit(session, loaded.shop.id, visit) if visit else None
+    if response is None or consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
+        return ""
+    return result_code(services, loaded, response.answers)
+
+
+def _row(
+    services: Services, shop: Shop, loaded: LoadedQuiz, sequence: Sequence, step: Step, moment: datetime
+) -> dict[str, Any]:
+    return {
+        "shop_id": shop.id,
+        "quiz": loaded.quiz,
+        "version": loaded.version,
+        "sequence": sequence.id,
+        "step": step.id,
+        "template": step.email,
+        "kind": sequence.kind,
+        "state": PLANNED,
+        "reason": "",
+        "due_at": moment,
+        "valid_until": moment + timedelta(days=step.valid_days),
+        "changed_at": services.now(),
+        "attempts": 0,
+        "message_id": "",
+        "variant": "",
+        "answer": "",
+        "history": [{"at": services.now().isoformat(), "state": PLANNED, "reason": "planned"}],
+    }

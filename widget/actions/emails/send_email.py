@@ -1,0 +1,242 @@
+"""Send due emails: claim, check everything again, hand over, record the outcome.
+
+Two short transactions with the provider's answer between them: no connection to the database is held while a
+stranger answers. What came of an email is noted together with the marking of the next one, so that one email at most
+is on its way in a process at any time. A process that dies leaves that one in ``sending``; it is marked
+delivery_unknown and never repeated by itself.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from widget.actions.emails.build_send_context import send_context_of
+from widget.actions.emails.plan_emails import RESULT
+from widget.actions.emails.write_email import compose_email, content_of
+from widget.deadline import is_time_limit
+from widget.domain.email import (
+    DELIVERY_UNKNOWN,
+    EXPIRED,
+    FAILED,
+    PLANNED,
+    QUEUED,
+    SENDING,
+    SENT,
+    SKIPPED,
+    next_state,
+)
+from widget.domain.send_policy import DEFER, Decision, decide
+from widget.email.message import email_message
+from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
+from widget.quiz_registry import LoadedQuiz
+from widget.services import Services
+from widget.storage.email_context import EmailContext, email_context_of
+from widget.storage.emails import Email, claim_due
+from widget.storage.rate_limits import acquire, release, retry_after
+from widget.telemetry import EMAILS, log
+
+BATCH = 50
+SECONDS = 20.0
+"""How long one look goes on while emails are due."""
+MAX_ATTEMPTS = 12
+FIRST_RETRY = timedelta(minutes=2)
+LONGEST_RETRY = timedelta(hours=6)
+
+
+def send_due_emails(services: Services, *, seconds: float = SECONDS) -> int:
+    """Claim what is due and send it, email by email, until nothing is left or so much time is over; how many."""
+    done, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end or not done:
+        claimed, wait = _claimed(services)
+        if not claimed and not wait:
+            break
+        if not claimed:
+            if time.monotonic() + wait > end:
+                break
+            time.sleep(wait)
+        _send_all(services, claimed)
+        done += len(claimed)
+    return done
+
+
+def _send_all(services: Services, claimed: list[int]) -> None:
+    before: Outcome | None = None
+    for email_id in claimed:
+        previous, before = before, None
+        try:
+            before = _send(services, email_id, previous)
+        except Exception as error:  # One email must not hold up the others; rescue finds what it left.
+            if is_time_limit(error):
+                raise
+            log("emails").error("email_raised", email_id=email_id, exc_info=True)
+            with suppress(SQLAlchemyError):
+                _note(services, previous)
+    _note(services, before)
+
+
+def _claimed(services: Services) -> tuple[list[int], float]:
+    """(the next emails, as many as the provider takes now; how long to wait for its leave where it gives none)"""
+    now, limit = services.now(), services.settings.most_emails
+    with services.sessions.begin() as session:
+        if limit is None:
+            return claim_due(session, now, BATCH), 0.0
+        most, per = limit
+        # By the real clock: the provider knows no other.
+        leave = acquire(session, "mail", wanted=BATCH, most=most, seconds=per, now=datetime.now(UTC))
+        claimed = claim_due(session, now, leave) if leave else []
+        release(session, "mail", leave - len(claimed), most=most, seconds=per)
+        return claimed, 0.0 if leave else retry_after(most, per)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the provider said of an email, not noted yet; ``history`` up to then, ``attempts`` with this one."""
+
+    email_id: int
+    history: list[dict[str, Any]]
+    attempts: int
+    asked_for: bool
+    state: str
+    reason: str
+
+
+def send_email(services: Services, email_id: int) -> None:
+    """Send one claimed email, or note why it does not go. Any other state: nothing happens."""
+    _note(services, _send(services, email_id, None))
+
+
+def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome | None:
+    """Note what came of the one before, then send this one."""
+    ready = _prepare(services, email_id, before)
+    if ready is None:
+        return None
+    email, message, recipient = ready
+    state, reason = _handed_over(services, message, recipient)
+    asked_for = email.trigger_kind == RESULT
+    return Outcome(email_id, email.history, email.attempts, asked_for, state, reason)
+
+
+def _handed_over(services: Services, message: EmailMessage, recipient: str) -> tuple[str, str]:
+    """(the state it comes to, why)"""
+    try:
+        services.transport.send(message, recipient)
+    except TemporaryFailure as error:
+        return PLANNED, str(error)
+    except PermanentFailure as error:
+        return FAILED, str(error)
+    except UnknownOutcome as error:
+        return DELIVERY_UNKNOWN, str(error)
+    return SENT, "accepted_by_provider"
+
+
+def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple[Email, EmailMessage, str] | None:
+    """In one transaction over the latest state: decide, write, and mark as sending."""
+    with services.sessions.begin() as session:
+        if before is not None:
+            _note_in(services, session, before)
+        # The lock on the contact keeps two workers from sending one person two emails at once.
+        known = email_context_of(session, email_id, lock=True)
+        if known is None or known.email.state != QUEUED:
+            return None
+        email = known.email
+        try:
+            loaded = content_of(services, known.shop, email)
+            decision = decide(send_context_of(services, session, loaded, known))
+            message = _message(services, loaded, known) if decision.verdict == SENDING else None
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # Whatever keeps an email from being written is told with the email.
+            reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
+            log("emails").warning("cannot_write", email_id=email_id, exc_info=True)
+            transition(services, email, SKIPPED, reason)
+            return None
+        if message is None:
+            _keep_back(services, email, decision)
+            return None
+        email.message_id = str(message["Message-ID"])
+        email.attempts += 1
+        transition(services, email, SENDING, decision.reason)
+        return email, message, known.contact.email
+
+
+def _message(services: Services, loaded: LoadedQuiz, known: EmailContext) -> EmailMessage:
+    email, shop = known.email, known.shop
+    written, frame = compose_email(services, loaded, email, known.order)
+    domain = services.settings.mail_from.rsplit("@", 1)[-1]
+    return email_message(
+        written,
+        sender_name=shop.name,
+        sender=services.settings.mail_from,
+        recipient=known.contact.email,
+        message_id=email.message_id or f"<{services.crypto.token('m', email.id)}@{domain}>",
+        list_id=f"{shop.name} <emails.{domain}>".replace('"', ""),
+        unsubscribe_url=frame.unsubscribe_url,
+        date=services.now(),
+    )
+
+
+def _keep_back(services: Services, email: Email, decision: Decision) -> None:
+    if decision.verdict == DEFER and decision.until:
+        email.due_at = decision.until
+        transition(services, email, PLANNED, f"deferred: {decision.reason}")
+    else:
+        transition(services, email, decision.verdict, decision.reason)
+
+
+def _note(services: Services, outcome: Outcome | None) -> None:
+    """Write down what came of an email."""
+    if outcome is not None:
+        with services.sessions.begin() as session:
+            _note_in(services, session, outcome)
+
+
+def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
+    """One statement: an email that is not in ``sending`` any more was marked delivery_unknown meanwhile, and stays
+    so.
+    """
+    now, state, reason = services.now(), outcome.state, outcome.reason
+    values: dict[str, Any] = {"changed_at": now}
+    if state == PLANNED:
+        state, reason, due = _come_back(outcome, now)
+        values |= {"due_at": due} if due else {}
+    if state == SENT:
+        values["sent_at"] = now
+    if outcome.asked_for and state in (SENT, FAILED):
+        values["result_code"] = ""  # It held the answers; nothing needs them any more.
+    values |= {"state": next_state(SENDING, state), "reason": reason}
+    values["history"] = [*outcome.history, {"at": now.isoformat(), "state": state, "reason": reason}]
+    mine = update(Email).where(Email.id == outcome.email_id, Email.state == SENDING)
+    session.execute(mine.values(**values).execution_options(synchronize_session=False))
+    EMAILS.labels(state).inc()
+    log("emails").info("email", email_id=outcome.email_id, state=state, reason=reason.split(":")[0])
+
+
+def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | None]:
+    """(state, reason, when): wait longer each time, with some chance in it; in the end it is given up, visibly."""
+    if outcome.attempts >= MAX_ATTEMPTS:
+        return FAILED, f"gave up after {outcome.attempts} attempts: {outcome.reason}", None
+    wait = min(FIRST_RETRY * 2 ** (outcome.attempts - 1), LONGEST_RETRY)
+    return PLANNED, f"later: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
+
+
+def transition(services: Services, email: Email, state: str, reason: str) -> None:
+    """Move an email on and write down why. Raises WrongState for a way that does not exist."""
+    email.state = next_state(email.state, state)
+    email.reason, email.changed_at = reason, services.now()
+    if state == SENT:
+        email.sent_at = services.now()
+    if email.trigger_kind == RESULT and state in (SENT, SKIPPED, EXPIRED, FAILED):
+        email.result_code = ""  # It held the answers; nothing needs them any more.
+    email.history = [*email.history, {"at": services.now().isoformat(), "state": state, "reason": reason}]
+    EMAILS.labels(state).inc()
+    log("emails").info("email", email_id=email.id, state=state, reason=reason.split(":")[0])

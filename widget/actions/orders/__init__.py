@@ -1,0 +1,1 @@
+"""Record orders, and find those that no webhook announced."""

@@ -1,0 +1,1 @@
+"""Consent, preferences, exports, and erasure."""

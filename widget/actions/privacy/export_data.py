@@ -1,0 +1,60 @@
+"""Queue an email with a copy of a contact's data, to their own address."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from widget.actions.emails.queue_message import EXPORT, queue_message
+from widget.actions.privacy.change_consent import contact_of
+from widget.content.words import FALLBACK, words_for
+from widget.crypto import PREFERENCES
+from widget.domain.result import direction
+from widget.email.blocks import Heading, Paragraph, Points, Span
+from widget.email.content import EmailFrame, Written
+from widget.email.html import html_part
+from widget.email.text import text_part
+from widget.services import Services
+from widget.storage.contacts import Consent
+from widget.storage.emails import Email
+from widget.storage.orders import Order
+from widget.storage.shops import Shop
+
+
+def request_export(services: Services, purpose: str, token: str) -> None:
+    """Queue the copy: it was asked for by someone who reads that mailbox. Raises UnknownToken."""
+    with services.reads() as session:
+        contact = contact_of(services, session, purpose, token)
+        shop = session.get_one(Shop, contact.shop_id)
+        consents = list(session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id)))
+        orders = list(session.scalars(select(Order).where(Order.contact_id == contact.id).order_by(Order.id)))
+        emails = list(session.scalars(select(Email).where(Email.contact_id == contact.id).order_by(Email.id)))
+    said = [
+        f"{consent.at:%Y-%m-%d %H:%M} UTC: {consent.kind} {consent.state} ({consent.source})" for consent in consents
+    ]
+    bought = [
+        f"Order {order.number}: {', '.join(line['title'] or line['sku'] for line in order.lines)}" for order in orders
+    ]
+    sent = [f"{item.template}: {item.state}, due {item.due_at:%Y-%m-%d}" for item in emails]
+    sent += [f"{item.template}: {item.answer}" for item in emails if item.answer]
+    words = words_for(contact.locale or FALLBACK)
+    blocks = [Paragraph((Span(words.say("export_text", shop=shop.name, email=contact.email)),))]
+    for name, lines in (("export_consents", said), ("export_orders", bought), ("export_emails", sent)):
+        points = tuple((Span(line),) for line in lines or [words["export_nothing"]])
+        blocks += [Heading(words[name]), Points(points)]  # type: ignore[list-item]
+    frame = EmailFrame(
+        shop=shop.name,
+        subject=words["export_subject"],
+        preview=words["export_preview"],
+        locale=words.locale,
+        dir=direction(words.locale),
+        because=words["because_export"],
+        notice="",
+        postal_address=shop.postal_address,
+        preferences_url=f"{services.settings.public_url}/p/{services.crypto.token(PREFERENCES, contact.id)}",
+        unsubscribe_url="",
+        mark_url="",
+        words=words,
+    )
+    written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
+    with services.sessions.begin() as session:
+        queue_message(services, session, shop, written, recipient=contact.email, kind=EXPORT, about=contact.id)

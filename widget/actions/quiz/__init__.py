@@ -1,0 +1,1 @@
+"""Answer a quiz: show it, take answers, and count what shoppers do."""

@@ -1,0 +1,1 @@
+"""Shops, their settings, and their connections to stores and email providers."""

@@ -1,0 +1,1 @@
+"""Receive, process, and replay inbound deliveries of stores and email providers."""

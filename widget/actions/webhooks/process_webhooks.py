@@ -1,0 +1,191 @@
+"""Process stored webhook deliveries: orders, consents, privacy requests, email events."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from sqlalchemy.exc import DataError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from widget.actions.email_events.record_email_event import record_email_events
+from widget.actions.orders.record_order import record_order
+from widget.actions.privacy.answer_privacy import answer_privacy
+from widget.actions.privacy.record_consent import record_consent
+from widget.actions.webhooks.fetch_certificate import fetch_confirmation
+from widget.actions.webhooks.receive_webhook import MAIL
+from widget.deadline import is_time_limit
+from widget.domain.order import (
+    UNINSTALL,
+    CatalogEvent,
+    ConsentEvent,
+    OrderEvent,
+    PrivacyEvent,
+    StoreEvent,
+    UninstalledEvent,
+)
+from widget.domain.webhook import Unreadable
+from widget.email.events.providers import PROVIDERS, SES
+from widget.email.events.reading import NotReadable
+from widget.email.events.ses import subscribe_address
+from widget.services import Services
+from widget.storage import audit
+from widget.storage.connections import connection_of
+from widget.storage.feeds import IDLE, WAITING, feed_of
+from widget.storage.shops import Shop
+from widget.storage.webhook_deliveries import DONE, FAILED, WebhookDelivery, waiting_webhooks
+from widget.storage.webhook_deliveries import WAITING as DELIVERY_WAITING
+from widget.stores.fetching import NotFetched
+from widget.stores.platforms import PLATFORMS
+from widget.telemetry import WEBHOOKS_RECEIVED, log
+
+BATCH = 100
+PLATFORM_HOST = ".myshopify.com"
+MAX_ATTEMPTS = 12
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
+CATALOG_SOON = timedelta(seconds=20)
+"""Changes of a catalog come in bunches: its feed is read once for all of them."""
+
+
+def process_webhooks(services: Services) -> int:
+    """Work through waiting deliveries, each in a transaction of its own; how many were done or given up."""
+    with services.reads() as session:
+        waiting = waiting_webhooks(session, services.now(), BATCH)
+    for delivery_id in waiting:
+        try:
+            process_webhook(services, delivery_id)
+        except SQLAlchemyError:
+            log("webhooks").warning(
+                "webhook_deferred", delivery_id=delivery_id, exc_info=True
+            )  # The others go on meanwhile.
+            with suppress(SQLAlchemyError):
+                _try_later(services, delivery_id)
+    return len(waiting)
+
+
+def process_webhook(services: Services, delivery_id: int) -> None:
+    """Do what one delivery says: all of it or nothing. Twice is as good as once.
+
+    A signed body that cannot be read is kept as failed, with the reason, for people to see.
+    """
+    try:
+        _confirm_subscription(services, delivery_id)
+        with services.sessions.begin() as session:
+            delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
+            if delivery is None or delivery.state != DELIVERY_WAITING:
+                return
+            _do(services, session, delivery)
+            # What was understood stands in tables now; address and visit in one body would tie answers to a person.
+            delivery.state, delivery.done_at, delivery.body = DONE, services.now(), b""
+    except DataError as error:
+        _give_up(
+            services, delivery_id, type(error).__name__
+        )  # Values that no table takes: waiting would change nothing.
+    except SQLAlchemyError:
+        raise  # The database's trouble, not the webhook's: it stays waiting and is tried again.
+    except Unreadable as error:
+        _give_up(services, delivery_id, str(error))
+    except Exception as error:  # One odd body must not stop the others; it is kept and shown.
+        if is_time_limit(error):
+            raise  # It has done nothing wrong, and stays waiting.
+        log("webhooks").error("webhook_failed", delivery_id=delivery_id, exc_info=True)
+        _give_up(services, delivery_id, type(error).__name__)
+
+
+def _confirm_subscription(services: Services, delivery_id: int) -> None:
+    """Amazon wants its first message answered by a visit; no database is held meanwhile. Raises Unreadable."""
+    with services.reads() as session:
+        delivery = session.get(WebhookDelivery, delivery_id)
+    if delivery is None or delivery.state != DELIVERY_WAITING or delivery.source != f"{MAIL}{SES}":
+        return
+    try:
+        address = subscribe_address(delivery.body)
+        if address:
+            fetch_confirmation(address)
+    except (NotReadable, NotFetched) as error:
+        raise Unreadable(f"the subscription could not be confirmed: {error}") from error
+
+
+def _try_later(services: Services, delivery_id: int) -> None:
+    """Wait longer each time; in the end it is given up, visibly, and a person can have it tried again."""
+    with services.sessions.begin() as session:
+        delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
+        delivery.attempts += 1
+        if delivery.attempts >= MAX_ATTEMPTS:
+            delivery.state, delivery.done_at = FAILED, services.now()
+            delivery.error = f"gave up after {delivery.attempts} attempts: the database refused it each time"
+            WEBHOOKS_RECEIVED.labels(delivery.source, FAILED).inc()
+        else:
+            delivery.retry_at = services.now() + min(FIRST_RETRY * 2 ** (delivery.attempts - 1), LONGEST_RETRY)
+
+
+def _give_up(services: Services, delivery_id: int, reason: str) -> None:
+    with services.sessions.begin() as session:
+        delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
+        WEBHOOKS_RECEIVED.labels(delivery.source, FAILED).inc()
+        delivery.state, delivery.error, delivery.done_at = FAILED, reason[:500], services.now()
+
+
+def _do(services: Services, session: Session, delivery: WebhookDelivery) -> None:
+    shop = session.get_one(Shop, delivery.shop_id)
+    if delivery.source.startswith(MAIL):
+        record_email_events(services, session, shop, PROVIDERS[delivery.source.removeprefix(MAIL)].parse(delivery.body))
+        return
+    for event in PLATFORMS[delivery.source].parse(delivery.topic, delivery.body, received_at=delivery.received_at):
+        _apply(services, session, shop, delivery, event)
+
+
+def _apply(services: Services, session: Session, shop: Shop, delivery: WebhookDelivery, event: StoreEvent) -> None:
+    match event:
+        case OrderEvent():
+            record_order(services, session, shop, event)
+        case ConsentEvent():
+            record_consent(services, session, shop, event)
+        case PrivacyEvent():
+            _refuse_other_store(session, shop, delivery, event.store)
+            answer_privacy(services, session, shop, event, event_id=delivery.event_id, received_at=delivery.received_at)
+        case CatalogEvent():
+            _read_feed_soon(services, session, shop)
+        case UninstalledEvent():
+            _refuse_other_store(session, shop, delivery, event.store)
+            _uninstalled(services, session, shop, delivery)
+
+
+def _refuse_other_store(session: Session, shop: Shop, delivery: WebhookDelivery, store: str) -> None:
+    """What would stop or delete something must be about the very store that is connected. Raises Unreadable.
+
+    An address of the merchant's own cannot be told from the platform's name of the store: then the person who is
+    told, and may cancel, decides.
+    """
+    connection = connection_of(session, shop.id, delivery.source)
+    ours = (urlsplit(connection.address).hostname or "") if connection else ""
+    if ours.endswith(PLATFORM_HOST) and store != ours:
+        raise Unreadable("this is about another store than the one that is connected")
+
+
+def _read_feed_soon(services: Services, session: Session, shop: Shop) -> None:
+    feed = feed_of(session, shop.id, lock=True)
+    if feed is None or not feed.encrypted_address or feed.state != IDLE:
+        return
+    soon = services.now() + CATALOG_SOON
+    if feed.due_at is None or feed.due_at > soon:
+        feed.state, feed.due_at = WAITING, soon
+
+
+def _uninstalled(services: Services, session: Session, shop: Shop, delivery: WebhookDelivery) -> None:
+    """Pause the shop's emails at once; its key goes after the days in which a person can say that this is a mistake.
+
+    A late copy of an earlier farewell must not do it again.
+    """
+    session.refresh(shop, with_for_update=True)  # The shop first, then its connection: everybody locks in this order.
+    connection = connection_of(session, shop.id, delivery.source, lock=True)
+    if connection is None or connection.uninstalled_at is not None:
+        return
+    connection.uninstalled_at, connection.due_at = services.now(), None
+    shop.paused = True
+    event = PrivacyEvent(UNINSTALL, store=delivery.source)
+    answer_privacy(services, session, shop, event, event_id=delivery.event_id, received_at=delivery.received_at)
+    audit.record(
+        session, shop_id=shop.id, at=services.now(), user_id=None, actor=delivery.source, action="store_uninstalled"
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from widget.demo import web as demo
 from widget.services import Services, build_services
 from widget.settings import read_settings
 from widget.telemetry import start_logs
-from widget.web import api, console, demo, embed, pages, webhooks
+from widget.web import api, console, embed, pages, webhooks
 from widget.web.caching_middleware import CachingMiddleware
 from widget.web.numbers import register_numbers
 from widget.web.operations import register_operations

@@ -21,7 +21,7 @@ COMMANDS = {
     "emails": ("widget.commands.emails", "emails", "List, inspect, simulate, and resend emails."),
     "shop": ("widget.commands.shop", "shop", "Add and inspect shops; block products."),
     "user": ("widget.commands.user", "user", "Manage console users."),
-    "demo": ("widget.commands.demo", "demo", "Load sample traffic into the demo store."),
+    "demo": ("widget.demo.command", "demo", "Load sample traffic into the demo store."),
     "settings": ("widget.commands.show_settings", "settings", "Show all settings with their meaning and source."),
 }
 

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from widget.content.claim_rules import market_rules
-from widget.domain.claims import Said, claims_in
+from widget.domain.content.claims import Said, claims_in
 
 PHRASES = Path(__file__).parent / "claims" / "phrases.csv"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract.test_coverage_agrees import MAX_PATHS, every_path, random_pack
+from widget.domain.catalog.target import names_tips
+from widget.domain.content.pack import Pack
 from widget.domain.engine.live import Engine
-from widget.domain.pack import Pack
-from widget.domain.target import names_tips
 from widget.path_coverage.compare import compare, same_for_shoppers
 from widget.path_coverage.items import PRODUCTS, TIPS, side_of
 from widget.path_coverage.run import Run

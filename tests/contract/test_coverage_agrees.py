@@ -14,14 +14,14 @@ import pytest
 from tests.conftest import LEG_DAY
 from tests.contract.reference.packs import small_pack, write
 from widget.content.reader import read_pack
-from widget.domain.condition import parse_condition
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import Target
+from widget.domain.content.pack import ENDS_EARLY, Mapping, Pack, ResultRules, Slot
 from widget.domain.engine.answers import unfit
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.pack import ENDS_EARLY, Mapping, Pack, ResultRules, Slot
-from widget.domain.product import Product
-from widget.domain.quiz import MULTI, SINGLE, Option, Question, Quiz
-from widget.domain.target import Target
+from widget.domain.quiz.condition import parse_condition
+from widget.domain.quiz.questions import MULTI, SINGLE, Option, Question, Quiz
 from widget.path_coverage.items import PRODUCTS, TIPS, side_of
 from widget.path_coverage.run import Run
 

@@ -28,8 +28,8 @@ from tests.deliveries import (
 from tests.integration.test_chain import rows
 from tests.integration.test_email_events import bounce, event
 from widget.actions.webhooks.process_webhooks import process_webhooks
-from widget.domain.email_event import EmailReport
-from widget.domain.webhook import Unreadable
+from widget.domain.email.email_event import EmailReport
+from widget.domain.orders.webhook import Unreadable
 from widget.email.events.providers import PROVIDERS
 from widget.services import Services
 from widget.storage.contacts import Contact

@@ -14,7 +14,7 @@ from tests.contract.reference.packs import answer_sets, small_pack, write
 from widget.content.reader import read_pack
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.live import Engine
-from widget.domain.result import Setting
+from widget.domain.engine.result import Setting
 
 BATCHES, PACKS, ANSWER_SETS = 6, 25, 120
 

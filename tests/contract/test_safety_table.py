@@ -24,12 +24,12 @@ from widget.actions.emails.send_email import send_due_emails
 from widget.actions.quiz.submit_answers import record_response, submit_answers
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.content.reader import read_files
-from widget.domain.condition import ALWAYS
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import Target
+from widget.domain.content.pack import BOOST, ENDS_EARLY, Mapping, Pack, Slot
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.pack import BOOST, ENDS_EARLY, Mapping, Pack, Slot
-from widget.domain.product import Product
-from widget.domain.target import Target
+from widget.domain.quiz.condition import ALWAYS
 from widget.path_coverage.check import check_paths
 from widget.services import Services
 from widget.storage.emails import Email

@@ -27,7 +27,7 @@ from widget.actions.quiz.submit_answers import record_response, submit_answers
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import WEBHOOK_SECRET
-from widget.domain.webhook import BadSignature
+from widget.domain.orders.webhook import BadSignature
 from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact

@@ -29,8 +29,8 @@ from widget.actions.shops.change_shop import change_shop
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import WEBHOOK_SECRET
+from widget.domain.orders.webhook import BadSignature
 from widget.domain.roles import OWNER
-from widget.domain.webhook import BadSignature
 from widget.email.transport import MemoryTransport, TemporaryFailure
 from widget.services import Services
 from widget.storage.audit import AuditEntry

@@ -24,11 +24,11 @@ from widget.actions.content.try_draft import preview_email
 from widget.actions.emails.follow_link import PRODUCT, QUIZ, RESULT, Link, follow_link, link_url
 from widget.actions.emails.request_email import request_email
 from widget.actions.emails.send_email import send_due_emails
-from widget.actions.load_demo import load_demo
 from widget.actions.privacy.change_consent import unsubscribe
 from widget.actions.quiz.submit_answers import submit_answers
 from widget.actions.shops.add_shop import BadShop, add_shop
 from widget.actions.webhooks.process_webhooks import process_webhooks
+from widget.demo.load_demo import load_demo
 from widget.services import Services
 from widget.storage.daily_metrics import EMAIL_CLICKED, DailyMetric
 from widget.telemetry import masked_path

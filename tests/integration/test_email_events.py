@@ -28,8 +28,8 @@ from widget.actions.shops.connect_store import connect_store
 from widget.actions.webhooks.collect_bounces import collect_bounces, take_message
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.actions.webhooks.receive_webhook import receive_email_event
-from widget.domain.email_event import HARD_BOUNCE, SOFT_BOUNCE
-from widget.domain.webhook import BadSignature
+from widget.domain.email.email_event import HARD_BOUNCE, SOFT_BOUNCE
+from widget.domain.orders.webhook import BadSignature
 from widget.email.events.ses import string_to_sign
 from widget.services import Services
 from widget.storage.contacts import Suppression

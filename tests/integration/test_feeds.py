@@ -27,7 +27,7 @@ from widget.actions.catalog.import_feed import DONE, EVERY, FAILED, STOPPED, UNC
 from widget.actions.quiz.submit_answers import submit_answers
 from widget.cache.shared import REVISIONS
 from widget.cli import main
-from widget.domain.drift import drift_problems
+from widget.domain.engine.drift import drift_problems
 from widget.services import Services
 from widget.storage import feeds as feeds_table
 from widget.storage.audit import AuditEntry

@@ -37,7 +37,7 @@ def test_an_email_taken_twice_would_be_seen(sqlite_services: Services) -> None:
     import smtplib
 
     from tests.load.kill import _told
-    from widget.domain.email import SENT
+    from widget.domain.email.sequence import SENT
     from widget.storage.emails import Email
 
     sink = SinkProcess()

@@ -19,9 +19,9 @@ from tests.conftest import GOOD, client_of
 from tests.console import signed_in
 from tests.integration.test_chain import rows, webhook
 from tests.integration.test_promises import visit
-from widget.actions.load_demo import CannotLoad, load_demo
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.cli import main
+from widget.demo.load_demo import CannotLoad, load_demo
 from widget.services import Services
 from widget.storage.daily_metrics import (
     ANSWER,

@@ -14,7 +14,7 @@ from tests.load.emails import plan_emails
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.shops.add_shop import add_shop
 from widget.actions.webhooks.process_webhooks import process_webhooks
-from widget.domain.markets import softly_agreed
+from widget.domain.email.markets import softly_agreed
 from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.emails import Email, claim_due

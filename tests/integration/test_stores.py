@@ -32,7 +32,7 @@ from widget.actions.shops.connect_store import BadConnection, connect_store
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import DATA_COPY
-from widget.domain.webhook import BadSignature
+from widget.domain.orders.webhook import BadSignature
 from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression, contact_for
@@ -495,7 +495,7 @@ def test_a_refund_known_from_before_stays_known(services: Services) -> None:
 @pytest.mark.parametrize("email", [BUYER, "Jon@Bücher.example", "jon@xn--bcher-kva.example"])
 def test_erased_stays_erased_whatever_comes_later(services: Services, email: str) -> None:
     from widget.actions.email_events.record_email_event import record_email_events
-    from widget.domain.email_event import HARD_BOUNCE, EmailReport
+    from widget.domain.email.email_event import HARD_BOUNCE, EmailReport
 
     connected(services)
     shopify(services, "orders/create", shopify_order(email=email))

@@ -36,15 +36,15 @@ from tests.load.webhooks import webhook_load
 from widget.actions.emails.send_email import send_due_emails
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack
-from widget.domain.condition import parse_condition
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import Target
+from widget.domain.content.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.rules import Rules
-from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
-from widget.domain.product import Product
-from widget.domain.quiz import SINGLE, Option, Question, Quiz
-from widget.domain.target import Target
+from widget.domain.quiz.condition import parse_condition
+from widget.domain.quiz.questions import SINGLE, Option, Question, Quiz
 from widget.path_coverage.check import check_paths
 from widget.path_coverage.compare import compare
 from widget.path_coverage.items import PRODUCTS, side_of

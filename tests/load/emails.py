@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, text
 
-from widget.domain.email import PLANNED
+from widget.domain.email.sequence import PLANNED
 from widget.services import Services
 from widget.storage.contacts import Contact
 from widget.storage.content import live_quizzes

@@ -15,13 +15,13 @@ from business_rules.fields import FIELD_NUMERIC
 from business_rules.variables import BaseVariables, string_rule_variable
 from json_logic import jsonLogic
 
-from widget.domain.condition import parse_condition
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import Target
+from widget.domain.content.pack import BOOST, Mapping, Pack, ResultRules, Slot
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.pack import BOOST, Mapping, Pack, ResultRules, Slot
-from widget.domain.product import Product
-from widget.domain.quiz import SINGLE, Option, Question, Quiz
-from widget.domain.target import Target
+from widget.domain.quiz.condition import parse_condition
+from widget.domain.quiz.questions import SINGLE, Option, Question, Quiz
 
 QUESTIONS, OPTIONS, PRODUCTS = 10, 5, 40
 Scores = dict[str, int]

@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 from tests.load.emails import SinkProcess, plan_emails
 from widget.actions.emails.rescue_emails import rescue_emails
 from widget.commands.private_redis import redis_binary
-from widget.domain.email import DELIVERY_UNKNOWN, FAILED, PLANNED, QUEUED, SENDING, SENT
+from widget.domain.email.sequence import DELIVERY_UNKNOWN, FAILED, PLANNED, QUEUED, SENDING, SENT
 from widget.services import Services, build_services
 from widget.settings import Settings
 from widget.storage.emails import Email

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from widget.actions.content.check_emails import email_problems
+from widget.domain.content.pack import EmailText
 from widget.domain.engine.live import Engine
-from widget.domain.pack import EmailText
 from widget.email.blocks import Button, Heading, Paragraph, Points, email_blocks
 from widget.email.html import html_part
 from widget.email.templates import CannotWrite, fill

@@ -12,7 +12,8 @@ import pytest
 
 from tests.conftest import GOOD, client_of
 from tests.console import signed_in
-from widget.content.spreadsheet import BadSheet, sheet_rows
+from widget.content.spreadsheet import sheet_rows
+from widget.content.workbook import BadSheet
 from widget.recorder import ALL_UP_TO, ONE_OF
 from widget.services import Services
 from widget.telemetry import _mask

@@ -105,7 +105,7 @@ def test_the_same_bytes_under_another_topic_and_id_are_a_repeat(services: Servic
 
 
 def test_each_topic_takes_its_own_shape_and_no_other(sqlite_services: Services) -> None:
-    from widget.domain.webhook import Unreadable
+    from widget.domain.orders.webhook import Unreadable
     from widget.stores.shopify import parse
 
     for topic in BODIES:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.conftest import LEG_DAY, ROOT, free_port
-from widget.commands.local_mailbox import start_mailbox
+from widget.demo.local_mailbox import start_mailbox
 
 SHOP = "strides"
 QUIZ_HOST, STORE_HOST = "quiz.localhost", "store.localhost"

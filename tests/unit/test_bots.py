@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from widget.domain.bots import is_bot
+from widget.domain.quiz.bots import is_bot
 
 PHONE = "Mozilla/5.0 (Linux; Android 14; {}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36"
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from widget.domain.attribution import quiz_had_part
+from widget.domain.orders.attribution import quiz_had_part
 from widget.storage.figures import Ordered
 from widget.web.console import charts
 from widget.web.console.results_filter import Wanted

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widget.domain.condition import ALWAYS, WAS_SKIPPED, Condition, ConditionError, Term, parse_condition
+from widget.domain.quiz.condition import ALWAYS, WAS_SKIPPED, Condition, ConditionError, Term, parse_condition
 
 
 def chosen(**answers: str) -> dict[str, frozenset[str] | None]:

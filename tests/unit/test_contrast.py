@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT
-from widget.domain.contrast import DARK, LIGHT, SIDES, checked, is_color, ratio, side_of, theme_css
+from widget.domain.content.contrast import DARK, LIGHT, SIDES, checked, is_color, ratio, side_of, theme_css
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from widget.crypto import Crypto, InvalidToken
-from widget.domain.code import BadCode, pack_answers, unpack_answers
+from widget.domain.engine.code import BadCode, pack_answers, unpack_answers
 from widget.domain.engine.live import Engine
-from widget.domain.webhook import BadSignature, Unreadable
+from widget.domain.orders.webhook import BadSignature, Unreadable
 from widget.stores.standard import new_secret, parse, sign, verify
 
 KEY, OTHER = "k" * 20 + "1234567890abcdef", "o" * 20 + "1234567890abcdef"

@@ -9,11 +9,11 @@ from decimal import Decimal
 import pytest
 
 from widget.content.words import words_for
-from widget.domain.condition import parse_condition
-from widget.domain.email import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, next_state
-from widget.domain.product import Product
-from widget.domain.schedule import Bought, ConditionFacts, condition_holds, due_at
-from widget.domain.send_policy import SendContext, decide
+from widget.domain.catalog.product import Product
+from widget.domain.email.schedule import Bought, ConditionFacts, condition_holds, due_at
+from widget.domain.email.send_policy import SendContext, decide
+from widget.domain.email.sequence import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, next_state
+from widget.domain.quiz.condition import parse_condition
 from widget.email.blocks import CannotWrite, Paragraph, Steps, email_blocks
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part

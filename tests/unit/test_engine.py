@@ -13,7 +13,7 @@ from widget.domain.engine.answers import Refused
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate, screen
 from widget.domain.engine.live import Engine
-from widget.domain.result import Setting
+from widget.domain.engine.result import Setting
 
 SETTING = Setting("demo", "mini", 1)
 BASE = {"area": ["calves"], "soreness": ["6"], "warning": ["none"], "apply": ["hands-free"]}

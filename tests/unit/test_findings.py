@@ -12,14 +12,14 @@ import pytest
 from tests.conftest import LEG_DAY, MINI
 from tests.contract.test_coverage_agrees import MAX_PATHS, every_path, random_pack
 from widget.content.reader import read_pack
-from widget.domain.condition import parse_condition
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import Target, names_tips, parse_targets
+from widget.domain.content.pack import ENDS_EARLY, PRODUCTS, TIPS_ONLY, Mapping, Pack, ResultRules, Slot
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.removal import same_result, without_row
-from widget.domain.pack import ENDS_EARLY, PRODUCTS, TIPS_ONLY, Mapping, Pack, ResultRules, Slot
-from widget.domain.product import Product
-from widget.domain.quiz import SINGLE, Option, Question, Quiz
-from widget.domain.target import Target, names_tips, parse_targets
+from widget.domain.quiz.condition import parse_condition
+from widget.domain.quiz.questions import SINGLE, Option, Question, Quiz
 from widget.path_coverage.check import check_paths
 from widget.path_coverage.report import SEVERITIES, Coverage
 

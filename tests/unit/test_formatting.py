@@ -12,7 +12,7 @@ from widget.cli import main
 from widget.content.files import read_folder, write_folder
 from widget.content.formatting import formatted_files, plain_condition, plain_targets
 from widget.content.reader import read_pack
-from widget.domain.condition import MAX_CHARACTERS, MAX_TERMS, ConditionError, parse_condition
+from widget.domain.quiz.condition import MAX_CHARACTERS, MAX_TERMS, ConditionError, parse_condition
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from widget.content.money import money_text
 from widget.content.reader import read_files
 from widget.content.reading import Reading
 from widget.content.words import LANGUAGES, spoken, words_for
+from widget.domain.content.pack import Pack
 from widget.domain.engine.live import Engine
-from widget.domain.pack import Pack
-from widget.domain.result import Setting
+from widget.domain.engine.result import Setting
 
 SPANISH = "locales/es.yaml"
 

@@ -14,8 +14,8 @@ from sqlalchemy import inspect
 
 from tests.deliveries import shopify_order, shopify_refund, woo_order
 from widget.actions.orders.record_order import fold, new_order
-from widget.domain.order import OrderEvent, kept_lines
-from widget.domain.webhook import Unreadable
+from widget.domain.orders.order import OrderEvent, kept_lines
+from widget.domain.orders.webhook import Unreadable
 from widget.storage.orders import Order
 from widget.stores import shopify, woocommerce
 

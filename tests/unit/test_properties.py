@@ -10,16 +10,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from widget.domain.condition import parse_condition
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import Target
+from widget.domain.content.pack import BOOST, EXCLUDE, Advice, Exclusion, Mapping, Pack, ResultRules, Slot, Tip, Triage
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.highest import highest_score
 from widget.domain.engine.live import Engine
-from widget.domain.pack import BOOST, EXCLUDE, Advice, Exclusion, Mapping, Pack, ResultRules, Slot, Tip, Triage
-from widget.domain.product import Product
-from widget.domain.quiz import MULTI, SCALE, SINGLE, Option, Question, Quiz
-from widget.domain.result import Setting
-from widget.domain.target import Target
+from widget.domain.engine.result import Setting
+from widget.domain.quiz.condition import parse_condition
+from widget.domain.quiz.questions import MULTI, SCALE, SINGLE, Option, Question, Quiz
 
 OPTIONS = ("a", "b", "c")
 QUESTIONS = (

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED
-from widget.domain.schedule import next_morning, quiet_until, start_of_day
-from widget.domain.send_policy import DAILY_LIMIT, DEFER, PAUSED, QUIET_HOURS, SendContext, decide
+from widget.domain.email.schedule import next_morning, quiet_until, start_of_day
+from widget.domain.email.send_policy import DAILY_LIMIT, DEFER, PAUSED, QUIET_HOURS, SendContext, decide
+from widget.domain.email.sequence import EXPIRED, MARKETING, SENDING, SKIPPED
 
 NOON = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 

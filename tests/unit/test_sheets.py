@@ -17,7 +17,8 @@ from tests.conftest import LEG_DAY
 from widget.cli import main
 from widget.content.files import read_folder, write_folder
 from widget.content.mapping_table import MAPPING_COLUMNS
-from widget.content.spreadsheet import BadSheet, csv_sheet, neutral, read_sheet, restored, xlsx_sheet
+from widget.content.spreadsheet import csv_sheet, neutral, read_sheet, restored, xlsx_sheet
+from widget.content.workbook import BadSheet
 
 ROW = dict.fromkeys(MAPPING_COLUMNS, "") | {
     "id": "row-one",

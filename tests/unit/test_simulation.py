@@ -11,10 +11,10 @@ import pytest
 from tests.conftest import GOOD
 from tests.deliveries import shopify_order, woo_order
 from widget.actions.emails.simulate_emails import NoSuchOrder, order_in, simulate_emails
-from widget.domain.email import SENDING
+from widget.domain.email.sequence import SENDING
+from widget.domain.email.simulation import NOT_YET, Simulated
 from widget.domain.engine.live import Engine
-from widget.domain.order import OrderEvent, OrderLine, Refund
-from widget.domain.simulation import NOT_YET, Simulated
+from widget.domain.orders.order import OrderEvent, OrderLine, Refund
 
 PLACED = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
 LINE = OrderLine(line_id="1", sku="ROLL-75", quantity=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from widget.domain.product import Product
-from widget.domain.target import TargetError, format_targets, parse_targets
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import TargetError, format_targets, parse_targets
 
 CREAM = Product("CREAM-60", "Cream", "cream", tags=("menthol",), contains=("arnica",))
 BARE = Product("A|B", "Bare", "salve")

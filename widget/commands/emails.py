@@ -14,7 +14,7 @@ from widget.actions.emails.send_again import send_again
 from widget.actions.webhooks.collect_bounces import take_message
 from widget.commands.opening import opened_services
 from widget.commands.simulate import simulate
-from widget.domain.email import PLANNED
+from widget.domain.email.sequence import PLANNED
 from widget.storage.emails import Email
 
 

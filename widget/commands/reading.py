@@ -10,7 +10,7 @@ from widget.commands.reports import print_problems
 from widget.content.files import NoPack
 from widget.content.reader import read_pack
 from widget.content.reading import Reading
-from widget.domain.pack import Pack
+from widget.domain.content.pack import Pack
 
 
 def read_or_refuse(folder: Path) -> Reading:

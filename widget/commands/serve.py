@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from widget.actions.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
 from widget.commands.opening import opened_services, opened_settings
 from widget.commands.supervisor import Program, Supervisor
 from widget.content.shipped import shipped_pack
+from widget.demo.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
 from widget.private_files import own_files_only, private_folder
 from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
 
@@ -175,7 +175,7 @@ def _own_mailbox(settings: Settings) -> bool:
 
 
 def _start_mailbox(settings: Settings) -> Any:
-    from widget.commands.local_mailbox import start_mailbox
+    from widget.demo.local_mailbox import start_mailbox
 
     return start_mailbox(settings.mailbox, settings.mailbox_port)
 

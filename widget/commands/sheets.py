@@ -14,8 +14,9 @@ from widget.content.mapping_changes import Change, MappingChanges, mapping_cells
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.reader import read_files
 from widget.content.reading import Located
-from widget.content.spreadsheet import BadSheet, Cells, csv_sheet, read_sheet, xlsx_sheet
-from widget.domain.pack import Pack
+from widget.content.spreadsheet import Cells, csv_sheet, read_sheet, xlsx_sheet
+from widget.content.workbook import BadSheet
+from widget.domain.content.pack import Pack
 
 MAX_TOLD, MAX_SHOWN = 50, 500
 _KINDS = {".csv": csv_sheet, ".xlsx": xlsx_sheet}

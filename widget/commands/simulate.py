@@ -14,11 +14,11 @@ from widget.actions.emails.simulate_emails import order_in, simulate_emails
 from widget.actions.errors import ActionError
 from widget.commands.opening import opened_services
 from widget.commands.reading import read_or_refuse, sound_pack
-from widget.domain.email import SENDING
+from widget.domain.email.schedule import known_zone
+from widget.domain.email.sequence import SENDING
+from widget.domain.email.simulation import Simulated
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.live import Engine
-from widget.domain.schedule import known_zone
-from widget.domain.simulation import Simulated
 from widget.storage.content import live_quizzes
 from widget.storage.shops import shop_by_slug
 

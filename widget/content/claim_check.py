@@ -9,12 +9,12 @@ from functools import lru_cache
 from widget.content.claim_rules import market_rules
 from widget.content.languages import localized, pack_texts, text_hash
 from widget.content.places import place_of
-from widget.domain.claims import Claim, Market, Said, claims_in, missing_warnings
-from widget.domain.pack import Acceptance, Pack
-from widget.domain.phrases import mixes_scripts
-from widget.domain.problem import ERROR, WARNING, Problem, unknown_text
-from widget.domain.product import Product
-from widget.domain.target import names_tips
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import names_tips
+from widget.domain.content.claims import Claim, Market, Said, claims_in, missing_warnings
+from widget.domain.content.pack import Acceptance, Pack
+from widget.domain.content.phrases import mixes_scripts
+from widget.domain.content.problem import ERROR, WARNING, Problem, unknown_text
 
 Contents = frozenset[str] | None
 _ABOUT_ALL = ("pack.comparison.", "pack.fallback_reason")

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from widget.domain.claims import Market, Needed, Permitted, Rule
-from widget.domain.phrases import GAP, Pattern, Patterns, plain
-from widget.domain.problem import ERROR
+from widget.domain.content.claims import Market, Needed, Permitted, Rule
+from widget.domain.content.phrases import GAP, Pattern, Patterns, plain
+from widget.domain.content.problem import ERROR
 
 MARKETS = ("us",)
 

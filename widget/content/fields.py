@@ -12,9 +12,9 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_dump, post_load, pre_load, validates_schema
 
 from widget.content.located import Text
-from widget.domain.condition import RESERVED, Condition, ConditionError, parse_condition
-from widget.domain.problem import nearest, unknown_text
-from widget.domain.target import KINDS, Target, TargetError, format_targets, parse_targets
+from widget.domain.catalog.target import KINDS, Target, TargetError, format_targets, parse_targets
+from widget.domain.content.problem import nearest, unknown_text
+from widget.domain.quiz.condition import RESERVED, Condition, ConditionError, parse_condition
 
 _ID = re.compile(r"[a-z0-9-]+")
 _LINK = re.compile(r"(https?://[^\s/\\]|/(?![/\\]))\S*")

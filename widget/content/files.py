@@ -7,7 +7,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from widget.domain.problem import ERROR, WARNING, Problem
+from widget.domain.content.problem import ERROR, WARNING, Problem
 
 PackFiles = dict[str, str]
 """Path inside the pack (with /) to text."""

@@ -10,8 +10,8 @@ import yaml
 
 from widget.content.files import PackFiles
 from widget.content.located import Unreadable, parse_yaml
-from widget.domain.condition import ConditionError, parse_condition
-from widget.domain.target import TargetError, format_targets, parse_targets
+from widget.domain.catalog.target import TargetError, format_targets, parse_targets
+from widget.domain.quiz.condition import ConditionError, parse_condition
 
 _CONDITIONS = frozenset({"when", "show_if"})
 _TARGETS = frozenset({"exclude", "from"})

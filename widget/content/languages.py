@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from widget.content.prose import markdown_html
-from widget.domain.email import Sequence
-from widget.domain.pack import Advice, Comparison, EmailText, Evidence, Pack, Tip, Triage
-from widget.domain.problem import WARNING, Problem, nearest
-from widget.domain.product import Product
-from widget.domain.quiz import Option, Question, Quiz
+from widget.domain.catalog.product import Product
+from widget.domain.content.pack import Advice, Comparison, EmailText, Evidence, Pack, Tip, Triage
+from widget.domain.content.problem import WARNING, Problem, nearest
+from widget.domain.email.sequence import Sequence
+from widget.domain.quiz.questions import Option, Question, Quiz
 
 Turn = Callable[[str, str], str]
 """(key, text) to the text to stand there."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.schemas import MappingSchema
-from widget.domain.pack import Mapping, Pack
+from widget.domain.content.pack import Mapping, Pack
 
 Cells = dict[str, str]
 

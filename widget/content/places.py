@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from widget.domain.pack import Pack
+from widget.domain.content.pack import Pack
 
 Place = tuple[str | int, ...]
 

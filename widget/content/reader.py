@@ -30,11 +30,11 @@ from widget.content.schemas import (
     TranslationSchema,
     TriageSchema,
 )
-from widget.domain.email import Sequence
-from widget.domain.naming import naming_problems
-from widget.domain.pack import EmailText, Pack, ResultRules, Slot, Tip, Translation
-from widget.domain.problem import ERROR, WARNING, Problem, weighed
-from widget.domain.quiz import MULTI, SCALE, Intro, Option, Question, Quiz
+from widget.domain.content.naming import naming_problems
+from widget.domain.content.pack import EmailText, Pack, ResultRules, Slot, Tip, Translation
+from widget.domain.content.problem import ERROR, WARNING, Problem, weighed
+from widget.domain.email.sequence import Sequence
+from widget.domain.quiz.questions import MULTI, SCALE, Intro, Option, Question, Quiz
 
 _UNREAD = (
     *("unreadable", "not_a_table", "not_a_list", "missing_file", "not_utf8", "too_large", "no_file"),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from widget.content.files import PackFiles
-from widget.domain.pack import Pack
-from widget.domain.problem import ERROR, Problem, weighed
+from widget.domain.content.pack import Pack
+from widget.domain.content.problem import ERROR, Problem, weighed
 
 Place = tuple[str | int, ...]
 

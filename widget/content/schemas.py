@@ -22,9 +22,8 @@ from widget.content.fields import (
     Whole,
     Word,
 )
-from widget.domain.condition import RESERVED
-from widget.domain.email import MARKETING, TRANSACTIONAL, TRIGGERS, After, Sequence, Step
-from widget.domain.pack import (
+from widget.domain.catalog.product import Certificate, Product
+from widget.domain.content.pack import (
     DEMOTE,
     EFFECTS,
     EMERGENCY,
@@ -48,8 +47,9 @@ from widget.domain.pack import (
     Translation,
     Triage,
 )
-from widget.domain.product import Certificate, Product
-from widget.domain.quiz import KINDS, Intro, Option, Question
+from widget.domain.email.sequence import MARKETING, TRANSACTIONAL, TRIGGERS, After, Sequence, Step
+from widget.domain.quiz.condition import RESERVED
+from widget.domain.quiz.questions import KINDS, Intro, Option, Question
 
 SEVERITIES = ("error", "warning", "info", "off")
 

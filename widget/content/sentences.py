@@ -8,8 +8,8 @@ from typing import Any
 
 from widget.content.editing import MAPPING, PRODUCT, QUESTION, TIP, Data, fresh_id, records_of
 from widget.content.files import PackFiles
-from widget.domain.condition import SKIPPED, ConditionError, Term, parse_condition
-from widget.domain.target import TargetError, parse_targets
+from widget.domain.catalog.target import TargetError, parse_targets
+from widget.domain.quiz.condition import SKIPPED, ConditionError, Term, parse_condition
 
 _COMPARED = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}

@@ -12,7 +12,6 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +19,17 @@ import openpyxl
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 
 from widget.content.mapping_table import MAPPING_COLUMNS
-from widget.content.sheet_process import SheetTrouble, read_workbook
+from widget.content.sheet_process import read_workbook
+from widget.content.workbook import MAX_ROWS, BadSheet
 
 MAX_BYTES = 20_000_000
 MAX_UNPACKED = 20_000_000
-MAX_ROWS = 10_000
 MAX_CELL = 10_000
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 _TEXT_COLUMNS = ("id", "when", "effect", "target", "reason", "note")
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " "})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 Cells = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class BadSheet(ValueError):
-    """A spreadsheet that cannot be taken; ``row`` counts from 1 with the header, ``column`` is its name."""
-
-    message: str
-    row: int = 0
-    column: str = ""
-
-    def __str__(self) -> str:
-        where = f"row {self.row}" + (f", column {self.column}" if self.column else "") if self.row else ""
-        return f"{where}: {self.message}" if where else self.message
 
 
 # Out -------------------------------------------------------------------------------------------------
@@ -191,35 +177,7 @@ def _decoded(data: bytes) -> str:
 
 def _xlsx_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     _refuse_bombs(data)
-    try:
-        yield from read_workbook(data)
-    except SheetTrouble as trouble:
-        raise BadSheet(str(trouble), trouble.row, trouble.column) from trouble
-
-
-def workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
-    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
-    sheet = book["mappings"] if "mappings" in book.sheetnames else book.worksheets[0]
-    sheet.reset_dimensions()  # What a file says of its size is often wrong.
-    for number, row in enumerate(sheet.iter_rows(max_col=len(MAPPING_COLUMNS) + 1), 1):
-        if number > MAX_ROWS + 1:
-            raise BadSheet(f"there are more than {MAX_ROWS:,} rows")
-        cells = []
-        for at, cell in enumerate(row):
-            if cell.data_type == "f":
-                column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
-                raise BadSheet("the cell holds a formula: paste its value instead", number, column)
-            if cell.data_type == "e":
-                column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
-                raise BadSheet(f"the cell holds an error ({cell.value})", number, column)
-            cells.append(_as_text(cell.value))
-        yield number, cells
-
-
-def _as_text(value: object) -> str:
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    yield from read_workbook(data)
 
 
 def _refuse_bombs(data: bytes) -> None:

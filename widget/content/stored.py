@@ -7,7 +7,7 @@ from functools import lru_cache
 from widget.content.files import PackFiles
 from widget.content.reader import read_files
 from widget.content.reading import Broken
-from widget.domain.pack import Pack
+from widget.domain.content.pack import Pack
 
 MAX_KEPT = 8
 

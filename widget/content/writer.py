@@ -23,8 +23,8 @@ from widget.content.schemas import (
     TipSchema,
     TriageSchema,
 )
-from widget.domain.pack import Pack, Tip
-from widget.domain.quiz import Intro
+from widget.domain.content.pack import Pack, Tip
+from widget.domain.quiz.questions import Intro
 
 WIDTH = 110
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from widget.domain.quiz import MULTI, SCALE
+from widget.domain.quiz.questions import MULTI, SCALE
 from widget.path_coverage.exact import Column, mixed, odd_numbers, sum_by
 from widget.path_coverage.explore import answers_through
 from widget.path_coverage.items import PRODUCTS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from widget.domain.content.pack import Pack
+from widget.domain.content.problem import ERROR, INFO, WARNING
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.rules import Rules
-from widget.domain.pack import Pack
-from widget.domain.problem import ERROR, INFO, WARNING
 from widget.path_coverage.findings import FindingCollector, answer_findings, shown_findings, triage_findings
 from widget.path_coverage.items import PRODUCTS, TIPS, Side, side_of
 from widget.path_coverage.layers import MAX_CLASSES, Progress

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from widget.domain.code import asked_answers
-from widget.domain.condition import SKIPPED, Term
+from widget.domain.content.pack import PRODUCTS as PRODUCTS_OUTCOME
+from widget.domain.content.pack import TIPS_ONLY
 from widget.domain.engine.answers import Refused
+from widget.domain.engine.code import asked_answers
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.rules import Rules
-from widget.domain.pack import PRODUCTS as PRODUCTS_OUTCOME
-from widget.domain.pack import TIPS_ONLY
-from widget.domain.paths import TooMany
+from widget.domain.quiz.condition import SKIPPED, Term
+from widget.domain.quiz.paths import TooMany
 from widget.path_coverage.check import check_paths
 from widget.path_coverage.diagram import Diagram, changed_in_either
 from widget.path_coverage.items import PRODUCTS, TIPS, side_of

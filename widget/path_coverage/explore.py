@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from widget.path_coverage.exact import Column
-from widget.path_coverage.layers import Layer
-from widget.path_coverage.run import Answers, Run
-
-if TYPE_CHECKING:
-    from widget.path_coverage.backward import Backward
+from widget.path_coverage.layers import Layer, Walked
+from widget.path_coverage.run import Answers, Kind, Run
 
 DRAWN_FOR_ONE = 64
 """How many edges are drawn blindly for each that is wanted, before all are looked at."""
 ROUNDS = 6
 """How often a way on is drawn blindly before all are looked at."""
+
+
+class Explored(Protocol):
+    """A run that was looked at from its end: what drawing paths needs to know of it."""
+
+    run: Run
+    walked: Walked
+
+    @property
+    def leads_on(self) -> list[NDArray[np.bool_]]:
+        """For each edge of each layer, whether there is a way on from there on which rows are in play."""
+
+    def in_play(self, kind: Kind) -> bool:
+        """Whether mapping rows decide anything."""
 
 
 @dataclass(frozen=True)
@@ -53,40 +64,40 @@ class Paths:
         return self.run.answers(ways)
 
 
-def answers_through(backward: Backward, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
+def answers_through(explored: Explored, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
     """Up to ``most`` answer sets on which the item holds and rows are in play, spread over the states it is met in."""
-    run = backward.run
+    run = explored.run
     if run.layout.items[item][1].when.always:
-        playing = np.flatnonzero(np.array([backward.in_play(kind[0]) for kind in run.kinds])[run.kind_of])
+        playing = np.flatnonzero(np.array([explored.in_play(kind[0]) for kind in run.kinds])[run.kind_of])
         for number in np.random.default_rng(seed).permutation(playing)[:most]:
             yield run.example(int(number))
         return
-    for paths in paths_through(backward, item, most=most, seed=seed):
+    for paths in paths_through(explored, item, most=most, seed=seed):
         for number in range(len(paths)):
             yield paths.answers(number)
 
 
-def paths_through(backward: Backward, item: int, *, most: int, seed: int = 0) -> Iterator[Paths]:
+def paths_through(explored: Explored, item: int, *, most: int, seed: int = 0) -> Iterator[Paths]:
     """For each layer in which the item comes to hold, up to ``most`` paths on which it does and rows are in play."""
     chance = np.random.default_rng(seed)
-    for at, layer in enumerate(backward.walked.layers):
+    for at, layer in enumerate(explored.walked.layers):
         if item not in layer.table.items:
             continue
         table = layer.table
         holds = table.matched[:, :, table.items.index(item)] & (table.raw >= 0)
         held = np.zeros(len(table.counts), dtype=bool)
         held[table.raw[holds]] = True
-        edges = _edges_by(held, backward, at, most=most, chance=chance)
+        edges = _edges_by(held, explored, at, most=most, chance=chance)
         if len(edges):
             ways = _held_ways(holds, layer, edges=edges, chance=chance)
-            yield Paths(backward.run, at, ways, _onward(backward, at, edges=edges, chance=chance))
+            yield Paths(explored.run, at, ways, _onward(explored, at, edges=edges, chance=chance))
 
 
 def _edges_by(
-    held: NDArray[np.bool_], backward: Backward, at: int, *, most: int, chance: np.random.Generator
+    held: NDArray[np.bool_], explored: Explored, at: int, *, most: int, chance: np.random.Generator
 ) -> Column:
     """Up to ``most`` edges of a layer by an entry that is ``held``: drawn blindly while that finds enough."""
-    entry, leads_on = backward.walked.layers[at].entry, backward.leads_on[at]
+    entry, leads_on = explored.walked.layers[at].entry, explored.leads_on[at]
     if len(entry) > most * DRAWN_FOR_ONE:
         drawn = chance.integers(len(entry), size=most * DRAWN_FOR_ONE)
         found = drawn[held[entry[drawn]] & leads_on[drawn]]
@@ -103,14 +114,14 @@ def _held_ways(holds: NDArray[np.bool_], layer: Layer, *, edges: Column, chance:
     return np.asarray(np.argmax(fits * chance.random(fits.shape), axis=1))
 
 
-def _onward(backward: Backward, at: int, *, edges: Column, chance: np.random.Generator) -> list[Column]:
+def _onward(explored: Explored, at: int, *, edges: Column, chance: np.random.Generator) -> list[Column]:
     """These edges, and any way on from there that keeps rows in play."""
-    layers = backward.walked.layers
+    layers = explored.walked.layers
     found = [edges]
     for number in range(at + 1, len(layers)):
         states = layers[number - 1].child[found[-1]]
         first, last = (layers[number].first_edge[states + more] for more in (0, 1))
-        leads_on = backward.leads_on[number]
+        leads_on = explored.leads_on[number]
         drawn = chance.integers(first, last)
         for _ in range(ROUNDS):
             if leads_on[drawn].all():

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from widget.domain.condition import Condition
+from widget.domain.content.pack import HIDE, Pack
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.rules import Rules
-from widget.domain.pack import HIDE, Pack
-from widget.domain.quiz import Question
+from widget.domain.quiz.condition import Condition
+from widget.domain.quiz.questions import Question
 from widget.path_coverage.backward import Backward
 from widget.path_coverage.items import PRODUCTS, side_of
 from widget.path_coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone, explore

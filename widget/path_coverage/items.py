@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from widget.domain.condition import Condition
+from widget.domain.catalog.target import names_tips
+from widget.domain.content.pack import BOOST, DEMOTE, ENDS_EARLY, EXCLUDE, PIN, REQUIRE, TIPS_ONLY
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.rules import Rules
-from widget.domain.pack import BOOST, DEMOTE, ENDS_EARLY, EXCLUDE, PIN, REQUIRE, TIPS_ONLY
-from widget.domain.target import names_tips
+from widget.domain.quiz.condition import Condition
 
 SHOW, END, ONLY_TIPS, ADD, OUT, KEEP, FIRST = range(7)
 """What an item does when its condition holds: show a question, end, leave products out, add to scores, take out,

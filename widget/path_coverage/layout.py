@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from widget.domain.condition import Term
-from widget.domain.quiz import MULTI, SINGLE, Option, Question
+from widget.domain.quiz.condition import Term
+from widget.domain.quiz.questions import MULTI, SINGLE, Option, Question
 from widget.path_coverage.items import ADD, FIRST, KEEP, OUT, PRODUCTS, SHOW, Item, Side, boost_total
 from widget.path_coverage.ways import Ways, ways_of
 

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from widget.domain.content.pack import PRODUCTS, TIPS_ONLY, Pack
+from widget.domain.content.problem import ERROR, INFO, WARNING
 from widget.domain.engine.rules import Rules
-from widget.domain.pack import PRODUCTS, TIPS_ONLY, Pack
-from widget.domain.paths import TooMany
-from widget.domain.problem import ERROR, INFO, WARNING
+from widget.domain.quiz.paths import TooMany
 from widget.path_coverage.backward import Backward
 from widget.path_coverage.items import Side
 from widget.path_coverage.layers import MAX_CLASSES, Progress, TooManyClasses

@@ -8,14 +8,14 @@ from itertools import chain, combinations
 
 import numpy as np
 
+from widget.domain.catalog.target import names_tips
+from widget.domain.content.pack import BOOST, EXCLUDE, PIN, REQUIRE
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.removal import same_result, without_row
 from widget.domain.engine.rules import Rules
-from widget.domain.pack import BOOST, EXCLUDE, PIN, REQUIRE
-from widget.domain.paths import TooMany
-from widget.domain.target import names_tips
+from widget.domain.quiz.paths import TooMany
 from widget.path_coverage.backward import Backward
 from widget.path_coverage.findings import FindingCollector, Place, share
 from widget.path_coverage.items import END, FIRST, ONLY_TIPS, PRODUCTS, SHOW, TIPS, Item, Side, side_of

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from widget.domain.condition import Term
+from widget.domain.quiz.condition import Term
 from widget.path_coverage.alike import touched_classes
 from widget.path_coverage.exact import Column, distinct, sum_by
 from widget.path_coverage.items import Side

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from widget.domain.engine.answers import unfit
 from widget.domain.engine.rules import Rules
-from widget.domain.quiz import MULTI, Question
+from widget.domain.quiz.questions import MULTI, Question
 from widget.path_coverage.run import Answers
 
 MAX_ANSWER_SETS = 3000

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from widget.domain.condition import Term
+from widget.domain.quiz.condition import Term
 from widget.path_coverage.backward import padded
 from widget.path_coverage.exact import sum_by
 from widget.path_coverage.items import ADD, END, FIRST, KEEP, ONLY_TIPS, OUT, PRODUCTS, SHOW, Side

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from widget.domain.catalog.target import names_tips
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.result import Setting
-from widget.domain.target import names_tips
+from widget.domain.engine.result import Setting
 from widget.path_coverage.items import PRODUCTS, TIPS
 from widget.path_coverage.run import Answers
 

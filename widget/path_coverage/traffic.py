@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from widget.domain.content.pack import ENDS_EARLY
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.pack import ENDS_EARLY
 from widget.path_coverage.run import Answers
 from widget.path_coverage.side_by_side import changing_rows, shown_to_shoppers
 

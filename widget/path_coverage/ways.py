@@ -11,9 +11,9 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from widget.domain.condition import SKIPPED, WAS_SKIPPED, Chosen, Term
-from widget.domain.paths import MAX_KINDS, TooMany
-from widget.domain.quiz import MULTI, Question
+from widget.domain.quiz.condition import SKIPPED, WAS_SKIPPED, Chosen, Term
+from widget.domain.quiz.paths import MAX_KINDS, TooMany
+from widget.domain.quiz.questions import MULTI, Question
 
 Bools = NDArray[np.bool_]
 RANDOM_CHOICES = 1000

@@ -11,7 +11,7 @@ from sqlalchemy import Date, ForeignKey, Text, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from widget.domain.pack import ENDS_EARLY
+from widget.domain.content.pack import ENDS_EARLY
 from widget.storage.database import Table
 
 COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT, EMAIL_CLICKED = (

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
-from widget.domain.email import BOUNCED, COMPLAINED, DELIVERED, DELIVERY_UNKNOWN, MARKETING, SENDING, SENT
+from widget.domain.email.sequence import BOUNCED, COMPLAINED, DELIVERED, DELIVERY_UNKNOWN, MARKETING, SENDING, SENT
 from widget.storage.contacts import HEALTH_DATA, Consent, Contact, Suppression
 from widget.storage.contacts import MARKETING as MARKETING_CONSENT
 from widget.storage.emails import Email

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from widget.domain.email import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
+from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.storage.database import Table, Utc
 from widget.storage.inserts import insert_or_ignore
 from widget.storage.shops import Shop

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from widget.domain.cart import Address, Cart, event_cart, shopify_cart, woocommerce_cart
-from widget.domain.order import OrderEvent, StoreEvent
-from widget.domain.product import Product
-from widget.domain.webhook import VerifiedWebhook
+from widget.domain.catalog.cart import Address, Cart, event_cart, shopify_cart, woocommerce_cart
+from widget.domain.catalog.product import Product
+from widget.domain.orders.order import OrderEvent, StoreEvent
+from widget.domain.orders.webhook import VerifiedWebhook
 from widget.stores import shopify, standard, woocommerce
 from widget.stores.api_call import Caller
 from widget.stores.catalogs import shopify_catalog, woocommerce_catalog

@@ -11,7 +11,7 @@ from typing import Any
 
 from babel.numbers import get_currency_precision
 
-from widget.domain.webhook import MAX_ID, Unreadable
+from widget.domain.orders.webhook import MAX_ID, Unreadable
 
 VISIT = "recovery_quiz"
 MAX_TEXT = 1000

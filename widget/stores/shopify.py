@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from widget.domain.order import (
+from widget.domain.orders.order import (
     CANCELLED,
     CUSTOMER_REDACT,
     DATA_REQUEST,
@@ -30,7 +30,7 @@ from widget.domain.order import (
     StoreEvent,
     UninstalledEvent,
 )
-from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
+from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
 from widget.stores.reading import (
     flag,
     id_of,

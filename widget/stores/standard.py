@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from widget.domain.order import CANCELLED, EVENTS, PLACED, REFUNDED, OrderEvent, OrderLine, StoreEvent
-from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook
+from widget.domain.orders.order import CANCELLED, EVENTS, PLACED, REFUNDED, OrderEvent, OrderLine, StoreEvent
+from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook
 from widget.stores.reading import (
     flag,
     id_of,

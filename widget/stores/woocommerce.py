@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from widget.domain.order import (
+from widget.domain.orders.order import (
     CANCELLED,
     FULFILLED,
     PAID,
@@ -24,7 +24,7 @@ from widget.domain.order import (
     Refund,
     StoreEvent,
 )
-from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
+from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
 from widget.stores.reading import (
     flag,
     id_of,

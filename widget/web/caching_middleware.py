@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from widget.actions.quiz.submit_answers import record_response
-from widget.domain.bots import is_bot
+from widget.domain.quiz.bots import is_bot
 from widget.services import Services
 from widget.telemetry import REQUESTS, RESULTS
 from widget.web.bodies import max_body

@@ -15,8 +15,8 @@ from widget.actions.errors import ActionError
 from widget.actions.shops.add_shop import BadShop
 from widget.content.words import FALLBACK, words_for
 from widget.domain.engine.answers import Refused
-from widget.domain.result import direction
-from widget.domain.webhook import BadSignature
+from widget.domain.engine.result import direction
+from widget.domain.orders.webhook import BadSignature
 from widget.email.message import BadAddress
 from widget.telemetry import log
 from widget.web.requests import wished_language

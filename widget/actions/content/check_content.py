@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from widget.actions.content.check_emails import email_problems
 from widget.content.claim_check import claim_problems
 from widget.content.reading import Reading
+from widget.domain.content.evidence import evidence_problems
+from widget.domain.content.pack import Pack
+from widget.domain.content.problem import WARNING, Problem
 from widget.domain.engine.highest import highest_score
 from widget.domain.engine.rules import Rules
-from widget.domain.evidence import evidence_problems
-from widget.domain.pack import Pack
-from widget.domain.problem import WARNING, Problem
 from widget.path_coverage.check import check_paths
 from widget.path_coverage.layers import Progress
 from widget.path_coverage.report import Coverage

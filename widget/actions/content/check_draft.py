@@ -14,9 +14,9 @@ from widget.actions.content.check_content import check_content
 from widget.content.reader import read_files
 from widget.content.reading import Located, Reading
 from widget.content.record_places import spotter
-from widget.domain.drift import drift_problems
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.catalog import Catalog
+from widget.domain.engine.drift import drift_problems
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.engine.trace import trace

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from widget.domain.pack import EmailText, Pack
-from widget.domain.problem import ERROR, Problem
-from widget.domain.product import Product
+from widget.domain.catalog.product import Product
+from widget.domain.content.pack import EmailText, Pack
+from widget.domain.content.problem import ERROR, Problem
 from widget.email.blocks import CannotWrite, email_blocks, fill
 
 _LINKS = ("confirm_url", "quiz_url", "result_url", "product_url")

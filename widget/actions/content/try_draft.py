@@ -11,14 +11,14 @@ from widget.actions.errors import ActionError
 from widget.actions.quiz.result_links import result_setting
 from widget.content.languages import locale_for
 from widget.content.reader import read_files
-from widget.domain.email import TRANSACTIONAL
+from widget.domain.content.pack import ENDS_EARLY
+from widget.domain.email.sequence import TRANSACTIONAL
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
+from widget.domain.engine.result import build_result
 from widget.domain.engine.trace import trace, why_not
-from widget.domain.pack import ENDS_EARLY
-from widget.domain.result import build_result
 from widget.email.content import EmailFrame, Written
 from widget.path_coverage.sample import pair_answers
 from widget.quiz_registry import LoadedQuiz

@@ -8,9 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.send_email import transition
-from widget.domain.email import BOUNCED, COMPLAINED, TRANSITIONS
-from widget.domain.email import DELIVERED as EMAIL_DELIVERED
-from widget.domain.email_event import (
+from widget.domain.email.email_event import (
     COMPLAINT,
     DELIVERED,
     HARD_BOUNCE,
@@ -19,7 +17,9 @@ from widget.domain.email_event import (
     EmailReport,
     suppressed_for,
 )
-from widget.domain.send_policy import UNSUBSCRIBED as SAID_NO
+from widget.domain.email.send_policy import UNSUBSCRIBED as SAID_NO
+from widget.domain.email.sequence import BOUNCED, COMPLAINED, TRANSITIONS
+from widget.domain.email.sequence import DELIVERED as EMAIL_DELIVERED
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, suppress

@@ -9,11 +9,18 @@ from sqlalchemy.orm import Session
 
 from widget.actions.emails.plan_emails import RESULT, bought_products, outcome_of, usable_answers
 from widget.actions.emails.write_email import email_products
-from widget.domain.email import MARKETING, TRANSACTIONAL, Step
+from widget.domain.email.markets import softly_agreed
+from widget.domain.email.schedule import (
+    ConditionFacts,
+    condition_holds,
+    known_zone,
+    next_morning,
+    quiet_until,
+    start_of_day,
+)
+from widget.domain.email.send_policy import SendContext
+from widget.domain.email.sequence import MARKETING, TRANSACTIONAL, Step
 from widget.domain.engine.evaluation import screen
-from widget.domain.markets import softly_agreed
-from widget.domain.schedule import ConditionFacts, condition_holds, known_zone, next_morning, quiet_until, start_of_day
-from widget.domain.send_policy import SendContext
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.contacts import GRANTED, HEALTH_DATA, PENDING, promised_emails

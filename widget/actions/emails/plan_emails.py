@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import UnknownResult
 from widget.actions.quiz.result_links import open_result, result_code
 from widget.content.languages import locale_for
-from widget.domain.email import (
+from widget.domain.email.schedule import Bought, ConditionFacts, answered_uses, condition_holds, due_at, known_zone
+from widget.domain.email.sequence import (
     BOUNCED,
     COMPLAINED,
     DELIVERED,
@@ -27,8 +28,7 @@ from widget.domain.email import (
     Step,
 )
 from widget.domain.engine.evaluation import evaluate, screen
-from widget.domain.order import kept_lines
-from widget.domain.schedule import Bought, ConditionFacts, answered_uses, condition_holds, due_at, known_zone
+from widget.domain.orders.order import kept_lines
 from widget.nudges import EMAILS, nudge
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services

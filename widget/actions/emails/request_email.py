@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.emails.plan_emails import plan_result_emails
 from widget.actions.errors import ConsentNeeded
-from widget.domain.schedule import known_zone
+from widget.domain.email.schedule import known_zone
 from widget.email.message import checked_address
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services

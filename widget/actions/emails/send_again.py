@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from widget.actions.emails.send_email import transition
 from widget.actions.errors import ActionError
-from widget.domain.email import DELIVERY_UNKNOWN, PLANNED
+from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED
 from widget.nudges import EMAILS, nudge
 from widget.services import Services
 from widget.storage import audit

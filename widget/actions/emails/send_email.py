@@ -24,7 +24,8 @@ from widget.actions.emails.build_send_context import send_context_of
 from widget.actions.emails.plan_emails import RESULT
 from widget.actions.emails.write_email import compose_email, content_of
 from widget.deadline import is_time_limit
-from widget.domain.email import (
+from widget.domain.email.send_policy import DEFER, Decision, decide
+from widget.domain.email.sequence import (
     DELIVERY_UNKNOWN,
     EXPIRED,
     FAILED,
@@ -35,7 +36,6 @@ from widget.domain.email import (
     SKIPPED,
     next_state,
 )
-from widget.domain.send_policy import DEFER, Decision, decide
 from widget.email.message import email_message
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.quiz_registry import LoadedQuiz

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from widget.actions.errors import ActionError
+from widget.domain.content.pack import ENDS_EARLY
+from widget.domain.email.schedule import Bought, answered_uses, known_zone
+from widget.domain.email.simulation import Case, Simulated, simulate
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.order import OrderEvent, kept_lines
-from widget.domain.pack import ENDS_EARLY
-from widget.domain.schedule import Bought, answered_uses, known_zone
-from widget.domain.simulation import Case, Simulated, simulate
-from widget.domain.webhook import Unreadable
+from widget.domain.orders.order import OrderEvent, kept_lines
+from widget.domain.orders.webhook import Unreadable
 from widget.stores import shopify, standard, woocommerce
 
 Answers = dict[str, list[str]]

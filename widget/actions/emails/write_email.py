@@ -12,11 +12,11 @@ from widget.actions.quiz.result_links import open_result, quiz_url, result_setti
 from widget.content.languages import locale_for
 from widget.content.words import Words, words_for
 from widget.crypto import CONFIRM, PREFERENCES, UNSUBSCRIBE
-from widget.domain.email import TRANSACTIONAL
+from widget.domain.catalog.product import Product
+from widget.domain.content.pack import Pack, Tip
+from widget.domain.email.sequence import TRANSACTIONAL
 from widget.domain.engine.evaluation import evaluate, screen
-from widget.domain.pack import Pack, Tip
-from widget.domain.product import Product
-from widget.domain.result import direction
+from widget.domain.engine.result import direction
 from widget.email.blocks import Block, CheckIn, Picture, TipBlock, Warnings, email_blocks, fill
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from widget.crypto import API_KEY, InvalidToken
-from widget.domain.webhook import Unreadable
+from widget.domain.orders.webhook import Unreadable
 from widget.services import Services
 from widget.storage.connections import GIVEN_UP_AFTER, Connection, due_connections
 from widget.storage.orders import order_by_external_id

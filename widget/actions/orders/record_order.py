@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.plan_emails import VISIT_OF, plan_order_emails
-from widget.domain.attribution import day_of, quiz_had_part
+from widget.domain.content.pack import ENDS_EARLY
+from widget.domain.email.send_policy import ERASED
 from widget.domain.engine.evaluation import screen
-from widget.domain.order import REFUNDED, OrderEvent, agreed, earliest, kept_lines
-from widget.domain.pack import ENDS_EARLY
-from widget.domain.send_policy import ERASED
+from widget.domain.orders.attribution import day_of, quiz_had_part
+from widget.domain.orders.order import REFUNDED, OrderEvent, agreed, earliest, kept_lines
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, contact_for, suppressed

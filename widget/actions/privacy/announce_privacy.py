@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.queue_message import PRIVACY, queue_message, system_email
-from widget.domain.order import CUSTOMER_REDACT, SHOP_REDACT
+from widget.domain.orders.order import CUSTOMER_REDACT, SHOP_REDACT
 from widget.domain.roles import OWNER
 from widget.email.blocks import Block, Button, Paragraph, Span
 from widget.email.content import Written

@@ -21,8 +21,8 @@ from widget.actions.privacy.announce_privacy import announce
 from widget.actions.privacy.change_consent import erase_contact, erase_orders, redact_webhooks
 from widget.actions.privacy.erase_shop import erase_shop
 from widget.crypto import DATA_COPY, PRIVACY_EVENT
-from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
-from widget.domain.send_policy import ERASED, ERASURE_PENDING
+from widget.domain.email.send_policy import ERASED, ERASURE_PENDING
+from widget.domain.orders.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage import audit

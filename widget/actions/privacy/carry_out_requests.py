@@ -9,7 +9,7 @@ from widget.actions.errors import ActionError
 from widget.actions.privacy.answer_privacy import carry_out, event_of, release_hold
 from widget.crypto import InvalidToken
 from widget.deadline import is_time_limit
-from widget.domain.order import UNINSTALL
+from widget.domain.orders.order import UNINSTALL
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.connections import connection_of

@@ -14,8 +14,8 @@ from widget.actions.emails.request_email import note_consent
 from widget.actions.emails.send_email import transition
 from widget.actions.errors import UnknownToken
 from widget.crypto import UNSUBSCRIBE, InvalidToken
-from widget.domain.email import PLANNED, SKIPPED
-from widget.domain.send_policy import ERASED, UNSUBSCRIBED
+from widget.domain.email.send_policy import ERASED, UNSUBSCRIBED
+from widget.domain.email.sequence import PLANNED, SKIPPED
 from widget.services import Services
 from widget.storage.contacts import (
     GRANTED,

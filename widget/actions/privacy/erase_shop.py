@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from widget.domain.email import PLANNED, SKIPPED
-from widget.domain.send_policy import ERASED
+from widget.domain.email.send_policy import ERASED
+from widget.domain.email.sequence import PLANNED, SKIPPED
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.email_events import EmailEvent

@@ -8,7 +8,7 @@ from widget.actions.emails.queue_message import EXPORT, queue_message
 from widget.actions.privacy.change_consent import contact_of
 from widget.content.words import FALLBACK, words_for
 from widget.crypto import PREFERENCES
-from widget.domain.result import direction
+from widget.domain.engine.result import direction
 from widget.email.blocks import Heading, Paragraph, Points, Span
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part

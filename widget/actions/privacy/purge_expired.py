@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from widget.domain.email import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
+from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.database import Table, allow_long, scrub

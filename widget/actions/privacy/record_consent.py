@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from widget.domain.order import ConsentEvent
-from widget.domain.send_policy import UNSUBSCRIBED
+from widget.domain.email.send_policy import UNSUBSCRIBED
+from widget.domain.orders.order import ConsentEvent
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import (

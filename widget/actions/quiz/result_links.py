@@ -8,10 +8,10 @@ from urllib.parse import urljoin
 from widget.actions.errors import UnknownResult
 from widget.content.money import money_text
 from widget.crypto import InvalidToken
-from widget.domain.cart import EVENT, FORM, form_cart
-from widget.domain.code import BadCode, pack_answers, unpack_answers
-from widget.domain.product import Product
-from widget.domain.result import Setting
+from widget.domain.catalog.cart import EVENT, FORM, form_cart
+from widget.domain.catalog.product import Product
+from widget.domain.engine.code import BadCode, pack_answers, unpack_answers
+from widget.domain.engine.result import Setting
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.stores.platforms import ORDERS, PLATFORMS

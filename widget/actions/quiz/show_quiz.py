@@ -10,10 +10,10 @@ from widget.actions.errors import UnknownQuiz
 from widget.actions.quiz.result_links import result_setting
 from widget.content.languages import locale_for
 from widget.content.words import words_for
-from widget.domain.condition import Condition
-from widget.domain.pack import ENDS_EARLY
-from widget.domain.quiz import SCALE, Question
-from widget.domain.result import direction
+from widget.domain.content.pack import ENDS_EARLY
+from widget.domain.engine.result import direction
+from widget.domain.quiz.condition import Condition
+from widget.domain.quiz.questions import SCALE, Question
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 

@@ -12,10 +12,10 @@ import orjson
 from widget.actions.errors import UnknownQuiz, VersionGone
 from widget.actions.quiz.result_links import result_code, result_setting, result_url
 from widget.content.languages import locale_for
-from widget.domain.code import asked_answers
 from widget.domain.engine.answers import Answers
+from widget.domain.engine.code import asked_answers
 from widget.domain.engine.evaluation import evaluate, screen
-from widget.domain.result import build_result
+from widget.domain.engine.result import build_result
 from widget.quiz_registry import LoadedQuiz
 from widget.services import CachedResult, Services
 from widget.telemetry import RESULTS

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from widget.actions.errors import ActionError, UnknownShop
-from widget.domain.cart import EVENT, FORM, SHOPIFY, WOOCOMMERCE
+from widget.domain.catalog.cart import EVENT, FORM, SHOPIFY, WOOCOMMERCE
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.catalog import bump_revision

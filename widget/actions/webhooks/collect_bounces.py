@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from widget.actions.webhooks.receive_webhook import MAIL
-from widget.domain.email_event import EmailReport
+from widget.domain.email.email_event import EmailReport
 from widget.email.events.mailbox import Mailbox
 from widget.email.events.messages import reports
 from widget.email.events.providers import MESSAGE

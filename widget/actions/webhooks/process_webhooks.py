@@ -16,7 +16,7 @@ from widget.actions.privacy.record_consent import record_consent
 from widget.actions.webhooks.fetch_certificate import fetch_confirmation
 from widget.actions.webhooks.receive_webhook import MAIL
 from widget.deadline import is_time_limit
-from widget.domain.order import (
+from widget.domain.orders.order import (
     UNINSTALL,
     CatalogEvent,
     ConsentEvent,
@@ -25,7 +25,7 @@ from widget.domain.order import (
     StoreEvent,
     UninstalledEvent,
 )
-from widget.domain.webhook import Unreadable
+from widget.domain.orders.webhook import Unreadable
 from widget.email.events.providers import PROVIDERS, SES
 from widget.email.events.reading import NotReadable
 from widget.email.events.ses import subscribe_address

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from widget.actions.errors import UnknownShop
 from widget.actions.webhooks.fetch_certificate import fetch_certificate
 from widget.crypto import WEBHOOK_SECRET, InvalidToken
-from widget.domain.webhook import BadSignature, VerifiedWebhook
+from widget.domain.orders.webhook import BadSignature, VerifiedWebhook
 from widget.email.events.providers import PROVIDERS, Fetch
 from widget.nudges import WEBHOOKS, nudge
 from widget.services import Services

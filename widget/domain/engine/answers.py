@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from widget.domain.condition import WAS_SKIPPED, Chosen
-from widget.domain.quiz import MULTI, Question
+from widget.domain.quiz.condition import WAS_SKIPPED, Chosen
+from widget.domain.quiz.questions import MULTI, Question
 
 Answers = Mapping[str, Sequence[str]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 
-from widget.domain.condition import Chosen, Condition, Term
+from widget.domain.quiz.condition import Chosen, Condition, Term
 
 _FLAGS = bytes.maketrans(b"01", b"\x00\x01")
 _PLACES = tuple(tuple(place for place in range(8) if byte >> place & 1) for byte in range(256))

@@ -11,10 +11,10 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 
-from widget.domain.condition import Chosen
+from widget.domain.catalog.target import Target
+from widget.domain.content.pack import BOOST, Mapping, Pack
 from widget.domain.engine.bits import ConditionSet, flags, places, positions
-from widget.domain.pack import BOOST, Mapping, Pack
-from widget.domain.target import Target
+from widget.domain.quiz.condition import Chosen
 
 LANE = 32
 MAX_LANES = 1 << 20

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from widget.domain.catalog.product import Product
 from widget.domain.engine.bits import mask
 from widget.domain.engine.rules import Rules
-from widget.domain.product import Product
 
 FROM_FEEDS = ("name", "price", "currency", "stock", "url", "image", "active", "product_id", "variant_id")
 

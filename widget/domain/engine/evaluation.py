@@ -6,12 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
-from widget.domain.condition import Chosen
-from widget.domain.engine.answers import Answers
-from widget.domain.engine.bits import flags, mask
-from widget.domain.engine.catalog import Catalog
-from widget.domain.engine.rules import Pick, Rules, Walk
-from widget.domain.pack import (
+from widget.domain.content.pack import (
     DEMOTE,
     EXCLUDE,
     FALLBACK,
@@ -24,6 +19,11 @@ from widget.domain.pack import (
     Exclusion,
     Triage,
 )
+from widget.domain.engine.answers import Answers
+from widget.domain.engine.bits import flags, mask
+from widget.domain.engine.catalog import Catalog
+from widget.domain.engine.rules import Pick, Rules, Walk
+from widget.domain.quiz.condition import Chosen
 
 MAX_REASONS = 3
 

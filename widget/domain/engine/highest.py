@@ -15,10 +15,10 @@ from math import prod
 from operator import itemgetter
 from typing import Any
 
-from widget.domain.condition import Chosen, Condition
 from widget.domain.engine.rules import Rules
-from widget.domain.paths import TooMany, representatives
-from widget.domain.quiz import Question
+from widget.domain.quiz.condition import Chosen, Condition
+from widget.domain.quiz.paths import TooMany, representatives
+from widget.domain.quiz.questions import Question
 
 TABLE_LIMIT = 200_000
 MAX_TRIES = 20_000

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from widget.domain.content.pack import Pack
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.catalog import Catalog
 from widget.domain.engine.evaluation import Screening, evaluate
 from widget.domain.engine.highest import Highest
+from widget.domain.engine.result import Setting, build_result
 from widget.domain.engine.rules import Rules
 from widget.domain.engine.trace import trace, why_not
-from widget.domain.pack import Pack
-from widget.domain.result import Setting, build_result
 
 
 @dataclass(frozen=True, slots=True)

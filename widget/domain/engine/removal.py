@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from widget.domain.content.pack import BOOST, PRODUCTS
 from widget.domain.engine.bits import positions
 from widget.domain.engine.evaluation import Evaluation, decided
-from widget.domain.pack import BOOST, PRODUCTS
 
 
 def without_row(found: Evaluation, index: int) -> Evaluation:

@@ -8,13 +8,13 @@ from functools import cached_property
 from itertools import compress, repeat
 from operator import getitem
 
-from widget.domain.condition import Chosen
+from widget.domain.catalog.target import Target, names_tips
+from widget.domain.content.pack import ENDS_EARLY, EXCLUDE, PIN, REQUIRE, Exclusion, Mapping, Pack, Triage
 from widget.domain.engine.answers import Answers, Asking, Refused, Way
 from widget.domain.engine.bits import ConditionSet, flags, mask, positions
 from widget.domain.engine.boosts import LANE, Boosts
-from widget.domain.pack import ENDS_EARLY, EXCLUDE, PIN, REQUIRE, Exclusion, Mapping, Pack, Triage
-from widget.domain.quiz import Question
-from widget.domain.target import Target, names_tips
+from widget.domain.quiz.condition import Chosen
+from widget.domain.quiz.questions import Question
 
 MAX_WAYS = 4096
 MAX_BITS = 1 << 25

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import compress
 from typing import Any
 
+from widget.domain.content.pack import ENDS_EARLY, EXCLUDE, HIDE, PRODUCTS, REQUIRE
 from widget.domain.engine.evaluation import Evaluation
-from widget.domain.pack import ENDS_EARLY, EXCLUDE, HIDE, PRODUCTS, REQUIRE
 
 
 def kept_out(found: Evaluation, place: int) -> dict[str, Any] | None:

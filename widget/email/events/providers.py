@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from widget.domain.email_event import EmailReport
-from widget.domain.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id
+from widget.domain.email.email_event import EmailReport
+from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id
 from widget.email.events import messages, postmark, sendgrid, ses
 from widget.email.events.reading import NotReadable
 

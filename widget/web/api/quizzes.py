@@ -15,8 +15,8 @@ from widget.actions.quiz.show_quiz import show_quiz
 from widget.actions.quiz.submit_answers import cached_result, record_response, submit_answers
 from widget.content.languages import locale_for, met_locale
 from widget.content.words import spoken
-from widget.domain.bots import is_bot
-from widget.domain.pack import ENDS_EARLY
+from widget.domain.content.pack import ENDS_EARLY
+from widget.domain.quiz.bots import is_bot
 from widget.quiz_registry import LoadedQuiz
 from widget.services import CachedResult
 from widget.web.api.bodies import BodyParser

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
-from widget.domain.contrast import LIGHT, PAIRS, SIDES, TOKENS, checked, is_color, theme_css
+from widget.domain.content.contrast import LIGHT, PAIRS, SIDES, TOKENS, checked, is_color, theme_css
 from widget.domain.roles import MANAGE
 from widget.storage.content import live_quizzes
 from widget.web.console.guard import permitted

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from widget.domain.email import (
+from widget.domain.email.sequence import (
     BOUNCED,
     COMPLAINED,
     DELIVERED,

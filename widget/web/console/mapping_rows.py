@@ -9,7 +9,7 @@ from typing import Any
 
 from widget.content.editing import MAPPING, PRODUCT, Data, record_hash
 from widget.content.sentences import Chip, Names, chips, row_sentence, target_parts, target_words, terms_of
-from widget.domain.condition import ConditionError, parse_condition
+from widget.domain.quiz.condition import ConditionError, parse_condition
 from widget.storage.drafts import changed_lately
 from widget.web.console.page_context import PageContext, percent
 from widget.web.requests import current_services

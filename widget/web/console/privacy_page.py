@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.privacy.answer_privacy import copy_of
 from widget.actions.privacy.carry_out_requests import NotWaiting, cancel_privacy_request, carry_out_now
-from widget.domain.order import CUSTOMER_REDACT, DATA_REQUEST, SHOP_REDACT, UNINSTALL
+from widget.domain.orders.order import CUSTOMER_REDACT, DATA_REQUEST, SHOP_REDACT, UNINSTALL
 from widget.domain.roles import MANAGE
 from widget.storage.privacy import privacy_requests_of
 from widget.web.console.guard import me, permitted

@@ -8,13 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, g, make_response, request
+from flask import Blueprint, Response, current_app, g, make_response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.set_up_demo import SHOP
 from widget.content.spreadsheet import neutral
-from widget.domain.pack import Pack
+from widget.domain.content.pack import Pack
 from widget.domain.roles import MONEY, VIEW
 from widget.storage.figures import csv_rows
 from widget.web.console.guard import may_here, permitted, visitor
@@ -99,7 +98,7 @@ def _shown(page: PageContext, wanted: Wanted, *, pack: Pack | None = None, **mor
         today=current_services().now().date(),
         query=request.query_string.decode()[:1000],
         embed=current_services().settings.public_url,
-        sample=current_services().settings.local and page.shop.slug == SHOP,
+        sample=page.shop.slug == current_app.extensions.get("demo_shop"),
         **more,
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from widget.domain.condition import ALWAYS
-from widget.domain.pack import Pack
+from widget.domain.content.pack import Pack
+from widget.domain.quiz.condition import ALWAYS
 from widget.storage.daily_metrics import ENDED
 from widget.web.console.charts import share as share_of
 

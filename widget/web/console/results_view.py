@@ -10,9 +10,9 @@ from datetime import date, datetime, timedelta
 from babel import Locale, UnknownLocaleError
 from sqlalchemy.orm import Session
 
-from widget.domain.email import BOUNCED, COMPLAINED, DELIVERED
-from widget.domain.pack import Pack
-from widget.domain.quiz import MULTI, SCALE, Question
+from widget.domain.content.pack import Pack
+from widget.domain.email.sequence import BOUNCED, COMPLAINED, DELIVERED
+from widget.domain.quiz.questions import MULTI, SCALE, Question
 from widget.storage.daily_metrics import ANSWER, ANSWERED, BOUGHT, EMAIL_CLICKED, ENDED, OUTCOME, SHOWN
 from widget.storage.figures import (
     Completed,

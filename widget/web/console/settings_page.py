@@ -16,7 +16,7 @@ from widget.actions.shops.change_shop import (
     change_shop,
     settings_mark,
 )
-from widget.domain.cart import EVENT, FORM
+from widget.domain.catalog.cart import EVENT, FORM
 from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, last_entry
 from widget.storage.shops import Shop

@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.content.change_draft import change_draft
 from widget.content.editing import FIRST, MAPPING, Data, Records, Step, record_hash
 from widget.content.mapping_table import MAPPING_COLUMNS
-from widget.content.spreadsheet import BadSheet, csv_sheet, sheet_rows, xlsx_sheet
+from widget.content.spreadsheet import csv_sheet, sheet_rows, xlsx_sheet
+from widget.content.workbook import BadSheet
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import me, permitted
 from widget.web.console.mappings import back_to_table

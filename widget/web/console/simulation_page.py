@@ -9,10 +9,10 @@ from flask import Blueprint, request
 
 from widget.actions.content.try_draft import NotReadable, sample_answers, tried_draft
 from widget.actions.emails.simulate_emails import simulate_emails
-from widget.domain.email import EXPIRED, SENDING, SKIPPED
-from widget.domain.order import OrderEvent, OrderLine
+from widget.domain.email.sequence import EXPIRED, SENDING, SKIPPED
+from widget.domain.email.simulation import NOT_YET, Simulated
+from widget.domain.orders.order import OrderEvent, OrderLine
 from widget.domain.roles import VIEW
-from widget.domain.simulation import NOT_YET, Simulated
 from widget.web.console.guard import permitted
 from widget.web.console.labels import OUTCOMES
 from widget.web.console.page_context import PageContext, quiz_page, render_page

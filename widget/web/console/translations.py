@@ -11,7 +11,7 @@ from widget.actions.content.change_draft import EditConflict, IdTaken, put_recor
 from widget.actions.content.try_draft import NotReadable, tried_draft
 from widget.content.editing import TEXT, record_hash
 from widget.content.languages import is_safety, pack_texts, text_hash
-from widget.domain.result import direction
+from widget.domain.engine.result import direction
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
 from widget.web.console.page_context import PageContext, quiz_page, render_page

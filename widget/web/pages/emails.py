@@ -11,8 +11,8 @@ from widget.actions.privacy.change_consent import Preferences, choose, confirm_c
 from widget.actions.privacy.export_data import request_export
 from widget.content.words import Words, words_for
 from widget.crypto import CONFIRM, PREFERENCES, UNSUBSCRIBE
-from widget.domain.bots import is_bot
-from widget.domain.result import direction
+from widget.domain.engine.result import direction
+from widget.domain.quiz.bots import is_bot
 from widget.web.limits import PER_CLIENT, limiter
 from widget.web.requests import current_services, wished_language
 

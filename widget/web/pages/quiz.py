@@ -15,10 +15,10 @@ from widget.actions.quiz.submit_answers import cached_result, record_response, s
 from widget.content.languages import locale_for
 from widget.content.words import spoken, words_for
 from widget.crypto import InvalidToken
-from widget.domain.bots import is_bot
+from widget.domain.content.pack import ENDS_EARLY
 from widget.domain.engine.answers import Refused, invalid, unfit
-from widget.domain.pack import ENDS_EARLY
-from widget.domain.result import direction
+from widget.domain.engine.result import direction
+from widget.domain.quiz.bots import is_bot
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.web.limits import limited

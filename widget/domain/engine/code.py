@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from widget.domain.engine.rules import Walk
-from widget.domain.quiz import Quiz
+from widget.domain.quiz.questions import Quiz
 
 
 class BadCode(ValueError):

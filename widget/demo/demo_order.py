@@ -9,7 +9,7 @@ import time
 from widget.actions.errors import ActionError
 from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.crypto import WEBHOOK_SECRET
-from widget.domain.product import Product
+from widget.domain.catalog.product import Product
 from widget.services import Services
 from widget.storage.shops import shop_by_slug
 from widget.stores.standard import sign

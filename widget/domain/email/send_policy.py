@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED
+from widget.domain.email.sequence import EXPIRED, MARKETING, SENDING, SKIPPED
 
 MARKETING_GAP = timedelta(hours=20)
 CAP_WINDOW = timedelta(days=30)

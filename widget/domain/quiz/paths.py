@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
-from widget.domain.condition import WAS_SKIPPED, Chosen, Condition, Term
-from widget.domain.quiz import MULTI, Question
+from widget.domain.quiz.condition import WAS_SKIPPED, Chosen, Condition, Term
+from widget.domain.quiz.questions import MULTI, Question
 
 MAX_KINDS = 16
 MAX_PATHS = 200_000

@@ -7,11 +7,11 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
-from widget.domain.condition import ALWAYS, Condition
-from widget.domain.email import Sequence
-from widget.domain.product import Product
-from widget.domain.quiz import Quiz
-from widget.domain.target import Target
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import Target
+from widget.domain.email.sequence import Sequence
+from widget.domain.quiz.condition import ALWAYS, Condition
+from widget.domain.quiz.questions import Quiz
 
 PRODUCTS, TIPS_ONLY, SEE_DOCTOR, EMERGENCY = "products", "tips_only", "see_doctor", "emergency"
 SEVERITY = {PRODUCTS: 0, TIPS_ONLY: 1, SEE_DOCTOR: 2, EMERGENCY: 3}

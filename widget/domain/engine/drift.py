@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from widget.domain.content.problem import WARNING, Problem
 from widget.domain.engine.catalog import Catalog
-from widget.domain.problem import WARNING, Problem
 
 
 def drift_problems(catalog: Catalog, known: Mapping[str, Any]) -> Iterator[Problem]:

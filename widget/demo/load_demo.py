@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
 from widget.actions.privacy.purge_expired import MONTH
-from widget.actions.set_up_demo import SHOP
-from widget.domain.attribution import day_of, quiz_had_part
-from widget.domain.order import OrderLine
-from widget.domain.pack import PRODUCTS
-from widget.domain.product import Product
-from widget.domain.shoppers import Bought, Visit, visits
+from widget.demo.set_up_demo import SHOP
+from widget.demo.shoppers import Bought, Visit, visits
+from widget.domain.catalog.product import Product
+from widget.domain.content.pack import PRODUCTS
+from widget.domain.orders.attribution import day_of, quiz_had_part
+from widget.domain.orders.order import OrderLine
 from widget.quiz_registry import LoadedQuiz
 from widget.recorder import DailyEventKey, counted_row
 from widget.services import Services

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from widget.domain.condition import ALWAYS, Condition
+from widget.domain.quiz.condition import ALWAYS, Condition
 
 TRIGGERS = (
     "result.requested",

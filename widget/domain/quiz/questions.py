@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from widget.domain.condition import ALWAYS, Condition
+from widget.domain.quiz.condition import ALWAYS, Condition
 
 SINGLE, MULTI, SCALE = "single", "multi", "scale"
 KINDS = (SINGLE, MULTI, SCALE)

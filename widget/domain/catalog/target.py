@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from widget.domain.product import Product
+from widget.domain.catalog.product import Product
 
 PRODUCT_KINDS = ("sku", "form", "tag", "contains", "allergen", "collection", "lacks")
 KINDS = (*PRODUCT_KINDS, "tip", "all")

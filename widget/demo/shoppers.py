@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from math import sin
 
-from widget.domain.code import asked_answers
-from widget.domain.condition import Chosen
+from widget.domain.engine.code import asked_answers
 from widget.domain.engine.evaluation import evaluate
 from widget.domain.engine.live import Engine
-from widget.domain.quiz import MULTI, SCALE, Question
+from widget.domain.quiz.condition import Chosen
+from widget.domain.quiz.questions import MULTI, SCALE, Question
 
 Likes = Mapping[str, Mapping[str, float]]
 """Weight of each option by question; of a question where several may apply it is a chance."""

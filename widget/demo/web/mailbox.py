@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from flask import Blueprint, Response, abort, redirect, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.move_clock import move_to_next_email, waiting_emails
+from widget.demo.move_clock import move_to_next_email, waiting_emails
 from widget.web.requests import current_services
 
 blueprint = Blueprint("mailbox", __name__, url_prefix="/mailbox", template_folder="templates")

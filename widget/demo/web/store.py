@@ -11,9 +11,9 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.demo_order import OrderNotTaken, demo_product_page, place_demo_order
 from widget.content.money import money_text
-from widget.domain.product import Product
+from widget.demo.demo_order import OrderNotTaken, demo_product_page, place_demo_order
+from widget.domain.catalog.product import Product
 from widget.web.numbers import whole_number
 from widget.web.requests import PAGE_POLICY, current_services, wished_language
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("demo", __name__, template_folder="templates")
 SHOP, QUIZ = "demo", "leg-day"
 MAX_QUANTITY = 20
 KINDS = {"svg": "image/svg+xml", "png": "image/png"}
-_PICTURES = files("widget.web.demo") / "pictures"
+_PICTURES = files("widget.demo.web") / "pictures"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import click
 
-from widget.actions.load_demo import DAYS, VISITS, load_demo
 from widget.commands.opening import opened_services
 from widget.commands.reports import as_json, progress_bar
+from widget.demo.load_demo import DAYS, VISITS, load_demo
 
 
 @click.group()

@@ -8,11 +8,11 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from widget.domain.condition import Chosen, Condition, Term
-from widget.domain.email import ANCHORS, Step
-from widget.domain.product import Product
-from widget.domain.quiz import Question
-from widget.domain.target import TargetError, parse_targets
+from widget.domain.catalog.product import Product
+from widget.domain.catalog.target import TargetError, parse_targets
+from widget.domain.email.sequence import ANCHORS, Step
+from widget.domain.quiz.condition import Chosen, Condition, Term
+from widget.domain.quiz.questions import Question
 
 MORNING = time(8)
 LONGEST_WEEKS = 260

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from widget.domain.email import PLANNED
+from widget.domain.email.sequence import PLANNED
 from widget.services import Services
 from widget.storage.emails import Email
 

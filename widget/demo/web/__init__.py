@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Flask, abort, request
 
+from widget.demo.set_up_demo import SHOP
+from widget.demo.web import mailbox, store
 from widget.settings_checks import is_loopback_host
-from widget.web.demo import mailbox, store
 from widget.web.requests import same_origin
 
 
@@ -26,5 +27,7 @@ mailbox.blueprint.before_request(refuse_strangers)
 
 
 def register(app: Flask) -> None:
+    """Add the demo store and the mailbox; ``app.extensions["demo_shop"]`` names the shop with sample traffic."""
+    app.extensions["demo_shop"] = SHOP
     app.register_blueprint(store.blueprint)
     app.register_blueprint(mailbox.blueprint)

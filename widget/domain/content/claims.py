@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from widget.domain.phrases import NONE, NOTHING, Patterns, Starts, Word, found, matches, words_of
+from widget.domain.content.phrases import NONE, NOTHING, Patterns, Starts, Word, found, matches, words_of
 
 DENIED_WITHIN = 10
 _SENTENCE = re.compile(r"(?<=[.!?؟])\s+|\n+|[•;؛]")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from widget.domain.condition import Chosen
-from widget.domain.email import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIONAL, Sequence, Step
-from widget.domain.schedule import Bought, ConditionFacts, condition_holds, due_at, quiet_until
-from widget.domain.send_policy import DEFER, SendContext, decide
+from widget.domain.email.schedule import Bought, ConditionFacts, condition_holds, due_at, quiet_until
+from widget.domain.email.send_policy import DEFER, SendContext, decide
+from widget.domain.email.sequence import EXPIRED, MARKETING, SENDING, SKIPPED, TRANSACTIONAL, Sequence, Step
+from widget.domain.quiz.condition import Chosen
 
 MAX_WAITS = 60
 EVENT_OF = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from widget.domain.product import Product
+from widget.domain.catalog.product import Product
 
 FORM, EVENT, LINK = "form", "event", "link"
 SHOPIFY, WOOCOMMERCE = "shopify", "woocommerce"

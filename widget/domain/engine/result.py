@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from itertools import compress
 from typing import Any
 
+from widget.domain.catalog.product import Product
+from widget.domain.content.pack import ENDS_EARLY, FALLBACK, PRODUCTS, Evidence
 from widget.domain.engine.evaluation import Evaluation, Shown, reasons
 from widget.domain.engine.highest import Highest
 from widget.domain.engine.trace import kept_out
-from widget.domain.pack import ENDS_EARLY, FALLBACK, PRODUCTS, Evidence
-from widget.domain.product import Product
-from widget.domain.quiz import SCALE, Question
+from widget.domain.quiz.questions import SCALE, Question
 
 FEW_LEFT = 5
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})

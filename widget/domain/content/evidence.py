@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from widget.domain.pack import Evidence, Pack
-from widget.domain.problem import ERROR, INFO, WARNING, Problem
+from widget.domain.content.pack import Evidence, Pack
+from widget.domain.content.problem import ERROR, INFO, WARNING, Problem
 
 _SHOWN = ("year", "strength", "limits", "review_by")
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from widget.domain.condition import COMPARISONS, SKIPPED, Condition, Term
-from widget.domain.email import ANCHORS, Step
-from widget.domain.pack import BOOST, ENDS_EARLY, EXCLUDE, PIN, Exclusion, Mapping, Pack, Triage
-from widget.domain.paths import always_asked
-from widget.domain.problem import ERROR, FINDINGS, WARNING, Problem, nearest, unknown_text
-from widget.domain.quiz import MULTI, SCALE, Question
-from widget.domain.target import Target, TargetError, parse_targets
+from widget.domain.catalog.target import Target, TargetError, parse_targets
+from widget.domain.content.pack import BOOST, ENDS_EARLY, EXCLUDE, PIN, Exclusion, Mapping, Pack, Triage
+from widget.domain.content.problem import ERROR, FINDINGS, WARNING, Problem, nearest, unknown_text
+from widget.domain.email.sequence import ANCHORS, Step
+from widget.domain.quiz.condition import COMPARISONS, SKIPPED, Condition, Term
+from widget.domain.quiz.paths import always_asked
+from widget.domain.quiz.questions import MULTI, SCALE, Question
 
 Place = tuple[str | int, ...]
 EMAIL_FIELDS = (

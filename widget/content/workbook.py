@@ -1,0 +1,51 @@
+"""The rows of an .xlsx workbook, as openpyxl reads them: to be called where time and memory are limited."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import openpyxl
+
+from widget.content.mapping_table import MAPPING_COLUMNS
+
+MAX_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BadSheet(ValueError):
+    """A spreadsheet that cannot be taken; ``row`` counts from 1 with the header, ``column`` is its name."""
+
+    message: str
+    row: int = 0
+    column: str = ""
+
+    def __str__(self) -> str:
+        where = f"row {self.row}" + (f", column {self.column}" if self.column else "") if self.row else ""
+        return f"{where}: {self.message}" if where else self.message
+
+
+def workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
+    sheet = book["mappings"] if "mappings" in book.sheetnames else book.worksheets[0]
+    sheet.reset_dimensions()  # What a file says of its size is often wrong.
+    for number, row in enumerate(sheet.iter_rows(max_col=len(MAPPING_COLUMNS) + 1), 1):
+        if number > MAX_ROWS + 1:
+            raise BadSheet(f"there are more than {MAX_ROWS:,} rows")
+        cells = []
+        for at, cell in enumerate(row):
+            if cell.data_type == "f":
+                column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
+                raise BadSheet("the cell holds a formula: paste its value instead", number, column)
+            if cell.data_type == "e":
+                column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
+                raise BadSheet(f"the cell holds an error ({cell.value})", number, column)
+            cells.append(_as_text(cell.value))
+        yield number, cells
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,1 @@
+"""Products and their variants, rule targets, markets, the link into a store's cart."""

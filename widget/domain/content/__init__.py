@@ -1,0 +1,1 @@
+"""A pack as a whole, its findings, and the rules on what its texts may claim."""

@@ -1,0 +1,1 @@
+"""Sequences, schedules, the policy of sending, and reports on sent emails."""

@@ -1,0 +1,1 @@
+"""Orders as stores report them, webhook signatures, attribution to the quiz."""

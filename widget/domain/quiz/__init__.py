@@ -1,0 +1,1 @@
+"""Questions, conditions, paths: what a quiz is, and which answers it asks for."""

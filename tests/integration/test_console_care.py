@@ -38,7 +38,7 @@ from widget.services import Services
 from widget.storage.drafts import ScheduledPublish
 from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import User
-from widget.web.console.fields import FIELDS, Field
+from widget.web.console.content.fields import FIELDS, Field
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ from widget.storage.audit import AuditEntry
 from widget.storage.drafts import ScheduledPublish
 from widget.storage.shops import Shop
 from widget.storage.users import User
-from widget.web.console.fields import FIELDS, GROUP, ROWS, Field
-from widget.web.console.form_data import read_form, shown_value
+from widget.web.console.content.fields import FIELDS, GROUP, ROWS, Field
+from widget.web.console.content.form_data import read_form, shown_value
 
 
 def user(services: Services, name: str = "anna", role: str = "owner") -> User:

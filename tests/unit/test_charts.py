@@ -8,9 +8,9 @@ import pytest
 
 from widget.domain.orders.attribution import quiz_had_part
 from widget.storage.figures import Ordered
-from widget.web.console import charts
-from widget.web.console.results_filter import Wanted
-from widget.web.console.results_money import money_of
+from widget.web.console.results import charts
+from widget.web.console.results.filter import Wanted
+from widget.web.console.results.money import money_of
 
 TODAY = date(2026, 3, 31)
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)

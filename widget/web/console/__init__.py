@@ -13,70 +13,26 @@ from widget.domain.roles import EDIT, may
 from widget.storage.content import ContentVersion, live_publication
 from widget.storage.drafts import Draft
 from widget.storage.users import shops_of
-from widget.web.console import (
-    auth_views,
-    bulk,
-    catalog_page,
-    connections_page,
-    drafts,
-    embed_page,
-    feed_page,
-    impact,
-    log,
-    mappings,
-    oidc,
-    orders,
-    privacy_page,
-    records,
-    results,
-    settings_page,
-    sheets,
-    simulation_page,
-    team,
-    translations,
-    trials,
-    webhooks_page,
-)
+from widget.web.console import auth, content, emails, orders, publishing, results, settings, team
+from widget.web.console.auth.oidc import init_provider
 from widget.web.console.filters import register_filters
 from widget.web.console.guard import SIGNED_IN, check_door, me, permitted, register_guard
 from widget.web.console.policy import page_policy
 from widget.web.requests import current_services
 
-SERVICES = (
-    auth_views,
-    oidc,
-    drafts,
-    mappings,
-    bulk,
-    sheets,
-    records,
-    impact,
-    trials,
-    simulation_page,
-    results,
-    translations,
-    team,
-    log,
-    orders,
-    settings_page,
-    webhooks_page,
-    connections_page,
-    privacy_page,
-    catalog_page,
-    feed_page,
-    embed_page,
-)
+SUBJECTS = (auth, publishing, content, emails, results, team, orders, settings)
 
 
 def register(app: Flask) -> None:
     register_guard(app)
     register_filters(app)
-    oidc.init_provider(app, app.extensions["services"].settings)
+    init_provider(app, app.extensions["services"].settings)
     console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
     console.add_url_rule("/", "overview", overview)
     console.add_url_rule("/shops/<shop>/quizzes", "add", add, methods=["POST"])
-    for part in SERVICES:
-        console.register_blueprint(part.blueprint)
+    for subject in SUBJECTS:
+        for blueprint in subject.BLUEPRINTS:
+            console.register_blueprint(blueprint)
     console.before_request(check_door)
     console.after_request(_private)
     app.register_blueprint(console)

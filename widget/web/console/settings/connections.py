@@ -20,7 +20,7 @@ from widget.domain.roles import MANAGE
 from widget.storage.connections import Connection, connections_of
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import PageContext, render_page, shop_page
-from widget.web.console.settings_page import last_change
+from widget.web.console.settings.shop import last_change
 from widget.web.requests import current_services
 
 blueprint = Blueprint("connections_page", __name__, url_prefix="/shops/<shop>/settings/connections")

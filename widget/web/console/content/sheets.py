@@ -14,8 +14,8 @@ from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.spreadsheet import csv_sheet, sheet_rows, xlsx_sheet
 from widget.content.workbook import BadSheet
 from widget.domain.roles import EDIT, VIEW
+from widget.web.console.content.mappings import back_to_table
 from widget.web.console.guard import me, permitted
-from widget.web.console.mappings import back_to_table
 from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.requests import current_services
 

@@ -11,10 +11,10 @@ from widget.actions.catalog.change_feed import BadAddress, NotNow, ask_for_impor
 from widget.actions.catalog.fetch_catalog import API
 from widget.actions.catalog.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
 from widget.domain.roles import MANAGE
-from widget.web.console.catalog_page import products_page
-from widget.web.console.feed_view import feed_view
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import PageContext, shop_page
+from widget.web.console.settings.feed_view import feed_view
+from widget.web.console.settings.products import products_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("feed_page", __name__, url_prefix="/shops/<shop>/settings/products/feed")

@@ -25,9 +25,9 @@ from widget.storage.webhook_deliveries import (
     count_failed,
     webhook_deliveries_of,
 )
-from widget.web.console.delivery import shown_body
 from widget.web.console.guard import me, permitted
 from widget.web.console.labels import STATES, masked
+from widget.web.console.orders.delivery import shown_body
 from widget.web.console.page_context import render_page, shop_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services

@@ -26,10 +26,10 @@ from widget.storage.figures import (
     unsubscribed,
     went_live,
 )
-from widget.web.console import charts
-from widget.web.console.results_filter import Wanted
-from widget.web.console.results_funnel import Counted, Headline, Step, headlines, steps_of, users
-from widget.web.console.results_money import Money, money_of
+from widget.web.console.results import charts
+from widget.web.console.results.filter import Wanted
+from widget.web.console.results.funnel import Counted, Headline, Step, headlines, steps_of, users
+from widget.web.console.results.money import Money, money_of
 
 OUTCOMES = {
     "products": "Products",

@@ -13,10 +13,10 @@ from widget.content.money import money_text
 from widget.domain.roles import MANAGE
 from widget.storage.catalog import StoredProduct, stored_products
 from widget.storage.content import live_quizzes
-from widget.web.console.feed_view import FeedView, feed_view
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import PageContext, render_page, shop_page
-from widget.web.console.settings_page import last_change
+from widget.web.console.settings.feed_view import FeedView, feed_view
+from widget.web.console.settings.shop import last_change
 from widget.web.requests import current_services
 
 blueprint = Blueprint("catalog_page", __name__, url_prefix="/shops/<shop>/settings/products")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from widget.domain.content.pack import Pack
 from widget.domain.quiz.condition import ALWAYS
 from widget.storage.daily_metrics import ENDED
-from widget.web.console.charts import share as share_of
+from widget.web.console.results.charts import share as share_of
 
 Counted = Mapping[tuple[str, str, str], tuple[int, int]]
 """(now, before) by event, question and SKU."""

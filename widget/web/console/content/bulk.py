@@ -11,8 +11,8 @@ from widget.actions.content.change_draft import change_draft
 from widget.content.editing import MAPPING, Data, Records, Step, fresh_id
 from widget.content.formatting import plain_condition
 from widget.domain.roles import EDIT
+from widget.web.console.content.mappings import back_to_table
 from widget.web.console.guard import me, permitted
-from widget.web.console.mappings import back_to_table
 from widget.web.console.page_context import quiz_page
 from widget.web.requests import current_services
 

@@ -28,8 +28,8 @@ from widget.storage.content import ContentVersion, Publication
 from widget.storage.drafts import scheduled_publishes_of
 from widget.storage.users import team_of
 from widget.web.console.guard import may_here, me, permitted
-from widget.web.console.impact_view import checklist, example_view, slope, summary
 from widget.web.console.page_context import PageContext, product_names, quiz_page, render_page
+from widget.web.console.publishing.impact_view import checklist, example_view, slope, summary
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
 

@@ -10,7 +10,7 @@ from widget.storage.content import live_quizzes
 from widget.web.console.guard import permitted
 from widget.web.console.page_context import render_page, shop_page
 from widget.web.console.policy import shows_products_of
-from widget.web.console.settings_page import last_change
+from widget.web.console.settings.shop import last_change
 from widget.web.requests import current_services
 
 blueprint = Blueprint("embed_page", __name__, url_prefix="/shops/<shop>/settings/embed")

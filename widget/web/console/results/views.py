@@ -18,8 +18,8 @@ from widget.domain.roles import MONEY, VIEW
 from widget.storage.figures import csv_rows
 from widget.web.console.guard import may_here, permitted, visitor
 from widget.web.console.page_context import PageContext, quiz_page, render_page
-from widget.web.console.results_filter import PERIODS, Wanted
-from widget.web.console.results_view import figures_of, language_name
+from widget.web.console.results.figures import figures_of, language_name
+from widget.web.console.results.filter import PERIODS, Wanted
 from widget.web.requests import current_services
 
 blueprint = Blueprint("results", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/results")

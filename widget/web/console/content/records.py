@@ -29,8 +29,8 @@ from widget.content.editing import (
 from widget.content.prose import markdown_html
 from widget.content.sentences import Names, condition_words, target_words
 from widget.domain.roles import EDIT, VIEW
-from widget.web.console.fields import FIELDS
-from widget.web.console.form_data import missing_fields, read_form, shown_value
+from widget.web.console.content.fields import FIELDS
+from widget.web.console.content.form_data import missing_fields, read_form, shown_value
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless, wants_json
 from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.requests import current_services

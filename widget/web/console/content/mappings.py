@@ -14,8 +14,7 @@ from widget.content.editing import FIRST, MAPPING, Data, Records, Step, fresh_id
 from widget.content.mapping_table import MAPPING_COLUMNS
 from widget.content.sentences import Names, condition_words, mapping_id, target_words
 from widget.domain.roles import EDIT, VIEW
-from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
-from widget.web.console.mapping_rows import (
+from widget.web.console.content.mapping_rows import (
     A_PAGE,
     EFFECTS,
     Filter,
@@ -25,6 +24,7 @@ from widget.web.console.mapping_rows import (
     listed_rows,
     note_others,
 )
+from widget.web.console.guard import json_answer, may_here, me, permitted, wants_json
 from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services

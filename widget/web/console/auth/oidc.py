@@ -13,8 +13,8 @@ from widget.actions.accounts.sign_in_by_provider import NotInvited, sign_in_by_p
 from widget.crypto import OIDC, InvalidToken
 from widget.settings import Settings
 from widget.telemetry import log
+from widget.web.console.auth.provider import Provider, ProviderTrouble, Untrusted
 from widget.web.console.guard import EVERYONE, browser_name, next_path, permitted, sign_in_cookie
-from widget.web.console.provider import Provider, ProviderTrouble, Untrusted
 from widget.web.limits import provider_limited
 from widget.web.requests import current_services
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from widget.content.editing import Data
-from widget.web.console.fields import FIELDS, GROUP, LINES, LONG, MARKDOWN, MAX_TEXT, PAIRS, ROWS, WORDS, Field
+from widget.web.console.content.fields import FIELDS, GROUP, LINES, LONG, MARKDOWN, MAX_TEXT, PAIRS, ROWS, WORDS, Field
 from widget.web.numbers import whole_number
 
 

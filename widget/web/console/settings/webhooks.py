@@ -11,7 +11,7 @@ from widget.storage.shops import BOTH_GOOD_FOR, good_secrets
 from widget.storage.webhook_deliveries import webhook_deliveries_of
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import render_page, shop_page
-from widget.web.console.settings_page import last_change
+from widget.web.console.settings.shop import last_change
 from widget.web.requests import current_services
 
 blueprint = Blueprint("webhooks_page", __name__, url_prefix="/shops/<shop>/settings/webhooks")

@@ -1,0 +1,10 @@
+"""Sign in, by password or by the company's provider; accept an invitation; one's own account."""
+
+from __future__ import annotations
+
+from widget.web.console.auth import oidc, views
+
+BLUEPRINTS = (
+    views.blueprint,
+    oidc.blueprint,
+)

@@ -1,0 +1,11 @@
+"""The state of a draft, its impact, publishing, and trying it out."""
+
+from __future__ import annotations
+
+from widget.web.console.publishing import drafts, impact, try_it
+
+BLUEPRINTS = (
+    drafts.blueprint,
+    impact.blueprint,
+    try_it.blueprint,
+)

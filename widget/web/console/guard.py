@@ -117,7 +117,7 @@ def check_door() -> AnyResponse | None:
     if role is None:
         abort(404)  # Another's shop and no shop look the same.
     if not may(role, needed):
-        return make_response(render_template("console/forbidden.html", needed=needed, role=role), 403)
+        return make_response(render_template("console/auth/forbidden.html", needed=needed, role=role), 403)
     return None
 
 
@@ -147,7 +147,7 @@ def _to_sign_in() -> AnyResponse:
         session["next"] = request.full_path.rstrip("?")
         return redirect("/console/sign-in", 303)
     body = render_template(
-        "console/sign_in.html", kept=keep_fields(), message="You were signed out. Sign in, and go on."
+        "console/auth/sign_in.html", kept=keep_fields(), message="You were signed out. Sign in, and go on."
     )
     return make_response(body, 401)
 
@@ -181,9 +181,9 @@ def _stale_form(error: CSRFError) -> AnyResponse:
         return json_answer({"code": "stale_form", "detail": "This page is too old to save from. Reload it."}, 400)
     if visitor() is None:
         return make_response(
-            render_template("console/sign_in.html", kept="", message="That form was too old. Please try again."), 400
+            render_template("console/auth/sign_in.html", kept="", message="That form was too old. Please try again."), 400
         )
-    return make_response(render_template("console/again.html", kept=kept_fields(keep_fields()), why="stale"), 400)
+    return make_response(render_template("console/auth/again.html", kept=kept_fields(keep_fields()), why="stale"), 400)
 
 
 def sign_in_cookie(token: str) -> None:

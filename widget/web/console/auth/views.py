@@ -46,7 +46,7 @@ blueprint = Blueprint("auth", __name__)
 def sign_in_form() -> AnyResponse | str:
     if visitor():
         return redirect("/console/", 303)
-    return render_template("console/sign_in.html", kept="", message=session.pop("message", ""))
+    return render_template("console/auth/sign_in.html", kept="", message=session.pop("message", ""))
 
 
 @blueprint.post("/sign-in")
@@ -66,7 +66,7 @@ def sign_in_post() -> AnyResponse:
         )
     except (NotSignedIn, CodeNeeded) as error:
         body = render_template(
-            "console/sign_in.html",
+            "console/auth/sign_in.html",
             kept=kept,
             message=str(error),
             email=form.get("email", "")[:254],
@@ -76,7 +76,7 @@ def sign_in_post() -> AnyResponse:
     sign_in_cookie(token)
     found = kept_fields(kept)
     if found:
-        return make_response(render_template("console/again.html", kept=found, why="signed-out"))
+        return make_response(render_template("console/auth/again.html", kept=found, why="signed-out"))
     return redirect(next_path(), 303)
 
 
@@ -100,8 +100,8 @@ def set_password_form(token: str) -> AnyResponse:
     try:
         opening = link_opens_for(current_services(), token)
     except UnknownToken as error:
-        return make_response(render_template("console/link_gone.html", message=str(error)), 404)
-    template = "console/accept.html" if opening.accept else "console/set_password.html"
+        return make_response(render_template("console/auth/link_gone.html", message=str(error)), 404)
+    template = "console/auth/accept.html" if opening.accept else "console/auth/set_password.html"
     return make_response(render_template(template, user=opening.user))
 
 
@@ -127,10 +127,10 @@ def set_password_post(token: str) -> AnyResponse:
     except (Weak, WrongCode) as error:
         user = link_opens_for(services, token).user
         return make_response(
-            render_template("console/set_password.html", user=user, name=name, message=str(error)), 422
+            render_template("console/auth/set_password.html", user=user, name=name, message=str(error)), 422
         )
     except UnknownToken as error:
-        return make_response(render_template("console/link_gone.html", message=str(error)), 404)
+        return make_response(render_template("console/auth/link_gone.html", message=str(error)), 404)
     sign_in_cookie(cookie)
     return redirect("/console/", 303)
 
@@ -148,7 +148,7 @@ def _account(**more: object) -> str:
     found = visitor()
     assert found is not None
     return render_template(
-        "console/account.html", user=user, user_sessions=user_sessions, this=found.sign_in.id, **more
+        "console/auth/account.html", user=user, user_sessions=user_sessions, this=found.sign_in.id, **more
     )
 
 

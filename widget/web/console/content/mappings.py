@@ -57,7 +57,7 @@ def _table(page: PageContext, *, open_row: RowView | None = None, conflict: Edit
     every = page.records(MAPPING).values()
     tips = sum(str(item["target"]).startswith("tip:") for item in every)
     return render_page(
-        "console/mappings.html",
+        "console/content/mappings.html",
         page,
         title="Mappings",
         lead="Which answers lead to which product or tip, and the reason a shopper reads.",
@@ -104,7 +104,7 @@ def row_editor(shop: str, quiz: str, name: str) -> str:
     page = quiz_page(shop, quiz)
     names = Names.of(page.draft.files)
     row = new_row(page) if name == "new" else _view(page, names, name)
-    return render_template("console/row_editor.html", page=page, row=row, effects=EFFECTS, names=names)
+    return render_template("console/content/row_editor.html", page=page, row=row, effects=EFFECTS, names=names)
 
 
 def _view(page: PageContext, names: Names, name: str) -> RowView:
@@ -195,7 +195,7 @@ def _saved(page: PageContext, name: str) -> dict[str, Any]:
         "id": name,
         "seen": row.seen,
         "action": f"{page.root}/mappings/rows/{name}",
-        "row": render_template("console/mapping_row.html", row=row, page=page, open=True, may_edit=True, query=""),
+        "row": render_template("console/content/mapping_row.html", row=row, page=page, open=True, may_edit=True, query=""),
         "data": editor_data(row, names),
         "sentence": row.sentence,
     }
@@ -220,12 +220,12 @@ def _conflicted(page: PageContext, name: str, after: Data, conflict: EditConflic
         "action": f"{page.root}/mappings/rows/{name if conflict.now is not None else 'new'}",
         "fields": [key for key in _CELLS if (conflict.now or {}).get(key, "") != after[key]],
     }
-    markup = render_template("console/conflict.html", conflict=conflict_view, page=page)
+    markup = render_template("console/content/mapping_conflict.html", conflict=conflict_view, page=page)
     if wants_json():
         return json_answer({"code": conflict.code, "detail": str(conflict), "html": markup}, 409)
     return make_response(
         render_page(
-            "console/conflict_page.html", page, title="Changed by two people", section="mappings", markup=markup
+            "console/content/conflict_page.html", page, title="Changed by two people", section="mappings", markup=markup
         ),
         409,
     )

@@ -97,7 +97,7 @@ def _list_page(name: str) -> Any:
             for kind, message, one in kinds
         ]
         return render_page(
-            "console/list.html", page, title=title, lead=lead, section=name, sections=sections, may_edit=may_here(EDIT)
+            "console/content/records.html", page, title=title, lead=lead, section=name, sections=sections, may_edit=may_here(EDIT)
         )
 
     view.__doc__ = f"The list of {name}."
@@ -174,7 +174,7 @@ def record(shop: str, quiz: str, kind: str, name: str) -> str:
 def _form(page: PageContext, kind: str, name: str, data: Data, **more: Any) -> str:
     findings = page.findings(kind, name) if name != "new" else []
     return render_page(
-        "console/record.html",
+        "console/content/record.html",
         page,
         title=CALLED[kind] + (f" {name}" if kind not in SINGLE and name != "new" else ""),
         section=PAGE_OF[kind],
@@ -291,12 +291,12 @@ def _conflict(page: PageContext, kind: str, name: str, after: Data, conflict: Ed
         if conflict.now is not None
         else f"{page.root}/{PAGE_OF[kind]}",
     }
-    markup = render_template("console/record_conflict.html", conflict=view, page=page)
+    markup = render_template("console/content/record_conflict.html", conflict=view, page=page)
     if wants_json():
         return json_answer({"code": conflict.code, "detail": str(conflict), "html": markup}, 409)
     return make_response(
         render_page(
-            "console/conflict_page.html", page, title="Changed by two people", section=PAGE_OF[kind], markup=markup
+            "console/content/conflict_page.html", page, title="Changed by two people", section=PAGE_OF[kind], markup=markup
         ),
         409,
     )

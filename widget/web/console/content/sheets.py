@@ -103,7 +103,7 @@ def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[St
 
 def _import_page(page: PageContext, *, message: str = "", steps: list[Step] | None = None, **more: Any) -> str:
     return render_page(
-        "console/import.html",
+        "console/content/import.html",
         page,
         title="Import mappings",
         lead="From a spreadsheet, by file or by pasting. You see what changes before anything does.",

@@ -51,7 +51,7 @@ def languages(shop: str, quiz: str) -> str:
     except NotReadable as error:
         message = str(error)
     return render_page(
-        "console/languages.html",
+        "console/content/languages.html",
         page,
         title="Languages",
         lead="Every text of the quiz in each language, beside the wording it translates.",
@@ -98,7 +98,7 @@ def language(shop: str, quiz: str, locale: str) -> str:
     first = whole_number(request.args.get("from")) or 0
     first = first if first < len(views) else 0
     return render_page(
-        "console/language.html",
+        "console/content/language.html",
         page,
         title=f"Languages: {NAMES.get(locale, locale)}",
         lead=f"{still} texts need work." if still else "Everything is translated and up to date.",

@@ -40,7 +40,7 @@ def show(shop: str, quiz: str) -> str:
     except NotReadable as error:
         message = str(error)
     return render_page(
-        "console/emails_when.html",
+        "console/emails/simulation.html",
         page,
         title="When emails come",
         lead="An order placed now, played forward over the draft. Nothing is sent.",

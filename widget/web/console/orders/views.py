@@ -63,7 +63,7 @@ def listing(shop: str) -> str:
         failed = count_failed(session, page.shop.id)
         unsure = emails_of_unknown_delivery(session, page.shop.id)
     return render_page(
-        "console/orders.html",
+        "console/orders/orders.html",
         page,
         title="Orders",
         lead="What the store told us of its orders, and the emails that follow each.",
@@ -108,7 +108,7 @@ def email_life(shop: str, email: int) -> str:
         order = session.get(Order, row.order_id) if row.order_id else None
     steps = [{**step, "at": datetime.fromisoformat(step["at"])} for step in row.history]
     return render_page(
-        "console/email_life.html",
+        "console/orders/email.html",
         page,
         title=f"Email “{row.template}”",
         lead=f"For order {order.number or order.external_id}" if order else "Asked for with a result",
@@ -158,7 +158,7 @@ def deliveries(shop: str) -> str:
         rows = webhook_deliveries_of(session, page.shop.id, state=state, before=before, limit=A_PAGE + 1)
         failed = count_failed(session, page.shop.id)
     return render_page(
-        "console/deliveries.html",
+        "console/orders/deliveries.html",
         page,
         title="Deliveries",
         lead="What the store sent to the webhook address in the last 30 days.",
@@ -189,7 +189,7 @@ def delivery(shop: str, delivery: int) -> str:
     page = shop_page(shop)
     row = _delivery_of(page.shop.id, delivery)
     return render_page(
-        "console/delivery.html",
+        "console/orders/delivery.html",
         page,
         title=f"VerifiedWebhook {delivery}",
         section="orders",

@@ -48,8 +48,8 @@ def check(shop: str, quiz: str) -> AnyResponse:
         {
             "revision": page.draft.revision,
             "state": page.report.state,
-            "panel": render_template("console/panel_inside.html", page=page),
-            "bar": render_template("console/state.html", page=page),
+            "panel": render_template("console/publishing/panel_inside.html", page=page),
+            "bar": render_template("console/publishing/state.html", page=page),
             "rows": _touched(page),
         }
     )
@@ -74,7 +74,7 @@ def findings(shop: str, quiz: str) -> str:
     """Everything the checks say, the gravest first."""
     page = quiz_page(shop, quiz)
     return render_page(
-        "console/findings.html",
+        "console/publishing/findings.html",
         page,
         title="Findings",
         lead="What the checks of this draft say, and where. Errors stop a publish; the rest does not.",
@@ -92,7 +92,7 @@ def changes(shop: str, quiz: str) -> str:
     assert page.opened is not None
     steps = differences(page.opened.base, page.draft.files, page.locales)
     return render_page(
-        "console/changes.html",
+        "console/publishing/changes.html",
         page,
         title="Changes of this draft",
         lead="Against the live version, record by record, and who made them.",

@@ -57,7 +57,7 @@ def _page(page: PageContext, message: str = "", typed: str = "") -> str:
         users = [(user, member.role) for user, member in team_of(session, page.shop.id)]
     others = [(user, role) for user, role in users if may(role, PUBLISH) and user.id != me().id]
     return render_page(
-        "console/impact.html",
+        "console/publishing/impact.html",
         page,
         title="Impact & publish",
         lead=f"This draft against version {live}, which shoppers see now." if live else "Nothing is live yet.",

@@ -104,7 +104,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
             select(*columns).where(*wanted).order_by(Recorded.id.desc()).limit(MAX_RECORDED)
         ).all()
     return render_page(
-        "console/try.html",
+        "console/publishing/try_it.html",
         page,
         title="Try it",
         lead="The draft as shoppers would meet it. Nothing you do here is counted.",
@@ -168,7 +168,7 @@ def trace_part(shop: str, quiz: str) -> str:
         abort(404)
     tried: Tried = try_answers(current_services(), _served(shop, quiz), answers, why=request.args.get("why", "")[:200])
     names = Names.of(page.draft.files)
-    return render_template("console/trace.html", page=page, tried=tried, names=names, code=code)
+    return render_template("console/publishing/trace.html", page=page, tried=tried, names=names, code=code)
 
 
 # Emails ---------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
         message = str(error)
     return make_response(
         render_page(
-            "console/email_preview.html",
+            "console/publishing/email_preview.html",
             page,
             title=f"Email {email}",
             lead="As it would arrive, from the draft.",

@@ -84,7 +84,7 @@ def results(shop: str, quiz: str) -> AnyResponse | str:
 
 def _shown(page: PageContext, wanted: Wanted, *, pack: Pack | None = None, **more: Any) -> str:
     return render_page(
-        "console/results.html",
+        "console/results/results.html",
         page,
         title="Results",
         lead=LEAD,

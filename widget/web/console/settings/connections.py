@@ -129,7 +129,7 @@ def _page(page: PageContext, *, wrong: dict[str, dict[str, str]] | None = None, 
     base = f"{services.settings.public_url}/webhooks/{page.shop.slug}"
     shown = [_shown(kind, rows.get(kind.id), base) for kind in KINDS]
     return render_page(
-        "console/settings_connections.html",
+        "console/settings/connections.html",
         page,
         title="Settings",
         lead="Where orders come from, and where the provider tells what became of emails.",

@@ -39,7 +39,7 @@ def show(shop: str) -> str:
     usual = SIDES[LIGHT]
     chosen = {name: usual[name] if name in wrong or not text else text.casefold() for name, text in given.items()}
     return render_page(
-        "console/settings_embed.html",
+        "console/settings/embed.html",
         page,
         title="Settings",
         lead="Put the quiz on a page of the store, in the colors of the store.",

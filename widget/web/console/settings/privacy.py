@@ -31,7 +31,7 @@ def listing(shop: str) -> str:
     with services.reads() as session:
         rows = privacy_requests_of(session, page.shop.id)
     return render_page(
-        "console/settings_privacy.html",
+        "console/settings/privacy.html",
         page,
         title="Settings",
         lead="What people asked through the store, and what was done.",

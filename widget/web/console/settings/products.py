@@ -66,7 +66,7 @@ def products_page(page: PageContext, wrong: dict[str, str] | None = None, *, fee
     """The page, with what was wrong with a form of it."""
     items = _items(page)
     return render_page(
-        "console/settings_products.html",
+        "console/settings/products.html",
         page,
         title="Settings",
         lead="What the store says of each product counts in results and emails at once.",

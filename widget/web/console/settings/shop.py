@@ -76,7 +76,7 @@ def save(shop: str) -> AnyResponse:
 
 def _form(page: PageContext, fields: dict[str, Any], seen: str, **more: Any) -> str:
     return render_page(
-        "console/settings.html",
+        "console/settings/shop.html",
         page,
         title="Settings",
         lead=f"Of {page.shop.name}. What shoppers see follows within seconds.",

@@ -30,7 +30,7 @@ def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
     with services.reads() as session:
         newest = next(iter(webhook_deliveries_of(session, page.shop.id, limit=1)), None)
     return render_page(
-        "console/settings_webhooks.html",
+        "console/settings/webhooks.html",
         page,
         title="Settings",
         lead="Receive order webhooks from the store.",

@@ -44,7 +44,7 @@ def table(shop: str) -> str:
         actors_here = actors(session, page.shop.id)
     wanted = {name: value for name, value in (("actor", actor), ("kind", kind)) if value}
     return render_page(
-        "console/log.html",
+        "console/team/activity.html",
         page,
         title="Activity",
         lead="Who did what in this shop. Entries cannot be changed or deleted.",

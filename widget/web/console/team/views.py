@@ -76,7 +76,7 @@ def _listing(page: PageContext, **more: object) -> str:
     with current_services().reads() as session:
         users = [_colleague(session, user, member) for user, member in team_of(session, page.shop.id)]
     return render_page(
-        "console/team.html",
+        "console/team/team.html",
         page,
         title="Team",
         lead="Who can use this console and what each role may do. Changes are recorded in Activity.",
@@ -121,7 +121,7 @@ def _one(page: PageContext, user_id: int, link: str = "", wrong: str = "") -> st
         mine = owns_all_of(session, me().id, user_id)
         owners = [item for item, its in team_of(session, page.shop.id) if its.role == OWNER and its.active_at]
     return render_page(
-        "console/team_member.html",
+        "console/team/member.html",
         page,
         title=who.name,
         section="team",

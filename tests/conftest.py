@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,53 +18,18 @@ import structlog.testing
 from sqlalchemy import create_engine, text
 
 import widget.passwords
+from tests.support.database import _named, fresh_postgres
+from tests.support.packs import LEG_DAY, MINI
 from tests.support.private_redis import PrivateRedis
-from widget.actions.content.import_content import import_content
-from widget.actions.content.publish_content import publish_content
-from widget.actions.shops.add_shop import add_shop
-from widget.app import create_app, create_wsgi
-from widget.content.files import PackFiles, read_folder
+from tests.support.services import demo_shop, plain_logs, settings_for
+from widget.app import create_app
 from widget.content.reader import read_pack
 from widget.domain.engine.live import Engine
 from widget.email.transport import MemoryTransport
 from widget.services import Services, build_services
-from widget.settings import Settings, read_settings
-from widget.storage.migrate import upgrade
 from widget.web.caching_middleware import CachingMiddleware
 
-ROOT = Path(__file__).resolve().parent.parent
-MINI = ROOT / "tests" / "packs" / "mini"
-LEG_DAY = ROOT / "content" / "leg-day"
-GOOD = {
-    "area": ["calves"],
-    "trained": ["yesterday"],
-    "signs": ["none"],
-    "soreness": ["5"],
-    "health": ["none"],
-    "recover": ["massage"],
-    "apply": ["hands-free"],
-    "moment": ["gym"],
-    "scent": ["fresh"],
-    "often": ["few"],
-}
-
-
-def plain_logs() -> None:
-    """Log lines for a person. structlog's own default prints every local variable of a traceback, which takes half a
-    minute where a pack is among them.
-    """
-    structlog.reset_defaults()
-    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
-
-
 plain_logs()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -121,7 +84,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
-    yield from _fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
+    yield from fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
 
 
 @pytest.fixture(scope="session")
@@ -144,50 +107,9 @@ def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model.db"
 
 
-def demo_shop(folder: Path, url: str) -> None:
-    """Tables, a shop and the shipped pack in a fresh database."""
-    settings = settings_for(folder, url)
-    settings.home.mkdir(parents=True, exist_ok=True)
-    services = build_services(settings, transport=MemoryTransport())
-    upgrade(services.database)
-    add_shop(services, "demo", name="Stride & Salve", postal_address="12 Example Lane", cart={"kind": "event"})
-    publish_files(services, leg_day_files())
-    services.close()
-
-
-def _named(server: str, name: str) -> str:
-    head, _, tail = server.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
-
-
-def _fresh_postgres(server: str, model: str) -> Iterator[str]:
-    base = server.replace("postgresql://", "postgresql+psycopg://")
-    name = f"rq_{os.getpid()}_{time.monotonic_ns()}"
-    admin = create_engine(base, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{model}"'))
-    yield _named(server, name)
-    with admin.connect() as connection:
-        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    admin.dispose()
-
-
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'test.db'}"
-
-
-def settings_for(tmp_path: Path, database_url: str, redis_url: str = "") -> Settings:
-    environment = {
-        "RECOVERY_ENV": "local",
-        "RECOVERY_HOME": str(tmp_path / "home"),
-        "RECOVERY_DATABASE_URL": database_url,
-        "RECOVERY_REDIS_URL": redis_url,
-        "RECOVERY_SECRET_KEYS": "test-key-one-0123456789-abcdefghij",
-        "RECOVERY_SUPPRESSION_KEY": "test-suppression-0123456789-abcdef",
-        "RECOVERY_PUBLIC_URL": "http://quiz.localhost",
-    }
-    return read_settings(environment)
 
 
 @pytest.fixture
@@ -208,18 +130,6 @@ def make_services(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., 
     yield make
     for parts in made:
         parts.close()
-
-
-def leg_day_files() -> PackFiles:
-    files, problems = read_folder(LEG_DAY)
-    assert not problems
-    return files
-
-
-def publish_files(services: Services, files: PackFiles, shop: str = "demo") -> int:
-    version = import_content(services, shop=shop, files=files)
-    publish_content(services, shop=shop, quiz=version.quiz, number=version.number, checked=True)
-    return version.number
 
 
 @pytest.fixture
@@ -248,16 +158,6 @@ def app(sqlite_services: Services) -> flask.Flask:
     application = create_app(sqlite_services)
     application.wsgi_app = CachingMiddleware(application.wsgi_app, sqlite_services)  # type: ignore[method-assign]  # Flask documents this assignment.
     return application
-
-
-def client_of(services: Services) -> Any:
-    from werkzeug.test import Client
-    from werkzeug.wrappers import Response
-
-    class JsonResponse(Response):
-        pass
-
-    return Client(create_wsgi(services), JsonResponse)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.packs import ROOT
 from widget.cli import COMMANDS
 from widget.settings import DESCRIBED, PREFIX
 from widget.storage.tables import TABLES

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.packs import ROOT
 
 _spec = importlib.util.spec_from_file_location("check_words", ROOT / "infra" / "check_words.py")
 assert _spec is not None

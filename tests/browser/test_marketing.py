@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import check_accessible
-from tests.conftest import GOOD
-from tests.console import PASSWORD, ROOT
-from tests.integration.test_running import Running
+from tests.support.browser import check_accessible
+from tests.support.console import PASSWORD, ROOT
+from tests.support.packs import GOOD
+from tests.support.running import Running
 from widget.actions.accounts.add_user import add_user
 from widget.actions.content.change_draft import open_draft, reset_draft
 from widget.services import build_services
@@ -247,7 +247,7 @@ def test_what_cannot_be_saved_now_is_kept_and_offered_again(page: Page, desk: Ru
 
 
 def test_the_draft_is_tried_in_the_real_widget_with_its_trace(page: Page) -> None:
-    from tests.browser.conftest import take_quiz
+    from tests.support.browser import take_quiz
 
     page.goto(f"{ROOT}/try")
     expect(page.locator("recovery-quiz [data-start]")).to_be_visible()

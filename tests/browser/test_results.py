@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import check_accessible, take_quiz
-from tests.conftest import ROOT
-from tests.console import PASSWORD
-from tests.integration.test_running import Running
+from tests.support.browser import check_accessible, take_quiz
+from tests.support.console import PASSWORD
+from tests.support.packs import ROOT
+from tests.support.running import Running
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(120)]
 PAGE = "/console/shops/demo/quizzes/leg-day/results"

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import ANSWERS, check_accessible, take_quiz
-from tests.conftest import ROOT
-from tests.integration.test_running import Running
+from tests.support.browser import ANSWERS, check_accessible, take_quiz
+from tests.support.packs import ROOT
+from tests.support.running import Running
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(120)]
 PRODUCT = "/demo/products/cream-60"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_coverage_agrees import MAX_PATHS, every_path, random_pack
+from tests.support.random_packs import MAX_PATHS, every_path, random_pack
 from widget.domain.catalog.target import names_tips
 from widget.domain.content.pack import Pack
 from widget.domain.engine.live import Engine

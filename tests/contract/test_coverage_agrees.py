@@ -4,52 +4,23 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import LEG_DAY
-from tests.contract.reference.packs import small_pack, write
+from tests.support.packs import LEG_DAY
+from tests.support.random_packs import BATCHES, MAX_PATHS, PACKS, every_path, random_pack
 from widget.content.reader import read_pack
 from widget.domain.catalog.product import Product
 from widget.domain.catalog.target import Target
 from widget.domain.content.pack import ENDS_EARLY, Mapping, Pack, ResultRules, Slot
-from widget.domain.engine.answers import unfit
 from widget.domain.engine.evaluation import Evaluation, evaluate
 from widget.domain.engine.live import Engine
 from widget.domain.quiz.condition import parse_condition
-from widget.domain.quiz.questions import MULTI, SINGLE, Option, Question, Quiz
+from widget.domain.quiz.questions import SINGLE, Option, Question, Quiz
 from widget.path_coverage.items import PRODUCTS, TIPS, side_of
 from widget.path_coverage.run import Run
-
-BATCHES, PACKS, MAX_PATHS = 6, 25, 3000
-
-
-def _choices(question: Question) -> list[list[str]]:
-    ids = question.option_ids
-    sets = [[o for o, on in zip(ids, bits, strict=True) if on] for bits in product([0, 1], repeat=len(ids))]
-    if question.kind != MULTI:
-        sets = [[item] for item in ids]
-    allowed = [item for item in sets if item and not unfit(question, item)]
-    return allowed + ([[]] if question.optional else [])
-
-
-def every_path(engine: Engine) -> Iterator[dict[str, list[str]]]:
-    """All answer sets, each once: only what is asked is answered."""
-    todo: list[dict[str, list[str]]] = [{}]
-    by_id = engine.rules.pack.quiz.by_id
-    while todo:
-        answers = todo.pop()
-        given = {name: answer for name, answer in answers.items() if answer}
-        asked = [asking.id for asking, _ in engine.rules.asked(given)]
-        following = next((name for name in asked if name not in answers), None)
-        if following is None:
-            yield given
-        else:
-            todo += [{**answers, following: choice} for choice in _choices(by_id[following])]
 
 
 def brute(engine: Engine, group: str) -> Counter[tuple[Any, ...]] | None:
@@ -77,14 +48,6 @@ def checked(run: Run) -> Counter[tuple[Any, ...]]:
     for (ended,), total in zip(run.walked.ends, run.walked.ended, strict=True):
         counts[ended, None, ()] += total
     return counts
-
-
-def random_pack(seed: int, folder: Path) -> Pack:
-    chance = random.Random(seed)
-    write(small_pack(chance), folder / "pack", chance)
-    pack = read_pack(folder / "pack").pack
-    assert pack is not None
-    return pack
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

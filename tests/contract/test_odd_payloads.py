@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from tests.conftest import client_of
-from tests.deliveries import (
+from tests.support.database import rows
+from tests.support.deliveries import (
     BUYER,
     PAYLOADS,
     connected,
@@ -25,8 +25,8 @@ from tests.deliveries import (
     woo_headers,
     woo_order,
 )
-from tests.integration.test_chain import rows
-from tests.integration.test_email_events import bounce, event
+from tests.support.email_reports import bounce, event
+from tests.support.services import client_of
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.domain.email.email_event import EmailReport
 from widget.domain.orders.webhook import Unreadable

@@ -14,7 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.conftest import GOOD, leg_day_files, publish_files, settings_for
+from tests.support.packs import GOOD, leg_day_files, publish_files
+from tests.support.services import settings_for
 from widget.actions.shops.add_shop import add_shop
 from widget.app import create_app
 from widget.email.transport import MemoryTransport

@@ -16,8 +16,9 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from tests.conftest import GOOD, client_of, leg_day_files
-from tests.integration.test_chain import webhook
+from tests.support.orders import webhook
+from tests.support.packs import GOOD, leg_day_files
+from tests.support.services import client_of
 from widget.actions.content.import_content import import_content
 from widget.actions.content.publish_content import publish_content
 from widget.actions.emails.send_email import send_due_emails
@@ -73,7 +74,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    from tests.conftest import settings_for
+    from tests.support.services import settings_for
     from widget.actions.shops.add_shop import add_shop
     from widget.email.transport import MemoryTransport
     from widget.services import build_services

@@ -11,8 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 import widget.storage.database
-from tests.integration.test_chain import rows, webhook
-from tests.integration.test_promises import visit
+from tests.support.database import rows
+from tests.support.orders import webhook
+from tests.support.shoppers import visit
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services
 from widget.storage.responses import Response

@@ -13,7 +13,8 @@ import orjson
 import pytest
 import redis
 
-from tests.conftest import GOOD, client_of, leg_day_files, plain_logs, publish_files
+from tests.support.packs import GOOD, leg_day_files, publish_files
+from tests.support.services import client_of, plain_logs
 from widget.actions.catalog.change_product import change_product
 from widget.actions.errors import VersionGone
 from widget.actions.quiz.submit_answers import submit_answers

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import GOOD, client_of, leg_day_files, publish_files
+from tests.support.packs import GOOD, leg_day_files, publish_files
+from tests.support.services import client_of
 from widget.services import Services
 from widget.storage.shops import shop_by_slug
 

@@ -8,13 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, text
 
-from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from tests.console_forms import client_in
+from tests.support.console_forms import client_in
+from tests.support.database import rows
+from tests.support.emails import Refusing, emails, go_to, sent, with_transport
+from tests.support.orders import EMAIL, webhook
+from tests.support.packs import GOOD, leg_day_files, publish_files
+from tests.support.services import client_of
 from widget.actions.catalog.change_product import change_product
 from widget.actions.emails.answer_check_in import answer_check_in, check_in_token
 from widget.actions.emails.request_email import request_email
@@ -26,7 +29,6 @@ from widget.actions.privacy.purge_expired import purge_expired
 from widget.actions.quiz.submit_answers import record_response, submit_answers
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.actions.webhooks.receive_webhook import receive_webhook
-from widget.crypto import WEBHOOK_SECRET
 from widget.domain.orders.webhook import BadSignature
 from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.services import Services
@@ -35,79 +37,7 @@ from widget.storage.emails import Email, claim_due
 from widget.storage.migrate import drift
 from widget.storage.orders import Order
 from widget.storage.responses import Response
-from widget.storage.shops import shop_by_slug
 from widget.storage.webhook_deliveries import FAILED, WebhookDelivery
-from widget.stores.standard import sign
-
-EMAIL = "runner@shop.example"
-
-
-def webhook(
-    services: Services,
-    kind: str = "order.placed",
-    *,
-    event_id: str = "",
-    body: bytes | None = None,
-    days: float = 0,
-    order: str = "1042",
-    **fields: Any,
-) -> bool:
-    """Deliver a signed delivery, as a store does."""
-    at = (services.now() + timedelta(days=days)).isoformat()
-    data = {
-        "id": order,
-        "number": order,
-        "email": EMAIL,
-        "accepts_marketing": True,
-        "lines": [{"sku": "ROLL-75", "quantity": 1}],
-        **({"placed_at": at} if kind == "order.placed" else {}),
-        **fields,
-    }
-    body = body if body is not None else json.dumps({"type": kind, "timestamp": at, "data": {"order": data}}).encode()
-    event_id, stamp = event_id or f"msg_{time.monotonic_ns()}", int(time.time())
-    with services.reads() as session:
-        shop = shop_by_slug(session, "demo")
-        assert shop is not None
-        secret = services.crypto.decrypt(shop.encrypted_secrets[0], WEBHOOK_SECRET)
-    headers = {
-        "webhook-id": event_id,
-        "webhook-timestamp": str(stamp),
-        "webhook-signature": sign(secret, event_id, stamp, body),
-    }
-    return receive_webhook(services, shop="demo", headers=headers, body=body)
-
-
-def emails(services: Services) -> dict[str, Email]:
-    with services.reads() as session:
-        return {row.template: row for row in session.scalars(select(Email).order_by(Email.id))}
-
-
-def rows(services: Services, table: type) -> list[Any]:
-    with services.reads() as session:
-        return list(session.scalars(select(table)))
-
-
-def go_to(services: Services, email: str) -> None:
-    services.clock.move_to(emails(services)[email].due_at + timedelta(seconds=1))
-
-
-def sent(services: Services) -> list[str]:
-    assert isinstance(services.transport, MemoryTransport)
-    return [str(message["Subject"]) for _, message in services.transport.sent]
-
-
-class Refusing(MemoryTransport):
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-    def send(self, message: Any, recipient: str) -> None:
-        raise self.error
-
-
-def with_transport(services: Services, provider: Any) -> Services:
-    object.__setattr__(services, "transport", provider)
-    return services
 
 
 def test_tables_and_migrations_agree(services: Services) -> None:

@@ -15,9 +15,10 @@ from joserfc.jwk import RSAKey
 from sqlalchemy import func, select
 from werkzeug.test import Client
 
-from tests.conftest import ROOT, client_of
-from tests.console import signed_in
-from tests.provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running_provider
+from tests.support.console import signed_in
+from tests.support.identity_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, running_provider
+from tests.support.packs import ROOT
+from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user
 from widget.actions.accounts.disable_user import disable_user
 from widget.app import create_wsgi

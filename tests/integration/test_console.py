@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any
 
 import openpyxl
 import pytest
 from sqlalchemy import event
 
-from tests.conftest import client_of
-from tests.console import PASSWORD, ROOT, Somebody, form_token, signed_in
+from tests.support.console import PASSWORD, ROOT, Somebody, form_token, rows, signed_in
+from tests.support.services import client_of
 from widget.actions.content.change_draft import open_draft
 from widget.actions.emails.send_outbox import send_outbox
-from widget.content.editing import MAPPING, records_of
+from widget.content.editing import records_of
 from widget.content.spreadsheet import xlsx_sheet
 from widget.services import Services
 
@@ -41,10 +40,6 @@ RTL = "\u202egnp.exe\u202c"
 @pytest.fixture
 def owner(sqlite_services: Services) -> Somebody:
     return signed_in(sqlite_services)
-
-
-def rows(owner: Somebody) -> dict[str, Any]:
-    return records_of(open_draft(owner.services, shop="demo", quiz="leg-day").draft.files, MAPPING)
 
 
 def row_form(owner: Somebody, name: str, **changes: str) -> dict[str, str]:
@@ -295,7 +290,7 @@ def test_the_same_record_changed_by_two_people_shows_both_wordings(owner: Somebo
 
 
 def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> None:
-    from tests.conftest import GOOD
+    from tests.support.packs import GOOD
 
     owner.post("/mappings/rows/rub-in-salve", row_form(owner, "rub-in-salve", weight="95"))
     quiz = owner.get("/try/api?locale=es").json

@@ -14,9 +14,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DatabaseError
 from werkzeug.routing import IntegerConverter, Rule
 
-from tests.conftest import client_of
-from tests.console import PASSWORD
-from tests.console_forms import client_in, form_token, post, set_password
+from tests.support.console import PASSWORD
+from tests.support.console_forms import client_in, form_token, post, set_password
+from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user
 from widget.actions.accounts.choose_password import use_codes
 from widget.actions.accounts.disable_user import disable_user

@@ -11,10 +11,9 @@ from marshmallow import fields as kinds
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.conftest import client_of
-from tests.console import PASSWORD, Somebody, form_token, signed_in
-from tests.integration.test_console import rows
-from tests.integration.test_drafts import best, draft_of, publish, user, weigh
+from tests.support.console import PASSWORD, Somebody, form_token, rows, signed_in
+from tests.support.drafts import best, draft_of, publish, user, weigh
+from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user, make_link
 from widget.actions.accounts.choose_password import WrongCode, set_password
 from widget.actions.accounts.sign_in import visitor_of

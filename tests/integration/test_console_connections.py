@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.console_forms import client_in, post
-from tests.deliveries import BUYER, SHOPIFY_SECRET, connected, shopify, shopify_order
-from tests.integration.test_chain import rows
+from tests.support.console_forms import client_in, post
+from tests.support.database import rows
+from tests.support.deliveries import BUYER, SHOPIFY_SECRET, connected, shopify, shopify_order
 from widget.actions.privacy.purge_expired import purge_expired
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.conftest import GOOD as ANSWERS
-from tests.conftest import client_of
-from tests.console import PASSWORD
-from tests.console_forms import client_in, form_token, post, set_password
-from tests.integration.test_chain import Refusing, emails, rows, webhook, with_transport
+from tests.support.console import PASSWORD
+from tests.support.console_forms import client_in, form_token, post, set_password
+from tests.support.database import rows
+from tests.support.emails import Refusing, emails, with_transport
+from tests.support.orders import webhook
+from tests.support.packs import GOOD as ANSWERS
+from tests.support.services import client_of
 from widget.actions.accounts.add_user import BadMember, add_user, change_member
 from widget.actions.accounts.disable_user import disable_user
 from widget.actions.emails.request_email import request_email

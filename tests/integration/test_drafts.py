@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.conftest import GOOD, client_of, leg_day_files
-from widget.actions.accounts.add_user import add_user
+from tests.support.drafts import best, draft_of, publish, user, weigh
+from tests.support.packs import GOOD, leg_day_files
+from tests.support.services import client_of
 from widget.actions.content.change_draft import (
     EditConflict,
     IdTaken,
@@ -32,7 +33,6 @@ from widget.actions.content.publish_draft import (
     DraftMoved,
     agree_to_publish,
     plan_publish,
-    publish_draft,
     publish_due,
     roll_back,
 )
@@ -43,44 +43,12 @@ from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.drafts import ScheduledPublish
 from widget.storage.shops import Shop
-from widget.storage.users import User
 from widget.web.console.content.fields import FIELDS, GROUP, ROWS, Field
 from widget.web.console.content.form_data import read_form, shown_value
 
 
-def user(services: Services, name: str = "anna", role: str = "owner") -> User:
-    return add_user(services, shop="demo", email=f"{name}@team.example", role=role, name=name.title())[0]
-
-
-def draft_of(services: Services) -> Any:
-    return open_draft(services, shop="demo", quiz="leg-day").draft
-
-
-def weigh(services: Services, by: User, row: str, weight: str, *, draft: Any = None) -> int:
-    """Set the weight of a mapping row, as a form that shows ``draft`` would."""
-    draft = draft or draft_of(services)
-    record = records_of(draft.files, MAPPING)[row]
-    return put_record(
-        services,
-        draft=draft,
-        by=by,
-        kind=MAPPING,
-        record=row,
-        seen=record_hash(record),
-        after={**record, "weight": weight},
-        what=f"row {row}: weight {record['weight']} → {weight}",
-    )
-
-
 def weight_of(services: Services, row: str) -> str:
     return str(records_of(draft_of(services).files, MAPPING)[row]["weight"])
-
-
-def publish(services: Services, by: User, **more: Any) -> int:
-    revision = draft_of(services).revision
-    return publish_draft(
-        services, **{"shop": "demo", "quiz": "leg-day", "by": by, "note": "a try", "revision": revision, **more}
-    )
 
 
 # Records ---------------------------------------------------------------------------------------------
@@ -285,14 +253,6 @@ def test_a_large_quiz_is_checked_by_a_worker(services: Services) -> None:
 
 
 # Publishing ------------------------------------------------------------------------------------------
-
-
-def best(services: Services) -> str:
-    answers = {**GOOD, "apply": ["rub-in"]}
-    result = (
-        client_of(services).post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": answers}).json["result"]
-    )
-    return str(result["products"][0]["form"])
 
 
 def test_shoppers_see_what_is_published_and_the_way_back(services: Services) -> None:

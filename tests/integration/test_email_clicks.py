@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select, text
 
-from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from tests.console import signed_in
-from tests.integration.test_chain import EMAIL, emails, go_to, rows, webhook
-from tests.integration.test_promises import visit
-from tests.integration.test_results import ANSWERS, BOT, PAGE, PERSON, tallied
+from tests.support.console import signed_in
+from tests.support.database import rows
+from tests.support.emails import emails, go_to
+from tests.support.orders import EMAIL, webhook
+from tests.support.packs import GOOD, leg_day_files, publish_files
+from tests.support.results import ANSWERS, BOT, PAGE, PERSON, tallied
+from tests.support.services import client_of
+from tests.support.shoppers import visit
 from widget.actions.catalog.change_product import change_product
 from widget.actions.content.try_draft import preview_email
 from widget.actions.emails.follow_link import PRODUCT, QUIZ, RESULT, Link, follow_link, link_url

@@ -20,9 +20,12 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from tests.conftest import client_of
-from tests.deliveries import PAYLOADS
-from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
+from tests.support.database import rows
+from tests.support.deliveries import PAYLOADS
+from tests.support.email_reports import bounce, event
+from tests.support.emails import emails, go_to, sent
+from tests.support.orders import EMAIL, webhook
+from tests.support.services import client_of
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.shops.connect_store import connect_store
 from widget.actions.webhooks.collect_bounces import collect_bounces, take_message
@@ -67,12 +70,6 @@ def sns(message: Any, **change: Any) -> dict[str, Any]:
     text = "".join(f"{name}\n{data[name]}\n" for name in names if name in data)
     algorithm = SHA1() if data["SignatureVersion"] == "1" else SHA256()  # Amazon's version 1.
     return {**data, "Signature": base64.b64encode(KEY.sign(text.encode(), PKCS1v15(), algorithm)).decode()}
-
-
-def bounce(kind: str = "Permanent", email: str = EMAIL, message_id: str = "") -> dict[str, Any]:
-    headers = [{"name": "Message-ID", "value": message_id}] if message_id else []
-    data = {"bounceType": kind, "bouncedRecipients": [{"emailAddress": email}], "a_field_of_tomorrow": 1}
-    return {"eventType": "Bounce", "bounce": data, "mail": {"headers": headers, "destination": [email]}}
 
 
 def ses(services: Services, data: dict[str, Any], fetch: Any = lambda address: certificate()) -> bool:
@@ -228,10 +225,6 @@ def sendgrid(services: Services, events: Any, *, tail: bytes = b"\r\n", change: 
         "x-twilio-email-event-webhook-timestamp": stamp,
     }
     return receive_email_event(services, shop="demo", headers=headers, body=body + change, provider="sendgrid")
-
-
-def event(kind: str, number: str = "1", **change: Any) -> dict[str, Any]:
-    return {"email": EMAIL, "event": kind, "sg_event_id": number, "timestamp": 1764324000, **change}
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 import widget.actions.webhooks.process_webhooks as handling
-from tests.console_forms import client_in, post
-from tests.integration.test_chain import rows, webhook
+from tests.support.console_forms import client_in, post
+from tests.support.database import rows
+from tests.support.orders import webhook
 from widget.actions.webhooks.process_webhooks import BATCH, MAX_ATTEMPTS, process_webhooks
 from widget.services import Services
 from widget.storage.orders import Order

@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from tests.conftest import GOOD, leg_day_files, publish_files
-from tests.console_forms import client_in, form_token, post
-from tests.store import HERE as LOOPBACK
-from tests.store import Store, gives
+from tests.support.console_forms import client_in, form_token, post
+from tests.support.http_server import HERE as LOOPBACK
+from tests.support.http_server import Store, gives
+from tests.support.packs import GOOD, leg_day_files, publish_files
 from widget.actions.catalog.change_feed import BadAddress, NotNow, ask_for_import, change_feed
 from widget.actions.catalog.change_product import change_product
 from widget.actions.catalog.import_due_feeds import import_due_feeds

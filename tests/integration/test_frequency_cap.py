@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from tests.deliveries import connected, shopify, shopify_order
-from tests.integration.test_chain import rows
+from tests.support.database import rows
+from tests.support.deliveries import connected, shopify, shopify_order
+from tests.support.packs import GOOD, leg_day_files, publish_files
+from tests.support.services import client_of
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.crypto import CONFIRM, PREFERENCES
@@ -113,7 +114,7 @@ def test_no_program_text_names_a_number_of_its_own() -> None:
 
 def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(services: Services) -> None:
     """A result that somebody has just asked for is no marketing."""
-    from tests.integration.test_promises import ask
+    from tests.support.shoppers import ask
 
     bought(services, orders=1)
     played(services, 10)

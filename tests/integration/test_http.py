@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import GOOD
+from tests.support.packs import GOOD
 from widget.services import Services
 from widget.web.assets import ASSETS, LOADER, NAMES
 
@@ -277,7 +277,7 @@ def test_emails_are_limited_per_address(client: Any) -> None:
 
 
 def test_the_unsubscribe_link_takes_any_post_and_no_get(sqlite_services: Services) -> None:
-    from tests.conftest import client_of
+    from tests.support.services import client_of
     from widget.storage.contacts import Consent, contact_for
 
     with sqlite_services.sessions.begin() as session:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import settings_for
 from tests.load.emails import SinkProcess, plan_emails
 from tests.load.kill import kill_test, plain_workers
+from tests.support.services import settings_for
 from widget.services import Services, build_services
 
 pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.timeout(180)]

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.conftest import ROOT
-from tests.console_forms import client_in, post
+from tests.support.console_forms import client_in, post
+from tests.support.packs import ROOT
 from tests.support.private_redis import PrivateRedis
 from widget.cache.shared import NUDGES, SharedCache
 from widget.nudges import EMAILS, WEBHOOKS, nudge

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from tests.console_forms import client_in, post
+from tests.support.console_forms import client_in, post
 from widget.actions.emails.send_outbox import GIVEN_UP_AFTER, MAX_ATTEMPTS, send_message, send_outbox
 from widget.email.transport import MemoryTransport, PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.services import Services
@@ -103,7 +103,7 @@ def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..
 
 def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: Services) -> None:
     """Every route that leads to an email is asked for while the mail server would raise."""
-    from tests.integration.test_promises import ask
+    from tests.support.shoppers import ask
     from widget.crypto import PREFERENCES
     from widget.storage.contacts import Contact
 

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.conftest import GOOD, client_of, leg_day_files, publish_files
-from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
-from widget.actions.emails.request_email import request_email
+from tests.support.database import rows
+from tests.support.emails import emails, go_to, sent
+from tests.support.orders import webhook
+from tests.support.packs import leg_day_files, publish_files
+from tests.support.services import client_of
+from tests.support.shoppers import ask, visit
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.privacy.change_consent import choose, confirm_consent, erase
 from widget.actions.privacy.purge_expired import purge_expired
-from widget.actions.quiz.submit_answers import record_response, submit_answers
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.services import Services
 from widget.storage.contacts import Consent, Contact
 from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.webhook_deliveries import WebhookDelivery
-
-
-def ask(services: Services, **consents: bool) -> str:
-    """Ask for a result by email; its code."""
-    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
-    code = str(json.loads(known.body)["code"])
-    wanted = {"result": True, **consents}
-    request_email(services, loaded=loaded, code=code, email=EMAIL, consents=wanted, text_version="1")
-    return code
-
-
-def visit(services: Services) -> str:
-    loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
-    token = record_response(services, loaded, known, None)
-    services.recorder.flush()
-    return token
 
 
 def with_rule(when: str) -> dict[str, str]:

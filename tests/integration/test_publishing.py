@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import GOOD, client_of, leg_day_files, publish_files
+from tests.support.packs import GOOD, leg_day_files, publish_files
+from tests.support.services import client_of
 from widget.actions.catalog.change_product import change_product
 from widget.actions.content.import_content import import_content
 from widget.actions.content.publish_content import NotPublishable, publish_content

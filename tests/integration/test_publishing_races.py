@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 import widget.actions.content.publish_draft as publishing
-from tests.conftest import leg_day_files
+from tests.support.packs import leg_day_files
 from widget.actions.accounts.add_user import add_user
 from widget.actions.content.change_draft import open_draft, reset_draft
 from widget.actions.content.publish_content import publish_content
@@ -37,9 +37,9 @@ from widget.storage.users import User
 
 @pytest.fixture(params=["postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    from tests.conftest import _fresh_postgres
+    from tests.support.database import fresh_postgres
 
-    yield from _fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
+    yield from fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
 
 
 @pytest.fixture

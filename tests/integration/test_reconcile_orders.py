@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.deliveries import BUYER, SHOPIFY_SECRET, shopify, shopify_order, woo_order
-from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
-from tests.integration.test_chain import emails, go_to, rows, sent
-from tests.store import HERE, gives
+from tests.support.database import rows
+from tests.support.deliveries import BUYER, SHOPIFY_SECRET, shopify, shopify_order, woo_order
+from tests.support.emails import emails, go_to, sent
+from tests.support.fake_stores import FakeShopify, FakeStore, FakeWoo
+from tests.support.http_server import HERE, gives
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.orders.reconcile_orders import EVERY, reconcile_orders
 from widget.actions.shops.connect_store import connect_store

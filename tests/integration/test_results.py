@@ -15,10 +15,13 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import event, func, select, text
 
-from tests.conftest import GOOD, client_of
-from tests.console import signed_in
-from tests.integration.test_chain import rows, webhook
-from tests.integration.test_promises import visit
+from tests.support.console import signed_in
+from tests.support.database import rows
+from tests.support.orders import webhook
+from tests.support.packs import GOOD
+from tests.support.results import ANSWERS, BOT, PAGE, PERSON, tallied
+from tests.support.services import client_of
+from tests.support.shoppers import visit
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.cli import main
 from widget.demo.load_demo import CannotLoad, load_demo
@@ -36,22 +39,7 @@ from widget.storage.daily_metrics import (
 from widget.storage.orders import Order
 from widget.storage.responses import DailyEvent, Response
 
-PAGE = "/console/shops/demo/quizzes/leg-day/results"
-ANSWERS = "/v1/shops/demo/quizzes/leg-day/responses"
 EVENTS = "/v1/shops/demo/events"
-BOT = {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}
-PERSON = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X)"}
-
-
-def tallied(services: Services, what: str) -> dict[str, int]:
-    services.recorder.flush()
-    with services.reads() as session:
-        found = session.execute(
-            select(DailyMetric.name, func.sum(DailyMetric.number))
-            .where(DailyMetric.metric == what)
-            .group_by(DailyMetric.name)
-        )
-        return {name: int(number) for name, number in found}
 
 
 def send_events(client: Any, *events: dict[str, Any], **more: Any) -> None:

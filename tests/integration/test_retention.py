@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from tests.conftest import ROOT, client_of
-from tests.console_forms import client_in
-from tests.deliveries import BUYER, connected, shopify, shopify_order
-from tests.integration.test_promises import EMAIL, ask
+from tests.support.console_forms import client_in
+from tests.support.deliveries import BUYER, connected, shopify, shopify_order
+from tests.support.orders import EMAIL
+from tests.support.packs import ROOT
+from tests.support.services import client_of
+from tests.support.shoppers import ask
 from widget.actions.accounts.add_user import change_member
 from widget.actions.accounts.invite_user import invite_user
 from widget.actions.emails.send_email import send_due_emails

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import leg_day_files, publish_files
-from tests.integration.test_chain import EMAIL, emails, go_to, rows, sent, webhook
 from tests.load.emails import plan_emails
+from tests.support.database import rows
+from tests.support.emails import emails, go_to, sent
+from tests.support.orders import EMAIL, webhook
+from tests.support.packs import leg_day_files, publish_files
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.shops.add_shop import add_shop
 from widget.actions.webhooks.process_webhooks import process_webhooks

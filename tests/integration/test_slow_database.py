@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from tests.conftest import client_of, leg_day_files, publish_files
+from tests.support.packs import leg_day_files, publish_files
+from tests.support.services import client_of
 from widget.cache.refreshing import FAILURE_SECONDS, STALE_SECONDS, TRUSTED_SECONDS, RefreshingCache
 from widget.services import Services
 from widget.storage.shops import Shop

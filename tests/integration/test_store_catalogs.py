@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.deliveries import shopify
-from tests.fake_stores import FakeShopify, FakeStore, FakeWoo
-from tests.integration.test_chain import rows
-from tests.store import HERE, gives
+from tests.support.database import rows
+from tests.support.deliveries import shopify
+from tests.support.fake_stores import FakeShopify, FakeStore, FakeWoo
+from tests.support.http_server import HERE, gives
 from widget.actions.accounts.add_user import add_user
 from widget.actions.catalog.change_feed import BadAddress, change_feed
 from widget.actions.catalog.import_due_feeds import import_due_feeds

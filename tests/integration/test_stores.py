@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.conftest import client_of
-from tests.deliveries import (
+from tests.support.database import rows
+from tests.support.deliveries import (
     BUYER,
     PAYLOADS,
     SHOPIFY_SECRET,
@@ -26,7 +26,8 @@ from tests.deliveries import (
     woo_headers,
     woo_order,
 )
-from tests.integration.test_chain import emails, go_to, rows, sent
+from tests.support.emails import emails, go_to, sent
+from tests.support.services import client_of
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.shops.connect_store import BadConnection, connect_store
 from widget.actions.webhooks.process_webhooks import process_webhooks
@@ -593,7 +594,7 @@ def test_buyers_with_domains_of_other_alphabets_get_their_mail(services: Service
 
 
 def test_of_a_results_code_nothing_stays_with_an_email(services: Services) -> None:
-    from tests.integration.test_promises import ask
+    from tests.support.shoppers import ask
 
     code = ask(services, health_data=True)
     send_due_emails(services)
@@ -636,7 +637,7 @@ def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(servi
 
 
 def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(services: Services) -> None:
-    from tests.integration.test_promises import visit
+    from tests.support.shoppers import visit
 
     connected(services)
     token = visit(services)
@@ -663,7 +664,7 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
 
 
 def test_two_people_with_the_same_answers_leave_no_common_mark(services: Services) -> None:
-    from tests.integration.test_promises import ask
+    from tests.support.shoppers import ask
 
     ask(services)
     with services.sessions.begin() as session:

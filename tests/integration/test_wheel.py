@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import GOOD, LEG_DAY, ROOT
-from tests.integration.test_running import Running
+from tests.support.packs import GOOD, LEG_DAY, ROOT
+from tests.support.running import Running
 
 pytestmark = pytest.mark.xdist_group("running")
 

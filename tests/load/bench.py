@@ -28,11 +28,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.conftest import GOOD, ROOT, demo_shop, free_port, settings_for
-from tests.integration.test_running import Running
 from tests.load import engines, results
 from tests.load.emails import SinkProcess, plan_emails, plan_waiting, raw_speed
 from tests.load.webhooks import webhook_load
+from tests.support.packs import GOOD, ROOT
+from tests.support.running import Running
+from tests.support.services import demo_shop, free_port, settings_for
 from widget.actions.emails.send_email import send_due_emails
 from widget.commands.serve import web_program
 from widget.content.reader import read_pack

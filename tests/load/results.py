@@ -9,8 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from tests.conftest import leg_day_files, publish_files, settings_for
-from tests.console import signed_in
+from tests.support.console import signed_in
+from tests.support.packs import leg_day_files, publish_files
+from tests.support.services import settings_for
 from widget.actions.shops.add_shop import add_shop
 from widget.email.transport import MemoryTransport
 from widget.recorder import counted_row

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.conftest import client_of
-from tests.console import PASSWORD
-from tests.console_forms import client_in, form_token, post, set_password
+from tests.support.console import PASSWORD
+from tests.support.console_forms import client_in, form_token, post, set_password
+from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user
 from widget.actions.accounts.choose_password import (
     WrongCode,
@@ -334,7 +334,7 @@ def test_an_ipv6_household_is_one_client(one: str, other: str, same: bool) -> No
 
 
 def test_the_api_and_the_page_share_one_count(sqlite_services: Services) -> None:
-    from tests.conftest import GOOD
+    from tests.support.packs import GOOD
 
     client = client_of(sqlite_services)
     made = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]

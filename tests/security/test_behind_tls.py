@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import take_quiz
-from tests.console import PASSWORD
+from tests.support.browser import take_quiz
+from tests.support.console import PASSWORD
 from tests.support.production import Production
 
 ROOT = "/console/shops/strides/quizzes/leg-day"

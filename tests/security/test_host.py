@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import GOOD, ROOT
+from tests.support.packs import GOOD, ROOT
 from tests.support.production import Production
 
 pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.timeout(180)]
@@ -111,7 +111,7 @@ def test_a_stopped_server_has_stored_what_it_acknowledged(tmp_path: Path) -> Non
     import json
     import sqlite3
 
-    from tests.integration.test_running import Running
+    from tests.support.running import Running
 
     one = Running(tmp_path / "home")
     one.start()

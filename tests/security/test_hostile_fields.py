@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from werkzeug.routing import IntegerConverter, Rule
 
-from tests.conftest import ROOT, client_of
-from tests.console import PASSWORD, Somebody, form_token
+from tests.support.console import PASSWORD, Somebody, form_token
+from tests.support.packs import ROOT
+from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user
 from widget.app import create_app
 from widget.services import Services

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import client_of
+from tests.support.services import client_of
 from widget.app import create_app
 from widget.services import Services
 

@@ -10,7 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from tests.conftest import free_port
+from tests.support.services import free_port
 from widget.email.transport import SmtpTransport, TemporaryFailure
 
 

@@ -128,7 +128,7 @@ def test_a_value_in_a_button_reads_as_it_is(value: str) -> None:
 
 
 def test_markup_in_an_order_number_reaches_no_email(leg_day: Engine) -> None:
-    from tests.unit.test_emails import FRAME
+    from tests.support.email_frame import FRAME
 
     blocks = email_blocks("Order {{ number }}", {**CONTEXT, "number": "[Claim](https://evil.example) <img src=x>"})
     html = html_part(FRAME, blocks)

@@ -10,8 +10,9 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tests.conftest import GOOD, client_of
-from tests.console import signed_in
+from tests.support.console import signed_in
+from tests.support.packs import GOOD
+from tests.support.services import client_of
 from widget.content.spreadsheet import sheet_rows
 from widget.content.workbook import BadSheet
 from widget.recorder import ALL_UP_TO, ONE_OF

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.console_forms import client_in, post
-from tests.deliveries import (
+from tests.support.console_forms import client_in, post
+from tests.support.database import rows
+from tests.support.deliveries import (
     BUYER,
     SHOPIFY_SECRET,
     connected,
@@ -23,7 +24,6 @@ from tests.deliveries import (
     woo,
     woo_order,
 )
-from tests.integration.test_chain import rows
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.emails.send_outbox import send_outbox
 from widget.actions.privacy.carry_out_requests import NotWaiting, cancel_privacy_request, carry_out_due

@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.conftest import LEG_DAY, ROOT, free_port
+from tests.support.packs import LEG_DAY, ROOT
+from tests.support.services import free_port
 from widget.demo.local_mailbox import start_mailbox
 
 SHOP = "strides"

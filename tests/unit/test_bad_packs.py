@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.conftest import LEG_DAY
+from tests.support.packs import LEG_DAY
 from widget.cli import main
 from widget.content.files import read_folder, write_folder
 from widget.content.mapping_table import MAX_ROWS, mapping_rows

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tests.conftest import leg_day_files
+from tests.support.packs import leg_day_files
 from widget.actions.content.check_content import check_content
 from widget.content.claim_check import CannotAccept, accept_claim, claim_problems, name_is_allowed
 from widget.content.claim_rules import market_rules

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.packs import ROOT
 from widget.domain.content.contrast import DARK, LIGHT, SIDES, checked, is_color, ratio, side_of, theme_css
 
 

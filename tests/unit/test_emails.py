@@ -8,34 +8,20 @@ from decimal import Decimal
 
 import pytest
 
-from widget.content.words import words_for
+from tests.support.email_frame import FRAME
 from widget.domain.catalog.product import Product
 from widget.domain.email.schedule import Bought, ConditionFacts, condition_holds, due_at
 from widget.domain.email.send_policy import SendContext, decide
 from widget.domain.email.sequence import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, next_state
 from widget.domain.quiz.condition import parse_condition
 from widget.email.blocks import CannotWrite, Paragraph, Steps, email_blocks
-from widget.email.content import EmailFrame, Written
+from widget.email.content import Written
 from widget.email.html import html_part
 from widget.email.message import email_message
 from widget.email.text import text_part
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FINE = SendContext(now=NOW, valid_until=NOW + timedelta(days=1), kind="marketing", consent=True)
-FRAME = EmailFrame(
-    words=words_for("en"),
-    shop="Stride & Salve",
-    subject="Your roll-on is here",
-    preview="Three steps",
-    locale="en",
-    dir="ltr",
-    because="You bought it.",
-    notice="General advice.",
-    postal_address="12 Example Lane",
-    preferences_url="https://quiz.example/p/x",
-    unsubscribe_url="https://quiz.example/u/x",
-    mark_url="",
-)
 
 
 @pytest.mark.parametrize(

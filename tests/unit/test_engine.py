@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import MINI
+from tests.support.packs import MINI
 from widget.content.files import read_folder
 from widget.content.stored import load_pack
 from widget.domain.engine.answers import Refused

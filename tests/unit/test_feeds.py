@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import ROOT
+from tests.support.packs import ROOT
 from widget.domain.engine.catalog import FROM_FEEDS
 from widget.stores import feeds
 from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem

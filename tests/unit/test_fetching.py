@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.store import HERE, Store, gives
+from tests.support.http_server import HERE, Store, gives
 from widget.stores import fetching
 from widget.stores.addresses import is_public
 from widget.stores.fetching import Limits, NotFetched, checked_target, fetch

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LEG_DAY, MINI
-from tests.contract.test_coverage_agrees import MAX_PATHS, every_path, random_pack
+from tests.support.packs import LEG_DAY, MINI
+from tests.support.random_packs import MAX_PATHS, every_path, random_pack
 from widget.content.reader import read_pack
 from widget.domain.catalog.product import Product
 from widget.domain.catalog.target import Target, names_tips, parse_targets

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import LEG_DAY
+from tests.support.packs import LEG_DAY
 from widget.cli import main
 from widget.content.files import read_folder, write_folder
 from widget.content.formatting import formatted_files, plain_condition, plain_targets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import GOOD, leg_day_files
+from tests.support.packs import GOOD, leg_day_files
 from widget.content.languages import locale_for, localized, pack_texts, text_hash
 from widget.content.money import money_text
 from widget.content.reader import read_files

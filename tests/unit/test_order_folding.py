@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import inspect
 
-from tests.deliveries import shopify_order, shopify_refund, woo_order
+from tests.support.deliveries import shopify_order, shopify_refund, woo_order
 from widget.actions.orders.record_order import fold, new_order
 from widget.domain.orders.order import OrderEvent, kept_lines
 from widget.domain.orders.webhook import Unreadable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LEG_DAY, MINI
+from tests.support.packs import LEG_DAY, MINI
 from widget.content.files import NoPack, PackFiles, read_folder
 from widget.content.reader import Reading, read_files, read_pack
 from widget.content.stored import load_pack

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import LEG_DAY
+from tests.support.packs import LEG_DAY
 from widget.cli import main
 from widget.content.files import read_folder, write_folder
 from widget.content.mapping_table import MAPPING_COLUMNS

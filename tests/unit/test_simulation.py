@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import GOOD
-from tests.deliveries import shopify_order, woo_order
+from tests.support.deliveries import shopify_order, woo_order
+from tests.support.packs import GOOD
 from widget.actions.emails.simulate_emails import NoSuchOrder, order_in, simulate_emails
 from widget.domain.email.sequence import SENDING
 from widget.domain.email.simulation import NOT_YET, Simulated

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.conftest import free_port
+from tests.support.services import free_port
 from widget.email.dkim import DkimSigner, relaxed_body, relaxed_field
 from widget.email.message import POLICY, wire_address
 from widget.email.transport import PermanentFailure, SmtpTransport, TemporaryFailure, UnknownOutcome

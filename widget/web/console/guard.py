@@ -181,7 +181,8 @@ def _stale_form(error: CSRFError) -> AnyResponse:
         return json_answer({"code": "stale_form", "detail": "This page is too old to save from. Reload it."}, 400)
     if visitor() is None:
         return make_response(
-            render_template("console/auth/sign_in.html", kept="", message="That form was too old. Please try again."), 400
+            render_template("console/auth/sign_in.html", kept="", message="That form was too old. Please try again."),
+            400,
         )
     return make_response(render_template("console/auth/again.html", kept=kept_fields(keep_fields()), why="stale"), 400)
 

@@ -195,7 +195,9 @@ def _saved(page: PageContext, name: str) -> dict[str, Any]:
         "id": name,
         "seen": row.seen,
         "action": f"{page.root}/mappings/rows/{name}",
-        "row": render_template("console/content/mapping_row.html", row=row, page=page, open=True, may_edit=True, query=""),
+        "row": render_template(
+            "console/content/mapping_row.html", row=row, page=page, open=True, may_edit=True, query=""
+        ),
         "data": editor_data(row, names),
         "sentence": row.sentence,
     }

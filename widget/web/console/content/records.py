@@ -97,7 +97,13 @@ def _list_page(name: str) -> Any:
             for kind, message, one in kinds
         ]
         return render_page(
-            "console/content/records.html", page, title=title, lead=lead, section=name, sections=sections, may_edit=may_here(EDIT)
+            "console/content/records.html",
+            page,
+            title=title,
+            lead=lead,
+            section=name,
+            sections=sections,
+            may_edit=may_here(EDIT),
         )
 
     view.__doc__ = f"The list of {name}."
@@ -296,7 +302,11 @@ def _conflict(page: PageContext, kind: str, name: str, after: Data, conflict: Ed
         return json_answer({"code": conflict.code, "detail": str(conflict), "html": markup}, 409)
     return make_response(
         render_page(
-            "console/content/conflict_page.html", page, title="Changed by two people", section=PAGE_OF[kind], markup=markup
+            "console/content/conflict_page.html",
+            page,
+            title="Changed by two people",
+            section=PAGE_OF[kind],
+            markup=markup,
         ),
         409,
     )

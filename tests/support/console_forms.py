@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.console import PASSWORD, signed_in
+from tests.support.console import PASSWORD, signed_in
 from widget.services import Services
 
 

@@ -7,11 +7,11 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import update
 
+from tests.support.packs import ROOT
 from widget.actions.privacy.carry_out_requests import carry_out_due
 from widget.actions.shops.connect_store import connect_store
 from widget.actions.webhooks.process_webhooks import process_webhooks
@@ -20,7 +20,7 @@ from widget.services import Services
 from widget.storage.privacy import WAITING, PrivacyRequest
 from widget.stores.shopify import PRIVACY
 
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = ROOT / "tests" / "payloads"
 SHOPIFY_SECRET = "shpss_constructed_test_secret"
 WOO_SECRET = "woo-test-secret & <quote>"
 BUYER = "buyer@shop.example"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.store import Store, gives
+from tests.support.http_server import Store, gives
 
 
 class _AnyPath(dict[str, Any]):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.conftest import client_of
+from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user
+from widget.actions.content.change_draft import open_draft
+from widget.content.editing import MAPPING, records_of
 from widget.domain.roles import OWNER
 from widget.services import Services
 
@@ -47,3 +49,7 @@ def signed_in(services: Services, role: str = OWNER, shop: str = "demo", email: 
     answer = client.post(f"/console/set-password/{link}", data=data)
     assert answer.status_code == 303, answer.text
     return Somebody(services, client)
+
+
+def rows(owner: Somebody) -> dict[str, Any]:
+    return records_of(open_draft(owner.services, shop="demo", quiz="leg-day").draft.files, MAPPING)

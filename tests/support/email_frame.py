@@ -1,0 +1,21 @@
+"""The frame of an email, for tests."""
+
+from __future__ import annotations
+
+from widget.content.words import words_for
+from widget.email.content import EmailFrame
+
+FRAME = EmailFrame(
+    words=words_for("en"),
+    shop="Stride & Salve",
+    subject="Your roll-on is here",
+    preview="Three steps",
+    locale="en",
+    dir="ltr",
+    because="You bought it.",
+    notice="General advice.",
+    postal_address="12 Example Lane",
+    preferences_url="https://quiz.example/p/x",
+    unsubscribe_url="https://quiz.example/u/x",
+    mark_url="",
+)

@@ -39,6 +39,7 @@ def test_every_beat_entry_names_a_task_and_waits_for_none() -> None:
             }
         )
     )
+    celery.loader.import_default_modules()
     for entry in celery.conf.beat_schedule.values():
         assert entry["task"] in celery.tasks
         assert entry["options"]["expires"]
@@ -90,6 +91,12 @@ def test_files_and_functions_stay_short() -> None:
 
     assert long_files == []
     assert long_functions == []
+
+
+def test_helpers_of_tests_live_in_support() -> None:
+    for path in (ROOT / "tests").rglob("*.py"):
+        imported = re.findall(r"^\s*from (tests\.\S+) import", path.read_text(), re.MULTILINE)
+        assert not [name for name in imported if ".test_" in name or name.endswith("conftest")], path
 
 
 def test_nothing_naive_about_time() -> None:

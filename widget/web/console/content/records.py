@@ -13,8 +13,6 @@ from widget.content.editing import (
     EMAIL,
     EXCLUSION,
     FIRST,
-    INTRO,
-    PACK,
     PRODUCT,
     QUESTION,
     SEQUENCE,
@@ -31,33 +29,12 @@ from widget.content.sentences import Names, condition_words, target_words
 from widget.domain.roles import EDIT, VIEW
 from widget.web.console.content.fields import FIELDS
 from widget.web.console.content.form_data import missing_fields, read_form, shown_value
+from widget.web.console.content.record_kinds import PAGE_OF, TITLES, edit_summary
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless, wants_json
 from widget.web.console.page_context import PageContext, quiz_page, render_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("records", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
-PAGE_OF = {
-    QUESTION: "quiz",
-    INTRO: "quiz",
-    PACK: "quiz",
-    TRIAGE: "safety",
-    EXCLUSION: "safety",
-    PRODUCT: "products",
-    TIP: "tips",
-    EMAIL: "emails",
-    SEQUENCE: "emails",
-}
-CALLED = {
-    QUESTION: "Question",
-    INTRO: "Introduction",
-    PACK: "Result and settings",
-    TRIAGE: "Safety row",
-    EXCLUSION: "Exclusion",
-    PRODUCT: "Product",
-    TIP: "Tip",
-    EMAIL: "Email",
-    SEQUENCE: "Sequence",
-}
 RESERVED = ("new", "order")
 """What an address needs for itself."""
 ORDERED = (QUESTION, TRIAGE, EXCLUSION, PRODUCT, SEQUENCE)
@@ -182,7 +159,7 @@ def _form(page: PageContext, kind: str, name: str, data: Data, **more: Any) -> s
     return render_page(
         "console/content/record.html",
         page,
-        title=CALLED[kind] + (f" {name}" if kind not in SINGLE and name != "new" else ""),
+        title=TITLES[kind] + (f" {name}" if kind not in SINGLE and name != "new" else ""),
         section=PAGE_OF[kind],
         kind=kind,
         name=name,
@@ -222,7 +199,7 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
             record=new_id if before is None else name,
             seen=request.form.get("seen", ""),
             after=after,
-            what=_what(kind, new_id, before, after),
+            what=edit_summary(kind, new_id, before, after),
         )
     except IdTaken as error:
         return _refuse(page, kind, name, after, str(error))
@@ -253,22 +230,14 @@ def _wanted_id(page: PageContext, kind: str, name: str) -> str:
     return fresh_id(wish or text, {*page.records(kind), *RESERVED})
 
 
-def _what(kind: str, name: str, before: Data | None, after: Data) -> str:
-    called = CALLED[kind].lower() + ("" if kind in SINGLE else f" {name}")
-    if before is None:
-        return f"{called} added"
-    changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    return f"{called}: {', '.join(changed[:4])}" + (" and more" if len(changed) > 4 else "")
-
-
 def _delete(page: PageContext, kind: str, name: str, before: Data | None) -> AnyResponse:
     back = f"{page.root}/{PAGE_OF[kind]}"
     if before is None or kind in SINGLE:
         return redirect(back, 303)
     step = Step(kind, name, before, None)
-    what = f"{CALLED[kind].lower()} {name} deleted"
+    what = f"{TITLES[kind].lower()} {name} deleted"
     change_draft(current_services(), draft_id=page.draft.id, by=me(), what=what, steps=[step])
-    flash(f"{CALLED[kind]} {name} is deleted in this draft. Undo brings it back.", "good")
+    flash(f"{TITLES[kind]} {name} is deleted in this draft. Undo brings it back.", "good")
     return redirect(back, 303)
 
 
@@ -331,7 +300,7 @@ def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
         follows = rest[to - 1] if to else FIRST
     record = page.records(kind)[name]
     step = Step(kind, name, record, record, follows=follows)
-    what = f"{CALLED[kind].lower()} {name} moved"
+    what = f"{TITLES[kind].lower()} {name} moved"
     change_draft(current_services(), draft_id=page.draft.id, by=me(), what=what, steps=[step])
     if wants_json():
         return json_answer({"ok": True})

@@ -1,0 +1,17 @@
+"""What stores are asked for: feeds, catalogs, and orders that no webhook announced."""
+
+from __future__ import annotations
+
+from widget.actions.catalog.import_due_feeds import import_due_feeds
+from widget.actions.orders.reconcile_orders import reconcile_orders
+from workers.app import app, services
+
+
+@app.task(name="import_feeds")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def import_feeds_task() -> int:
+    return import_due_feeds(services())
+
+
+@app.task(name="reconcile_orders")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def reconcile_orders_task() -> int:
+    return reconcile_orders(services())

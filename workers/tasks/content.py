@@ -1,0 +1,17 @@
+"""Checks of drafts, and scheduled publishes."""
+
+from __future__ import annotations
+
+from widget.actions.content.check_draft import check_waiting_drafts
+from widget.actions.content.publish_draft import publish_due
+from workers.app import app, services
+
+
+@app.task(name="check_drafts")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def check_drafts_task() -> int:
+    return check_waiting_drafts(services())
+
+
+@app.task(name="publish_due")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def publish_due_task() -> int:
+    return publish_due(services())

@@ -1,0 +1,23 @@
+"""Emails that are due, and the outbox."""
+
+from __future__ import annotations
+
+from widget.actions.emails.rescue_emails import rescue_emails
+from widget.actions.emails.send_email import send_due_emails
+from widget.actions.emails.send_outbox import send_outbox
+from workers.app import app, services
+
+
+@app.task(name="send_emails")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def send_emails_task() -> int:
+    return send_due_emails(services())
+
+
+@app.task(name="send_outbox")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def send_outbox_task() -> int:
+    return send_outbox(services())
+
+
+@app.task(name="rescue_emails")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def rescue_emails_task() -> int:
+    return rescue_emails(services())

@@ -1,0 +1,17 @@
+"""Privacy requests and retention."""
+
+from __future__ import annotations
+
+from widget.actions.privacy.carry_out_requests import carry_out_due
+from widget.actions.privacy.purge_expired import purge_expired
+from workers.app import app, services
+
+
+@app.task(name="carry_out_privacy")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def carry_out_privacy_task() -> int:
+    return carry_out_due(services())
+
+
+@app.task(name="purge_expired")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def purge_expired_task() -> int:
+    return purge_expired(services())

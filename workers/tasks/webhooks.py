@@ -1,0 +1,17 @@
+"""Webhook deliveries, and bounce reports that arrive by email."""
+
+from __future__ import annotations
+
+from widget.actions.webhooks.collect_bounces import collect_bounces
+from widget.actions.webhooks.process_webhooks import process_webhooks
+from workers.app import app, services
+
+
+@app.task(name="process_webhooks")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def process_webhooks_task() -> int:
+    return process_webhooks(services())
+
+
+@app.task(name="collect_bounces")  # type: ignore[untyped-decorator]  # Celery carries no types.
+def collect_bounces_task() -> int:
+    return collect_bounces(services())

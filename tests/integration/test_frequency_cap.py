@@ -108,7 +108,7 @@ def test_no_program_text_names_a_number_of_its_own() -> None:
     from importlib.resources import files
 
     for locale in ("en", "es", "ar"):
-        words = (files("widget.content") / "words" / f"{locale}.yaml").read_text(encoding="utf-8")
+        words = (files("widget.i18n") / "locales" / f"{locale}.yaml").read_text(encoding="utf-8")
         assert not re.search(r"two a month|dos (cartas|correos)|رسالتان|رسالتين", words)
 
 

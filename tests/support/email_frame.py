@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from widget.content.words import words_for
 from widget.email.content import EmailFrame
+from widget.i18n.strings import strings_for
 
 FRAME = EmailFrame(
-    words=words_for("en"),
+    strings=strings_for("en"),
     shop="Stride & Salve",
     subject="Your roll-on is here",
     preview="Three steps",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.support.packs import GOOD, leg_day_files
-from widget.content.languages import locale_for, localized, pack_texts, text_hash
-from widget.content.money import money_text
+from widget.content.languages import localized, negotiate_locale, pack_texts, text_hash
 from widget.content.reader import read_files
 from widget.content.reading import Reading
-from widget.content.words import LANGUAGES, spoken, words_for
 from widget.domain.content.pack import Pack
 from widget.domain.engine.live import Engine
 from widget.domain.engine.result import Setting
+from widget.i18n.money import money_text
+from widget.i18n.strings import LANGUAGES, strings_for
+from widget.web.locale import accepted_locale
 
 SPANISH = "locales/es.yaml"
 
@@ -39,7 +40,7 @@ def test_every_text_of_the_shipped_pack_is_translated_and_fresh(locale: str) -> 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_the_words_of_the_program_are_there_in_each_language_with_the_same_fields(locale: str) -> None:
-    english, words = words_for("en"), words_for(locale)
+    english, words = strings_for("en"), strings_for(locale)
     assert words.keys() == english.keys()
     for key, text in words.items():
         for field in ("n", "shop", "email", "best", "total", "product", "order", "answer"):
@@ -100,7 +101,7 @@ def test_a_safety_text_that_changed_is_shown_as_it_is_now_rather_than_in_an_old_
     ],
 )
 def test_the_language_is_the_first_wish_that_the_pack_can_meet(wishes: tuple[str | None, ...], locale: str) -> None:
-    assert locale_for(the_pack(), *wishes) == locale
+    assert negotiate_locale(the_pack(), *wishes) == locale
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_the_language_is_the_first_wish_that_the_pack_can_meet(wishes: tuple[str
     ],
 )
 def test_accept_language_is_weighed_by_quality(header: str, language: str) -> None:
-    assert spoken(header) == language
+    assert (accepted_locale(header, LANGUAGES) or "en") == language
 
 
 @pytest.mark.parametrize(
@@ -123,10 +124,10 @@ def test_accept_language_is_weighed_by_quality(header: str, language: str) -> No
     [("en", {0, 1}), ("es", {0, 1, 2}), ("ar", {0, 1, 2, 3, 11})],
 )
 def test_counting_messages_take_the_plural_form_of_the_language(locale: str, numbers: set[int]) -> None:
-    words = words_for(locale)
-    assert len({words.say("chosen", n=n).replace(str(n), "") for n in numbers}) == len(numbers)
-    listed = words.for_scripts(12)["chosen"]
-    assert listed[11] == words.say("chosen", n=11)
+    words = strings_for(locale)
+    assert len({words.text("chosen", n=n).replace(str(n), "") for n in numbers}) == len(numbers)
+    listed = words.for_widget(12)["chosen"]
+    assert listed[11] == words.text("chosen", n=11)
 
 
 def test_money_follows_the_language_and_keeps_its_sign_in_place() -> None:

@@ -12,11 +12,11 @@ import orjson
 from rich.progress import track
 
 from widget.commands.reading import read_or_refuse, sound_pack
-from widget.content.money import money_text
 from widget.domain.content.problem import unknown_text
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.live import Engine
 from widget.domain.engine.result import Setting
+from widget.i18n.money import money_text
 
 _NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jsonl'
 

@@ -60,13 +60,13 @@ def localized(pack: Pack, locale: str) -> Pack:
     return _turned(pack, turn)
 
 
-def locale_for(pack: Pack, *wanted: str | None) -> str:
+def negotiate_locale(pack: Pack, *wanted: str | None) -> str:
     """The language of the pack that the first wish it can meet asks for: ``es-MX`` finds ``es``; else the default."""
-    return met_locale(pack, *wanted) or pack.default_locale
+    return matching_locale(pack, *wanted) or pack.default_locale
 
 
-def met_locale(pack: Pack, *wanted: str | None) -> str | None:
-    """As ``locale_for``, but None where the pack can meet none of the wishes."""
+def matching_locale(pack: Pack, *wanted: str | None) -> str | None:
+    """As ``negotiate_locale``, but None where the pack can meet none of the wishes."""
     for given in wanted:
         wish = (given or "").replace("_", "-")
         if wish:
@@ -162,7 +162,7 @@ def _question(question: Question, one: One, many: Many) -> Question:
     key = f"quiz.{question.id}"
     named = {name: one(f"{key}.{name}", getattr(question, name)) for name in _QUESTION}
     options = tuple(_option(option, f"{key}.options.{option.id}", one) for option in question.options)
-    return replace(question, **named, words=many(f"{key}.words", question.words), options=options)
+    return replace(question, **named, point_labels=many(f"{key}.point_labels", question.point_labels), options=options)
 
 
 def _option(option: Option, key: str, one: One) -> Option:

@@ -80,7 +80,7 @@ class QuestionSchema(Record):
     end = Whole(least=-1000, most=1000, data_key="to")
     low = Prose()
     high = Prose()
-    words = Listed(Prose())
+    point_labels = Listed(Prose())
     options = Listed(fields.Nested(OptionSchema))
     show_if = When()
 

@@ -66,8 +66,8 @@ def xlsx_sheet(rows: list[Cells]) -> bytes:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("mappings")
     sheet.freeze_panes = "A2"
-    for email, width in zip("ABCDEFG", (24, 44, 10, 28, 8, 60, 40), strict=True):
-        sheet.column_dimensions[email].width = width
+    for letter, width in zip("ABCDEFG", (24, 44, 10, 28, 8, 60, 40), strict=True):
+        sheet.column_dimensions[letter].width = width
     sheet.append(list(MAPPING_COLUMNS))
     for row in rows:
         sheet.append([_cell(sheet, name, row.get(name, "")) for name in MAPPING_COLUMNS])

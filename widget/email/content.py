@@ -21,8 +21,8 @@ class EmailFrame:
     preferences_url: str
     unsubscribe_url: str
     mark_url: str
-    words: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """The program's own words in the language of the email, by key."""
+    strings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The program's own strings in the language of the email, by key."""
 
     @property
     def sender(self) -> str:

@@ -161,7 +161,7 @@ def _block(block: Block, frame: EmailFrame) -> str:
             return _section(_text(inner, 'padding="18px 32px 6px"'))
         case Warnings(product, lines):
             listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
-            title = escape(frame.words["warnings_for"].replace("{product}", product))
+            title = escape(frame.strings["warnings_for"].replace("{product}", product))
             inner = f'<div class="warn"><h3>{title}</h3><ul>{listed}</ul></div>'
             return _section(_text(inner, 'padding="24px 32px 0"'))
 
@@ -182,7 +182,7 @@ def _steps(items: tuple[Spans, ...]) -> str:
 def _check_in(block: CheckIn, frame: EmailFrame) -> str:
     """A panel with three plain, equal answers."""
     words = {
-        name: escape(frame.words[name]) for name in ("ask_title", "ask_text", "ask_better", "ask_same", "ask_worse")
+        name: escape(frame.strings[name]) for name in ("ask_title", "ask_text", "ask_better", "ask_same", "ask_worse")
     }
     answers = ((words["ask_better"], block.better), (words["ask_same"], block.same), (words["ask_worse"], block.worse))
     cells = "".join(f'<td><a class="answer" href="{escape(url)}">{label}</a></td>' for label, url in answers)
@@ -196,9 +196,9 @@ def _check_in(block: CheckIn, frame: EmailFrame) -> str:
 def _foot(frame: EmailFrame) -> str:
     links = ""
     if frame.unsubscribe_url:
-        links += f'<a href="{escape(frame.unsubscribe_url)}">{escape(frame.words["unsub_link"])}</a> &nbsp; '
+        links += f'<a href="{escape(frame.unsubscribe_url)}">{escape(frame.strings["unsub_link"])}</a> &nbsp; '
     if frame.preferences_url:
-        links += f'<a href="{escape(frame.preferences_url)}">{escape(frame.words["pref_link"])}</a>'
+        links += f'<a href="{escape(frame.preferences_url)}">{escape(frame.strings["pref_link"])}</a>'
     lines = (escape(frame.because), links, escape(frame.sender), escape(frame.notice))
     inner = f'<div class="foot">{"".join(f"<p>{line}</p>" for line in lines if line)}</div>'
     return _section(_text(inner, 'padding="28px 32px 40px"'))

@@ -33,7 +33,7 @@ def text_part(frame: EmailFrame, blocks: list[Block]) -> str:
 
 
 def _block(block: Block, frame: EmailFrame) -> Iterator[str]:
-    words = frame.words
+    strings = frame.strings
     match block:
         case Heading(text):
             yield text.upper()
@@ -48,15 +48,15 @@ def _block(block: Block, frame: EmailFrame) -> Iterator[str]:
         case Picture():
             return
         case CheckIn(better, same, worse):
-            yield words["ask_title"].upper()
-            yield _wrapped(words["ask_text"])
+            yield strings["ask_title"].upper()
+            yield _wrapped(strings["ask_text"])
             asked = (("ask_better", better), ("ask_same", same), ("ask_worse", worse))
-            yield "\n".join(f"{words[name]}: {link}" for name, link in asked)
+            yield "\n".join(f"{strings[name]}: {link}" for name, link in asked)
         case TipBlock(title, text, source, link):
             yield title.upper()
             yield "\n".join(filter(None, [_wrapped(text), _wrapped(source), link]))
         case Warnings(product, lines):
-            yield words["warnings_for"].replace("{product}", product).upper()
+            yield strings["warnings_for"].replace("{product}", product).upper()
             yield "\n".join(_wrapped("- " + line, "  ") for line in lines)
 
 
@@ -69,9 +69,9 @@ def _step(number: int, item: Spans) -> str:
 def _foot(frame: EmailFrame) -> Iterator[str]:
     yield _wrapped(frame.because)
     if frame.unsubscribe_url:
-        yield f"{frame.words['unsub_link']}: {frame.unsubscribe_url}"
+        yield f"{frame.strings['unsub_link']}: {frame.unsubscribe_url}"
     if frame.preferences_url:
-        yield f"{frame.words['pref_link']}: {frame.preferences_url}"
+        yield f"{frame.strings['pref_link']}: {frame.preferences_url}"
     yield frame.sender
     if frame.notice:
         yield frame.notice

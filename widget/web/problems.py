@@ -13,13 +13,13 @@ from werkzeug.exceptions import HTTPException
 from widget.actions.content.publish_content import UnknownVersion
 from widget.actions.errors import ActionError
 from widget.actions.shops.add_shop import BadShop
-from widget.content.words import FALLBACK, words_for
 from widget.domain.engine.answers import Refused
 from widget.domain.engine.result import direction
 from widget.domain.orders.webhook import BadSignature
 from widget.email.message import BadAddress
+from widget.i18n.strings import FALLBACK, strings_for
 from widget.telemetry import log
-from widget.web.requests import wished_language
+from widget.web.locale import interface_locale
 
 STATUS: dict[str, int] = {
     "unknown_quiz": 404,
@@ -84,7 +84,7 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Response:
         )
         == "text/html"
     ):
-        w = words_for(wished_language())
+        w = strings_for(interface_locale())
         page = render_template(
             "problem.html",
             w=w,

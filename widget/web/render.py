@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import render_template
 
-from widget.content.words import words_for
+from widget.i18n.strings import strings_for
 
 
 def result_fragment(
@@ -16,7 +16,7 @@ def result_fragment(
     return render_template(
         "result.html",
         r=result,
-        w=words_for(result["locale"]),
+        w=strings_for(result["locale"]),
         emails=emails if result["outcome"] in ("products", "tips_only") else "",
         page=page,
         again=again,

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Flask, Response, abort, current_app, g, request
 
-from widget.content.words import spoken
 from widget.services import Services
 from widget.telemetry import REQUESTS, SECONDS, log, masked_path
 from widget.web.bodies import MAX_PUBLIC_FIELDS
@@ -117,9 +116,3 @@ def origin_of(url: str) -> str:
     """The scheme, host and port of an address, as browsers write an origin."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def wished_language() -> str:
-    """The language of the program's own words that the address or the browser asks for."""
-    chosen = request.args.get("locale", "")[:35]
-    return spoken(chosen or request.headers.get("Accept-Language", ""))

@@ -9,7 +9,7 @@ from widget.actions.emails.queue_message import TEST, queue_message
 from widget.actions.emails.write_email import compose_email
 from widget.actions.errors import ActionError
 from widget.actions.quiz.result_links import result_setting
-from widget.content.languages import locale_for
+from widget.content.languages import negotiate_locale
 from widget.content.reader import read_files
 from widget.domain.content.pack import ENDS_EARLY
 from widget.domain.email.sequence import TRANSACTIONAL
@@ -74,7 +74,7 @@ def try_answers(
     why: str = "",
 ) -> Tried:
     """Raises Refused."""
-    locale = locale_for(loaded.engine.rules.pack, locale)
+    locale = negotiate_locale(loaded.engine.rules.pack, locale)
     engine = loaded.localized(locale)
     found = evaluate(engine.rules, engine.catalog, answers)
     setting = result_setting(services, loaded, locale)

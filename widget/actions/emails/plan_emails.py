@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import UnknownResult
 from widget.actions.quiz.result_links import open_result, result_code
-from widget.content.languages import locale_for
+from widget.content.languages import negotiate_locale
 from widget.domain.email.schedule import Bought, ConditionFacts, answered_uses, condition_holds, due_at, known_zone
 from widget.domain.email.sequence import (
     BOUNCED,
@@ -79,7 +79,7 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
                 row = _row(services, shop, loaded, sequence, step, moment)
                 row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
                 # The language it will be written in, so that the results page counts it where its clicks are.
-                locale = locale_for(loaded.engine.rules.pack, order.locale)
+                locale = negotiate_locale(loaded.engine.rules.pack, order.locale)
                 row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
                 row["variant"] = variant_of(step, order.external_id)
                 add_email(session, row)
@@ -153,7 +153,7 @@ def _plan_now(
             moment = due_at(step, {"placed": services.now()}, (), zone)
             if moment and condition_holds(step.when, facts):
                 row = _row(services, loaded.shop, loaded, sequence, step, moment)
-                spoken = locale_for(loaded.engine.rules.pack, locale)
+                spoken = negotiate_locale(loaded.engine.rules.pack, locale)
                 row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
                 row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
                 row["variant"] = variant_of(step, trigger_id)

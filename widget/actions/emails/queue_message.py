@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from widget.content.words import FALLBACK, words_for
 from widget.crypto import OUTBOX
 from widget.email.blocks import Block
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
 from widget.email.message import email_message
 from widget.email.text import text_part
+from widget.i18n.strings import FALLBACK, strings_for
 from widget.nudges import EMAILS, nudge
 from widget.passwords import new_token
 from widget.services import Services
@@ -67,6 +67,6 @@ def system_email(shop: Shop, subject: str, because: str, blocks: list[Block]) ->
         preferences_url="",
         unsubscribe_url="",
         mark_url="",
-        words=words_for(FALLBACK),
+        strings=strings_for(FALLBACK),
     )
     return Written(subject, html_part(frame, blocks), text_part(frame, blocks))

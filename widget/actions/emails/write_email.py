@@ -9,8 +9,7 @@ from widget.actions.emails.follow_link import PRODUCT, QUIZ, RESULT, Link, link_
 from widget.actions.emails.plan_emails import bought_products
 from widget.actions.errors import ActionError, UnknownResult
 from widget.actions.quiz.result_links import open_result, quiz_url, result_setting, result_url
-from widget.content.languages import locale_for
-from widget.content.words import Words, words_for
+from widget.content.languages import negotiate_locale
 from widget.crypto import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.domain.catalog.product import Product
 from widget.domain.content.pack import Pack, Tip
@@ -21,6 +20,7 @@ from widget.email.blocks import Block, CheckIn, Picture, TipBlock, Warnings, ema
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
 from widget.email.text import text_part
+from widget.i18n.strings import Strings, strings_for
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.emails import Email
@@ -142,18 +142,18 @@ def _tips(services: Services, loaded: LoadedQuiz, email: Email, answers: Answers
             chosen = [rules.tips[place - len(rules.products)] for place in found.tips]
         except UnknownResult:
             pass  # The keys were changed since: the general tips do.
-    words = words_for(localized_in(loaded, email))
-    return [_tip_block(tip, words) for tip in chosen[:GENERAL_TIPS]]
+    strings = strings_for(localized_in(loaded, email))
+    return [_tip_block(tip, strings) for tip in chosen[:GENERAL_TIPS]]
 
 
-def _tip_block(tip: Tip, words: Words) -> TipBlock:
+def _tip_block(tip: Tip, strings: Strings) -> TipBlock:
     """The tip with its first study: what it found, how strong that is, and what it does not show."""
     source = tip.evidence[0] if tip.evidence else None
     text = f"{tip.short or tip.title}. {tip.hint or ''}".strip()
     if source:
-        strength = words.get(f"strength_{source.strength}", "") if source.strength else ""
-        text += f" {source.claim}" + (f" ({words['evidence']}: {strength})" if strength else "")
-        text += f" {words['limits']} {source.limits}" if source.limits else ""
+        strength = strings.get(f"strength_{source.strength}", "") if source.strength else ""
+        text += f" {source.claim}" + (f" ({strings['evidence']}: {strength})" if strength else "")
+        text += f" {strings['limits']} {source.limits}" if source.limits else ""
     link = f"https://doi.org/{source.doi}" if source and source.doi else ""
     return TipBlock(tip.title, text, source.citation if source else "", link)
 
@@ -168,7 +168,7 @@ def _frame(
     preview: str,
 ) -> EmailFrame:
     base, locale = services.settings.public_url, localized_in(loaded, email)
-    words = words_for(locale)
+    strings = strings_for(locale)
     marketing = email.kind != TRANSACTIONAL
     return EmailFrame(
         shop=loaded.shop.name,
@@ -176,9 +176,9 @@ def _frame(
         preview=" ".join(fill(preview, context).split()),
         locale=locale,
         dir=direction(locale),
-        because=_because(order, context, words),
-        notice=words["email_notice"],
-        words=words,
+        because=_because(order, context, strings),
+        notice=strings["email_notice"],
+        strings=strings,
         postal_address=loaded.shop.postal_address,
         preferences_url=f"{base}/p/{services.crypto.token(PREFERENCES, email.contact_id)}",
         unsubscribe_url=f"{base}/u/{services.crypto.token(UNSUBSCRIBE, email.contact_id)}" if marketing else "",
@@ -186,18 +186,18 @@ def _frame(
     )
 
 
-def _because(order: Order | None, context: dict[str, Any], words: Words) -> str:
+def _because(order: Order | None, context: dict[str, Any], strings: Strings) -> str:
     if order is None:
-        return words["because_asked"]
+        return strings["because_asked"]
     only = "" if order.accepts_marketing is True else "_only"  # Who was never asked has not said yes.
     if "product" not in context:
-        return words.say(f"because_order{only}", order=order.number)
-    return words.say(f"because_bought{only}", product=context["product"]["name"], order=order.number)
+        return strings.text(f"because_order{only}", order=order.number)
+    return strings.text(f"because_bought{only}", product=context["product"]["name"], order=order.number)
 
 
 def localized_in(loaded: LoadedQuiz, email: Email) -> str:
     """The language of an email: that of the order or of the quiz, if the pack has it."""
-    return locale_for(loaded.engine.rules.pack, email.locale)
+    return negotiate_locale(loaded.engine.rules.pack, email.locale)
 
 
 def _pack(loaded: LoadedQuiz, email: Email) -> Pack:

@@ -6,13 +6,13 @@ from sqlalchemy import select
 
 from widget.actions.emails.queue_message import EXPORT, queue_message
 from widget.actions.privacy.change_consent import contact_of
-from widget.content.words import FALLBACK, words_for
 from widget.crypto import PREFERENCES
 from widget.domain.engine.result import direction
 from widget.email.blocks import Heading, Paragraph, Points, Span
 from widget.email.content import EmailFrame, Written
 from widget.email.html import html_part
 from widget.email.text import text_part
+from widget.i18n.strings import FALLBACK, strings_for
 from widget.services import Services
 from widget.storage.contacts import Consent
 from widget.storage.emails import Email
@@ -36,24 +36,24 @@ def request_export(services: Services, purpose: str, token: str) -> None:
     ]
     sent = [f"{item.template}: {item.state}, due {item.due_at:%Y-%m-%d}" for item in emails]
     sent += [f"{item.template}: {item.answer}" for item in emails if item.answer]
-    words = words_for(contact.locale or FALLBACK)
-    blocks = [Paragraph((Span(words.say("export_text", shop=shop.name, email=contact.email)),))]
+    strings = strings_for(contact.locale or FALLBACK)
+    blocks = [Paragraph((Span(strings.text("export_text", shop=shop.name, email=contact.email)),))]
     for name, lines in (("export_consents", said), ("export_orders", bought), ("export_emails", sent)):
-        points = tuple((Span(line),) for line in lines or [words["export_nothing"]])
-        blocks += [Heading(words[name]), Points(points)]  # type: ignore[list-item]
+        points = tuple((Span(line),) for line in lines or [strings["export_nothing"]])
+        blocks += [Heading(strings[name]), Points(points)]  # type: ignore[list-item]
     frame = EmailFrame(
         shop=shop.name,
-        subject=words["export_subject"],
-        preview=words["export_preview"],
-        locale=words.locale,
-        dir=direction(words.locale),
-        because=words["because_export"],
+        subject=strings["export_subject"],
+        preview=strings["export_preview"],
+        locale=strings.locale,
+        dir=direction(strings.locale),
+        because=strings["because_export"],
         notice="",
         postal_address=shop.postal_address,
         preferences_url=f"{services.settings.public_url}/p/{services.crypto.token(PREFERENCES, contact.id)}",
         unsubscribe_url="",
         mark_url="",
-        words=words,
+        strings=strings,
     )
     written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
     with services.sessions.begin() as session:

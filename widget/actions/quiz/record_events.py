@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from widget.actions.errors import UnknownShop
-from widget.content.languages import met_locale
+from widget.content.languages import matching_locale
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 
@@ -42,5 +42,5 @@ def _split(loaded: LoadedQuiz, event: dict[str, Any]) -> tuple[int, str]:
     version = event.get("version") or 0
     return (
         version if version <= loaded.live_version else 0,
-        met_locale(loaded.engine.rules.pack, event.get("locale")) or "",
+        matching_locale(loaded.engine.rules.pack, event.get("locale")) or "",
     )

@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import urljoin
 
 from widget.actions.errors import UnknownResult
-from widget.content.money import money_text
 from widget.crypto import InvalidToken
 from widget.domain.catalog.cart import EVENT, FORM, form_cart
 from widget.domain.catalog.product import Product
 from widget.domain.engine.code import BadCode, pack_answers, unpack_answers
 from widget.domain.engine.result import Setting
+from widget.i18n.money import money_text
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.stores.platforms import ORDERS, PLATFORMS

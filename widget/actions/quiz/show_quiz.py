@@ -8,12 +8,12 @@ import orjson
 
 from widget.actions.errors import UnknownQuiz
 from widget.actions.quiz.result_links import result_setting
-from widget.content.languages import locale_for
-from widget.content.words import words_for
+from widget.content.languages import negotiate_locale
 from widget.domain.content.pack import ENDS_EARLY
 from widget.domain.engine.result import direction
 from widget.domain.quiz.condition import Condition
 from widget.domain.quiz.questions import SCALE, Question
+from widget.i18n.strings import strings_for
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 
@@ -25,7 +25,7 @@ def show_quiz(services: Services, *, shop: str, quiz: str, locale: str | None = 
     loaded = services.quizzes.live(shop, quiz)
     if loaded is None:
         raise UnknownQuiz("there is no such quiz here")
-    locale = locale_for(loaded.engine.rules.pack, locale)
+    locale = negotiate_locale(loaded.engine.rules.pack, locale)
     key = f"quiz:{shop}:{quiz}:{loaded.state}:{locale}"
     body = services.shared.get(key)
     if body is None:
@@ -57,7 +57,7 @@ def quiz_document(services: Services, loaded: LoadedQuiz, locale: str) -> dict[s
         "questions": [_question(question) for question in pack.quiz.questions],
         "stop_if": [condition_data(row.when) for row in pack.triage if row.outcome in ENDS_EARLY],
         "notices": list(pack.notices),
-        "words": words_for(locale).for_scripts(min(most, MAX_COUNTED)),
+        "strings": strings_for(locale).for_widget(min(most, MAX_COUNTED)),
     }
 
 
@@ -75,7 +75,7 @@ def _question(question: Question) -> dict[str, Any]:
         "to": question.end,
         "low": question.low,
         "high": question.high,
-        "words": list(question.words),
+        "point_labels": list(question.point_labels),
         "options": [
             {"id": option.id, "text": option.text, "help": option.help, "image": option.image, "only": option.only}
             for option in question.options

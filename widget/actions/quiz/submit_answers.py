@@ -11,7 +11,7 @@ import orjson
 
 from widget.actions.errors import UnknownQuiz, VersionGone
 from widget.actions.quiz.result_links import result_code, result_setting, result_url
-from widget.content.languages import locale_for
+from widget.content.languages import negotiate_locale
 from widget.domain.engine.answers import Answers
 from widget.domain.engine.code import asked_answers
 from widget.domain.engine.evaluation import evaluate, screen
@@ -60,7 +60,7 @@ def cached_result(
     rules = loaded.engine.rules
     walk = rules.walk(answers)
     asked = asked_answers(rules.pack.quiz, walk)
-    locale = locale_for(rules.pack, locale)
+    locale = negotiate_locale(rules.pack, locale)
     product = product if product in rules.place else None
     code = result_code(services, loaded, asked)
     key = f"result:{loaded.shop.slug}:{loaded.quiz}:{loaded.state}:{locale}:{product or ''}:{code}"
@@ -111,7 +111,7 @@ def record_response(
             "answers": known.answers,
             "outcome": known.outcome,
             "products": list(known.products),
-            "locale": locale_for(loaded.engine.rules.pack, locale),
+            "locale": negotiate_locale(loaded.engine.rules.pack, locale),
             "created_at": services.now(),
         },
         daily_metric=not bot,

@@ -11,11 +11,12 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, session
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.content.money import money_text
 from widget.demo.demo_order import OrderNotTaken, demo_product_page, place_demo_order
 from widget.domain.catalog.product import Product
+from widget.i18n.money import money_text
+from widget.web.locale import interface_locale
 from widget.web.numbers import whole_number
-from widget.web.requests import PAGE_POLICY, current_services, wished_language
+from widget.web.requests import PAGE_POLICY, current_services
 
 blueprint = Blueprint("demo", __name__, template_folder="templates")
 SHOP, QUIZ = "demo", "leg-day"
@@ -114,7 +115,7 @@ def checkout() -> AnyResponse:
             lines=[(line.product, line.quantity) for line in lines],
             accepts_marketing=request.form.get("tips") == "yes",
             visit=session.get("visit", ""),
-            locale=wished_language(),
+            locale=interface_locale(),
         )
     except OrderNotTaken as error:
         page = render_template("cart.html", lines=lines, error=str(error), **_frame())

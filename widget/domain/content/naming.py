@@ -101,8 +101,8 @@ def _shape(question: Question) -> Iterator[tuple[str, str]]:
             yield "from", "a scale runs from a whole number to a higher one"
         elif question.end - question.start >= MAX_POINTS:
             yield "to", f"a scale has at most {MAX_POINTS} points"
-        elif question.words and len(question.words) != len(question.option_ids):
-            yield "words", f"give {len(question.option_ids)} words, one a point, or none"
+        elif question.point_labels and len(question.point_labels) != len(question.option_ids):
+            yield "point_labels", f"give {len(question.option_ids)} labels, one for each point, or none"
         if question.options:
             yield "options", "a scale has from and to, not options"
     else:

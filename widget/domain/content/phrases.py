@@ -90,14 +90,14 @@ NOTHING = Starts([])
 
 
 def plain(text: str) -> str:
-    """As compared: no case, accents or invisible characters; Arabic emails in one form each."""
+    """As compared: no case, accents or invisible characters; Arabic letters in one form each."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
     bare = "".join(item for item in folded if not unicodedata.combining(item))
     return unicodedata.normalize("NFKC", bare).translate(_ARABIC).replace("’", "'")
 
 
 def words_of(text: str, start: int, end: int) -> list[Word]:
-    """The words of a part of a text; emails that stand one by one (p a i n) are one word."""
+    """The words of a part of a text; single letters in a row (p a i n) are one word."""
     clean, at = _without_invisible(text, start, end)
     found = [
         (clean[one:other], at[one], at[other - 1] + 1)
@@ -105,19 +105,19 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
         for one, other in _humps(match)
     ]
     words: list[Word] = []
-    emails: list[tuple[str, int, int]] = []
+    letters: list[tuple[str, int, int]] = []
     for piece in [*found, ("", end, end)]:
-        email = len(piece[0]) == 1 and piece[0].isalpha()
-        if email and (not emails or piece[1] - emails[-1][2] <= 1):
-            emails.append(piece)
+        single = len(piece[0]) == 1 and piece[0].isalpha()
+        if single and (not letters or piece[1] - letters[-1][2] <= 1):
+            letters.append(piece)
             continue
-        if len(emails) > 2:
-            spelled = "".join(item[0] for item in emails)
-            words.append(Word(_forms(spelled), emails[0][1], emails[-1][2]))
+        if len(letters) > 2:
+            spelled = "".join(item[0] for item in letters)
+            words.append(Word(_forms(spelled), letters[0][1], letters[-1][2]))
         else:
-            words += [Word(_forms(item[0]), item[1], item[2]) for item in emails]
-        emails = [piece] if email else []
-        if piece[0] and not email:
+            words += [Word(_forms(item[0]), item[1], item[2]) for item in letters]
+        letters = [piece] if single else []
+        if piece[0] and not single:
             words.append(Word(_forms(piece[0]), piece[1], piece[2]))
     return words
 

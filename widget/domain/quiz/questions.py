@@ -45,7 +45,7 @@ class Question:
     end: int | None = None
     low: str | None = None
     high: str | None = None
-    words: tuple[str, ...] = ()
+    point_labels: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     show_if: Condition = ALWAYS
 

@@ -13,8 +13,7 @@ from widget.actions.quiz.record_events import record_events
 from widget.actions.quiz.result_links import open_result
 from widget.actions.quiz.show_quiz import show_quiz
 from widget.actions.quiz.submit_answers import cached_result, record_response, submit_answers
-from widget.content.languages import locale_for, met_locale
-from widget.content.words import spoken
+from widget.content.languages import matching_locale
 from widget.domain.content.pack import ENDS_EARLY
 from widget.domain.quiz.bots import is_bot
 from widget.quiz_registry import LoadedQuiz
@@ -32,6 +31,7 @@ from widget.web.api.schemas import (
     ResultSchema,
 )
 from widget.web.limits import limited
+from widget.web.locale import pack_locale
 from widget.web.render import result_fragment
 from widget.web.requests import current_services
 from widget.web.response_cache import CachedPage, CachedResponse, mark_cacheable, page_response, public_page
@@ -61,17 +61,15 @@ def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
     asked = query["locale"]
     body = show_quiz(services, shop=shop, quiz=quiz, locale=_language(loaded, asked))
     # A wish that the pack cannot meet leaves the choice to the browser's header: caches must keep these apart.
-    met = loaded is not None and met_locale(loaded.engine.rules.pack, asked) is not None
+    met = loaded is not None and matching_locale(loaded.engine.rules.pack, asked) is not None
     vary = "Accept-Encoding" if met else "Accept-Encoding, Accept-Language"
     return page_response(public_page(body, JSON, QUIZ_CACHE, loaded, vary))
 
 
 def _language(loaded: LoadedQuiz | None, asked: str | None) -> str | None:
-    """What was asked for, if the pack has it; else what the browser likes best; else the pack's own."""
     if loaded is None:
         return asked
-    pack = loaded.engine.rules.pack
-    return locale_for(pack, asked, spoken(request.headers.get("Accept-Language", ""), pack.locales, ""))
+    return pack_locale(loaded.engine.rules.pack, asked)
 
 
 @blueprint.post("/quizzes/<quiz>/responses")

@@ -113,9 +113,9 @@ class RecoveryQuiz extends HTMLElement {
   }
 
   #intro() {
-    const { intro, words } = this.#quiz;
+    const { intro, strings } = this.#quiz;
     const mode = this.getAttribute("mode");
-    const button = `<button class="btn" part="button" data-start>${esc(intro.button || words.next)}</button>`;
+    const button = `<button class="btn" part="button" data-start>${esc(intro.button || strings.next)}</button>`;
     if (mode === "button" || mode === "modal") {
       this.#box.className = "quiz";
       this.#box.style.minHeight = "";
@@ -172,7 +172,7 @@ class RecoveryQuiz extends HTMLElement {
     const { asked } = this.#path();
     const question = asked[Math.min(this.#at, asked.length - 1)];
     this.#at = asked.indexOf(question);
-    const w = this.#quiz.words;
+    const w = this.#quiz.strings;
     const given = this.#answers[question.id] || [];
     const [n, total] = [this.#at + 1, asked.length];
     const fill = (text) => esc(text.replace("{n}", n).replace("{total}", total));
@@ -201,10 +201,10 @@ class RecoveryQuiz extends HTMLElement {
 
   #scale(question, given) {
     const points = Array.from({ length: question.to - question.from + 1 }, (_, i) => String(question.from + i));
-    const word = (point) => esc(question.words[point - question.from]);
+    const word = (point) => esc(question.point_labels[point - question.from]);
     return `<div class="scale">${points.map((p) => `<label><input type="radio" name="o" value="${p}" ${given.includes(p) ? "checked" : ""}>${p}</label>`).join("")}</div>
       <p class="ends"><span>${question.from} · ${esc(question.low)}</span><span>${question.to} · ${esc(question.high)}</span></p>
-      ${question.words.length ? `<p class="read" role="status" data-read>${given[0] ? `<b>${given[0]}</b><span>${word(given[0])}</span>` : ""}</p>` : ""}`;
+      ${question.point_labels.length ? `<p class="read" role="status" data-read>${given[0] ? `<b>${given[0]}</b><span>${word(given[0])}</span>` : ""}</p>` : ""}`;
   }
 
   // Doing ------------------------------------------------------------------------------------------------
@@ -244,16 +244,16 @@ class RecoveryQuiz extends HTMLElement {
       }
     }
     const read = this.#box.querySelector("[data-read]");
-    if (read) read.innerHTML = `<b>${input.value}</b><span>${esc(question.words[input.value - question.from])}</span>`;
+    if (read) read.innerHTML = `<b>${input.value}</b><span>${esc(question.point_labels[input.value - question.from])}</span>`;
     const count = this.#box.querySelectorAll(":checked").length;
     const told = this.#box.querySelector("[data-chosen]");
-    if (told && question.kind === "multi") told.textContent = this.#quiz.words.chosen[count];
+    if (told && question.kind === "multi") told.textContent = this.#quiz.strings.chosen[count];
     this.#box.querySelector(".err").textContent = "";
   }
 
   #next(given = [...this.#box.querySelectorAll(":checked")].map((input) => input.value)) {
     const question = this.#path().asked[this.#at];
-    const w = this.#quiz.words;
+    const w = this.#quiz.strings;
     const alone = question.options.some((option) => option.only && given.includes(option.id));
     let wrong = "";
     if (!given.length) wrong = question.optional ? "" : question.max > 1 && question.min > 1 ? w.need_some : w.need_one;
@@ -282,7 +282,7 @@ class RecoveryQuiz extends HTMLElement {
 
   async #finish() {
     this.#keep();
-    const w = this.#quiz.words;
+    const w = this.#quiz.strings;
     const answers = {};
     for (const question of this.#path().asked) if (this.#answers[question.id]?.length) answers[question.id] = this.#answers[question.id];
     this.#told.textContent = w.working;
@@ -323,7 +323,7 @@ class RecoveryQuiz extends HTMLElement {
     }
     this.#at = 0;
     this.#draw();
-    this.#told.textContent = this.#quiz.words.updated;
+    this.#told.textContent = this.#quiz.strings.updated;
     return undefined;
   }
 
@@ -331,7 +331,7 @@ class RecoveryQuiz extends HTMLElement {
 
   #offline(again) {
     this.#retry = again;
-    const w = this.#quiz?.words ?? {
+    const w = this.#quiz?.strings ?? {
       offline_title: "We cannot reach the quiz right now", offline_text: "Check your connection, then try again.",
       offline_plain: "The plain page works without scripts.", try_again: "Try again",
     };
@@ -350,7 +350,7 @@ class RecoveryQuiz extends HTMLElement {
       event.preventDefault();
       const buy = event.target.closest(".buy");
       buy.querySelector(".err")?.remove();
-      Promise.resolve(put).then(() => { this.#told.textContent = this.#quiz.words.added; },
+      Promise.resolve(put).then(() => { this.#told.textContent = this.#quiz.strings.added; },
         (error) => buy.insertAdjacentHTML("beforeend", `<p class="err" role="alert">${esc(error.message)}</p>`));
     }
   }
@@ -359,12 +359,12 @@ class RecoveryQuiz extends HTMLElement {
     const field = this.#box.querySelector(".copy .field");
     field.select();
     try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
-    button.textContent = this.#told.textContent = this.#quiz.words.copied;
+    button.textContent = this.#told.textContent = this.#quiz.strings.copied;
   }
 
   async #email(form) {
     const told = form.querySelector("[role=status]");
-    const w = this.#quiz.words;
+    const w = this.#quiz.strings;
     const on = (name) => form.elements[name].checked;
     const email = form.elements.email;
     if (!email.checkValidity() || !on("result")) { told.textContent = w.mail_need; return email.focus(); }

@@ -9,42 +9,43 @@ from widget.actions.emails.answer_check_in import answer_check_in, check_in_shop
 from widget.actions.emails.follow_link import follow_link
 from widget.actions.privacy.change_consent import Preferences, choose, confirm_consent, erase, preferences, unsubscribe
 from widget.actions.privacy.export_data import request_export
-from widget.content.words import Words, words_for
 from widget.crypto import CONFIRM, PREFERENCES, UNSUBSCRIBE
 from widget.domain.engine.result import direction
 from widget.domain.quiz.bots import is_bot
+from widget.i18n.strings import Strings, strings_for
 from widget.web.limits import PER_CLIENT, limiter
-from widget.web.requests import current_services, wished_language
+from widget.web.locale import interface_locale
+from widget.web.requests import current_services
 
 blueprint = Blueprint("emails", __name__)
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
-def _words(known: Preferences | None = None) -> Words:
+def _strings(known: Preferences | None = None) -> Strings:
     """In the language of the emails a person gets, or the one their browser asks for."""
-    return words_for(known.locale if known and known.locale else wished_language())
+    return strings_for(known.locale if known and known.locale else interface_locale())
 
 
-def _page(template: str, w: Words, **more: object) -> Response:
+def _page(template: str, w: Strings, **more: object) -> Response:
     page = render_template(template, w=w, locale=w.locale, dir=direction(w.locale), **more)
     return Response(page, mimetype="text/html", headers=PRIVATE)
 
 
-def _note(w: Words, name: str, shop: str, **values: str) -> Response:
+def _note(w: Strings, name: str, shop: str, **values: str) -> Response:
     """A page that says one thing."""
-    text = w.say(f"{name}_text", shop=shop, **values) if "{" in w[f"{name}_text"] else w[f"{name}_text"]
+    text = w.text(f"{name}_text", shop=shop, **values) if "{" in w[f"{name}_text"] else w[f"{name}_text"]
     return _page("email_page.html", w, title=w[f"{name}_title"], text=text, shop=shop)
 
 
 @blueprint.get("/u/<token>")
 def ask_unsubscribe(token: str) -> Response:
     known = preferences(current_services(), UNSUBSCRIBE, token)
-    w = _words(known)
+    w = _strings(known)
     return _page(
         "email_page.html",
         w,
         title=w["unsub_title"],
-        text=w.say("unsub_text", shop=known.shop, email=known.email or w["some_address"]),
+        text=w.text("unsub_text", shop=known.shop, email=known.email or w["some_address"]),
         button=w["unsub_button"],
         shop=known.shop,
     )
@@ -54,13 +55,13 @@ def ask_unsubscribe(token: str) -> Response:
 def do_unsubscribe(token: str) -> Response:
     """One-click (RFC 8058): any body, no cookie, no redirect, and twice is as good as once."""
     known = unsubscribe(current_services(), UNSUBSCRIBE, token)
-    return _note(_words(known), "unsub_done", known.shop)
+    return _note(_strings(known), "unsub_done", known.shop)
 
 
 @blueprint.get("/c/<token>")
 def ask_confirm(token: str) -> Response:
     known = preferences(current_services(), CONFIRM, token)
-    return _page("confirm.html", _words(known), known=known, message="")
+    return _page("confirm.html", _strings(known), known=known, message="")
 
 
 @blueprint.post("/c/<token>")
@@ -69,16 +70,16 @@ def do_confirm(token: str) -> Response:
     only = set(request.form.getlist("consent")) if "boxes" in request.form else None
     if only is not None and not only:
         known = preferences(current_services(), CONFIRM, token)
-        w = _words(known)
+        w = _strings(known)
         return _page("confirm.html", w, known=known, message=w["confirm_need"])
     known = confirm_consent(current_services(), CONFIRM, token, only)
-    return _note(_words(known), "confirm_done", known.shop)
+    return _note(_strings(known), "confirm_done", known.shop)
 
 
 @blueprint.get("/p/<token>")
 def show_preferences(token: str) -> Response:
     known = preferences(current_services(), PREFERENCES, token)
-    return _page("preferences.html", _words(known), known=known, message="")
+    return _page("preferences.html", _strings(known), known=known, message="")
 
 
 @blueprint.post("/p/<token>")
@@ -89,37 +90,37 @@ def change_preferences(token: str) -> Response:
     wanted = request.form.get("do", "")
     if wanted == "erase":  # It cannot be undone: asked once more.
         known = preferences(services, PREFERENCES, token)
-        return _page("erase.html", _words(known), known=known)
+        return _page("erase.html", _strings(known), known=known)
     if wanted == "keep":
         known = preferences(services, PREFERENCES, token)
-        return _page("preferences.html", _words(known), known=known, message="")
+        return _page("preferences.html", _strings(known), known=known, message="")
     if wanted == "erase-now":
         before = preferences(services, PREFERENCES, token)
         erase(services, PREFERENCES, token)
-        return _note(_words(before), "erased", before.shop)
+        return _note(_strings(before), "erased", before.shop)
     if wanted == "export":
         request_export(services, PREFERENCES, token)
         known = preferences(services, PREFERENCES, token)
-        w = _words(known)
+        w = _strings(known)
         return _page("preferences.html", w, known=known, message=w["pref_copy_sent"])
     if wanted != "choose":
         abort(422)
     known = choose(services, PREFERENCES, token, set(request.form.getlist("consent")))
-    w = _words(known)
+    w = _strings(known)
     return _page("preferences.html", w, known=known, message=w["pref_saved"])
 
 
 @blueprint.get("/f/<token>")
 def ask_check_in(token: str) -> Response:
     shop, answer = check_in_shop(current_services(), token)
-    w = _words()
+    w = _strings()
     feeling = w[f"feel_{answer}"]
     return _page(
         "email_page.html",
         w,
-        title=w.say("feel_title", answer=feeling),
+        title=w.text("feel_title", answer=feeling),
         text=w["feel_text"],
-        button=w.say("feel_button", answer=feeling),
+        button=w.text("feel_button", answer=feeling),
         shop=shop,
     )
 
@@ -127,7 +128,7 @@ def ask_check_in(token: str) -> Response:
 @blueprint.post("/f/<token>")
 def do_check_in(token: str) -> Response:
     shop, answer = answer_check_in(current_services(), token)
-    return _note(_words(), answer, shop)
+    return _note(_strings(), answer, shop)
 
 
 @blueprint.get("/l/<token>")

@@ -12,16 +12,16 @@ from widget.actions.emails.request_email import request_email
 from widget.actions.quiz.record_events import record_events
 from widget.actions.quiz.result_links import open_result
 from widget.actions.quiz.submit_answers import cached_result, record_response, submit_answers
-from widget.content.languages import locale_for
-from widget.content.words import spoken, words_for
 from widget.crypto import InvalidToken
 from widget.domain.content.pack import ENDS_EARLY
 from widget.domain.engine.answers import Refused, invalid, unfit
 from widget.domain.engine.result import direction
 from widget.domain.quiz.bots import is_bot
+from widget.i18n.strings import strings_for
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.web.limits import limited
+from widget.web.locale import pack_locale
 from widget.web.render import result_fragment
 from widget.web.requests import current_services
 
@@ -36,7 +36,7 @@ def start(shop: str, quiz: str) -> Response:
     """The first question."""
     loaded = _served(current_services(), shop, quiz)
     _count(loaded, "seen")
-    return _step(loaded, {}, product=request.args.get("product", "")[:200], locale=_wish(loaded))
+    return _step(loaded, {}, product=request.args.get("product", "")[:200], locale=_locale(loaded))
 
 
 @blueprint.post("/<shop>/quiz/<quiz>")
@@ -44,7 +44,7 @@ def step(shop: str, quiz: str) -> AnyResponse:
     """Take one answer; the next question, or the result. Answers travel encrypted in the form, never in an address."""
     services = current_services()
     loaded = _served(services, shop, quiz)
-    product, locale = request.form.get("product", "")[:200], _wish(loaded)
+    product, locale = request.form.get("product", "")[:200], _locale(loaded)
     answers = _draft(services, loaded, request.form.get("draft", ""))
     asked = request.form.get("question", "")
     if asked not in loaded.engine.rules.pack.quiz.by_id:
@@ -68,7 +68,7 @@ def step(shop: str, quiz: str) -> AnyResponse:
 def _count(loaded: LoadedQuiz, event: str, question: str = "") -> None:
     """What the widget's script would tell of itself."""
     message: dict[str, Any] = {"event": event, "quiz": loaded.quiz, "question": question}
-    message |= {"version": loaded.version, "locale": _wish(loaded)}
+    message |= {"version": loaded.version, "locale": _locale(loaded)}
     record_events(current_services(), shop=loaded.shop.slug, events=[message], bot=_from_bot())
 
 
@@ -76,11 +76,9 @@ def _from_bot() -> bool:
     return is_bot(request.headers.get("User-Agent", ""))
 
 
-def _wish(loaded: LoadedQuiz) -> str:
-    """The language: as chosen for this quiz, else as the browser asks for, else the pack's own."""
+def _locale(loaded: LoadedQuiz) -> str:
     chosen = request.form.get("locale", "") or request.args.get("locale", "")
-    pack = loaded.engine.rules.pack
-    return locale_for(pack, chosen[:35], spoken(request.headers.get("Accept-Language", ""), pack.locales, ""))
+    return pack_locale(loaded.engine.rules.pack, chosen[:35])
 
 
 def _served(services: Services, shop: str, quiz: str) -> LoadedQuiz:
@@ -110,20 +108,20 @@ def _finish(services: Services, loaded: LoadedQuiz, answers: Answers, product: s
 def _error(loaded: LoadedQuiz, question_id: str, given: list[str], locale: str) -> str:
     """What is wrong with this step's answer, in words; empty when nothing is."""
     question = loaded.localized(locale).rules.pack.quiz.by_id[question_id]
-    words = words_for(locale)
+    strings = strings_for(locale)
     if not given:
-        return "" if question.optional else words["need_one"]
+        return "" if question.optional else strings["need_one"]
     if invalid(question, given):
-        return words["need_one"]
+        return strings["need_one"]
     problem = unfit(question, given)
     if problem is None:
         return ""
     if problem[0] == "only_stands_alone":
         alone = [option.text for option in question.options if option.only]
-        return words.say("need_alone", text=alone[0])
+        return strings.text("need_alone", text=alone[0])
     if problem[0] == "too_few":
-        return words.say("need_some", n=question.least)
-    return words.say("need_fewer", n=question.most) if problem[0] == "too_many" else words["need_one"]
+        return strings.text("need_some", n=question.least)
+    return strings.text("need_fewer", n=question.most) if problem[0] == "too_many" else strings["need_one"]
 
 
 def _next(loaded: LoadedQuiz, answers: Answers) -> str | None:
@@ -175,7 +173,7 @@ def _step(
         draft=services.crypto.code(orjson.dumps(answers), DRAFT, loaded.shop.slug.encode()),
         product=product,
         error=error,
-        w=words_for(locale),
+        w=strings_for(locale),
         locale=locale,
         dir=direction(locale),
     )
@@ -203,16 +201,16 @@ def request_result_email(shop: str, code: str) -> Response:
         email=request.form.get("email", "")[:254],
         consents=wanted,
         text_version=f"page {loaded.version}",
-        locale=_wish(loaded),
+        locale=_locale(loaded),
         ended=known.outcome in ENDS_EARLY,
     )
-    return _result(shop, code, message=words_for(_wish(loaded))["mail_done"])
+    return _result(shop, code, message=strings_for(_locale(loaded))["mail_done"])
 
 
 def _result(shop: str, code: str, message: str = "") -> Response:
     services = current_services()
     loaded, answers = open_result(services, shop, code)
-    locale = _wish(loaded)
+    locale = _locale(loaded)
     known = cached_result(
         services, loaded, answers, locale=locale, product=request.args.get("product", "")[:200] or None
     )
@@ -230,6 +228,6 @@ def _result(shop: str, code: str, message: str = "") -> Response:
         r=data,
         shop=loaded.shop,
         message=message,
-        w=words_for(data["locale"]),
+        w=strings_for(data["locale"]),
     )
     return Response(page, mimetype="text/html", headers=PRIVATE)

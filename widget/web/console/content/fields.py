@@ -95,7 +95,9 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("to", "to", NUMBER, wide=3),
         Field("low", "Word at the low end", wide=3),
         Field("high", "Word at the high end", wide=3),
-        Field("words", "A sentence for each number of the scale", LINES, help="One a line, the lowest first"),
+        Field(
+            "point_labels", "Labels of the points", LINES, help="One line for each number of the scale, lowest first"
+        ),
         Field("note", "Note under the answers"),
         Field(
             "options",

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.emails.send_again import NotAgain, send_again
 from widget.actions.webhooks.replay_webhook import NoReplay, replay_webhook
-from widget.content.money import money_text
 from widget.domain.email.sequence import DELIVERY_UNKNOWN
 from widget.domain.roles import MONEY
+from widget.i18n.money import money_text
 from widget.storage.contacts import Contact
 from widget.storage.emails import Email, emails_of_orders, emails_of_unknown_delivery
 from widget.storage.orders import Order, orders_of

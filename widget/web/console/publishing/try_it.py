@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from widget.actions.content.try_draft import NotReadable, Tried, preview_email, send_preview, tried_draft, try_answers
 from widget.actions.emails.write_email import NoContent
 from widget.actions.quiz.show_quiz import quiz_document
-from widget.content.languages import locale_for
+from widget.content.languages import negotiate_locale
 from widget.content.sentences import Names
 from widget.crypto import InvalidToken
 from widget.domain.engine.answers import Refused
@@ -127,7 +127,7 @@ def quiz_data(shop: str, quiz: str) -> Response:
     """The draft quiz, for the widget."""
     services = current_services()
     loaded = _served(shop, quiz)
-    locale = locale_for(loaded.engine.rules.pack, request.args.get("locale", "")[:35])
+    locale = negotiate_locale(loaded.engine.rules.pack, request.args.get("locale", "")[:35])
     return json_answer(quiz_document(services, loaded, locale))
 
 

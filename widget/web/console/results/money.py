@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from widget.content.money import money_text
+from widget.i18n.money import money_text
 from widget.storage.figures import Ordered
 
 

@@ -9,8 +9,8 @@ from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.catalog.change_product import BadProduct, change_product
-from widget.content.money import money_text
 from widget.domain.roles import MANAGE
+from widget.i18n.money import money_text
 from widget.storage.catalog import StoredProduct, stored_products
 from widget.storage.content import live_quizzes
 from widget.web.console.guard import me, permitted

@@ -33,6 +33,6 @@ def money_text(amount: int, currency: str, locale: str) -> str:
     text = format_currency(value, currency, locale=spoken)
     if spoken.text_direction != "rtl":
         return text
-    # The sign of US$ would jump to the other side of its emails between words written from right to left.
+    # The sign of US$ would jump to the other side of its letters between words written from right to left.
     symbol = get_currency_symbol(currency, locale=spoken)
     return text.replace(symbol, f"{_LEFT_TO_RIGHT}{symbol}{_LEFT_TO_RIGHT}")

@@ -1,0 +1,1 @@
+"""Strings of the interface, plurals, and money, by locale."""

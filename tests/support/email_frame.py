@@ -11,11 +11,9 @@ FRAME = EmailFrame(
     subject="Your roll-on is here",
     preview="Three steps",
     locale="en",
-    dir="ltr",
     because="You bought it.",
     notice="General advice.",
     postal_address="12 Example Lane",
     preferences_url="https://quiz.example/p/x",
     unsubscribe_url="https://quiz.example/u/x",
-    mark_url="",
 )

@@ -8,7 +8,7 @@ import click
 import orjson
 
 from widget.actions.catalog.change_product import change_product
-from widget.actions.errors import UnknownShop
+from widget.actions.require_shop import require_shop
 from widget.actions.shops.add_shop import add_shop
 from widget.actions.shops.connect_store import MAIL, PLATFORMS, BadConnection, connect_store
 from widget.commands.feeds import import_feed_command
@@ -17,7 +17,7 @@ from widget.crypto import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage.catalog import stored_catalog
 from widget.storage.content import live_quizzes
-from widget.storage.shops import good_secrets, shop_by_slug
+from widget.storage.shops import good_secrets
 
 
 @click.group()
@@ -65,9 +65,7 @@ def show(slug: str, as_json: bool, secrets: bool) -> None:
 def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
     base = services.settings.public_url
     with services.reads() as session:
-        owner = shop_by_slug(session, slug)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{slug}'")
+        owner = require_shop(session, slug)
         quizzes = live_quizzes(session, owner.id)
         _, blocked = stored_catalog(session, owner.id)
     quiz = quizzes[0] if quizzes else "QUIZ"

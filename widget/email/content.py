@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from widget.domain.engine.result import direction
+
 
 @dataclass(frozen=True, slots=True)
 class EmailFrame:
-    """What stands around the blocks: head, subject, why it came, how to stop it (empty: nothing to stop)."""
+    """What surrounds the blocks: sender, subject, the reason for this email, and links to stop it (empty: none)."""
 
     shop: str
+    postal_address: str
     subject: str
     preview: str
-    locale: str
-    dir: str
     because: str
-    notice: str
-    postal_address: str
-    preferences_url: str
-    unsubscribe_url: str
-    mark_url: str
+    locale: str
     strings: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """The program's own strings in the language of the email, by key."""
+    """Strings of the interface in the language of the email, by key."""
+    notice: str = ""
+    preferences_url: str = ""
+    unsubscribe_url: str = ""
+    mark_url: str = ""
+
+    @property
+    def dir(self) -> str:
+        """The direction of the text: ``ltr`` or ``rtl``."""
+        return direction(self.locale)
 
     @property
     def sender(self) -> str:
-        """Who writes, as the law asks: the shop and its postal address."""
+        """The shop and its postal address, which the law requires (CAN-SPAM, 16 CFR 316)."""
         return ", ".join(filter(None, (self.shop, self.postal_address)))
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
-from widget.storage.inserts import insert_or_ignore
+from widget.storage.inserts import insert_or_ignore, insert_or_update
 
 RESULT, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
 KINDS = (RESULT, MARKETING, HEALTH_DATA)
@@ -111,16 +110,14 @@ def lift(session: Session, *, shop_id: int, address_hash: str, reason: str) -> N
 
 def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
     """Write an address down as one not to write to; a graver reason than "unsubscribed" takes its place."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
-    once = make(Suppression).values(**row)
-    keys = ["shop_id", "address_hash"]
+    keys = ("shop_id", "address_hash")
     if reason == "unsubscribed":
         # Said while a deletion waits: it must outlive the wait, whatever comes of that.
         waits = Suppression.reason == ERASURE_PENDING
         held = {"reason": ERASURE_PENDING_AND_NO, "at": at}
-        session.execute(once.on_conflict_do_update(index_elements=keys, set_=held, where=waits))
+        insert_or_update(session, Suppression, row, keys, update=held, where=waits)
     else:
-        # Who had everything deleted stays deleted: no later reason takes that place.
+        # A person who had everything erased stays erased: no later reason replaces that.
         stays = Suppression.reason != "erased"
-        session.execute(once.on_conflict_do_update(index_elements=keys, set_={"reason": reason, "at": at}, where=stays))
+        insert_or_update(session, Suppression, row, keys, update={"reason": reason, "at": at}, where=stays)

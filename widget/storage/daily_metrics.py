@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Date, ForeignKey, Text, UniqueConstraint
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.content.pack import ENDS_EARLY
 from widget.storage.database import Table
+from widget.storage.inserts import add_numbers
 
 COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT, EMAIL_CLICKED = (
     "completed",
@@ -99,11 +99,5 @@ def add_daily_metrics(session: Session, daily_metrics: Mapping[DailyMetricKey, i
     """
     if not daily_metrics:
         return
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = make(DailyMetric)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(DailyMetricKey._fields), set_={"number": DailyMetric.number + statement.excluded.number}
-    )
-    session.connection().execute(
-        statement, [{**key._asdict(), "number": n} for key, n in sorted(daily_metrics.items())]
-    )
+    rows = [{**key._asdict(), "number": number} for key, number in sorted(daily_metrics.items())]
+    add_numbers(session, DailyMetric, rows, DailyMetricKey._fields)

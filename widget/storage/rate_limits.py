@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import Text, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
+from widget.storage.inserts import insert_or_ignore
 
 
 class RateLimit(Table):
@@ -29,13 +29,12 @@ BURST = 0.1
 
 def acquire(session: Session, name: str, *, wanted: int, most: int, seconds: float, now: datetime) -> int:
     """How many of ``wanted`` may go now, where ``most`` may in ``seconds``; they count as gone."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(make(RateLimit).values(name=name, free_at=now).on_conflict_do_nothing(index_elements=["name"]))
+    insert_or_ignore(session, RateLimit, {"name": name, "free_at": now}, ("name",))
     row = session.scalars(select(RateLimit).where(RateLimit.name == name).with_for_update()).one()
-    each, burst = _pace(most, seconds)
+    interval, burst = _pace(most, seconds)
     used = max(0.0, (row.free_at - now).total_seconds())
-    granted = max(0, min(wanted, int(burst - used / each + 1e-9)))
-    row.free_at = max(row.free_at, now) + timedelta(seconds=granted * each)
+    granted = max(0, min(wanted, int(burst - used / interval + 1e-9)))
+    row.free_at = max(row.free_at, now) + timedelta(seconds=granted * interval)
     return granted
 
 

@@ -6,10 +6,10 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
+from widget.storage.inserts import add_numbers
 
 
 class Response(Table):
@@ -63,13 +63,6 @@ def response_by_visit(session: Session, shop_id: int, visit: str) -> Response | 
 
 
 def add_daily_events(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Add to counts, creating those that are new, in one statement a row: no reader sees half of it."""
-    if not rows:
-        return
-    dialect = session.get_bind().dialect.name
-    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = make(DailyEvent)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(_COUNTED), set_={"number": DailyEvent.number + statement.excluded.number}
-    )
-    session.connection().execute(statement, rows)
+    """Add to daily events, creating those that are new; no reader sees half of a row."""
+    if rows:
+        add_numbers(session, DailyEvent, rows, _COUNTED)

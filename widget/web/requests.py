@@ -28,6 +28,8 @@ ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+PRIVATE_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+"""For answers that are one person's: kept by no cache, named to no other site, listed by no search engine."""
 SAME_ORIGIN_REFERRER = ("/console/", "/demo/", "/mailbox/")
 
 

@@ -12,7 +12,8 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.domain.roles import OWNER, ROLES
 from widget.email.message import checked_address
 from widget.passwords import new_token, token_hash
@@ -48,9 +49,7 @@ def add_user(
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
     address = checked_address(email).casefold()
     with services.sessions.begin() as session:
-        owner = shop_by_slug(session, shop, lock=True)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        owner = require_shop(session, shop, lock=True)
         user = user_in(services, session, owner, address, role, name)
         tell(services, session, owner, by, "user_added", f"{address} as {role}")
         member = membership(session, owner.id, user.id)

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.accounts.add_user import BadMember, make_link, tell, user_in
 from widget.actions.emails.queue_message import INVITATION, PASSWORD_LINK, queue_message, system_email
-from widget.actions.errors import UnknownShop
+from widget.actions.require_shop import require_shop
 from widget.domain.roles import MEANS, ROLES
 from widget.email.blocks import Block, Button, Paragraph, Span
 from widget.email.content import Written
@@ -26,9 +26,7 @@ def invite_user(services: Services, *, shop: str, email: str, role: str, name: s
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
     address = checked_address(email).casefold()
     with services.sessions.begin() as session:
-        owner = shop_by_slug(session, shop, lock=True)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        owner = require_shop(session, shop, lock=True)
         user = user_in(services, session, owner, address, role, name)
         tell(services, session, owner, by, "user_added", f"{address} as {role}")
         token = make_link(services, session, user, owner, mailed=True)

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from widget.actions.catalog.fetch_catalog import API, NoKey, api_of
 from widget.actions.catalog.import_feed import STOPPED
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.crypto import FEED_ADDRESS, InvalidToken
 from widget.nudges import CATALOG, nudge
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.feeds import GIVEN_UP_AFTER, IDLE, RUNNING, WAITING, Feed, feed_of
-from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.shops import Shop
 from widget.storage.users import User
 from widget.stores.fetching import Limits, NotFetched, checked_form
 
@@ -41,9 +42,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
     try:
         if address.startswith(API):
             with services.reads() as session:
-                owner = shop_by_slug(session, shop)
-            if owner is None:
-                raise UnknownShop(f"there is no shop '{shop}'")
+                owner = require_shop(session, shop)
             api_of(services, owner.id, address.removeprefix(API))
         elif address:
             checked_form(address, limits or Limits())
@@ -90,9 +89,7 @@ def ask_for_import(services: Services, *, shop: str, by: User, missing: int | No
 
 
 def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:
-    owner = shop_by_slug(session, slug)  # Not locked: an import locks its feed first, then the shop.
-    if owner is None:
-        raise UnknownShop(f"there is no shop '{slug}'")
+    owner = require_shop(session, slug)  # Not locked: an import locks its feed first, then the shop.
     return owner, feed_of(session, owner.id, lock=True)
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.domain.engine.catalog import FROM_FEEDS
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.catalog import StoredProduct, bump_revision, stored_product
 from widget.storage.content import live_quizzes
-from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.shops import Shop
 from widget.storage.users import User
 
 
@@ -40,9 +41,7 @@ def change_product(
     if unknown:
         raise BadProduct(f"a feed does not carry {', '.join(sorted(unknown))}")
     with services.sessions.begin() as session:
-        owner = shop_by_slug(session, shop)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        owner = require_shop(session, shop)
         if not _known(services, session, owner, sku):
             raise BadProduct(f"no live quiz of shop '{shop}' has a product {sku!r}")
         row = stored_product(session, owner.id, sku)

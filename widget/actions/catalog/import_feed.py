@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy.orm import Session
 
-from widget.actions.errors import UnknownShop
+from widget.actions.require_shop import require_shop
 from widget.domain.engine.catalog import FROM_FEEDS
 from widget.quiz_registry import LoadedQuiz, offending
 from widget.services import Services
@@ -21,7 +21,7 @@ from widget.storage import audit
 from widget.storage.catalog import StoredProduct, bump_revision, stored_products
 from widget.storage.content import live_quizzes
 from widget.storage.feeds import IDLE, Feed, feed_of
-from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.shops import Shop
 from widget.storage.users import User
 from widget.stores.feed_item import BadFeed, Defaults
 from widget.stores.feed_survey import Survey, survey
@@ -104,9 +104,7 @@ def import_feed(
 
 def _needed(services: Services, slug: str) -> _Needed:
     with services.reads() as session:
-        owner = shop_by_slug(session, slug)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{slug}'")
+        owner = require_shop(session, slug)
         known = {row.sku: row.feed for row in stored_products(session, owner.id)}
         quizzes = live_quizzes(session, owner.id)
     loaded = tuple(each for quiz in quizzes if (each := services.quizzes.live(slug, quiz)))

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from widget.actions.content.change_draft import open_draft
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.content.editing import PACK, records_of, with_records
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.content import ContentVersion
 from widget.storage.drafts import Draft
-from widget.storage.shops import shop_by_slug
 from widget.storage.users import User
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -36,9 +36,7 @@ def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str,
     files = with_records(files, PACK, {PACK: head})
     try:
         with services.sessions.begin() as session:
-            owner = shop_by_slug(session, shop)
-            if owner is None:
-                raise UnknownShop(f"there is no shop '{shop}'")
+            owner = require_shop(session, shop)
             taken = select(ContentVersion.id).where(ContentVersion.shop_id == owner.id, ContentVersion.quiz == quiz)
             if session.scalar(taken.limit(1)) is not None:
                 raise BadQuiz(f"There is a quiz '{quiz}' already.")

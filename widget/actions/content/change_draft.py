@@ -10,14 +10,15 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from widget.actions.errors import ActionError, UnknownQuiz, UnknownShop
+from widget.actions.errors import ActionError, UnknownQuiz
+from widget.actions.require_shop import require_shop
 from widget.content.editing import Conflict, Data, Step, Taken, apply, record_hash, records_of, with_places
 from widget.content.files import PackFiles
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.content import live_publication, newest_version, version_by_number
 from widget.storage.drafts import Draft, DraftChange, DraftReport, draft_of, last_change
-from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.shops import Shop
 from widget.storage.users import User
 
 MAX_CELL = 100_000
@@ -61,7 +62,7 @@ def open_draft(services: Services, *, shop: str, quiz: str) -> OpenDraft:
         return found
     try:
         with services.sessions.begin() as session:
-            owner = _shop(session, shop)
+            owner = require_shop(session, shop)
             live = live_publication(session, owner.id, quiz)
             newest = newest_version(session, owner.id, quiz)
             version = version_by_number(session, owner.id, quiz, live.number) if live else newest
@@ -79,15 +80,8 @@ def open_draft(services: Services, *, shop: str, quiz: str) -> OpenDraft:
     return opened
 
 
-def _shop(session: Session, slug: str) -> Shop:
-    shop = shop_by_slug(session, slug)
-    if shop is None:
-        raise UnknownShop(f"there is no shop '{slug}'")
-    return shop
-
-
 def _opened(session: Session, slug: str, quiz: str) -> OpenDraft | None:
-    shop = _shop(session, slug)
+    shop = require_shop(session, slug)
     draft = draft_of(session, shop.id, quiz)
     if draft is None:
         return None

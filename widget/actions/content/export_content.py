@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from widget.actions.errors import UnknownQuiz, UnknownShop
+from widget.actions.errors import UnknownQuiz
+from widget.actions.require_shop import require_shop
 from widget.content.files import PackFiles
 from widget.services import Services
 from widget.storage.content import live_publication, version_by_number
-from widget.storage.shops import shop_by_slug
 
 
 def export_content(services: Services, *, shop: str, quiz: str, number: int | None = None) -> PackFiles:
     """The canonical files of a version, the live one by default. Raises UnknownShop, UnknownQuiz."""
     with services.reads() as session:
-        owner = shop_by_slug(session, shop)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        owner = require_shop(session, shop)
         live = live_publication(session, owner.id, quiz)
         wanted = number if number is not None else (live.number if live else None)
         row = version_by_number(session, owner.id, quiz, wanted) if wanted is not None else None

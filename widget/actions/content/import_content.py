@@ -8,7 +8,7 @@ import json
 from sqlalchemy.exc import IntegrityError
 
 from widget.actions.content.check_emails import email_problems
-from widget.actions.errors import UnknownShop
+from widget.actions.require_shop import require_shop
 from widget.content.files import PackFiles
 from widget.content.reader import Broken, Located, read_files
 from widget.content.writer import canonical_files
@@ -16,7 +16,6 @@ from widget.domain.engine.highest import Highest
 from widget.domain.engine.rules import Rules
 from widget.services import Services
 from widget.storage.content import ContentVersion, newest_version
-from widget.storage.shops import shop_by_slug
 
 
 def import_content(
@@ -38,9 +37,7 @@ def import_content(
     while True:
         try:
             with services.sessions.begin() as session:
-                owner = shop_by_slug(session, shop)
-                if owner is None:
-                    raise UnknownShop(f"there is no shop '{shop}'")
+                owner = require_shop(session, shop)
                 newest = newest_version(session, owner.id, reading.pack.id)
                 if newest and newest.digest == digest:
                     return newest

@@ -7,11 +7,11 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from widget.actions.content.publish_content import UnknownVersion
-from widget.actions.errors import UnknownQuiz, UnknownShop
+from widget.actions.errors import UnknownQuiz
+from widget.actions.require_shop import require_shop
 from widget.domain.engine.live import Engine
 from widget.services import Services
 from widget.storage.responses import Response
-from widget.storage.shops import shop_by_slug
 
 
 def load_version(services: Services, *, shop: str, quiz: str, number: int | None) -> Engine:
@@ -31,9 +31,7 @@ def load_version(services: Services, *, shop: str, quiz: str, number: int | None
 def load_responses(services: Services, *, shop: str, quiz: str, days: int) -> list[dict[str, list[str]]]:
     """The anonymous answers of the last days. Raises UnknownShop."""
     with services.sessions() as session:
-        owner = shop_by_slug(session, shop)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        owner = require_shop(session, shop)
         since = services.now() - timedelta(days=days)
         wanted = (Response.shop_id == owner.id, Response.quiz == quiz, Response.created_at >= since)
         return list(session.scalars(select(Response.answers).where(*wanted)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from widget.actions.content.check_content import check_content
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.content.reader import read_files
 from widget.content.reading import Located
 from widget.services import Services
@@ -40,25 +41,17 @@ def publish_content(
     if not checked:
         check_version(services, shop, quiz, number)
     with services.sessions.begin() as session:
-        moved = move_pointer(services, session, locked_shop(session, shop), quiz, number, author)
+        moved = move_pointer(services, session, require_shop(session, shop, lock=True), quiz, number, author)
     if moved:
         services.invalidate(f"{shop}/{quiz}")
     return moved
 
 
-def locked_shop(session: Session, shop: str) -> Shop:
-    """The shop, locked until the transaction ends: whoever moves a pointer of it comes through here, one at a time.
-
-    What is read afterwards is how things stand. Raises UnknownShop.
-    """
-    owner = shop_by_slug(session, shop, lock=True)
-    if owner is None:
-        raise UnknownShop(f"there is no shop '{shop}'")
-    return owner
-
-
 def move_pointer(services: Services, session: Session, shop: Shop, quiz: str, number: int, author: str) -> bool:
-    """Make a version live in the transaction that holds the shop's lock; False when it is. Raises UnknownVersion."""
+    """Make a version live in the transaction that holds the shop's lock; return False when it is live already.
+
+    Every change of the live version holds this lock, so what is read under it stays true. Raises UnknownVersion.
+    """
     if version_by_number(session, shop.id, quiz, number) is None:
         raise UnknownVersion(f"quiz '{quiz}' has no version {number}")
     live = live_publication(session, shop.id, quiz)

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from widget.actions.content.change_draft import OpenDraft, open_draft, reset_draft
 from widget.actions.content.check_content import check_content
 from widget.actions.content.import_content import import_content
-from widget.actions.content.publish_content import NotPublishable, check_version, locked_shop, move_pointer
+from widget.actions.content.publish_content import NotPublishable, check_version, move_pointer
 from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.content.editing import differences
 from widget.content.reader import read_files
 from widget.deadline import is_time_limit
@@ -72,7 +73,7 @@ def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: s
         raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
     version = _import(services, opened, by, note)
     with services.sessions.begin() as session:
-        owner = locked_shop(session, shop)
+        owner = require_shop(session, shop, lock=True)
         if owner.approval:
             raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
         _refuse_if_moved(session, owner, opened, version.number)
@@ -143,7 +144,7 @@ def plan_publish(
         raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
     version = _import(services, opened, by, note)
     with services.sessions.begin() as session:
-        if due_at is not None and locked_shop(session, shop).approval:
+        if due_at is not None and require_shop(session, shop, lock=True).approval:
             raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
         session.add(
             ScheduledPublish(
@@ -187,7 +188,7 @@ def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish,
     try:
         check_version(services, shop, planned.quiz, planned.number)
         with services.sessions.begin() as session:
-            owner = locked_shop(session, shop)
+            owner = require_shop(session, shop, lock=True)
             row, _ = _locked_schedule(session, shop, planned.id)
             _refuse_own(row, by)
             if owner.approval and by is None:
@@ -218,7 +219,9 @@ def _refuse_if_overtaken(session: Session, row: ScheduledPublish) -> None:
 def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> None:
     """Do not publish it after all. Raises ActionError."""
     with services.sessions.begin() as session:
-        locked_shop(session, shop)  # Whoever publishes it holds this lock: one of the two is first, and the other told.
+        require_shop(
+            session, shop, lock=True
+        )  # Whoever publishes it holds this lock: one of the two is first, and the other told.
         row, owner = _locked_schedule(session, shop, scheduled_id)
         row.state, row.reason = DROPPED, f"dropped by {by.display_name}"
         _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
@@ -269,7 +272,7 @@ def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User
         if not was_live(session, opened.shop.id, quiz, number):
             raise NeverLive("Only a version that was live before can be gone back to.")
     with services.sessions.begin() as session:
-        owner = locked_shop(session, shop)
+        owner = require_shop(session, shop, lock=True)
         moved = move_pointer(services, session, owner, quiz, number, by.display_name)
         if moved:
             _note(services, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")

@@ -6,10 +6,9 @@ from sqlalchemy.orm import Session
 
 from widget.crypto import OUTBOX
 from widget.email.blocks import Block
+from widget.email.compose import compose
 from widget.email.content import EmailFrame, Written
-from widget.email.html import html_part
 from widget.email.message import email_message
-from widget.email.text import text_part
 from widget.i18n.strings import FALLBACK, strings_for
 from widget.nudges import EMAILS, nudge
 from widget.passwords import new_token
@@ -60,13 +59,8 @@ def system_email(shop: Shop, subject: str, because: str, blocks: list[Block]) ->
         subject=subject,
         preview=because,
         locale=FALLBACK,
-        dir="ltr",
         because=because,
-        notice="",
         postal_address=shop.postal_address,
-        preferences_url="",
-        unsubscribe_url="",
-        mark_url="",
         strings=strings_for(FALLBACK),
     )
-    return Written(subject, html_part(frame, blocks), text_part(frame, blocks))
+    return compose(frame, blocks)

@@ -15,11 +15,9 @@ from widget.domain.catalog.product import Product
 from widget.domain.content.pack import Pack, Tip
 from widget.domain.email.sequence import TRANSACTIONAL
 from widget.domain.engine.evaluation import evaluate, screen
-from widget.domain.engine.result import direction
 from widget.email.blocks import Block, CheckIn, Picture, TipBlock, Warnings, email_blocks, fill
+from widget.email.compose import compose
 from widget.email.content import EmailFrame, Written
-from widget.email.html import html_part
-from widget.email.text import text_part
 from widget.i18n.strings import Strings, strings_for
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
@@ -50,7 +48,7 @@ def compose_email(
     context = _context(services, loaded, email, order, answers)
     frame = _frame(services, loaded, email, order, context, _subject(loaded, email) or text.subject, text.preview)
     blocks: list[Block] = email_blocks(text.body, context)
-    return Written(frame.subject, html_part(frame, blocks), text_part(frame, blocks)), frame
+    return compose(frame, blocks), frame
 
 
 def _subject(loaded: LoadedQuiz, email: Email) -> str | None:
@@ -175,7 +173,6 @@ def _frame(
         subject=" ".join(fill(subject, context).split()),
         preview=" ".join(fill(preview, context).split()),
         locale=locale,
-        dir=direction(locale),
         because=_because(order, context, strings),
         notice=strings["email_notice"],
         strings=strings,

@@ -7,11 +7,9 @@ from sqlalchemy import select
 from widget.actions.emails.queue_message import EXPORT, queue_message
 from widget.actions.privacy.change_consent import contact_of
 from widget.crypto import PREFERENCES
-from widget.domain.engine.result import direction
 from widget.email.blocks import Heading, Paragraph, Points, Span
-from widget.email.content import EmailFrame, Written
-from widget.email.html import html_part
-from widget.email.text import text_part
+from widget.email.compose import compose
+from widget.email.content import EmailFrame
 from widget.i18n.strings import FALLBACK, strings_for
 from widget.services import Services
 from widget.storage.contacts import Consent
@@ -46,15 +44,11 @@ def request_export(services: Services, purpose: str, token: str) -> None:
         subject=strings["export_subject"],
         preview=strings["export_preview"],
         locale=strings.locale,
-        dir=direction(strings.locale),
         because=strings["because_export"],
-        notice="",
         postal_address=shop.postal_address,
         preferences_url=f"{services.settings.public_url}/p/{services.crypto.token(PREFERENCES, contact.id)}",
-        unsubscribe_url="",
-        mark_url="",
         strings=strings,
     )
-    written = Written(frame.subject, html_part(frame, list(blocks)), text_part(frame, list(blocks)))
+    written = compose(frame, blocks)
     with services.sessions.begin() as session:
         queue_message(services, session, shop, written, recipient=contact.email, kind=EXPORT, about=contact.id)

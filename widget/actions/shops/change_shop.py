@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.domain.catalog.cart import EVENT, FORM, SHOPIFY, WOOCOMMERCE
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.catalog import bump_revision
-from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.shops import Shop
 from widget.storage.users import User
 
 CARTS = (FORM, EVENT, SHOPIFY, WOOCOMMERCE)
@@ -75,9 +76,7 @@ def change_shop(
     if wrong:
         raise BadSettings(wrong)
     with services.sessions.begin() as session:
-        row = shop_by_slug(session, shop, lock=True)
-        if row is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        row = require_shop(session, shop, lock=True)
         changed = [name for name, value in values.items() if getattr(row, name) != value]
         if changed and seen not in (None, settings_mark(row)):
             raise ChangedMeanwhile

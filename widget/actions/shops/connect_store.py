@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.crypto import API_KEY, WEBHOOK_SECRET
 from widget.email.events.providers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.connections import Connection, connection_of
-from widget.storage.shops import shop_by_slug
 from widget.storage.users import User
 from widget.stores.fetching import Limits, NotFetched, checked_form
 from widget.stores.platforms import SHOPIFY, WOOCOMMERCE
@@ -54,9 +54,7 @@ def connect_store(
     address, secret, key = address.strip().rstrip("/"), secret.strip(), key.strip()
     _refuse(platform, address, secret, key, limits or Limits())
     with services.sessions.begin() as session:
-        owner = shop_by_slug(session, shop, lock=True)
-        if owner is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        owner = require_shop(session, shop, lock=True)
         row, now = connection_of(session, owner.id, platform, lock=True), services.now()
         if row is None:
             row = Connection(shop_id=owner.id, platform=platform, address="", encrypted_secrets=[], encrypted_key="")
@@ -106,9 +104,7 @@ def disconnect_store(services: Services, *, shop: str, platform: str, by: User) 
 
 
 def _connection(session: Session, shop: str, platform: str) -> Connection:
-    owner = shop_by_slug(session, shop)
-    if owner is None:
-        raise UnknownShop(f"there is no shop '{shop}'")
+    owner = require_shop(session, shop)
     row = connection_of(session, owner.id, platform, lock=True)
     if row is None:
         raise BadConnection({"secret": "It is not connected."})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from widget.actions.errors import ActionError, UnknownShop
+from widget.actions.errors import ActionError
+from widget.actions.require_shop import require_shop
 from widget.crypto import WEBHOOK_SECRET
 from widget.services import Services
 from widget.storage import audit
-from widget.storage.shops import Shop, shop_by_slug
+from widget.storage.shops import Shop
 from widget.storage.users import User
 from widget.stores.standard import new_secret
 
@@ -32,9 +33,7 @@ def rotate_secret(services: Services, *, shop: str, seen: str, by: User) -> str:
     ``seen`` is the mark of the secret that was the newest. The same request sent twice makes one secret.
     """
     with services.sessions.begin() as session:
-        row = shop_by_slug(session, shop, lock=True)
-        if row is None:
-            raise UnknownShop(f"there is no shop '{shop}'")
+        row = require_shop(session, shop, lock=True)
         now, known = services.now(), list(row.encrypted_secrets)
         if seen != secret_mark(row):
             twice = len(known) > 1 and known[1][-16:] == seen and row.secrets_rotated_at is not None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from widget.actions.errors import UnknownShop
+from widget.actions.require_shop import require_shop
 from widget.actions.webhooks.fetch_certificate import fetch_certificate
 from widget.crypto import WEBHOOK_SECRET, InvalidToken
 from widget.domain.orders.webhook import BadSignature, VerifiedWebhook
@@ -16,7 +16,7 @@ from widget.email.events.providers import PROVIDERS, Fetch
 from widget.nudges import WEBHOOKS, nudge
 from widget.services import Services
 from widget.storage.connections import connection_of
-from widget.storage.shops import Shop, good_secrets, shop_by_slug
+from widget.storage.shops import Shop, good_secrets
 from widget.storage.webhook_deliveries import add_webhook_delivery, seen_since
 from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.telemetry import WEBHOOKS_RECEIVED
@@ -70,9 +70,7 @@ def _taken(services: Services, shop: str, source: str, verified: Callable[[list[
 
 def _secrets(services: Services, shop: str, source: str) -> tuple[int, list[str]]:
     with services.reads() as session:
-        owner = shop_by_slug(session, shop)
-        if owner is None:
-            raise UnknownShop("there is no such shop")
+        owner = require_shop(session, shop)
         encrypted = _encrypted(services, session, owner, source)
     known = []
     for item in encrypted:

@@ -33,12 +33,11 @@ from widget.web.api.schemas import (
 from widget.web.limits import limited
 from widget.web.locale import pack_locale
 from widget.web.render import result_fragment
-from widget.web.requests import current_services
+from widget.web.requests import PRIVATE_HEADERS, current_services
 from widget.web.response_cache import CachedPage, CachedResponse, mark_cacheable, page_response, public_page
 
 JSON = "application/json"
 QUIZ_CACHE = "public, max-age=3, stale-if-error=600"
-PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
 class Door(Blueprint):  # type: ignore[misc]
@@ -134,7 +133,7 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
     known = cached_result(services, loaded, answers, locale=_language(loaded, query["locale"]))
     headers = [
         ("Content-Type", JSON),
-        *PRIVATE.items(),
+        *PRIVATE_HEADERS.items(),
         ("Access-Control-Allow-Origin", "*"),
         ("X-Content-Type-Options", "nosniff"),
         ("Content-Length", str(len(known.body))),
@@ -161,7 +160,7 @@ def create_email(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Res
     request_email(
         services, loaded=loaded, code=orjson.loads(known.body)["code"], ended=known.outcome in ENDS_EARLY, **wanted
     )
-    return Response(b'{"status":"accepted"}', status=202, mimetype=JSON, headers=PRIVATE)
+    return Response(b'{"status":"accepted"}', status=202, mimetype=JSON, headers=PRIVATE_HEADERS)
 
 
 @blueprint.post("/events")

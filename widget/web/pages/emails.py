@@ -15,10 +15,9 @@ from widget.domain.quiz.bots import is_bot
 from widget.i18n.strings import Strings, strings_for
 from widget.web.limits import PER_CLIENT, limiter
 from widget.web.locale import interface_locale
-from widget.web.requests import current_services
+from widget.web.requests import PRIVATE_HEADERS, current_services
 
 blueprint = Blueprint("emails", __name__)
-PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
 def _strings(known: Preferences | None = None) -> Strings:
@@ -28,7 +27,7 @@ def _strings(known: Preferences | None = None) -> Strings:
 
 def _page(template: str, w: Strings, **more: object) -> Response:
     page = render_template(template, w=w, locale=w.locale, dir=direction(w.locale), **more)
-    return Response(page, mimetype="text/html", headers=PRIVATE)
+    return Response(page, mimetype="text/html", headers=PRIVATE_HEADERS)
 
 
 def _note(w: Strings, name: str, shop: str, **values: str) -> Response:
@@ -135,7 +134,7 @@ def do_check_in(token: str) -> Response:
 def follow(token: str) -> AnyResponse:
     """On to the product, the quiz or the result: the one link whose GET is counted, since it changes nothing."""
     answer = redirect(follow_link(current_services(), token, client=_person()), 303)
-    answer.headers.update(PRIVATE)
+    answer.headers.update(PRIVATE_HEADERS)
     return answer
 
 

@@ -23,10 +23,9 @@ from widget.services import Services
 from widget.web.limits import limited
 from widget.web.locale import pack_locale
 from widget.web.render import result_fragment
-from widget.web.requests import current_services
+from widget.web.requests import PRIVATE_HEADERS, current_services
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
-PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 DRAFT = b"draft"
 Answers = dict[str, list[str]]
 
@@ -177,7 +176,7 @@ def _step(
         locale=locale,
         dir=direction(locale),
     )
-    return Response(page, status=422 if error else 200, mimetype="text/html", headers=PRIVATE)
+    return Response(page, status=422 if error else 200, mimetype="text/html", headers=PRIVATE_HEADERS)
 
 
 @blueprint.get("/<shop>/r/<code>")
@@ -230,4 +229,4 @@ def _result(shop: str, code: str, message: str = "") -> Response:
         message=message,
         w=strings_for(data["locale"]),
     )
-    return Response(page, mimetype="text/html", headers=PRIVATE)
+    return Response(page, mimetype="text/html", headers=PRIVATE_HEADERS)

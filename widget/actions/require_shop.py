@@ -1,0 +1,16 @@
+"""The shop that an action is about."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from widget.actions.errors import UnknownShop
+from widget.storage.shops import Shop, shop_by_slug
+
+
+def require_shop(session: Session, slug: str, *, lock: bool = False) -> Shop:
+    """Return the shop with this slug; ``lock``: locked until the transaction ends. Raises UnknownShop."""
+    shop = shop_by_slug(session, slug, lock=lock)
+    if shop is None:
+        raise UnknownShop(f"there is no shop '{slug}'")
+    return shop

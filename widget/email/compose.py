@@ -1,0 +1,16 @@
+"""Compose the two parts of an email from its frame and its blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from widget.email.blocks import Block
+from widget.email.content import EmailFrame, Written
+from widget.email.html import html_part
+from widget.email.text import text_part
+
+
+def compose(frame: EmailFrame, blocks: Sequence[Block]) -> Written:
+    """Return the email with an HTML part and a text part that say the same."""
+    parts = list(blocks)
+    return Written(frame.subject, html_part(frame, parts), text_part(frame, parts))

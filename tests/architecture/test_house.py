@@ -93,6 +93,12 @@ def test_files_and_functions_stay_short() -> None:
     assert long_functions == []
 
 
+def test_views_write_no_queries() -> None:
+    """Views read through functions of the storage package, and write through actions."""
+    for path in (ROOT / "widget" / "web").rglob("*.py"):
+        assert not re.search(r"^from sqlalchemy import ", path.read_text(), re.MULTILINE), path
+
+
 def test_helpers_of_tests_live_in_support() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         imported = re.findall(r"^\s*from (tests\.\S+) import", path.read_text(), re.MULTILINE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Text, UniqueConstraint, func, select
+from sqlalchemy import JSON, ForeignKey, Row, Text, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -81,3 +82,18 @@ def was_live(session: Session, shop_id: int, quiz: str, number: int) -> bool:
     """Whether a version is or was the live one at some time."""
     wanted = (Publication.shop_id == shop_id, Publication.quiz == quiz, Publication.number == number)
     return session.scalar(select(Publication.id).where(*wanted).limit(1)) is not None
+
+
+def newest_versions(session: Session, shop_id: int, quiz: str, *, limit: int) -> Sequence[Row[int, str, str, datetime]]:
+    """Return (number, author, note, created_at) of the newest versions, newest first."""
+    columns = (ContentVersion.number, ContentVersion.author, ContentVersion.note, ContentVersion.created_at)
+    wanted = (ContentVersion.shop_id == shop_id, ContentVersion.quiz == quiz)
+    return session.execute(select(*columns).where(*wanted).order_by(ContentVersion.number.desc()).limit(limit)).all()
+
+
+def last_published(session: Session, shop_id: int, quiz: str) -> dict[int, tuple[datetime, str]]:
+    """Return, by version number, when and by whom each version was last published."""
+    wanted = (Publication.shop_id == shop_id, Publication.quiz == quiz)
+    columns = (Publication.number, Publication.at, Publication.author)
+    rows = session.execute(select(*columns).where(*wanted).order_by(Publication.sequence))
+    return {number: (at, author) for number, at, author in rows}

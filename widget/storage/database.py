@@ -172,3 +172,8 @@ def _take_the_lock(raw: Any) -> None:
             time.sleep(LOOK_SECONDS)
         else:
             return
+
+
+def ping(session: Session) -> None:
+    """Ask the database for an answer. Raises SQLAlchemyError."""
+    session.execute(text("SELECT 1"))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from widget.storage.content import ContentVersion
 from widget.storage.database import Table, Utc
 
 
@@ -132,3 +133,9 @@ def due_publishes(session: Session, now: datetime, limit: int = 20) -> list[int]
     wanted = (ScheduledPublish.state == "waiting", ScheduledPublish.due_at.is_not(None), ScheduledPublish.due_at <= now)
     query = select(ScheduledPublish.id).where(*wanted).order_by(ScheduledPublish.due_at).limit(limit)
     return list(session.scalars(query))
+
+
+def quizzes_of(session: Session, shop_id: int) -> list[str]:
+    """Return the ids of the quizzes that have a version or a draft."""
+    versions = select(ContentVersion.quiz).where(ContentVersion.shop_id == shop_id)
+    return sorted(session.scalars(versions.union(select(Draft.quiz).where(Draft.shop_id == shop_id))))

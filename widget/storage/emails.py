@@ -11,8 +11,10 @@ from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, se
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
+from widget.storage.contacts import Contact
 from widget.storage.database import Table, Utc
 from widget.storage.inserts import insert_or_ignore
+from widget.storage.orders import Order
 from widget.storage.shops import Shop
 
 
@@ -138,3 +140,14 @@ def emails_of_unknown_delivery(session: Session, shop_id: int, limit: int = 50) 
     """Emails of which nobody knows whether they went: a person decides. The newest first."""
     query = select(Email).where(Email.shop_id == shop_id, Email.state == DELIVERY_UNKNOWN)
     return list(session.scalars(query.order_by(Email.id.desc()).limit(limit)))
+
+
+def email_by_id(session: Session, shop_id: int, email_id: int) -> Email | None:
+    """Return an email of this shop."""
+    return session.scalar(select(Email).where(Email.id == email_id, Email.shop_id == shop_id))
+
+
+def trigger_of(session: Session, email: Email) -> tuple[Contact, Order | None]:
+    """Return the recipient of an email, and the order that it follows, if any."""
+    order = session.get(Order, email.order_id) if email.order_id else None
+    return session.get_one(Contact, email.contact_id), order

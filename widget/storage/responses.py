@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, ForeignKey, Index, Text, UniqueConstraint, insert, select, text
+from sqlalchemy import JSON, Date, ForeignKey, Index, Row, Text, UniqueConstraint, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -66,3 +67,23 @@ def add_daily_events(session: Session, rows: list[dict[str, Any]]) -> None:
     """Add to daily events, creating those that are new; no reader sees half of a row."""
     if rows:
         add_numbers(session, DailyEvent, rows, _COUNTED)
+
+
+def response_by_id(session: Session, shop_id: int, quiz: str, response_id: int) -> Response | None:
+    """Return a stored response of this quiz."""
+    wanted = (Response.shop_id == shop_id, Response.quiz == quiz, Response.id == response_id)
+    return session.scalar(select(Response).where(*wanted))
+
+
+def newest_responses(
+    session: Session, shop_id: int, quiz: str, *, before: int | None, limit: int
+) -> Sequence[Row[int, datetime, str, list[str], str]]:
+    """Return (id, created_at, outcome, products, locale) of stored responses, newest first.
+
+    ``before``: only those with a smaller id.
+    """
+    wanted = [Response.shop_id == shop_id, Response.quiz == quiz]
+    if before is not None:
+        wanted.append(Response.id < before)
+    columns = (Response.id, Response.created_at, Response.outcome, Response.products, Response.locale)
+    return session.execute(select(*columns).where(*wanted).order_by(Response.id.desc()).limit(limit)).all()

@@ -136,3 +136,8 @@ def accept_all(session: Session, user_id: int, at: datetime) -> None:
     """Let the memberships of somebody take effect that wait to be accepted."""
     waits = (Membership.user_id == user_id, Membership.active_at.is_(None))
     session.execute(update(Membership).where(*waits).values(active_at=at))
+
+
+def user_by_id(session: Session, user_id: int) -> User:
+    """Return a user that exists. Raises NoResultFound."""
+    return session.get_one(User, user_id)

@@ -95,3 +95,9 @@ def count_failed(session: Session, shop_id: int) -> int:
         .where(WebhookDelivery.shop_id == shop_id, WebhookDelivery.state == FAILED)
     )
     return int(session.scalar(query) or 0)
+
+
+def delivery_by_id(session: Session, shop_id: int, delivery_id: int) -> WebhookDelivery | None:
+    """Return a delivery of this shop."""
+    wanted = (WebhookDelivery.id == delivery_id, WebhookDelivery.shop_id == shop_id)
+    return session.scalar(select(WebhookDelivery).where(*wanted))

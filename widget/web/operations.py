@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 from flask import Flask, Response
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from widget.storage.database import ping
 from widget.web.requests import current_services
 
 
@@ -24,7 +24,7 @@ def _readyz() -> Response:
     services = current_services()
     try:
         with services.reads() as session:
-            session.execute(text("SELECT 1"))
+            ping(session)
         database = "ok"
     except SQLAlchemyError:
         database = "gone"

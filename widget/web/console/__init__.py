@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, Flask, flash, redirect, render_template, request
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.content.add_quiz import add_quiz
 from widget.actions.errors import ActionError
 from widget.domain.roles import EDIT, may
-from widget.storage.content import ContentVersion, live_publication
-from widget.storage.drafts import Draft
+from widget.storage.content import live_publication
+from widget.storage.drafts import quizzes_of
 from widget.storage.users import shops_of
 from widget.web.console import auth, content, emails, orders, publishing, results, settings, team
 from widget.web.console.auth.oidc import init_provider
@@ -43,17 +41,12 @@ def overview() -> AnyResponse | str:
     """The quizzes of one's shops; straight on where there is only one."""
     with current_services().reads() as session:
         shops = [
-            (shop, role, [(quiz, live_publication(session, shop.id, quiz)) for quiz in _quizzes(session, shop.id)])
+            (shop, role, [(quiz, live_publication(session, shop.id, quiz)) for quiz in quizzes_of(session, shop.id)])
             for shop, role in shops_of(session, me().id)
         ]
     if len(shops) == 1 and len(shops[0][2]) == 1 and "all" not in request.args:
         return redirect(f"/console/shops/{shops[0][0].slug}/quizzes/{shops[0][2][0][0]}/mappings", 303)
     return render_template("console/overview.html", shops=shops, user=me(), may=may)
-
-
-def _quizzes(session: Session, shop_id: int) -> list[str]:
-    versions = select(ContentVersion.quiz).where(ContentVersion.shop_id == shop_id)
-    return sorted(session.scalars(versions.union(select(Draft.quiz).where(Draft.shop_id == shop_id))))
 
 
 @permitted(EDIT)

@@ -14,8 +14,7 @@ from widget.actions.webhooks.replay_webhook import NoReplay, replay_webhook
 from widget.domain.email.sequence import DELIVERY_UNKNOWN
 from widget.domain.roles import MONEY
 from widget.i18n.money import money_text
-from widget.storage.contacts import Contact
-from widget.storage.emails import Email, emails_of_orders, emails_of_unknown_delivery
+from widget.storage.emails import Email, email_by_id, emails_of_orders, emails_of_unknown_delivery, trigger_of
 from widget.storage.orders import Order, orders_of
 from widget.storage.webhook_deliveries import (
     DONE,
@@ -23,6 +22,7 @@ from widget.storage.webhook_deliveries import (
     WAITING,
     WebhookDelivery,
     count_failed,
+    delivery_by_id,
     webhook_deliveries_of,
 )
 from widget.web.console.guard import me, permitted
@@ -104,8 +104,7 @@ def email_life(shop: str, email: int) -> str:
     page = shop_page(shop)
     with current_services().reads() as session:
         row = _email(session, page.shop.id, email)
-        contact = session.get_one(Contact, row.contact_id)
-        order = session.get(Order, row.order_id) if row.order_id else None
+        contact, order = trigger_of(session, row)
     steps = [{**step, "at": datetime.fromisoformat(step["at"])} for step in row.history]
     return render_page(
         "console/orders/email.html",
@@ -123,8 +122,8 @@ def email_life(shop: str, email: int) -> str:
 
 
 def _email(session: Session, shop_id: int, email: int) -> Email:
-    row = session.get(Email, email)
-    if row is None or row.shop_id != shop_id:
+    row = email_by_id(session, shop_id, email)
+    if row is None:
         abort(404)
     return row
 
@@ -176,8 +175,8 @@ def deliveries(shop: str) -> str:
 def _delivery_of(shop_id: int, delivery_id: int) -> WebhookDelivery:
     """A delivery of this shop; that of another shop is as unknown as one that never was."""
     with current_services().reads() as session:
-        row = session.get(WebhookDelivery, delivery_id)
-    if row is None or row.shop_id != shop_id:
+        row = delivery_by_id(session, shop_id, delivery_id)
+    if row is None:
         abort(404)
     return row
 
@@ -191,7 +190,7 @@ def delivery(shop: str, delivery: int) -> str:
     return render_page(
         "console/orders/delivery.html",
         page,
-        title=f"VerifiedWebhook {delivery}",
+        title=f"Webhook delivery {delivery}",
         section="orders",
         row=row,
         body=shown_body(row.body),

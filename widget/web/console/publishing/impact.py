@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from flask import Blueprint, Response, flash, make_response, redirect, request
-from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.content.check_draft import DONE, FAILED, ensure_report
@@ -24,7 +23,7 @@ from widget.actions.content.publish_draft import (
 from widget.actions.errors import ActionError
 from widget.content.reader import Broken
 from widget.domain.roles import EDIT, PUBLISH, VIEW, may
-from widget.storage.content import ContentVersion, Publication
+from widget.storage.content import last_published, newest_versions
 from widget.storage.drafts import scheduled_publishes_of
 from widget.storage.users import team_of
 from widget.web.console.guard import may_here, me, permitted
@@ -84,23 +83,16 @@ def _page(page: PageContext, message: str = "", typed: str = "") -> str:
 
 def _versions(session: Any, page: PageContext) -> list[dict[str, Any]]:
     """The newest versions with who made them, their note, and when they were live."""
-    wanted = (ContentVersion.shop_id == page.shop.id, ContentVersion.quiz == page.quiz)
-    columns = (ContentVersion.number, ContentVersion.author, ContentVersion.note, ContentVersion.created_at)
-    rows = session.execute(select(*columns).where(*wanted).order_by(ContentVersion.number.desc()).limit(MAX_VERSIONS))
-    moves = (Publication.shop_id == page.shop.id, Publication.quiz == page.quiz)
-    published: dict[int, Any] = {}
-    for number, at, author in session.execute(
-        select(Publication.number, Publication.at, Publication.author).where(*moves).order_by(Publication.sequence)
-    ):
-        published[number] = (at, author)
+    rows = newest_versions(session, page.shop.id, page.quiz, limit=MAX_VERSIONS)
+    published = last_published(session, page.shop.id, page.quiz)
     live = page.opened.live if page.opened else None
     return [
         {
             "number": number,
-            "author": published.get(number, (None, author))[1] or author,
+            "author": published.get(number, (created, author))[1] or author,
             "note": note.partition("\n")[0],
             "words": note.partition("\n")[2],
-            "at": published.get(number, (created,))[0] or created,
+            "at": published.get(number, (created, author))[0],
             "was_live": number in published,
             "live": number == live,
         }

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request
-from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.content.try_draft import NotReadable, Tried, preview_email, send_preview, tried_draft, try_answers
@@ -21,7 +20,7 @@ from widget.email.blocks import CannotWrite
 from widget.email.html import TooLarge
 from widget.email.message import BadAddress
 from widget.quiz_registry import LoadedQuiz
-from widget.storage.responses import Response as Recorded
+from widget.storage.responses import newest_responses, response_by_id
 from widget.web.console.filters import TRIED, encrypted_answers
 from widget.web.console.guard import json_answer, may_here, me, permitted, stateless
 from widget.web.console.labels import OUTCOMES
@@ -62,8 +61,7 @@ def _asked_for(page: PageContext) -> tuple[Answers | None, str]:
     recorded = request.args.get("response", "")
     if (number := whole_number(recorded)) is not None:
         with current_services().reads() as session:
-            wanted = (Recorded.shop_id == page.shop.id, Recorded.quiz == page.quiz, Recorded.id == number)
-            row = session.scalar(select(Recorded).where(*wanted))
+            row = response_by_id(session, page.shop.id, page.quiz, number)
         if row is None:
             abort(404)
         return row.answers, f"an anonymous answer of {row.created_at:%B %-d, %-I:%M %p} UTC, with version {row.version}"
@@ -95,14 +93,8 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
     except Refused as error:
         message = f"The draft does not take these answers: {error.detail}"
     with services.reads() as session:
-        columns = (Recorded.id, Recorded.created_at, Recorded.outcome, Recorded.products, Recorded.locale)
-        wanted = [Recorded.shop_id == page.shop.id, Recorded.quiz == page.quiz]
-        before = request.args.get("before", "")
-        if (older_than := whole_number(before)) is not None:
-            wanted.append(Recorded.id < older_than)
-        recorded = session.execute(
-            select(*columns).where(*wanted).order_by(Recorded.id.desc()).limit(MAX_RECORDED)
-        ).all()
+        before = whole_number(request.args.get("before", ""))
+        recorded = newest_responses(session, page.shop.id, page.quiz, before=before, limit=MAX_RECORDED)
     return render_page(
         "console/publishing/try_it.html",
         page,

@@ -24,6 +24,7 @@ from widget.storage.users import (
     membership,
     owns_all_of,
     team_of,
+    user_by_id,
 )
 from widget.web.console.guard import me, permitted
 from widget.web.console.labels import masked
@@ -117,7 +118,7 @@ def _one(page: PageContext, user_id: int, link: str = "", wrong: str = "") -> st
         member = membership(session, page.shop.id, user_id)
         if member is None:
             abort(404)
-        who = _colleague(session, session.get_one(User, user_id), member)
+        who = _colleague(session, user_by_id(session, user_id), member)
         mine = owns_all_of(session, me().id, user_id)
         owners = [item for item, its in team_of(session, page.shop.id) if its.role == OWNER and its.active_at]
     return render_page(

@@ -129,6 +129,7 @@ def test_many_nudges_become_few_tasks_and_the_last_one_has_its_own(
 def test_every_task_that_a_nudge_names_exists() -> None:
     from workers.app import app
 
+    app.loader.import_default_modules()
     assert {task for tasks in TASKS.values() for task in tasks} <= set(app.tasks)
 
 

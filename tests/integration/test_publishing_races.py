@@ -101,11 +101,11 @@ def while_checking(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> No
 def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
     """Both at once: the second begins while the first holds the shop's lock. What each came to."""
     holding, outcome = threading.Event(), [None, None]
-    original = publishing.locked_shop
+    original = publishing.require_shop
 
-    def locked(session: Any, shop: str) -> Any:
-        owner = original(session, shop)
-        if threading.current_thread().name == "first":
+    def locked(session: Any, shop: str, *, lock: bool = False) -> Any:
+        owner = original(session, shop, lock=lock)
+        if lock and threading.current_thread().name == "first":
             holding.set()
             threading.Event().wait(0.3)  # The other one runs into the lock meanwhile.
         return owner
@@ -116,7 +116,7 @@ def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], A
         except ActionError as error:
             outcome[place] = error
 
-    publishing.locked_shop = locked  # type: ignore[assignment]
+    publishing.require_shop = locked  # type: ignore[assignment]
     try:
         threads = [
             threading.Thread(target=run, args=(n, do), name=name)
@@ -128,7 +128,7 @@ def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], A
         for thread in threads:
             thread.join(30)
     finally:
-        publishing.locked_shop = original
+        publishing.require_shop = original
     return outcome
 
 

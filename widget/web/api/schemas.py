@@ -165,4 +165,4 @@ class QuizSchema(Schema):
     questions = fields.List(fields.Dict(), required=True)
     stop_if = fields.List(fields.Raw())
     notices = fields.List(fields.String())
-    words = fields.Dict()
+    strings = fields.Dict()

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ActionError(Exception):
-    """``code`` names it for programs, the text for people. ``more`` goes along in the answer."""
+    """An error of an action: ``code`` is for programs, the text for people; ``more`` is added to the HTTP response."""
 
     code = "refused"
 

@@ -1,4 +1,4 @@
-"""The shop that an action is about."""
+"""Look up the shop that an action concerns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from widget.storage.shops import Shop, shop_by_slug
 
 
 def require_shop(session: Session, slug: str, *, lock: bool = False) -> Shop:
-    """Return the shop with this slug; ``lock``: locked until the transaction ends. Raises UnknownShop."""
+    """Return the shop with this slug; ``lock`` locks its row until the transaction ends. Raises UnknownShop."""
     shop = shop_by_slug(session, slug, lock=lock)
     if shop is None:
         raise UnknownShop(f"there is no shop '{slug}'")

@@ -1,1 +1,1 @@
-"""Keep products and feeds of a shop current."""
+"""Keep the products and feeds of a shop up to date."""

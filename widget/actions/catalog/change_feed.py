@@ -27,15 +27,16 @@ class BadAddress(ActionError):
 
 
 class NotNow(ActionError):
-    """There is nothing to import from, or an import is under way."""
+    """No feed to import from, an import in progress, or a feed that has been read again since the page was loaded."""
 
     code = "not_now"
 
 
 def change_feed(services: Services, *, shop: str, address: str, by: User, limits: Limits | None = None) -> None:
-    """Set the address of the feed, and ask for an import; empty takes it away. Raises UnknownShop, BadAddress.
+    """Set the address of the feed and request an import; an empty address removes the feed.
 
-    What was imported stays as it is. The address is kept encrypted, since it may hold a token.
+    Products that were imported before stay as they are. The address is stored encrypted, since it may contain a token.
+    Raises UnknownShop, BadAddress.
     """
     if len(address) > MAX_ADDRESS:
         raise BadAddress(f"Use at most {MAX_ADDRESS:,} characters.")
@@ -57,7 +58,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
         now = services.now()
         row.encrypted_address = services.crypto.encrypt(address, FEED_ADDRESS) if address else ""
         row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
-        row.started_at, row.progress, row.allow_missing = None, 0, 0  # A run under way does not count any more.
+        row.started_at, row.progress, row.allow_missing = None, 0, 0  # The result of a run in progress is discarded.
         row.asked_by = by.id if address else None
         row.seen_digest = ""
         nudge(session, CATALOG)
@@ -71,7 +72,8 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
 def ask_for_import(services: Services, *, shop: str, by: User, missing: int | None = None) -> None:
     """Have a worker import the feed at once. Raises UnknownShop, NotNow.
 
-    ``vanished``: import although so many products are gone, as the last run told; with more it stops again.
+    ``missing``: import although this many products are missing from the feed, as the last run reported; the import
+    stops again if more are missing.
     """
     with services.sessions.begin() as session:
         _, row = _locked(session, shop)
@@ -89,12 +91,12 @@ def ask_for_import(services: Services, *, shop: str, by: User, missing: int | No
 
 
 def _locked(session: Session, slug: str) -> tuple[Shop, Feed | None]:
-    owner = require_shop(session, slug)  # Not locked: an import locks its feed first, then the shop.
+    owner = require_shop(session, slug)  # Not locked: an import locks the feed first, then the shop.
     return owner, feed_of(session, owner.id, lock=True)
 
 
 def shown_address(services: Services, row: Feed | None) -> str:
-    """The address as it may be shown: its host alone, for path and query may hold a token. Empty: there is none."""
+    """Return the address for display: the host only, since path and query may contain a token; empty without a feed."""
     if row is None or not row.encrypted_address:
         return ""
     try:

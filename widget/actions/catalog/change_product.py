@@ -31,9 +31,9 @@ def change_product(
     reason: str = "",
     by: User | None = None,
 ) -> None:
-    """Note what the feed says (keys of FROM_FEEDS), or block and release. Results follow within 5 s.
+    """Store values from the feed (keys of FROM_FEEDS), or block or unblock the product.
 
-    With ``by`` a change of ``blocked`` stands in the log.
+    Results reflect the change within 5 s. With ``by``, a change of ``blocked`` is recorded in the audit log.
 
     Raises UnknownShop, BadProduct.
     """
@@ -65,7 +65,7 @@ def change_product(
 
 
 def _known(services: Services, session: Session, shop: Shop, sku: str) -> bool:
-    """Whether a live quiz of the shop has this product, or its catalog did."""
+    """Return whether the shop's catalog or one of its live quizzes has this product."""
     if stored_product(session, shop.id, sku):
         return True
     loaded = [services.quizzes.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]

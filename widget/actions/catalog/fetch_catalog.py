@@ -1,4 +1,4 @@
-"""Fetch a store's catalog from its API into files of products.json. No database is held meanwhile."""
+"""Fetch a store's catalog from its API into products.json files, without holding a database connection."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from widget.stores.platforms import PLATFORMS
 from widget.stores.platforms import api_of as platform_api
 
 API = "api:"
-"""A feed whose address begins so is read from the API of that connection: ``api:shopify``."""
+"""Prefix of feed addresses that are read from the API of a connection, such as ``api:shopify``."""
 
 
 MAX_WAITING = 240.0
-"""Seconds; a catalog has no half: it is read to its end or not at all."""
+"""Maximum seconds spent waiting for a throttling store; long, since a catalog is read completely or not at all."""
 WITH_API = tuple(name for name, platform in PLATFORMS.items() if platform.api)
 
 
@@ -35,7 +35,7 @@ class NoKey(ActionError):
 
 
 def api_of(services: Services, shop_id: int, platform: str) -> tuple[str, str]:
-    """(address, key) of a connection. Raises NoKey."""
+    """Return (address, key) of a connection. Raises NoKey."""
     with services.reads() as session:
         row = connection_of(session, shop_id, platform)
     if platform not in WITH_API or row is None or not row.address or not row.encrypted_key:
@@ -56,7 +56,7 @@ def fetched_catalog(
     resolver: Resolver = resolve,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[BinaryIO]]:
-    """The pages as files, each at its start; gone with the context. Raises NotFetched, BadFeed."""
+    """Yield the pages as files, each positioned at its start and deleted on exit. Raises NotFetched, BadFeed."""
     ask = patient(partial(call, limits=limits, resolver=resolver), sleep, MAX_WAITING)
     with ExitStack() as stack:
         files: list[BinaryIO] = []

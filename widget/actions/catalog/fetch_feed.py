@@ -1,4 +1,7 @@
-"""Fetch a product feed of a store: one file, or all pages of Shopify's products.json. No database is held meanwhile."""
+"""Fetch a store's product feed: one file, or all pages of Shopify's products.json.
+
+No database connection is held meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from widget.stores.fetching import Limits, NotFetched, fetch
 Fetcher = Callable[[str, Limits], tuple[BinaryIO, int]]
 A_PAGE, MAX_PAGES = 250, 400
 PAGES_SECONDS = 240.0
-"""For all pages together; a single file has the time of Limits."""
+"""Time limit for all pages together; a single file is subject to Limits."""
 
 
 @contextmanager
 def fetched_feed(url: str, *, limits: Limits | None = None, resolver: Resolver = resolve) -> Iterator[list[BinaryIO]]:
-    """The files behind an address, each at its start; gone with the context. Raises NotFetched, BadFeed."""
+    """Yield the files at an address, each positioned at its start and deleted on exit. Raises NotFetched, BadFeed."""
     limits = limits or Limits()
     with ExitStack() as stack:
 
@@ -39,7 +42,7 @@ def fetched_feed(url: str, *, limits: Limits | None = None, resolver: Resolver =
 
 
 def _pages(url: str, limits: Limits, one: Fetcher) -> Iterator[BinaryIO]:
-    """Shopify hands its catalog out by 250 products: pages until one is not full."""
+    """Yield pages of 250 products (Shopify's page size) until one is not full."""
     ends, left, before = time.monotonic() + PAGES_SECONDS, limits.size, b""
     for page in range(1, MAX_PAGES + 1):
         seconds = min(limits.seconds, ends - time.monotonic())
@@ -49,7 +52,7 @@ def _pages(url: str, limits: Limits, one: Fetcher) -> Iterator[BinaryIO]:
         left -= size
         digest = digest_of(file)
         if digest == before:
-            return  # This store does not turn pages: it said everything the first time.
+            return  # This store ignores the page parameter: the first page was the whole catalog.
         before = digest
         if kind_of(file) != SHOPIFY:
             yield file

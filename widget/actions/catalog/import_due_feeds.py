@@ -1,4 +1,4 @@
-"""Import the product feeds that are due. Each is imported by one worker at a time."""
+"""Import the product feeds that are due. One worker at a time imports each feed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from widget.stores.feed_item import BadFeed
 from widget.stores.fetching import Limits, NotFetched
 
 TELL_EVERY = 1.0
-"""Seconds between two notes of how far a run is."""
+"""Seconds between two progress updates of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class _Claim:
 
 
 def import_due_feeds(services: Services, *, limits: Limits | None = None, resolver: Resolver = resolve) -> int:
-    """How many feeds were run, whatever each came to. ``limits`` and ``resolver`` are for tests."""
+    """Import the due feeds and return how many were run, with any outcome. ``limits``, ``resolver``: for tests."""
     with services.reads() as session:
         due = due_feeds(session, services.now())
     return sum(_run(services, feed_id, limits, resolver) for feed_id in due)
@@ -64,7 +64,7 @@ def _run(services: Services, feed_id: int, limits: Limits | None, resolver: Reso
 def _source(
     services: Services, claim: _Claim, address: str, limits: Limits | None, resolver: Resolver
 ) -> tuple[str, AbstractContextManager[list[BinaryIO]]]:
-    """(the address that paths stand under, the files): a feed's address, or the API of a connection. Raises NoKey."""
+    """Return (base address of relative paths, files) of a feed's address or a connection's API. Raises NoKey."""
     if not address.startswith(API):
         return address, fetched_feed(address, limits=limits, resolver=resolver)
     platform = address.removeprefix(API)
@@ -82,7 +82,7 @@ def _failed(services: Services, claim: _Claim, error: str) -> None:
 
 
 def _claimed(services: Services, feed_id: int) -> _Claim | None:
-    """Take a feed; None when another worker was first, or it is not due any more."""
+    """Claim a feed; return None when another worker was first or the feed is no longer due."""
     now = services.now()
     with services.sessions.begin() as session:
         row = session.get(Feed, feed_id, with_for_update=True)
@@ -97,7 +97,7 @@ def _claimed(services: Services, feed_id: int) -> _Claim | None:
 
 
 def _collector(services: Services, claim: _Claim) -> Callable[[int], None]:
-    """Notes how many items were read, now and then, for whoever looks at the console."""
+    """Return a callback that stores the number of items read, at most every TELL_EVERY seconds, for the console."""
     last = time.monotonic()
 
     def tell(items: int) -> None:

@@ -1,6 +1,6 @@
-"""Import a product feed for the products that the shop's quizzes use: all of it, or nothing.
+"""Import a product feed for the products that the shop's quizzes use, completely or not at all.
 
-A feed changes FROM_FEEDS alone: what a product contains, its warnings and certificate never come from one.
+A feed changes only the fields in FROM_FEEDS: a product's contents, warnings, and certificate never come from a feed.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from widget.stores.feeds import digest_of, kind_of, read_feed
 
 DONE, UNCHANGED, STOPPED, FAILED = "done", "unchanged", "stopped", "failed"
 EVERY = timedelta(minutes=15)
-"""How often a feed is fetched, at most."""
+"""Minimum interval between two fetches of a feed."""
 ALARM_PART = 3
-"""When more than one in so many of the products known vanished, it is taken for a broken feed."""
+"""If more than one in this many of the known products are missing, the feed is assumed to be broken."""
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who imports, and how: ``by`` a person, else ``who`` in words. ``anyway``: so many products may vanish.
+    """Who requested an import, and its options. ``by``: the user; without one, ``who`` names the source in words.
 
-    ``base``: the address that the paths of the feed stand under. ``started_at``: the claim of a worker, whose result
-    counts only while the claim is still its own.
+    ``allow_missing``: how many products may be missing. ``base``: the base address of relative paths in the feed.
+    ``started_at``: the claim of a worker, whose result counts only while the worker still holds the claim.
     """
 
     by: User | None = None
@@ -53,7 +53,7 @@ class Asked:
 
 @dataclass
 class FeedReport:
-    """What a run came to. ``vanished``: SKUs taken out, or with ``stopped`` those that would have been."""
+    """The outcome of a run. ``missing``: SKUs that were deactivated, or would have been if the run had not stopped."""
 
     outcome: str
     kind: str = ""
@@ -68,7 +68,7 @@ class FeedReport:
 
 @dataclass(frozen=True)
 class _Needed:
-    """What the shop knows: its live quizzes, and every SKU of theirs or of the catalog, with variant ids."""
+    """The shop's live quizzes, and all SKUs of these quizzes and of the catalog. ``variants``: variant id to SKU."""
 
     shop: Shop
     loaded: tuple[LoadedQuiz, ...]
@@ -82,9 +82,10 @@ class _Needed:
 def import_feed(
     services: Services, *, shop: str, files: Sequence[BinaryIO], asked: Asked, progress: Progress | None = None
 ) -> FeedReport:
-    """Read the files (pages of one feed) in whole, then change the catalog in one transaction, or not at all.
+    """Read all files (pages of one feed), then change the catalog in one transaction, or not at all.
 
-    Results follow within 5 s. What stopped it stands in the report and with the feed. Raises UnknownShop.
+    Results reflect the change within 5 s. The returned report and the feed's row state what stopped an import.
+    Raises UnknownShop.
     """
     needed = _needed(services, shop)
     try:
@@ -120,7 +121,7 @@ def _products(loaded: LoadedQuiz) -> Any:
 
 
 def _digest(files: Sequence[BinaryIO], needed: _Needed) -> str:
-    """Of the feed, and of what is asked of it: another quiz needs another look at the same file."""
+    """Return a digest of the feed and of the products needed: another quiz requires reading the same file again."""
     whole = hashlib.sha256(needed.mark())
     for file in files:
         whole.update(digest_of(file))
@@ -160,7 +161,7 @@ def _change(
     survey: Survey,
     missing: Sequence[str],
 ) -> list[str]:
-    """The SKUs that the store says something else of now, the vanished among them."""
+    """Store the changed products and return their SKUs, including those missing from the feed."""
     fresh = {
         sku: {name: item.said[name] for name in FROM_FEEDS if name in item.said} for sku, item in survey.found.items()
     }
@@ -178,7 +179,7 @@ def _change(
 
 
 def _first_of_all(needed: _Needed, survey: Survey, report: FeedReport) -> list[str]:
-    """What keeps products from shoppers comes before what was left out of the feed."""
+    """Return the problems: first what keeps products from shoppers, then what was skipped while reading the feed."""
     gone = [f"{sku} is not in the feed any more: it is shown nowhere now" for sku in report.missing]
     quiet = sorted({product.sku for item in needed.loaded for product in _products(item)} - set(survey.found))
     never = [
@@ -195,11 +196,11 @@ def _barred(needed: _Needed, survey: Survey) -> list[str]:
     return [f"{sku} is kept out of results: its name in the store breaks the claims rules" for sku in sorted(barred)]
 
 
-# What a run came to ----------------------------------------------------------------------------------
+# Outcome of a run ------------------------------------------------------------------------------------
 
 
 def keep_report(services: Services, shop: Shop, asked: Asked, report: FeedReport) -> FeedReport:
-    """Note with the feed what a run came to that changed nothing; the report."""
+    """Store the report of a run that changed no product with the feed, and return the report."""
     with services.sessions.begin() as session:
         row = _own_row(session, shop, asked)
         if row is not None:
@@ -208,7 +209,7 @@ def keep_report(services: Services, shop: Shop, asked: Asked, report: FeedReport
 
 
 def _own_row(session: Session, shop: Shop, asked: Asked) -> Feed | None:
-    """The feed, locked; None when a worker's claim is not its own any more, since somebody changed the address."""
+    """Return the feed, locked; None when a worker has lost its claim, for instance because the address was changed."""
     row = feed_of(session, shop.id, lock=True)
     if asked.started_at is not None:
         return row if row is not None and row.started_at == asked.started_at else None
@@ -230,7 +231,7 @@ def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: As
     if asked.started_at is not None:
         row.state, row.started_at, row.allow_missing, row.asked_by = IDLE, None, 0, None
         row.due_at = now + EVERY
-    # A feed that fails every quarter of an hour is told of once.
+    # Log a feed that fails every 15 minutes only once.
     if report.changed or asked.by is not None or (report.outcome != before and report.outcome in (STOPPED, FAILED)):
         who, by = (asked.by.display_name, asked.by.id) if asked.by else (asked.who, None)
         what = "feed_imported" if report.outcome in (DONE, UNCHANGED) else "feed_refused"

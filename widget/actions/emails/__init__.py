@@ -1,1 +1,1 @@
-"""Plan, write, and send emails; every email leaves through a row and a worker."""
+"""Plan, write, and send emails. Every email is stored as a row and sent by a worker."""

@@ -12,12 +12,12 @@ ANSWERS = ("better", "same", "worse")
 
 
 def check_in_token(services: Services, email_id: int, answer: str) -> str:
-    """A link token for one answer to one email: how someone feels stands in no address in clear."""
+    """Return a link token for one answer to one email, so that no URL reveals how a person feels."""
     return services.crypto.token(CHECK_IN, email_id * len(ANSWERS) + ANSWERS.index(answer))
 
 
 def check_in_shop(services: Services, token: str) -> tuple[str, str]:
-    """(the name of the shop that asked, the answer behind the link). Raises UnknownToken. Changes nothing."""
+    """Return (name of the shop that asked, answer of the link) without changing anything. Raises UnknownToken."""
     email_id, answer = _opened(services, token)
     with services.reads() as session:
         email = session.get(Email, email_id)
@@ -27,9 +27,9 @@ def check_in_shop(services: Services, token: str) -> tuple[str, str]:
 
 
 def answer_check_in(services: Services, token: str) -> tuple[str, str]:
-    """Note the answer behind the link (the last one counts); (the shop's name, the answer).
+    """Record the answer of the link (the last one counts) and return (shop name, answer).
 
-    "worse" ends the order's product emails: the send policy sees to that. Raises UnknownToken.
+    After "worse", the send policy stops the order's product emails. Raises UnknownToken.
     """
     email_id, answer = _opened(services, token)
     with services.sessions.begin() as session:

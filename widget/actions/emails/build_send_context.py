@@ -1,4 +1,4 @@
-"""Build the context that the send policy decides on when an email is due."""
+"""Build the context from which the send policy decides about an email that is due."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from widget.storage.shops import Shop
 
 
 def send_context_of(services: Services, session: Session, loaded: LoadedQuiz, known: EmailContext) -> SendContext:
-    """Everything the send policy looks at, over the latest state."""
+    """Return everything that the send policy considers, from the latest state."""
     email, shop, order, agreed = known.email, known.shop, known.order, known.marketing
     now = services.now()
-    # Somebody waits for an email they have just asked for: quiet hours are not meant for it.
+    # The shopper has just requested this email and is waiting for it: quiet hours do not apply.
     asked = email.trigger_kind == RESULT and email.kind == TRANSACTIONAL
     step = step_of(loaded, email)
     reminds = step is not None and step.after.uses is not None
@@ -75,14 +75,17 @@ def send_context_of(services: Services, session: Session, loaded: LoadedQuiz, kn
 
 
 def _capped_by(session: Session, loaded: LoadedQuiz, email: Email) -> datetime | None:
-    """When the nth latest marketing email went: n is what the person was promised, or less if the pack says so now."""
+    """Return when the nth latest marketing email was sent.
+
+    n is the monthly maximum promised to the contact, or the pack's current maximum if that is lower.
+    """
     now = loaded.engine.rules.pack.emails_per_month
     most = min(now, promised_emails(session, email.contact_id) or now)
     return nth_marketing_at(session, email.contact_id, most)
 
 
 def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
-    """When emails may go again, if as many went today as the shop allows. The shop's row is locked to count."""
+    """Return when sending may resume if the shop's daily limit is used up, else None. Locks the shop's row to count."""
     if not shop.emails_per_day:
         return None
     session.refresh(shop, with_for_update=True)
@@ -93,7 +96,8 @@ def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:
 def _condition(services: Services, session: Session, loaded: LoadedQuiz, known: EmailContext, step: Step) -> bool:
     email, order = known.email, known.order
     looked_at = {term.field for clause in step.when.clauses for term in clause}
-    # What was ticked with a request counts for the email that asks to confirm it, before it is confirmed.
+    # For emails without an order, a consent ticked with a request counts before it is confirmed: one of these emails
+    # asks for the confirmation.
     enough = (GRANTED,) if order is not None else (GRANTED, PENDING)
     granted = {MARKETING_CONSENT} if known.marketing in enough else set()
     if known.health_data in enough:
@@ -118,20 +122,20 @@ def _sent_before(session: Session, email: Email) -> frozenset[str]:
 
 
 def step_of(loaded: LoadedQuiz, email: Email) -> Step | None:
-    """The step of its sequence that an email was planned by."""
+    """Return the sequence step that an email was planned from; None if the pack no longer has it."""
     sequence = loaded.engine.rules.pack.sequence_by_id.get(email.sequence)
     return next((step for step in sequence.steps if step.id == email.step), None) if sequence else None
 
 
 def _returned(loaded: LoadedQuiz, order: Order | None) -> bool:
-    """Whether products were bought and nothing of them is kept."""
+    """Return whether products of the pack were bought and all of them were returned."""
     if order is None or not order.lines:
         return False
     return bool(bought_products(loaded, order.lines)) and not bought_products(loaded, order.lines, order.refunds)
 
 
 def _reordered(session: Session, loaded: LoadedQuiz, order: Order | None) -> bool:
-    """Whether a later order of the same person holds one of the same products."""
+    """Return whether a later order of the same contact contains one of the same products."""
     if order is None or order.contact_id is None or order.placed_at is None:
         return False
     mine = {email_product.sku for email_product in email_products(loaded, order)}
@@ -140,7 +144,7 @@ def _reordered(session: Session, loaded: LoadedQuiz, order: Order | None) -> boo
 
 
 def _out_of_stock(services: Services, loaded: LoadedQuiz, order: Order | None) -> bool:
-    """Whether nothing of what was bought can be bought again today."""
+    """Return whether all of the products bought are out of stock today."""
     catalog = (services.quizzes.live(loaded.shop.slug, loaded.quiz) or loaded).engine.catalog
     bought = {email_product.sku for email_product in email_products(loaded, order)}
     now = [place for place, product in enumerate(catalog.products) if product.sku in bought]
@@ -148,7 +152,7 @@ def _out_of_stock(services: Services, loaded: LoadedQuiz, order: Order | None) -
 
 
 def _blocked(services: Services, loaded: LoadedQuiz, order: Order | None) -> bool:
-    """Whether the shop's block list, a withdrawal, or the live pack takes a product of this email out."""
+    """Return whether a product of this email is blocked, inactive, or no longer in the live pack."""
     live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
     catalog = (live or loaded).engine.catalog
     now = {product.sku: product for product in catalog.products}
@@ -157,7 +161,7 @@ def _blocked(services: Services, loaded: LoadedQuiz, order: Order | None) -> boo
 
 
 def _ruled_out(services: Services, loaded: LoadedQuiz, email: Email, order: Order | None) -> bool:
-    """Whether today's safety, on the answers that may be used, leaves no product or not this one."""
+    """Return whether the live safety rules, applied to the answers that may be used, exclude this email's products."""
     answers = usable_answers(services, loaded, email)
     live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
     if order is None or answers is None or live is None:

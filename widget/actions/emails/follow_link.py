@@ -1,7 +1,7 @@
 """Resolve links in emails to the product, quiz, or result. Clicks are counted per email, never per recipient.
 
-An address says, encrypted, which email of a version it stands in and what it leads to. Everybody whose email says the
-same has the same address. Where it leads is worked out here: nothing that a stranger sends is a target.
+A URL contains, encrypted, which email of which version it belongs to and what it links to. All recipients of the same
+content get the same URL. The target is determined here: no redirect target is taken from the request.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from widget.storage.daily_metrics import EMAIL_CLICKED, DailyMetricKey
 
 PRODUCT, QUIZ, RESULT = "p", "q", "r"
 ABOUT = b"/l/"
-"""Keeps these codes apart from all others: no shop's id holds a slash."""
+"""Associated data that separates these codes from result codes: no shop's slug contains a slash."""
 _BETWEEN = "\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``email`` is its id in the pack; ``what`` is the SKU of a product, or the code of a result."""
+    """A link in an email. ``email``: id of the template in the pack; ``what``: SKU of a product, or a result code."""
 
     shop: str
     quiz: str
@@ -36,15 +36,16 @@ class Link:
 
 
 def link_url(services: Services, link: Link) -> str:
-    """The address that stands in the email."""
+    """Return the URL to put into the email."""
     plain = _BETWEEN.join(str(item) for item in astuple(link)).encode()
     return f"{services.settings.public_url}/l/{services.crypto.code(plain, ABOUT)}"
 
 
 def follow_link(services: Services, token: str, *, client: str = "") -> str:
-    """Where a link leads today: where the email said, or to the quiz when that is gone. Raises UnknownToken.
+    """Return the current target of a link, or the quiz if the target is gone. Raises UnknownToken.
 
-    Counted once in a while for each ``client``; without one (a program, or a look ahead) not at all.
+    Repeated clicks of one ``client`` within a few minutes count once; without a ``client`` (a bot or a prefetch),
+    nothing is counted.
     """
     link = _opened(services, token)
     live = services.quizzes.live(link.shop, link.quiz)
@@ -65,7 +66,7 @@ def _opened(services: Services, token: str) -> Link:
 
 
 def _count(services: Services, live: LoadedQuiz, link: Link, who: bytes) -> None:
-    """Scanners and preview panes open a link several times: within a few minutes that is one click."""
+    """Count a click. Scanners and preview panes open a link several times: within a few minutes that is one click."""
     if services.clicks.get(who):
         return
     services.clicks.put(who, True)
@@ -76,7 +77,7 @@ def _count(services: Services, live: LoadedQuiz, link: Link, who: bytes) -> None
 
 
 def _target(services: Services, live: LoadedQuiz, link: Link) -> str:
-    """Empty for what is gone: a version, a result that cannot be read, a product that is not sold any more."""
+    """Return the target, or "" if it is gone: a version, an unreadable result, or a product that is no longer sold."""
     if link.kind == RESULT:
         try:
             open_result(services, link.shop, link.what)
@@ -88,7 +89,7 @@ def _target(services: Services, live: LoadedQuiz, link: Link) -> str:
 
 
 def _product(services: Services, live: LoadedQuiz, loaded: LoadedQuiz, link: Link) -> str:
-    """The address as the email's version has it; what is blocked or withdrawn today has none."""
+    """Return the product URL from the email's version, or "" if the product is blocked or inactive today."""
     today = {item.sku: item for item in live.engine.catalog.products}
     then = {item.sku: item for item in loaded.localized(link.locale).catalog.products}
     product, now = then.get(link.what), today.get(link.what)

@@ -1,4 +1,4 @@
-"""Plan the emails of a trigger as rows with a due date. Planning twice updates dates only."""
+"""Plan the emails of a trigger as rows with a due date. Planning again only updates the dates."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from widget.storage.shops import Shop
 
 ORDER, RESULT = "order", "result"
 VISIT_OF = "visit_of"
-"""In what is told of an order: the contact whose answers its visit leads to."""
+"""Key in ``Order.field_timestamps``: id of the contact whose answers the order's visit leads to."""
 _EVENT_OF = {
     "order.placed": "placed_at",
     "order.paid": "paid_at",
@@ -51,7 +51,7 @@ _EVENT_OF = {
 
 
 def plan_order_emails(services: Services, session: Session, shop: Shop, order: Order, *, visit: str) -> None:
-    """Plan the order's emails, and date those not yet on their way anew. Test orders get none."""
+    """Plan the order's emails, and update the due dates of those not yet attempted. Test orders get no emails."""
     if order.contact_id is None or order.test:
         return
     planned = {(email.sequence, email.step): email for email in emails_of_order(session, order.id)}
@@ -60,7 +60,7 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
         return
     _hand_over(planned.values(), order.contact_id)
     if order.field_timestamps.get(VISIT_OF, order.contact_id) != order.contact_id:
-        visit = ""  # Whoever took the quiz is not who gets the emails: their answers are not used.
+        visit = ""  # The recipient is not the person who took the quiz: the answers are not used.
     bought = bought_products(loaded, order.lines, order.refunds)
     zone = zone_of(session, shop, order.contact_id, order)
     uses = _answered_uses(services, session, loaded, order.contact_id, visit, list(planned.values()))
@@ -78,7 +78,7 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
                 code = _agreed_code(services, session, loaded, order.contact_id, visit)
                 row = _row(services, shop, loaded, sequence, step, moment)
                 row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
-                # The language it will be written in, so that the results page counts it where its clicks are.
+                # Store the language of the email itself, so that the results page counts it with its clicks.
                 locale = negotiate_locale(loaded.engine.rules.pack, order.locale)
                 row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
                 row["variant"] = variant_of(step, order.external_id)
@@ -86,7 +86,7 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
 
 
 def _hand_over(emails: Iterable[Email], contact_id: int) -> None:
-    """The order's address was set right: its emails go there, without the answers of somebody else."""
+    """Move planned emails to the order's corrected contact, without the answers of the previous contact."""
     for email in emails:
         if email.state == PLANNED and email.contact_id != contact_id:
             email.contact_id, email.result_code = contact_id, ""
@@ -102,9 +102,9 @@ def plan_result_emails(
     locale: str,
     consents: frozenset[str],
 ) -> int:
-    """Plan what a shopper asked for with a result; how many emails that made.
+    """Plan the emails that a shopper requested with a result; return how many were added.
 
-    Asking again while an email is on its way makes none; asking again afterwards makes a new one.
+    A repeated request adds nothing while the email is pending, and a new email afterwards.
     """
     answers = _opened(services, loaded, code) if HEALTH_DATA in consents else None
     facts = ConditionFacts(
@@ -112,8 +112,8 @@ def plan_result_emails(
         outcome=outcome_of(services, loaded, answers) if answers else None,
         answers={name: frozenset(given) for name, given in (answers or {}).items()},
     )
-    # A code is the same for the same answers: a piece of it, or the same mark for two people, would tell them to
-    # whoever asks for all results.
+    # Equal answers have equal codes. A part of the code, or a fingerprint shared by two people, would therefore reveal
+    # the answers to anyone who requests all possible results. Hence the fingerprint includes the contact.
     about = f"{contact_id}:{services.crypto.fingerprint(f'{contact_id} {code}')}"
     trigger_id = f"{about}:{_finished(session, loaded.shop.id, about)}"
     return _plan_now(
@@ -122,7 +122,7 @@ def plan_result_emails(
 
 
 def plan_confirmed_emails(services: Services, session: Session, shop: Shop, *, contact_id: int, locale: str) -> int:
-    """Plan what follows a confirmed consent; once for each contact."""
+    """Plan the emails that follow a confirmed consent, once per contact; return how many were added."""
     made = 0
     for quiz in live_quizzes(session, shop.id):
         loaded = services.quizzes.live(shop.slug, quiz)
@@ -164,7 +164,7 @@ def _plan_now(
 
 
 def _finished(session: Session, shop_id: int, about: str) -> int:
-    """How many emails about this have come to an end."""
+    """Return how many emails with this trigger prefix have reached a final state or were sent."""
     over = (SENT, SKIPPED, EXPIRED, FAILED, DELIVERED, BOUNCED, COMPLAINED)
     query = select(func.count()).select_from(Email)
     query = query.where(Email.shop_id == shop_id, Email.trigger_kind == RESULT, Email.state.in_(over))
@@ -172,7 +172,7 @@ def _finished(session: Session, shop_id: int, about: str) -> int:
 
 
 def usable_answers(services: Services, loaded: LoadedQuiz, email: Email) -> dict[str, list[str]] | None:
-    """The answers an email goes back to, if it has any that may be used."""
+    """Return the answers of the result that an email refers to, or None if there are none that may be used."""
     return _opened(services, loaded, email.result_code) if email.result_code else None
 
 
@@ -180,18 +180,21 @@ def _opened(services: Services, loaded: LoadedQuiz, code: str) -> dict[str, list
     try:
         return open_result(services, loaded.shop.slug, code)[1]
     except UnknownResult:
-        return None  # The keys were changed since: as if there were no answers.
+        return None  # The keys were replaced meanwhile: treat the answers as missing.
 
 
 def outcome_of(services: Services, loaded: LoadedQuiz, answers: dict[str, list[str]]) -> str:
-    """The outcome of these answers, today's safety included."""
+    """Return the outcome of these answers, with the live version's safety rules applied as well."""
     live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
     screening = screen(live.engine.rules, answers) if live else None
     return evaluate(loaded.engine.rules, loaded.engine.catalog, answers, screening).outcome
 
 
 def variant_of(step: Step, trigger_id: str) -> str:
-    """Which of two subjects this email has: half have each, and one trigger always the same. Empty: there is one."""
+    """Return which of two subjects this email gets ("a" or "b"); "" if the step has only one.
+
+    Half of the emails get each; the same trigger always gets the same one.
+    """
     if not step.subject_b:
         return ""
     drawn = hashlib.blake2b(f"{step.email}\n{step.id}\n{trigger_id}".encode(), digest_size=1).digest()[0]
@@ -199,7 +202,7 @@ def variant_of(step: Step, trigger_id: str) -> str:
 
 
 def zone_of(session: Session, shop: Shop, contact_id: int, order: Order | None = None) -> str:
-    """The clocks of the recipient: those of the order, else of the browser that asked, else the shop's."""
+    """Return the recipient's time zone: that of the order, else of the requesting browser, else of the shop."""
     contact = session.get(Contact, contact_id)
     return known_zone(order.timezone if order else "", contact.timezone if contact else "", shop.timezone)
 
@@ -207,7 +210,10 @@ def zone_of(session: Session, shop: Shop, contact_id: int, order: Order | None =
 def _answered_uses(
     services: Services, session: Session, loaded: LoadedQuiz, contact_id: int, visit: str, planned: list[Email]
 ) -> Decimal | None:
-    """What the answers say of how often it is used, where they may be used; those encrypted with an email count on."""
+    """Return the uses per week from the answers, if they may be used.
+
+    Answers already encrypted with one of the order's emails take precedence over those of the visit.
+    """
     code = next((item.result_code for item in planned if item.result_code), "")
     code = code or _agreed_code(services, session, loaded, contact_id, visit)
     answers = _opened(services, loaded, code) if code else None
@@ -217,7 +223,7 @@ def _answered_uses(
 def bought_products(
     loaded: LoadedQuiz, lines: list[dict[str, Any]], refunds: Mapping[str, Any] | None = None
 ) -> tuple[Bought, ...]:
-    """The order's lines that are products of the pack, by SKU, else by variant id; without what came back."""
+    """Return the order's lines that are products of the pack, by SKU or else variant id, without returned items."""
     lines = kept_lines(lines, refunds or {})
     by_variant = {item.variant_id: item for item in loaded.engine.catalog.products if item.variant_id}
     by_sku = {item.sku: item for item in loaded.engine.catalog.products}
@@ -232,7 +238,10 @@ def bought_products(
 def _content_for(
     services: Services, session: Session, shop: Shop, visit: str, planned: list[Email]
 ) -> LoadedQuiz | None:
-    """The content that the order's emails were planned with, else what the shopper saw, else the first live quiz."""
+    """Return the version that the order's emails were planned with.
+
+    Without planned emails: the version that the shopper saw, else the first live quiz.
+    """
     if planned:
         return services.quizzes.version(shop.slug, planned[0].quiz, planned[0].version)
     response = response_by_visit(session, shop.id, visit) if visit else None
@@ -243,14 +252,14 @@ def _content_for(
 
 
 def _concerns(step: Step, bought: tuple[Bought, ...]) -> bool:
-    """Whether what was bought lets this step happen at all; all else is looked at when it is due."""
+    """Return whether the products bought allow this step at all; other conditions are checked when it is due."""
     clauses = [[term for term in clause if term.field == "order.contains"] for clause in step.when.clauses]
     facts = ConditionFacts(bought=bought)
     return any(all(condition_holds(type(step.when)(((term,),)), facts) for term in clause) for clause in clauses)
 
 
 def _agreed_code(services: Services, session: Session, loaded: LoadedQuiz, contact_id: int, visit: str) -> str:
-    """The encrypted answers of the visit, only for someone who agreed to have them used."""
+    """Return the visit's answers as an encrypted code; "" unless the contact consented to their use."""
     response = response_by_visit(session, loaded.shop.id, visit) if visit else None
     if response is None or consent_state(session, contact_id, HEALTH_DATA) != GRANTED:
         return ""

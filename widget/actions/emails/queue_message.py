@@ -23,7 +23,7 @@ INVITATION, PASSWORD_LINK, TEST, PRIVACY = "invitation", "password_link", "test"
 def queue_message(
     services: Services, session: Session, shop: Shop, written: Written, *, recipient: str, kind: str, about: int = 0
 ) -> OutboxMessage:
-    """The row of a message that a worker sends. Raises BadAddress."""
+    """Add a message for a worker to send and return its row. Raises BadAddress."""
     sender, now = services.settings.mail_from, services.now()
     message = email_message(
         written,
@@ -48,12 +48,12 @@ def queue_message(
     )
     session.add(row)
     nudge(session, EMAILS)
-    session.flush()  # The caller shows its state by the id.
+    session.flush()  # The caller needs the id to show the state.
     return row
 
 
 def system_email(shop: Shop, subject: str, because: str, blocks: list[Block]) -> Written:
-    """An email of the program's own, to somebody who works with this shop: nothing in it to unsubscribe from."""
+    """Compose an email from the application to a user of this shop's console, without an unsubscribe link."""
     frame = EmailFrame(
         shop=shop.name,
         subject=subject,

@@ -35,11 +35,11 @@ def request_email(
     timezone: str = "",
     ended: bool = False,
 ) -> None:
-    """Note the consents (as pending, until the address says so itself) and plan the emails asked for.
+    """Record the consents (pending until confirmed by a link in the email) and plan the requested emails.
 
-    ``timezone``: of the browser that asks, such as ``Europe/Madrid``. ``ended``: the result is a red flag, after which
-    nothing is promoted. Raises BadAddress, ConsentNeeded.
-    Nothing here tells whether the address is known.
+    ``timezone``: of the requesting browser, such as ``Europe/Madrid``. ``ended``: the result is a red flag, after
+    which nothing is promoted, so no marketing consent is recorded. Nothing here reveals whether the address is known.
+    Raises BadAddress, ConsentNeeded.
     """
     address = checked_address(email)
     if not consents.get(RESULT):
@@ -81,7 +81,7 @@ def note_consent(
     *,
     promised: int | None = None,
 ) -> None:
-    """Add an entry to the ledger. ``promised``: the marketing emails in 30 days that its text named."""
+    """Add an entry to the consent ledger. ``promised``: marketing emails per 30 days stated in the consent text."""
     session.add(
         Consent(
             shop_id=shop_id,

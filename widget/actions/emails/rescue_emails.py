@@ -16,7 +16,10 @@ SENDING_FOR = timedelta(minutes=15)
 def rescue_emails(
     services: Services, *, queued_for: timedelta = QUEUED_FOR, sending_for: timedelta = SENDING_FOR
 ) -> int:
-    """Put claimed emails back that nobody sends; tell those that were being sent as delivery_unknown. The number."""
+    """Recover emails whose worker died, and return how many.
+
+    Queued emails become planned again; emails that were being sent become ``delivery_unknown``.
+    """
     now = services.now()
     rescued = 0
     for state, age, to, reason in (

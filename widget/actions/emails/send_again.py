@@ -1,4 +1,4 @@
-"""Resend an email of unknown delivery on request of a user."""
+"""Resend an email of unknown delivery at a user's request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class NotAgain(ActionError):
 
 
 def send_again(services: Services, email_id: int, *, shop_id: int | None = None, by: User | None = None) -> None:
-    """Plan an email of unknown delivery for now. Raises NotAgain for any other state, or an email of another shop."""
+    """Plan an email of unknown delivery to be sent now.
+
+    Raises NotAgain for an email in any other state or of another shop.
+    """
     with services.sessions.begin() as session:
         email = session.get(Email, email_id, with_for_update=True)
         if email is None or shop_id not in (None, email.shop_id):

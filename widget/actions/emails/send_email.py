@@ -1,9 +1,9 @@
-"""Send due emails: claim, check everything again, hand over, record the outcome.
+"""Send due emails: claim, check everything again, hand over to the provider, record the outcome.
 
-Two short transactions with the provider's answer between them: no connection to the database is held while a
-stranger answers. What came of an email is noted together with the marking of the next one, so that one email at most
-is on its way in a process at any time. A process that dies leaves that one in ``sending``; it is marked
-delivery_unknown and never repeated by itself.
+Each email takes two short transactions, one before and one after the provider responds: no database connection is held
+while waiting for the provider. The outcome of an email is recorded in the transaction that marks the next one as
+``sending``, so a process has at most one email in that state. If the process dies, that email stays in ``sending``; it
+is then marked ``delivery_unknown`` and never resent automatically.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ from widget.telemetry import EMAILS, log
 
 BATCH = 50
 SECONDS = 20.0
-"""How long one look goes on while emails are due."""
+"""How long one run continues while emails are due."""
 MAX_ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=2)
 LONGEST_RETRY = timedelta(hours=6)
 
 
 def send_due_emails(services: Services, *, seconds: float = SECONDS) -> int:
-    """Claim what is due and send it, email by email, until nothing is left or so much time is over; how many."""
+    """Claim and send due emails one by one until none are left or ``seconds`` have passed; return how many."""
     done, end = 0, time.monotonic() + seconds
     while time.monotonic() < end or not done:
         claimed, wait = _claimed(services)
@@ -75,7 +75,7 @@ def _send_all(services: Services, claimed: list[int]) -> None:
         previous, before = before, None
         try:
             before = _send(services, email_id, previous)
-        except Exception as error:  # One email must not hold up the others; rescue finds what it left.
+        except Exception as error:  # One email must not block the others; ``rescue_emails`` recovers it.
             if is_time_limit(error):
                 raise
             log("emails").error("email_raised", email_id=email_id, exc_info=True)
@@ -85,13 +85,13 @@ def _send_all(services: Services, claimed: list[int]) -> None:
 
 
 def _claimed(services: Services) -> tuple[list[int], float]:
-    """(the next emails, as many as the provider takes now; how long to wait for its leave where it gives none)"""
+    """Return (ids of claimed emails within the provider's rate limit, seconds to wait if the limit is used up)."""
     now, limit = services.now(), services.settings.most_emails
     with services.sessions.begin() as session:
         if limit is None:
             return claim_due(session, now, BATCH), 0.0
         most, per = limit
-        # By the real clock: the provider knows no other.
+        # Use the real clock rather than the movable one: the provider's rate limit follows real time.
         leave = acquire(session, "mail", wanted=BATCH, most=most, seconds=per, now=datetime.now(UTC))
         claimed = claim_due(session, now, leave) if leave else []
         release(session, "mail", leave - len(claimed), most=most, seconds=per)
@@ -100,7 +100,7 @@ def _claimed(services: Services) -> tuple[list[int], float]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the provider said of an email, not noted yet; ``history`` up to then, ``attempts`` with this one."""
+    """The provider's response to an email, not stored yet. ``history``: before it; ``attempts``: including this one."""
 
     email_id: int
     history: list[dict[str, Any]]
@@ -111,12 +111,12 @@ class Outcome:
 
 
 def send_email(services: Services, email_id: int) -> None:
-    """Send one claimed email, or note why it does not go. Any other state: nothing happens."""
+    """Send one claimed email, or record why it is not sent. Does nothing for an email in any other state."""
     _note(services, _send(services, email_id, None))
 
 
 def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome | None:
-    """Note what came of the one before, then send this one."""
+    """Record the outcome of the previous email, then send this one and return its outcome."""
     ready = _prepare(services, email_id, before)
     if ready is None:
         return None
@@ -127,7 +127,7 @@ def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome 
 
 
 def _handed_over(services: Services, message: EmailMessage, recipient: str) -> tuple[str, str]:
-    """(the state it comes to, why)"""
+    """Hand the message to the provider; return (new state, reason)."""
     try:
         services.transport.send(message, recipient)
     except TemporaryFailure as error:
@@ -140,11 +140,11 @@ def _handed_over(services: Services, message: EmailMessage, recipient: str) -> t
 
 
 def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple[Email, EmailMessage, str] | None:
-    """In one transaction over the latest state: decide, write, and mark as sending."""
+    """Decide, compose, and mark as sending, in one transaction on the latest state; None if the email is not sent."""
     with services.sessions.begin() as session:
         if before is not None:
             _note_in(services, session, before)
-        # The lock on the contact keeps two workers from sending one person two emails at once.
+        # The lock on the contact keeps two workers from sending two emails to one person at once.
         known = email_context_of(session, email_id, lock=True)
         if known is None or known.email.state != QUEUED:
             return None
@@ -155,7 +155,7 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
             message = _message(services, loaded, known) if decision.verdict == SENDING else None
         except SQLAlchemyError:
             raise
-        except Exception as error:  # Whatever keeps an email from being written is told with the email.
+        except Exception as error:  # The email's history records whatever prevented it from being composed.
             reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
             log("emails").warning("cannot_write", email_id=email_id, exc_info=True)
             transition(services, email, SKIPPED, reason)
@@ -194,15 +194,16 @@ def _keep_back(services: Services, email: Email, decision: Decision) -> None:
 
 
 def _note(services: Services, outcome: Outcome | None) -> None:
-    """Write down what came of an email."""
+    """Record the outcome of an email, if there is one."""
     if outcome is not None:
         with services.sessions.begin() as session:
             _note_in(services, session, outcome)
 
 
 def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
-    """One statement: an email that is not in ``sending`` any more was marked delivery_unknown meanwhile, and stays
-    so.
+    """Record an outcome with a single update that applies only in state ``sending``.
+
+    An email no longer in that state was marked ``delivery_unknown`` meanwhile, and stays so.
     """
     now, state, reason = services.now(), outcome.state, outcome.reason
     values: dict[str, Any] = {"changed_at": now}
@@ -212,7 +213,7 @@ def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
     if state == SENT:
         values["sent_at"] = now
     if outcome.asked_for and state in (SENT, FAILED):
-        values["result_code"] = ""  # It held the answers; nothing needs them any more.
+        values["result_code"] = ""  # It contains the answers, which are no longer needed.
     values |= {"state": next_state(SENDING, state), "reason": reason}
     values["history"] = [*outcome.history, {"at": now.isoformat(), "state": state, "reason": reason}]
     mine = update(Email).where(Email.id == outcome.email_id, Email.state == SENDING)
@@ -222,7 +223,7 @@ def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
 
 
 def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | None]:
-    """(state, reason, when): wait longer each time, with some chance in it; in the end it is given up, visibly."""
+    """Return (state, reason, next attempt): exponential backoff with jitter; ``failed`` after MAX_ATTEMPTS."""
     if outcome.attempts >= MAX_ATTEMPTS:
         return FAILED, f"gave up after {outcome.attempts} attempts: {outcome.reason}", None
     wait = min(FIRST_RETRY * 2 ** (outcome.attempts - 1), LONGEST_RETRY)
@@ -230,13 +231,13 @@ def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | No
 
 
 def transition(services: Services, email: Email, state: str, reason: str) -> None:
-    """Move an email on and write down why. Raises WrongState for a way that does not exist."""
+    """Change the state of an email and record the reason. Raises WrongState for a transition that does not exist."""
     email.state = next_state(email.state, state)
     email.reason, email.changed_at = reason, services.now()
     if state == SENT:
         email.sent_at = services.now()
     if email.trigger_kind == RESULT and state in (SENT, SKIPPED, EXPIRED, FAILED):
-        email.result_code = ""  # It held the answers; nothing needs them any more.
+        email.result_code = ""  # It contains the answers, which are no longer needed.
     email.history = [*email.history, {"at": services.now().isoformat(), "state": state, "reason": reason}]
     EMAILS.labels(state).inc()
     log("emails").info("email", email_id=email.id, state=state, reason=reason.split(":")[0])

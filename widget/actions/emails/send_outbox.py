@@ -1,4 +1,4 @@
-"""Send the messages of the outbox: claim, hand over with no transaction open, record the outcome."""
+"""Send outbox messages: claim, hand over to the provider without an open transaction, record the outcome."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ BATCH = 20
 MAX_ATTEMPTS = 10
 FIRST_RETRY, LONGEST_RETRY = timedelta(minutes=1), timedelta(hours=3)
 GIVEN_UP_AFTER = timedelta(minutes=15)
-"""A message that has been ``sending`` for so long lost its worker: nobody knows whether it went."""
+"""A message in ``sending`` for this long has lost its worker: whether it was sent is unknown."""
 
 
 def send_outbox(services: Services) -> int:
-    """Send what is due; how many messages were looked at."""
+    """Send the due messages within the provider's rate limit; return how many were due."""
     _rescue(services)
     with services.reads() as session:
         due = due_messages(session, services.now(), BATCH)
@@ -46,7 +46,7 @@ def send_outbox(services: Services) -> int:
 
 
 def send_message(services: Services, message_id: int) -> None:
-    """Send one message if it still waits. What came of it stands in its row."""
+    """Send one message if it is still due, and record the outcome in its row."""
     with services.sessions.begin() as session:
         row = session.get(OutboxMessage, message_id, with_for_update=True)
         if row is None or row.state != PLANNED or row.due_at > services.now():
@@ -57,7 +57,7 @@ def send_message(services: Services, message_id: int) -> None:
     state, reason, due_at = _handed_over(services, recipient, content, attempts)
     with services.sessions.begin() as session:
         row = session.get(OutboxMessage, message_id, with_for_update=True, populate_existing=True)
-        if row is not None and row.state == SENDING:  # None: its person had everything deleted meanwhile.
+        if row is not None and row.state == SENDING:  # None: the recipient was erased meanwhile.
             row.state, row.reason, row.changed_at = state, reason, services.now()
             row.due_at = due_at or row.due_at
             if state != PLANNED:
@@ -66,7 +66,7 @@ def send_message(services: Services, message_id: int) -> None:
 
 
 def _handed_over(services: Services, recipient: str, content: bytes, attempts: int) -> tuple[str, str, datetime | None]:
-    """(state, reason, when to try again)"""
+    """Hand the message to the provider; return (state, reason, time of the next attempt)."""
     try:
         message = cast(EmailMessage, message_from_bytes(services.crypto.decrypt_bytes(content, OUTBOX), policy=POLICY))
         services.transport.send(message, services.crypto.decrypt(recipient, OUTBOX))
@@ -85,7 +85,7 @@ def _handed_over(services: Services, recipient: str, content: bytes, attempts: i
 
 
 def _may_send(services: Services) -> bool:
-    """Whether the provider's rate leaves room for one more."""
+    """Take one message from the provider's rate limit; return whether it may be sent."""
     limit = services.settings.most_emails
     if limit is None:
         return True

@@ -25,7 +25,7 @@ class NoSuchOrder(ActionError):
 
 
 def order_in(body: bytes) -> OrderEvent:
-    """An order as any platform shows it: a generic event, a Shopify or WooCommerce order. Raises NoSuchOrder."""
+    """Parse an order: a generic event, a Shopify order, or a WooCommerce order. Raises NoSuchOrder."""
     try:
         data = json.loads(body, parse_int=str, parse_float=str)
         if not isinstance(data, dict):
@@ -54,9 +54,10 @@ def simulate_emails(
     zone: str = "UTC",
     quiet: tuple[str, str] = ("", ""),
 ) -> list[Simulated]:
-    """Each email with when it would go or why it would not. ``answers`` led to the order; Raises Refused.
+    """Return each email with its sending time, or the reason it would not be sent. Raises Refused.
 
-    ``marketing`` None: what the order says. ``health_data``: they agreed to have their answers used.
+    ``answers``: the quiz answers that led to the order. ``marketing`` None: use the order's consent. ``health_data``:
+    the buyer consented to the use of the answers.
     """
     case = Case(
         moments=dict(order.moments),
@@ -85,7 +86,11 @@ def _bought(engine: Engine, lines: list[dict[str, Any]]) -> tuple[Bought, ...]:
 
 
 def _with_answers(engine: Engine, case: Case, answers: Answers | None) -> Case:
-    """A red flag, or no product for these answers: no product email. The rest only where they may be used."""
+    """Add the answers to the case.
+
+    A red flag, or no product for these answers, rules out product emails regardless of consent; everything else is
+    added only if the answers may be used.
+    """
     if answers is None:
         return case
     found = evaluate(engine.rules, engine.catalog, answers)

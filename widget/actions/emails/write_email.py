@@ -1,4 +1,4 @@
-"""Render an email: blocks from its content version, then HTML and text from the same blocks."""
+"""Render an email: build blocks from its content version, then HTML and plain text from the same blocks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Answers = dict[str, list[str]]
 
 
 class NoContent(ActionError):
-    """The content version of an email is not to be had."""
+    """The content version of an email, or its template, is not available."""
 
     code = "content_gone"
 
@@ -38,9 +38,9 @@ class NoContent(ActionError):
 def compose_email(
     services: Services, loaded: LoadedQuiz, email: Email, order: Order | None, answers: Answers | None = None
 ) -> tuple[Written, EmailFrame]:
-    """The email from this content; ``answers`` stand in for those of the encrypted result (for previews).
+    """Compose the email from this content; return it with its frame.
 
-    Raises NoContent, CannotWrite, TooLarge.
+    ``answers`` replace those of the encrypted result, for previews. Raises NoContent, CannotWrite, TooLarge.
     """
     text = _pack(loaded, email).email_by_id.get(email.template)
     if text is None:
@@ -52,13 +52,13 @@ def compose_email(
 
 
 def _subject(loaded: LoadedQuiz, email: Email) -> str | None:
-    """The second subject, for the half that gets it."""
+    """Return the second subject, for emails of variant "b"."""
     sequence = _pack(loaded, email).sequence_by_id.get(email.sequence) if email.variant == "b" else None
     return next((step.subject_b for step in sequence.steps if step.id == email.step), None) if sequence else None
 
 
 def content_of(services: Services, shop: Shop, email: Email) -> LoadedQuiz:
-    """The version that an email was planned with. Raises NoContent."""
+    """Return the content version that an email was planned with. Raises NoContent."""
     loaded = services.quizzes.version(shop.slug, email.quiz, email.version)
     if loaded is None:
         raise NoContent(f"there is no version {email.version} of quiz '{email.quiz}'")
@@ -66,10 +66,10 @@ def content_of(services: Services, shop: Shop, email: Email) -> LoadedQuiz:
 
 
 def email_products(loaded: LoadedQuiz, order: Order | None) -> list[Product]:
-    """What was bought and kept, each product once."""
+    """Return the products that were bought and not returned, each once; if all were returned, all of them."""
     if order is None:
         return []
-    # When all of it came back the email can still be written, so that the send policy stops it for that very reason.
+    # If everything was returned, the email can still be composed, so that the send policy skips it for that reason.
     bought = bought_products(loaded, order.lines, order.refunds) or bought_products(loaded, order.lines)
     return list({item.product.sku: item.product for item in bought}.values())
 
@@ -113,7 +113,7 @@ def _context(
 
 
 def _link(services: Services, loaded: LoadedQuiz, email: Email, kind: str, plain: str, what: str = "") -> str:
-    """The address that counts; in an email that is only looked at, the plain one."""
+    """Return the URL that counts clicks; in a preview, the plain URL."""
     if not email.id:
         return plain
     locale = localized_in(loaded, email)
@@ -122,12 +122,12 @@ def _link(services: Services, loaded: LoadedQuiz, email: Email, kind: str, plain
 
 
 def _for_mail(image: str) -> str:
-    """Mail programs show no SVG: the PNG beside it is taken."""
+    """Return the PNG next to an SVG, since email clients do not display SVG."""
     return image.removesuffix(".svg") + ".png" if image.endswith(".svg") else image
 
 
 def _tips(services: Services, loaded: LoadedQuiz, email: Email, answers: Answers | None) -> list[Block]:
-    """The tips of their answers where they agreed to that; else general ones. A red flag leaves none."""
+    """Return tips for the recipient's answers if they may be used, else general ones; none for a red flag."""
     engine = loaded.localized(localized_in(loaded, email))
     rules = engine.rules
     chosen: list[Tip] = [tip for tip in rules.pack.tips if tip.id in rules.pack.result.fallback_tips]
@@ -139,13 +139,13 @@ def _tips(services: Services, loaded: LoadedQuiz, email: Email, answers: Answers
             found = evaluate(rules, engine.catalog, answers, screen(live.engine.rules, answers) if live else None)
             chosen = [rules.tips[place - len(rules.products)] for place in found.tips]
         except UnknownResult:
-            pass  # The keys were changed since: the general tips do.
+            pass  # The keys were replaced meanwhile: use the general tips.
     strings = strings_for(localized_in(loaded, email))
     return [_tip_block(tip, strings) for tip in chosen[:GENERAL_TIPS]]
 
 
 def _tip_block(tip: Tip, strings: Strings) -> TipBlock:
-    """The tip with its first study: what it found, how strong that is, and what it does not show."""
+    """Return the tip with its first source: the claim, the strength of the evidence, and its limits."""
     source = tip.evidence[0] if tip.evidence else None
     text = f"{tip.short or tip.title}. {tip.hint or ''}".strip()
     if source:
@@ -186,14 +186,14 @@ def _frame(
 def _because(order: Order | None, context: dict[str, Any], strings: Strings) -> str:
     if order is None:
         return strings["because_asked"]
-    only = "" if order.accepts_marketing is True else "_only"  # Who was never asked has not said yes.
+    only = "" if order.accepts_marketing is True else "_only"  # A buyer who was never asked has not consented.
     if "product" not in context:
         return strings.text(f"because_order{only}", order=order.number)
     return strings.text(f"because_bought{only}", product=context["product"]["name"], order=order.number)
 
 
 def localized_in(loaded: LoadedQuiz, email: Email) -> str:
-    """The language of an email: that of the order or of the quiz, if the pack has it."""
+    """Return the language of an email: that of the order or quiz, if the pack has it, else the pack's default."""
     return negotiate_locale(loaded.engine.rules.pack, email.locale)
 
 

@@ -25,13 +25,13 @@ class BadQuiz(ActionError):
 
 
 def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str, by: User) -> None:
-    """Start the draft of a quiz that is called ``title``, with all that ``like`` has. Raises UnknownShop, BadQuiz."""
+    """Create a draft of a new quiz with this title, as a copy of the quiz ``like``. Raises UnknownShop, BadQuiz."""
     if not _ID.fullmatch(quiz):
         raise BadQuiz("The id of a quiz is made of a-z, 0-9 and -, such as arm-day.")
     if not title.strip():
         raise BadQuiz("Give the quiz a title.")
     source = open_draft(services, shop=shop, quiz=like)
-    files = source.base or source.draft.files  # One that was never published is copied as it is being written.
+    files = source.base or source.draft.files  # A quiz that was never published is copied from its draft.
     head = {**records_of(files, PACK)[PACK], "id": quiz, "title": title.strip()[:200]}
     files = with_records(files, PACK, {PACK: head})
     try:

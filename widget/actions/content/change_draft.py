@@ -1,4 +1,4 @@
-"""Open, edit, and undo changes of a draft. Shoppers never see a draft."""
+"""Open and edit a draft, and undo changes. Shoppers never see a draft."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_CELL = 100_000
 
 
 class EditConflict(ActionError):
-    """Somebody else changed the record meanwhile. ``now`` is how it stands (None: deleted), ``mine`` what was sent."""
+    """The record was changed by another user meanwhile. ``now``: its current content, None if it was deleted."""
 
     code = "edit_conflict"
 
@@ -46,7 +46,7 @@ class NothingToUndo(ActionError):
 
 @dataclass(frozen=True, slots=True)
 class OpenDraft:
-    """A draft with what it is compared with. ``live`` None: nothing was published yet."""
+    """A draft with the files it is compared with. ``live``: number of the live version, None if there is none."""
 
     draft: Draft
     shop: Shop
@@ -55,7 +55,10 @@ class OpenDraft:
 
 
 def open_draft(services: Services, *, shop: str, quiz: str) -> OpenDraft:
-    """The draft of a quiz; made from the live version the first time. Raises UnknownShop, UnknownQuiz."""
+    """Return the draft of a quiz, creating it from the live version the first time.
+
+    Without a live version, the newest version is used. Raises UnknownShop, UnknownQuiz.
+    """
     with services.reads() as session:
         found = _opened(session, shop, quiz)
     if found:
@@ -73,7 +76,7 @@ def open_draft(services: Services, *, shop: str, quiz: str) -> OpenDraft:
             )
             session.add(row)
     except IntegrityError:
-        pass  # Two people opened it at the same moment.
+        pass  # Another user opened it at the same moment.
     with services.reads() as session:
         opened = _opened(session, shop, quiz)
     assert opened is not None
@@ -93,7 +96,7 @@ def _opened(session: Session, slug: str, quiz: str) -> OpenDraft | None:
 def change_draft(
     services: Services, *, draft_id: int, by: User, what: str, steps: Sequence[Step], undoes: int | None = None
 ) -> int:
-    """Do all steps or none; the revision that came of it. Raises EditConflict, IdTaken."""
+    """Apply all steps or none; return the resulting revision. Raises EditConflict, IdTaken."""
     with services.sessions.begin() as session:
         draft = session.get_one(Draft, draft_id, with_for_update=True)
         steps = [step for step in steps if step.before != step.after or step.follows is not None]
@@ -110,7 +113,7 @@ def change_draft(
         draft.changed_at = services.now()
         row = _row(services, draft, by, what, placed)
         session.add(row)
-        if undoes is not None:  # Both are settled: pressing Undo again takes back the change before.
+        if undoes is not None:  # Mark both as undone, so that the next Undo reverts the change before.
             session.get_one(DraftChange, undoes).undone_by = row.undone_by = draft.revision
         _log(services, session, draft, by, "draft_changed", what)
         return draft.revision
@@ -148,9 +151,9 @@ def put_record(
     what: str,
     follows: str | None = None,
 ) -> int:
-    """Change one record (None: delete it) as the form showed it: ``seen`` is its hash then, empty for a new one.
+    """Change one record (``after`` None: delete it); return the resulting revision.
 
-    Raises EditConflict, IdTaken.
+    ``seen``: hash of the record when the form was displayed, empty for a new record. Raises EditConflict, IdTaken.
     """
     now = records_of(draft.files, kind).get(record)
     if record_hash(now) != seen:
@@ -164,7 +167,7 @@ def put_record(
 
 
 def undo_change(services: Services, *, draft: Draft, by: User, revision: int | None = None) -> str:
-    """Take back the last change that stands (or that of a revision); what it was.
+    """Undo the last change that is not undone (or that of a revision); return its summary.
 
     Raises NothingToUndo, EditConflict.
     """
@@ -185,9 +188,9 @@ def undo_change(services: Services, *, draft: Draft, by: User, revision: int | N
 
 
 def reset_draft(services: Services, *, draft: Draft, by: User, files: PackFiles, base: int, what: str) -> None:
-    """Start over from these files (a version, an import); its own changes are kept to look at, not to undo.
+    """Reset the draft to these files (a version or an import). Its changes remain visible but cannot be undone.
 
-    What others changed since ``draft`` was read stays: then only the base moves on.
+    If others have changed the draft since it was read, their changes stay and only the base is updated.
     """
     with services.sessions.begin() as session:
         row = session.get_one(Draft, draft.id, with_for_update=True)

@@ -1,4 +1,4 @@
-"""Run every check of a pack before publishing. Command line, console, and CI share it."""
+"""Run all checks of a pack before publishing. The command line, the console, and CI share this module."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def check_content(
     progress: Progress | None = None,
     coverage: Coverage | None = None,
 ) -> Coverage | None:
-    """Add to a reading what shows only on a whole pack; the report on its paths, or None where it has errors.
+    """Add the problems of the pack as a whole to a reading; return the report on its answer paths.
 
-    ``soon``: also tell which evidence and certificates fall due within that time. ``told``: the report on the paths of
-    this very pack, where somebody has it already.
+    Returns None if the pack could not be read. ``soon``: also report evidence and certificates due within this time.
+    ``coverage``: the report on the answer paths of this same pack, if already available.
     """
     if reading.pack is None:
         return None
@@ -43,13 +43,13 @@ def check_content(
 
 
 def path_problems(coverage: Coverage) -> Iterable[Problem]:
-    """The findings of the path check as problems of files."""
+    """Yield the findings of the path check as problems located in files."""
     for finding in coverage.findings:
         yield Problem(finding.severity, finding.where, finding.code, finding.message)
 
 
 def _estimated_matches(pack: Pack) -> Iterable[Problem]:
-    """Products whose highest score, and so their match in percent, could only be estimated."""
+    """Yield a warning for each product whose highest score, and so its match percentage, is only an estimate."""
     rules = Rules(pack)
     message = "the match of '{}' is an estimate: too many rows look at too many questions at once"
     for product in rules.products:

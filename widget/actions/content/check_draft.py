@@ -1,4 +1,4 @@
-"""Check a draft and compute its impact on the live version, as a stored report."""
+"""Check a draft and compute its impact compared with the live version, as a stored report."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from widget.storage.shops import Shop
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 RESPONSES_FOR = timedelta(days=30)
 MAX_RESPONSES = 20_000
-"""Of the last 30 days the newest so many are looked at; the report says how many there were."""
+"""Maximum number of responses of the last 30 days to compare, newest first; the report states how many there were."""
 MAX_CAUSES = 6
 MAX_REAL = 5
 MAX_AT_ONCE = 400
-"""Mapping rows up to which a request checks a draft itself; above that a worker does."""
+"""Maximum number of mapping rows for which a request checks a draft itself; larger drafts are checked by a worker."""
 Answers = dict[str, list[str]]
 
 
 def check_draft(services: Services, draft: Draft, *, progress: Progress | None = None) -> dict[str, Any]:
-    """The report of a draft as it stands. Its shape is what ``_report`` returns."""
+    """Check the draft in its current state; return the report that ``_report`` describes, with ``seconds`` added."""
     started = time.perf_counter()
     reading = read_files(draft.files, [])
     live = _live_engine(services, draft)
@@ -66,7 +66,7 @@ def check_draft(services: Services, draft: Draft, *, progress: Progress | None =
 
 
 def _live_engine(services: Services, draft: Draft) -> Engine | None:
-    """The live version under the pack's own catalog, so that only the edit makes a difference."""
+    """Return the live version with the pack's own catalog, so that only the edit makes a difference."""
     with services.reads() as session:
         slug = shop_slug(session, draft.shop_id)
     loaded = services.quizzes.live(slug, draft.quiz)
@@ -77,12 +77,12 @@ def _live_engine(services: Services, draft: Draft) -> Engine | None:
 
 
 def shop_slug(session: Session, shop_id: int) -> str:
-    """The id of a shop as it stands in addresses."""
+    """Return the slug of a shop, as used in URLs."""
     return session.get_one(Shop, shop_id).slug
 
 
 def recent_answers(services: Services, draft: Draft) -> list[Answers]:
-    """The newest anonymous answers of the last 30 days, at most MAX_RESPONSES."""
+    """Return the newest anonymous answers of the last 30 days, at most MAX_RESPONSES."""
     with services.reads() as session:
         since = services.now() - RESPONSES_FOR
         wanted = (Response.shop_id == draft.shop_id, Response.quiz == draft.quiz, Response.created_at >= since)
@@ -104,8 +104,10 @@ def _report(
     responses: list[Answers],
     live: Engine | None,
 ) -> dict[str, Any]:
-    """Plain data: ``findings`` with the record each is about; ``paths`` and ``impact`` None while there are errors
-    that keep the pack from being read."""
+    """Return the report as plain data. ``findings`` name the record that each concerns.
+
+    ``paths`` and ``impact`` are None while errors prevent the pack from being read.
+    """
     spot = spotter(draft.files)
     examples = {(finding.code, finding.message): finding for finding in coverage.findings} if coverage else {}
     findings = [_finding(problem, spot(problem.problem.place), examples) for problem in reading.problems]
@@ -173,7 +175,7 @@ def _counts(reading: Reading) -> dict[str, int]:
 
 
 def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
-    """For each mapping row, on how many of these answers it holds, where nothing is live to compare with."""
+    """Count for each mapping row the answers on which it holds, if there is no live version to compare with."""
     return dict(traffic(engine, engine, responses).rows)
 
 
@@ -181,7 +183,7 @@ def _touched(engine: Engine, responses: list[Answers]) -> dict[str, int]:
 
 
 def _impact(comparison: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
-    """The comparison, with what real answers come to; the examples that most people gave stand first."""
+    """Return the comparison with the outcomes of recorded answers; the most frequent answers are the first examples."""
     draft = Engine.of(pack)
     data = comparison.data()
     data["findings"] = {name: [item.data() for item in getattr(comparison, name)] for name in ("new", "fixed")}
@@ -201,7 +203,7 @@ def _impact(comparison: Comparison, live: Engine, pack: Any) -> dict[str, Any]:
 
 
 def _scores(live: Engine, draft: Engine, answers: Answers) -> dict[str, dict[str, Any]]:
-    """For one example, on each side: score, rows and what kept it out, by SKU."""
+    """Return score, rows, and reason for not being shown of each SKU, before and after, for one set of answers."""
     found = {}
     for side, engine in (("before", live), ("after", draft)):
         try:
@@ -212,11 +214,11 @@ def _scores(live: Engine, draft: Engine, answers: Answers) -> dict[str, dict[str
     return found
 
 
-# Keeping it ------------------------------------------------------------------------------------------
+# Stored reports --------------------------------------------------------------------------------------
 
 
 def against(services: Services, draft: Draft) -> str:
-    """What a report is against: the live version and the catalog of the moment."""
+    """Return a key of the live version and current catalog, which a report depends on; "" if no version is live."""
     with services.reads() as session:
         slug = shop_slug(session, draft.shop_id)
     loaded = services.quizzes.live(slug, draft.quiz)
@@ -224,7 +226,7 @@ def against(services: Services, draft: Draft) -> str:
 
 
 def fresh_report(services: Services, draft: Draft) -> DraftReport | None:
-    """The report of this very revision against what is live now; None where there is none yet."""
+    """Return the report of this revision against the current live version and catalog; None if there is none yet."""
     with services.reads() as session:
         row = report_of(session, draft.id)
     if row is None or row.revision != draft.revision or row.against != against(services, draft):
@@ -233,14 +235,16 @@ def fresh_report(services: Services, draft: Draft) -> DraftReport | None:
 
 
 def ensure_report(services: Services, draft: Draft) -> DraftReport:
-    """The report, made here and now for a quiz of ordinary size; else asked for from a worker (state ``waiting``)."""
+    """Return the report: computed at once for a quiz of ordinary size, else requested from a worker (``waiting``)."""
     row = fresh_report(services, draft)
     if row is not None and row.state != FAILED:
         return row
     if draft.files.get("mappings.csv", "").count("\n") > MAX_AT_ONCE:
         return keep_report(services, draft, WAITING, {})
     if not services.checking.acquire(blocking=False):
-        return DraftReport(revision=draft.revision, state=RUNNING, done=0, total=0, report={})  # Ask again soon.
+        return DraftReport(
+            revision=draft.revision, state=RUNNING, done=0, total=0, report={}
+        )  # The caller asks again soon.
     try:
         return fresh_done(services, draft) or keep_report(services, draft, DONE, check_draft(services, draft))
     finally:
@@ -248,22 +252,22 @@ def ensure_report(services: Services, draft: Draft) -> DraftReport:
 
 
 def fresh_done(services: Services, draft: Draft) -> DraftReport | None:
-    """What somebody else has just finished."""
+    """Return the fresh report if another request or worker has just finished it."""
     row = fresh_report(services, draft)
     return row if row is not None and row.state == DONE else None
 
 
 def keep_report(services: Services, draft: Draft, state: str, report: dict[str, Any]) -> DraftReport:
-    """Store a report; an older one of the draft makes room."""
+    """Store a report in place of the draft's previous one."""
     made_against = against(services, draft)
     with services.sessions.begin() as session:
-        session.get_one(Draft, draft.id, with_for_update=True)  # Two checks at once: one after the other.
+        session.get_one(Draft, draft.id, with_for_update=True)  # Serialize concurrent checks.
         row = report_of(session, draft.id)
         if row is None:
             row = DraftReport(shop_id=draft.shop_id, draft_id=draft.id)
             session.add(row)
         row.revision, row.against, row.state = draft.revision, made_against, state
-        row.report = report or row.report or {}  # Until fresh figures come, those of before stay.
+        row.report = report or row.report or {}  # Keep the previous figures until new ones are available.
         row.done = row.total = 0
         row.at = services.now()
         if state == WAITING:
@@ -272,14 +276,14 @@ def keep_report(services: Services, draft: Draft, state: str, report: dict[str, 
 
 
 def check_waiting_drafts(services: Services) -> int:
-    """For workers: make the reports that are asked for; how many."""
+    """Compute the requested reports (called by workers); return how many were computed."""
     with services.reads() as session:
         waiting = list(session.scalars(select(DraftReport).where(DraftReport.state.in_((WAITING, RUNNING)))))
     stale = services.now() - timedelta(minutes=10)
     made = 0
     for row in waiting:
         if row.state == RUNNING and row.at > stale:
-            continue  # Another worker is at it.
+            continue  # Another worker is computing it.
         made += _check_one(services, row)
     return made
 

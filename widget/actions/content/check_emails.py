@@ -1,4 +1,4 @@
-"""Check that each email template of a pack renders for each product and for none."""
+"""Check that each email template of a pack can be rendered, with products or without one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LINKS = ("confirm_url", "quiz_url", "result_url", "product_url")
 
 
 def email_problems(pack: Pack) -> list[Problem]:
-    """An error for each email with a field or block that is not known, in whatever branch it stands."""
+    """Return an error for each email template with an unknown field or block, in any branch."""
     used = {step.email: sequence.trigger for sequence in pack.sequences for step in sequence.steps}
     problems = []
     for email in pack.emails:
@@ -28,7 +28,7 @@ def email_problems(pack: Pack) -> list[Problem]:
 
 
 def _tried(email: EmailText, product: Product | None) -> str:
-    """What keeps this email from being written; empty when nothing does."""
+    """Return why this email cannot be rendered; "" if it can."""
     context = _sample(product)
     try:
         for text in (email.subject, email.preview):
@@ -40,7 +40,7 @@ def _tried(email: EmailText, product: Product | None) -> str:
 
 
 def _sample(product: Product | None) -> dict[str, Any]:
-    """The fields an email can count on, with something in each."""
+    """Return sample values for all fields that an email can rely on."""
     context: dict[str, Any] = dict.fromkeys(_LINKS, "https://store.example/")
     context["shop"] = {"name": "Shop", "url": "https://store.example/"}
     context["blocks"] = {"tips": [], "check-in": [], "warnings": [], "product-picture": []}

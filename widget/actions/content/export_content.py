@@ -10,7 +10,7 @@ from widget.storage.content import live_publication, version_by_number
 
 
 def export_content(services: Services, *, shop: str, quiz: str, number: int | None = None) -> PackFiles:
-    """The canonical files of a version, the live one by default. Raises UnknownShop, UnknownQuiz."""
+    """Return the canonical files of a version, by default the live one. Raises UnknownShop, UnknownQuiz."""
     with services.reads() as session:
         owner = require_shop(session, shop)
         live = live_publication(session, owner.id, quiz)

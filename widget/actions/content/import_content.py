@@ -21,9 +21,9 @@ from widget.storage.content import ContentVersion, newest_version
 def import_content(
     services: Services, *, shop: str, files: PackFiles, author: str = "", note: str = ""
 ) -> ContentVersion:
-    """The version that holds this pack: a new one, or the newest when it says the same already.
+    """Store this pack as a new version and return it; return the newest version if its content is the same.
 
-    Raises UnknownShop, and Broken (with every problem) for a pack with errors: then nothing is stored.
+    Raises UnknownShop, and Broken (with all problems) for a pack with errors, of which nothing is stored.
     """
     reading = read_files(files, [])
     if reading.pack is None:
@@ -55,4 +55,4 @@ def import_content(
                 session.add(version)
             return version
         except IntegrityError:
-            continue  # Someone imported at the same moment and took the number: take the next one.
+            continue  # A concurrent import took the number: try the next one.

@@ -1,4 +1,4 @@
-"""Load a content version of a shop with its current catalog, and recorded answers."""
+"""Load a content version of a shop with the current catalog, and recorded answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from widget.storage.responses import Response
 
 
 def load_version(services: Services, *, shop: str, quiz: str, number: int | None) -> Engine:
-    """The version (the live one if None), with prices, stock and blocks as the shop has them now.
+    """Return the version (None: the live one) with the shop's current prices, stock, and blocked products.
 
-    Raises UnknownQuiz (nothing is live), UnknownVersion.
+    Raises UnknownQuiz (no live version), UnknownVersion.
     """
     live = services.quizzes.live(shop, quiz)
     if live is None:
@@ -29,7 +29,7 @@ def load_version(services: Services, *, shop: str, quiz: str, number: int | None
 
 
 def load_responses(services: Services, *, shop: str, quiz: str, days: int) -> list[dict[str, list[str]]]:
-    """The anonymous answers of the last days. Raises UnknownShop."""
+    """Return the anonymous answers of the last ``days`` days. Raises UnknownShop."""
     with services.sessions() as session:
         owner = require_shop(session, shop)
         since = services.now() - timedelta(days=days)

@@ -19,7 +19,7 @@ class UnknownVersion(ActionError):
 
 
 class NotPublishable(ActionError):
-    """A version with errors: in its files, its claims, its evidence or on its answer paths."""
+    """A version with errors in its files, claims, evidence, or answer paths."""
 
     code = "not_publishable"
 
@@ -33,9 +33,9 @@ class NotPublishable(ActionError):
 def publish_content(
     services: Services, *, shop: str, quiz: str, number: int, author: str = "", checked: bool = False
 ) -> bool:
-    """Make a version live (also an older one: that is a rollback); False when it is live already.
+    """Make a version live (an older one: roll back); return False if it is already live.
 
-    A version that was never live is checked first, unless ``checked`` says that this was done just now.
+    A version that was never live is checked first, unless the caller has just done so (``checked``).
     Raises UnknownShop, UnknownVersion, NotPublishable.
     """
     if not checked:
@@ -48,9 +48,9 @@ def publish_content(
 
 
 def move_pointer(services: Services, session: Session, shop: Shop, quiz: str, number: int, author: str) -> bool:
-    """Make a version live in the transaction that holds the shop's lock; return False when it is live already.
+    """Make a version live in the transaction that holds the shop's lock; return False if it is already live.
 
-    Every change of the live version holds this lock, so what is read under it stays true. Raises UnknownVersion.
+    Every change of the live version takes this lock, so what was read under it remains valid. Raises UnknownVersion.
     """
     if version_by_number(session, shop.id, quiz, number) is None:
         raise UnknownVersion(f"quiz '{quiz}' has no version {number}")
@@ -64,8 +64,9 @@ def move_pointer(services: Services, session: Session, shop: Shop, quiz: str, nu
 
 
 def check_version(services: Services, shop: str, quiz: str, number: int) -> None:
-    """Errors stop a version that is new; going back to one that was live before is always possible. It takes its
-    time, so nothing is locked meanwhile. Raises NotPublishable.
+    """Check a version that was never live; rolling back to an earlier live version is always possible.
+
+    The check takes time, so nothing is locked meanwhile. Raises NotPublishable.
     """
     with services.sessions() as session:
         owner = shop_by_slug(session, shop)

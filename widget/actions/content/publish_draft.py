@@ -28,7 +28,7 @@ WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
 
 
 class DraftMoved(ActionError):
-    """The draft is not the one that was looked at any more."""
+    """The draft or the live version has changed since the user reviewed it."""
 
     code = "draft_moved"
 
@@ -42,7 +42,7 @@ class Overtaken(ActionError):
 
 
 class Settled(ActionError):
-    """A plan that was published or dropped while somebody else was at it."""
+    """A scheduled publish that has already been published or dropped."""
 
     code = "settled"
 
@@ -56,7 +56,7 @@ class BadTime(ActionError):
 
 
 def changes_in_words(opened: OpenDraft) -> str:
-    """As in "6 mapping rows, 2 questions changed", against the live version."""
+    """Summarize the changes against the live version, as in "6 mapping rows, 2 questions changed"."""
     kinds = Counter(step.kind.partition(".")[0] for step in differences(opened.base, opened.draft.files))
     names = {"mapping": "mapping row", "triage": "safety row", "text": "translation", "pack": "setting"}
     lines = [f"{many} {names.get(kind, kind)}{'s' if many > 1 else ''}" for kind, many in kinds.most_common()]
@@ -64,9 +64,9 @@ def changes_in_words(opened: OpenDraft) -> str:
 
 
 def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: str, revision: int) -> int:
-    """Publish the draft now; the number of the version.
+    """Publish the draft now; return the number of the version.
 
-    Raises DraftMoved, SecondPersonNeeded, NotPublishable.
+    Raises DraftMoved, ApprovalRequired, NotPublishable.
     """
     opened = _looked_at(services, shop, quiz, revision)
     if opened.shop.approval:
@@ -80,14 +80,14 @@ def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: s
         moved = move_pointer(services, session, owner, quiz, version.number, by.display_name)
         if moved:
             _note(services, session, owner.id, by, "published", f"{quiz}: version {version.number}. {note}")
-    if moved:  # Else it was a double click, and the first one does the rest.
+    if moved:  # Otherwise this was a double click, and the first request does the rest.
         services.invalidate(f"{shop}/{quiz}")
         _start_afresh(services, opened, by, version)
     return version.number
 
 
 def _refuse_if_moved(session: Session, shop: Shop, opened: OpenDraft, number: int) -> None:
-    """While the checks ran, somebody may have changed the draft, or published something else. Raises DraftMoved."""
+    """Raise DraftMoved if the draft was changed, or another version published, while the checks ran."""
     draft = session.get_one(Draft, opened.draft.id, populate_existing=True)
     live = live_publication(session, shop.id, opened.draft.quiz)
     if live is not None and live.number == number:
@@ -111,13 +111,13 @@ def _import(services: Services, opened: OpenDraft, by: User, note: str) -> Conte
     reading = read_files(opened.draft.files, [])
     check_content(reading, today=services.now().date())
     if reading.errors:
-        raise NotPublishable(reading.errors)  # Before anything is kept: a version that cannot go live is none.
+        raise NotPublishable(reading.errors)  # Raised before anything is stored: every version must be publishable.
     words = f"{note.strip()[:500]}\n{changes_in_words(opened)}"
     return import_content(services, shop=opened.shop.slug, files=opened.draft.files, author=by.display_name, note=words)
 
 
 def _start_afresh(services: Services, opened: OpenDraft, by: User, version: ContentVersion) -> None:
-    """The draft goes on from what is live now."""
+    """Continue the draft from the version that has just been published."""
     what = f"version {version.number} published"
     reset_draft(services, draft=opened.draft, by=by, files=dict(version.files), base=version.number, what=what)
 
@@ -133,9 +133,9 @@ def plan_publish(
     due_at: datetime | None = None,
     approver_id: int | None = None,
 ) -> int:
-    """Keep the draft as a version that goes live later: at ``due_at``, or when somebody else agrees.
+    """Store the draft as a version to be published later: at ``due_at``, or when another user approves it.
 
-    The number of the version. Raises DraftMoved, BadTime, SecondPersonNeeded, NotPublishable.
+    Returns the number of the version. Raises DraftMoved, BadTime, ApprovalRequired, NotPublishable.
     """
     opened = _looked_at(services, shop, quiz, revision)
     if due_at is not None and due_at <= services.now():
@@ -167,7 +167,10 @@ def plan_publish(
 
 
 def agree_to_publish(services: Services, *, shop: str, scheduled_id: int, by: User) -> int:
-    """Publish what somebody else asked for. Raises SecondPersonNeeded, NotPublishable, ActionError."""
+    """Approve and publish a version that another user requested; return its number.
+
+    Raises ApprovalRequired, NotPublishable, ActionError.
+    """
     with services.sessions.begin() as session:
         row, _ = _locked_schedule(session, shop, scheduled_id)
         _refuse_own(row, by)
@@ -181,9 +184,10 @@ def _refuse_own(row: ScheduledPublish, by: User | None) -> None:
 
 
 def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish, by: User | None) -> None:
-    """Check with nothing locked; then, in one transaction, look whether it still stands, publish, and say so.
+    """Run the checks without locks; then, in one transaction, verify that the schedule is still valid, and publish.
 
-    Raises ActionError. Whoever dropped the plan, or published something else, while the checks ran has won.
+    If the schedule was dropped or another version was published while the checks ran, nothing is published.
+    Raises ActionError.
     """
     try:
         check_version(services, shop, planned.quiz, planned.number)
@@ -210,18 +214,17 @@ def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish,
 
 
 def _refuse_if_overtaken(session: Session, row: ScheduledPublish) -> None:
-    """What went live since the plan was made would be undone by it unseen. Raises Overtaken."""
+    """Raise Overtaken if another version went live since scheduling: publishing would silently revert it."""
     live = live_publication(session, row.shop_id, row.quiz)
     if live is not None and live.number != row.number and live.at > row.at:
         raise Overtaken(f"version {live.number} went live since; publish anew from the draft of today")
 
 
 def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> None:
-    """Do not publish it after all. Raises ActionError."""
+    """Drop a scheduled publish. Raises ActionError."""
     with services.sessions.begin() as session:
-        require_shop(
-            session, shop, lock=True
-        )  # Whoever publishes it holds this lock: one of the two is first, and the other told.
+        # Publishing takes this lock as well: whichever request is second finds the schedule settled.
+        require_shop(session, shop, lock=True)
         row, owner = _locked_schedule(session, shop, scheduled_id)
         row.state, row.reason = DROPPED, f"dropped by {by.display_name}"
         _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
@@ -236,7 +239,10 @@ def _locked_schedule(session: Session, shop: str, scheduled_id: int) -> tuple[Sc
 
 
 def publish_due(services: Services) -> int:
-    """For workers: publish what is due; all checks run again, and what fails them is not published, and says so."""
+    """Publish what is due (called by workers); return how many were due.
+
+    All checks run again. A version that fails them is not published, and the schedule records the reason.
+    """
     with services.reads() as session:
         due = due_publishes(session, services.now())
     for scheduled_id in due:
@@ -247,8 +253,8 @@ def publish_due(services: Services) -> int:
             try:
                 _publish_scheduled(services, slug, row, None)
             except ActionError:
-                continue  # Kept with the plan, for people to see.
-            except Exception as error:  # One plan must not hold up the others; it is tried again.
+                continue  # The reason is stored with the schedule, for users to see.
+            except Exception as error:  # One schedule must not block the others; it is tried again.
                 if is_time_limit(error):
                     raise
                 log("publishing").error("plan_failed", scheduled_id=scheduled_id, exc_info=True)
@@ -256,7 +262,7 @@ def publish_due(services: Services) -> int:
 
 
 def _fail(services: Services, scheduled_id: int, by: User | None, reason: str) -> None:
-    """Say why a plan was not published, once: of two workers the second finds it said."""
+    """Record why a scheduled publish failed; only once, even if two workers attempted it."""
     with services.sessions.begin() as session:
         row = session.get_one(ScheduledPublish, scheduled_id, with_for_update=True)
         if row.state == WAITING:
@@ -266,7 +272,10 @@ def _fail(services: Services, scheduled_id: int, by: User | None, reason: str) -
 
 
 def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User) -> bool:
-    """Make an earlier version live again; False when it is live already. Raises NeverLive for any other."""
+    """Make an earlier live version live again; return False if it is already live.
+
+    Raises NeverLive for a version that was never live.
+    """
     opened = open_draft(services, shop=shop, quiz=quiz)
     with services.reads() as session:
         if not was_live(session, opened.shop.id, quiz, number):

@@ -32,14 +32,14 @@ from widget.storage.users import User
 
 
 class NotReadable(ActionError):
-    """A draft whose files have errors cannot be tried."""
+    """A draft that cannot be previewed because its files have errors."""
 
     code = "draft_has_errors"
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What answers come to in a draft: the Result as shoppers get it, the trace, and why one product is not shown."""
+    """The result of answers in a draft as shoppers get it, the trace, and why one product is not shown."""
 
     result: dict[str, Any]
     trace: dict[str, Any]
@@ -47,7 +47,7 @@ class Tried:
 
 
 def tried_draft(services: Services, shop: Shop, draft: Draft) -> LoadedQuiz:
-    """The draft, compiled, with the catalog of the moment. Raises NotReadable."""
+    """Return the compiled draft with the current catalog. Raises NotReadable."""
     key = f"{draft.id}:{draft.revision}:{shop.catalog_revision}"
     loaded = services.drafts.get(key)
     if loaded is not None:
@@ -73,7 +73,10 @@ def try_answers(
     product: str | None = None,
     why: str = "",
 ) -> Tried:
-    """Raises Refused."""
+    """Evaluate answers in a draft. Raises Refused.
+
+    ``product``: SKU of the product in view; ``why``: SKU of the product to explain.
+    """
     locale = negotiate_locale(loaded.engine.rules.pack, locale)
     engine = loaded.localized(locale)
     found = evaluate(engine.rules, engine.catalog, answers)
@@ -84,7 +87,7 @@ def try_answers(
 
 
 def sample_answers(loaded: LoadedQuiz) -> dict[str, dict[str, list[str]]]:
-    """Answers for each outcome that the draft has, to look at emails with."""
+    """Return sample answers for each outcome of the draft, to preview emails with."""
     rules, catalog = loaded.engine.rules, loaded.engine.catalog
     found: dict[str, dict[str, list[str]]] = {}
     for answers in pair_answers(rules).answers:
@@ -95,7 +98,7 @@ def sample_answers(loaded: LoadedQuiz) -> dict[str, dict[str, list[str]]]:
 def preview_email(
     services: Services, loaded: LoadedQuiz, email: str, *, outcome: str = "products", sku: str = "", locale: str = ""
 ) -> tuple[Written, EmailFrame, str]:
-    """(the email, its frame, why it would not be sent at all; empty when it would).
+    """Return (email, frame, reason why it would not be sent, or "").
 
     Raises NoContent, CannotWrite, TooLarge.
     """
@@ -125,7 +128,7 @@ def preview_email(
 
 
 def send_preview(services: Services, *, shop: Shop, written: Written, to: User) -> None:
-    """Queue a preview to whoever looks at it."""
+    """Queue a preview, marked as a test, to the user ``to``."""
     marked = Written(f"[Test] {written.subject}", written.html, written.text)
     with services.sessions.begin() as session:
         queue_message(services, session, shop, marked, recipient=to.email, kind=TEST, about=to.id)

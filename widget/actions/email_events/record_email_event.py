@@ -1,4 +1,4 @@
-"""Record email events of providers: suppress addresses, update email states."""
+"""Record email events from providers: suppress addresses, update email states."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EMAIL_STATE = {HARD_BOUNCE: BOUNCED, COMPLAINT: COMPLAINED, DELIVERED: EMAIL_DE
 
 
 def record_email_events(services: Services, session: Session, shop: Shop, reports: Iterable[EmailReport]) -> None:
-    """Note these reports within the caller's transaction. A replay has no effect."""
+    """Record these reports in the caller's transaction. A replay has no effect."""
     for report in reports:
         _record(services, session, shop, report)
 
@@ -56,7 +56,7 @@ def _record(services: Services, session: Session, shop: Shop, report: EmailRepor
 
 
 def _email(session: Session, shop: Shop, report: EmailReport) -> Email | None:
-    """The email with this Message-ID, if it is one of this shop."""
+    """Return the email with the report's Message-ID, if it belongs to this shop."""
     if not report.message_id:
         return None
     wanted = {report.message_id, f"<{report.message_id.strip('<>')}>"}
@@ -65,7 +65,10 @@ def _email(session: Session, shop: Shop, report: EmailReport) -> Email | None:
 
 
 def _address_hash(services: Services, session: Session, shop: Shop, report: EmailReport, email: Email | None) -> str:
-    """Of the email's own contact where it is known: a report may name an address that mail was passed on to."""
+    """Return the hash of the email's contact if the email is known, else of the reported address ("" if unusable).
+
+    A report may name an address that the email was forwarded to.
+    """
     if email is not None:
         return session.get_one(Contact, email.contact_id).address_hash
     try:

@@ -1,1 +1,1 @@
-"""Record orders, and find those that no webhook announced."""
+"""Record orders, and reconcile those that no webhook delivered."""

@@ -1,7 +1,7 @@
 """Reconcile orders with each store's API: store the orders that no webhook delivered.
 
-What is found goes through the same path as a delivery: stored raw, worked through later, folded into its order. An
-order that is known already folds into itself, so looking twice, or at what came meanwhile, changes nothing.
+These orders take the same path as webhook deliveries: they are stored raw, processed later, and merged into their rows.
+Merging an order that is already known changes nothing, so overlapping runs and concurrent webhooks do no harm.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from widget.stores.reading import reading
 from widget.telemetry import log
 
 EVERY = timedelta(minutes=10)
-"""A missing webhook is noticed within that, and the time the look takes: a quarter of an hour at most."""
+"""Interval between runs. A missed order is found within this time plus that of the run: 15 minutes at most."""
 OVERLAP = timedelta(minutes=10)
-"""Each look begins that much before the end of the last: clocks differ, and APIs show changes late."""
+"""Each run starts this much before the end of the last: clocks differ, and APIs show changes late."""
 AFTER_TROUBLE = timedelta(minutes=2)
 
 
@@ -53,7 +53,10 @@ def reconcile_orders(
     resolver: Resolver = resolve,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """How many orders were handed in, over all stores whose time has come. The last three are for tests."""
+    """Reconcile all stores that are due; return how many orders were stored.
+
+    The last three parameters are for tests.
+    """
     with services.reads() as session:
         due = due_connections(session, services.now())
     return sum(_look(services, item, limits, resolver, sleep) for item in due)
@@ -85,7 +88,7 @@ def _look(
 
 
 def _claimed(services: Services, connection_id: int) -> _Look | None:
-    """Take a store; None when another worker was first."""
+    """Claim a store; return None when another worker was first."""
     with services.sessions.begin() as session:
         row = session.get(Connection, connection_id, with_for_update=True)
         now = services.now()
@@ -103,7 +106,7 @@ def _claimed(services: Services, connection_id: int) -> _Look | None:
 
 
 def _hand_in(services: Services, look: _Look, orders: list[dict[str, Any]]) -> tuple[int, datetime]:
-    """A page of orders as deliveries; (how many of them tell something new, when the last of them changed)."""
+    """Store a page of orders as deliveries; return (number of new or changed orders, time of the latest change)."""
     found, newest, api = 0, look.since, api_of(look.platform)
     with services.sessions.begin() as session:
         for order in orders:
@@ -130,8 +133,11 @@ def _hand_in(services: Services, look: _Look, orders: list[dict[str, Any]]) -> t
 
 
 def _done(services: Services, look: _Look, found: int, error: str, again: timedelta, seen: datetime) -> None:
-    """After trouble the next look begins at the last change that was seen: pages come by change, so nothing before it
-    is missed, and a store that lets us have a few pages at a time is still seen to its end."""
+    """Record the outcome and schedule the next run.
+
+    After an error, the next run starts at the latest change seen. Pages are ordered by time of change, so no earlier
+    change is missed, and a store that allows only a few pages per run is still read to its end.
+    """
     with services.sessions.begin() as session:
         row = session.get_one(Connection, look.connection_id, with_for_update=True)
         if row.started_at != look.started_at:

@@ -25,7 +25,7 @@ from widget.storage.shops import Shop
 
 
 def record_order(services: Services, session: Session, shop: Shop, event: OrderEvent) -> Order:
-    """Fold one event into its order and plan emails, in the caller's transaction."""
+    """Merge one event into its order and plan emails, in the caller's transaction."""
     event = replace(event, email=_usable(event.email))
     if _erased(services, session, shop, event):
         event = _without_person(event)
@@ -45,12 +45,12 @@ def record_order(services: Services, session: Session, shop: Shop, event: OrderE
 
 
 def _without_person(event: OrderEvent) -> OrderEvent:
-    """Forgotten means forgotten, whatever the store tells of it later."""
+    """Return the event without personal data: an erased person stays erased, whatever the store sends later."""
     return replace(event, email="", customer_id="", timezone="", lines=(), number="", visit="")
 
 
 def _usable(email: str) -> str:
-    """The address in one spelling; one that no mail can be sent to is as good as none told."""
+    """Return the normalized address; "" for an address that no email can be sent to."""
     try:
         return checked_address(email) if email else ""
     except BadAddress:
@@ -58,13 +58,13 @@ def _usable(email: str) -> str:
 
 
 def _erased(services: Services, session: Session, shop: Shop, event: OrderEvent) -> bool:
-    """Whether the person of this order had everything deleted."""
+    """Return whether the buyer has been erased."""
     known = suppressed(session, shop.id, services.crypto.address_hash(shop.slug, event.email)) if event.email else None
     return known is not None and known.reason == ERASED
 
 
 def new_order(shop_id: int, event: OrderEvent) -> Order:
-    """An order of which nothing is known yet."""
+    """Return an empty order, to merge the event into."""
     return Order(
         shop_id=shop_id,
         external_id=event.external_id,
@@ -85,20 +85,21 @@ def new_order(shop_id: int, event: OrderEvent) -> Order:
 
 
 def fold(order: Order, event: OrderEvent, *, email_now: str = "") -> bool:
-    """Add an event to an order: whatever order they arrive in, and however often, the same comes out.
+    """Merge an event into an order; return whether the event has the newest email address.
 
-    Moments are the earliest told, each word is the newest told (of two told of one moment, the greater as text),
-    refunds are a set. Whether the address is the newest told.
+    The result does not depend on the order of events or on repeats. Moments are the earliest reported; other fields are
+    the newest reported (of two values with the same timestamp, the greater one as text); refunds are a set.
     """
     if (
         order.refunded_at is not None
         and REFUNDED not in order.field_timestamps
         and (not order.refunds or FORGOTTEN in order.field_timestamps)
     ):
+        # The order was refunded before refunds were stored as a set.
         order.field_timestamps = {
             **order.field_timestamps,
             REFUNDED: order.refunded_at.timestamp(),
-        }  # Known from before refunds were a set.
+        }
     since = order.updated_at.timestamp()
     for name, moment in event.moments.items():
         if name == REFUNDED:
@@ -130,8 +131,10 @@ def _words(event: OrderEvent) -> dict[str, Any]:
 
 
 def _newer(order: Order, event: OrderEvent, field: str, value: Any, now: Any, since: float) -> bool:
-    """Whether this is told of a later moment than what stands there; noted if so. ``since``: of when what stands there
-    is, where that was not noted."""
+    """Return whether the event's value is newer than the stored one (``now``); if so, store its timestamp.
+
+    ``since``: the time of the stored value if no timestamp was stored for the field.
+    """
     at, known = event.at.timestamp(), order.field_timestamps.get(field, since if now not in ("", None, []) else None)
     if known is not None and (known, _as_text(now)) >= (at, _as_text(value)):
         return False
@@ -144,7 +147,7 @@ def _as_text(value: Any) -> str:
 
 
 def _fold_refunds(order: Order, event: OrderEvent) -> None:
-    """Refunds are a set by their id; an order of which every line came back is refunded."""
+    """Merge the refunds, a set by id. An order is also refunded when all of its lines were returned."""
     refunds = dict(order.refunds or {})
     for refund in event.refunds:
         row = {"at": refund.at.timestamp(), "lines": dict(refund.lines), "amount": refund.amount}
@@ -159,7 +162,7 @@ def _fold_refunds(order: Order, event: OrderEvent) -> None:
 
 
 def _link_contact(services: Services, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
-    """The address may be set right later: the newest told counts, for emails that have not gone."""
+    """Link the contact of the newest address. An address may be corrected later; this affects emails not yet sent."""
     email = event.email
     contact = contact_for(
         session,
@@ -173,9 +176,9 @@ def _link_contact(services: Services, session: Session, shop: Shop, order: Order
 
 
 def _note_red_flag(services: Services, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:
-    """Of the answers behind a visit only this much stays with the order: whether product emails may follow.
+    """Record whether product emails may follow: this and the attribution are all that an order keeps of a visit.
 
-    Today's safety counts as well as that of the day; a visit we know nothing of may have been a red flag.
+    The safety rules of today apply as well as those of the visit; an unknown visit may have been a red flag.
     """
     if not event.visit or order.attributed:
         return
@@ -192,7 +195,7 @@ def _note_red_flag(services: Services, session: Session, shop: Shop, order: Orde
 
 
 def _note_part(session: Session, order: Order, response: Response, event: OrderEvent) -> None:
-    """What the quiz had to do with this order, without what was answered: noted once, when the visit is first told."""
+    """Record the order's attribution to the quiz, without answers; once, when the visit is first reported."""
     placed_at = order.placed_at or event.at
     bought = {line["sku"] for line in order.lines or () if line["sku"]}
     direct = quiz_had_part(response.created_at, placed_at, shown=response.products, bought=bought)

@@ -1,1 +1,1 @@
-"""Answer a quiz: show it, take answers, and count what shoppers do."""
+"""Serve a quiz, evaluate answers, and count storefront events."""

@@ -13,10 +13,10 @@ EVENTS = ("seen", "started", "answered", "completed", "product_clicked", "added_
 
 
 def record_events(services: Services, *, shop: str, events: list[dict[str, Any]], bot: bool = False) -> None:
-    """Add a batch to the day's counts; what names an unknown quiz, question or product is left out,
-    and so is all that a bot tells.
+    """Add a batch of events to the day's counts.
 
-    Raises UnknownShop when no event of the batch belongs to a live quiz of this shop.
+    Events with an unknown quiz, question, or product and all events from bots are ignored. Raises UnknownShop if no
+    event of the batch belongs to a live quiz of this shop.
     """
     day = services.now().date()
     known = False
@@ -38,7 +38,7 @@ def record_events(services: Services, *, shop: str, events: list[dict[str, Any]]
 
 
 def _split(loaded: LoadedQuiz, event: dict[str, Any]) -> tuple[int, str]:
-    """Version and language, as far as there can be such: what nobody has published makes no row."""
+    """Return (version, locale) of an event; 0 or "" for values that were never published, so that none adds a row."""
     version = event.get("version") or 0
     return (
         version if version <= loaded.live_version else 0,

@@ -1,4 +1,4 @@
-"""Encrypt answers into result codes, and open result codes."""
+"""Encrypt answers into result codes, and decrypt result codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_VERSION = 1 << 31
 
 
 def result_code(services: Services, loaded: LoadedQuiz, answers: dict[str, list[str]]) -> str:
-    """Opaque, tamper-proof, stateless, and the same for the same answers and version."""
+    """Return a result code: opaque, tamper-proof, stateless, and the same for the same answers and version."""
     quiz = loaded.quiz.encode()
     plain = loaded.version.to_bytes(4, "big") + bytes([len(quiz)]) + quiz
     packed = pack_answers(loaded.engine.rules.pack.quiz, answers)
@@ -28,19 +28,19 @@ def result_code(services: Services, loaded: LoadedQuiz, answers: dict[str, list[
 
 
 def result_url(services: Services, shop: str, code: str) -> str:
-    """The address of a result page."""
+    """Return the URL of a result page."""
     return f"{services.settings.public_url}/{shop}/r/{code}"
 
 
 def quiz_url(services: Services, shop: str, quiz: str) -> str:
-    """The address of a quiz's first page."""
+    """Return the URL of a quiz's first page."""
     return f"{services.settings.public_url}/{shop}/quiz/{quiz}"
 
 
 def open_result(
     services: Services, shop: str, code: str, quiz: str | None = None
 ) -> tuple[LoadedQuiz, dict[str, list[str]]]:
-    """(the version a code was made with, its answers). Raises UnknownResult."""
+    """Return (version that the code was created with, answers). Raises UnknownResult."""
     try:
         plain = services.crypto.open_code(code, shop.encode())
         version, size = int.from_bytes(plain[:4], "big"), plain[4]
@@ -54,7 +54,7 @@ def open_result(
 
 
 def result_setting(services: Services, loaded: LoadedQuiz, locale: str) -> Setting:
-    """Where and how a result is shown, for this shop."""
+    """Return the settings for displaying a result in this shop: locale, money format, cart, and URLs."""
 
     def address(path: str) -> str:
         return urljoin((loaded.shop.url or services.settings.public_url) + "/", path)

@@ -21,7 +21,7 @@ MAX_COUNTED = 100
 
 
 def show_quiz(services: Services, *, shop: str, quiz: str, locale: str | None = None) -> bytes:
-    """The live quiz as JSON. Raises UnknownQuiz."""
+    """Return the live quiz as JSON. Raises UnknownQuiz."""
     loaded = services.quizzes.live(shop, quiz)
     if loaded is None:
         raise UnknownQuiz("there is no such quiz here")
@@ -35,7 +35,7 @@ def show_quiz(services: Services, *, shop: str, quiz: str, locale: str | None = 
 
 
 def quiz_document(services: Services, loaded: LoadedQuiz, locale: str) -> dict[str, Any]:
-    """The quiz with its branching in a small JSON form: lists of clauses of [question, operator, values, negated]."""
+    """Return the quiz document; conditions are lists of clauses of [question, operator, values, negated]."""
     address = result_setting(services, loaded, locale).address
     pack = loaded.localized(locale).rules.pack
     most = max([10, *(len(question.option_ids) for question in pack.quiz.questions)])
@@ -88,7 +88,7 @@ def _question(question: Question) -> dict[str, Any]:
 
 
 def condition_data(condition: Condition) -> list[list[list[Any]]]:
-    """A condition as the widget evaluates it: clauses of [question, operator, values, negated]."""
+    """Return a condition in the widget's format: clauses of [question, operator, values, negated]."""
     return [
         [[term.field, term.operator, list(term.values), term.negated] for term in clause]
         for clause in condition.clauses

@@ -1,4 +1,4 @@
-"""Turn answers into a result."""
+"""Compute the result for a shopper's answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHARED_SECONDS = 600
 
 
 def served_for(services: Services, shop: str, quiz: str, version: int | None) -> LoadedQuiz:
-    """The version that answers. Raises UnknownQuiz, or VersionGone a day after a newer one went live."""
+    """Return the version to evaluate answers with. Raises UnknownQuiz, or VersionGone a day after it was superseded."""
     live = services.quizzes.live(shop, quiz)
     if live is None:
         raise UnknownQuiz("there is no such quiz here")
@@ -48,7 +48,7 @@ def submit_answers(
     locale: str | None = None,
     product: str | None = None,
 ) -> tuple[LoadedQuiz, CachedResult]:
-    """The result for these answers. Raises UnknownQuiz, VersionGone, Refused."""
+    """Return the version used and the result for these answers. Raises UnknownQuiz, VersionGone, Refused."""
     loaded = served_for(services, shop, quiz, version)
     return loaded, cached_result(services, loaded, answers, locale=locale, product=product)
 
@@ -56,7 +56,7 @@ def submit_answers(
 def cached_result(
     services: Services, loaded: LoadedQuiz, answers: Answers, *, locale: str | None = None, product: str | None = None
 ) -> CachedResult:
-    """The result from this process, from Redis, or computed: the same bytes each way. Raises Refused."""
+    """Return the result from this process, from Redis, or computed: the same bytes in each case. Raises Refused."""
     rules = loaded.engine.rules
     walk = rules.walk(answers)
     asked = asked_answers(rules.pack.quiz, walk)
@@ -83,7 +83,7 @@ def cached_result(
 def _compute(
     services: Services, loaded: LoadedQuiz, answers: Answers, locale: str, product: str | None, code: str
 ) -> dict[str, Any]:
-    """Evaluate, with the safety of the live version on top of an older one's own."""
+    """Evaluate the answers; for an older version, the live version's safety rules apply as well."""
     engine, screening = loaded.localized(locale), None
     if not loaded.is_live:
         live = services.quizzes.live(loaded.shop.slug, loaded.quiz)
@@ -97,9 +97,9 @@ def _compute(
 def record_response(
     services: Services, loaded: LoadedQuiz, known: CachedResult, locale: str | None, *, bot: bool = False
 ) -> str:
-    """Note the anonymous response, to be stored within a second; the random visit token it goes by.
+    """Queue the anonymous response, stored within a second; return its random visit token.
 
-    A bot's is stored as well, so that whatever follows from it holds, but is counted nowhere.
+    A response from a bot is stored as well, since an order may follow from it, but it is not counted.
     """
     visit = secrets.token_urlsafe(16)
     services.recorder.add_response(

@@ -1,1 +1,1 @@
-"""Shops, their settings, and their connections to stores and email providers."""
+"""Manage shops, their settings, and their connections to store platforms and email providers."""

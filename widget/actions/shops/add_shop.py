@@ -24,12 +24,12 @@ class BadShop(ActionError):
 
 
 def add_shop(services: Services, slug: str, **fields: Any) -> Shop:
-    """Add a shop. Raises BadShop when its id is taken or cannot stand in an address."""
+    """Add a shop. Raises BadShop if the slug is taken or reserved, or cannot be used in a URL."""
     if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and services.settings.local)):
         raise BadShop(f"'{slug}' cannot be the id of a shop: use a-z, 0-9 and -, and none of our own addresses")
     try:
         return _add(services, slug, fields)
-    except IntegrityError as error:  # Somebody added it at the same moment.
+    except IntegrityError as error:  # Another request added it at the same moment.
         raise BadShop(f"there is a shop '{slug}' already") from error
 
 

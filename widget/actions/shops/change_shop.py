@@ -1,4 +1,4 @@
-"""Change the settings of a shop: all of them or none, with one audit entry."""
+"""Change the settings of a shop, all or none, with one audit log entry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from widget.storage.shops import Shop
 from widget.storage.users import User
 
 CARTS = (FORM, EVENT, SHOPIFY, WOOCOMMERCE)
-"""How products are added to the cart: by a form, an event on the store's page, or as its platform has it."""
+"""How products are added to the cart: by a form, by an event on the store's page, or the platform's own way."""
 MAX_PER_DAY = 1_000_000
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 COLUMNS = (
@@ -37,11 +37,11 @@ COLUMNS = (
     "approval",
 )
 _SHOWN = ("name", "url", "cart")
-"""What stands in results: their caches must look again."""
+"""Columns that affect results: changing one invalidates cached results."""
 
 
 class BadSettings(ActionError):
-    """``fields``: what is wrong, by the name of the field."""
+    """Invalid settings. ``fields``: error message by field name."""
 
     code = "bad_settings"
 
@@ -51,7 +51,7 @@ class BadSettings(ActionError):
 
 
 class ChangedMeanwhile(ActionError):
-    """Somebody else saved settings while these were being filled in."""
+    """The settings were changed by another user after the form was displayed."""
 
     code = "changed_meanwhile"
 
@@ -60,7 +60,7 @@ class ChangedMeanwhile(ActionError):
 
 
 def settings_mark(shop: Shop) -> str:
-    """Changes when any of the settings does."""
+    """Return a hash of the settings, which changes whenever one of them does."""
     values = {name: getattr(shop, name) for name in COLUMNS}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -68,9 +68,9 @@ def settings_mark(shop: Shop) -> str:
 def change_shop(
     services: Services, *, shop: str, values: Mapping[str, Any], by: User, seen: str | None = None
 ) -> list[str]:
-    """Set these columns; the names of those that changed. ``seen``: the mark of the settings that were filled in.
+    """Set these columns; return the names of those that changed.
 
-    Raises UnknownShop, BadSettings, ChangedMeanwhile.
+    ``seen``: ``settings_mark`` of the settings shown in the form. Raises UnknownShop, BadSettings, ChangedMeanwhile.
     """
     wrong = {name: outcome for name, outcome in _problems(values).items() if outcome}
     if wrong:
@@ -110,7 +110,7 @@ def _told(value: Any) -> str:
 
 
 def _problems(values: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with each field; empty for what is right."""
+    """Return an error message for each field; "" for valid fields."""
     found = {}
     if "name" in values:
         found["name"] = "" if 0 < len(values["name"]) <= 80 else "Give a name of at most 80 characters."
@@ -156,7 +156,7 @@ def _cart_problems(cart: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_web_address(text: str) -> bool:
-    """Whether it can be opened in a browser, and holds no name or password."""
+    """Return whether the text is an http or https URL without a user name or password."""
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and " " not in text

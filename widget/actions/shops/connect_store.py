@@ -1,4 +1,4 @@
-"""Connect a shop with its store platform or email provider: webhook signing secret and API key."""
+"""Connect a shop to its store platform or email provider: webhook signing secret and API key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIRST_LOOK_BACK = timedelta(days=1)
 
 
 class BadConnection(ActionError):
-    """``fields``: what is wrong, by the name of the field."""
+    """Invalid connection settings. ``fields``: error message by field name."""
 
     code = "bad_connection"
 
@@ -46,10 +46,10 @@ def connect_store(
     key: str = "",
     limits: Limits | None = None,
 ) -> None:
-    """Set what is given and leave the rest as it is. Raises UnknownShop, BadConnection.
+    """Set the given values and keep the others. Raises UnknownShop, BadConnection.
 
-    A new ``secret`` counts beside the one before for a day, so that nothing is lost while the store changes over. With
-    ``address`` and ``key`` orders that no webhook brought are looked for.
+    The previous secret stays valid for a day beside a new ``secret``, so that no delivery is lost while the store
+    switches over. With ``address`` and ``key``, orders are reconciled with the store's API.
     """
     address, secret, key = address.strip().rstrip("/"), secret.strip(), key.strip()
     _refuse(platform, address, secret, key, limits or Limits())
@@ -62,7 +62,7 @@ def connect_store(
         changed = _take_secret(services, row, secret)
         if address and address != row.address:
             if row.address and row.encrypted_key and not key:
-                # The key belongs to the old address: whoever changes it must not have the key sent to theirs.
+                # The key belongs to the old address: changing the address must not send the key to another host.
                 row.encrypted_key, row.due_at = "", None
                 changed.append("key removed")
             row.address = address
@@ -83,7 +83,7 @@ def connect_store(
 
 
 def request_reconcile(services: Services, *, shop: str, platform: str) -> None:
-    """Have a worker look for missed orders at once. Raises UnknownShop, BadConnection."""
+    """Have a worker reconcile orders at once. Raises UnknownShop, BadConnection."""
     with services.sessions.begin() as session:
         row = _connection(session, shop, platform)
         if row.due_at is None:
@@ -93,7 +93,10 @@ def request_reconcile(services: Services, *, shop: str, platform: str) -> None:
 
 
 def disconnect_store(services: Services, *, shop: str, platform: str, by: User) -> None:
-    """Take its secrets and keys away: nothing it sends counts any more. Raises UnknownShop, BadConnection."""
+    """Delete the connection with its secrets and key: its deliveries are no longer accepted.
+
+    Raises UnknownShop, BadConnection.
+    """
     with services.sessions.begin() as session:
         row, now = _connection(session, shop, platform), services.now()
         session.delete(row)
@@ -137,9 +140,9 @@ def _refuse(platform: str, address: str, secret: str, key: str, limits: Limits) 
     if secret and len(secret) < least and "secret" not in wrong:
         wrong["secret"] = f"This is too short: copy all of it (at least {least} characters)."
     if platform == SES and secret and not secret.startswith("arn:aws"):
-        wrong["secret"] = "Give the topic's ARN: it begins with arn:aws."  # noqa: S105  # What to say of one.
+        wrong["secret"] = "Give the topic's ARN: it begins with arn:aws."  # noqa: S105  # An error message, not a secret.
     if platform == POSTMARK and secret and ":" not in secret:
-        wrong["secret"] = "Give name and password as name:password."  # noqa: S105  # What to say of one.
+        wrong["secret"] = "Give name and password as name:password."  # noqa: S105  # An error message, not a secret.
     if platform == WOOCOMMERCE and key and ":" not in key:
         wrong["key"] = "Give consumer key and secret as ck_…:cs_…."
     if wrong:

@@ -1,4 +1,4 @@
-"""Rotate the webhook signing secret of a shop. The previous one stays valid during the change."""
+"""Rotate the webhook signing secret of a shop. The previous secret stays valid during the transition."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ REPEAT_FOR = timedelta(minutes=1)
 
 
 class Rotated(ActionError):
-    """Somebody else rotated the secret meanwhile."""
+    """The secret was already rotated by another user or request."""
 
     code = "rotated_meanwhile"
 
 
 def secret_mark(shop: Shop) -> str:
-    """Tells the newest secret from others without telling anything of it: the end of its encrypted form."""
+    """Return a mark that identifies the newest secret without revealing it: the end of its encrypted form."""
     return shop.encrypted_secrets[0][-16:] if shop.encrypted_secrets else ""
 
 
 def rotate_secret(services: Services, *, shop: str, seen: str, by: User) -> str:
-    """A fresh webhook secret; the one before stays good for a day. Raises UnknownShop, Rotated.
+    """Create and return a new webhook secret; the previous one stays valid for a day.
 
-    ``seen`` is the mark of the secret that was the newest. The same request sent twice makes one secret.
+    ``seen``: ``secret_mark`` of the newest secret when the page was displayed. A request repeated within a minute
+    returns the same secret. Raises UnknownShop, Rotated.
     """
     with services.sessions.begin() as session:
         row = require_shop(session, shop, lock=True)

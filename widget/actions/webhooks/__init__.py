@@ -1,1 +1,1 @@
-"""Receive, process, and replay inbound deliveries of stores and email providers."""
+"""Receive, process, and replay webhook deliveries of stores and email providers."""

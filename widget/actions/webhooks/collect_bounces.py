@@ -24,9 +24,10 @@ MAX_AT_ONCE = 200
 
 
 def collect_bounces(services: Services, *, open_mailbox: Callable[[str], Mailbox] = Mailbox) -> int:
-    """Read the mailbox of RECOVERY_IMAP_URL, if there is one; how many messages were taken in.
+    """Read the mailbox of RECOVERY_IMAP_URL, if configured; return how many messages were stored.
 
-    A message is marked as read once it is stored, so that a crash in between takes it in twice: which has no effect.
+    A message is marked as read after it is stored. If the process crashes in between, the message is read again, which
+    has no effect.
     """
     if not services.settings.imap_url:
         return 0
@@ -36,16 +37,19 @@ def collect_bounces(services: Services, *, open_mailbox: Callable[[str], Mailbox
             for number, raw in mailbox.unread(MAX_AT_ONCE):
                 try:
                     taken += take_message(services, raw)
-                except DataError:  # One odd message must not stop the others: it stays in the mailbox, as read.
+                except DataError:  # One bad message must not stop the others: it stays in the mailbox, marked as read.
                     log("reports").warning("report_not_taken")
                 mailbox.mark_read(number)
-    except OSError as error:  # Also what imaplib raises; the next look tries again.
+    except OSError as error:  # Includes errors of imaplib; the next run tries again.
         log("reports").warning("mailbox_not_read", error=type(error).__name__)
     return taken
 
 
 def take_message(services: Services, raw: bytes) -> int:
-    """Store one message for the shop it concerns; 1 if it did. Mail that is no report of ours concerns nobody."""
+    """Store one message for each shop it concerns; return how many deliveries were added.
+
+    A message that does not report on one of our emails is ignored.
+    """
     try:
         found = reports(raw)
     except NotReadable:
@@ -62,7 +66,10 @@ def take_message(services: Services, raw: bytes) -> int:
 
 
 def _shops(session: Session, report: EmailReport) -> set[int]:
-    """The shop whose email it was. Mail can be forged: only who had the email can name its Message-ID."""
+    """Return the shop that sent the reported email.
+
+    Mail can be forged, so the report must name the email's Message-ID, which only someone who had the email can know.
+    """
     if not report.message_id:
         return set()
     wanted = {report.message_id, f"<{report.message_id.strip('<>')}>"}

@@ -1,4 +1,4 @@
-"""Fetch the signing certificate and the subscription URL named by Amazon SNS messages."""
+"""Fetch the signing certificate and the subscription URL given in Amazon SNS messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from widget.email.events.reading import NotReadable
 from widget.stores.fetching import Limits, NotFetched, answered
 
 CERTIFICATE_LIMITS = Limits(size=64 * 1024, seconds=1.5, read_seconds=1.0)
-"""It is fetched while a request waits, before anybody knows who sent it: shortly, once at a time, and not again at
-once where it failed. Amazon tries again for an hour."""
+"""Tight limits, since the certificate is fetched during a request whose sender is not verified yet. Only one fetch runs
+at a time, and a failed host is not retried immediately. Amazon retries the delivery for an hour."""
 LIMITS = Limits(size=64 * 1024, seconds=5.0, read_seconds=3.0)
 _FAILED: LocalCache[bool] = LocalCache(size=64, seconds=30.0)
 _fetching = threading.Lock()
@@ -21,7 +21,7 @@ _KEPT: LocalCache[bytes] = LocalCache(size=16, seconds=24 * 3600.0)
 
 
 class CertificateUnavailable(ActionError):
-    """The delivery cannot be verified right now; its sender should try again."""
+    """The delivery cannot be verified right now; the sender should try again."""
 
     code = "certificate_unavailable"
 
@@ -30,7 +30,10 @@ class CertificateUnavailable(ActionError):
 
 
 def fetch_certificate(address: str) -> bytes:
-    """The certificate at an address that was checked to be Amazon's; kept for a day. Raises NotReadable."""
+    """Return the certificate at an address already verified to be Amazon's; cached for a day.
+
+    Raises NotReadable, CertificateUnavailable.
+    """
     known = _KEPT.get(address)
     if known is not None:
         return known
@@ -57,7 +60,7 @@ def _fetched(address: str, host: str) -> bytes:
 
 
 def fetch_confirmation(address: str) -> None:
-    """Visit the address that confirms a subscription. Raises NotFetched."""
+    """Request the URL that confirms a subscription. Raises NotFetched."""
     status, _ = answered(address, io.BytesIO(), headers={}, limits=LIMITS)
     if status != 200:
         raise NotFetched(f"it answered {status}")

@@ -45,29 +45,28 @@ PLATFORM_HOST = ".myshopify.com"
 MAX_ATTEMPTS = 12
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=1)
 CATALOG_SOON = timedelta(seconds=20)
-"""Changes of a catalog come in bunches: its feed is read once for all of them."""
+"""Catalog changes arrive in bursts: the feed is read once for all of them."""
 
 
 def process_webhooks(services: Services) -> int:
-    """Work through waiting deliveries, each in a transaction of its own; how many were done or given up."""
+    """Process waiting deliveries, each in its own transaction; return how many were attempted."""
     with services.reads() as session:
         waiting = waiting_webhooks(session, services.now(), BATCH)
     for delivery_id in waiting:
         try:
             process_webhook(services, delivery_id)
         except SQLAlchemyError:
-            log("webhooks").warning(
-                "webhook_deferred", delivery_id=delivery_id, exc_info=True
-            )  # The others go on meanwhile.
+            # The other deliveries are processed meanwhile.
+            log("webhooks").warning("webhook_deferred", delivery_id=delivery_id, exc_info=True)
             with suppress(SQLAlchemyError):
                 _try_later(services, delivery_id)
     return len(waiting)
 
 
 def process_webhook(services: Services, delivery_id: int) -> None:
-    """Do what one delivery says: all of it or nothing. Twice is as good as once.
+    """Process one delivery, completely or not at all. Processing is idempotent.
 
-    A signed body that cannot be read is kept as failed, with the reason, for people to see.
+    A signed body that cannot be read is kept as failed, with the reason, for users to see.
     """
     try:
         _confirm_subscription(services, delivery_id)
@@ -76,25 +75,28 @@ def process_webhook(services: Services, delivery_id: int) -> None:
             if delivery is None or delivery.state != DELIVERY_WAITING:
                 return
             _do(services, session, delivery)
-            # What was understood stands in tables now; address and visit in one body would tie answers to a person.
+            # The data is now in tables. The body must go: with both an address and a visit token, it would link
+            # answers to a person.
             delivery.state, delivery.done_at, delivery.body = DONE, services.now(), b""
     except DataError as error:
-        _give_up(
-            services, delivery_id, type(error).__name__
-        )  # Values that no table takes: waiting would change nothing.
+        # The database rejects these values: retrying would not help.
+        _give_up(services, delivery_id, type(error).__name__)
     except SQLAlchemyError:
-        raise  # The database's trouble, not the webhook's: it stays waiting and is tried again.
+        raise  # A database error, not the webhook's fault: it stays waiting and is retried.
     except Unreadable as error:
         _give_up(services, delivery_id, str(error))
-    except Exception as error:  # One odd body must not stop the others; it is kept and shown.
+    except Exception as error:  # One bad body must not stop the others; it is kept and displayed.
         if is_time_limit(error):
-            raise  # It has done nothing wrong, and stays waiting.
+            raise  # Not the webhook's fault: it stays waiting.
         log("webhooks").error("webhook_failed", delivery_id=delivery_id, exc_info=True)
         _give_up(services, delivery_id, type(error).__name__)
 
 
 def _confirm_subscription(services: Services, delivery_id: int) -> None:
-    """Amazon wants its first message answered by a visit; no database is held meanwhile. Raises Unreadable."""
+    """Confirm an Amazon SNS subscription by requesting its URL, if this delivery asks for it. Raises Unreadable.
+
+    No database connection is held meanwhile.
+    """
     with services.reads() as session:
         delivery = session.get(WebhookDelivery, delivery_id)
     if delivery is None or delivery.state != DELIVERY_WAITING or delivery.source != f"{MAIL}{SES}":
@@ -108,7 +110,7 @@ def _confirm_subscription(services: Services, delivery_id: int) -> None:
 
 
 def _try_later(services: Services, delivery_id: int) -> None:
-    """Wait longer each time; in the end it is given up, visibly, and a person can have it tried again."""
+    """Schedule a retry with exponential backoff; after MAX_ATTEMPTS, mark as failed, for a user to replay."""
     with services.sessions.begin() as session:
         delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
         delivery.attempts += 1
@@ -153,10 +155,10 @@ def _apply(services: Services, session: Session, shop: Shop, delivery: WebhookDe
 
 
 def _refuse_other_store(session: Session, shop: Shop, delivery: WebhookDelivery, store: str) -> None:
-    """What would stop or delete something must be about the very store that is connected. Raises Unreadable.
+    """Raise Unreadable if a request to stop or delete something concerns a store other than the connected one.
 
-    An address of the merchant's own cannot be told from the platform's name of the store: then the person who is
-    told, and may cancel, decides.
+    If the connection uses the merchant's own domain, it cannot be compared with the platform's host name of the store:
+    then the owner, who is notified and can cancel, decides.
     """
     connection = connection_of(session, shop.id, delivery.source)
     ours = (urlsplit(connection.address).hostname or "") if connection else ""
@@ -174,11 +176,11 @@ def _read_feed_soon(services: Services, session: Session, shop: Shop) -> None:
 
 
 def _uninstalled(services: Services, session: Session, shop: Shop, delivery: WebhookDelivery) -> None:
-    """Pause the shop's emails at once; its key goes after the days in which a person can say that this is a mistake.
+    """Pause the shop's emails at once; delete its API key after the period in which an owner can cancel.
 
-    A late copy of an earlier farewell must not do it again.
+    A late copy of an earlier uninstall event must not do this again.
     """
-    session.refresh(shop, with_for_update=True)  # The shop first, then its connection: everybody locks in this order.
+    session.refresh(shop, with_for_update=True)  # Lock order: the shop first, then its connection.
     connection = connection_of(session, shop.id, delivery.source, lock=True)
     if connection is None or connection.uninstalled_at is not None:
         return

@@ -1,4 +1,4 @@
-"""Verify and store a webhook delivery. Processing happens later."""
+"""Verify and store webhook deliveries. A worker processes them later."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.telemetry import WEBHOOKS_RECEIVED
 
 SAME_BODY_FOR = timedelta(days=2)
-"""For so long the same bytes are a repeat, whatever topic and id come with them: neither is signed."""
+"""Within this time, the same body is a repeat, whatever its topic and id, since neither is signed."""
 MAIL = "mail/"
-"""Doors of email providers are called ``mail/ses`` and so on."""
+"""Prefix of email providers as sources: ``mail/ses`` and so on."""
 
 
 def receive_webhook(
     services: Services, *, shop: str, headers: Mapping[str, str], body: bytes, source: str = ORDERS
 ) -> bool:
-    """Store a store's signed delivery; False when it is a repeat. Raises UnknownShop, BadSignature.
+    """Verify and store a store's delivery; return False if it is a repeat. Raises UnknownShop, BadSignature.
 
-    The real clock counts for the signature, not the movable one: the sender has signed by it.
+    The signature's timestamp is compared with the real clock, not the movable one, since the sender used real time.
     """
 
     def verified(known: list[str]) -> VerifiedWebhook:
@@ -44,7 +44,10 @@ def receive_webhook(
 def receive_email_event(
     services: Services, *, shop: str, headers: Mapping[str, str], body: bytes, provider: str, fetch: Fetch | None = None
 ) -> bool:
-    """Store an email provider's report likewise. ``fetch`` gets a certificate; it is for tests. Raises as above."""
+    """Verify and store an email provider's report; return False if it is a repeat.
+
+    ``fetch`` returns a certificate, for tests. Raises UnknownShop, BadSignature, CertificateUnavailable.
+    """
     source = MAIL + provider
 
     def verified(known: list[str]) -> VerifiedWebhook:
@@ -54,7 +57,10 @@ def receive_email_event(
 
 
 def _taken(services: Services, shop: str, source: str, verified: Callable[[list[str]], VerifiedWebhook]) -> bool:
-    """What is known of a shop's secrets is kept for a second; who does not fit them gets a second, fresh look."""
+    """Verify and store a delivery with the shop's secrets, which are cached for a second.
+
+    A delivery that does not match cached secrets is verified again with secrets from the database.
+    """
     key = (shop, source, int(services.now().timestamp()))
     kept = services.webhook_secrets.get(key)
     if kept is not None:
@@ -77,7 +83,7 @@ def _secrets(services: Services, shop: str, source: str) -> tuple[int, list[str]
         try:
             known.append(services.crypto.decrypt(item, WEBHOOK_SECRET))
         except InvalidToken:
-            continue  # Encrypted with a key that is gone: as if it had not been given.
+            continue  # Encrypted with a key that is gone: treat it as not set.
     return owner.id, known
 
 

@@ -1,4 +1,4 @@
-"""Replay a failed webhook delivery on request of a user."""
+"""Replay a failed webhook delivery at a user's request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NoReplay(ActionError):
 
 
 def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: User) -> bool:
-    """Put a failed delivery back to waiting; False when it waits already. Raises NoReplay."""
+    """Set a failed delivery back to waiting; return False if it is already waiting. Raises NoReplay."""
     with services.sessions.begin() as session:
         delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
         if delivery is None or delivery.shop_id != shop_id:

@@ -1,1 +1,1 @@
-"""Consent, preferences, exports, and erasure."""
+"""Manage consent, preferences, data exports, and erasure."""

@@ -1,4 +1,4 @@
-"""Notify the owners of a shop before a privacy request deletes data, with a way to cancel it."""
+"""Notify the owners of a shop before a privacy request deletes data, so that they can cancel it."""
 
 from __future__ import annotations
 

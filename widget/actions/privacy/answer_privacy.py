@@ -1,9 +1,9 @@
-"""Handle a privacy request of a store: export a customer's data or erase it. A row is the receipt.
+"""Handle a privacy request from a store: export or erase a customer's data. A row in the database is the receipt.
 
-Source: shopify.dev, "Privacy law compliance": customers/data_request, customers/redact (by id, by address, by orders:
-any of them may be all we get), shop/redact; to be done within 30 days. What shows data is answered at once. What
-destroys it waits for two days, as Shopify itself does after an uninstall: it is announced to the owners, and can be
-cancelled, since a signature does not tell a real wish from a captured one.
+Source: shopify.dev, "Privacy law compliance": customers/data_request, customers/redact (by id, by address, or by
+orders, possibly only one of these), shop/redact; to be completed within 30 days. Requests to export data are answered
+at once. Requests that destroy data wait for two days, as Shopify itself does after an uninstall: the owners are
+notified and can cancel, since a signature does not distinguish a genuine request from a captured one.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ from widget.storage.users import User
 
 COPY_FOR = timedelta(days=30)
 GRACE = timedelta(hours=48)
-"""Shopify's own time between an uninstall and shop/redact."""
+"""The time that Shopify itself waits between an uninstall and shop/redact."""
 MAX_IN = 500
-"""Ids in one statement: databases take only so many."""
+"""Maximum number of ids in one statement, since databases limit the number of parameters."""
 
 
 def answer_privacy(
     services: Services, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
 ) -> PrivacyRequest:
-    """Answer one request within the caller's transaction. The same request twice has one receipt."""
+    """Answer or postpone one request in the caller's transaction; return its receipt.
+
+    A repeated request returns the existing receipt.
+    """
     again = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop.id, PrivacyRequest.event_id == event_id)
     if known := session.scalar(again):
         return known
@@ -57,7 +60,7 @@ def answer_privacy(
 
 
 def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEvent, row: PrivacyRequest) -> None:
-    """Do what a request asks for, within the caller's transaction; its row says what there was."""
+    """Carry out a request in the caller's transaction; its row records how many rows were found."""
     row.state, row.done_at, row.encrypted_event = DONE, services.now(), ""
     if event.kind == SHOP_REDACT:
         row.found = erase_shop(services, session, shop)
@@ -85,7 +88,7 @@ def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEv
 
 
 def drop_key(session: Session, shop: Shop, platform: str) -> None:
-    """The store stays uninstalled: its API key is of no use any more."""
+    """Delete the API key of a store that is still uninstalled."""
     connection = connection_of(session, shop.id, platform, lock=True)
     if connection is not None and connection.uninstalled_at is not None:
         connection.encrypted_key = ""
@@ -108,12 +111,12 @@ def _receipt(
 def postpone(
     services: Services, session: Session, shop: Shop, event: PrivacyEvent, *, event_id: str, received_at: datetime
 ) -> PrivacyRequest:
-    """Keep a request that destroys data until its time has come, tell the owners, and write to nobody it is about."""
+    """Store a request that destroys data until it is due, notify the owners, and suppress emails to those concerned."""
     row = _receipt(services, shop, event, event_id, received_at)
     row.state, row.due_at = WAITING, received_at + GRACE
     row.encrypted_event = services.crypto.encrypt(json.dumps(asdict(event)), PRIVACY_EVENT)
     session.add(row)
-    session.flush()  # The announcement names its number.
+    session.flush()  # The notification needs the id.
     for address_hash in _hashes(services, session, shop, event):
         suppress_unless_known(
             session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING, at=services.now()
@@ -127,13 +130,13 @@ def postpone(
 
 
 def event_of(services: Services, row: PrivacyRequest) -> PrivacyEvent:
-    """The event of a request that waits. Raises InvalidToken when the key it was encrypted with is gone."""
+    """Return the event of a waiting request. Raises InvalidToken if the key it was encrypted with is gone."""
     data = json.loads(services.crypto.decrypt(row.encrypted_event, PRIVACY_EVENT))
     return PrivacyEvent(**{**data, "order_ids": tuple(data["order_ids"])})
 
 
 def release_hold(services: Services, session: Session, shop: Shop, event: PrivacyEvent, number: int) -> None:
-    """Nobody is held back by request ``number`` any more, which was cancelled; others may still wait for them."""
+    """Lift the suppressions of the canceled request ``number``, except those that other waiting requests still need."""
     still = set().union(
         *(_hashes(services, session, shop, event_of(services, row)) for row in _waiting(session, shop, number))
     )
@@ -147,7 +150,7 @@ def _waiting(session: Session, shop: Shop, but: int) -> list[PrivacyRequest]:
 
 
 def _hashes(services: Services, session: Session, shop: Shop, event: PrivacyEvent) -> set[str]:
-    """The people that one customer's request is about."""
+    """Return the address hashes of the people that a customer's request concerns; empty for other requests."""
     if event.kind != CUSTOMER_REDACT:
         return set()
     address_hash = _address_hash(services, shop, event)
@@ -156,7 +159,10 @@ def _hashes(services: Services, session: Session, shop: Shop, event: PrivacyEven
 
 
 def copy_of(services: Services, shop_id: int, number: int, *, by: User) -> str | None:
-    """The copy of a data request as JSON text, while it is kept; None for any other. Noted in the log."""
+    """Return the data copy of a request as JSON text and record the access in the audit log.
+
+    Returns None if the request has no copy or the copy has expired.
+    """
     with services.sessions.begin() as session:
         row = session.get(PrivacyRequest, number)
         now = services.now()
@@ -183,7 +189,7 @@ def _address_hash(services: Services, shop: Shop, event: PrivacyEvent) -> str:
 
 
 def _orders(session: Session, shop: Shop, event: PrivacyEvent) -> list[Order]:
-    """Those named, and those of the store's own id of the buyer."""
+    """Return the orders named by the event and those with the store's id of the customer."""
     query = select(Order).where(Order.shop_id == shop.id)
     found: dict[int, Order] = {}
     for some in _chunks(event.order_ids):
@@ -237,12 +243,12 @@ def _erase(
         erase_contact(services, session, contact)
     erase_orders(session, [order.id for order in orders])
     drop_copies(session, shop.id, orders=[order.id for order in orders])
-    if address_hash:  # Also of somebody we never met: a late delivery must not make them known.
+    if address_hash:  # Even for an unknown address: a late delivery must not create a contact.
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=ERASED, at=services.now())
 
 
 def _copy(contacts: list[Contact], orders: list[Order], emails: list[Email], consents: list[Consent]) -> dict[str, Any]:
-    """What is kept of a person, for the shop to pass on. Answers are not in it: none are kept with a person."""
+    """Return the stored data of a person, for the shop to pass on. No answers, since none are stored with a person."""
     return {
         "contacts": [
             {"email": contact.email, "language": contact.locale, "known_since": contact.created_at.isoformat()}

@@ -1,4 +1,4 @@
-"""Carry out or cancel privacy requests that are on hold."""
+"""Carry out or cancel waiting privacy requests."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class NotWaiting(ActionError):
 
 
 def carry_out_due(services: Services) -> int:
-    """Carry out what is due, each request in a transaction of its own; how many."""
+    """Carry out the due requests, each in its own transaction; return how many were due."""
     due = (PrivacyRequest.state == WAITING, PrivacyRequest.due_at <= services.now())
     with services.reads() as session:
         waiting = list(session.scalars(select(PrivacyRequest.id).where(*due).order_by(PrivacyRequest.id).limit(BATCH)))
     for number in waiting:
         try:
             _carry_out_one(services, number)
-        except Exception as error:  # One request must not hold up the others; it is tried again.
+        except Exception as error:  # One request must not block the others; it is tried again.
             if is_time_limit(error):
                 raise
             log("privacy").error("request_failed", request=number, exc_info=True)
@@ -54,7 +54,7 @@ def _carry_out_one(services: Services, number: int) -> None:
 
 
 def carry_out_now(services: Services, *, shop_id: int, number: int, by: User) -> None:
-    """Do not wait any longer. Raises NotWaiting."""
+    """Carry out a waiting request at once. Raises NotWaiting."""
     with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
         _carry_out(services, session, session.get_one(Shop, shop_id), row)
@@ -63,7 +63,7 @@ def carry_out_now(services: Services, *, shop_id: int, number: int, by: User) ->
 
 
 def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by: User) -> None:
-    """Do not do it: nothing is deleted, and what was held back goes on. Raises NotWaiting."""
+    """Cancel a waiting request: nothing is deleted, and suppressed or paused emails resume. Raises NotWaiting."""
     with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
         shop = session.get_one(Shop, shop_id, with_for_update=True)

@@ -48,7 +48,7 @@ DEFAULT_CAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a contact gets, for the page behind a link. ``email`` is masked."""
+    """The email preferences of a contact, for the preference page. ``email`` is masked; ``consents``: state by kind."""
 
     shop: str
     email: str
@@ -58,7 +58,7 @@ class Preferences:
 
 
 def preferences(services: Services, purpose: str, token: str) -> Preferences:
-    """Look only. Raises UnknownToken."""
+    """Return the contact's preferences without changing anything. Raises UnknownToken."""
     with services.reads() as session:
         contact = contact_of(services, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)
@@ -70,15 +70,15 @@ def preferences(services: Services, purpose: str, token: str) -> Preferences:
 
 
 def shop_cap(services: Services, session: Session, shop: Shop) -> int:
-    """The least that any live quiz of a shop allows: where no quiz is in view, the strictest number is the true one."""
+    """Return the lowest monthly cap of the shop's live quizzes: without a particular quiz, the strictest applies."""
     loaded = [services.quizzes.live(shop.slug, quiz) for quiz in live_quizzes(session, shop.id)]
     return min((found.engine.rules.pack.emails_per_month for found in loaded if found), default=DEFAULT_CAP)
 
 
 def confirm_consent(services: Services, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
-    """What was pending (all of it, or ``only`` these kinds) is granted now.
+    """Grant the pending consents (all of them, or ``only`` these kinds and the result); return the preferences.
 
-    An earlier "no more emails" of the same person is lifted by it.
+    Confirming marketing consent lifts an earlier unsubscribe of the same person. Raises UnknownToken.
     """
     with services.sessions.begin() as session:
         contact = contact_of(services, session, purpose, token)
@@ -95,7 +95,7 @@ def confirm_consent(services: Services, purpose: str, token: str, only: set[str]
 
 
 def unsubscribe(services: Services, purpose: str, token: str) -> Preferences:
-    """No more emails that promote anything; at once, and as often as you like."""
+    """Unsubscribe from marketing emails, effective at once; repeating has no effect. Raises UnknownToken."""
     with services.sessions.begin() as session:
         contact = contact_of(services, session, purpose, token)
         _withdraw(services, session, contact, MARKETING, "unsubscribe link")
@@ -103,7 +103,7 @@ def unsubscribe(services: Services, purpose: str, token: str) -> Preferences:
 
 
 def choose(services: Services, purpose: str, token: str, wanted: set[str]) -> Preferences:
-    """Set the consents to what was ticked on the preference page."""
+    """Set the consents to those selected on the preference page; return the preferences. Raises UnknownToken."""
     with services.sessions.begin() as session:
         contact = contact_of(services, session, purpose, token)
         for kind in (MARKETING, HEALTH_DATA):
@@ -125,7 +125,7 @@ def choose(services: Services, purpose: str, token: str, wanted: set[str]) -> Pr
 
 
 def erase(services: Services, purpose: str, token: str) -> None:
-    """Forget a person: only the keyed hash stays, so that nobody writes to them again."""
+    """Erase a person: only the keyed hash of the address stays, for suppression. Raises UnknownToken."""
     with services.sessions.begin() as session:
         contact = contact_of(services, session, purpose, token)
         erase_contact(services, session, contact)
@@ -133,7 +133,7 @@ def erase(services: Services, purpose: str, token: str) -> None:
 
 
 def erase_contact(services: Services, session: Session, contact: Contact) -> None:
-    """Forget a person in the caller's transaction."""
+    """Erase a person in the caller's transaction."""
     address = contact.email
     now = services.now()
     suppress(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED, at=now)
@@ -152,14 +152,14 @@ def erase_contact(services: Services, session: Session, contact: Contact) -> Non
 
 
 def erase_orders(session: Session, order_ids: Iterable[int]) -> None:
-    """What an order tells of its buyer; its moments and its total stay, for the sums."""
+    """Erase the buyer's data from these orders; their timestamps and totals stay, for statistics."""
     listed = list(order_ids)
     for at in range(0, len(listed), 500):
         session.execute(update(Order).where(Order.id.in_(listed[at : at + 500])).values(**without_buyer()))
 
 
 def redact_webhooks(session: Session, shop_id: int, address: str) -> None:
-    """Bodies that could not be read and name the address are emptied (those read are empty already)."""
+    """Empty the bodies of failed deliveries that contain the address (those of processed ones are already empty)."""
     if not address:
         return
     wanted = address.casefold()
@@ -172,7 +172,7 @@ def redact_webhooks(session: Session, shop_id: int, address: str) -> None:
 
 
 def _plain(body: bytes) -> str:
-    """A body in which an address cannot hide behind escapes."""
+    """Return the body as text with JSON escapes decoded, so that an address can be found in it."""
     try:
         return json.dumps(json.loads(body), ensure_ascii=False).casefold()
     except (ValueError, RecursionError):
@@ -185,7 +185,7 @@ def _said_yes_with_an_order(session: Session, contact: Contact) -> bool:
 
 
 def contact_of(services: Services, session: Session, purpose: str, token: str) -> Contact:
-    """The contact a link token stands for. Raises UnknownToken."""
+    """Return the contact of a link token. Raises UnknownToken."""
     try:
         contact = session.get(Contact, services.crypto.open_token(purpose, token))
     except InvalidToken as error:
@@ -212,7 +212,7 @@ def _withdraw(services: Services, session: Session, contact: Contact, kind: str,
 
 
 def _lift(session: Session, contact: Contact) -> None:
-    """A person's own, confirmed yes is newer than the no before it, and than having had everything deleted."""
+    """Lift an earlier unsubscribe or erasure: the person's own confirmed consent is more recent."""
     session.execute(
         delete(Suppression).where(
             Suppression.shop_id == contact.shop_id,

@@ -1,4 +1,4 @@
-"""Erase every customer of a shop. Sums, timestamps, and keyed hashes remain."""
+"""Erase all customers of a shop. Totals, timestamps, and keyed hashes remain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from widget.storage.webhook_deliveries import WebhookDelivery
 
 
 def erase_shop(services: Services, session: Session, shop: Shop) -> dict[str, int]:
-    """How many of each kind there were. A handful of statements in the caller's transaction."""
+    """Erase the shop's customers; return the number of rows found by kind.
+
+    Takes a few bulk statements in the caller's transaction.
+    """
     found = {
         "contacts": _count(session, Contact, shop),
         "orders": _count(session, Order, shop),
@@ -48,7 +51,7 @@ def _count(session: Session, table: type[Contact | Order | Email | Consent], sho
 
 
 def _suppress_all(services: Services, session: Session, shop: Shop) -> None:
-    """Everybody we knew, by the keyed hash of their address: a late delivery must not make them known again."""
+    """Suppress all known addresses by keyed hash, so that a late delivery does not store these people again."""
     session.execute(update(Suppression).where(Suppression.shop_id == shop.id).values(reason=ERASED))
     known = select(Suppression.address_hash).where(Suppression.shop_id == shop.id)
     rest = select(Contact.shop_id, Contact.address_hash, literal(ERASED), literal(services.now(), Suppression.at.type))

@@ -1,4 +1,4 @@
-"""Queue an email with a copy of a contact's data, to their own address."""
+"""Queue an email with a copy of a contact's data to the contact's own address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from widget.storage.shops import Shop
 
 
 def request_export(services: Services, purpose: str, token: str) -> None:
-    """Queue the copy: it was asked for by someone who reads that mailbox. Raises UnknownToken."""
+    """Queue the copy, requested by someone with access to the contact's mailbox. Raises UnknownToken."""
     with services.reads() as session:
         contact = contact_of(services, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)

@@ -1,4 +1,4 @@
-"""Purge rows past their retention, table by table. The README has the same table; a test compares them."""
+"""Purge rows past their retention, table by table. The README lists the same periods; a test compares the two."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from widget.storage.users import Invitation, Membership, User, UserSession
 from widget.storage.webhook_deliveries import WAITING, WebhookDelivery
 
 BATCH = 2_000
-"""Rows in one transaction: nobody waits long for a lock."""
+"""Rows deleted in one transaction; limited so that locks are held only briefly."""
 MONTH, QUARTER, HALF_YEAR = timedelta(days=30), timedelta(days=90), timedelta(days=180)
 YEAR, TWO_YEARS, THREE_YEARS = timedelta(days=365), timedelta(days=730), timedelta(days=1095)
 OPEN_EMAILS = (PLANNED, QUEUED, SENDING, DELIVERY_UNKNOWN)
@@ -61,19 +61,19 @@ RETENTION: dict[str, str] = {
     "daily_metrics": f"{SHOP_LIFE} (sums)",
     "rate_limits": "one row",
 }
-"""What is kept for how long, by table."""
+"""Retention period by table."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """Rows of ``table`` that are past their time, by a condition on the moment of the purge."""
+    """A retention rule: ``past`` returns the condition for rows of ``table`` that have expired at a given time."""
 
     table: type[Table]
     past: Callable[[datetime], ColumnElement[bool]]
 
 
 def purge_expired(services: Services) -> int:
-    """Delete or empty everything past its retention; the number of rows deleted."""
+    """Delete or empty everything past its retention; return the number of rows deleted."""
     now = services.now()
     _empty(services, now)
     deleted = sum(_delete(services, rule, now) for rule in _RULES)
@@ -84,7 +84,7 @@ def purge_expired(services: Services) -> int:
 
 
 def _empty(services: Services, now: datetime) -> None:
-    """What goes before its row does."""
+    """Empty columns whose retention is shorter than that of their row."""
     with services.sessions.begin() as session:
         allow_long(session)
         copies = update(PrivacyRequest).where(PrivacyRequest.copy_until.is_not(None), PrivacyRequest.copy_until < now)
@@ -94,7 +94,7 @@ def _empty(services: Services, now: datetime) -> None:
 
 
 def _delete(services: Services, rule: _Rule, now: datetime) -> int:
-    """In batches, each a transaction of its own."""
+    """Delete the rows that match a rule, in batches with a transaction each; return how many."""
     key: Any = rule.table.__mapper__.primary_key[0]
     total = 0
     while True:
@@ -109,7 +109,7 @@ def _delete(services: Services, rule: _Rule, now: datetime) -> int:
 
 
 def _without_email(now: datetime) -> ColumnElement[bool]:
-    """Orders past their time, none of whose emails is under way."""
+    """Return the condition for orders past their retention that have no emails left."""
     waiting = exists().where(Email.order_id == Order.id, Email.state.in_(OPEN_EMAILS))
     return and_(Order.updated_at < now - TWO_YEARS, ~waiting, ~exists().where(Email.order_id == Order.id))
 
@@ -135,8 +135,10 @@ _RULES = (
 
 
 def _purge_contacts(services: Services, now: datetime) -> int:
-    """People nothing leads to any more: no order, no email that matters, no consent of late. What stays of them is the
-    keyed hash of their address, where they said no."""
+    """Delete contacts without an order, a relevant email, or a recent consent; return how many.
+
+    Only the keyed hash of a suppressed address remains.
+    """
     total = 0
     while True:
         with services.sessions.begin() as session:
@@ -166,7 +168,7 @@ def _idle_contacts(session: Session, now: datetime) -> list[int]:
 
 
 def _purge_users(services: Services, now: datetime) -> None:
-    """Users who belong to no shop any more. Their row stays, since the audit log names it; it holds nothing of them."""
+    """Empty the rows of users who no longer belong to a shop. The row stays, since the audit log refers to it."""
     with services.sessions.begin() as session:
         allow_long(session)
         belongs = exists().where(Membership.user_id == User.id)

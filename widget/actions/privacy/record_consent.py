@@ -1,4 +1,4 @@
-"""Record a change of marketing consent that a store reports."""
+"""Record a change of marketing consent reported by a store."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ SOURCE = "store"
 
 
 def record_consent(services: Services, session: Session, shop: Shop, event: ConsentEvent) -> None:
-    """A no counts at once, for emails that wait as well, under every address of the person that we know of. A yes
-    counts for the address it names, unless the person said no to us.
+    """Record a consent event in the caller's transaction.
 
-    Told late or twice: the newest by the store's own clock counts.
+    A withdrawal takes effect at once, also for pending emails, and for all known addresses of the person. A consent
+    applies to the reported address, unless the person has opted out with us. For late or repeated events, the newest by
+    the store's clock counts.
     """
     address_hash = _address_hash(services, shop, event)
     if event.granted:
@@ -42,12 +43,12 @@ def record_consent(services: Services, session: Session, shop: Shop, event: Cons
             _note(session, shop, contact, event, WITHDRAWN)
             _stop(services, session, shop, contact.address_hash)
     if address_hash and address_hash not in {item.address_hash for item in contacts}:
-        _stop(services, session, shop, address_hash)  # Nobody is made known to us by a no, but by the hash.
+        _stop(services, session, shop, address_hash)  # A withdrawal creates no contact: only the hash is stored.
 
 
 def _granted(services: Services, session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> None:
     if not address_hash or suppressed(session, shop.id, address_hash):
-        return  # Contradictory consent is a no; who wants emails again says so on our own page.
+        return  # Contradictory consent counts as a no; to get emails again, the person uses our own preference page.
     email, at = checked_address(event.email), services.now()
     contact = contact_for(session, shop_id=shop.id, address_hash=address_hash, email=email, locale="", at=at)
     if consent_state(session, contact.id, MARKETING) != WITHDRAWN and not _told_later(session, contact, event):
@@ -76,7 +77,7 @@ def _address_hash(services: Services, shop: Shop, event: ConsentEvent) -> str:
 
 
 def _contacts(session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> list[Contact]:
-    """Of the address, and of every order under the store's id of the buyer."""
+    """Return the contacts of the address and of all orders with the store's id of the customer."""
     mine = select(Contact).where(Contact.shop_id == shop.id)
     found = list(session.scalars(mine.where(Contact.address_hash == address_hash))) if address_hash else []
     if event.customer_id:

@@ -1,1 +1,1 @@
-"""The demo store, its traffic, its mailbox, and its movable clock; in local mode only."""
+"""The demo store with sample traffic, a local mailbox, and a movable clock; in local mode only."""

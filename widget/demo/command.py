@@ -1,4 +1,4 @@
-"""recovery-quiz demo …"""
+"""Commands ``recovery-quiz demo …``."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def demo() -> None:
 @click.option("--again", is_flag=True, help="Load again, in addition to existing traffic.")
 @click.option("--json", "json_out", is_flag=True)
 def load(days: int, visits: int, again: bool, json_out: bool) -> None:
-    """Invent believable traffic for the demo store, to look at in the console: this month, and the one before.
+    """Generate realistic sample traffic for the demo store, to explore in the console: this month and the last.
 
-    Visits, answers, orders and emails of people who do not exist; nothing is sent to anybody.
+    Visits, answers, orders, and emails belong to fictitious people; no email is sent.
     """
     with opened_services() as services, progress_bar("visits", "visit") as progress:
         loaded = load_demo(services, days=days, number=visits, again=again, progress=progress)

@@ -1,4 +1,4 @@
-"""Place an order of the demo store as a signed Standard Webhooks delivery."""
+"""Place a demo store order as a signed Standard Webhooks delivery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OrderNotTaken(ActionError):
 
 
 def demo_product_page(services: Services, shop: str, quiz: str) -> dict[str, Product]:
-    """The products of the demo store, by SKU."""
+    """Return the active products of the demo store by SKU, in display order."""
     loaded = services.quizzes.live(shop, quiz)
     products = loaded.engine.catalog.products if loaded else ()
     order = {"cream": 0, "salve": 1, "roll-on": 2, "spray": 3}
@@ -42,7 +42,7 @@ def place_demo_order(
     visit: str,
     locale: str,
 ) -> None:
-    """Take ``order.placed`` in as a signed webhook delivery. Raises OrderNotTaken."""
+    """Deliver ``order.placed`` as a signed webhook. Raises OrderNotTaken."""
     now = services.now().isoformat()
     order = {
         "id": f"demo-{number}-{secrets.token_hex(4)}",
@@ -75,7 +75,7 @@ def _line(place: int, product: Product, quantity: int) -> dict[str, object]:
 
 
 def deliver(services: Services, *, shop: str, body: bytes) -> None:
-    """Sign one delivery and hand it to the very code that takes deliveries in; no request waits for another."""
+    """Sign one delivery and pass it to ``receive_webhook``, without an HTTP request. Raises OrderNotTaken."""
     with services.reads() as session:
         owner = shop_by_slug(session, shop)
     if owner is None:

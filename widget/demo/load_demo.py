@@ -35,11 +35,11 @@ PREFIX = "sample-"
 DAYS, VISITS = 60, 30_000
 BATCH = 2_000
 EMAILS = (("how-to-use", 5), ("check-in", 7), ("review", 18), ("replenish", 27))
-"""(email, days after the order); those that the pack has are sent."""
+"""(email, days after the order); emails that the pack does not have are skipped."""
 CLICKED = {"how-to-use": 24, "review": 7, "replenish": 13}
-"""Of a hundred who got the email, how many follow its link; the check-in's answers are no clicks."""
+"""Percentage of recipients who follow the email's link; answers to the check-in do not count as clicks."""
 STOPPED = (6, 8, 8, 19)
-"""Days after the order on which some take back their consent."""
+"""Days after the order on which some contacts withdraw their consent."""
 Progress = Callable[[int, int], None] | None
 
 
@@ -49,7 +49,7 @@ class CannotLoad(ActionError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was made. ``responses``: those young enough to be kept."""
+    """Number of rows generated. ``responses``: only those within the retention period."""
 
     run: int
     visits: int
@@ -62,9 +62,9 @@ class Loaded:
 def load_demo(
     services: Services, *, days: int = DAYS, number: int = VISITS, again: bool = False, progress: Progress = None
 ) -> Loaded | None:
-    """Invent ``number`` visits over the last days; None when that was done before, unless ``again``.
+    """Generate about ``number`` visits over the last ``days`` days; return None if done before, unless ``again``.
 
-    Tallies and orders go back all the way, single responses only as long as they would be kept. Raises CannotLoad.
+    Daily metrics and orders cover all of these days, single responses only their retention period. Raises CannotLoad.
     """
     if not services.settings.local:
         raise CannotLoad("sample traffic is for local mode alone: invented figures have no place elsewhere")
@@ -89,13 +89,13 @@ def load_demo(
 
 
 def _runs(session: Session, shop_id: int) -> int:
-    """How often this was done: every run begins with a contact of its own."""
+    """Return the number of earlier runs: each run starts by adding a marker contact."""
     made = select(func.count()).where(Contact.shop_id == shop_id, Contact.address_hash.like(f"{PREFIX}%-begin"))
     return int(session.scalar(made) or 0)
 
 
 class _Loading:
-    """Gathers rows of visits and stores them in batches."""
+    """A collector that turns visits into rows and stores them in batches."""
 
     def __init__(self, services: Services, loaded: LoadedQuiz, run: int) -> None:
         self.services, self.loaded, self.now = services, loaded, services.now()
@@ -202,7 +202,7 @@ class _Loading:
         }
 
     def _contact(self, name: str, at: datetime, locale: str = "en") -> dict[str, Any]:
-        """Nobody: without an address there is nothing that could ever be sent."""
+        """Return a contact row without an address, so that no email can ever be sent to it."""
         hashed = f"{self.prefix}{name}"
         return {
             "shop_id": self.loaded.shop.id,
@@ -214,7 +214,7 @@ class _Loading:
         }
 
     def store(self) -> None:
-        """What was gathered, in one transaction."""
+        """Store the collected rows in one transaction."""
         with self.services.sessions.begin() as session:
             if self.responses:
                 add_responses(session, self.responses)
@@ -247,7 +247,7 @@ class _Loading:
         for name, days in EMAILS:
             sent_at = order["placed_at"] + timedelta(days=days)
             known = self.emails.get(name)
-            # Some have said no meanwhile, and the later the email the more of them.
+            # Some contacts have unsubscribed by then: the later the email, the more of them.
             if known and sent_at < self.now and (order_id * 7 + days) % 40 > days:
                 state = "bounced" if (order_id + days) % 83 == 0 else "sent" if order_id % 29 == 0 else "delivered"
                 yield {
@@ -276,7 +276,7 @@ class _Loading:
                 }
 
     def _clicks(self, emails: list[dict[str, Any]]) -> Counter[DailyMetricKey]:
-        """Most follow a link on the day the email came, some on the next."""
+        """Return clicks as daily metrics: most on the day the email was sent, some on the next."""
         found: Counter[DailyMetricKey] = Counter()
         for row in emails:
             drawn = zlib.crc32(f"{row['trigger_id']} {row['template']}".encode()) % 1000

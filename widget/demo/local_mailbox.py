@@ -1,4 +1,4 @@
-"""The local mailbox: takes mail over SMTP and keeps it as files, for /mailbox/ to show."""
+"""The local mailbox: receives email over SMTP and stores it as files, displayed at /mailbox/."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Keeper:
-    """Keeps every message it is given in a Maildir."""
+    """An SMTP handler that stores every message in a Maildir."""
 
     def __init__(self, folder: Path) -> None:
         self._box = mailbox.Maildir(folder, create=True)
@@ -23,7 +23,7 @@ class Keeper:
 
 
 def start_mailbox(folder: Path, port: int) -> Any:
-    """Start taking mail on this machine; the controller to stop it with."""
+    """Start an SMTP server on this machine; return the controller that stops it."""
     controller = Controller(Keeper(folder), hostname="127.0.0.1", port=port, data_size_limit=2_000_000)
     controller.start()
     return controller

@@ -1,4 +1,4 @@
-"""Move the clock of local mode forward, to the next email."""
+"""Move the clock of local mode forward to the next email."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from widget.storage.emails import Email
 
 
 def waiting_emails(services: Services) -> list[tuple[str, datetime]]:
-    """(email, when it is due) of what is planned, soonest first."""
+    """Return (email, due time) of all planned emails, soonest first."""
     with services.reads() as session:
         rows = session.execute(
             select(Email.template, Email.due_at).where(Email.state == PLANNED).order_by(Email.due_at)
@@ -21,7 +21,10 @@ def waiting_emails(services: Services) -> list[tuple[str, datetime]]:
 
 
 def move_to_next_email(services: Services) -> datetime | None:
-    """Make it the moment the next planned email is due; None when nothing waits. Never moves back."""
+    """Move the clock to when the next planned email is due and return that time; None if no email is waiting.
+
+    The clock never moves back.
+    """
     coming = [due_at for _, due_at in waiting_emails(services) if due_at > services.now()]
     if not coming:
         return None

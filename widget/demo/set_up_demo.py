@@ -23,7 +23,7 @@ FIRST_OWNER = "owner@demo.example"
 
 
 def set_up_demo(services: Services, folder: Path) -> None:
-    """Make the demo shop, and publish the shipped pack unless somebody has published another. Raises Broken."""
+    """Create the demo shop, and publish the shipped pack unless a user has published another. Raises Broken."""
     reading = read_pack(folder)
     if reading.pack is None:
         raise Broken(reading.errors)
@@ -43,12 +43,12 @@ def set_up_demo(services: Services, folder: Path) -> None:
     same = version is not None and dict(version.files) == canonical_files(reading.pack, reading.files)
     if version is None or (version.author == AUTHOR and not same):
         made = import_content(services, shop=SHOP, files=reading.files, author=AUTHOR, note="the shipped pack")
-        # Checked by ``make check``; a review date that passed meanwhile must not keep the demo from starting.
+        # ``make check`` has checked the pack; a review date that has passed since must not prevent the demo's start.
         publish_content(services, shop=SHOP, quiz=quiz, number=made.number, author=AUTHOR, checked=True)
 
 
 def first_owner_link(services: Services) -> str:
-    """A one-time link for the first owner of the demo shop; empty once an owner has a password."""
+    """Return a one-time link for the first owner of the demo shop; "" once an owner has a password."""
     with services.reads() as session:
         shop = shop_by_slug(session, SHOP)
         owners = select(User.id).join(Membership, Membership.user_id == User.id)

@@ -1,4 +1,4 @@
-"""Invented shoppers: what a month on a store's pages looks like, from a seed. Pure; for the demo store alone."""
+"""Simulated shoppers: visits to a store's pages, generated from a seed. No side effects; for the demo store only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from widget.domain.quiz.condition import Chosen
 from widget.domain.quiz.questions import MULTI, SCALE, Question
 
 Likes = Mapping[str, Mapping[str, float]]
-"""Weight of each option by question; of a question where several may apply it is a chance."""
+"""Weight of each option by question; for questions with multiple answers, the probability of each option."""
 
 TEAM: tuple[tuple[float, Likes], ...] = (
-    (  # Runs: calves and quads, quick things on the go.
+    (  # Runners: calves and quads, quick products on the go.
         0.36,
         {
             "area": {
@@ -37,7 +37,7 @@ TEAM: tuple[tuple[float, Likes], ...] = (
             "often": {"once": 1, "few": 5, "most-days": 4, "daily": 1},
         },
     ),
-    (  # Lifts: quads and glutes, sorer, at the gym.
+    (  # Lifters: quads and glutes, more soreness, at the gym.
         0.34,
         {
             "area": {
@@ -56,7 +56,7 @@ TEAM: tuple[tuple[float, Likes], ...] = (
             "often": {"once": 2, "few": 6, "most-days": 2, "daily": 0.6},
         },
     ),
-    (  # New to it: the whole leg, the evening, time to take.
+    (  # Beginners: the whole leg, in the evening, with time.
         0.3,
         {
             "area": {"whole-leg": 0.24, "quads": 0.45, "calves": 0.4, "glutes": 0.25, "hamstrings": 0.2, "knees": 0.26},
@@ -78,7 +78,7 @@ EVERYBODY: Likes = {
     },
 }  # fmt: skip
 SORENESS = {"today": 3.2, "yesterday": 5.1, "days-2-3": 5.3, "days-4-5": 3.7, "days-6-7": 2.6, "over-week": 3.5}
-"""The most frequent point, by when the legs were trained: worst after one to three days."""
+"""Mean position on the soreness scale by the day of training: highest after one to three days."""
 LEAVES = {"health": 0.078, "recover": 0.035, "signs": 0.03, "knee-kind": 0.02, "often": 0.012}
 LEAVES_ELSEWHERE = 0.021
 WEEK = (0.94, 1.06, 1.02, 0.92, 0.86, 1.0, 1.2)
@@ -88,7 +88,7 @@ STARTS = 0.42
 
 @dataclass(slots=True)
 class Bought:
-    """An order in its time. ``skus`` with how many of each."""
+    """An order with its dates. ``skus``: quantity by SKU."""
 
     at: datetime
     skus: dict[str, int]
@@ -98,7 +98,7 @@ class Bought:
 
 @dataclass(slots=True)
 class Visit:
-    """One page view with the quiz on it, as far as it went."""
+    """One view of a page with the quiz, and how far the shopper went."""
 
     at: datetime
     locale: str
@@ -113,8 +113,11 @@ class Visit:
 
 
 def visits(engine: Engine, *, now: datetime, days: int, number: int, seed: str) -> Iterator[Visit]:
-    """About ``number`` visits over the days up to now, oldest day first: more each week, and most on Sundays."""
-    dice = random.Random(seed)  # noqa: S311  # Sample data, no secret.
+    """Yield about ``number`` visits over the days up to now, oldest day first.
+
+    Traffic grows over time and is highest on Sundays.
+    """
+    dice = random.Random(seed)  # noqa: S311  # Sample data, not a secret.
     first = now.date() - timedelta(days=days - 1)
     pull = [_pull(first + timedelta(days=at), at / max(days, 2), dice) for at in range(days)]
     for at in range(days):
@@ -145,7 +148,7 @@ def _visit(engine: Engine, at: datetime, now: datetime, share: float, dice: rand
 
 
 def _take(engine: Engine, visit: Visit, dice: random.Random) -> bool:
-    """Go through the questions; False for who leaves in between."""
+    """Answer the questions; return False if the shopper leaves before the end."""
     rules = engine.rules
     likes = dice.choices([item for _, item in TEAM], [part for part, _ in TEAM])[0]
     chosen: dict[str, Chosen] = {}
@@ -178,7 +181,7 @@ def _answer(question: Question, likes: Likes, drawn: Mapping[str, list[str]], di
 
 
 def _several(question: Question, chances: Mapping[str, float], dice: random.Random) -> list[str]:
-    """Either one that stands alone, or as many as apply, within what the question allows."""
+    """Return one exclusive option, or all options that apply, within the limits of the question."""
     for alone in question.option_ids:
         if alone in question.only_ids and dice.random() < chances[alone]:
             return [alone]
@@ -191,7 +194,7 @@ def _several(question: Question, chances: Mapping[str, float], dice: random.Rand
 
 
 def _shop(engine: Engine, visit: Visit, now: datetime, dice: random.Random) -> None:
-    """Look at products, put some into the cart, buy; or buy something quite other weeks later."""
+    """View products, add one to the cart, and buy it; or buy an unrelated product days or weeks later."""
     rank = [1.0, 0.55, 0.35, 0.25, 0.2]
     weights = (rank * 4)[: len(visit.products)]
     if visit.products and dice.random() < 0.56:

@@ -1,1 +1,1 @@
-"""Users of the console: invitations, passwords, sign-in, memberships."""
+"""Manage console users: invitations, passwords, sign-in, memberships."""

@@ -1,8 +1,8 @@
 """Add a user to a shop's console: a membership, and an invitation that activates it.
 
-Whoever holds a link chooses the password of an account. A membership therefore takes effect only by a link that was
-made for this very shop and mailed to the address (or handed over by the operator), and every earlier link is void by
-then: a shop that opened an account by hand can never reach into another shop through it.
+Anyone who has an invitation link can set the password of the account. A membership is therefore activated only by a
+link that was created for this shop and emailed to the address (or handed over by the operator), and all earlier links
+are void by then: a shop that opened an account with a handed-over link can never access another shop through it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def add_user(
     by: User | None = None,
     again: bool = False,
 ) -> tuple[User, str]:
-    """(the person, the token of a link). Raises UnknownShop, BadMember, BadAddress.
+    """Add a user to a shop; return (user, token of the invitation link).
 
-    From the console (``by``) the link is meant to be mailed. From the command line it is handed over; who has a
-    verified account needs none (the token is empty, unless ``again``), and is in at once. Somebody who is in the shop
-    already gets the role.
+    In the console (``by``), the link is to be emailed. On the command line, it is handed over; a user with a verified
+    account needs no link (the token is empty, unless ``again``) and becomes a member at once. An existing member gets
+    the new role. Raises UnknownShop, BadMember, BadAddress.
     """
     if role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
@@ -53,7 +53,7 @@ def add_user(
         user = user_in(services, session, owner, address, role, name)
         tell(services, session, owner, by, "user_added", f"{address} as {role}")
         member = membership(session, owner.id, user.id)
-        assert member is not None  # Made above.
+        assert member is not None  # Created above.
         trusted = by is None and user.verified_at is not None and bool(user.password_hash)
         if trusted and member.active_at is None:
             member.active_at = services.now()
@@ -62,7 +62,7 @@ def add_user(
 
 
 def user_in(services: Services, session: Session, shop: Shop, address: str, role: str, name: str) -> User:
-    """The person of an address with a membership in a shop, both made where there is none. Raises BadMember."""
+    """Return the user of an address with a membership in a shop, creating either if missing. Raises BadMember."""
     now = services.now()
     user = user_by_email(session, address)
     if user is None:
@@ -81,13 +81,13 @@ def user_in(services: Services, session: Session, shop: Shop, address: str, role
 
 
 def void_links(services: Services, session: Session, user: User) -> None:
-    """No link that was made before opens anything any more."""
+    """Invalidate all unused links of a user."""
     unused = (Invitation.user_id == user.id, Invitation.used_at.is_(None))
     session.execute(update(Invitation).where(*unused).values(used_at=services.now()))
 
 
 def make_link(services: Services, session: Session, user: User, shop: Shop, *, mailed: bool) -> str:
-    """The token of a link that lets this person in once. ``mailed``: it goes to their own address and nowhere else."""
+    """Create a one-time link for a user and return its token. ``mailed``: it is sent only to the user's own address."""
     token, now = new_token(), services.now()
     row = Invitation(
         user_id=user.id,
@@ -102,7 +102,7 @@ def make_link(services: Services, session: Session, user: User, shop: Shop, *, m
 
 
 def change_member(services: Services, *, shop: str, user_id: int, role: str | None, by: User) -> None:
-    """Give somebody another role, or (None) end their membership. Raises UnknownShop, BadMember."""
+    """Change a member's role, or (None) remove the membership. Raises BadMember."""
     if role is not None and role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
     with services.sessions.begin() as session:
@@ -121,10 +121,10 @@ def change_member(services: Services, *, shop: str, user_id: int, role: str | No
 
 
 def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | None) -> None:
-    """A shop without an owner could not be looked after any more. Raises BadMember.
+    """Raise BadMember if the change would leave the shop without an owner to manage it.
 
-    The shop's row is locked by whoever asks: two owners must not remove each other at once. Somebody who was only
-    invited is no owner yet.
+    The caller holds the lock on the shop's row, so that two owners cannot remove each other at once. A user who has
+    only been invited does not count as an owner.
     """
     mine = (Membership.shop_id == shop.id, Membership.role == OWNER, Membership.active_at.is_not(None))
     owners = session.scalar(select(func.count()).where(*mine))
@@ -133,7 +133,7 @@ def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | 
 
 
 def tell(services: Services, session: Session, shop: Shop, by: User | None, what: str, about: str) -> None:
-    """An entry in the log of the shop; without a person it was the command line."""
+    """Add an entry to the shop's audit log; without a user, the actor is the command line."""
     who = by.display_name if by else "command line"
     audit.record(
         session, shop_id=shop.id, at=services.now(), user_id=by.id if by else None, actor=who, action=what, detail=about

@@ -26,7 +26,7 @@ class WrongCode(ActionError):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a link is for. ``accept``: the account has an owner and a password, and a button is all that is left."""
+    """The purpose of a link. ``accept``: the account is verified and has a password; only acceptance is missing."""
 
     user: User
     accept: bool
@@ -36,14 +36,17 @@ _GONE = "this link was used already, or is too old: ask for another one"
 
 
 def link_opens_for(services: Services, token: str) -> Opening:
-    """What a link is for; nothing is changed. Raises UnknownToken."""
+    """Return the purpose of a link without changing anything. Raises UnknownToken."""
     with services.reads() as session:
         link, user, member = _link(services, session, token)
         return Opening(user, _accepts(link, user, member))
 
 
 def accept_invitation(services: Services, *, token: str) -> User:
-    """Make a membership take effect. The account is its owner's: no session begins by it. Raises UnknownToken."""
+    """Accept an invitation: activate the membership. Raises UnknownToken.
+
+    The account has its own password, so this starts no session.
+    """
     with services.sessions.begin() as session:
         link, user, member = _link(services, session, token, lock=True)
         if not _accepts(link, user, member) or member is None:
@@ -54,43 +57,46 @@ def accept_invitation(services: Services, *, token: str) -> User:
 
 
 def set_password(services: Services, *, token: str, name: str, password: str, code: str = "", browser: str = "") -> str:
-    """Use up the link, set name and password, and let the membership of its shop take effect; the token for the cookie.
+    """Redeem the link: set name and password and activate the membership; return the session token for the cookie.
 
-    Whoever uses one-time codes gives one here, too; other browsers and links of theirs are shut. A link that was mailed
-    proves the address. Raises UnknownToken, Weak, WrongCode.
+    A user with one-time codes must give one here as well. All other sessions and links of the user end. A link that was
+    emailed verifies the address. Raises UnknownToken, Weak, WrongCode.
     """
     opening = link_opens_for(services, token)
     if opening.accept:
         raise UnknownToken("this link is for accepting an invitation: sign in with your password afterwards")
-    hashed = hash_password(password, opening.user.email, name)  # Outside of any transaction: it takes its time.
+    hashed = hash_password(password, opening.user.email, name)  # Outside a transaction, since it is slow.
     with services.sessions.begin() as session:
         link, user, member = _link(services, session, token, lock=True)
         if link.mailed and user.verified_at is None:
-            forget_proofs(user)  # Whoever had this account before has never shown that the address is theirs.
+            forget_proofs(user)  # The previous holder of the account never verified the address.
         _check_code(services, session, user, code)
         revoke_other_access(session, services, user)
         link.used_at = services.now()
         user.name, user.password_hash = name.strip()[:80] or user.name, hashed
         if link.mailed:
             user.verified_at = user.verified_at or services.now()
-        else:  # Somebody else may have chosen this password: nobody knows any more whose account it is.
+        else:  # Another person may have set this password: the account's owner is no longer known.
             user.verified_at = user.oidc_subject = None
         if member is not None:
             member.active_at = member.active_at or services.now()
-            session.flush()  # The log below goes to the shops where they are in.
+            session.flush()  # The audit log entries below go to all shops the user is an active member of.
         _tell(services, session, user, "password_chosen")
         return start_session(services, session, user, browser)
 
 
 def forget_proofs(user: User) -> None:
-    """A second factor and a company account that somebody else may have set up."""
+    """Remove a second factor and a company account that another person may have set up."""
     user.encrypted_totp, user.totp_step, user.oidc_subject = "", 0, None
 
 
 def _link(
     services: Services, session: Session, token: str, *, lock: bool = False
 ) -> tuple[Invitation, User, Membership | None]:
-    """Raises UnknownToken for a link that was used, is too old, or whose membership is gone."""
+    """Return a link with its user and membership.
+
+    Raises UnknownToken for a link that was used, has expired, or whose membership is gone.
+    """
     found = user_of_invitation(session, services, token, lock=lock)
     if found is None:
         raise UnknownToken(_GONE)
@@ -112,7 +118,7 @@ def _check_code(services: Services, session: Session, user: User, code: str) -> 
 
 
 def use_step(services: Services, session: Session, user: User, code: str) -> bool:
-    """Whether a one-time code is right and was not used before, also by somebody else at this very moment."""
+    """Return whether a one-time code is correct and unused, even by a concurrent request, and mark it as used."""
     step = totp_step(services.crypto.decrypt(user.encrypted_totp, TOTP), code, services.now(), user.totp_step)
     if step is None:
         return False
@@ -121,7 +127,7 @@ def use_step(services: Services, session: Session, user: User, code: str) -> boo
 
 
 def change_password(services: Services, *, user_id: int, old: str, new: str, keep: int | None = None) -> None:
-    """Set another password and end all sessions but ``keep``. Raises WrongPassword, Weak."""
+    """Change the password and end all sessions except ``keep``. Raises WrongPassword, Weak."""
     user = _with_password(services, user_id, old)
     hashed = hash_password(new, user.email, user.name)
     with services.sessions.begin() as session:
@@ -132,7 +138,7 @@ def change_password(services: Services, *, user_id: int, old: str, new: str, kee
 
 
 def offer_codes(services: Services, *, user: User) -> tuple[str, str]:
-    """(a fresh secret, encrypted for this person's form; what an authenticator reads). Nothing is kept yet."""
+    """Return (new secret, encrypted for this user's form; address for the authenticator app). Nothing is stored yet."""
     secret = new_totp_secret()
     return services.crypto.encrypt(secret, f"{TOTP_OFFER} {user.id}"), totp_address(secret, user.email)
 
@@ -147,9 +153,9 @@ def use_codes(
     old_code: str = "",
     keep: int | None = None,
 ) -> None:
-    """From now on a one-time code of this secret is asked for; all sessions but ``keep`` end.
+    """Require one-time codes of this secret from now on; end all sessions except ``keep``.
 
-    Whoever replaces one secret by another gives a code of the old one, too. Raises WrongPassword, WrongCode.
+    To replace an existing secret, a code of the old one is required as well. Raises WrongPassword, WrongCode.
     """
     user = _with_password(services, user_id, password)
     try:
@@ -169,7 +175,7 @@ def use_codes(
 
 
 def stop_codes(services: Services, *, user_id: int, password: str, code: str, keep: int | None = None) -> None:
-    """No one-time codes any more; all sessions but ``keep`` end. Raises WrongPassword, WrongCode."""
+    """Turn off one-time codes and end all sessions except ``keep``. Raises WrongPassword, WrongCode."""
     user = _with_password(services, user_id, password)
     with services.sessions.begin() as session:
         fresh = _unchanged(session, user)
@@ -180,7 +186,7 @@ def stop_codes(services: Services, *, user_id: int, password: str, code: str, ke
 
 
 def reset_codes_of(services: Services, *, email: str) -> bool:
-    """For the operator: somebody lost their authenticator. False where nobody has this address."""
+    """Turn off one-time codes for a user who lost the authenticator (for the operator); return False if unknown."""
     with services.sessions.begin() as session:
         user = user_by_email(session, email)
         if user is None:
@@ -192,7 +198,7 @@ def reset_codes_of(services: Services, *, email: str) -> bool:
 
 
 def _with_password(services: Services, user_id: int, password: str) -> User:
-    """The person, once the password was right; compared with no transaction open. Raises WrongPassword."""
+    """Return the user if the password is correct, compared without an open transaction. Raises WrongPassword."""
     with services.reads() as session:
         user = session.get_one(User, user_id)
     if not is_password(user.password_hash, password):
@@ -201,7 +207,7 @@ def _with_password(services: Services, user_id: int, password: str) -> User:
 
 
 def _unchanged(session: Session, user: User) -> User:
-    """The row to change, locked, if its password is still the one that was compared. Raises WrongPassword."""
+    """Return the user's row, locked, if the password is still the one that was compared. Raises WrongPassword."""
     fresh = session.get_one(User, user.id, with_for_update=True)
     if fresh.password_hash != user.password_hash:
         raise WrongPassword("Your password was changed meanwhile. Try again.")

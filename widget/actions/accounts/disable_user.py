@@ -13,9 +13,9 @@ from widget.storage.users import User, UserSession, membership, owns_all_of, sho
 
 
 def disable_user(services: Services, *, shop: str, user_id: int, by: User, again: bool = False) -> None:
-    """Shut every door to somebody, or (``again``) open them; their sign-ins end. Raises BadMember.
+    """Disable a user and end their sessions, or (``again``) enable the user. Raises BadMember.
 
-    Only whoever owns all of their shops may: else one shop could lock people out of another's.
+    Only an owner of all shops of the user may do this: otherwise one shop could lock users out of another.
     """
     with services.sessions.begin() as session:
         user = _theirs(session, shop, user_id)
@@ -32,7 +32,7 @@ def disable_user(services: Services, *, shop: str, user_id: int, by: User, again
 
 
 def sign_out_user(services: Services, *, shop: str, user_id: int, by: User) -> int:
-    """End all sign-ins of somebody; how many there were. Raises BadMember."""
+    """End all sessions of a user; return how many there were. Raises BadMember."""
     with services.sessions.begin() as session:
         user = _theirs(session, shop, user_id)
         ended = _end_all(services, session, user)
@@ -62,7 +62,7 @@ def _end_all(services: Services, session: Session, user: User) -> int:
 
 
 def _tell(services: Services, session: Session, user: User, by: User, what: str) -> None:
-    """In the log of each of their shops."""
+    """Add an entry to the audit log of each of the user's shops."""
     for shop, _ in shops_of(session, user.id):
         about, at = user.email, services.now()
         audit.record(session, shop_id=shop.id, at=at, user_id=by.id, actor=by.display_name, action=what, detail=about)

@@ -1,4 +1,4 @@
-"""Email an invitation or a new password link to a user."""
+"""Email an invitation or a link to set a new password to a user."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from widget.storage.users import Membership, User, membership, owns_all_of
 
 
 def invite_user(services: Services, *, shop: str, email: str, role: str, name: str, by: User) -> User:
-    """Invite a user to a shop: the email is queued with the membership, which takes effect by its link.
+    """Invite a user to a shop: add a membership and queue an email with the link that activates it.
 
-    What comes back is the same whether or not the address had an account. Raises UnknownShop, BadMember, BadAddress.
+    The response does not reveal whether the address already had an account.
+    Raises UnknownShop, BadMember, BadAddress.
     """
     if role not in ROLES:
         raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
@@ -37,7 +38,7 @@ def invite_user(services: Services, *, shop: str, email: str, role: str, name: s
 
 
 def send_fresh_link(services: Services, *, shop: str, user_id: int, by: User) -> User:
-    """Mail somebody a link: to accept the invitation, or to choose a new password. Raises BadMember."""
+    """Queue an email with a new link, to accept the invitation or to set a new password. Raises BadMember."""
     with services.sessions.begin() as session:
         owner, user, member = _member(session, shop, user_id)
         token = make_link(services, session, user, owner, mailed=True)
@@ -51,10 +52,11 @@ def send_fresh_link(services: Services, *, shop: str, user_id: int, by: User) ->
 
 
 def link_to_hand_over(services: Services, *, shop: str, user_id: int, by: User) -> str:
-    """A link to pass on where no email arrives. Raises BadMember.
+    """Return a link to hand over to a user who receives no email. Raises BadMember.
 
-    It opens an account that belongs to the asking owner's shops alone, and leaves it unverified. For any other it opens
-    nothing, which must not show: a link that lets somebody in would let its bearer into those other shops as well.
+    The link works only if all shops of the account belong to the requesting owner, and leaves the account unverified.
+    For any other account, the link does not work, without showing this: a working link would give its bearer access to
+    the other shops as well.
     """
     with services.sessions.begin() as session:
         owner, user, _ = _member(session, shop, user_id)

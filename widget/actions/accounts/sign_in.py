@@ -17,11 +17,11 @@ from widget.storage.users import Invitation, User, UserSession, shops_of, user_b
 
 IDLE, LONGEST = timedelta(hours=4), timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
-"""A cookie is good until it was not used for IDLE, and never longer than LONGEST (ASVS 7.3)."""
+"""Interval of ``seen_at`` updates. A session ends after IDLE without use, at the latest after LONGEST (ASVS 7.3)."""
 
 
 class NotSignedIn(ActionError):
-    """The same words whatever was wrong: who exists here is nobody's business (ASVS 6.3.8)."""
+    """A refused sign-in. The message is always the same, so as not to reveal which accounts exist (ASVS 6.3.8)."""
 
     code = "not_signed_in"
 
@@ -30,14 +30,14 @@ class NotSignedIn(ActionError):
 
 
 class CodeNeeded(ActionError):
-    """The password was right, and this person also uses one-time codes."""
+    """The password is correct, but the user also needs to give a one-time code."""
 
     code = "code_needed"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who a cookie belongs to, with the role in each shop by its slug."""
+    """The user and session of a cookie. ``roles``: the user's role by shop slug."""
 
     user: User
     sign_in: UserSession
@@ -45,9 +45,9 @@ class Visitor:
 
 
 def sign_in(services: Services, *, email: str, password: str, code: str = "", browser: str = "") -> str:
-    """The token for the cookie. Raises NotSignedIn, CodeNeeded.
+    """Sign a user in; return the session token for the cookie. Raises NotSignedIn, CodeNeeded.
 
-    The password is compared with no transaction open: it takes its time, and SQLite has one writer.
+    The password is compared without an open transaction, since that is slow and SQLite has only one writer.
     """
     with services.reads() as session:
         known = user_by_email(session, email)
@@ -71,7 +71,7 @@ def _with_code(services: Services, session: Session, user: User, code: str, brow
     if user.encrypted_totp:
         step = totp_step(services.crypto.decrypt(user.encrypted_totp, TOTP), code, services.now(), user.totp_step)
         unused = update(User).where(User.id == user.id, User.totp_step < (step or 0)).values(totp_step=step)
-        # The statement decides: of two who bring the same code at once, one is refused (RFC 6238, 5.2).
+        # The update decides: of two concurrent requests with the same code, one is refused (RFC 6238, 5.2).
         if step is None or not session.execute(unused).rowcount:  # type: ignore[attr-defined]
             note_in_shops(services, session, user, "sign_in_refused", "wrong one-time code")
             return None
@@ -79,7 +79,10 @@ def _with_code(services: Services, session: Session, user: User, code: str, brow
 
 
 def start_session(services: Services, session: Session, user: User, browser: str, how: str = "") -> str:
-    """A fresh token for a person who has shown who they are; ``how`` goes into the log behind the browser."""
+    """Start a session for an authenticated user; return its token.
+
+    The audit log entry consists of the browser and ``how``.
+    """
     token, now = new_token(), services.now()
     row = UserSession(user_id=user.id, token_hash=token_hash(token), browser=browser[:120], created_at=now, seen_at=now)
     session.add(row)
@@ -88,7 +91,7 @@ def start_session(services: Services, session: Session, user: User, browser: str
 
 
 def visitor_of(services: Services, token: str) -> Visitor | None:
-    """Who this cookie belongs to, now; None once it ended, was not used for long, or the person is disabled."""
+    """Return the visitor of a session token; None if the session ended or expired, or the user is disabled."""
     now = services.now()
     with services.reads() as session:
         row = session.scalar(select(UserSession).where(UserSession.token_hash == token_hash(token)))
@@ -105,7 +108,7 @@ def visitor_of(services: Services, token: str) -> Visitor | None:
 
 
 def sign_out(services: Services, *, user_id: int, session_id: int | None = None) -> None:
-    """End one sign-in of a person, or (None) all of them."""
+    """End one session of a user, or (``session_id`` None) all of them."""
     with services.sessions.begin() as session:
         query = select(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
         if session_id is not None:
@@ -123,7 +126,10 @@ def sign_out(services: Services, *, user_id: int, session_id: int | None = None)
 def user_of_invitation(
     session: Session, services: Services, token: str, *, lock: bool = False
 ) -> tuple[Invitation, User] | None:
-    """Whom an unused link lets in; None for one that was used, is too old, or never was."""
+    """Return an unused link and its user.
+
+    Returns None if the link was used, has expired, or never existed, or if the user is disabled.
+    """
     query = select(Invitation).where(Invitation.token_hash == token_hash(token))
     row = session.scalar(query.with_for_update() if lock else query)
     user = session.get(User, row.user_id) if row else None
@@ -133,14 +139,17 @@ def user_of_invitation(
 
 
 def note_in_shops(services: Services, session: Session, user: User, what: str, about: str) -> None:
-    """In the log of each of their shops; of a refused one only the address that was tried is known."""
+    """Add an entry to the audit log of each of the user's shops.
+
+    For a refused sign-in, the actor is the address that was tried: the person is not known.
+    """
     who = user.email if what == "sign_in_refused" else user.display_name
     for shop, _ in shops_of(session, user.id):
         audit.record(session, shop_id=shop.id, at=services.now(), user_id=user.id, actor=who, action=what, detail=about)
 
 
 def end_other_sessions(services: Services, session: Session, user: User, keep: int | None) -> None:
-    """After a change of how somebody proves who they are: whoever came in before does so again, but for ``keep``."""
+    """End all sessions except ``keep`` after a change of password or one-time codes, which requires a new sign-in."""
     mine = [UserSession.user_id == user.id, UserSession.ended_at.is_(None)]
     if keep is not None:
         mine.append(UserSession.id != keep)
@@ -148,7 +157,7 @@ def end_other_sessions(services: Services, session: Session, user: User, keep: i
 
 
 def revoke_other_access(session: Session, services: Services, user: User) -> None:
-    """A password chosen anew ends all sign-ins and all other one-time links of a person."""
+    """End all sessions and invalidate all one-time links of a user whose password is reset."""
     now = services.now()
     ins = (UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     session.execute(update(UserSession).where(*ins).values(ended_at=now))

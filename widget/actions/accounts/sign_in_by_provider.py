@@ -12,7 +12,7 @@ from widget.storage.users import User, accept_all, is_invited, user_by_email
 
 
 class NotInvited(ActionError):
-    """The same words whatever was wrong: who exists here is nobody's business (ASVS 6.3.8)."""
+    """A refused sign-in. The message is always the same, so as not to reveal which accounts exist (ASVS 6.3.8)."""
 
     code = "not_invited"
 
@@ -24,12 +24,12 @@ class NotInvited(ActionError):
 
 
 def sign_in_by_provider(services: Services, *, subject: str, email: str, verified: bool, browser: str = "") -> str:
-    """The token for the cookie of who is in the console already. Raises NotInvited.
+    """Sign in a user who is a member of a shop or invited to one; return the session token. Raises NotInvited.
 
-    ``subject`` is the provider's own name for the account (issuer and ``sub``), which stays when an address is given to
-    somebody else. The address decides only once, at the first sign-in, and only where the provider has verified it.
-    What a link that was mailed proves is proven then, so invitations take effect. Our own one-time codes are not asked
-    for on top: how people prove who they are is the provider's business.
+    ``subject`` is the provider's identifier of the account (issuer and ``sub``), which stays the same when an address
+    is reassigned to another person. The address is used only at the first sign-in, and only if the provider has
+    verified it. This verifies the address as an emailed link would, so invitations take effect. Our own one-time codes
+    are not required in addition: authentication is up to the provider.
     """
     token = None
     with services.sessions.begin() as session:
@@ -40,7 +40,7 @@ def sign_in_by_provider(services: Services, *, subject: str, email: str, verifie
             accept_all(session, user.id, services.now())
             if user.oidc_subject is None:
                 user.oidc_subject = subject
-            if user.verified_at is None:  # Whoever chose the password had never shown that the address is theirs.
+            if user.verified_at is None:  # The person who set the password never verified the address.
                 revoke_other_access(session, services, user)
                 user.password_hash, user.verified_at = "", services.now()
                 user.encrypted_totp, user.totp_step = "", 0
@@ -51,7 +51,7 @@ def sign_in_by_provider(services: Services, *, subject: str, email: str, verifie
 
 
 def _known(session: Session, subject: str, email: str, *, verified: bool) -> tuple[User | None, str]:
-    """(who this is, why they are refused)"""
+    """Return (user, reason for refusal)."""
     user = session.scalar(select(User).where(User.oidc_subject == subject).with_for_update())
     if user is None and email:
         user = user_by_email(session, email)

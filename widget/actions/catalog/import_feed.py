@@ -29,7 +29,7 @@ from widget.stores.feeds import digest_of, kind_of, read_feed
 
 DONE, UNCHANGED, STOPPED, FAILED = "done", "unchanged", "stopped", "failed"
 EVERY = timedelta(minutes=15)
-"""Minimum interval between two fetches of a feed."""
+"""Minimum interval between two scheduled fetches of a feed."""
 ALARM_PART = 3
 """If more than one in this many of the known products are missing, the feed is assumed to be broken."""
 Progress = Callable[[int], None]

@@ -164,7 +164,7 @@ def _plan_now(
 
 
 def _finished(session: Session, shop_id: int, about: str) -> int:
-    """Return how many emails with this trigger prefix have reached a final state or were sent."""
+    """Return how many emails with this trigger prefix are finished: sent, skipped, expired, or failed."""
     over = (SENT, SKIPPED, EXPIRED, FAILED, DELIVERED, BOUNCED, COMPLAINED)
     query = select(func.count()).select_from(Email)
     query = query.where(Email.shop_id == shop_id, Email.trigger_kind == RESULT, Email.state.in_(over))

@@ -38,7 +38,7 @@ def record_events(services: Services, *, shop: str, events: list[dict[str, Any]]
 
 
 def _split(loaded: LoadedQuiz, event: dict[str, Any]) -> tuple[int, str]:
-    """Return (version, locale) of an event; 0 or "" for values that were never published, so that none adds a row."""
+    """Return (version, locale) of an event, with 0 or "" for values never published, so that these add no rows."""
     version = event.get("version") or 0
     return (
         version if version <= loaded.live_version else 0,

@@ -11,9 +11,10 @@ from widget.web.requests import same_origin
 
 
 def refuse_strangers() -> None:
-    """Only this machine, under a name that means it: a page elsewhere must not reach the mailbox or move the clock.
+    """Allow only requests to a loopback host name: other sites must not read the mailbox or move the clock.
 
-    A name of a stranger's that leads here (DNS rebinding) is refused by its Host, a form of theirs by its origin.
+    A foreign host name that resolves to this machine (DNS rebinding) is refused by its Host header, a form posted from
+    another site by its origin.
     """
     host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
     if not is_loopback_host(host.strip("[]")):

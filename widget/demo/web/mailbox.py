@@ -1,4 +1,4 @@
-"""The local mailbox: caught emails as HTML and text, and the movable clock."""
+"""Pages of the local mailbox: caught emails as HTML and text, and the movable clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EMAIL_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A caught email for the list."""
+    """A caught email with the headers shown in the list."""
 
     key: str
     subject: str
@@ -63,7 +63,7 @@ def show(key: str) -> str:
 
 @blueprint.get("/<key>/html")
 def html(key: str) -> Response:
-    """The HTML part as it came, in a frame of its own. Mail has inline styles; scripts stay off."""
+    """Return the HTML part, for display in a frame. Emails use inline styles; scripts are disabled."""
     body = _part(_one(key), "html").replace("<head>", '<head><base target="_top">', 1)
     headers = {"Content-Security-Policy": EMAIL_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(body, mimetype="text/html", headers=headers)
@@ -75,7 +75,7 @@ def _box() -> mailbox.Maildir:
 
 def _all() -> list[Caught]:
     box = _box()
-    emails = [_caught(key, box.get_bytes(key)) for key in box.keys()]  # noqa: SIM118  # A Maildir is no dict.
+    emails = [_caught(key, box.get_bytes(key)) for key in box.keys()]  # noqa: SIM118  # A Maildir is not a dict.
     return sorted(emails, key=lambda email: email.date, reverse=True)
 
 

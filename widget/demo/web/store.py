@@ -1,4 +1,4 @@
-"""A small store as a merchant has it: product pages with the quiz, a cart, a checkout that sends a signed webhook."""
+"""A small storefront: product pages with the quiz, a cart, and a checkout that sends a signed webhook."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def cart() -> str:
 
 @blueprint.post("/demo/cart")
 def add() -> AnyResponse:
-    """Add, or set a quantity (0 takes it out)."""
+    """Add a product to the cart, or set its quantity (0 removes it)."""
     sku = request.form.get("sku", "")
     quantity = request.form.get("quantity", "1")
     if sku not in _products() or not (quantity.isascii() and quantity.isdigit() and len(quantity) < 4):
@@ -94,7 +94,7 @@ def add() -> AnyResponse:
 
 @blueprint.post("/demo/checkout")
 def checkout() -> AnyResponse:
-    """Take the order in as a signed webhook delivery; then say thank you."""
+    """Place the order as a signed webhook delivery, then redirect to the thank-you page."""
     lines = _lines()
     email = request.form.get("email", "").strip()[:254]
     if not lines or "@" not in parseaddr(email)[1]:

@@ -1,4 +1,4 @@
-"""How each platform's cart is filled from a result: links that work without scripts, and the visit that goes along."""
+"""Add-to-cart forms of each store platform: they work without JavaScript and carry the visit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMS = {
 
 
 def with_cart(services: Services, kind: str, *, ids: bool = True) -> dict[str, Any]:
-    """The answer of the API for a shop with this cart, markup included."""
+    """Return the API's response, including HTML, for a shop with this kind of cart."""
     with services.sessions.begin() as session:
         shop = shop_by_slug(session, "demo")
         assert shop is not None
@@ -43,7 +43,7 @@ def with_cart(services: Services, kind: str, *, ids: bool = True) -> dict[str, A
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_services: Services, kind: str) -> None:
+def test_cart_form_submits_to_the_store_platform_with_the_visit(sqlite_services: Services, kind: str) -> None:
     outcome = with_cart(sqlite_services, kind)
     action, fields, visit = FORMS[kind]
     cart = outcome["result"]["products"][0]["cart"]
@@ -54,14 +54,14 @@ def test_a_form_leads_to_the_stores_cart_with_the_visit(sqlite_services: Service
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_a_product_without_the_stores_id_has_its_link_alone(sqlite_services: Services, kind: str) -> None:
+def test_product_without_a_store_id_has_only_a_link(sqlite_services: Services, kind: str) -> None:
     outcome = with_cart(sqlite_services, kind, ids=False)
 
     assert {item["cart"]["kind"] for item in outcome["result"]["products"]} == {"link"}
     assert "data-add" not in outcome["html"]
 
 
-def test_a_page_that_listens_gets_an_event(sqlite_services: Services) -> None:
+def test_event_cart_is_rendered_with_add_to_cart_buttons(sqlite_services: Services) -> None:
     outcome = with_cart(sqlite_services, "event")
 
     assert {item["cart"]["kind"] for item in outcome["result"]["products"]} == {"event"}

@@ -1,4 +1,4 @@
-"""The shop's own pages: people and invitations, webhook secrets, replays, quiet hours, settings, products, colors."""
+"""The shop's console pages: team, invitations, webhook secrets, replays, quiet hours, settings, products, colors."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def shop(services: Services) -> Shop:
 
 
 def audited(services: Services) -> list[str]:
-    """The codes of the log, oldest first."""
+    """Return the actions of the audit log, oldest first."""
     with services.reads() as session:
         return list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
 
@@ -73,14 +73,14 @@ def text_of(answer: Any) -> str:
     return unescape(answer.get_data(as_text=True))
 
 
-# People ----------------------------------------------------------------------------------------------
+# Team ------------------------------------------------------------------------------------------------
 
 
-def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Services) -> None:
+def test_invitation_email_contains_a_link_that_sets_a_password(services: Services) -> None:
     owner = client_in(services)
     answer = post(owner, f"{HERE}/team", email="Eda@Store.example", name="Eda", role="editor")
     assert isinstance(services.transport, MemoryTransport)
-    assert services.transport.sent == []  # Nobody waits for a mail server.
+    assert services.transport.sent == []  # The request does not wait for a mail server.
     assert send_outbox(services) == 1
     recipient, message = services.transport.sent[-1]
     plain = message.get_body(("plain",)).get_content()
@@ -101,13 +101,13 @@ def test_an_invitation_is_an_email_whose_link_lets_its_reader_in(services: Servi
     assert audited(services)[-4:] == ["user_added", "invitation_queued", "password_chosen", "signed_in"]
 
 
-def test_no_connection_to_the_database_is_held_while_the_provider_answers(services: Services) -> None:
+def test_no_database_connection_is_held_during_an_email_provider_call(services: Services) -> None:
     owner = client_in(services)
     held: list[int] = []
 
     class Watching(MemoryTransport):
         def send(self, message: Any, recipient: str) -> None:
-            held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
+            held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools used here have checkedout(); their base class does not.
             super().send(message, recipient)
 
     with_transport(services, Watching())
@@ -118,7 +118,7 @@ def test_no_connection_to_the_database_is_held_while_the_provider_answers(servic
     assert held == [0]
 
 
-def test_a_provider_that_fails_leaves_a_link_to_copy(sqlite_services: Services) -> None:
+def test_invitation_link_can_be_copied_when_the_email_provider_fails(sqlite_services: Services) -> None:
     owner = client_in(sqlite_services)
     with_transport(sqlite_services, Refusing(TemporaryFailure("421")))
     post(owner, f"{HERE}/team", email="eda@store.example", name="Eda", role="editor")
@@ -134,7 +134,7 @@ def test_a_provider_that_fails_leaves_a_link_to_copy(sqlite_services: Services) 
     assert "link_handed_over" in audited(sqlite_services)
 
 
-def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_services: Services) -> None:
+def test_invitation_does_not_reveal_accounts_in_other_shops(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
     _, token = add_user(services, shop="other", email="ann@store.example", role=OWNER)
@@ -157,10 +157,12 @@ def test_an_invitation_tells_nobody_who_has_an_account_elsewhere(sqlite_services
     assert pages[0] == pages[1]
 
 
-def test_a_link_to_copy_never_opens_others_shops(sqlite_services: Services) -> None:
+def test_copied_invitation_link_does_not_sign_in_users_of_other_shops(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
-    add_user(services, shop="other", email="ann@store.example", role=OWNER)  # Has not come in there yet.
+    add_user(
+        services, shop="other", email="ann@store.example", role=OWNER
+    )  # Has not accepted the invitation there yet.
     client_in(services, shop="other", email="bob@store.example")
     owner = client_in(services)
     with_transport(services, Refusing(TemporaryFailure("421")))
@@ -175,7 +177,7 @@ def test_a_link_to_copy_never_opens_others_shops(sqlite_services: Services) -> N
             assert client_of(services).get(match).status_code == 404
 
 
-def test_the_last_owner_stays(services: Services) -> None:
+def test_last_owner_cannot_be_demoted_removed_or_disabled(services: Services) -> None:
     owner = client_in(services)
     me = user(services, "owner@demo.example")
     for fields in ({"do": "role", "role": "viewer"}, {"do": "remove", "sure": "yes"}):
@@ -192,7 +194,7 @@ def test_the_last_owner_stays(services: Services) -> None:
     assert sorted(row.role for row in rows(services, Membership)) == ["owner", "viewer"]
 
 
-def test_whoever_is_removed_or_signed_out_is_out_at_once(services: Services) -> None:
+def test_removed_or_signed_out_user_loses_access_at_once(services: Services) -> None:
     owner, editor = client_in(services), client_in(services, "editor")
     who = user(services, "editor@demo.example")
     post(owner, f"{HERE}/team/{who.id}", do="sign_out")
@@ -207,7 +209,7 @@ def test_whoever_is_removed_or_signed_out_is_out_at_once(services: Services) -> 
     assert {"signed_out_by", "user_removed"} <= set(audited(services))
 
 
-def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_services: Services) -> None:
+def test_disabling_a_user_requires_owning_all_their_shops(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
     owner, _ = client_in(services), client_in(services, "editor")
@@ -229,7 +231,7 @@ def test_only_whoever_owns_all_shops_of_a_person_disables_them(sqlite_services: 
 
 
 def signed_with(services: Services, secret: str) -> bool:
-    """Whether a delivery signed with this secret is taken."""
+    """Return whether a delivery signed with this secret is accepted."""
     event_id, stamp = f"msg_{time.monotonic_ns()}", int(time.time())
     body = b'{"odd": "%s"}' % event_id.encode()
     signature = sign(secret, event_id, stamp, body)
@@ -251,7 +253,7 @@ def rotated(services: Services, client: Any) -> str:
     return str(made[0])
 
 
-def test_after_a_rotation_both_secrets_are_good_for_a_day(services: Services) -> None:
+def test_old_webhook_secret_stays_valid_for_a_day_after_rotation(services: Services) -> None:
     client = client_in(services)
     first = services.crypto.decrypt(shop(services).encrypted_secrets[0], WEBHOOK_SECRET)
     second = rotated(services, client)
@@ -264,7 +266,7 @@ def test_after_a_rotation_both_secrets_are_good_for_a_day(services: Services) ->
     assert signed_with(services, second)
 
 
-def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Services) -> None:
+def test_webhook_secret_is_shown_once_and_a_double_click_rotates_once(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     seen = re.search(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings/webhooks")))
     assert seen is not None
@@ -283,7 +285,7 @@ def test_a_secret_is_shown_once_and_a_double_click_makes_one(sqlite_services: Se
 # Orders ----------------------------------------------------------------------------------------------
 
 
-def test_a_failed_delivery_is_replayed_once_and_has_one_effect(
+def test_failed_webhook_delivery_is_replayed_once_with_one_effect(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook(services)
@@ -310,7 +312,7 @@ def test_a_failed_delivery_is_replayed_once_and_has_one_effect(
     assert audited(services).count("webhook_replayed") == 1
 
 
-def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
+def test_order_pages_show_no_unmasked_email_address(sqlite_services: Services) -> None:
     services = sqlite_services
     webhook(services)
     body = {
@@ -337,7 +339,7 @@ def test_no_address_is_shown_unmasked(sqlite_services: Services) -> None:
         assert "Smith" not in page
 
 
-def test_only_an_email_of_this_shop_is_sent_again(sqlite_services: Services) -> None:
+def test_only_emails_of_this_shop_can_be_sent_again(sqlite_services: Services) -> None:
     services = sqlite_services
     webhook(services)
     process_webhooks(services)
@@ -366,11 +368,11 @@ def test_only_an_email_of_this_shop_is_sent_again(sqlite_services: Services) -> 
         ("orders/deliveries", "No webhook deliveries yet"),
     ],
 )
-def test_an_empty_page_says_what_comes_next(sqlite_services: Services, path: str, words: str) -> None:
+def test_empty_order_pages_show_an_empty_state(sqlite_services: Services, path: str, words: str) -> None:
     assert words in text_of(client_in(sqlite_services, "publisher").get(f"{HERE}/{path}"))
 
 
-# Limits on emails -----------------------------------------------------------------------------------
+# Email limits ---------------------------------------------------------------------------------------
 
 
 def limited(services: Services, **values: Any) -> None:
@@ -380,25 +382,27 @@ def limited(services: Services, **values: Any) -> None:
             setattr(row, name, value)
 
 
-def test_quiet_hours_hold_an_email_until_they_end_on_the_clocks_of_the_shop(services: Services) -> None:
+def test_quiet_hours_defer_an_email_in_the_time_zone_of_the_shop(services: Services) -> None:
     limited(services, quiet_from="21:00", quiet_to="08:00", timezone="America/New_York")
     webhook(services)
     process_webhooks(services)
     due = emails(services)["how-to-use"].due_at
-    night = (due + timedelta(days=1)).replace(hour=4, minute=30)  # Half past midnight or eleven at night there.
+    night = (due + timedelta(days=1)).replace(
+        hour=4, minute=30
+    )  # 00:30 or 23:30 in New York, depending on daylight saving time.
     services.clock.move_to(night)
     send_due_emails(services)
     row = emails(services)["how-to-use"]
 
     assert (row.state, row.reason) == ("planned", "deferred: quiet_hours")
-    assert row.due_at.astimezone(UTC).hour in (12, 13)  # Eight in the morning there, by summer or winter time.
+    assert row.due_at.astimezone(UTC).hour in (12, 13)  # 08:00 in New York, with or without daylight saving time.
     assert timedelta(0) < row.due_at - night < timedelta(hours=9)
     services.clock.move_to(row.due_at + timedelta(seconds=1))
     send_due_emails(services)
     assert emails(services)["how-to-use"].state == "sent"
 
 
-def test_emails_over_the_daily_limit_go_the_next_morning(services: Services) -> None:
+def test_emails_over_the_daily_limit_are_sent_the_next_morning(services: Services) -> None:
     limited(services, emails_per_day=1)
     for order in ("1", "2"):
         webhook(services, order=order, email=f"runner{order}@shop.example")
@@ -416,7 +420,7 @@ def test_emails_over_the_daily_limit_go_the_next_morning(services: Services) -> 
     assert {row.state for row in rows(services, Email) if row.template == "how-to-use"} == {"sent"}
 
 
-def test_an_email_somebody_has_just_asked_for_goes_at_once(sqlite_services: Services) -> None:
+def test_requested_result_email_ignores_quiet_hours(sqlite_services: Services) -> None:
     limited(sqlite_services, quiet_from="00:00", quiet_to="23:59")
     loaded, known = submit_answers(sqlite_services, shop="demo", quiz="leg-day", answers=ANSWERS)
     consents = {"result": True, "marketing": False, "health_data": False}
@@ -429,7 +433,7 @@ def test_an_email_somebody_has_just_asked_for_goes_at_once(sqlite_services: Serv
     assert {row.state for row in rows(sqlite_services, Email)} == {"sent"}
 
 
-def test_a_shop_without_limits_sends_as_before(sqlite_services: Services) -> None:
+def test_shop_without_email_limits_sends_at_any_hour(sqlite_services: Services) -> None:
     assert (shop(sqlite_services).quiet_from, shop(sqlite_services).emails_per_day) == ("", 0)
     webhook(sqlite_services)
     process_webhooks(sqlite_services)
@@ -461,7 +465,7 @@ def save(services: Services, client: Any, seen: str = "", **fields: str) -> Any:
     return post(client, f"{HERE}/settings", seen=mark, **{**GOOD, **fields})
 
 
-def test_settings_are_saved_together_with_one_entry_in_the_log(services: Services) -> None:
+def test_settings_are_saved_together_with_one_audit_log_entry(services: Services) -> None:
     client = client_in(services)
     assert save(services, client).status_code == 303
     row = shop(services)
@@ -491,7 +495,7 @@ def test_settings_are_saved_together_with_one_entry_in_the_log(services: Service
         ("emails_per_day", "-1", "whole number"),
     ],
 )
-def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(
+def test_invalid_settings_field_shows_an_error_and_saves_nothing(
     sqlite_services: Services, field: str, value: str, words: str
 ) -> None:
     client = client_in(sqlite_services)
@@ -501,11 +505,11 @@ def test_a_wrong_field_is_told_beside_it_and_nothing_is_saved(
 
     assert answer.status_code == 422
     assert words in text_of(answer)
-    assert "1 Road" in text_of(answer)  # What was typed is still there.
+    assert "1 Road" in text_of(answer)  # The submitted input is kept.
     assert (before.name, before.timezone, before.cart) == (after.name, after.timezone, after.cart)
 
 
-def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_services: Services) -> None:
+def test_saving_settings_changed_by_another_owner_is_a_conflict(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     mark = re.findall(r'name="seen" value="([^"]+)"', text_of(client.get(f"{HERE}/settings")))[0]
     me = user(sqlite_services, "owner@demo.example")
@@ -517,7 +521,7 @@ def test_two_owners_who_save_at_once_do_not_undo_each_other_unseen(sqlite_servic
     assert "Somebody else changed" in text_of(answer)
 
 
-def test_a_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Services) -> None:
+def test_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Services) -> None:
     services, client = sqlite_services, client_in(sqlite_services)
     path = f"{HERE}/settings/products"
     nothing = post(client, path, sku="ROLL-75", do="block", reason=" ")
@@ -542,7 +546,7 @@ def test_a_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Servi
     assert post(client, path, sku="NONE-1", do="block", reason="x").status_code == 404
 
 
-def test_colors_are_checked_without_a_script_and_come_as_css(sqlite_services: Services) -> None:
+def test_embed_colors_are_checked_on_the_server_and_rendered_as_css(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     page = text_of(client.get(f"{HERE}/settings/embed?accent=%23aabbcc&paper=%23ffffff&ink=%23000000&card=%23ffffff"))
     odd = text_of(client.get(f"{HERE}/settings/embed?accent=red;}}body{{display:none"))
@@ -555,7 +559,7 @@ def test_colors_are_checked_without_a_script_and_come_as_css(sqlite_services: Se
     assert '<recovery-quiz shop="demo" quiz="leg-day" api="/console/shops/demo/quizzes/leg-day/try/api">' in page
 
 
-def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_services: Services) -> None:
+def test_shop_pages_contain_no_inline_style_or_script(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     webhook(sqlite_services)
     process_webhooks(sqlite_services)
@@ -577,7 +581,7 @@ def test_pages_of_the_shop_hold_no_inline_style_or_script(sqlite_services: Servi
         assert not re.search(r"\son\w+=|\sstyle=|<style", answer.get_data(as_text=True)), path
 
 
-def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_services: Services) -> None:
+def test_order_time_is_shown_in_the_time_zone_of_the_shop(sqlite_services: Services) -> None:
     limited(sqlite_services, timezone="Asia/Tokyo")
     webhook(sqlite_services)
     process_webhooks(sqlite_services)
@@ -590,5 +594,5 @@ def test_the_time_of_an_order_is_told_by_the_clocks_of_the_shop(sqlite_services:
     )
 
 
-def test_every_entry_of_the_log_has_words_and_a_kind() -> None:
+def test_every_audit_log_action_has_a_label_and_a_kind() -> None:
     assert {code for codes in KINDS.values() for code in codes} == set(ENTRIES)

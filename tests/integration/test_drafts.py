@@ -1,4 +1,4 @@
-"""Drafts: edited by several people, undone, checked, published and taken back."""
+"""Drafts: concurrent edits, undo, checks, publishing, and rollback."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def weight_of(services: Services, row: str) -> str:
 
 
 def flat(fields: tuple[Field, ...], data: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """What a browser would send back from the form of a record, untouched."""
+    """Return the form data that a browser submits for an unedited record."""
     sent: dict[str, str] = {}
     for field in fields:
         name, value = f"{prefix}{field.name}", data.get(field.name)
@@ -70,7 +70,7 @@ def flat(fields: tuple[Field, ...], data: dict[str, Any], prefix: str = "") -> d
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-def test_a_form_that_is_sent_back_untouched_changes_nothing(kind: str) -> None:
+def test_submitting_an_unedited_form_changes_nothing(kind: str) -> None:
     pack = read_files(leg_day_files(), []).pack
     assert pack is not None
     for name, record in records_of(canonical_files(pack, leg_day_files()), kind).items():
@@ -78,7 +78,7 @@ def test_a_form_that_is_sent_back_untouched_changes_nothing(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SINGLE])
-def test_each_record_can_be_taken_out_and_put_back_where_it_was(kind: str) -> None:
+def test_each_record_can_be_removed_and_restored_in_place(kind: str) -> None:
     accepted = (
         "accepted:\n- {rule: wellness, key: tips.massage.body, of: a1b2c3d4, by: Anna, reason: It names a feel}\n"
     )
@@ -95,7 +95,7 @@ def test_each_record_can_be_taken_out_and_put_back_where_it_was(kind: str) -> No
         assert list(records_of(back, kind).items()) == list(records_of(files, kind).items())
 
 
-def test_what_differs_is_told_record_by_record_moves_included() -> None:
+def test_differences_list_changed_records_including_moves() -> None:
     files = leg_day_files()
     questions = records_of(files, QUESTION)
     moved = apply(files, [Step(QUESTION, "scent", questions["scent"], questions["scent"], follows="area")])
@@ -104,10 +104,10 @@ def test_what_differs_is_told_record_by_record_moves_included() -> None:
     assert differences(files, files) == []
 
 
-# Two people ------------------------------------------------------------------------------------------
+# Concurrent edits ------------------------------------------------------------------------------------
 
 
-def test_two_people_on_two_rows_lose_nothing(services: Services) -> None:
+def test_concurrent_edits_of_two_rows_are_both_kept(services: Services) -> None:
     anna, ben = user(services, "anna"), user(services, "ben")
     seen_by_both = draft_of(services)
     weigh(services, anna, "rub-in-cream", "31", draft=seen_by_both)
@@ -116,11 +116,11 @@ def test_two_people_on_two_rows_lose_nothing(services: Services) -> None:
     assert (weight_of(services, "rub-in-cream"), weight_of(services, "rub-in-salve")) == ("31", "11")
 
 
-def test_two_people_on_one_row_are_told_and_nothing_is_overwritten(services: Services) -> None:
+def test_concurrent_edits_of_one_row_conflict_and_overwrite_nothing(services: Services) -> None:
     anna, ben = user(services, "anna"), user(services, "ben")
     seen_by_both = draft_of(services)
     weigh(services, anna, "rub-in-cream", "31", draft=seen_by_both)
-    # Ben's page still holds the row as it was; the draft is read afresh when he saves.
+    # Ben's page still shows the old row; the draft is read again when he saves.
     record = records_of(seen_by_both.files, MAPPING)["rub-in-cream"]
     mine = {"seen": record_hash(record), "after": {**record, "weight": "7"}, "what": ""}
     with pytest.raises(EditConflict) as told:
@@ -132,7 +132,7 @@ def test_two_people_on_one_row_are_told_and_nothing_is_overwritten(services: Ser
     assert weight_of(services, "rub-in-cream") == "31"
 
 
-def test_a_row_that_changed_under_a_stale_draft_is_a_conflict_too(services: Services) -> None:
+def test_editing_a_row_of_a_stale_draft_conflicts(services: Services) -> None:
     anna = user(services)
     stale = draft_of(services)
     weigh(services, anna, "rub-in-cream", "31", draft=stale)
@@ -141,7 +141,7 @@ def test_a_row_that_changed_under_a_stale_draft_is_a_conflict_too(services: Serv
         weigh(services, anna, "rub-in-cream", "32", draft=stale)
 
 
-def test_an_id_that_is_there_is_not_taken_twice(services: Services) -> None:
+def test_creating_a_record_with_a_taken_id_fails(services: Services) -> None:
     record = records_of(draft_of(services).files, MAPPING)["rub-in-cream"]
     with pytest.raises(IdTaken):
         put_record(
@@ -156,7 +156,7 @@ def test_an_id_that_is_there_is_not_taken_twice(services: Services) -> None:
         )
 
 
-def test_undo_goes_back_change_by_change(services: Services) -> None:
+def test_undo_reverts_one_change_at_a_time(services: Services) -> None:
     anna = user(services)
     before = records_of(draft_of(services).files, MAPPING)
     weigh(services, anna, "rub-in-cream", "31")
@@ -183,7 +183,7 @@ def test_undo_goes_back_change_by_change(services: Services) -> None:
         undo_change(services, draft=draft_of(services), by=anna)
 
 
-def test_every_change_is_in_the_log_with_who_made_it(services: Services) -> None:
+def test_every_draft_change_is_in_the_audit_log_with_its_author(services: Services) -> None:
     weigh(services, user(services), "rub-in-cream", "31")
     with services.reads() as session:
         row = session.scalars(select(AuditEntry).where(AuditEntry.action == "draft_changed")).one()
@@ -194,7 +194,7 @@ def test_every_change_is_in_the_log_with_who_made_it(services: Services) -> None
 # Checks ----------------------------------------------------------------------------------------------
 
 
-def test_the_report_names_the_record_and_the_field_of_a_finding(services: Services) -> None:
+def test_draft_report_names_the_record_and_the_field_of_a_finding(services: Services) -> None:
     anna = user(services)
     draft = draft_of(services)
     record = records_of(draft.files, MAPPING)["rub-in-cream"]
@@ -217,7 +217,7 @@ def test_the_report_names_the_record_and_the_field_of_a_finding(services: Servic
     assert report["impact"] is None
 
 
-def test_the_impact_counts_paths_and_real_answers(services: Services) -> None:
+def test_draft_impact_counts_paths_and_real_responses(services: Services) -> None:
     web = client_of(services)
     for _ in range(3):
         web.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": {**GOOD, "apply": ["rub-in"]}})
@@ -233,7 +233,7 @@ def test_the_impact_counts_paths_and_real_answers(services: Services) -> None:
     assert report["impact"]["away_from_doctor"] == 0
 
 
-def test_a_report_is_of_one_revision_only(services: Services) -> None:
+def test_draft_report_is_valid_for_one_revision_only(services: Services) -> None:
     ensure_report(services, draft_of(services))
     assert fresh_report(services, draft_of(services)) is not None
     weigh(services, user(services), "rub-in-cream", "31")
@@ -241,7 +241,7 @@ def test_a_report_is_of_one_revision_only(services: Services) -> None:
     assert fresh_report(services, draft_of(services)) is None
 
 
-def test_a_large_quiz_is_checked_by_a_worker(services: Services) -> None:
+def test_draft_of_a_large_quiz_is_checked_by_a_worker(services: Services) -> None:
     keep_report(services, draft_of(services), WAITING, {})
     assert check_waiting_drafts(services) == 1
     found = fresh_report(services, draft_of(services))
@@ -255,11 +255,11 @@ def test_a_large_quiz_is_checked_by_a_worker(services: Services) -> None:
 # Publishing ------------------------------------------------------------------------------------------
 
 
-def test_shoppers_see_what_is_published_and_the_way_back(services: Services) -> None:
+def test_shoppers_see_the_published_version_and_the_rollback(services: Services) -> None:
     anna = user(services)
     assert best(services) == "cream"
     weigh(services, anna, "rub-in-salve", "95")
-    assert best(services) == "cream"  # A draft is nobody's business yet.
+    assert best(services) == "cream"  # Shoppers never see a draft.
     number = publish(services, anna)
     assert (number, best(services)) == (2, "salve")
     assert differences(open_draft(services, shop="demo", quiz="leg-day").base, draft_of(services).files) == []
@@ -269,7 +269,7 @@ def test_shoppers_see_what_is_published_and_the_way_back(services: Services) -> 
     assert not roll_back(services, shop="demo", quiz="leg-day", number=1, by=anna)
 
 
-def test_a_draft_that_moved_is_not_published_unseen(services: Services) -> None:
+def test_draft_changed_since_it_was_reviewed_is_not_published(services: Services) -> None:
     anna = user(services)
     seen = draft_of(services).revision
     weigh(services, anna, "rub-in-salve", "95")
@@ -279,7 +279,7 @@ def test_a_draft_that_moved_is_not_published_unseen(services: Services) -> None:
     assert best(services) == "cream"
 
 
-def test_a_claim_that_the_law_forbids_is_not_published(services: Services) -> None:
+def test_draft_with_a_forbidden_claim_is_not_published(services: Services) -> None:
     anna = user(services)
     draft = draft_of(services)
     record = records_of(draft.files, MAPPING)["rub-in-cream"]
@@ -300,7 +300,7 @@ def test_a_claim_that_the_law_forbids_is_not_published(services: Services) -> No
     assert open_draft(services, shop="demo", quiz="leg-day").live == 1
 
 
-def test_where_a_second_person_is_needed_the_first_cannot_publish(services: Services) -> None:
+def test_publishing_with_approval_required_needs_a_second_user(services: Services) -> None:
     anna, ben = user(services, "anna"), user(services, "ben")
     with services.sessions.begin() as session:
         session.scalars(select(Shop).where(Shop.slug == "demo")).one().approval = True
@@ -326,7 +326,7 @@ def test_where_a_second_person_is_needed_the_first_cannot_publish(services: Serv
     assert best(services) == "salve"
 
 
-def test_a_planned_publish_goes_live_at_its_time_and_once(services: Services) -> None:
+def test_scheduled_publish_goes_live_at_its_time_and_once(services: Services) -> None:
     anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     at = services.now() + timedelta(hours=2)
@@ -341,7 +341,7 @@ def test_a_planned_publish_goes_live_at_its_time_and_once(services: Services) ->
     assert publish_due(services) == 0
 
 
-def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(services: Services) -> None:
+def test_scheduled_publish_whose_checks_fail_records_the_reason(services: Services) -> None:
     anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     at = services.now() + timedelta(days=1)
@@ -358,7 +358,7 @@ def test_a_planned_publish_whose_checks_fail_then_is_not_published_and_says_so(s
     assert open_draft(services, shop="demo", quiz="leg-day").live == 1
 
 
-def test_one_draft_is_checked_at_a_time_in_a_process(sqlite_services: Services) -> None:
+def test_a_process_checks_one_draft_at_a_time(sqlite_services: Services) -> None:
     with sqlite_services.checking:
         meanwhile = ensure_report(sqlite_services, draft_of(sqlite_services))
 
@@ -367,7 +367,7 @@ def test_one_draft_is_checked_at_a_time_in_a_process(sqlite_services: Services) 
     assert ensure_report(sqlite_services, draft_of(sqlite_services)).state == DONE
 
 
-def test_a_worker_that_dies_while_it_publishes_loses_nothing(
+def test_worker_that_dies_while_publishing_publishes_once_on_retry(
     sqlite_services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services, anna = sqlite_services, user(sqlite_services)

@@ -1,4 +1,4 @@
-"""Links in emails: where they lead, and what is counted of them without following anybody."""
+"""Tracked links in emails: their redirects, and click counts that do not track individuals."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ QUIZ_PAGE = "http://quiz.localhost/demo/quiz/leg-day"
 
 
 def link_path(services: Services, link: Link = HOW_TO) -> str:
-    """The path that stands in an email."""
+    """Return the path of a tracked link as it appears in an email."""
     return urlsplit(link_url(services, link)).path
 
 
@@ -50,9 +50,9 @@ def clicked(services: Services) -> dict[str, int]:
 
 
 def mailed(services: Services) -> list[tuple[str, str]]:
-    """(text, HTML) of each email that went."""
+    """Return (text, HTML) of each sent email."""
     bodies = []
-    for _, message in services.transport.sent:  # type: ignore[attr-defined]  # The transport of tests remembers what it sent.
+    for _, message in services.transport.sent:  # type: ignore[attr-defined]  # The test transport records sent messages.
         assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
         plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
         assert all(len(line) <= 998 for line in plain.splitlines())
@@ -66,7 +66,7 @@ def one_link(body: str) -> str:
     return found.pop()
 
 
-def test_an_email_after_an_order_leads_to_the_product_and_is_counted(services: Services) -> None:
+def test_link_in_an_order_email_redirects_to_the_product_and_is_counted(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     go_to(services, "how-to-use")
@@ -88,7 +88,7 @@ def test_an_email_after_an_order_leads_to_the_product_and_is_counted(services: S
     assert (row.quiz, row.day, row.version, row.locale) == ("leg-day", services.now().date(), 1, "en")
 
 
-def test_a_requested_result_is_found_behind_its_link(services: Services) -> None:
+def test_link_in_a_result_email_redirects_to_the_result(services: Services) -> None:
     loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = json.loads(known.body)["code"]
     request_email(services, loaded=loaded, code=code, email=EMAIL, consents={"result": True}, text_version="1")
@@ -104,7 +104,7 @@ def test_a_requested_result_is_found_behind_its_link(services: Services) -> None
     assert clicked(services) == {"result": 1}
 
 
-def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_services: Services) -> None:
+def test_tracked_link_is_the_same_for_all_recipients(sqlite_services: Services) -> None:
     for order, email in (("1", EMAIL), ("2", "walker@shop.example")):
         webhook(sqlite_services, order=order, email=email)
     process_webhooks(sqlite_services)
@@ -112,12 +112,12 @@ def test_everybody_has_the_same_address_and_nobody_stands_in_it(sqlite_services:
     send_due_emails(sqlite_services)
     found = {one_link(plain) for plain, _ in mailed(sqlite_services)}
 
-    assert len(sqlite_services.transport.sent) == 2  # type: ignore[attr-defined]  # The transport of tests remembers what it sent.
+    assert len(sqlite_services.transport.sent) == 2  # type: ignore[attr-defined]  # The test transport records sent messages.
     assert len(found) == 1
     assert len(found.pop()) < 100
 
 
-def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_services: Services) -> None:
+def test_bots_head_requests_and_prefetches_are_redirected_but_not_counted(sqlite_services: Services) -> None:
     client, path = client_of(sqlite_services), link_path(sqlite_services)
     answers = [
         client.head(path, headers=PERSON),
@@ -134,7 +134,7 @@ def test_programs_heads_and_looks_ahead_are_led_on_and_not_counted(sqlite_servic
         assert getattr(client, method)(path).status_code == 405
 
 
-def test_twice_within_minutes_is_one_click_and_others_count(sqlite_services: Services) -> None:
+def test_repeated_click_within_ten_minutes_counts_once(sqlite_services: Services) -> None:
     client, path = client_of(sqlite_services), link_path(sqlite_services)
     now = [0.0]
     sqlite_services.clicks._clock = lambda: now[0]
@@ -150,7 +150,7 @@ def test_twice_within_minutes_is_one_click_and_others_count(sqlite_services: Ser
     assert clicked(sqlite_services)["how-to-use"] == 3
 
 
-def test_of_who_clicked_only_a_fingerprint_is_kept(sqlite_services: Services) -> None:
+def test_clicks_store_no_ip_address_and_no_token(sqlite_services: Services) -> None:
     path = link_path(sqlite_services)
     client_of(sqlite_services).get(path, environ_base={"REMOTE_ADDR": "192.0.2.7"})
     sqlite_services.recorder.flush()
@@ -167,11 +167,11 @@ def test_of_who_clicked_only_a_fingerprint_is_kept(sqlite_services: Services) ->
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 60, "%00", "..", "é" * 9, "A" * 9000])
-def test_invalid_links_lead_nowhere(client: Any, token: str) -> None:
+def test_invalid_link_tokens_return_404(client: Any, token: str) -> None:
     assert client.get(f"/l/{token}").status_code == 404
 
 
-def test_no_other_code_of_ours_opens_this_door(sqlite_services: Services) -> None:
+def test_result_codes_and_other_tokens_are_not_link_tokens(sqlite_services: Services) -> None:
     services, client = sqlite_services, client_of(sqlite_services)
     _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     mine = link_path(services).removeprefix("/l/")
@@ -187,7 +187,7 @@ def test_no_other_code_of_ours_opens_this_door(sqlite_services: Services) -> Non
     assert clicked(services) == {}
 
 
-def test_the_target_is_never_taken_from_the_request(sqlite_services: Services) -> None:
+def test_link_target_is_never_taken_from_the_request(sqlite_services: Services) -> None:
     client, path = client_of(sqlite_services), link_path(sqlite_services)
     plain = client.get(path).location
     asked = "url=https://evil.example&next=//evil.example&target=https://evil.example"
@@ -197,7 +197,7 @@ def test_the_target_is_never_taken_from_the_request(sqlite_services: Services) -
     assert "evil" not in answer.location
 
 
-def test_a_link_counts_for_its_own_shop_alone(sqlite_services: Services) -> None:
+def test_link_counts_only_for_its_own_shop(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", url="https://other.example")
     publish_files(services, leg_day_files(), shop="other")
@@ -225,25 +225,27 @@ def test_a_link_counts_for_its_own_shop_alone(sqlite_services: Services) -> None
     ],
     ids=str,
 )
-def test_what_is_gone_leads_to_the_quiz(client: Any, sqlite_services: Services, change: dict[str, Any]) -> None:
+def test_link_whose_target_is_gone_redirects_to_the_quiz(
+    client: Any, sqlite_services: Services, change: dict[str, Any]
+) -> None:
     assert client.get(link_path(sqlite_services, replace(HOW_TO, **change))).location == QUIZ_PAGE
 
 
-def test_a_product_blocked_since_is_not_led_to(sqlite_services: Services) -> None:
+def test_link_to_a_product_blocked_since_redirects_to_the_quiz(sqlite_services: Services) -> None:
     client, path = client_of(sqlite_services), link_path(sqlite_services)
     assert client.get(path).location != QUIZ_PAGE
     change_product(sqlite_services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
     assert client.get(path).location == QUIZ_PAGE
 
 
-def test_the_front_layer_answers_nothing_of_it_from_memory(sqlite_services: Services) -> None:
+def test_response_cache_does_not_cache_tracked_links(sqlite_services: Services) -> None:
     client, path = client_of(sqlite_services), link_path(sqlite_services)
     for number in range(1, 4):
         client.get(path, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
         assert clicked(sqlite_services) == {"how-to-use": number}
 
 
-def test_previews_hold_plain_addresses(sqlite_services: Services) -> None:
+def test_email_previews_contain_no_tracked_links(sqlite_services: Services) -> None:
     loaded = sqlite_services.quizzes.live("demo", "leg-day")
     assert loaded
     for email in ("how-to-use", "replenish", "result"):
@@ -251,7 +253,7 @@ def test_previews_hold_plain_addresses(sqlite_services: Services) -> None:
         assert "/l/" not in written.text + written.html
 
 
-def test_a_red_flag_gets_no_email_and_so_no_link(sqlite_services: Services) -> None:
+def test_red_flag_answers_send_no_email_with_tracked_links(sqlite_services: Services) -> None:
     flagged = client_of(sqlite_services).post(
         "/v1/shops/demo/quizzes/leg-day/responses",
         json={"answers": {"area": ["calves"], "trained": ["yesterday"], "signs": ["dark-urine"]}},
@@ -267,7 +269,9 @@ def test_a_red_flag_gets_no_email_and_so_no_link(sqlite_services: Services) -> N
     assert not any("/l/" in plain + html for plain, html in mailed(sqlite_services))
 
 
-def test_the_address_is_masked_in_logs_and_taken_as_a_shop(sqlite_services: Services, log_lines: list[Any]) -> None:
+def test_link_path_is_masked_in_logs_and_reserved_as_a_shop_slug(
+    sqlite_services: Services, log_lines: list[Any]
+) -> None:
     path = link_path(sqlite_services)
     client_of(sqlite_services).get(path)
 
@@ -278,7 +282,7 @@ def test_the_address_is_masked_in_logs_and_taken_as_a_shop(sqlite_services: Serv
         add_shop(sqlite_services, "l", name="L")
 
 
-def test_clicks_wait_for_a_database_that_is_gone(sqlite_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clicks_are_kept_while_the_database_is_down(sqlite_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy.exc import OperationalError
 
     def gone(*_: Any) -> None:
@@ -295,7 +299,7 @@ def test_clicks_wait_for_a_database_that_is_gone(sqlite_services: Services, monk
 # The results page ------------------------------------------------------------------------------------
 
 
-def test_the_card_tells_sent_clicked_and_unsubscribed_by_email(services: Services) -> None:
+def test_results_page_shows_sent_clicked_and_unsubscribed_by_email(services: Services) -> None:
     visit(services)
     client_of(services).post(ANSWERS, json={"answers": GOOD, "locale": "es"})
     webhook(services, locale="en-US")
@@ -326,7 +330,7 @@ def test_the_card_tells_sent_clicked_and_unsubscribed_by_email(services: Service
     assert "No email was sent in these days." in other_language
 
 
-def test_sample_traffic_clicks_believably(make_services: Callable[..., Services], sqlite_url: str) -> None:
+def test_demo_traffic_has_plausible_click_rates(make_services: Callable[..., Services], sqlite_url: str) -> None:
     services = make_services(sqlite_url)
     load_demo(services, days=60, number=6000)
     found = clicked(services)

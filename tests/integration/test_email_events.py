@@ -1,4 +1,4 @@
-"""What providers report: verified, noted once, and heeded at once."""
+"""Email events reported by providers: verified, recorded once, and applied at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def certificate(key: rsa.RSAPrivateKey = KEY, days: int = 10) -> bytes:
 
 
 def sns(message: Any, **change: Any) -> dict[str, Any]:
-    """A notification as Amazon signs it, after the text of its guide."""
+    """Return a notification signed as Amazon's guide describes."""
     data = {
         "Type": "Notification",
         "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
@@ -68,7 +68,7 @@ def sns(message: Any, **change: Any) -> dict[str, Any]:
     }
     names = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
     text = "".join(f"{name}\n{data[name]}\n" for name in names if name in data)
-    algorithm = SHA1() if data["SignatureVersion"] == "1" else SHA256()  # Amazon's version 1.
+    algorithm = SHA1() if data["SignatureVersion"] == "1" else SHA256()  # Signature version 1 uses SHA-1.
     return {**data, "Signature": base64.b64encode(KEY.sign(text.encode(), PKCS1v15(), algorithm)).decode()}
 
 
@@ -80,7 +80,7 @@ def ses(services: Services, data: dict[str, Any], fetch: Any = lambda address: c
 
 @pytest.fixture
 def mailing(services: Services) -> Services:
-    """A shop with its providers set, and one email sent."""
+    """Return the services of a shop with all providers connected and one email sent."""
     connect_store(services, shop="demo", platform="ses", secret=TOPIC)
     public = CURVE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     connect_store(services, shop="demo", platform="sendgrid", secret=base64.b64encode(public).decode())
@@ -101,7 +101,7 @@ def reasons(services: Services) -> list[str]:
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_hard_bounce_stops_all_mail_at_once(mailing: Services, version: str) -> None:
+def test_hard_bounce_suppresses_the_address(mailing: Services, version: str) -> None:
     mine = emails(mailing)["how-to-use"].message_id
     ses(mailing, sns(bounce(message_id=mine), SignatureVersion=version))
     process_webhooks(mailing)
@@ -114,7 +114,7 @@ def test_a_hard_bounce_stops_all_mail_at_once(mailing: Services, version: str) -
     assert all(webhook_delivery.body == b"" for webhook_delivery in rows(mailing, WebhookDelivery))
 
 
-def test_a_complaint_names_whoever_may_have_complained(mailing: Services) -> None:
+def test_complaint_suppresses_every_possible_complainer(mailing: Services) -> None:
     data = {"complainedRecipients": [{"emailAddress": EMAIL}, {"emailAddress": "other@shop.example"}]}
     ses(mailing, sns({"notificationType": "Complaint", "complaint": data, "mail": {}}))
     process_webhooks(mailing)
@@ -122,7 +122,7 @@ def test_a_complaint_names_whoever_may_have_complained(mailing: Services) -> Non
     assert reasons(mailing) == ["complained", "complained"]
 
 
-def test_a_replay_changes_nothing(mailing: Services) -> None:
+def test_replayed_email_event_changes_nothing(mailing: Services) -> None:
     data = sns(bounce("Transient"))
     assert ses(mailing, data)
     assert not ses(mailing, data)
@@ -131,7 +131,7 @@ def test_a_replay_changes_nothing(mailing: Services) -> None:
     assert len(rows(mailing, EmailEvent)) == 1
 
 
-def test_three_soft_of_the_last_five_are_enough(mailing: Services) -> None:
+def test_three_soft_bounces_among_five_events_suppress_the_address(mailing: Services) -> None:
     kinds = ["Transient", "Transient", "delivered", "delivered", "delivered", "Transient", "Transient"]
     for number, kind in enumerate(kinds):
         at = (datetime.now(UTC) - timedelta(hours=20 - number)).isoformat()
@@ -160,7 +160,7 @@ def test_three_soft_of_the_last_five_are_enough(mailing: Services) -> None:
         {"Type": "SomethingElse"},
     ],
 )
-def test_what_is_not_amazons_or_not_ours_is_refused_unfetched(mailing: Services, change: dict[str, str]) -> None:
+def test_foreign_certificate_url_or_topic_is_refused_without_a_fetch(mailing: Services, change: dict[str, str]) -> None:
     def fetch(address: str) -> bytes:
         assert address == CERTIFICATE_AT
         return certificate()
@@ -169,7 +169,7 @@ def test_what_is_not_amazons_or_not_ours_is_refused_unfetched(mailing: Services,
         ses(mailing, sns(bounce(), **change), fetch)
 
 
-def test_a_changed_word_or_a_strange_certificate_is_refused(mailing: Services) -> None:
+def test_changed_message_or_unknown_certificate_is_refused(mailing: Services) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     with pytest.raises(BadSignature):
         ses(mailing, {**sns(bounce()), "Message": json.dumps(bounce(email="victim@shop.example"))})
@@ -188,13 +188,13 @@ def test_a_changed_word_or_a_strange_certificate_is_refused(mailing: Services) -
         ("sns-subscription-confirmation", "e977f6971ea712097cad4ac1dd2ba495c83e0195fc3db0611de71ca7db9f2fe2"),
     ],
 )
-def test_the_text_that_amazon_signs(name: str, digest: str) -> None:
+def test_sns_string_to_sign_matches_the_reference(name: str, digest: str) -> None:
     data = json.loads((PAYLOADS / "mail" / f"{name}.constructed.json").read_text())
 
     assert hashlib.sha256(string_to_sign(data, data["Type"])).hexdigest() == digest
 
 
-def test_the_subscription_is_confirmed_at_amazons_alone(mailing: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sns_subscription_is_confirmed_only_at_amazon(mailing: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     visited: list[str] = []
     monkeypatch.setattr("widget.actions.webhooks.process_webhooks.fetch_confirmation", visited.append)
     good = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=x"
@@ -238,14 +238,14 @@ def sendgrid(services: Services, events: Any, *, tail: bytes = b"\r\n", change: 
         (event("an_event_of_tomorrow"), []),
     ],
 )
-def test_what_sendgrid_says(mailing: Services, data: dict[str, Any], expected: list[str]) -> None:
+def test_sendgrid_events_are_recorded(mailing: Services, data: dict[str, Any], expected: list[str]) -> None:
     sendgrid(mailing, [data, data])
     process_webhooks(mailing)
 
     assert reasons(mailing) == expected
 
 
-def test_sendgrids_signature_is_over_the_exact_bytes(mailing: Services) -> None:
+def test_sendgrid_signature_covers_the_exact_bytes(mailing: Services) -> None:
     assert sendgrid(mailing, [event("bounce")])
     for change in (b" ", b"\r\n"):
         with pytest.raises(BadSignature):
@@ -273,7 +273,7 @@ def postmark(services: Services, data: Any, login: str = "webhooks:a long passwo
         ({"RecordType": "Open", "MessageID": "x", "Recipient": EMAIL}, []),
     ],
 )
-def test_what_postmark_says(mailing: Services, data: dict[str, Any], expected: list[str]) -> None:
+def test_postmark_events_are_recorded(mailing: Services, data: dict[str, Any], expected: list[str]) -> None:
     postmark(mailing, data)
     process_webhooks(mailing)
 
@@ -281,17 +281,17 @@ def test_what_postmark_says(mailing: Services, data: dict[str, Any], expected: l
 
 
 @pytest.mark.parametrize("login", ["webhooks:wrong", "", "webhooks", ":"])
-def test_postmark_needs_its_name_and_password(mailing: Services, login: str) -> None:
+def test_postmark_webhook_requires_its_user_name_and_password(mailing: Services, login: str) -> None:
     with pytest.raises(BadSignature):
         postmark(mailing, {"RecordType": "Bounce"}, login)
     assert client_of(mailing).post("/webhooks/demo/mail/postmark", data=b"{}").status_code == 401
 
 
-# Reports that come as mail -----------------------------------------------------------------------------
+# Reports received as email -----------------------------------------------------------------------------
 
 
 def sample(name: str, services: Services, *, email: str = EMAIL) -> bytes:
-    """A report of the samples, about the email that was sent."""
+    """Return a sample report, changed to refer to the sent email."""
     raw = (PAYLOADS / "mail" / f"{name}.constructed.eml").read_bytes()
     mine = emails(services)["how-to-use"].message_id.encode()
     return raw.replace(b"<01JD3Z5V7M8Y.s1@mail.store.example>", mine).replace(b"gone@example.net", email.encode())
@@ -301,7 +301,7 @@ def sample(name: str, services: Services, *, email: str = EMAIL) -> bytes:
     ("name", "expected"),
     [("dsn-failed-5.1.1", ["bounced"]), ("dsn-delayed-4.4.1", []), ("arf-abuse", ["complained"])],
 )
-def test_reports_as_mail(mailing: Services, name: str, expected: list[str]) -> None:
+def test_dsn_and_arf_reports_are_recorded_once(mailing: Services, name: str, expected: list[str]) -> None:
     raw = sample(name, mailing)
     take_message(mailing, raw)
     take_message(mailing, raw)
@@ -310,7 +310,7 @@ def test_reports_as_mail(mailing: Services, name: str, expected: list[str]) -> N
     assert reasons(mailing) == expected
 
 
-def test_a_report_that_names_no_email_of_ours_may_be_forged(mailing: Services) -> None:
+def test_report_without_our_message_id_is_ignored(mailing: Services) -> None:
     raw = sample("dsn-failed-5.1.1", mailing).replace(b"Message-ID: <", b"X-Other: <")
     assert take_message(mailing, raw) == 0
     process_webhooks(mailing)
@@ -318,7 +318,7 @@ def test_a_report_that_names_no_email_of_ours_may_be_forged(mailing: Services) -
     assert reasons(mailing) == []
 
 
-def test_a_report_with_bytes_no_table_takes_stops_no_other(mailing: Services) -> None:
+def test_report_with_a_nul_byte_does_not_block_the_next_report(mailing: Services) -> None:
     raw = sample("dsn-failed-5.1.1", mailing)
     mine = emails(mailing)["how-to-use"].message_id.encode()
     assert take_message(mailing, raw.replace(mine, b"<a\x00b@x>")) == 0
@@ -328,12 +328,12 @@ def test_a_report_with_bytes_no_table_takes_stops_no_other(mailing: Services) ->
 @pytest.mark.parametrize(
     "raw", [b"", b"Subject: hello\r\n\r\nHi", b"\xff\xfe\x00", b"Content-Type: multipart/report\r\n"]
 )
-def test_mail_that_is_no_report_concerns_nobody(sqlite_services: Services, raw: bytes) -> None:
+def test_mail_that_is_not_a_report_is_ignored(sqlite_services: Services, raw: bytes) -> None:
     assert take_message(sqlite_services, raw) == 0
 
 
 class Post(StreamRequestHandler):
-    """As much of an IMAP server as reading unread mail takes (RFC 3501)."""
+    """An IMAP server with only the commands needed to read unread mail (RFC 3501)."""
 
     mail: list[bytes]
     seen: set[int]
@@ -374,7 +374,7 @@ def post() -> Iterator[tuple[type[Post], int]]:
     server.server_close()
 
 
-def test_a_mailbox_is_read_once(mailing: Services, post: tuple[type[Post], int]) -> None:
+def test_bounce_mailbox_messages_are_read_once(mailing: Services, post: tuple[type[Post], int]) -> None:
     handler, port = post
     handler.mail += [b"Subject: out of office\r\n\r\nBack on Monday", sample("dsn-failed-5.1.1", mailing)]
     settings = replace(mailing.settings, imap_url=f"imap://box:right@127.0.0.1:{port}/INBOX")
@@ -388,7 +388,7 @@ def test_a_mailbox_is_read_once(mailing: Services, post: tuple[type[Post], int])
     assert reasons(mailing) == ["bounced"]
 
 
-def test_emails_of_other_shops_are_not_touched(mailing: Services) -> None:
+def test_email_event_does_not_change_emails_of_other_shops(mailing: Services) -> None:
     from widget.actions.shops.add_shop import add_shop
 
     add_shop(mailing, "other", name="Other")

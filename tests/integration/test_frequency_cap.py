@@ -1,4 +1,4 @@
-"""One number in the pack: what the consent texts say in every language, and what the send policy keeps."""
+"""The frequency cap: one number in the pack, shown in every consent text and enforced by the send policy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def with_cap(services: Services, number: int) -> None:
 
 
 def played(services: Services, days: int, step: int = 1) -> list[float]:
-    """Send for so many days; when each marketing email went, in days."""
+    """Send due emails for a number of days; return when each marketing email was sent, in days."""
     start = services.now()
     for _ in range(0, days, step):
         services.clock.move_to(services.now() + timedelta(days=step))
@@ -44,7 +44,7 @@ def bought(services: Services, orders: int = 3) -> None:
 
 
 @pytest.mark.parametrize("cap", [1, 2, 3])
-def test_no_window_of_thirty_days_holds_more_than_was_promised(services: Services, cap: int) -> None:
+def test_no_thirty_day_window_exceeds_the_frequency_cap(services: Services, cap: int) -> None:
     with_cap(services, cap)
     bought(services)
     went = played(services, 60)
@@ -54,7 +54,7 @@ def test_no_window_of_thirty_days_holds_more_than_was_promised(services: Service
         assert sum(first <= at < first + 30 for at in went) <= cap
 
 
-def test_what_the_cap_holds_back_waits_then_expires_and_says_why(services: Services) -> None:
+def test_email_held_back_by_the_frequency_cap_expires_with_a_reason(services: Services) -> None:
     files = leg_day_files()
     name = "emails/sequences.yaml"
     publish_files(services, {**files, name: files[name].replace("valid_days: 21", "valid_days: 10")})
@@ -66,7 +66,7 @@ def test_what_the_cap_holds_back_waits_then_expires_and_says_why(services: Servi
     assert states["review"] == ("expired", "frequency_cap")
 
 
-def test_a_promise_of_then_holds_when_the_pack_allows_more_now(services: Services) -> None:
+def test_frequency_cap_promised_at_consent_outlasts_a_higher_cap(services: Services) -> None:
     with_cap(services, 1)
     client = client_of(services)
     code = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]["code"]
@@ -82,7 +82,7 @@ def test_a_promise_of_then_holds_when_the_pack_allows_more_now(services: Service
     assert len(went) == 1
 
 
-def test_every_text_that_promises_a_number_takes_it_from_the_pack(sqlite_services: Services) -> None:
+def test_consent_texts_show_the_frequency_cap_of_the_pack(sqlite_services: Services) -> None:
     services = sqlite_services
     with_cap(services, 7)
     client = client_of(services)
@@ -104,7 +104,7 @@ def test_every_text_that_promises_a_number_takes_it_from_the_pack(sqlite_service
             assert re.search(r"\b7\b[^<]{0,20}30", page), (locale, page[:200])
 
 
-def test_no_program_text_names_a_number_of_its_own() -> None:
+def test_interface_strings_hard_code_no_frequency_cap() -> None:
     from importlib.resources import files
 
     for locale in ("en", "es", "ar"):
@@ -112,8 +112,8 @@ def test_no_program_text_names_a_number_of_its_own() -> None:
         assert not re.search(r"two a month|dos (cartas|correos)|رسالتان|رسالتين", words)
 
 
-def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(services: Services) -> None:
-    """A result that somebody has just asked for is no marketing."""
+def test_requested_result_email_ignores_the_frequency_cap(services: Services) -> None:
+    """A result email that a shopper has just requested is not marketing."""
     from tests.support.shoppers import ask
 
     bought(services, orders=1)
@@ -126,7 +126,7 @@ def test_the_sender_never_waits_for_the_cap_with_what_was_asked_for(services: Se
     assert services.transport.sent
 
 
-def test_every_email_of_the_shipped_sequence_finds_its_time_within_the_promise(services: Services) -> None:
+def test_shipped_sequence_sends_every_email_within_the_frequency_cap(services: Services) -> None:
     bought(services, orders=1)
     went = played(services, 90)
 

@@ -1,4 +1,4 @@
-"""The doors: what they answer to the right and to the wrong."""
+"""HTTP responses of the API and the pages to valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def problem_of(answer: Any) -> dict[str, Any]:
     return data
 
 
-def test_answers_make_a_result_with_a_place_to_find_it_again(client: Any) -> None:
+def test_submitted_answers_return_a_result_with_its_location(client: Any) -> None:
     answer = posted(client, product="CREAM-60")
     result = answer.json["result"]
 
@@ -42,7 +42,7 @@ def test_answers_make_a_result_with_a_place_to_find_it_again(client: Any) -> Non
     assert (again.headers["Cache-Control"], again.headers["X-Robots-Tag"]) == ("no-store", "noindex")
 
 
-def test_the_same_answers_have_the_same_code_and_another_visit(client: Any) -> None:
+def test_same_answers_have_the_same_result_code_and_a_different_visit(client: Any) -> None:
     one, other = posted(client).json, posted(client).json
 
     assert one["result"] == other["result"]
@@ -58,16 +58,16 @@ def test_the_same_answers_have_the_same_code_and_another_visit(client: Any) -> N
         ("?locale=fr", "", "en", True),
     ],
 )
-def test_a_quiz_says_when_its_language_follows_from_a_header(
+def test_quiz_varies_on_accept_language_only_when_it_was_used(
     client: Any, query: str, header: str, locale: str, varies: bool
 ) -> None:
-    for _ in range(2):  # The second is answered by the front layer.
+    for _ in range(2):  # The second response comes from the response cache.
         answer = client.get(f"{QUIZ}{query}", headers={"Accept-Language": header} if header else {})
         assert answer.json["locale"] == locale
         assert ("Accept-Language" in answer.headers["Vary"]) is varies
 
 
-def test_answers_stand_in_no_address(client: Any) -> None:
+def test_answers_appear_in_no_url_or_result_code(client: Any) -> None:
     result = posted(client).json["result"]
 
     for option in {item for given in GOOD.values() for item in given if len(item) > 2}:
@@ -75,7 +75,7 @@ def test_answers_stand_in_no_address(client: Any) -> None:
         assert option not in result["code"]
 
 
-def test_the_front_layer_answers_what_flask_answered(client: Any) -> None:
+def test_response_cache_returns_the_response_of_flask(client: Any) -> None:
     first, second = client.get(QUIZ), client.get(QUIZ)
 
     assert first.get_data() == second.get_data()
@@ -84,7 +84,7 @@ def test_the_front_layer_answers_what_flask_answered(client: Any) -> None:
     assert "X-Request-Id" in first.headers
 
 
-def test_any_origin_may_ask_without_credentials(client: Any) -> None:
+def test_cors_allows_any_origin_without_credentials(client: Any) -> None:
     for answer in (posted(client), client.get(QUIZ), client.options(RESPONSES), client.get("/v1/shops/x/quizzes/y")):
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
@@ -123,7 +123,9 @@ def test_any_origin_may_ask_without_credentials(client: Any) -> None:
         ("/v1/nothing", {"json": {}}, 404, "not_found"),
     ],
 )  # fmt: skip
-def test_bad_input_gets_its_clear_problem(client: Any, path: str, sent: dict, status: int, code: str) -> None:
+def test_invalid_request_returns_problem_json_with_a_code(
+    client: Any, path: str, sent: dict, status: int, code: str
+) -> None:
     answer = client.post(path, **sent)
 
     assert (answer.status_code, problem_of(answer)["code"]) == (status, code)
@@ -131,7 +133,7 @@ def test_bad_input_gets_its_clear_problem(client: Any, path: str, sent: dict, st
 
 
 @pytest.mark.parametrize("code", ["x", "A" * 60, "%00", "..", "é" * 9, "A" * 5000])
-def test_invalid_codes_and_tokens_lead_nowhere(client: Any, code: str) -> None:
+def test_invalid_codes_and_tokens_return_404(client: Any, code: str) -> None:
     for path in (
         f"{QUIZ}/results/{code}",
         f"/demo/r/{code}",
@@ -147,18 +149,18 @@ def test_invalid_codes_and_tokens_lead_nowhere(client: Any, code: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/v1/shops/de%00mo/quizzes/leg-day", "/v1/shops/demo/quizzes/a%00b", "/demo%00/quiz/leg-day"]
 )
-def test_a_nul_in_an_address_leads_nowhere(client: Any, path: str) -> None:
+def test_nul_byte_in_a_url_returns_404(client: Any, path: str) -> None:
     assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("stamp", ["9" * 400, "-1", "1e9", ""])
-def test_an_odd_timestamp_is_a_bad_signature(client: Any, stamp: str) -> None:
+def test_malformed_webhook_timestamp_is_a_bad_signature(client: Any, stamp: str) -> None:
     headers = {"webhook-id": "m", "webhook-signature": "v1,x", "webhook-timestamp": stamp}
 
     assert client.post("/webhooks/demo/orders", data=b"{}", headers=headers).status_code == 401
 
 
-def test_a_body_in_chunks_is_held_to_the_same_limit(client: Any) -> None:
+def test_chunked_request_body_has_the_same_size_limit(client: Any) -> None:
     import io
 
     body = json.dumps({"answers": GOOD}).encode() + b" " * 200_000
@@ -167,7 +169,7 @@ def test_a_body_in_chunks_is_held_to_the_same_limit(client: Any) -> None:
     assert client.post(RESPONSES, content_type="application/json", **sent).status_code == 413
 
 
-def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_services: Services) -> None:
+def test_check_in_answer_appears_in_no_url_and_no_log(sqlite_services: Services) -> None:
     from widget.actions.emails.answer_check_in import check_in_token
     from widget.telemetry import masked_path
 
@@ -177,7 +179,7 @@ def test_how_someone_feels_stands_in_no_address_and_no_log(sqlite_services: Serv
     assert masked_path(f"/f/{token}") == "/f/…"
 
 
-def test_cached_answers_stay_within_their_bound(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_cache_stays_within_its_size_limit(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(client.get(QUIZ).data)
     monkeypatch.setattr("widget.web.response_cache.MAX_BYTES", 6 * size)
     cache = client.application.wsgi_app.cache
@@ -190,7 +192,7 @@ def test_cached_answers_stay_within_their_bound(client: Any, monkeypatch: pytest
     assert 1 < filled < 20
 
 
-def test_odd_addresses_are_not_kept(client: Any) -> None:
+def test_urls_with_unknown_query_parameters_are_not_cached(client: Any) -> None:
     for number in range(50):
         client.get(f"{QUIZ}?utm={number}")
 
@@ -211,13 +213,13 @@ def test_odd_addresses_are_not_kept(client: Any) -> None:
     ],
 )
 def test_gzip_is_used_where_it_is_accepted(client: Any, accepted: str, packed: bool) -> None:
-    for _ in range(2):  # Once from Flask, once from the response cache.
+    for _ in range(2):  # First from Flask, then from the response cache.
         answer = client.get(QUIZ, headers={"Accept-Encoding": accepted})
         assert (answer.headers.get("Content-Encoding") == "gzip") is packed
 
 
-def test_the_response_cache_tells_content_type_and_language_apart(client: Any) -> None:
-    """Two requests whose headers only look alike when they are strung together."""
+def test_response_cache_keys_separate_content_type_and_language(client: Any) -> None:
+    """Requests whose concatenated headers are equal get separate cache entries."""
     body = json.dumps({"answers": GOOD}).encode()
 
     def sent(kind: str, language: str) -> Any:
@@ -230,29 +232,29 @@ def test_the_response_cache_tells_content_type_and_language_apart(client: Any) -
     assert sent("application/jsone", "s").status_code == 415
 
 
-def test_a_long_language_header_is_not_cut_and_confused(client: Any) -> None:
+def test_long_accept_language_headers_are_not_confused_in_the_cache(client: Any) -> None:
     filler = ", ".join(["xx;q=0.1"] * 30)
     spanish, arabic = (client.get(QUIZ, headers={"Accept-Language": f"{filler}, {tag}"}) for tag in ("es", "ar"))
 
     assert (spanish.json["locale"], arabic.json["locale"]) == ("es", "ar")
 
 
-def test_a_405_says_what_is_allowed(client: Any) -> None:
+def test_method_not_allowed_response_has_an_allow_header(client: Any) -> None:
     assert "GET" in client.post(QUIZ, json={}).headers["Allow"]
 
 
-def test_a_gone_version_names_the_live_one(client: Any) -> None:
+def test_version_gone_problem_names_the_live_version(client: Any) -> None:
     assert problem_of(posted(client, version=77))["version"] == 1
 
 
-def test_people_get_pages_and_programs_get_problems(client: Any) -> None:
+def test_not_found_is_html_for_browsers_and_problem_json_for_api_clients(client: Any) -> None:
     assert client.get("/x/quiz/y").mimetype == "text/html"
     assert (
         client.get("/x/quiz/y", headers={"Accept": "application/problem+json"}).mimetype == "application/problem+json"
     )
 
 
-def test_asking_for_an_email_is_the_same_for_known_and_unknown(client: Any) -> None:
+def test_email_request_response_does_not_reveal_known_addresses(client: Any) -> None:
     path = posted(client).headers["Location"] + "/emails"
     body = {"email": "a@shop.example", "consents": {"result": True}, "text_version": "1"}
     first, second = client.post(path, json=body), client.post(path, json=body)
@@ -266,7 +268,7 @@ def test_asking_for_an_email_is_the_same_for_known_and_unknown(client: Any) -> N
     assert problem_of(client.post(path, json={**body, "consents": {"result": False}}))["code"] == "consent_needed"
 
 
-def test_emails_are_limited_per_address(client: Any) -> None:
+def test_email_requests_are_rate_limited_per_address(client: Any) -> None:
     path = posted(client).headers["Location"] + "/emails"
     body = {"email": "often@shop.example", "consents": {"result": True}, "text_version": "1"}
     answers = [client.post(path, json=body) for _ in range(6)]
@@ -276,7 +278,7 @@ def test_emails_are_limited_per_address(client: Any) -> None:
     assert "Retry-After" in answers[-1].headers
 
 
-def test_the_unsubscribe_link_takes_any_post_and_no_get(sqlite_services: Services) -> None:
+def test_unsubscribe_link_accepts_any_post_but_no_get(sqlite_services: Services) -> None:
     from tests.support.services import client_of
     from widget.storage.contacts import Consent, contact_for
 
@@ -303,7 +305,7 @@ def test_the_unsubscribe_link_takes_any_post_and_no_get(sqlite_services: Service
     assert withdrawn() == 1
 
 
-def test_the_quiz_can_be_taken_without_javascript(client: Any) -> None:
+def test_quiz_can_be_taken_without_javascript(client: Any) -> None:
     page = client.get("/demo/quiz/leg-day?product=CREAM-60").get_data(as_text=True)
     for _ in range(12):
         form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
@@ -319,7 +321,7 @@ def test_the_quiz_can_be_taken_without_javascript(client: Any) -> None:
     assert "your best fit" in result.get_data(as_text=True)
 
 
-def test_a_step_without_an_answer_says_so_and_keeps_the_rest(client: Any) -> None:
+def test_quiz_step_without_an_answer_shows_an_error(client: Any) -> None:
     page = client.get("/demo/quiz/leg-day").get_data(as_text=True)
     form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
     wrong = client.post("/demo/quiz/leg-day", data=form)
@@ -331,7 +333,7 @@ def test_a_step_without_an_answer_says_so_and_keeps_the_rest(client: Any) -> Non
     assert client.post("/demo/quiz/leg-day", data={"question": "none"}).status_code == 400
 
 
-def test_pages_are_safe_by_default(client: Any) -> None:
+def test_pages_have_security_headers_and_no_inline_code(client: Any) -> None:
     for path in ("/demo/", "/demo/products/cream-60", "/demo/quiz/leg-day", "/mailbox/", "/console/", "/v1/docs"):
         answer = client.get(path)
         policy = answer.headers["Content-Security-Policy"]
@@ -342,7 +344,7 @@ def test_pages_are_safe_by_default(client: Any) -> None:
         assert not re.search(r"\son\w+=|\sstyle=|<style", body), path
 
 
-def test_what_a_shopper_loads_is_small_and_our_own(client: Any) -> None:
+def test_widget_assets_are_small_and_load_nothing_from_third_parties(client: Any) -> None:
     import gzip
 
     loader = client.get("/embed.js")
@@ -355,13 +357,13 @@ def test_what_a_shopper_loads_is_small_and_our_own(client: Any) -> None:
     assert not re.search(rb"https?://", b"".join(files))
 
 
-def test_health_and_readiness(client: Any) -> None:
+def test_health_and_readiness_report_the_database_and_redis(client: Any) -> None:
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json["database"] == "ok"
     assert client.get("/readyz").json["redis"] == "gone"
 
 
-def test_a_checkout_without_an_address_says_so(client: Any) -> None:
+def test_demo_checkout_without_an_email_address_shows_an_error(client: Any) -> None:
     client.post("/demo/cart", data={"sku": "ROLL-75", "quantity": "1"})
 
     assert "Please enter" in client.post("/demo/checkout", data={"email": ""}).get_data(as_text=True)

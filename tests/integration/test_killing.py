@@ -1,4 +1,4 @@
-"""Workers killed in the middle of their work: every email once, failed, or listed. A small run of `tests/load/kill.py`."""
+"""A small run of `tests/load/kill.py`: every email of a killed worker is sent once, failed, or listed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from widget.services import Services, build_services
 pytestmark = [pytest.mark.xdist_group("running"), pytest.mark.timeout(180)]
 
 
-def test_killed_workers_double_nothing_and_lose_nothing(services: Services, database_url: str, tmp_path: Path) -> None:
+def test_killed_workers_neither_duplicate_nor_lose_an_email(
+    services: Services, database_url: str, tmp_path: Path
+) -> None:
     sink = SinkProcess(refuse=0.05)
     settings = replace(settings_for(tmp_path, database_url), smtp_url=sink.url)
     mine = build_services(settings)
@@ -32,8 +34,8 @@ def test_killed_workers_double_nothing_and_lose_nothing(services: Services, data
     assert outcome.states["sent"] >= 200 - 6
 
 
-def test_an_email_taken_twice_would_be_seen(sqlite_services: Services) -> None:
-    """The harness can fail: what a careless sender does is counted as doubled and as lost."""
+def test_kill_test_detects_duplicated_and_lost_emails(sqlite_services: Services) -> None:
+    """The kill test can fail: it counts an email sent twice as doubled and an unsent one as lost."""
     import smtplib
 
     from tests.load.kill import _told

@@ -1,4 +1,4 @@
-"""Mail outside sequences: a row, a worker, and a state to look at. Nothing is lost, nothing goes twice."""
+"""The outbox of emails outside sequences: each message is stored, sent once by a worker, and has a state."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def queued(services: Services) -> Services:
     return services
 
 
-def test_a_row_holds_no_address_in_the_clear_and_nothing_once_it_is_sent(queued: Services) -> None:
+def test_outbox_row_is_encrypted_and_emptied_once_it_is_sent(queued: Services) -> None:
     with queued.reads() as session:
         assert EDA not in str(session.execute(text("SELECT * FROM outbox")).all())
     send_outbox(queued)
@@ -56,26 +56,26 @@ def test_a_row_holds_no_address_in_the_clear_and_nothing_once_it_is_sent(queued:
         (TemporaryFailure("451"), "planned", "later: 451"),
     ],
 )
-def test_what_the_provider_says_stands_in_the_row(queued: Services, error: Exception, state: str, reason: str) -> None:
+def test_outbox_row_records_the_provider_error(queued: Services, error: Exception, state: str, reason: str) -> None:
     object.__setattr__(queued, "transport", Failing(error))
     send_outbox(queued)
 
     assert (message(queued).state, message(queued).reason) == (state, reason)
 
 
-def test_a_provider_that_is_away_is_asked_again_later_and_given_up_in_the_end(queued: Services) -> None:
+def test_temporary_failure_is_retried_later_until_attempts_run_out(queued: Services) -> None:
     provider = Failing(TemporaryFailure("421"))
     object.__setattr__(queued, "transport", provider)
     for _ in range(MAX_ATTEMPTS + 3):
         send_outbox(queued)
-        send_outbox(queued)  # Not at once: its time has not come.
+        send_outbox(queued)  # Sends nothing: the next attempt is not due yet.
         queued.clock.move_to(queued.now() + timedelta(hours=4))
 
     assert provider.tries == MAX_ATTEMPTS
     assert message(queued).state == "failed"
 
 
-def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queued: Services) -> None:
+def test_message_of_a_dead_worker_becomes_delivery_unknown_and_is_not_resent(queued: Services) -> None:
     def die(*_: Any) -> None:
         raise SystemExit
 
@@ -89,10 +89,12 @@ def test_a_message_whose_worker_died_is_told_as_unknown_and_never_repeated(queue
     send_outbox(queued)
 
     assert message(queued).state == "delivery_unknown"
-    assert queued.transport.sent == []  # type: ignore[attr-defined]  # The transport of tests remembers what it sent.
+    assert queued.transport.sent == []  # type: ignore[attr-defined]  # The test transport records sent messages.
 
 
-def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..., Services]) -> None:
+def test_message_that_cannot_be_decrypted_fails_with_a_reason(
+    queued: Services, make_services: Callable[..., Services]
+) -> None:
     with queued.sessions.begin() as session:
         session.scalars(select(OutboxMessage)).one().encrypted_recipient = "x"
     send_outbox(queued)
@@ -101,8 +103,8 @@ def test_a_key_that_is_gone_is_told(queued: Services, make_services: Callable[..
     assert "key that is gone" in message(queued).reason
 
 
-def test_no_page_of_the_console_or_of_people_waits_for_a_mail_server(services: Services) -> None:
-    """Every route that leads to an email is asked for while the mail server would raise."""
+def test_no_console_or_preferences_page_waits_for_the_mail_server(services: Services) -> None:
+    """Request every route that queues an email while the transport would raise."""
     from tests.support.shoppers import ask
     from widget.crypto import PREFERENCES
     from widget.storage.contacts import Contact

@@ -1,4 +1,4 @@
-"""What may go live: nothing with an error, and always what was live before."""
+"""Publishing rules: a version with an error is refused; a previously live version can always be restored."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def with_text(name: str, old: str, new: str) -> dict[str, str]:
         ("pack.yaml", "checks:", "checks:\n  option_changes_nothing: error", "most-days"),
     ],
 )
-def test_a_version_with_an_error_does_not_go_live(
-    services: Services, name: str, old: str, new: str, words: str
-) -> None:
+def test_version_with_an_error_is_not_published(services: Services, name: str, old: str, new: str, words: str) -> None:
     version = import_content(services, shop="demo", files=with_text(name, old, new))
     with pytest.raises(NotPublishable, match=words):
         publish_content(services, shop="demo", quiz="leg-day", number=version.number)
@@ -42,8 +40,8 @@ def test_a_version_with_an_error_does_not_go_live(
     assert live.version == 1
 
 
-def test_what_was_live_before_can_always_come_back(services: Services) -> None:
-    """Also when its evidence has fallen due meanwhile: the way back must be open."""
+def test_previously_live_version_can_always_be_restored(services: Services) -> None:
+    """A rollback is allowed even if the version's evidence has become due for review since."""
     publish_files(services, with_text("pack.yaml", "title: Recovery match for leg day", "title: Another title"))
     services.clock.move_to(services.now() + timedelta(days=400))
     assert publish_content(services, shop="demo", quiz="leg-day", number=1)
@@ -54,7 +52,7 @@ def shown(client: Any) -> set[str]:
     return {card["sku"] for card in result["products"]}
 
 
-def test_a_name_from_the_store_with_a_claim_blocks_the_product_until_it_changes(sqlite_services: Services) -> None:
+def test_store_product_name_with_a_claim_hides_the_product_until_it_changes(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
     best = client.post(RESPONSES, json={"answers": GOOD}).json["result"]["products"][0]["sku"]
     for name in ("Pain Relief Roll-on", "Crema para el dolor", "كريم مسكن للألم", "No-Mess Pain Relief"):

@@ -1,4 +1,4 @@
-"""The whole thing as it runs: one command, real processes, kill -9 included."""
+"""End-to-end tests of ``recovery-quiz run`` with real processes, including kill -9."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_starts_stops_and_starts_again_on_the_same_data(running: Running, number: int) -> None:
+def test_run_command_restarts_on_the_same_data(running: Running, number: int) -> None:
     running.start()
     assert "Made for how you recover" in running.get("/demo/")
     running.order("first@shop.example")
@@ -49,25 +49,25 @@ def test_it_starts_stops_and_starts_again_on_the_same_data(running: Running, num
         running.until(lambda path=path: f"{running.base}{path}" in Path(running.log.name).read_text(), 5)
 
 
-def test_no_orphan_stays_after_kill_9(running: Running) -> None:
+def test_no_orphan_process_remains_after_kill_9(running: Running) -> None:
     running.start()
     assert len(running.children()) >= 4
     assert running.named("redis.sock")
     running.stop(signal.SIGKILL)
 
     assert running.gone()
-    running.start()  # And the data is still good.
+    running.start()  # The data must still be usable.
     assert running.get("/readyz")
 
 
-def test_a_killed_web_server_comes_back_alone(running: Running) -> None:
+def test_killed_web_server_is_restarted(running: Running) -> None:
     running.start()
     first = running.named("granian")
     os.kill(first, signal.SIGKILL)
     running.until(lambda: not Path(f"/proc/{first}").exists() and _answers(running))
     assert running.stop() < 5
 
-    assert running.gone()  # Nor does a worker process of the first one live on.
+    assert running.gone()  # No worker process of the killed server may remain either.
     assert not _answers(running)
 
 
@@ -78,7 +78,7 @@ def _answers(running: Running) -> bool:
         return False
 
 
-def test_a_taken_port_is_told_by_name(running: Running) -> None:
+def test_port_in_use_is_named_in_the_error(running: Running) -> None:
     running.start()
     other = subprocess.run(
         [sys.executable, "-m", "widget", "run"], cwd=ROOT, env=running.environment, capture_output=True, timeout=60
@@ -89,8 +89,8 @@ def test_a_taken_port_is_told_by_name(running: Running) -> None:
     assert b"RECOVERY_PORT" in other.stderr
 
 
-def test_from_checkout_to_email_through_a_killed_worker_and_an_emptied_redis(running: Running) -> None:
-    """Real Celery, real Redis, real SMTP: what is killed or emptied on the way loses and doubles nothing."""
+def test_emails_survive_a_killed_worker_and_an_emptied_redis(running: Running) -> None:
+    """With real Celery, Redis, and SMTP, killing a worker or emptying Redis neither loses nor duplicates an email."""
     import redis
 
     running.start()
@@ -104,7 +104,7 @@ def test_from_checkout_to_email_through_a_killed_worker_and_an_emptied_redis(run
     running.post("/mailbox/clock")
     time.sleep(0.7)
     os.kill(running.named("celery"), signal.SIGKILL)
-    # Once, past the time after which emails of a dead worker are looked for, and well before any of them expires.
+    # Move once: past the time after which a dead worker's emails are recovered, and well before any expires.
     clock = Clock(running.home / "clock.json")
     clock.move_to(clock.now() + timedelta(minutes=30))
     settled = ("sent", "delivery_unknown")
@@ -112,10 +112,10 @@ def test_from_checkout_to_email_through_a_killed_worker_and_an_emptied_redis(run
     receivers = re.findall(r"To (runner\d@shop.example)", running.get("/mailbox/"))
 
     assert len(receivers) == len(set(receivers))
-    assert len(receivers) >= 5  # One at most may have been cut off, and is then marked delivery_unknown.
+    assert len(receivers) >= 5  # At most one may have been interrupted; it is then marked delivery_unknown.
 
 
-def test_metrics_and_the_log_tell_no_one_anything_personal(running: Running) -> None:
+def test_metrics_and_logs_contain_no_personal_data(running: Running) -> None:
     running.environment["RECOVERY_LOG_LEVEL"] = "info"
     running.start()
     answers = {"answers": {"area": ["calves"]}}

@@ -1,4 +1,4 @@
-"""How emails go: fairly between shops, no faster than the provider takes them, on the reader's clocks, in two subjects."""
+"""Sending rules: fairness between shops, the provider's rate, time zones, subject variants, and soft opt-in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from widget.storage.shops import Shop, shop_by_slug
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
-def test_one_shops_thousands_do_not_hold_up_anothers_one(services: Services) -> None:
+def test_backlog_of_one_shop_does_not_delay_emails_of_another(services: Services) -> None:
     add_shop(services, "small", name="Small", postal_address="1 Lane")
     publish_files(services, leg_day_files(), shop="small")
     plan_emails(services, 300)
@@ -39,7 +39,7 @@ def test_one_shops_thousands_do_not_hold_up_anothers_one(services: Services) -> 
     assert len(shops) == 2
 
 
-def test_a_share_that_a_shop_does_not_need_goes_to_the_others(services: Services) -> None:
+def test_unused_sending_share_of_a_shop_goes_to_the_others(services: Services) -> None:
     add_shop(services, "small", name="Small", postal_address="1 Lane")
     publish_files(services, leg_day_files(), shop="small")
     plan_emails(services, 100)
@@ -61,16 +61,18 @@ def leave(services: Services, wanted: int, at: datetime, most: int = 100, second
         return acquire(session, "mail", wanted=wanted, most=most, seconds=seconds, now=at)
 
 
-def test_the_provider_rate_is_kept_over_restarts(services: Services) -> None:
+def test_provider_rate_limit_survives_restarts(services: Services) -> None:
     assert leave(services, 50, NOW) == 10
-    assert leave(services, 50, NOW) == 0  # Another process, or this one again: the row remembers.
+    assert (
+        leave(services, 50, NOW) == 0
+    )  # The limit is stored in the database, so it holds for other processes and after a restart.
     assert leave(services, 50, NOW + timedelta(seconds=3)) == 3
     assert leave(services, 1, NOW + timedelta(seconds=6)) == 1
     assert leave(services, 50, NOW + timedelta(hours=1)) == 10
 
 
 @pytest.mark.parametrize(("most", "seconds"), [(14, 1), (100, 60), (500, 86_400)])
-def test_in_no_window_of_its_length_more_goes(sqlite_services: Services, most: int, seconds: float) -> None:
+def test_no_window_exceeds_the_provider_rate_limit(sqlite_services: Services, most: int, seconds: float) -> None:
     gone: list[float] = []
     step = seconds / 100
     for tick in range(250):
@@ -81,7 +83,7 @@ def test_in_no_window_of_its_length_more_goes(sqlite_services: Services, most: i
     assert max(windows) >= most * 0.8
 
 
-def test_leave_that_was_not_used_is_given_back(services: Services) -> None:
+def test_unused_rate_limit_permits_can_be_released(services: Services) -> None:
     assert leave(services, 10, NOW) == 10
     with services.sessions.begin() as session:
         release(session, "mail", 4, most=100, seconds=90)
@@ -89,7 +91,7 @@ def test_leave_that_was_not_used_is_given_back(services: Services) -> None:
     assert leave(services, 10, NOW) == 4
 
 
-def test_no_more_emails_go_than_the_provider_accepts(services: Services) -> None:
+def test_emails_are_sent_no_faster_than_the_provider_rate(services: Services) -> None:
     plan_emails(services, 12)
     slow = replace(services, settings=replace(services.settings, mail_rate="50/hour"))
 
@@ -98,7 +100,7 @@ def test_no_more_emails_go_than_the_provider_accepts(services: Services) -> None
     assert len(sent(services)) == 5
 
 
-def test_a_short_wait_for_leave_is_waited_out(sqlite_services: Services) -> None:
+def test_sender_waits_out_a_short_rate_limit_delay(sqlite_services: Services) -> None:
     plan_emails(sqlite_services, 8)
     brisk = replace(sqlite_services, settings=replace(sqlite_services.settings, mail_rate="50/second"))
 
@@ -115,7 +117,7 @@ def with_subject_b(services: Services) -> None:
     publish_files(services, {**files, name: text})
 
 
-def test_half_get_the_second_subject_and_each_order_always_the_same(services: Services) -> None:
+def test_second_subject_goes_to_about_half_of_the_orders(services: Services) -> None:
     with_subject_b(services)
     for number in range(40):
         webhook(services, order=str(number), email=f"person{number}@shop.example")
@@ -134,7 +136,7 @@ def test_half_get_the_second_subject_and_each_order_always_the_same(services: Se
     assert any(subject.startswith("Two minutes for") for subject in subjects)
 
 
-def test_an_email_comes_on_the_clocks_of_its_order(services: Services) -> None:
+def test_email_is_due_in_the_time_zone_of_its_order(services: Services) -> None:
     webhook(services, timezone="Pacific/Auckland")
     webhook(services, order="2", timezone="No/Such_Place", email="other@shop.example")
     process_webhooks(services)
@@ -150,14 +152,14 @@ def test_an_email_comes_on_the_clocks_of_its_order(services: Services) -> None:
         ({}, True),
         ({"allowed": False}, False),
         ({"asked": False}, False),
-        ({"asked": True}, False),  # A yes counts by itself.
+        ({"asked": True}, False),  # An explicit consent counts on its own.
         ({"market": "de"}, False),
         ({"market": None}, False),
         ({"bought_at": NOW - timedelta(days=731)}, False),
         ({"bought_at": None}, False),
     ],
 )
-def test_when_a_purchase_stands_for_consent(change: dict[str, Any], expected: bool) -> None:
+def test_soft_opt_in_requires_a_recent_purchase_and_an_eligible_market(change: dict[str, Any], expected: bool) -> None:
     case: dict[str, Any] = {"market": "uk", "allowed": True, "asked": None, "bought_at": NOW - timedelta(days=6)}
     case |= change
     market = case.pop("market")
@@ -168,7 +170,7 @@ def test_when_a_purchase_stands_for_consent(change: dict[str, Any], expected: bo
 @pytest.mark.parametrize(
     ("allowed", "asked", "state"), [(False, None, "skipped"), (True, None, "sent"), (True, False, "skipped")]
 )
-def test_soft_opt_in_is_off_until_the_shop_says_so(
+def test_soft_opt_in_is_off_until_the_shop_allows_it(
     services: Services, allowed: bool, asked: bool | None, state: str
 ) -> None:
     with services.sessions.begin() as session:
@@ -183,11 +185,11 @@ def test_soft_opt_in_is_off_until_the_shop_says_so(
     assert emails(services)["how-to-use"].state == state
     assert isinstance(services.transport, MemoryTransport)
     for _, message in services.transport.sent:
-        assert b"said yes" not in message.as_bytes()  # Nobody asked, so nobody said so.
+        assert b"said yes" not in message.as_bytes()  # The shopper was never asked, so the email must not claim a yes.
 
 
-def test_what_one_reader_gets_holds_nothing_of_another(services: Services) -> None:
-    """Emails are compiled once for all who get the same: links and reasons stay each reader's own."""
+def test_emails_of_two_recipients_share_no_links_or_order_numbers(services: Services) -> None:
+    """An email compiled once for many recipients keeps each recipient's own links and reasons."""
     for number in (1, 2):
         webhook(services, order=f"77{number}", email=f"reader{number}@shop.example")
     process_webhooks(services)

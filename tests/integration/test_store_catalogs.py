@@ -1,4 +1,4 @@
-"""The catalog from a store's own API: every variant with price and stock, page by page, all or nothing."""
+"""Catalog imports from the API of a store platform: variants with price and stock, paginated, all or nothing."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_price_and_stock_of_every_page_reach_the_catalog(services: Services, sto
     assert stored(services)["CREAM-60"]["product_id"] == "1"
 
 
-def test_woos_variations_are_products_of_their_own(services: Services) -> None:
+def test_woocommerce_variations_are_imported_as_products(services: Services) -> None:
     store = FakeWoo(page=1)
     variation = {"id": 91, "sku": "CREAM-60", "price": "30.00", "stock_status": "instock", "image": None}
     other = {"id": 92, "sku": "ROLL-75", "price": "20.00", "stock_status": "onbackorder"}
@@ -95,7 +95,7 @@ def test_woos_variations_are_products_of_their_own(services: Services) -> None:
 @pytest.mark.parametrize(
     "answer", [gives(b"{}", 500), gives(b'{"products": 1}'), gives(b"<html>", 200), gives(b"", 401)]
 )
-def test_a_page_that_fails_changes_nothing(services: Services, store: FakeStore, answer: Any) -> None:
+def test_failed_catalog_page_changes_nothing(services: Services, store: FakeStore, answer: Any) -> None:
     put(store, "CREAM-60", "31.50", 4, 1)
     connected(services, store)
     store.trouble = [answer]
@@ -106,7 +106,7 @@ def test_a_page_that_fails_changes_nothing(services: Services, store: FakeStore,
     assert stored(services) == {}
 
 
-def test_a_changed_product_has_the_catalog_read_soon(services: Services) -> None:
+def test_product_update_webhook_makes_the_catalog_import_due_sooner(services: Services) -> None:
     store = FakeShopify(page=5)
     put(store, "CREAM-60", "31.50", 4, 1)
     connected(services, store)
@@ -123,7 +123,7 @@ def test_a_changed_product_has_the_catalog_read_soon(services: Services) -> None
     assert after.state == "waiting"
 
 
-def test_without_a_key_there_is_nothing_to_read(sqlite_services: Services) -> None:
+def test_catalog_feed_without_an_api_key_is_rejected(sqlite_services: Services) -> None:
     by, _ = add_user(sqlite_services, shop="demo", email="owner@demo.example", role=OWNER)
     for address in ("api:shopify", "api:magento", "api:"):
         with pytest.raises(BadAddress):

@@ -1,4 +1,4 @@
-"""The wheel: built, installed into an empty environment, started, and asked for a result."""
+"""Build the wheel, install it into an empty environment, start it, and request a result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_holds_packs_templates_migrations_and_types(wheel: Path) -> None:
+def test_wheel_contains_packs_templates_migrations_and_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     packs = {f"widget/packs/leg-day/{path.relative_to(LEG_DAY)}" for path in LEG_DAY.rglob("*") if path.is_file()}
 
@@ -39,7 +39,7 @@ def test_the_wheel_holds_packs_templates_migrations_and_types(wheel: Path) -> No
 
 @pytest.fixture
 def installed(wheel: Path, tmp_path: Path) -> Path:
-    """The command of an environment that holds the wheel; its dependencies are those of this environment."""
+    """Return the command of a new environment with the wheel and this environment's dependencies."""
     folder = tmp_path / "environment"
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
@@ -50,7 +50,7 @@ def installed(wheel: Path, tmp_path: Path) -> Path:
     return folder / "bin" / "recovery-quiz"
 
 
-def test_an_installed_wheel_runs_and_answers_a_quiz(installed: Path, tmp_path: Path) -> None:
+def test_installed_wheel_runs_and_answers_a_quiz(installed: Path, tmp_path: Path) -> None:
     running = Running(tmp_path / "home", [str(installed)], tmp_path)
     running.environment.pop("PYTHONPATH", None)
     running.start()

@@ -1,4 +1,4 @@
-"""A real browser on a running service."""
+"""Fixtures of a running service and a real browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(params=[{"width": 1280, "height": 900}], ids=["wide"])
 def page(browser: Browser, service: Running, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
-    """A page on a fresh profile; whatever it complains about fails the test."""
+    """Yield a page in a fresh profile; errors, warnings, and requests to other hosts fail the test."""
     context = browser.new_context(viewport=request.param, base_url=service.base, reduced_motion="reduce")
     one = context.new_page()
     complaints: list[str] = []
@@ -31,7 +31,7 @@ def page(browser: Browser, service: Running, request: pytest.FixtureRequest, tmp
     one.on(
         "request", lambda sent: None if sent.url.startswith((service.base, "data:")) else complaints.append(sent.url)
     )
-    one.complaints = complaints  # type: ignore[attr-defined]  # For tests that expect some.
+    one.complaints = complaints  # type: ignore[attr-defined]  # For tests that expect complaints.
     yield one
     context.close()
     assert complaints == []

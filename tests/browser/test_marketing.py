@@ -1,4 +1,4 @@
-"""Marketing's day in a real browser: come in, edit, be told, mend, look at the impact, publish, take it back."""
+"""The marketer's workflow in a real browser: sign in, edit, fix findings, review the impact, publish, roll back."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PAGES = (
 
 @pytest.fixture(scope="module", autouse=True)
 def patience() -> Iterator[None]:
-    """Saves and checks share two cores with everything else that runs: how long they take says nothing here."""
+    """Raise timeouts: saves and checks share two cores with everything else, so their duration means nothing here."""
     expect.set_options(timeout=20_000)
     yield
     expect.set_options(timeout=5_000)
@@ -49,7 +49,7 @@ def patience() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service of its own: what is published here must not surprise the shoppers of other tests."""
+    """Start a separate service, so that what is published here does not affect the shoppers of other tests."""
     one = Running(tmp_path_factory.mktemp("marketing") / "home")
     one.start()
     yield one
@@ -59,7 +59,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def set_password(browser: Browser, desk: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Signed in by the link that the first start printed; the cookies of it."""
+    """Sign in with the link printed by the first start; return the file with its cookies."""
     link = desk.until(lambda: re.search(r"http\S+/set-password/\S+", Path(desk.log.name).read_text()))
     context = browser.new_context(base_url=desk.base)
     page = context.new_page()
@@ -93,7 +93,7 @@ def opened(
 
 @pytest.fixture(autouse=True)
 def fresh_draft(desk: Running) -> None:
-    """Each test starts from what is live, whatever an earlier one left."""
+    """Reset the draft to the live version before each test."""
     services = build_services(read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(desk.home)}))
     opened = open_draft(services, shop="demo", quiz="leg-day")
     by = add_user(services, shop="demo", email="tidy@team.example", role="editor")[0]
@@ -103,12 +103,12 @@ def fresh_draft(desk: Running) -> None:
 
 @pytest.fixture
 def page(browser: Browser, desk: Running, set_password: Path) -> Iterator[Page]:
-    """A page that fails the test on whatever it complains about."""
+    """Yield a signed-in page; errors and warnings fail the test."""
     context, one = opened(browser, desk, set_password)
     complaints: list[str] = []
     one.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     one.on("pageerror", lambda error: complaints.append(str(error)))
-    one.complaints = complaints  # type: ignore[attr-defined]  # For tests that expect some.
+    one.complaints = complaints  # type: ignore[attr-defined]  # For tests that expect complaints.
     yield one
     context.close()
     assert complaints == []
@@ -123,7 +123,7 @@ def best_form(desk: Running) -> str:
 
 
 def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
-    """A publisher whom the owner invites, and who comes in by the email that arrives."""
+    """Return the browser context of a publisher who accepted the owner's invitation by email."""
     context, page = opened(browser, desk, owner)
     page.goto("/console/shops/demo/team")
     page.get_by_label("Email address").fill("kim@team.example")
@@ -146,7 +146,7 @@ def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
     return context
 
 
-def test_be_invited_edit_be_told_mend_publish_and_take_back(
+def test_invited_editor_fixes_a_finding_publishes_and_rolls_back(
     browser: Browser, desk: Running, set_password: Path
 ) -> None:
     context = invited(browser, desk, set_password)
@@ -185,7 +185,7 @@ def test_be_invited_edit_be_told_mend_publish_and_take_back(
     context.close()
 
 
-def test_a_condition_is_picked_from_lists_and_undone(page: Page) -> None:
+def test_condition_is_built_from_lists_and_undone(page: Page) -> None:
     page.goto(f"{ROOT}/mappings?row=calves-roll")
     editor = page.get_by_role("form", name="Edit row calves-roll")
     editor.get_by_label("Add an option").select_option(label="Glutes")
@@ -209,7 +209,7 @@ def test_a_condition_is_picked_from_lists_and_undone(page: Page) -> None:
     expect(editor.locator("[name=target]")).to_have_value("form:roll-on")
 
 
-def test_questions_move_by_keyboard_and_options_are_added(page: Page) -> None:
+def test_questions_are_reordered_by_keyboard_and_options_added(page: Page) -> None:
     page.goto(f"{ROOT}/quiz")
     with page.expect_navigation():
         page.get_by_role("button", name=re.compile("Move up: How should it smell")).press("Enter")
@@ -230,7 +230,7 @@ def test_questions_move_by_keyboard_and_options_are_added(page: Page) -> None:
     expect(page.get_by_text("The draft starts over")).to_be_visible()
 
 
-def test_what_cannot_be_saved_now_is_kept_and_offered_again(page: Page, desk: Running) -> None:
+def test_unsaved_input_is_kept_and_restored_after_a_failed_save(page: Page, desk: Running) -> None:
     page.goto(f"{ROOT}/mappings?row=large-cream")
     editor = page.get_by_role("form", name="Edit row large-cream")
     page.route("**/mappings/rows/**", lambda route: route.fulfill(status=503, body='{"detail": "Not now."}'))
@@ -243,10 +243,10 @@ def test_what_cannot_be_saved_now_is_kept_and_offered_again(page: Page, desk: Ru
     page.reload()
 
     expect(editor.get_by_label("Note for the team")).to_have_value("ask the lab")
-    page.complaints.clear()  # type: ignore[attr-defined]  # The browser tells of the 503, as it should.
+    page.complaints.clear()  # type: ignore[attr-defined]  # The browser reports the 503, as it should.
 
 
-def test_the_draft_is_tried_in_the_real_widget_with_its_trace(page: Page) -> None:
+def test_draft_is_tried_in_the_real_widget_with_its_trace(page: Page) -> None:
     from tests.support.browser import take_quiz
 
     page.goto(f"{ROOT}/try")
@@ -259,7 +259,7 @@ def test_the_draft_is_tried_in_the_real_widget_with_its_trace(page: Page) -> Non
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (375, "dark")])
-def test_every_page_is_accessible_wide_and_narrow_light_and_dark(
+def test_every_console_page_is_accessible_wide_and_narrow_light_and_dark(
     browser: Browser, desk: Running, set_password: Path, width: int, scheme: str
 ) -> None:
     context, page = opened(browser, desk, set_password, width, color_scheme=scheme)
@@ -279,7 +279,9 @@ def test_every_page_is_accessible_wide_and_narrow_light_and_dark(
     assert not wrong, "\n".join(wrong)
 
 
-def test_without_javascript_a_row_is_edited_and_published(browser: Browser, desk: Running, set_password: Path) -> None:
+def test_mapping_row_is_edited_and_published_without_javascript(
+    browser: Browser, desk: Running, set_password: Path
+) -> None:
     context, page = opened(browser, desk, set_password, java_script_enabled=False)
     page.goto(f"{ROOT}/mappings")
     page.get_by_role("link", name="Edit row rub-in-cream").click()

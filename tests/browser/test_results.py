@@ -1,4 +1,4 @@
-"""The results page in a real browser: accessible, on a phone, in the dark, without sideways scrolling."""
+"""The results page in a real browser: accessible, in dark mode, and on a phone without horizontal scrolling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGE = "/console/shops/demo/quizzes/leg-day/results"
 
 @pytest.fixture(scope="session")
 def owner(service: Running, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sample traffic, and the cookies of somebody who may see all of it."""
+    """Load demo traffic; return the file with the cookies of an owner."""
 
     def run(*command: str) -> str:
         whole = [sys.executable, "-m", "widget", *command]
@@ -51,7 +51,7 @@ def owner(service: Running, browser: Browser, tmp_path_factory: pytest.TempPathF
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 @pytest.mark.parametrize("query", ["", "?by=language", "?period=own&from=2020-01-01&to=2020-01-31"])
-def test_the_results_are_accessible_and_fit(
+def test_results_page_is_accessible_and_fits_the_viewport(
     browser: Browser, service: Running, owner: Path, scheme: str, width: int, query: str
 ) -> None:
     context = browser.new_context(
@@ -74,7 +74,7 @@ def test_the_results_are_accessible_and_fit(
     context.close()
 
 
-def test_a_filter_is_followed_as_soon_as_it_is_chosen(browser: Browser, service: Running, owner: Path) -> None:
+def test_results_page_filter_applies_on_change(browser: Browser, service: Running, owner: Path) -> None:
     context = browser.new_context(base_url=service.base, storage_state=owner)
     page = context.new_page()
     page.goto(PAGE)
@@ -88,7 +88,7 @@ def test_a_filter_is_followed_as_soon_as_it_is_chosen(browser: Browser, service:
     context.close()
 
 
-def test_what_somebody_does_on_a_product_page_is_counted_once_a_view(
+def test_quiz_events_on_a_product_page_are_counted_once_per_view(
     browser: Browser, service: Running, owner: Path
 ) -> None:
     context = browser.new_context(base_url=service.base, storage_state=owner, reduced_motion="reduce")

@@ -1,4 +1,4 @@
-"""The shopper's way: by mouse, by keyboard, without JavaScript, on a phone, and to the email."""
+"""The shopper's journey by mouse, by keyboard, without JavaScript, and on a phone, through to the email."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def no_sideways_scroll(page: Page) -> bool:
 
 
 @BOTH
-def test_by_mouse_to_a_result_with_reasons(page: Page) -> None:
+def test_quiz_by_mouse_leads_to_a_result_with_reasons(page: Page) -> None:
     page.goto(PRODUCT)
     expect(page.locator("recovery-quiz h2")).to_have_text("Legs sore after training?")
     check_accessible(page)
@@ -40,7 +40,7 @@ def test_by_mouse_to_a_result_with_reasons(page: Page) -> None:
 
 @BOTH
 @pytest.mark.parametrize("path", ["/demo/", "/demo/quiz/leg-day", "/mailbox/", "/console/", "/demo/cart", "/v1/docs"])
-def test_each_page_is_accessible_and_fits_a_phone(page: Page, path: str) -> None:
+def test_public_pages_are_accessible_and_fit_a_phone(page: Page, path: str) -> None:
     page.goto(path)
 
     assert no_sideways_scroll(page)
@@ -48,7 +48,7 @@ def test_each_page_is_accessible_and_fits_a_phone(page: Page, path: str) -> None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_question_is_accessible(browser: Browser, service: Running, scheme: str) -> None:
+def test_each_quiz_question_is_accessible(browser: Browser, service: Running, scheme: str) -> None:
     context = browser.new_context(base_url=service.base, color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     for until in ("area", "soreness", "health", None):
@@ -60,7 +60,7 @@ def test_each_question_is_accessible(browser: Browser, service: Running, scheme:
     context.close()
 
 
-def test_by_keyboard_alone(page: Page) -> None:
+def test_quiz_can_be_taken_by_keyboard_alone(page: Page) -> None:
     page.goto(PRODUCT)
     start = page.locator("recovery-quiz [data-start]")
     expect(start).to_be_visible()
@@ -96,7 +96,7 @@ def test_by_keyboard_alone(page: Page) -> None:
     expect(quiz.locator(".result")).to_be_visible()
 
 
-def test_nothing_chosen_is_said_and_back_keeps_answers(page: Page) -> None:
+def test_unanswered_question_shows_an_error_and_back_keeps_answers(page: Page) -> None:
     page.goto(PRODUCT)
     take_quiz(page, until="trained")
     quiz = page.locator("recovery-quiz")
@@ -108,7 +108,7 @@ def test_nothing_chosen_is_said_and_back_keeps_answers(page: Page) -> None:
 
 
 @BOTH
-def test_a_red_flag_ends_in_advice_alone(page: Page) -> None:
+def test_red_flag_result_shows_advice_without_products(page: Page) -> None:
     page.goto(PRODUCT)
     flag = page.evaluate(
         "fetch('/v1/shops/demo/quizzes/leg-day').then(r => r.json()).then(q =>"
@@ -126,7 +126,7 @@ def test_a_red_flag_ends_in_advice_alone(page: Page) -> None:
     expect(quiz.locator(".tick").first).to_be_visible()
 
 
-def test_a_reload_resumes_where_it_was(page: Page) -> None:
+def test_reload_resumes_the_quiz_at_the_same_question(page: Page) -> None:
     page.goto(PRODUCT)
     take_quiz(page, until="soreness")
     heading = page.locator("recovery-quiz h2").inner_text()
@@ -135,14 +135,14 @@ def test_a_reload_resumes_where_it_was(page: Page) -> None:
     expect(page.locator("recovery-quiz h2")).to_have_text(heading)
 
 
-def test_nothing_is_kept_before_the_quiz_starts(page: Page) -> None:
+def test_browser_storage_is_empty_before_the_quiz_starts(page: Page) -> None:
     page.goto(PRODUCT)
     expect(page.locator("recovery-quiz [data-start]")).to_be_visible()
 
     assert page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
 
 
-def test_the_page_does_not_jump_while_the_quiz_comes(page: Page) -> None:
+def test_loading_the_widget_causes_no_layout_shift(page: Page) -> None:
     page.add_init_script(
         "window.shift = 0; new PerformanceObserver((list) => { for (const shift of list.getEntries())"
         " window.shift += shift.value; }).observe({ type: 'layout-shift', buffered: true });"
@@ -154,7 +154,7 @@ def test_the_page_does_not_jump_while_the_quiz_comes(page: Page) -> None:
     assert page.evaluate("window.shift") == 0
 
 
-def test_a_result_link_shows_the_same_without_javascript(page: Page, browser: Browser, service: Running) -> None:
+def test_result_link_shows_the_same_result_without_javascript(page: Page, browser: Browser, service: Running) -> None:
     page.goto(PRODUCT)
     take_quiz(page)
     link = page.locator("recovery-quiz .copy input").input_value()
@@ -168,7 +168,7 @@ def test_a_result_link_shows_the_same_without_javascript(page: Page, browser: Br
 
 
 @pytest.mark.parametrize("width", [1280, 375])
-def test_the_whole_quiz_without_javascript(browser: Browser, service: Running, width: int) -> None:
+def test_whole_quiz_can_be_taken_without_javascript(browser: Browser, service: Running, width: int) -> None:
     context = browser.new_context(
         java_script_enabled=False, viewport={"width": width, "height": 800}, base_url=service.base
     )
@@ -181,7 +181,7 @@ def test_the_whole_quiz_without_javascript(browser: Browser, service: Running, w
         name = page.locator("input[name=question]").input_value()
         for option in ANSWERS[name]:
             page.locator(f"input[value='{option}']").check(force=True)
-        with page.expect_navigation():  # Else the next look may still see this step.
+        with page.expect_navigation():  # Otherwise the next iteration may still see this step.
             page.get_by_role("button", name="Next").click()
 
     expect(page.locator(".good1 .reasons")).to_be_visible()
@@ -190,7 +190,7 @@ def test_the_whole_quiz_without_javascript(browser: Browser, service: Running, w
 
 
 @NARROW
-def test_from_the_result_to_the_cart_the_checkout_and_the_email(page: Page, service: Running) -> None:
+def test_shopper_goes_from_result_to_cart_checkout_email_and_unsubscribe(page: Page, service: Running) -> None:
     page.goto(PRODUCT)
     take_quiz(page)
     page.locator("recovery-quiz [data-add] button").first.click()
@@ -219,8 +219,8 @@ def test_from_the_result_to_the_cart_the_checkout_and_the_email(page: Page, serv
     expect(page.get_by_role("heading", name=re.compile("No more emails"))).to_be_visible()
 
 
-def test_what_the_stores_cart_refuses_is_told_to_the_shopper(page: Page) -> None:
-    """The theme block for Shopify, with the page's own handler: sold out is said in the store's words."""
+def test_sold_out_product_shows_the_error_of_the_shopify_cart(page: Page) -> None:
+    """The Shopify theme block's own cart handler shows the store's message for a sold-out product."""
     asked: list[str] = []
 
     def cart(route: Route) -> None:
@@ -245,11 +245,11 @@ def test_what_the_stores_cart_refuses_is_told_to_the_shopper(page: Page) -> None
     expect(refused).to_have_count(0)
     expect(page.locator("recovery-quiz p.sr[role=status]")).to_contain_text("Added")
     assert [item.rsplit("/", 1)[-1] for item in asked] == ["add.js", "add.js", "update.js"]
-    assert ["422" in complaint for complaint in page.complaints] == [True]  # type: ignore[attr-defined]  # Of the fixture.
-    page.complaints.clear()  # type: ignore[attr-defined]  # The browser tells of the 422 itself.
+    assert ["422" in complaint for complaint in page.complaints] == [True]  # type: ignore[attr-defined]  # Set by the fixture.
+    page.complaints.clear()  # type: ignore[attr-defined]  # The browser reports the 422 itself.
 
 
-def test_asking_for_the_result_by_email(page: Page, service: Running) -> None:
+def test_shopper_requests_the_result_by_email(page: Page, service: Running) -> None:
     page.goto(PRODUCT)
     take_quiz(page)
     form = page.locator("recovery-quiz [data-email]")
@@ -265,7 +265,7 @@ def test_asking_for_the_result_by_email(page: Page, service: Running) -> None:
 
 
 @pytest.mark.parametrize("mode", ["button", "modal"])
-def test_other_modes_open_on_a_press(page: Page, mode: str) -> None:
+def test_button_and_modal_widget_modes_open_on_a_click(page: Page, mode: str) -> None:
     page.route(
         f"**{PRODUCT}", lambda route: route.fulfill(
             response=(answer := route.fetch()), body=answer.text().replace('class="quiz-here"', f'mode="{mode}"')
@@ -283,7 +283,7 @@ def test_other_modes_open_on_a_press(page: Page, mode: str) -> None:
         expect(quiz.locator("[data-start]")).to_be_focused()
 
 
-def test_offline_says_what_is_safe_and_what_to_do(page: Page) -> None:
+def test_offline_widget_shows_an_error_and_can_retry(page: Page) -> None:
     page.goto(PRODUCT)
     take_quiz(page, until="often")
     page.route("**/responses*", lambda route: route.abort())
@@ -292,13 +292,13 @@ def test_offline_says_what_is_safe_and_what_to_do(page: Page) -> None:
     quiz.locator(".foot .btn").click()
     expect(quiz.get_by_role("heading", name="We cannot reach the quiz")).to_be_visible()
     page.unroute("**/responses*")
-    page.complaints.clear()  # type: ignore[attr-defined]  # The browser notes the failed request; that is the point.
+    page.complaints.clear()  # type: ignore[attr-defined]  # The browser reports the failed request, as intended here.
     quiz.locator("[data-again]").click()
 
     expect(quiz.locator(".result")).to_be_visible()
 
 
-def test_right_to_left_is_ready(page: Page) -> None:
+def test_widget_layout_supports_right_to_left(page: Page) -> None:
     page.route(
         "**/quizzes/leg-day?*",
         lambda route: route.fulfill(response=(a := route.fetch()), json={**a.json(), "dir": "rtl", "locale": "ar"}),
@@ -316,7 +316,7 @@ def test_right_to_left_is_ready(page: Page) -> None:
 
 @pytest.mark.parametrize(("language", "direction"), [("ar", "rtl"), ("es-MX", "ltr")])
 @pytest.mark.parametrize("width", [375, 1280])
-def test_in_other_languages_from_the_first_question_to_the_result(
+def test_quiz_is_fully_translated_from_first_question_to_result(
     browser: Browser, service: Running, language: str, direction: str, width: int
 ) -> None:
     context = browser.new_context(

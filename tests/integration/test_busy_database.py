@@ -1,4 +1,4 @@
-"""A database that somebody else holds: what comes meanwhile waits, and nothing is given up for it."""
+"""A locked database: work that arrives meanwhile waits and is not given up."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(widget.storage.database, "BUSY_MS", 50)
 
 
-def test_the_error_is_one_that_everybody_knows(sqlite_services: Services) -> None:
+def test_locked_database_raises_operational_error(sqlite_services: Services) -> None:
     with held(sqlite_services), pytest.raises(OperationalError), sqlite_services.sessions.begin() as session:
         session.execute(text("SELECT 1"))
     with sqlite_services.sessions.begin() as session:
         assert session.scalar(text("SELECT 1")) == 1
 
 
-def test_a_delivery_waits_and_is_not_given_up(sqlite_services: Services) -> None:
+def test_webhook_delivery_waits_while_the_database_is_locked(sqlite_services: Services) -> None:
     webhook(sqlite_services)
     with held(sqlite_services):
         process_webhooks(sqlite_services)
@@ -53,7 +53,7 @@ def test_a_delivery_waits_and_is_not_given_up(sqlite_services: Services) -> None
     assert [webhook_delivery.state for webhook_delivery in rows(sqlite_services, WebhookDelivery)] == ["done"]
 
 
-def test_anonymous_answers_wait_in_memory(sqlite_services: Services) -> None:
+def test_anonymous_responses_wait_in_memory_while_the_database_is_locked(sqlite_services: Services) -> None:
     with held(sqlite_services):
         visit(sqlite_services)
     assert rows(sqlite_services, Response) == []

@@ -1,4 +1,4 @@
-"""Caches: what Redis adds, and that nobody needs it."""
+"""Caches: what Redis adds, and that everything works without it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def metric(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def test_every_key_in_redis_has_a_time_to_live_and_names_no_answer(
+def test_every_redis_key_has_a_ttl_and_contains_no_answer(
     make_services: MakeServices, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
@@ -53,7 +53,7 @@ def test_every_key_in_redis_has_a_time_to_live_and_names_no_answer(
     store.close()
 
 
-def test_the_result_is_the_same_from_process_redis_and_computing(
+def test_result_is_the_same_computed_from_the_local_cache_and_from_redis(
     make_services: MakeServices, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
@@ -70,7 +70,7 @@ def test_the_result_is_the_same_from_process_redis_and_computing(
 
 
 @pytest.mark.parametrize("how", ["stopped", "hung"])
-def test_without_redis_the_answers_are_the_same(
+def test_results_are_the_same_without_redis(
     how: str, make_services: MakeServices, sqlite_url: str, redis_server: Any, log_lines: list[Any]
 ) -> None:
     services = make_services(sqlite_url, redis_server())
@@ -98,12 +98,12 @@ def test_without_redis_the_answers_are_the_same(
 
     assert without == with_redis
     assert page.status_code == 201
-    assert metric("recovery_cache_failures_total") == failures + 1  # The circuit opened at the first.
+    assert metric("recovery_cache_failures_total") == failures + 1  # The circuit opened at the first failure.
     assert [line["event"] for line in log_lines].count("redis_gone") == 1
     assert first < 2 * OPEN_SECONDS
 
 
-def test_redis_emptied_in_mid_flow_loses_nothing(
+def test_result_is_unchanged_after_redis_is_emptied(
     make_services: MakeServices, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
@@ -115,7 +115,7 @@ def test_redis_emptied_in_mid_flow_loses_nothing(
     assert answer(services) == before
 
 
-def test_another_process_sees_a_publish_and_new_stock_within_five_seconds(
+def test_publish_and_new_stock_reach_another_process_within_five_seconds(
     make_services: MakeServices, sqlite_url: str, redis_server: Any
 ) -> None:
     url = redis_server()
@@ -126,13 +126,17 @@ def test_another_process_sees_a_publish_and_new_stock_within_five_seconds(
     files = leg_day_files()
     publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
 
-    assert _within(FRESH_SECONDS / 2, lambda: orjson.loads(answer(there))["version"] == 2)  # By word on the bus.
+    assert _within(
+        FRESH_SECONDS / 2, lambda: orjson.loads(answer(there))["version"] == 2
+    )  # By the revision message in Redis.
     best = orjson.loads(answer(there))["products"][0]["sku"]
     change_product(here, shop="demo", sku=best, feed={"stock": 0})
     assert _within(5, lambda: best not in [card["sku"] for card in orjson.loads(answer(there))["products"]])
 
 
-def test_without_redis_a_publish_is_seen_within_five_seconds(make_services: MakeServices, sqlite_url: str) -> None:
+def test_publish_reaches_another_process_within_five_seconds_without_redis(
+    make_services: MakeServices, sqlite_url: str
+) -> None:
     here, there = make_services(sqlite_url), make_services(sqlite_url)
     answer(there)
     files = leg_day_files()
@@ -150,7 +154,7 @@ def _within(seconds: float, holds: Callable[[], bool]) -> bool:
     return holds()
 
 
-def test_an_older_version_is_taken_for_a_day_then_gone(sqlite_services: Services) -> None:
+def test_older_quiz_version_is_accepted_for_a_day(sqlite_services: Services) -> None:
     services = sqlite_services
     files = leg_day_files()
     publish_files(services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
@@ -164,7 +168,7 @@ def test_an_older_version_is_taken_for_a_day_then_gone(sqlite_services: Services
         answer(services, version=99)
 
 
-def test_old_result_links_obey_the_safety_of_today(sqlite_services: Services) -> None:
+def test_old_result_links_obey_the_current_safety_rules(sqlite_services: Services) -> None:
     services = sqlite_services
     code = orjson.loads(answer(services))["code"]
     web = client_of(services)
@@ -183,7 +187,7 @@ def test_old_result_links_obey_the_safety_of_today(sqlite_services: Services) ->
     assert (json["outcome"], json["products"], json["tips"]) == ("see_doctor", [], [])
 
 
-def test_the_circuit_closes_again() -> None:
+def test_circuit_breaker_closes_again() -> None:
     now = [0.0]
     circuit = Circuit(clock=lambda: now[0])
     circuit.failed()
@@ -194,7 +198,7 @@ def test_the_circuit_closes_again() -> None:
     assert circuit.closed
 
 
-def test_the_local_cache_is_bounded_and_forgets() -> None:
+def test_local_cache_is_bounded_and_expires_entries() -> None:
     now = [0.0]
     cache: LocalCache[int] = LocalCache(size=10, seconds=5, clock=lambda: now[0])
     for number in range(100):
@@ -205,7 +209,7 @@ def test_the_local_cache_is_bounded_and_forgets() -> None:
     assert cache.get(99) is None
 
 
-def test_no_log_line_of_ours_or_of_a_library_holds_an_answer(client: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_debug_log_line_contains_an_answer(client: Any, capfd: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     start_logs("DEBUG")

@@ -1,4 +1,4 @@
-"""From webhook to email, on both databases: nothing lost, nothing doubled, everything explained."""
+"""The path from webhook to email on both databases: no losses, no duplicates, and a reason for every decision."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from widget.storage.responses import Response
 from widget.storage.webhook_deliveries import FAILED, WebhookDelivery
 
 
-def test_tables_and_migrations_agree(services: Services) -> None:
+def test_models_and_migrations_agree(services: Services) -> None:
     assert drift(services.database) == []
 
 
-def test_an_order_becomes_dated_emails_and_they_go_when_due(services: Services) -> None:
+def test_order_plans_emails_that_are_sent_when_due(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     planned = emails(services)
@@ -65,14 +65,14 @@ def test_an_order_becomes_dated_emails_and_they_go_when_due(services: Services) 
 def test_a_repeated_webhook_has_no_second_effect(services: Services) -> None:
     assert webhook(services, event_id="same") is True
     assert webhook(services, event_id="same") is False
-    webhook(services, event_id="other")  # The same order, told again under another id.
+    webhook(services, event_id="other")  # The same order, delivered again with another event ID.
     process_webhooks(services)
 
     assert len(rows(services, Order)) == 1
     assert len(rows(services, Email)) == 4
 
 
-def test_fifty_copies_at_once_are_one(services: Services) -> None:
+def test_fifty_concurrent_copies_of_a_webhook_are_stored_once(services: Services) -> None:
     fresh: list[bool] = []
     threads = [threading.Thread(target=lambda: fresh.append(webhook(services, event_id="storm"))) for _ in range(50)]
     for thread in threads:
@@ -88,7 +88,7 @@ def test_fifty_copies_at_once_are_one(services: Services) -> None:
 @pytest.mark.parametrize(
     "kinds", [("placed", "cancelled"), ("cancelled", "placed"), ("refunded", "placed"), ("placed", "refunded")]
 )
-def test_a_cancelled_or_refunded_order_gets_no_email_whatever_came_first(
+def test_canceled_or_refunded_order_gets_no_email_in_any_event_order(
     services: Services, kinds: tuple[str, str]
 ) -> None:
     for kind in kinds:
@@ -102,7 +102,7 @@ def test_a_cancelled_or_refunded_order_gets_no_email_whatever_came_first(
     assert (row.state, row.reason.split("_")[0]) == ("skipped", "order")
 
 
-def test_due_dates_follow_later_events_until_an_email_is_queued(services: Services) -> None:
+def test_delivery_event_moves_the_due_date_of_a_planned_email(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     before = emails(services)["how-to-use"].due_at
@@ -112,7 +112,7 @@ def test_due_dates_follow_later_events_until_an_email_is_queued(services: Servic
     assert emails(services)["how-to-use"].due_at < before
 
 
-def test_consent_is_asked_again_at_send_time(services: Services) -> None:
+def test_consent_is_checked_again_at_send_time(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     contact = rows(services, Contact)[0]
@@ -127,7 +127,7 @@ def test_consent_is_asked_again_at_send_time(services: Services) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"), [({"accepts_marketing": False}, "no_consent"), ({"accepts_marketing": None}, "no_consent")]
 )
-def test_without_a_yes_nothing_goes(services: Services, fields: dict, reason: str) -> None:
+def test_order_without_marketing_consent_gets_no_email(services: Services, fields: dict, reason: str) -> None:
     webhook(services, **fields)
     process_webhooks(services)
     go_to(services, "how-to-use")
@@ -146,7 +146,7 @@ def test_test_orders_and_orders_without_address_get_no_emails(services: Services
     assert len(rows(services, Order)) == 3
 
 
-def test_contradictory_consent_is_a_no(services: Services) -> None:
+def test_contradictory_consent_counts_as_no_consent(services: Services) -> None:
     webhook(services, accepts_marketing=True)
     webhook(services, accepts_marketing=False)
     webhook(services, accepts_marketing=True)
@@ -155,7 +155,7 @@ def test_contradictory_consent_is_a_no(services: Services) -> None:
     assert rows(services, Order)[0].accepts_marketing is False
 
 
-def test_a_red_flag_leaves_only_not_eligible_with_the_order(services: Services) -> None:
+def test_red_flag_answers_mark_the_order_only_as_not_eligible(services: Services) -> None:
     flagged = {**GOOD, "signs": ["dark-urine"] if _has(services, "dark-urine") else [_flag(services)]}
     loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=flagged)
     visit = record_response(services, loaded, known, None)
@@ -185,7 +185,7 @@ def _flag(services: Services) -> str:
     )
 
 
-def test_a_blocked_product_is_in_no_email(services: Services) -> None:
+def test_blocked_product_is_not_promoted_by_email(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     change_product(services, shop="demo", sku="ROLL-75", blocked=True, reason="recall")
@@ -195,7 +195,7 @@ def test_a_blocked_product_is_in_no_email(services: Services) -> None:
     assert emails(services)["how-to-use"].reason == "product_blocked"
 
 
-def test_worse_ends_the_product_emails_of_the_order(services: Services) -> None:
+def test_check_in_answer_worse_stops_the_product_emails_of_the_order(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     answer_check_in(services, check_in_token(services, emails(services)["check-in"].id, "worse"))
@@ -213,7 +213,7 @@ def test_worse_ends_the_product_emails_of_the_order(services: Services) -> None:
         (UnknownOutcome("cut"), "delivery_unknown"),
     ],
 )
-def test_a_providers_answer_decides(services: Services, error: Exception, state: str) -> None:
+def test_email_state_follows_the_provider_response(services: Services, error: Exception, state: str) -> None:
     webhook(services)
     process_webhooks(services)
     go_to(services, "how-to-use")
@@ -224,7 +224,7 @@ def test_a_providers_answer_decides(services: Services, error: Exception, state:
     assert EMAIL not in row.reason
 
 
-def test_an_email_of_unknown_delivery_is_sent_again_only_by_hand(services: Services) -> None:
+def test_delivery_unknown_email_is_sent_again_only_manually(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     go_to(services, "how-to-use")
@@ -240,7 +240,7 @@ def test_an_email_of_unknown_delivery_is_sent_again_only_by_hand(services: Servi
         send_again(services, row.id)
 
 
-def test_a_worker_that_died_while_sending_doubles_nothing(services: Services) -> None:
+def test_worker_that_died_while_sending_duplicates_no_email(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     go_to(services, "how-to-use")
@@ -256,7 +256,7 @@ def test_a_worker_that_died_while_sending_doubles_nothing(services: Services) ->
     assert "Your Stride Roll-on is here. Start like this." not in sent(services)
 
 
-def test_a_worker_that_died_before_sending_loses_nothing(services: Services) -> None:
+def test_worker_that_died_before_sending_loses_no_email(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     go_to(services, "how-to-use")
@@ -269,7 +269,7 @@ def test_a_worker_that_died_before_sending_loses_nothing(services: Services) -> 
     assert len(sent(services)) == 1
 
 
-def test_many_workers_claim_each_email_once(services: Services) -> None:
+def test_concurrent_workers_send_each_email_once(services: Services) -> None:
     for number in range(12):
         webhook(services, order=str(number), email=f"runner{number}@shop.example")
     process_webhooks(services)
@@ -285,7 +285,7 @@ def test_many_workers_claim_each_email_once(services: Services) -> None:
     assert len(receivers) == len(set(receivers)) == 12
 
 
-def test_an_email_that_was_sent_is_never_sent_twice(services: Services) -> None:
+def test_sent_email_is_never_sent_twice(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     go_to(services, "how-to-use")
@@ -295,7 +295,7 @@ def test_an_email_that_was_sent_is_never_sent_twice(services: Services) -> None:
     assert len(sent(services)) == 1
 
 
-def test_an_unreadable_signed_webhook_is_kept_and_shown(services: Services) -> None:
+def test_unreadable_signed_webhook_fails_and_is_shown_in_the_console(services: Services) -> None:
     webhook(services, body=b"{}")
     webhook(services, body=b"not json")
     process_webhooks(services)
@@ -306,14 +306,14 @@ def test_an_unreadable_signed_webhook_is_kept_and_shown(services: Services) -> N
     assert "no order event" in page
 
 
-def test_a_bad_signature_stores_nothing(services: Services) -> None:
+def test_webhook_with_a_bad_signature_is_not_stored(services: Services) -> None:
     with pytest.raises(BadSignature):
         receive_webhook(services, shop="demo", headers={}, body=b"{}")
 
     assert rows(services, WebhookDelivery) == []
 
 
-def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(services: Services) -> None:
+def test_requested_result_is_emailed_and_consent_counts_once_confirmed(services: Services) -> None:
     loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = json.loads(known.body)["code"]
     consents = {"result": True, "marketing": True, "health_data": True}
@@ -327,14 +327,14 @@ def test_a_requested_result_comes_by_email_and_consent_counts_once_confirmed(ser
     bodies = [message.get_body(("plain",)).get_content() for _, message in services.transport.sent]
     links = [link for body in bodies for link in re.findall(r"http://quiz\.localhost(/l/\S+)", body)]
     assert [client_of(services).get(link).location for link in links] == [f"http://quiz.localhost/demo/r/{code}"]
-    assert not any("calves" in body.lower() for body in bodies)  # The first mail holds a link, no answers.
+    assert not any("calves" in body.lower() for body in bodies)  # The first email contains a link but no answers.
 
     confirm_consent(services, "c", services.crypto.token("c", contact.id))
     states = {row.kind: row.state for row in rows(services, Consent)}
     assert states == {"result": "granted", "marketing": "granted", "health_data": "granted"}
 
 
-def test_choices_can_be_taken_back(services: Services) -> None:
+def test_marketing_consent_can_be_withdrawn_on_the_preference_page(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     token = services.crypto.token("p", rows(services, Contact)[0].id)
@@ -363,7 +363,7 @@ def test_erasure_leaves_the_address_in_no_table(services: Services) -> None:
     assert {row.state for row in rows(services, Email)} == {"skipped"}
 
 
-def test_responses_are_stored_within_a_second_and_forgotten_after_thirty_days(services: Services) -> None:
+def test_responses_are_stored_promptly_and_purged_after_thirty_days(services: Services) -> None:
     loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     visit = record_response(services, loaded, known, None)
     deadline = time.monotonic() + 5
@@ -376,7 +376,7 @@ def test_responses_are_stored_within_a_second_and_forgotten_after_thirty_days(se
     assert rows(services, Response) == []
 
 
-def test_a_publish_never_changes_a_version_and_a_rollback_moves_back(services: Services) -> None:
+def test_publishing_creates_a_new_version_and_keeps_the_old_one(services: Services) -> None:
     files = leg_day_files()
     first = services.quizzes.live("demo", "leg-day")
     assert first is not None
@@ -392,7 +392,9 @@ def test_a_publish_never_changes_a_version_and_a_rollback_moves_back(services: S
     assert old.engine.rules.pack.quiz.intro.title == "Legs sore after training?"
 
 
-def test_shops_do_not_see_each_other(services: Services, make_services: Callable[..., Services]) -> None:
+def test_results_of_one_shop_are_not_served_by_another(
+    services: Services, make_services: Callable[..., Services]
+) -> None:
     from widget.actions.shops.add_shop import add_shop
 
     add_shop(services, "other", name="Other", postal_address="x")

@@ -1,4 +1,4 @@
-"""Signing in by a company account: who comes in, and everything that does not let anybody in."""
+"""Sign-in with a company account (OpenID Connect): who is admitted, and everything that is refused."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def provider() -> Iterator[FakeProvider]:
 
 @pytest.fixture
 def services(sqlite_services: Services, provider: FakeProvider) -> Services:
-    """With an owner who came in by password before."""
+    """Return services with an identity provider and an owner who has a password."""
     signed_in(sqlite_services)
     given = {"oidc_issuer": provider.issuer, "oidc_client_id": CLIENT_ID, "oidc_client_secret": CLIENT_SECRET}
     return replace(sqlite_services, settings=replace(sqlite_services.settings, **given))
 
 
 def gone_out(client: Client, provider: FakeProvider, **more: str) -> str:
-    """From the button to the provider; the address that it sends back to."""
+    """Follow the sign-in link to the provider; return the callback URL that it redirects to."""
     answer = client.get("/console/oidc")
     assert answer.status_code == 303
     assert answer.location.startswith(f"{provider.issuer}/authorize?"), answer.location
@@ -53,13 +53,13 @@ def gone_out(client: Client, provider: FakeProvider, **more: str) -> str:
 
 
 def text_after(client: Client, answer: Any) -> str:
-    """What the sign-in page says after a refusal; nobody is in."""
+    """Return the sign-in page after a refusal, having checked that nobody is signed in."""
     assert answer.status_code == 303
     assert answer.location == "/console/sign-in"
     page = client.get("/console/sign-in")
     assert page.status_code == 200
     assert client.get("/console/account").status_code == 303
-    assert not client.get("/console/sign-in").text.count("company account could")  # Said once.
+    assert not client.get("/console/sign-in").text.count("company account could")  # The message is shown once.
     return page.text
 
 
@@ -72,14 +72,14 @@ def log_of(services: Services) -> list[tuple[str, str]]:
         return [(row.action, row.detail) for row in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
 
 
-def test_whoever_is_in_the_console_comes_in_by_their_verified_address(
+def test_console_user_signs_in_by_the_verified_email_of_the_company_account(
     services: Services, provider: FakeProvider
 ) -> None:
     provider.claims["email"] = "Owner@Team.Example"
     client = client_of(services)
     page = client.get("/console/sign-in").text
     assert '<a class="btn tall" href="/console/oidc">Sign in with your company account</a>' in page
-    client.get("/console/shops/demo/log")  # Asked for while signed out.
+    client.get("/console/shops/demo/log")  # Requested while signed out.
     answer = come_back(client, provider)
 
     assert (answer.status_code, answer.location) == (303, "/console/shops/demo/log")
@@ -88,7 +88,7 @@ def test_whoever_is_in_the_console_comes_in_by_their_verified_address(
     assert log_of(services)[-1][0] == "signed_in"
 
 
-def test_the_session_is_fresh_and_holds_nothing_of_the_way(services: Services, provider: FakeProvider) -> None:
+def test_company_account_sign_in_starts_a_fresh_session(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     address = gone_out(client, provider)
     before = client.get_cookie("console")
@@ -98,13 +98,15 @@ def test_the_session_is_fresh_and_holds_nothing_of_the_way(services: Services, p
     assert before
     assert after
     assert before.value != after.value
-    again = client.get(address)  # The callback once more, in the browser that is signed in now.
+    again = client.get(address)  # The same callback again, in the browser that is now signed in.
     assert again.location == "/console/sign-in"
     with services.reads() as session:
-        assert session.scalar(select(func.count()).select_from(UserSession)) == 2  # By link, and by the provider, once.
+        assert (
+            session.scalar(select(func.count()).select_from(UserSession)) == 2
+        )  # One by link and one by the provider.
 
 
-def test_a_callback_is_good_once_even_with_the_cookie_of_then(services: Services, provider: FakeProvider) -> None:
+def test_oidc_callback_works_once_even_with_the_original_cookie(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     address = gone_out(client, provider)
     kept = client.get_cookie("console")
@@ -116,7 +118,9 @@ def test_a_callback_is_good_once_even_with_the_cookie_of_then(services: Services
     assert AGAIN in text_after(thief, thief.get(address))
 
 
-def test_unknown_unverified_and_disabled_are_told_the_same(services: Services, provider: FakeProvider) -> None:
+def test_unknown_unverified_and_disabled_accounts_get_the_same_message(
+    services: Services, provider: FakeProvider
+) -> None:
     signed_in(services, "editor", email="gone@team.example")
     with services.reads() as session:
         owner, gone = (user_by_email(session, f"{name}@team.example") for name in ("owner", "gone"))
@@ -145,7 +149,7 @@ def test_unknown_unverified_and_disabled_are_told_the_same(services: Services, p
     ]
 
 
-def test_a_token_that_is_not_for_us_now_opens_nothing(services: Services, provider: FakeProvider) -> None:
+def test_id_token_with_invalid_claims_is_refused(services: Services, provider: FakeProvider) -> None:
     now, usual = int(time.time()), provider.claims
     wrong: list[dict[str, Any]] = [
         {"nonce": "another"},
@@ -165,7 +169,7 @@ def test_a_token_that_is_not_for_us_now_opens_nothing(services: Services, provid
         assert AGAIN in text_after(client, come_back(client, provider)), claims
 
 
-def test_a_signature_that_is_not_the_providers_opens_nothing(services: Services, provider: FakeProvider) -> None:
+def test_id_token_with_an_invalid_signature_is_refused(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     provider.signs_with = RSAKey.generate_key(2048, {"kid": "one"})
     assert AGAIN in text_after(client, come_back(client, provider))
@@ -175,30 +179,30 @@ def test_a_signature_that_is_not_the_providers_opens_nothing(services: Services,
     assert AGAIN in text_after(client, come_back(client, provider))
 
 
-def test_our_secret_signs_no_token(services: Services, provider: FakeProvider) -> None:
-    """A token by HMAC, with the client's secret or with the public key as the secret."""
+def test_id_token_signed_with_hmac_is_refused(services: Services, provider: FakeProvider) -> None:
+    """Neither the client secret nor the public key is accepted as an HMAC key."""
     from joserfc.jwk import OctKey
 
     client = client_of(services)
     provider.algorithm = "HS256"
     for secret in (CLIENT_SECRET.encode() * 2, provider.key.as_pem(private=False).replace(b"-----", b"")):
-        provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]  # No pair of keys, on purpose.
+        provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]  # Deliberately not a key pair.
         assert AGAIN in text_after(client, come_back(client, provider))
 
 
-def test_what_is_not_ours_to_finish_is_refused(services: Services, provider: FakeProvider) -> None:
+def test_oidc_callback_with_a_foreign_or_expired_state_is_refused(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     assert AGAIN in text_after(client, client.get("/console/oidc/back?code=x&state=y"))
     assert AGAIN in text_after(client, client.get(gone_out(client, provider).replace("state=", "state=x")))
     assert AGAIN in text_after(client, client.get(gone_out(client, provider, iss="https://elsewhere.example")))
     other = client_of(services)
-    assert AGAIN in text_after(other, other.get(gone_out(client, provider)))  # Begun in another browser.
+    assert AGAIN in text_after(other, other.get(gone_out(client, provider)))  # Started in another browser.
     late = gone_out(client, provider)
     services.clock.move_to(services.now() + timedelta(minutes=11))
     assert AGAIN in text_after(client, client.get(late))
 
 
-def test_what_the_provider_says_of_an_error_is_not_repeated(
+def test_provider_error_text_is_neither_shown_nor_logged(
     services: Services, provider: FakeProvider, log_lines: list[Any]
 ) -> None:
     client = client_of(services)
@@ -217,7 +221,7 @@ def test_what_the_provider_says_of_an_error_is_not_repeated(
     assert "/console/oidc/back" in logged
 
 
-def test_a_provider_that_is_down_is_told_calmly(services: Services, provider: FakeProvider) -> None:
+def test_unavailable_identity_provider_shows_a_message(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     for status in (500, 503, 302, 404, 0):
         provider.status = status
@@ -232,20 +236,22 @@ def test_a_provider_that_is_down_is_told_calmly(services: Services, provider: Fa
         assert "Out of order" not in page
 
 
-def test_documents_are_kept_and_keys_that_change_are_found(services: Services, provider: FakeProvider) -> None:
+def test_oidc_documents_are_cached_and_rotated_keys_are_fetched(services: Services, provider: FakeProvider) -> None:
     now = [0.0]
     client = Client(create_wsgi(services))
     held: Any = client.application
     kept = held.app.extensions["oidc"]
     for cache in (kept._known, kept._recent):
         cache._clock = lambda: now[0]
-    assert provider.calls == []  # Nothing is asked before somebody comes.
+    assert provider.calls == []  # Nothing is requested before the first sign-in.
     for _ in range(2):
         assert come_back(client, provider).location == "/console/"
     assert [call for call in provider.calls if call != "/token"] == ["/.well-known/openid-configuration", "/keys"]
 
     provider.key = provider.signs_with = RSAKey.generate_key(2048, {"kid": "two"})
-    assert come_back(client, provider).location == "/console/sign-in"  # Fetched a moment ago: not again so soon.
+    assert (
+        come_back(client, provider).location == "/console/sign-in"
+    )  # Keys fetched a moment ago are not fetched again so soon.
     now[0] = 61.0
     assert come_back(client, provider).location == "/console/"
     now[0] = 3700.0
@@ -253,9 +259,7 @@ def test_documents_are_kept_and_keys_that_change_are_found(services: Services, p
     assert provider.calls.count("/.well-known/openid-configuration") == 2
 
 
-def test_an_address_that_only_the_userinfo_tells_is_taken_from_there(
-    services: Services, provider: FakeProvider
-) -> None:
+def test_email_is_taken_from_userinfo_when_the_id_token_has_none(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     provider.claims = {}
     provider.userinfo = {"sub": "8", "email": "owner@team.example", "email_verified": True}
@@ -265,7 +269,7 @@ def test_an_address_that_only_the_userinfo_tells_is_taken_from_there(
     assert come_back(client_of(services), provider).location == "/console/"
 
 
-def test_codes_of_ours_are_not_asked_for_on_top(services: Services, provider: FakeProvider) -> None:
+def test_company_account_sign_in_asks_for_no_totp_code(services: Services, provider: FakeProvider) -> None:
     with services.sessions.begin() as session:
         owner = user_by_email(session, "owner@team.example")
         assert owner
@@ -274,7 +278,7 @@ def test_codes_of_ours_are_not_asked_for_on_top(services: Services, provider: Fa
     assert come_back(client_of(services), provider).location == "/console/"
 
 
-def test_without_a_provider_there_is_no_such_door(sqlite_services: Services) -> None:
+def test_company_account_sign_in_is_absent_without_a_provider(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
 
     assert "company account" not in client.get("/console/sign-in").text
@@ -282,7 +286,7 @@ def test_without_a_provider_there_is_no_such_door(sqlite_services: Services) -> 
     assert client.get("/console/oidc/back?code=x&state=y").status_code == 404
 
 
-def test_the_product_starts_without_the_extra() -> None:
+def test_product_starts_without_the_oidc_extra() -> None:
     program = (
         "import sys; sys.modules['authlib'] = sys.modules['requests'] = sys.modules['joserfc'] = None;"
         "import widget.app, widget.cli, workers.app; print('up')"
@@ -292,7 +296,7 @@ def test_the_product_starts_without_the_extra() -> None:
     assert ran.stdout.strip() == "up", ran.stderr
 
 
-def test_whoever_was_added_comes_in_without_ever_choosing_a_password(
+def test_invited_user_signs_in_by_company_account_without_a_password(
     services: Services, provider: FakeProvider
 ) -> None:
     add_user(services, shop="demo", email="new@team.example", role="editor")

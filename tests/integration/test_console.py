@@ -1,4 +1,4 @@
-"""The console's pages: what they show, what they take, and what they refuse."""
+"""The console's pages: what they show, accept, and refuse."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def owner(sqlite_services: Services) -> Somebody:
 
 
 def row_form(owner: Somebody, name: str, **changes: str) -> dict[str, str]:
-    """The form of a row as the page holds it, with some fields typed over."""
+    """Return the form data of a row as its page renders it, with some fields changed."""
     page = owner.get(f"/mappings/rows/{name}").text
     seen = re.search(r'name="seen" value="([^"]*)"', page)
     assert seen
@@ -55,7 +55,7 @@ def row_form(owner: Somebody, name: str, **changes: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_opens_and_keeps_to_a_strict_policy(owner: Somebody, path: str) -> None:
+def test_every_console_page_opens_with_a_strict_content_security_policy(owner: Somebody, path: str) -> None:
     answer = owner.get(path)
 
     assert answer.status_code == 200
@@ -65,7 +65,7 @@ def test_every_page_opens_and_keeps_to_a_strict_policy(owner: Somebody, path: st
 
 
 @pytest.mark.parametrize("path", ["/mappings", "/quiz", "/impact", "/records/question/area", "/languages/es?show=all"])
-def test_a_page_asks_the_database_a_handful_of_times_however_much_there_is(owner: Somebody, path: str) -> None:
+def test_console_pages_make_at_most_sixteen_queries(owner: Somebody, path: str) -> None:
     owner.get("/check")
     owner.get(path)
     asked: list[str] = []
@@ -75,10 +75,10 @@ def test_a_page_asks_the_database_a_handful_of_times_however_much_there_is(owner
     assert len([item for item in asked if item.startswith("SELECT")]) <= 16
 
 
-# The table -------------------------------------------------------------------------------------------
+# The mapping table -----------------------------------------------------------------------------------
 
 
-def test_the_table_is_filtered_by_question_product_effect_words_and_change(owner: Somebody) -> None:
+def test_mapping_table_is_filtered_by_question_product_effect_text_and_change(owner: Somebody) -> None:
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", weight="31"))
 
     def shown(query: str) -> list[str]:
@@ -94,7 +94,7 @@ def test_the_table_is_filtered_by_question_product_effect_words_and_change(owner
     assert all(rows(owner)[name]["target"].startswith("tip:") for name in shown("kind=tips"))
 
 
-def test_a_row_reads_as_a_sentence_and_tells_what_it_touches(owner: Somebody) -> None:
+def test_mapping_row_is_shown_as_a_sentence_with_its_answer_paths(owner: Somebody) -> None:
     owner.get("/check")
     page = owner.get("/mappings?row=massage-glide").text
 
@@ -105,7 +105,7 @@ def test_a_row_reads_as_a_sentence_and_tells_what_it_touches(owner: Somebody) ->
     assert "82,575,360</b> answer paths (2.5%)" in page
 
 
-def test_a_row_is_added_duplicated_deleted_and_restored_by_plain_forms(owner: Somebody) -> None:
+def test_mapping_row_is_added_duplicated_deleted_and_restored_without_scripts(owner: Somebody) -> None:
     new = {
         "when": "area=calves",
         "effect": "boost",
@@ -127,7 +127,7 @@ def test_a_row_is_added_duplicated_deleted_and_restored_by_plain_forms(owner: So
     assert next(iter(rows(owner))) == "rub-in-cream"
 
 
-def test_many_rows_are_changed_at_once_and_taken_back_at_once(owner: Somebody) -> None:
+def test_bulk_changes_of_mapping_rows_can_be_undone(owner: Somebody) -> None:
     before = rows(owner)
     chosen = ["rub-in-cream", "rub-in-salve"]
     owner.post("/mappings/bulk", {"row": chosen, "do": "weight", "value": "+5"})
@@ -140,7 +140,7 @@ def test_many_rows_are_changed_at_once_and_taken_back_at_once(owner: Somebody) -
     assert rows(owner) == before
 
 
-def test_nonsense_in_a_bulk_change_changes_nothing(owner: Somebody) -> None:
+def test_invalid_bulk_change_changes_nothing(owner: Somebody) -> None:
     before = rows(owner)
     response = owner.post(
         "/mappings/bulk",
@@ -152,7 +152,7 @@ def test_nonsense_in_a_bulk_change_changes_nothing(owner: Somebody) -> None:
     assert rows(owner) == before
 
 
-def test_a_sheet_goes_out_and_comes_back_with_a_look_at_what_changes(owner: Somebody) -> None:
+def test_exported_sheet_is_imported_after_a_preview_of_the_changes(owner: Somebody) -> None:
     book = openpyxl.load_workbook(io.BytesIO(owner.get("/mappings/export.xlsx").data))
     assert book["mappings"].max_row == 70
     listed = [dict(row) for row in rows(owner).values()]
@@ -160,7 +160,7 @@ def test_a_sheet_goes_out_and_comes_back_with_a_look_at_what_changes(owner: Some
     sheet = xlsx_sheet(listed[:-1])
     look = owner.post("/mappings/import", {"file": (io.BytesIO(sheet), "m.xlsx")})
     assert "2 rows would change" in look.text
-    assert rows(owner)["rub-in-cream"]["weight"] == "30"  # Only looked at so far.
+    assert rows(owner)["rub-in-cream"]["weight"] == "30"  # Only previewed so far.
     fields = dict(re.findall(r'type="hidden" name="(seen|whole|do)" value="([^"]*)"', look.text))
     text = re.search(r'<textarea name="text" hidden>(.*?)</textarea>', look.text, re.DOTALL)
     assert text
@@ -182,9 +182,7 @@ def test_a_sheet_goes_out_and_comes_back_with_a_look_at_what_changes(owner: Some
         ("m.csv", b"name;price\ncream;3\n", "the first line must be"),
     ],
 )
-def test_a_file_that_is_not_what_it_says_is_refused_in_words(
-    owner: Somebody, name: str, body: bytes, message: str
-) -> None:
+def test_invalid_import_file_is_refused_with_a_message(owner: Somebody, name: str, body: bytes, message: str) -> None:
     before = rows(owner)
     answer = owner.post("/mappings/import", {"file": (io.BytesIO(body), name)})
 
@@ -193,7 +191,7 @@ def test_a_file_that_is_not_what_it_says_is_refused_in_words(
     assert rows(owner) == before
 
 
-def test_pasted_rows_are_added_without_touching_the_others(owner: Somebody) -> None:
+def test_pasted_rows_are_added_without_changing_other_rows(owner: Somebody) -> None:
     pasted = "extra\tarea = calves\tboost\tform:spray\t7\tQuick.\t"
     look = owner.post("/mappings/import", {"text": pasted})
     assert "1 row would change" in look.text
@@ -205,13 +203,13 @@ def test_pasted_rows_are_added_without_touching_the_others(owner: Somebody) -> N
     assert len(rows(owner)) == 70
 
 
-# Bad input -------------------------------------------------------------------------------------------
+# Invalid input ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", RTL, "🦵🏽" * 500, "x" * 1_000_000]
 )
-def test_whatever_is_pasted_stays_text(owner: Somebody, text: str) -> None:
+def test_pasted_markup_is_escaped(owner: Somebody, text: str) -> None:
     answer = owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=text, note=text))
     assert answer.status_code in (303, 422)
     page = owner.get("/mappings").text
@@ -221,7 +219,7 @@ def test_whatever_is_pasted_stays_text(owner: Somebody, text: str) -> None:
     assert len(rows(owner)["rub-in-cream"]["reason"]) <= 10_000
 
 
-def test_a_condition_that_cannot_be_read_is_kept_and_told_at_its_field(owner: Somebody) -> None:
+def test_invalid_condition_is_kept_and_reported_at_its_field(owner: Somebody) -> None:
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", when="apply = = rub"))
     owner.get("/check")
     page = owner.get("/mappings?row=rub-in-cream").text
@@ -231,7 +229,7 @@ def test_a_condition_that_cannot_be_read_is_kept_and_told_at_its_field(owner: So
     assert "cannot read the condition" in page
 
 
-def test_a_form_from_elsewhere_changes_nothing_and_loses_nothing(owner: Somebody) -> None:
+def test_form_with_a_stale_csrf_token_changes_nothing_and_keeps_the_input(owner: Somebody) -> None:
     before = rows(owner)
     sent = row_form(owner, "rub-in-cream", reason="Typed for ten minutes.")
     answer = owner.client.post(f"{ROOT}/mappings/rows/rub-in-cream", data={**sent, "csrf_token": "stale"})
@@ -241,7 +239,7 @@ def test_a_form_from_elsewhere_changes_nothing_and_loses_nothing(owner: Somebody
     assert rows(owner) == before
 
 
-def test_what_was_typed_before_a_session_was_lost_can_still_be_saved(owner: Somebody) -> None:
+def test_form_input_of_a_lost_session_can_be_saved_after_sign_in(owner: Somebody) -> None:
     sent = row_form(owner, "rub-in-cream", reason="Typed for ten minutes.")
     stranger = client_of(owner.services)
     answer = stranger.post(f"{ROOT}/mappings/rows/rub-in-cream", data=sent)
@@ -258,7 +256,7 @@ def test_what_was_typed_before_a_session_was_lost_can_still_be_saved(owner: Some
     assert rows(owner)["rub-in-cream"]["reason"] == "Typed for ten minutes."
 
 
-def test_two_clicks_on_publish_have_one_effect(owner: Somebody) -> None:
+def test_double_click_on_publish_publishes_once(owner: Somebody) -> None:
     owner.post("/mappings/rows/rub-in-salve", row_form(owner, "rub-in-salve", weight="90"))
     owner.get("/check")
     revision = re.search(r'name="revision" value="(\d+)"', owner.get("/impact").text)
@@ -270,7 +268,7 @@ def test_two_clicks_on_publish_have_one_effect(owner: Somebody) -> None:
     assert open_draft(owner.services, shop="demo", quiz="leg-day").live == 2
 
 
-def test_the_same_record_changed_by_two_people_shows_both_wordings(owner: Somebody) -> None:
+def test_edit_conflict_shows_both_values(owner: Somebody) -> None:
     other = signed_in(owner.services, "editor")
     mine, theirs = row_form(owner, "rub-in-cream", weight="40"), row_form(other, "rub-in-cream", weight="50")
     other.post("/mappings/rows/rub-in-cream", theirs)
@@ -286,10 +284,10 @@ def test_the_same_record_changed_by_two_people_shows_both_wordings(owner: Somebo
     assert rows(owner)["rub-in-cream"]["weight"] == "40"
 
 
-# Trying ----------------------------------------------------------------------------------------------
+# Trying a draft --------------------------------------------------------------------------------------
 
 
-def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> None:
+def test_trying_a_draft_counts_no_answers(owner: Somebody) -> None:
     from tests.support.packs import GOOD
 
     owner.post("/mappings/rows/rub-in-salve", row_form(owner, "rub-in-salve", weight="95"))
@@ -307,7 +305,7 @@ def test_the_draft_answers_the_widget_and_counts_nothing(owner: Somebody) -> Non
     assert "No answers in the last 30 days" in (owner.get("/check") and owner.get("/impact").text)
 
 
-def test_an_email_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
+def test_preview_email_is_sent_to_the_user_who_requested_it(owner: Somebody) -> None:
     owner.post("/emails/how-to-use/preview", {"outcome": "products", "sku": "ROLL-75", "locale": "en"})
     assert owner.services.transport.sent == []  # No page waits for a mail server.
     send_outbox(owner.services)
@@ -318,14 +316,14 @@ def test_an_email_is_sent_to_whoever_tests_it(owner: Somebody) -> None:
     assert "Stride Roll-on" in message.get_body(("plain",)).get_content()
 
 
-def test_questions_are_put_in_order_by_buttons(owner: Somebody) -> None:
+def test_questions_are_reordered_with_buttons(owner: Somebody) -> None:
     owner.post("/records/question/order", {"record": "scent", "do": "up"})
     order = list(records_of(open_draft(owner.services, shop="demo", quiz="leg-day").draft.files, "question"))
 
     assert order.index("scent") == order.index("moment") - 1
 
 
-def test_a_translation_is_saved_as_of_the_wording_beside_it(owner: Somebody) -> None:
+def test_translation_is_saved_for_the_source_text_shown_beside_it(owner: Somebody) -> None:
     page = owner.get("/languages/es?show=all&q=quiz.area.text").text
     fields = dict(re.findall(r'name="(seen|of)" value="([^"]*)"', page))
     owner.post("/languages/es/quiz.area.text", {**fields, "text": "¿Dónde te duele?"})
@@ -335,7 +333,7 @@ def test_a_translation_is_saved_as_of_the_wording_beside_it(owner: Somebody) -> 
     assert "Everything is translated" in text
 
 
-def test_a_warning_is_accepted_by_name_with_a_reason_until_the_text_changes(owner: Somebody) -> None:
+def test_accepted_warning_with_a_reason_returns_when_the_text_changes(owner: Somebody) -> None:
     said = "You like to rub it in: a small wellness ritual."
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=said))
     owner.get("/check")
@@ -352,7 +350,7 @@ def test_a_warning_is_accepted_by_name_with_a_reason_until_the_text_changes(owne
     assert "Accept it with a reason" in owner.get("/findings").text
 
 
-def test_the_way_in_is_in_no_log_line() -> None:
+def test_one_time_link_is_masked_in_logs() -> None:
     from widget.telemetry import masked_path
 
     assert masked_path("/console/set-password/secret-token") == "/console/set-password/…"

@@ -1,4 +1,4 @@
-"""The console's doors: every route, every role; sign-in, one-time links, codes; a log that nobody changes."""
+"""Console access: every route by role, sign-in, one-time links, one-time codes, and the append-only audit log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KNOWN = {"shop": "demo", "quiz": "leg-day", "token": "none"}
 
 
 def routes(services: Services) -> Iterator[tuple[str, str, str, str]]:
-    """(method, path, permission, endpoint) of every console route, with something for each variable."""
+    """Yield (method, path, permission, endpoint) of every console route, with a value for each variable."""
     app = create_app(services)
     with app.test_request_context():
         for rule in app.url_map.iter_rules():
@@ -71,7 +71,7 @@ def rows_of_everything(services: Services) -> dict[str, Any]:
     return {**counts, "shop rows": shops, "webhook states": webhooks, "roles": users}
 
 
-def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlite_services: Services) -> None:
+def test_every_console_route_requires_sign_in_unless_public(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
     seen = 0
     for method, path, needed, endpoint in routes(sqlite_services):
@@ -87,7 +87,7 @@ def test_every_route_says_who_may_use_it_and_a_stranger_is_sent_to_sign_in(sqlit
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "owner"])
-def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_services: Services, role: str) -> None:
+def test_insufficient_role_is_refused_on_every_console_route(sqlite_services: Services, role: str) -> None:
     client = client_in(sqlite_services, role)
     token = form_token(client)
     small = [of_shop for of_shop in of_shops(sqlite_services) if not may(role, of_shop[2])]
@@ -101,14 +101,14 @@ def test_a_role_that_is_too_small_is_refused_everywhere(sqlite_services: Service
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_that_is_large_enough_comes_in(sqlite_services: Services, role: str) -> None:
+def test_sufficient_role_can_open_console_pages(sqlite_services: Services, role: str) -> None:
     client = client_in(sqlite_services, role)
     for method, path, needed in of_shops(sqlite_services):
         if method == "GET" and MINIMUM_ROLE[needed] == role:
             assert client.get(path).status_code in (200, 302, 303, 404, 422), path
 
 
-def test_an_owner_of_another_shop_finds_nothing_here(sqlite_services: Services) -> None:
+def test_owner_of_another_shop_gets_404_on_every_route(sqlite_services: Services) -> None:
     add_shop(sqlite_services, "other", name="Other", postal_address="", cart={"kind": "event"})
     client = client_in(sqlite_services, "owner", shop="other")
     token = form_token(client)
@@ -122,7 +122,7 @@ def test_an_owner_of_another_shop_finds_nothing_here(sqlite_services: Services) 
     assert rows_of_everything(sqlite_services) == before
 
 
-def test_no_post_has_an_effect_without_the_token_of_its_form(sqlite_services: Services) -> None:
+def test_console_post_without_a_csrf_token_has_no_effect(sqlite_services: Services) -> None:
     client = client_in(sqlite_services, "owner")
     app = create_app(sqlite_services)
     before = rows_of_everything(sqlite_services)
@@ -143,7 +143,7 @@ def sign_in(client: Any, email: str = "owner@demo.example", password: str = PASS
     return client.post(path, data=data)
 
 
-def test_whoever_exists_here_is_not_told(sqlite_services: Services) -> None:
+def test_sign_in_does_not_reveal_existing_accounts(sqlite_services: Services) -> None:
     client_in(sqlite_services)
     client = client_of(sqlite_services)
     wrong = sign_in(client, password="not the right one")
@@ -155,7 +155,7 @@ def test_whoever_exists_here_is_not_told(sqlite_services: Services) -> None:
     assert "Incorrect email, password, or code." in lines[0]
 
 
-def test_guesses_are_limited(sqlite_services: Services) -> None:
+def test_password_guesses_are_rate_limited(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
     answers = [sign_in(client, password=f"guess {number}").status_code for number in range(12)]
 
@@ -163,7 +163,7 @@ def test_guesses_are_limited(sqlite_services: Services) -> None:
     assert 429 in answers[10:]
 
 
-def test_a_disabled_person_is_out_at_once(services: Services) -> None:
+def test_disabled_user_is_signed_out_at_once(services: Services) -> None:
     client_in(services)
     guest = client_in(services, "editor")
     owner, editor = user(services, "owner"), user(services, "editor")
@@ -174,7 +174,7 @@ def test_a_disabled_person_is_out_at_once(services: Services) -> None:
     assert sign_in(client_of(services), email=editor.email).status_code == 401
 
     disable_user(services, shop="demo", user_id=editor.id, by=owner, again=True)
-    assert guest.get("/console/account").status_code == 303  # What was ended stays ended.
+    assert guest.get("/console/account").status_code == 303  # Ended sessions stay ended.
     assert sign_in(client_of(services), email=editor.email).status_code == 303
 
 
@@ -185,7 +185,7 @@ def user(services: Services, role: str) -> User:
     return found
 
 
-def test_a_sign_in_that_is_not_used_ends_and_none_lasts_long(sqlite_services: Services) -> None:
+def test_session_ends_when_idle_and_at_its_maximum_age(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     start = sqlite_services.now()
     sqlite_services.clock.move_to(start + IDLE - timedelta(minutes=5))
@@ -204,7 +204,7 @@ def test_a_sign_in_that_is_not_used_ends_and_none_lasts_long(sqlite_services: Se
     assert again.get("/console/account").status_code == 303
 
 
-def test_a_one_time_link_works_once_and_not_by_looking_at_it(services: Services) -> None:
+def test_one_time_link_works_once_and_is_not_used_up_by_a_get(services: Services) -> None:
     _, token = add_user(services, shop="demo", email="new@demo.example", role="viewer")
     client = client_of(services)
     for _ in range(3):
@@ -222,14 +222,14 @@ def test_a_one_time_link_works_once_and_not_by_looking_at_it(services: Services)
     assert other.post(f"/console/set-password/{token}", data=data).status_code == 404
 
 
-def test_a_one_time_link_grows_old(sqlite_services: Services) -> None:
+def test_one_time_link_expires_after_three_days(sqlite_services: Services) -> None:
     _, token = add_user(sqlite_services, shop="demo", email="new@demo.example", role="viewer")
     sqlite_services.clock.move_to(sqlite_services.now() + timedelta(days=3, minutes=1))
 
     assert client_of(sqlite_services).get(f"/console/set-password/{token}").status_code == 404
 
 
-def test_a_one_time_code_is_good_once(sqlite_services: Services) -> None:
+def test_totp_code_is_accepted_once(sqlite_services: Services) -> None:
     client_in(sqlite_services)
     secret = new_totp_secret()
     owner = user(sqlite_services, "owner")
@@ -252,11 +252,11 @@ def test_a_one_time_code_is_good_once(sqlite_services: Services) -> None:
     assert second.status_code == 401
 
 
-# The log ---------------------------------------------------------------------------------------------
+# The audit log ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit_log SET about = 'other'", "DELETE FROM audit_log"])
-def test_the_log_is_never_changed(services: Services, change: str) -> None:
+def test_audit_log_entries_cannot_be_changed_or_deleted(services: Services, change: str) -> None:
     add_user(services, shop="demo", email="new@demo.example", role="viewer")
     with pytest.raises(DatabaseError), services.sessions.begin() as session:
         session.execute(text(change))
@@ -265,7 +265,7 @@ def test_the_log_is_never_changed(services: Services, change: str) -> None:
         assert [row.action for row in session.scalars(select(AuditEntry))] == ["user_added"]
 
 
-def test_the_log_can_be_filtered_and_taken_along(sqlite_services: Services) -> None:
+def test_audit_log_is_filtered_and_exported_as_safe_csv(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     post(client, "/console/account", do="password", old=PASSWORD, new="another otter violin nine")
     with sqlite_services.sessions.begin() as session:
@@ -282,7 +282,7 @@ def test_the_log_can_be_filtered_and_taken_along(sqlite_services: Services) -> N
     assert "user_added" in some
 
 
-def test_older_entries_are_a_page_away(sqlite_services: Services) -> None:
+def test_audit_log_is_paginated(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     with sqlite_services.sessions.begin() as session:
         for number in range(120):
@@ -304,7 +304,7 @@ def test_older_entries_are_a_page_away(sqlite_services: Services) -> None:
     assert "row 119." not in second
 
 
-def test_who_is_lost_in_the_console_finds_the_way_back(sqlite_services: Services) -> None:
+def test_console_404_page_links_back_to_the_console(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     lost = client.get("/console/shops/demo/orders/deliveries/999", headers={"Accept": "text/html"})
     elsewhere = client.get("/demo/nowhere", headers={"Accept": "text/html"})

@@ -1,4 +1,4 @@
-"""What must not get lost, be done unseen, or be got round in the console."""
+"""Console safeguards: no lost edits, no unreviewed publishing, and no bypassed access control."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def owner(sqlite_services: Services) -> Somebody:
     return signed_in(sqlite_services)
 
 
-# Nothing is lost -------------------------------------------------------------------------------------
+# No lost edits ---------------------------------------------------------------------------------------
 
 
 def schema_keys(schema: Any, prefix: str = "") -> set[str]:
-    """Every key that a record may have, with those of its groups and rows."""
+    """Return every key of a record's schema, including the keys of its groups and rows."""
     found = set()
     for name, field in schema.fields.items():
         key = f"{prefix}{field.data_key or name}"
@@ -82,7 +82,7 @@ def test_every_key_of_the_format_has_a_field_in_its_form(kind: str, schema: Any,
     assert schema_keys(schema()) - field_keys(FIELDS[kind]) == elsewhere
 
 
-def test_what_others_save_while_a_draft_is_published_stays(services: Services) -> None:
+def test_edits_saved_while_a_draft_is_published_are_kept(services: Services) -> None:
     anna, ben = user(services, "anna"), user(services, "ben")
     looked_at = draft_of(services)
     weigh(services, ben, "rub-in-cream", "31")
@@ -93,7 +93,7 @@ def test_what_others_save_while_a_draft_is_published_stays(services: Services) -
     assert draft_of(services).base == 2
 
 
-def test_a_quiz_that_was_never_published_can_be_copied_and_not_emptied(owner: Somebody) -> None:
+def test_unpublished_quiz_can_be_copied_and_is_not_emptied_by_a_reset(owner: Somebody) -> None:
     shop = "/console/shops/demo/quizzes"
     owner.post(shop, {"quiz": "arm-day", "title": "Arm day", "like": "leg-day"})
     owner.post(f"{shop}/arm-day/reset", {"sure": "yes"})
@@ -108,7 +108,7 @@ def test_a_quiz_that_was_never_published_can_be_copied_and_not_emptied(owner: So
     )
 
 
-def test_a_sheet_without_the_optional_columns_keeps_them(owner: Somebody) -> None:
+def test_importing_a_sheet_without_optional_columns_keeps_their_values(owner: Somebody) -> None:
     before = rows(owner)
     text = "id,when,effect,target\n" + "".join(
         f'{name},"{row["when"]}",{row["effect"]},{row["target"].replace("form:cream", "form:salve")}\n'
@@ -126,7 +126,7 @@ def test_a_sheet_without_the_optional_columns_keeps_them(owner: Somebody) -> Non
     assert rows(owner)["rub-in-cream"] == {**before["rub-in-cream"], "target": "form:salve"}
 
 
-def test_one_id_twice_in_a_sheet_is_told_and_the_text_stays(owner: Somebody) -> None:
+def test_duplicate_id_in_an_imported_sheet_is_an_error_and_keeps_the_text(owner: Somebody) -> None:
     text = "a\tarea = calves\tboost\tform:spray\t7\t\t\na\tarea = calves\tboost\tform:salve\t7\t\t"
     answer = owner.post("/mappings/import", {"text": text})
 
@@ -135,7 +135,7 @@ def test_one_id_twice_in_a_sheet_is_told_and_the_text_stays(owner: Somebody) -> 
     assert "form:salve" in answer.text
 
 
-def test_rows_deleted_together_come_back_where_they_were(owner: Somebody) -> None:
+def test_undoing_a_bulk_delete_restores_rows_in_place(owner: Somebody) -> None:
     before = list(rows(owner))
     owner.post("/mappings/bulk", {"row": before[2:6], "do": "delete"})
     assert len(rows(owner)) == len(before) - 4
@@ -144,13 +144,13 @@ def test_rows_deleted_together_come_back_where_they_were(owner: Somebody) -> Non
     assert list(rows(owner)) == before
 
 
-def test_a_condition_with_or_added_to_many_rows_narrows_each(owner: Somebody) -> None:
+def test_or_condition_added_in_bulk_narrows_each_row(owner: Somebody) -> None:
     owner.post("/mappings/bulk", {"row": ["rub-in-cream"], "do": "and", "value": "area = calves or area = knees"})
 
     assert rows(owner)["rub-in-cream"]["when"] == "apply = rub-in & area = calves or apply = rub-in & area = knees"
 
 
-def test_an_email_without_a_subject_is_kept_and_told_and_saved_again(owner: Somebody) -> None:
+def test_email_without_a_subject_is_saved_and_reported_as_a_finding(owner: Somebody) -> None:
     def seen() -> str:
         found = re.search(r'name="seen" value="([^"]*)"', owner.get("/records/email/check-in").text)
         assert found
@@ -166,7 +166,7 @@ def test_an_email_without_a_subject_is_kept_and_told_and_saved_again(owner: Some
     assert "has no subject.txt" in owner.get("/findings").text
 
 
-def test_a_sku_with_odd_characters_can_be_opened_again(owner: Somebody) -> None:
+def test_product_with_special_characters_in_its_sku_can_be_opened(owner: Somebody) -> None:
     added = owner.post("/records/product/new", {"~id": "BALM #2/½?", "name": "Balm", "seen": ""})
     assert added.status_code == 303
     page = owner.get(added.headers["Location"])
@@ -177,10 +177,10 @@ def test_a_sku_with_odd_characters_can_be_opened_again(owner: Somebody) -> None:
     assert owner.get("/records/product/new").status_code == 200
 
 
-# Nothing is done unseen ------------------------------------------------------------------------------
+# No unreviewed publishing and no bypassed access control ----------------------------------------------
 
 
-def test_a_plan_that_something_newer_overtook_is_not_published(services: Services) -> None:
+def test_scheduled_publish_overtaken_by_a_newer_version_is_not_published(services: Services) -> None:
     anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     at = services.now() + timedelta(hours=2)
@@ -199,7 +199,7 @@ def test_a_plan_that_something_newer_overtook_is_not_published(services: Service
     assert "went live since" in planned.reason
 
 
-def test_going_back_is_no_way_around_a_second_person(services: Services) -> None:
+def test_roll_back_to_an_unapproved_version_is_refused(services: Services) -> None:
     anna = user(services)
     weigh(services, anna, "rub-in-salve", "95")
     number = plan_publish(services, shop="demo", quiz="leg-day", by=anna, note="", revision=draft_of(services).revision)
@@ -209,7 +209,7 @@ def test_going_back_is_no_way_around_a_second_person(services: Services) -> None
     assert best(services) == "cream"
 
 
-def test_a_form_of_another_site_is_not_offered_again_behind_the_sign_in(owner: Somebody) -> None:
+def test_cross_site_form_is_not_kept_through_sign_in(owner: Somebody) -> None:
     stranger = client_of(owner.services)
     sent = {"email": "evil@other.example", "role": "owner"}
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -219,7 +219,7 @@ def test_a_form_of_another_site_is_not_offered_again_behind_the_sign_in(owner: S
     assert 'name="kept" value=""' in answer.text
 
 
-def test_a_one_time_link_does_not_get_round_one_time_codes(services: Services) -> None:
+def test_one_time_link_does_not_bypass_totp_codes(services: Services) -> None:
     someone, link = add_user(services, shop="demo", email="kim@team.example", role="editor")
     cookie = set_password(services, token=link, name="Kim", password=PASSWORD)
     secret = new_totp_secret()
@@ -249,7 +249,7 @@ def right_code(services: Services, secret: str) -> str:
     return _totp(secret).generate(int(services.now().timestamp())).decode()
 
 
-def test_one_persons_many_tries_keep_nobody_else_from_their_account(owner: Somebody) -> None:
+def test_rate_limited_user_does_not_lock_out_another_user(owner: Somebody) -> None:
     other = signed_in(owner.services, "viewer")
     other.client, mine = client_in_same_app(owner, other)
     for _ in range(12):
@@ -260,7 +260,7 @@ def test_one_persons_many_tries_keep_nobody_else_from_their_account(owner: Someb
 
 
 def client_in_same_app(owner: Somebody, other: Somebody) -> tuple[Any, Somebody]:
-    """Two browsers of one running application, whose counts are shared."""
+    """Return two browsers of one running application, which share its rate-limit counters."""
     from werkzeug.test import Client
 
     application = owner.client.application

@@ -1,4 +1,4 @@
-"""Connecting stores and providers in the console, the receipts of privacy requests, and emails played forward."""
+"""Console pages for store and provider connections, privacy request receipts, and email simulation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRIVACY = "/console/shops/demo/settings/privacy"
 WHEN = "/console/shops/demo/quizzes/leg-day/emails/when"
 
 
-def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> None:
+def test_store_is_connected_reconciled_and_disconnected(services: Services) -> None:
     client = client_in(services)
     assert "not connected" in client.get(HERE).text
 
@@ -62,7 +62,7 @@ def test_a_store_is_connected_looked_at_and_taken_off(services: Services) -> Non
         ("postmark", {"secret": "only-a-password"}, "name:password"),
     ],
 )
-def test_what_cannot_work_is_said_beside_its_field(
+def test_invalid_connection_field_shows_its_error(
     sqlite_services: Services, platform: str, fields: dict[str, str], message: str
 ) -> None:
     client = client_in(sqlite_services)
@@ -74,7 +74,7 @@ def test_what_cannot_work_is_said_beside_its_field(
     assert rows(sqlite_services, Connection) == []
 
 
-def test_an_unknown_platform_or_deed_is_refused(sqlite_services: Services) -> None:
+def test_unknown_platform_or_action_is_refused(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
 
     assert post(client, f"{HERE}/magento", do="set").status_code == 404
@@ -91,7 +91,7 @@ def asked(services: Services) -> PrivacyRequest:
     return rows(services, PrivacyRequest)[0]
 
 
-def test_the_copy_of_a_data_request_is_for_the_shops_owners(services: Services) -> None:
+def test_data_request_copy_is_only_for_owners_of_the_shop(services: Services) -> None:
     receipt = asked(services)
     owner = client_in(services)
     page = owner.get(PRIVACY).text
@@ -106,7 +106,7 @@ def test_the_copy_of_a_data_request_is_for_the_shops_owners(services: Services) 
     assert owner.get(f"{PRIVACY}/999.json").status_code == 404
 
 
-def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(services: Services) -> None:
+def test_data_request_copy_is_purged_after_thirty_days_but_its_receipt_is_kept(services: Services) -> None:
     receipt = asked(services)
     services.clock.move_to(services.now() + timedelta(days=31))
     purge_expired(services)
@@ -118,7 +118,7 @@ def test_the_copy_goes_after_thirty_days_and_the_receipt_stays(services: Service
     ] == [("", 1)]
 
 
-def test_emails_played_forward_follow_what_is_asked(sqlite_services: Services) -> None:
+def test_email_simulation_follows_its_parameters(sqlite_services: Services) -> None:
     client = client_in(sqlite_services, "viewer")
 
     def shown(query: str = "") -> str:

@@ -107,7 +107,7 @@ def test_no_database_connection_is_held_during_an_email_provider_call(services: 
 
     class Watching(MemoryTransport):
         def send(self, message: Any, recipient: str) -> None:
-            held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools used here have checkedout(); their base class does not.
+            held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # Subclasses of Pool have it.
             super().send(message, recipient)
 
     with_transport(services, Watching())

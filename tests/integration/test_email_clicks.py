@@ -52,7 +52,7 @@ def clicked(services: Services) -> dict[str, int]:
 def mailed(services: Services) -> list[tuple[str, str]]:
     """Return (text, HTML) of each sent email."""
     bodies = []
-    for _, message in services.transport.sent:  # type: ignore[attr-defined]  # The test transport records sent messages.
+    for _, message in services.transport.sent:  # type: ignore[attr-defined]  # MemoryTransport has it.
         assert all(len(line) <= 998 for line in message.as_bytes().splitlines())
         plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
         assert all(len(line) <= 998 for line in plain.splitlines())
@@ -112,7 +112,7 @@ def test_tracked_link_is_the_same_for_all_recipients(sqlite_services: Services) 
     send_due_emails(sqlite_services)
     found = {one_link(plain) for plain, _ in mailed(sqlite_services)}
 
-    assert len(sqlite_services.transport.sent) == 2  # type: ignore[attr-defined]  # The test transport records sent messages.
+    assert len(sqlite_services.transport.sent) == 2  # type: ignore[attr-defined]  # MemoryTransport has it.
     assert len(found) == 1
     assert len(found.pop()) < 100
 

@@ -1,4 +1,4 @@
-"""Webhook deliveries that raise for good: they do not hold up the others, are given up in the end, and can be replayed."""
+"""Permanently failing webhook deliveries: they do not block others, are given up eventually, and can be replayed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from widget.storage.webhook_deliveries import WebhookDelivery
 
 @pytest.fixture
 def poisoned(services: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
-    """As many deliveries as one batch takes that raise a database error each time, and a good one behind them."""
+    """Store a full batch of deliveries that always raise a database error, followed by a good one."""
     for number in range(BATCH):
         webhook(services, order=f"poison-{number}")
     webhook(services, order="good")
@@ -42,7 +42,7 @@ def states(services: Services) -> dict[str, int]:
     return found
 
 
-def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Services) -> None:
+def test_batch_of_failing_deliveries_does_not_block_the_next_delivery(poisoned: Services) -> None:
     process_webhooks(poisoned)
     process_webhooks(poisoned)
 
@@ -50,7 +50,7 @@ def test_a_hundred_that_fail_do_not_hold_up_the_next_one(poisoned: Services) -> 
     assert states(poisoned) == {"waiting": BATCH, "done": 1}
 
 
-def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
+def test_failing_delivery_is_retried_then_given_up_and_can_be_replayed(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook(services, order="poison-1")
@@ -64,7 +64,7 @@ def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
         patched.setattr(handling, "record_order", record)
         for _ in range(MAX_ATTEMPTS * 2):
             process_webhooks(services)
-            process_webhooks(services)  # At once again: nothing happens.
+            process_webhooks(services)  # An immediate second run does nothing.
             services.clock.move_to(services.now() + timedelta(hours=1, minutes=1))
     (failed,) = rows(services, WebhookDelivery)
 
@@ -76,7 +76,7 @@ def test_it_is_tried_less_and_less_often_then_given_up_and_replayed(
     assert [order.external_id for order in rows(services, Order)] == ["poison-1"]
 
 
-def test_adding_a_shop_twice_at_once_is_told(services: Services) -> None:
+def test_adding_a_shop_concurrently_succeeds_once(services: Services) -> None:
     import threading
 
     from widget.actions.shops.add_shop import BadShop, add_shop

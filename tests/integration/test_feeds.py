@@ -1,4 +1,4 @@
-"""A store's product feed taken over: whole or not at all, and shoppers see it within seconds."""
+"""Product feed imports: all or nothing, and visible to shoppers within seconds."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def store() -> Iterator[Store]:
     made.close()
 
 
-# What changes ----------------------------------------------------------------------------------------
+# Changes ---------------------------------------------------------------------------------------------
 
 
-def test_price_stock_and_a_vanished_product_reach_results(services: Services) -> None:
+def test_feed_price_stock_and_missing_products_reach_results(services: Services) -> None:
     before = cards(services)
     best = next(iter(before))
     names = {sku: card["name"] for sku, card in before.items()} | NAMES
@@ -113,7 +113,7 @@ def test_price_stock_and_a_vanished_product_reach_results(services: Services) ->
     assert not set(names) & set(cards(services))
 
 
-def test_another_process_sees_a_new_price_within_five_seconds(
+def test_imported_price_reaches_another_process_within_five_seconds(
     make_services: Callable[..., Services], sqlite_url: str, redis_server: Any
 ) -> None:
     here, there = make_services(sqlite_url, redis_server()), make_services(sqlite_url, redis_server())
@@ -127,7 +127,7 @@ def test_another_process_sees_a_new_price_within_five_seconds(
     assert cards(there)[best]["price"]["amount"] == 7700
 
 
-def test_what_a_product_contains_is_never_taken_from_a_feed(services: Services) -> None:
+def test_product_safety_fields_are_never_taken_from_a_feed(services: Services) -> None:
     def safety() -> list[Any]:
         loaded = services.quizzes.live("demo", "leg-day")
         assert loaded is not None
@@ -144,7 +144,7 @@ def test_what_a_product_contains_is_never_taken_from_a_feed(services: Services) 
     assert fed(services)["CREAM-60"]["active"] is True
 
 
-def test_a_name_that_the_claims_rules_forbid_keeps_its_product_out_and_is_told(services: Services) -> None:
+def test_feed_name_that_breaks_the_claims_rules_hides_the_product_with_a_problem(services: Services) -> None:
     report = take(services, tsv({**NAMES, "CREAM-60": "CBD Cream that cures arthritis pain"}))
     loaded = services.quizzes.live("demo", "leg-day")
     assert loaded is not None
@@ -156,7 +156,7 @@ def test_a_name_that_the_claims_rules_forbid_keeps_its_product_out_and_is_told(s
     assert fed(services)["CREAM-60"]["price"] == 3100
 
 
-def test_the_same_file_again_is_told_as_unchanged_unless_other_products_are_asked_for(services: Services) -> None:
+def test_same_feed_is_unchanged_unless_the_pack_needs_other_products(services: Services) -> None:
     revision = services.quizzes.live("demo", "leg-day")
     assert take(services, tsv()).outcome == DONE
     moved = services.quizzes.live("demo", "leg-day")
@@ -172,7 +172,7 @@ def test_the_same_file_again_is_told_as_unchanged_unless_other_products_are_aske
     assert take(services, tsv()).outcome == DONE
 
 
-def test_a_sale_with_an_end_is_looked_at_again(services: Services) -> None:
+def test_sale_price_ends_even_if_the_feed_is_unchanged(services: Services) -> None:
     now = services.now()
     period = f"{(now - timedelta(hours=1)).isoformat()}/{(now + timedelta(hours=1)).isoformat()}"
     head = HEAD[:-1] + "\tsale_price\tsale_price_effective_date\n"
@@ -184,7 +184,7 @@ def test_a_sale_with_an_end_is_looked_at_again(services: Services) -> None:
     assert fed(services)["CREAM-60"]["price"] == 3100
 
 
-def test_a_file_that_is_bad_at_its_end_changes_nothing(services: Services) -> None:
+def test_truncated_feed_changes_nothing(services: Services) -> None:
     take(services, tsv())
     before = fed(services)
     rss = (
@@ -199,9 +199,7 @@ def test_a_file_that_is_bad_at_its_end_changes_nothing(services: Services) -> No
     assert (feed(services).outcome, feed(services).last_good_at is not None) == (FAILED, True)
 
 
-def test_a_failure_in_the_middle_of_taking_over_leaves_nothing(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failure_during_an_import_changes_nothing(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     take(services, tsv())
     before = fed(services)
 
@@ -214,7 +212,7 @@ def test_a_failure_in_the_middle_of_taking_over_leaves_nothing(
     assert fed(services) == before
 
 
-def test_an_item_that_cannot_be_read_keeps_what_was_known(services: Services) -> None:
+def test_unreadable_feed_item_keeps_the_known_product_data(services: Services) -> None:
     take(services, tsv())
     bad = {sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}
     report = take(services, tsv(bad, more="CREAM-60\tTrail Cream\t12,99\tin_stock\t\t\n"))
@@ -225,7 +223,7 @@ def test_an_item_that_cannot_be_read_keeps_what_was_known(services: Services) ->
     assert any("(CREAM-60) was left out: price '12,99'" in problem for problem in report.problems)
 
 
-def test_a_blocked_product_stays_withheld(services: Services) -> None:
+def test_blocked_product_stays_blocked_after_an_import(services: Services) -> None:
     change_product(services, shop="demo", sku="CREAM-60", blocked=True, reason="recall")
     take(services, tsv())
     with services.reads() as session:
@@ -234,10 +232,10 @@ def test_a_blocked_product_stays_withheld(services: Services) -> None:
     assert (row.blocked, row.block_reason, row.feed["price"]) == (True, "recall", 3100)
 
 
-# What vanished ---------------------------------------------------------------------------------------
+# Missing products ------------------------------------------------------------------------------------
 
 
-def test_when_more_than_a_third_vanished_nothing_changes_until_somebody_says_so(services: Services) -> None:
+def test_import_stops_when_over_a_third_of_products_are_missing_until_allowed(services: Services) -> None:
     take(services, tsv())
     before = fed(services)
     two = {sku: NAMES[sku] for sku in ("CREAM-60", "ROLL-75")}
@@ -247,7 +245,9 @@ def test_when_more_than_a_third_vanished_nothing_changes_until_somebody_says_so(
     assert "2 of the 4 products" in report.error
     assert fed(services) == before
     assert take(services, HEAD).outcome == STOPPED
-    assert take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == STOPPED  # More than was agreed to.
+    assert (
+        take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == STOPPED
+    )  # More are missing than were allowed.
     assert take(services, tsv(two, price="5.00 USD"), allow_missing=2).outcome == DONE
     assert {sku for sku, said in fed(services).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
     assert fed(services)["CREAM-60"]["price"] == 500
@@ -255,7 +255,7 @@ def test_when_more_than_a_third_vanished_nothing_changes_until_somebody_says_so(
     assert all(said["active"] for said in fed(services).values())
 
 
-def test_a_vanished_product_is_told_by_the_drift_check(services: Services) -> None:
+def test_product_missing_from_the_feed_is_reported_by_the_drift_check(services: Services) -> None:
     take(services, tsv())
     report = take(services, tsv({sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}))
     loaded = services.quizzes.live("demo", "leg-day")
@@ -266,7 +266,7 @@ def test_a_vanished_product_is_told_by_the_drift_check(services: Services) -> No
     assert any("(CREAM-60) is gone from the store" in item for item in lines)
 
 
-# By a worker -----------------------------------------------------------------------------------------
+# Imports by a worker ---------------------------------------------------------------------------------
 
 
 def due(services: Services) -> int:
@@ -279,7 +279,7 @@ def at(services: Services, store: Store, path: str = "/feed.tsv?token=hush") -> 
     return by
 
 
-def test_a_worker_fetches_what_is_due_and_no_sooner_again(
+def test_worker_imports_due_feeds_and_not_again_before_the_next_due_time(
     services: Services, store: Store, log_lines: list[Any]
 ) -> None:
     store.says["/feed.tsv?token=hush"] = gives(tsv().encode())
@@ -303,11 +303,11 @@ def test_a_worker_fetches_what_is_due_and_no_sooner_again(
     assert entries(services) == [("feed_changed", "The owner"), ("feed_imported", "The owner")]
 
 
-def test_no_connection_to_the_database_is_held_while_the_store_answers(services: Services, store: Store) -> None:
+def test_no_database_connection_is_held_while_a_feed_is_fetched(services: Services, store: Store) -> None:
     held: list[int] = []
 
     def watches(handler: Any) -> None:
-        held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # The pools in use count, their base class not.
+        held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # Subclasses of Pool have it.
         gives(tsv().encode())(handler)
 
     store.says["/feed.tsv?token=hush"] = watches
@@ -317,7 +317,7 @@ def test_no_connection_to_the_database_is_held_while_the_store_answers(services:
     assert held == [0]
 
 
-def test_two_workers_never_run_the_same_feed(services: Services, store: Store) -> None:
+def test_two_workers_never_import_the_same_feed(services: Services, store: Store) -> None:
     runs: list[int] = []
 
     def meanwhile(handler: Any) -> None:
@@ -331,7 +331,7 @@ def test_two_workers_never_run_the_same_feed(services: Services, store: Store) -
     assert runs == [0]
 
 
-def test_a_feed_whose_worker_died_is_taken_by_another(services: Services, store: Store) -> None:
+def test_feed_of_a_dead_worker_is_imported_by_another(services: Services, store: Store) -> None:
     store.says["/feed.tsv?token=hush"] = gives(tsv().encode())
     at(services, store)
     with services.sessions.begin() as session:
@@ -343,7 +343,7 @@ def test_a_feed_whose_worker_died_is_taken_by_another(services: Services, store:
     assert feed(services).outcome == DONE
 
 
-def test_a_run_does_not_count_when_the_address_was_changed_meanwhile(services: Services, store: Store) -> None:
+def test_import_is_discarded_when_the_feed_address_changed_meanwhile(services: Services, store: Store) -> None:
     def changes(handler: Any) -> None:
         with services.reads() as session:
             by = user_by_email(session, "owner@demo.example")
@@ -360,7 +360,7 @@ def test_a_run_does_not_count_when_the_address_was_changed_meanwhile(services: S
 
 
 @pytest.mark.parametrize("says", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")])
-def test_a_feed_that_cannot_be_had_is_told_once_and_tried_again(services: Services, store: Store, says: Any) -> None:
+def test_unavailable_feed_is_logged_once_and_retried(services: Services, store: Store, says: Any) -> None:
     store.says["/feed.tsv?token=hush"] = says
     at(services, store)
     for _ in range(3):
@@ -373,7 +373,7 @@ def test_a_feed_that_cannot_be_had_is_told_once_and_tried_again(services: Servic
     assert len([entry for entry in entries(services) if entry[0] == "feed_refused"]) == 1
 
 
-def test_import_anyway_takes_out_what_was_told_and_no_more(services: Services, store: Store) -> None:
+def test_allowed_missing_import_removes_only_the_confirmed_number_of_products(services: Services, store: Store) -> None:
     path = "/feed.tsv?token=hush"
     store.says[path] = gives(tsv().encode())
     by = at(services, store)
@@ -409,7 +409,7 @@ def test_all_pages_of_a_shopify_store_are_read(services: Services, store: Store)
     assert fed(services)["CREAM-60"]["url"] == f"{store.root}/products/p1152921504606846977?variant=1152921504606846977"
 
 
-def test_how_far_a_run_is_can_be_seen(services: Services, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_progress_is_stored(services: Services, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.actions.catalog.import_due_feeds.TELL_EVERY", 0)
     body = tsv(more="".join(f"X-{number}\tx\t1 USD\tin_stock\t\t\n" for number in range(3000)))
     store.says["/feed.tsv?token=hush"] = gives(body.encode())
@@ -423,14 +423,14 @@ def test_how_far_a_run_is_can_be_seen(services: Services, store: Store, monkeypa
     "address",
     ["http://store.example/feed.xml", "feed.xml", "https://a:b@store.example/", "https://s.example/" + "x" * 2000],
 )
-def test_an_address_we_would_never_call_is_not_kept(sqlite_services: Services, address: str) -> None:
+def test_invalid_feed_address_is_rejected(sqlite_services: Services, address: str) -> None:
     with pytest.raises(BadAddress):
         change_feed(sqlite_services, shop="demo", address=address, by=owner(sqlite_services))
     with sqlite_services.reads() as session:
         assert session.scalars(select(feeds_table.Feed)).all() == []
 
 
-def test_characters_that_no_database_takes_do_no_harm(services: Services) -> None:
+def test_feed_characters_that_no_database_accepts_are_handled(services: Services) -> None:
     odd = {"id": 1, "title": "Cream", "sku": "A\ud800\u0000", "price": "x\ud800", "available": True}
     good = {"id": 2, "title": "\u0000", "sku": "CREAM-60\u0000", "price": "31.00", "available": True}
     product = {"id": 3, "title": "Trail \ud800Cream", "handle": "a\ud800b", "variants": [odd, good]}
@@ -454,7 +454,7 @@ def send_file(client: Any, text: str, **fields: str) -> Any:
     return client.post(f"{PAGE}/feed/upload", data=data)
 
 
-def test_the_address_is_set_shown_masked_and_removed(sqlite_services: Services) -> None:
+def test_feed_address_is_set_shown_masked_and_removed(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     assert "No product feed yet" in shown(client)
     refused = post(client, f"{PAGE}/feed", do="set", address="http://store.example/feed")
@@ -475,7 +475,7 @@ def test_the_address_is_set_shown_masked_and_removed(sqlite_services: Services) 
     assert post(client, f"{PAGE}/feed", do="else").status_code == 400
 
 
-def test_a_file_is_uploaded_stopped_and_taken_anyway(sqlite_services: Services) -> None:
+def test_uploaded_feed_is_imported_stopped_and_forced(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     assert send_file(client, "").status_code == 422
     assert send_file(client, tsv(more="X\t\t1 USD\tin_stock\t\t\n")).status_code == 303
@@ -493,7 +493,7 @@ def test_a_file_is_uploaded_stopped_and_taken_anyway(sqlite_services: Services) 
     assert "Nothing was changed: this is no feed we read" in bad.get_data(as_text=True)
 
 
-def test_a_stop_shows_what_is_missing_and_the_way_on(sqlite_services: Services, store: Store) -> None:
+def test_stopped_import_shows_missing_products_and_can_be_forced(sqlite_services: Services, store: Store) -> None:
     client = client_in(sqlite_services)
     with sqlite_services.reads() as session:
         by = user_by_email(session, "owner@demo.example")
@@ -516,7 +516,7 @@ def test_a_stop_shows_what_is_missing_and_the_way_on(sqlite_services: Services, 
     assert "looked at again meanwhile" in shown(client)
 
 
-def test_what_a_feed_says_is_shown_as_text(sqlite_services: Services) -> None:
+def test_feed_content_is_escaped_in_the_console(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     send_file(client, tsv({"CREAM-60": "Cream"}, more="<img src=x>\t\t1 USD\tin_stock\t\t\n"))
     page = client.get(PAGE).get_data(as_text=True)
@@ -528,7 +528,7 @@ def test_what_a_feed_says_is_shown_as_text(sqlite_services: Services) -> None:
 # On the command line ---------------------------------------------------------------------------------
 
 
-def test_the_command_line_imports_a_file(
+def test_import_feed_command_imports_a_file(
     sqlite_services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = sqlite_services.settings

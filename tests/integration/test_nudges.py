@@ -1,4 +1,4 @@
-"""Nudges: work starts at once after a commit, never after a rollback, and without Redis at the next sweep."""
+"""Nudges: tasks start at once after a commit, never after a rollback, and without Redis at the next sweep."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def until(holds: Callable[[], Any], seconds: float = 20) -> Any:
 
 
 class Sent:
-    """Counts the tasks that a listener sends."""
+    """A recorder of the tasks that a listener sends."""
 
     def __init__(self) -> None:
         self.tasks: list[str] = []
@@ -49,7 +49,7 @@ class Sent:
 
 @pytest.fixture
 def shared(redis_server: PrivateRedis) -> Iterator[Callable[[], SharedCache]]:
-    """Opens what one process of a host has of Redis."""
+    """Return a factory of shared caches, each as opened by one process of a host."""
     opened: list[SharedCache] = []
 
     def make() -> SharedCache:
@@ -78,7 +78,7 @@ def listening(shared: Callable[[], SharedCache]) -> Iterator[Callable[[Sent], Nu
         listener.stop()
 
 
-def test_a_commit_nudges_each_queue_once_and_a_rollback_none(
+def test_commit_publishes_one_nudge_per_queue_and_rollback_none(
     make_services: Callable[..., Services], sqlite_url: str, redis_server: PrivateRedis
 ) -> None:
     services, heard = make_services(sqlite_url, redis_server()), list[str]()
@@ -98,7 +98,7 @@ def test_a_commit_nudges_each_queue_once_and_a_rollback_none(
     assert heard == [EMAILS]
 
 
-def test_of_two_hosts_that_hear_a_nudge_one_sends_the_task(
+def test_only_one_of_two_listening_hosts_sends_the_task(
     listening: Callable[[Sent], NudgeListener], shared: Callable[[], SharedCache]
 ) -> None:
     sent = Sent()
@@ -112,7 +112,7 @@ def test_of_two_hosts_that_hear_a_nudge_one_sends_the_task(
     assert sent.tasks == ["process_webhooks", "process_webhooks"]
 
 
-def test_many_nudges_become_few_tasks_and_the_last_one_has_its_own(
+def test_many_nudges_are_coalesced_and_the_last_one_sends_a_task(
     listening: Callable[[Sent], NudgeListener], shared: Callable[[], SharedCache]
 ) -> None:
     sent, cache, started = Sent(), shared(), time.monotonic()
@@ -135,7 +135,7 @@ def test_every_task_that_a_nudge_names_exists() -> None:
 
 @pytest.fixture
 def worker(tmp_path: Path, sqlite_url: str, redis_server: PrivateRedis) -> Iterator[Callable[[], None]]:
-    """Starts ``recovery-quiz worker``: no beat runs, so nothing but a nudge starts a task."""
+    """Return a function that starts ``recovery-quiz worker``: without beat, only a nudge starts a task."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -159,7 +159,7 @@ def worker(tmp_path: Path, sqlite_url: str, redis_server: PrivateRedis) -> Itera
         process.wait(timeout=20)
 
 
-def test_an_invitation_goes_out_at_once_without_any_sweep(
+def test_invitation_is_sent_at_once_without_a_sweep(
     make_services: Callable[..., Services], sqlite_url: str, redis_server: PrivateRedis, worker: Callable[[], None]
 ) -> None:
     services = make_services(sqlite_url, redis_server())
@@ -172,4 +172,4 @@ def test_an_invitation_goes_out_at_once_without_any_sweep(
         with services.reads() as session:
             return str(session.scalars(select(OutboxMessage.state)).one())
 
-    assert until(lambda: state() != PLANNED, 30)  # No mail server listens here: it is tried, and says so.
+    assert until(lambda: state() != PLANNED, 30)  # No mail server is listening: an attempt is enough.

@@ -89,7 +89,7 @@ def test_message_of_a_dead_worker_becomes_delivery_unknown_and_is_not_resent(que
     send_outbox(queued)
 
     assert message(queued).state == "delivery_unknown"
-    assert queued.transport.sent == []  # type: ignore[attr-defined]  # The test transport records sent messages.
+    assert queued.transport.sent == []  # type: ignore[attr-defined]  # MemoryTransport has it.
 
 
 def test_message_that_cannot_be_decrypted_fails_with_a_reason(

@@ -1,4 +1,4 @@
-"""Promises that are easy to break unseen: each was broken once, or nearly."""
+"""Guarantees that are easy to break unnoticed: each was broken once, or nearly."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from widget.storage.webhook_deliveries import WebhookDelivery
 
 
 def with_rule(when: str) -> dict[str, str]:
-    """The shipped pack with one more red flag."""
+    """Return the shipped pack with one more red flag."""
     files = leg_day_files()
     rule = f"triage:\n  - {{id: new-rule, when: {when}, outcome: see_doctor, advice: {{title: Stop, body: Ask.}}}}\n"
     return {**files, "safety.yaml": files["safety.yaml"].replace("triage:\n", rule, 1)}
 
 
-def test_erased_stays_erased(services: Services) -> None:
+def test_erased_person_stays_erased(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     erase(services, "p", services.crypto.token("p", rows(services, Contact)[0].id))
@@ -46,7 +46,7 @@ def test_erased_stays_erased(services: Services) -> None:
     assert send_due_emails(services) == 0
 
 
-def test_an_address_no_provider_accepts_holds_up_nobody(services: Services) -> None:
+def test_address_rejected_by_providers_does_not_block_other_emails(services: Services) -> None:
     webhook(services, order="1", email="josé@shop.example")
     webhook(services, order="2")
     process_webhooks(services)
@@ -56,7 +56,7 @@ def test_an_address_no_provider_accepts_holds_up_nobody(services: Services) -> N
     assert len(sent(services)) == 1
 
 
-def test_an_email_that_cannot_be_written_is_told_and_holds_up_nobody(
+def test_email_that_cannot_be_composed_is_skipped_with_a_reason(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from widget.actions.emails import send_email as sending
@@ -81,7 +81,7 @@ def test_an_email_that_cannot_be_written_is_told_and_holds_up_nobody(
     assert len(sent(services)) == 1
 
 
-def test_one_odd_order_holds_up_no_other(services: Services) -> None:
+def test_out_of_range_order_does_not_block_other_orders(services: Services) -> None:
     webhook(services, order="1", total="30000000.00")
     webhook(services, order="字" * 1000)
     webhook(services, order="3", total=10**12 * 100)
@@ -92,7 +92,7 @@ def test_one_odd_order_holds_up_no_other(services: Services) -> None:
     assert sorted(row.state for row in rows(services, WebhookDelivery)) == ["done", "done", "failed", "failed"]
 
 
-def test_saving_no_on_the_preference_page_counts_against_the_order(services: Services) -> None:
+def test_refusal_on_the_preference_page_overrides_consent_on_the_order(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     choose(services, "p", services.crypto.token("p", rows(services, Contact)[0].id), set())
@@ -102,7 +102,7 @@ def test_saving_no_on_the_preference_page_counts_against_the_order(services: Ser
     assert emails(services)["how-to-use"].reason == "unsubscribed"
 
 
-def test_a_strangers_tick_takes_nothing_from_a_customer(services: Services) -> None:
+def test_unconfirmed_consent_request_does_not_withdraw_customer_consent(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     ask(services, marketing=True)
@@ -112,14 +112,14 @@ def test_a_strangers_tick_takes_nothing_from_a_customer(services: Services) -> N
     assert emails(services)["how-to-use"].state == "sent"
 
 
-def test_a_visit_nobody_knows_may_have_been_a_red_flag(services: Services) -> None:
+def test_order_with_an_unknown_visit_is_not_eligible(services: Services) -> None:
     webhook(services, attributes={"recovery_quiz": "unknown-visit"})
     process_webhooks(services)
 
     assert rows(services, Order)[0].eligible is False
 
 
-def test_todays_safety_counts_for_answers_of_yesterday(services: Services) -> None:
+def test_current_safety_rules_apply_to_earlier_answers(services: Services) -> None:
     token = visit(services)
     publish_files(services, with_rule("area = calves"))
     webhook(services, attributes={"recovery_quiz": token})
@@ -128,7 +128,7 @@ def test_todays_safety_counts_for_answers_of_yesterday(services: Services) -> No
     assert rows(services, Order)[0].eligible is False
 
 
-def test_a_waiting_email_written_from_answers_obeys_a_new_rule(services: Services) -> None:
+def test_planned_email_obeys_a_safety_rule_published_later(services: Services) -> None:
     token = visit(services)
     ask(services, health_data=True, marketing=True)
     confirm_consent(services, "c", services.crypto.token("c", rows(services, Contact)[0].id))
@@ -142,7 +142,7 @@ def test_a_waiting_email_written_from_answers_obeys_a_new_rule(services: Service
     assert emails(services)["how-to-use"].reason == "not_eligible"
 
 
-def test_without_consent_no_answers_are_kept_with_an_order(services: Services) -> None:
+def test_order_without_health_data_consent_keeps_no_result_code(services: Services) -> None:
     webhook(services, attributes={"recovery_quiz": visit(services)})
     process_webhooks(services)
 
@@ -150,7 +150,7 @@ def test_without_consent_no_answers_are_kept_with_an_order(services: Services) -
     assert [row.body for row in rows(services, WebhookDelivery)] == [b""]
 
 
-def test_a_product_gone_from_the_live_pack_is_in_no_email(services: Services) -> None:
+def test_product_removed_from_the_live_pack_is_in_no_email(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     files = {name: text.replace("ROLL-75", "ROLL-76") for name, text in leg_day_files().items()}
@@ -161,7 +161,7 @@ def test_a_product_gone_from_the_live_pack_is_in_no_email(services: Services) ->
     assert emails(services)["how-to-use"].reason == "product_blocked"
 
 
-def test_a_person_gets_one_promoting_email_at_a_time(services: Services) -> None:
+def test_person_gets_one_promotional_email_at_a_time(services: Services) -> None:
     for number in range(4):
         webhook(services, order=str(number))
     process_webhooks(services)
@@ -179,7 +179,7 @@ def test_a_person_gets_one_promoting_email_at_a_time(services: Services) -> None
     assert sum("one_email_at_a_time" in reason for _, reason in states) == 3
 
 
-def test_a_sent_result_email_keeps_no_answers_and_can_be_asked_for_again(services: Services) -> None:
+def test_sent_result_email_keeps_no_result_code_and_can_be_requested_again(services: Services) -> None:
     code = ask(services)
     assert emails(services)["result"].result_code == code
     send_due_emails(services)
@@ -190,7 +190,7 @@ def test_a_sent_result_email_keeps_no_answers_and_can_be_asked_for_again(service
     assert len(sent(services)) == 2
 
 
-def test_only_what_was_ticked_is_confirmed(services: Services) -> None:
+def test_confirmation_grants_only_the_checked_consents(services: Services) -> None:
     ask(services, health_data=True, marketing=True)
     token = services.crypto.token("c", rows(services, Contact)[0].id)
     web = client_of(services)
@@ -204,14 +204,14 @@ def test_only_what_was_ticked_is_confirmed(services: Services) -> None:
     )
 
 
-def test_health_data_alone_is_asked_to_be_confirmed_too(services: Services) -> None:
+def test_health_data_consent_alone_requires_confirmation(services: Services) -> None:
     ask(services, health_data=True)
     send_due_emails(services)
 
     assert any("confirm" in subject.lower() for subject in sent(services))
 
 
-def test_later_webhooks_keep_to_the_content_an_order_began_with(services: Services) -> None:
+def test_later_webhooks_use_the_content_version_of_the_first_one(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     files = leg_day_files()
@@ -223,14 +223,14 @@ def test_later_webhooks_keep_to_the_content_an_order_began_with(services: Servic
     assert len(rows(services, Email)) == 4
 
 
-def test_a_paid_order_whose_placing_was_never_told_gets_its_emails(services: Services) -> None:
+def test_paid_order_without_a_placed_event_gets_its_emails(services: Services) -> None:
     webhook(services, "order.paid")
     process_webhooks(services)
 
     assert "how-to-use" in emails(services)
 
 
-def test_old_failed_webhooks_are_forgotten_too(services: Services) -> None:
+def test_failed_webhook_deliveries_are_purged_after_thirty_days(services: Services) -> None:
     webhook(services, body=b"{}")
     process_webhooks(services)
     services.clock.move_to(services.now() + timedelta(days=31))
@@ -239,7 +239,7 @@ def test_old_failed_webhooks_are_forgotten_too(services: Services) -> None:
     assert rows(services, WebhookDelivery) == []
 
 
-def test_an_escaped_address_in_a_failed_webhook_is_erased_with_the_rest(services: Services) -> None:
+def test_escaped_address_in_a_failed_webhook_is_erased(services: Services) -> None:
     webhook(services)
     webhook(services, body=b'{"email": "runner\\u0040shop.example"}')
     process_webhooks(services)
@@ -248,14 +248,14 @@ def test_an_escaped_address_in_a_failed_webhook_is_erased_with_the_rest(services
     assert [row.body for row in rows(services, WebhookDelivery)] == [b"", b""]
 
 
-def test_blocking_a_product_nobody_has_is_an_error(services: Services) -> None:
+def test_blocking_an_unknown_product_is_an_error(services: Services) -> None:
     from widget.actions.catalog.change_product import BadProduct, change_product
 
     with pytest.raises(BadProduct):
         change_product(services, shop="demo", sku="SPRAY-999", blocked=True, reason="recall")
 
 
-def test_links_of_someone_erased_lead_nowhere(services: Services) -> None:
+def test_links_of_an_erased_person_return_404(services: Services) -> None:
     webhook(services)
     process_webhooks(services)
     contact = rows(services, Contact)[0].id

@@ -1,4 +1,4 @@
-"""Publishing against everybody else at once, on PostgreSQL with real sessions: one wins, and the loser is told."""
+"""Concurrent publishing on PostgreSQL with real sessions: one operation wins, and the other gets an error."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def users(services: Services) -> tuple[User, User]:
 
 
 def changed(services: Services, by: User, word: str) -> int:
-    """A draft with another title; its revision."""
+    """Change the title in the draft; return the draft's revision."""
     files = leg_day_files()
     files = {**files, "pack.yaml": files["pack.yaml"].replace("title: Recovery match for leg day", f"title: {word}")}
     opened = open_draft(services, shop="demo", quiz="leg-day")
@@ -87,7 +87,7 @@ def state(services: Services, scheduled_id: int) -> str:
 
 
 def while_checking(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> None:
-    """Something happens after the checks have passed and before the pointer moves."""
+    """Call ``do`` after the checks have passed and before the live version changes."""
     checked = publishing.check_version
 
     def check_then(*args: Any) -> None:
@@ -99,7 +99,7 @@ def while_checking(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> No
 
 
 def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], Any]) -> list[Any]:
-    """Both at once: the second begins while the first holds the shop's lock. What each came to."""
+    """Run both concurrently, the second while the first holds the shop's lock; return their results or errors."""
     holding, outcome = threading.Event(), [None, None]
     original = publishing.require_shop
 
@@ -107,7 +107,7 @@ def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], A
         owner = original(session, shop, lock=lock)
         if lock and threading.current_thread().name == "first":
             holding.set()
-            threading.Event().wait(0.3)  # The other one runs into the lock meanwhile.
+            threading.Event().wait(0.3)  # Meanwhile the second thread waits for the lock.
         return owner
 
     def run(place: int, do: Callable[[], Any]) -> None:
@@ -132,7 +132,7 @@ def in_turn(services: Services, first: Callable[[], Any], second: Callable[[], A
     return outcome
 
 
-def test_a_plan_dropped_while_its_checks_ran_does_not_go_live(
+def test_scheduled_publish_dropped_during_its_checks_does_not_go_live(
     services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = users
@@ -144,7 +144,7 @@ def test_a_plan_dropped_while_its_checks_ran_does_not_go_live(
     assert (live(services), state(services, plan), log(services)) == (1, "dropped", ["publish_dropped"])
 
 
-def test_an_approval_withdrawn_while_its_checks_ran_does_not_go_live(
+def test_publish_withdrawn_while_its_approval_is_checked_does_not_go_live(
     services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = users
@@ -156,7 +156,7 @@ def test_an_approval_withdrawn_while_its_checks_ran_does_not_go_live(
     assert (live(services), log(services)) == (1, ["publish_dropped"])
 
 
-def test_a_plan_overtaken_while_its_checks_ran_says_so(
+def test_publish_overtaken_during_its_checks_fails_with_a_reason(
     services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = users
@@ -173,7 +173,7 @@ def test_a_plan_overtaken_while_its_checks_ran_says_so(
 
 
 @pytest.mark.parametrize("publishes_first", [True, False])
-def test_of_a_drop_and_an_approval_at_once_one_wins(
+def test_concurrent_drop_and_approval_of_a_publish_have_one_winner(
     services: Services, users: tuple[User, User], publishes_first: bool
 ) -> None:
     ann, bob = users
@@ -189,7 +189,7 @@ def test_of_a_drop_and_an_approval_at_once_one_wins(
     assert log(services) == ["published" if publishes_first else "publish_dropped"]
 
 
-def test_two_workers_publish_a_plan_once(services: Services, users: tuple[User, User]) -> None:
+def test_two_workers_run_a_scheduled_publish_once(services: Services, users: tuple[User, User]) -> None:
     plan = planned(services, users[0], "First", due_at=services.now() + timedelta(minutes=5))
     services.clock.move_to(services.now() + timedelta(minutes=6))
     in_turn(services, lambda: publish_due(services), lambda: publish_due(services))
@@ -197,8 +197,8 @@ def test_two_workers_publish_a_plan_once(services: Services, users: tuple[User, 
     assert (live(services), state(services, plan), log(services)) == (2, "done", ["published"])
 
 
-def test_two_people_publish_two_drafts_and_the_second_is_told(services: Services, users: tuple[User, User]) -> None:
-    """The second one looked at an impact against what is not live any more."""
+def test_second_of_two_concurrent_publishes_gets_an_error(services: Services, users: tuple[User, User]) -> None:
+    """The second user reviewed the impact against a version that is no longer live."""
     ann, bob = users
     revision = changed(services, ann, "First")
 
@@ -216,7 +216,7 @@ def test_two_people_publish_two_drafts_and_the_second_is_told(services: Services
     assert log(services) == ["published"]
 
 
-def test_a_publish_lost_to_a_roll_back_is_no_success(
+def test_publish_that_loses_to_a_roll_back_fails(
     services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann, bob = users
@@ -233,7 +233,7 @@ def test_a_publish_lost_to_a_roll_back_is_no_success(
     assert (live(services), log(services)) == (1, ["published", "rolled_back"])
 
 
-def test_approval_turned_on_while_checking_holds(
+def test_approval_requirement_enabled_during_checks_applies(
     services: Services, users: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     revision = changed(services, users[0], "First")
@@ -254,7 +254,7 @@ def test_approval_turned_on_while_checking_holds(
     assert (live(services), log(services)) == (1, [])
 
 
-def test_a_plan_from_before_a_second_person_was_asked_for_does_not_go_live(
+def test_scheduled_publish_planned_before_approval_was_required_fails(
     services: Services, users: tuple[User, User]
 ) -> None:
     plan = planned(services, users[0], "First", due_at=services.now() + timedelta(minutes=5))

@@ -1,4 +1,4 @@
-"""Orders that no webhook brought are found, whatever the store's API does meanwhile."""
+"""Reconciling orders with a store's API despite missed webhooks, throttling, outages, and changing pages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def connection(services: Services) -> Connection:
     return rows(services, Connection)[0]
 
 
-def test_pages_are_followed_and_emails_planned(services: Services, store: FakeStore) -> None:
+def test_reconcile_follows_pages_and_plans_emails(services: Services, store: FakeStore) -> None:
     for number in range(1, 6):
         order(store, number)
     connected(services, store)
@@ -77,10 +77,10 @@ def test_pages_are_followed_and_emails_planned(services: Services, store: FakeSt
     assert connection(services).error == ""
     go_to(services, "how-to-use")
     send_due_emails(services)
-    assert len(sent(services)) == 1  # One person, one email at a time.
+    assert len(sent(services)) == 1  # A person gets one email at a time.
 
 
-def test_what_a_webhook_brought_is_not_brought_again(services: Services, store: FakeStore) -> None:
+def test_reconcile_skips_orders_received_by_webhook(services: Services, store: FakeStore) -> None:
     if isinstance(store, FakeWoo):
         store.close()
         store = FakeShopify()
@@ -93,7 +93,7 @@ def test_what_a_webhook_brought_is_not_brought_again(services: Services, store: 
     assert len(rows(services, WebhookDelivery)) == len(rows(services, Order)) == 1
 
 
-def test_the_next_look_comes_within_a_quarter_of_an_hour(services: Services, store: FakeStore) -> None:
+def test_reconcile_runs_again_within_fifteen_minutes(services: Services, store: FakeStore) -> None:
     connected(services, store)
     look(services)
     order(store, 1, minutes_ago=0)
@@ -104,7 +104,7 @@ def test_the_next_look_comes_within_a_quarter_of_an_hour(services: Services, sto
     assert look(services) == 1
 
 
-def test_throttling_is_waited_out(services: Services, store: FakeStore) -> None:
+def test_reconcile_waits_out_throttling(services: Services, store: FakeStore) -> None:
     order(store, 1)
     store.trouble = [gives(b"{}", 429, Retry_After="3.0"), gives(b"{}", 503), gives(b"{}", 429, Retry_After="soon")]
     connected(services, store)
@@ -123,7 +123,7 @@ def test_throttling_is_waited_out(services: Services, store: FakeStore) -> None:
         gives(b"", 302, Location="http://169.254.169.254/"),
     ],
 )
-def test_an_outage_of_four_hours_loses_nothing(services: Services, store: FakeStore, answer: Any) -> None:
+def test_four_hour_store_outage_loses_no_order(services: Services, store: FakeStore, answer: Any) -> None:
     connected(services, store)
     look(services)
     order(store, 1, minutes_ago=0)
@@ -139,27 +139,27 @@ def test_an_outage_of_four_hours_loses_nothing(services: Services, store: FakeSt
     assert known(services) == ["1"]
 
 
-def test_our_own_outage_loses_nothing(services: Services, store: FakeStore) -> None:
+def test_four_hour_worker_outage_loses_no_order(services: Services, store: FakeStore) -> None:
     connected(services, store)
     look(services)
     for number in range(1, 6):
         order(store, number, minutes_ago=0)
-    services.clock.move_to(services.now() + timedelta(hours=4))  # No worker looked meanwhile.
+    services.clock.move_to(services.now() + timedelta(hours=4))  # No worker ran in the meantime.
 
     assert look(services) == 5
 
 
-def test_a_page_lost_in_the_middle_is_found_at_the_next_look(services: Services, store: FakeStore) -> None:
+def test_orders_of_a_failed_page_are_found_by_the_next_reconcile(services: Services, store: FakeStore) -> None:
     for number in range(1, 6):
         order(store, number)
     connected(services, store)
-    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # Of the fake store.
+    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # An attribute of the fake store.
 
     def once_broken(handler: Any) -> None:
         asked.append(handler.path)
         gives(b"{}", 500)(handler) if len(asked) == 2 else say(handler)
 
-    store.store.says.say = once_broken  # type: ignore[attr-defined]  # Of the fake store.
+    store.store.says.say = once_broken  # type: ignore[attr-defined]  # An attribute of the fake store.
     assert look(services) == 2
     services.clock.move_to(services.now() + timedelta(minutes=5))
 
@@ -167,7 +167,7 @@ def test_a_page_lost_in_the_middle_is_found_at_the_next_look(services: Services,
     assert known(services) == ["1", "2", "3", "4", "5"]
 
 
-def test_a_wrong_key_is_told_in_words(services: Services, store: FakeStore) -> None:
+def test_invalid_api_key_is_reported_without_revealing_it(services: Services, store: FakeStore) -> None:
     connected(services, store, key="ck_wrong:cs_wrong")
     look(services)
 
@@ -175,7 +175,7 @@ def test_a_wrong_key_is_told_in_words(services: Services, store: FakeStore) -> N
     assert "wrong" not in connection(services).error
 
 
-def test_an_odd_order_holds_up_no_other(services: Services, store: FakeStore) -> None:
+def test_malformed_order_does_not_block_other_orders(services: Services, store: FakeStore) -> None:
     order(store, 1)
     order(store, 2, line_items="none")
     order(store, 3, currency="?" * 500, total_price="x", total="x")
@@ -187,7 +187,7 @@ def test_an_odd_order_holds_up_no_other(services: Services, store: FakeStore) ->
     assert {webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)} == {"done", "failed"}
 
 
-def test_a_refund_that_no_webhook_brought_stops_the_email(services: Services, store: FakeStore) -> None:
+def test_refund_found_by_reconcile_stops_the_email(services: Services, store: FakeStore) -> None:
     order(store, 1, minutes_ago=3)
     connected(services, store)
     look(services)
@@ -202,7 +202,7 @@ def test_a_refund_that_no_webhook_brought_stops_the_email(services: Services, st
     assert BUYER not in str(sent(services))
 
 
-def test_a_store_that_asks_for_a_long_wait_is_left_alone_meanwhile(services: Services, store: FakeStore) -> None:
+def test_long_retry_after_postpones_the_next_reconcile(services: Services, store: FakeStore) -> None:
     order(store, 1)
     store.trouble = [gives(b"{}", 503, Retry_After="600")]
     connected(services, store)
@@ -217,12 +217,12 @@ def test_a_store_that_asks_for_a_long_wait_is_left_alone_meanwhile(services: Ser
     assert look(services) == 1
 
 
-def test_an_order_that_changes_while_pages_turn_hides_no_other(services: Services) -> None:
+def test_order_changed_during_pagination_hides_no_other_order(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 8):
         order(store, number, minutes_ago=10 - number)
     connected(services, store)
-    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # Of the fake store.
+    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # An attribute of the fake store.
 
     def moving(handler: Any) -> None:
         asked.append(handler.path)
@@ -230,14 +230,14 @@ def test_an_order_that_changes_while_pages_turn_hides_no_other(services: Service
             store.orders[0]["date_modified_gmt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         say(handler)
 
-    store.store.says.say = moving  # type: ignore[attr-defined]  # Of the fake store.
+    store.store.says.say = moving  # type: ignore[attr-defined]  # An attribute of the fake store.
     look(services)
     store.close()
 
     assert known(services) == [str(number) for number in range(1, 8)]
 
 
-def test_more_orders_of_one_moment_than_a_page_holds(services: Services) -> None:
+def test_reconcile_handles_more_orders_of_one_second_than_a_page_holds(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 6):
         order(store, number, minutes_ago=3)
@@ -251,18 +251,18 @@ def test_more_orders_of_one_moment_than_a_page_holds(services: Services) -> None
     assert known(services) == ["1", "2", "3", "4", "5", "6"]
 
 
-def test_a_store_that_gives_few_pages_at_a_time_is_seen_to_its_end(services: Services) -> None:
+def test_reconcile_finishes_over_several_throttled_runs(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 9):
         order(store, number, minutes_ago=400 - number * 30)
     connected(services, store)
-    say, left = store.store.says.say, [0]  # type: ignore[attr-defined]  # Of the fake store.
+    say, left = store.store.says.say, [0]  # type: ignore[attr-defined]  # An attribute of the fake store.
 
     def stingy(handler: Any) -> None:
         left[0] -= 1
         say(handler) if left[0] >= 0 else gives(b"{}", 429, Retry_After="60")(handler)
 
-    store.store.says.say = stingy  # type: ignore[attr-defined]  # Of the fake store.
+    store.store.says.say = stingy  # type: ignore[attr-defined]  # An attribute of the fake store.
     for _ in range(8):
         left[0] = 2
         look(services)
@@ -272,18 +272,18 @@ def test_a_store_that_gives_few_pages_at_a_time_is_seen_to_its_end(services: Ser
     assert known(services) == [str(number) for number in range(1, 9)]
 
 
-def test_a_store_that_does_not_heed_the_moment_is_told_of(services: Services) -> None:
+def test_store_that_ignores_modified_after_is_reported(services: Services) -> None:
     store = FakeWoo()
     for number in range(1, 6):
         order(store, number, minutes_ago=60 * 24 * 30 + number)
     connected(services, store)
-    answer, asked = store.answer, []  # type: ignore[var-annotated]  # Paths.
+    answer, asked = store.answer, []  # type: ignore[var-annotated]  # A list of paths.
 
     def heedless(handler: Any, path: str, wanted: dict[str, str]) -> None:
         asked.append(path)
         answer(handler, path, {**wanted, "modified_after": "2000-01-01T00:00:00Z"})
 
-    store.answer = heedless  # type: ignore[method-assign]  # A store of another mind.
+    store.answer = heedless  # type: ignore[method-assign]  # Simulates a store that ignores the filter.
     look(services)
     store.close()
 

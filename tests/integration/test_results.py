@@ -1,4 +1,4 @@
-"""What is counted, and what the results page makes of it."""
+"""Daily metrics, and how the results page presents them."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def statements(services: Services) -> Iterator[list[str]]:
     event.remove(services.database, "before_cursor_execute", note)
 
 
-# What is counted ---------------------------------------------------------------------------------------
+# Counting ----------------------------------------------------------------------------------------------
 
 
-def test_answers_are_tallied_by_day_version_and_language(services: Services) -> None:
+def test_answers_are_counted_by_day_version_and_language(services: Services) -> None:
     client = client_of(services)
     for locale in ("en", "es", "es"):
         assert client.post(ANSWERS, json={"answers": GOOD, "locale": locale}).status_code == 201
@@ -76,7 +76,7 @@ def test_answers_are_tallied_by_day_version_and_language(services: Services) -> 
     assert split == {(services.now().date(), 1, "en"): 1, (services.now().date(), 1, "es"): 2}
 
 
-def test_daily_metrics_add_up_across_batches_and_hold_nobody(services: Services) -> None:
+def test_daily_metrics_add_up_across_batches_without_personal_data(services: Services) -> None:
     visit(services)
     visit(services)
 
@@ -84,18 +84,18 @@ def test_daily_metrics_add_up_across_batches_and_hold_nobody(services: Services)
     assert {"visit", "answers"}.isdisjoint(DailyMetric.__table__.columns.keys())
 
 
-def test_a_warning_sign_is_tallied_where_it_ended_the_quiz(services: Services) -> None:
+def test_warning_sign_is_counted_at_the_question_that_ended_the_quiz(services: Services) -> None:
     answers = {"area": ["calves"], "trained": ["yesterday"], "signs": ["dark-urine"]}
     client_of(services).post(ANSWERS, json={"answers": answers})
 
     assert tallied(services, ENDED) == {"signs": 1}
 
 
-def test_bots_get_an_answer_and_are_counted_nowhere(services: Services) -> None:
+def test_bots_get_a_response_but_are_not_counted(services: Services) -> None:
     client = client_of(services)
     send_events(client, {"event": "seen"}, headers=BOT)
     send_events(client, {"event": "seen"}, headers=PERSON)
-    for agent in (PERSON, BOT, BOT):  # The second and third are answered by the front layer.
+    for agent in (PERSON, BOT, BOT):  # The second and third responses come from the response cache.
         answer = client.post(ANSWERS, json={"answers": GOOD}, headers=agent)
         assert answer.status_code == 201
         assert answer.json["visit"]
@@ -105,7 +105,7 @@ def test_bots_get_an_answer_and_are_counted_nowhere(services: Services) -> None:
     assert len(rows(services, Response)) == 3
 
 
-def test_events_tell_version_and_language_as_far_as_there_are_such(services: Services) -> None:
+def test_events_store_only_known_versions_and_languages(services: Services) -> None:
     client = client_of(services)
     send_events(
         client, {"event": "seen", "version": 1, "locale": "es-MX"}, {"event": "seen", "version": 99, "locale": "xx"}
@@ -119,7 +119,7 @@ def test_events_tell_version_and_language_as_far_as_there_are_such(services: Ser
     ]
 
 
-def test_the_plain_pages_are_counted_as_the_widget_is(services: Services) -> None:
+def test_pages_without_javascript_are_counted_like_the_widget(services: Services) -> None:
     client = client_of(services)
     path = "/demo/quiz/leg-day"
     client.get(path, headers=BOT)
@@ -144,7 +144,7 @@ def test_the_plain_pages_are_counted_as_the_widget_is(services: Services) -> Non
 
 
 @pytest.mark.parametrize(("days", "direct"), [(0, True), (8, False)])
-def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services, days: float, direct: bool) -> None:
+def test_order_attribution_is_recorded_once(services: Services, days: float, direct: bool) -> None:
     token = visit(services)
     sku = next(iter(tallied(services, SHOWN)))
     bought = {"attributes": {"recovery_quiz": token}, "lines": [{"sku": sku, "quantity": 1, "price": 1900}]}
@@ -159,7 +159,7 @@ def test_an_order_notes_once_what_the_quiz_had_to_do_with_it(services: Services,
     assert tallied(services, BOUGHT) == {sku: 1}
 
 
-def test_an_order_without_a_known_visit_is_nobodys_doing(services: Services) -> None:
+def test_order_without_a_known_visit_is_not_attributed(services: Services) -> None:
     webhook(services, attributes={"recovery_quiz": "never-seen"})
     webhook(services, order="other")
     process_webhooks(services)
@@ -168,10 +168,10 @@ def test_an_order_without_a_known_visit_is_nobodys_doing(services: Services) -> 
     assert tallied(services, BOUGHT) == {}
 
 
-# The page ----------------------------------------------------------------------------------------------
+# The results page --------------------------------------------------------------------------------------
 
 
-def test_the_page_shows_what_happened_and_its_tables_say_the_same(services: Services) -> None:
+def test_results_page_shows_charts_each_with_a_table(services: Services) -> None:
     load_demo(services, days=40, number=900)
     page = signed_in(services, "owner").get(PAGE).text
 
@@ -185,7 +185,7 @@ def test_the_page_shows_what_happened_and_its_tables_say_the_same(services: Serv
     assert "viewBox" not in re.sub(r'<svg (class="i|y="20")[^>]*>', "", page)
 
 
-def test_the_filters_narrow_what_is_shown(services: Services) -> None:
+def test_results_page_filters_narrow_the_counts(services: Services) -> None:
     load_demo(services, days=40, number=900)
     client = signed_in(services, "owner")
 
@@ -203,11 +203,11 @@ def test_the_filters_narrow_what_is_shown(services: Services) -> None:
     assert 'name="against" value="1">' in client.get(f"{PAGE}?shown=x").text
 
 
-def test_the_page_takes_as_many_queries_for_much_as_for_little(services: Services) -> None:
+def test_results_page_query_count_does_not_grow_with_the_data(services: Services) -> None:
     client = signed_in(services, "owner")
     load_demo(services, days=30, number=60)
-    client.get(PAGE)  # The first visit opens the draft.
-    services.quizzes.invalidate()  # Each of the two looks anew what is live.
+    client.get(PAGE)  # The first request creates the draft.
+    services.quizzes.invalidate()  # Both measured requests must look up the live version.
     with statements(services) as few:
         client.get(PAGE)
     load_demo(services, days=60, number=1500, again=True)
@@ -219,7 +219,7 @@ def test_the_page_takes_as_many_queries_for_much_as_for_little(services: Service
     assert not any(re.search(r"FROM responses\b", item) for item in many)
 
 
-def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(services: Services) -> None:
+def test_csv_export_contains_revenue_only_for_authorized_roles(services: Services) -> None:
     load_demo(services, days=30, number=900)
     mine, theirs = (
         list(csv.DictReader(io.StringIO(signed_in(services, role).get(f"{PAGE}/export.csv").text.lstrip("\ufeff"))))
@@ -235,7 +235,7 @@ def test_csv_holds_all_of_it_and_money_only_for_those_who_may_see_it(services: S
     assert set(theirs[0]) == {"day", "version", "language", "what", "name", "number"}
 
 
-def test_revenue_is_not_for_viewers(sqlite_services: Services) -> None:
+def test_viewers_see_no_revenue(sqlite_services: Services) -> None:
     load_demo(sqlite_services, days=30, number=600)
     page = signed_in(sqlite_services, "viewer").get(PAGE).text
 
@@ -244,7 +244,7 @@ def test_revenue_is_not_for_viewers(sqlite_services: Services) -> None:
     assert "$" not in page
 
 
-def test_nothing_yet_and_nothing_in_these_days_say_what_to_do(sqlite_services: Services) -> None:
+def test_empty_results_page_explains_what_to_do(sqlite_services: Services) -> None:
     client = signed_in(sqlite_services, "owner")
     never = client.get(PAGE).text
     visit(sqlite_services)
@@ -255,7 +255,7 @@ def test_nothing_yet_and_nothing_in_these_days_say_what_to_do(sqlite_services: S
     assert "Nothing in these days" in then
 
 
-def test_figures_that_cannot_be_read_are_told_with_a_number(sqlite_services: Services) -> None:
+def test_unreadable_results_show_an_error_with_the_request_id(sqlite_services: Services) -> None:
     client = signed_in(sqlite_services, "owner")
     with sqlite_services.sessions.begin() as session:
         session.execute(text("DROP TABLE daily_metrics"))
@@ -266,7 +266,7 @@ def test_figures_that_cannot_be_read_are_told_with_a_number(sqlite_services: Ser
     assert answer.headers["X-Request-Id"] in answer.text
 
 
-def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_services: Services) -> None:
+def test_results_page_handles_removed_questions_and_invalid_filters(sqlite_services: Services) -> None:
     gone = {**GOOD, "gone": ["x"]}
     row = {
         "shop_id": 1,
@@ -288,10 +288,10 @@ def test_a_question_that_is_gone_and_odd_filters_break_nothing(sqlite_services: 
     assert "GONE-1" in client.get(f"{PAGE}?by=language").text
 
 
-# Sample traffic ----------------------------------------------------------------------------------------
+# Demo traffic ------------------------------------------------------------------------------------------
 
 
-def test_sample_traffic_is_believable_and_comes_once(services: Services) -> None:
+def test_demo_traffic_is_plausible_and_loaded_once(services: Services) -> None:
     loaded = load_demo(services, days=45, number=2000)
     assert loaded is not None
     assert load_demo(services, days=45, number=2000) is None
@@ -313,13 +313,13 @@ def test_sample_traffic_is_believable_and_comes_once(services: Services) -> None
     assert loaded.emails > 10
 
 
-def test_sample_traffic_is_for_local_mode_alone(sqlite_services: Services) -> None:
+def test_demo_traffic_is_refused_outside_local_mode(sqlite_services: Services) -> None:
     settings = replace(sqlite_services.settings, env="production")
     with pytest.raises(CannotLoad):
         load_demo(replace(sqlite_services, settings=settings))
 
 
-def test_the_command_says_what_it_made_and_that_it_is_there(
+def test_demo_load_command_reports_what_it_loaded(
     make_services: Callable[..., Services], sqlite_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     make_services(sqlite_url)

@@ -1,4 +1,4 @@
-"""What is kept for how long: every table has a rule, the purge keeps it, and an erased address is in no file."""
+"""Data retention: every table has a rule, the purge enforces it, and an erased address remains in no file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ YEARS = timedelta(days=3 * 366)
 
 
 def everything(services: Services) -> dict[str, str]:
-    """All rows of all tables, as text."""
+    """Return all rows of each table as text."""
     found = {}
     with services.reads() as session:
         for table in TABLES:
@@ -48,15 +48,15 @@ def count(services: Services, table: Any) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def test_every_table_has_a_stated_retention_and_the_readme_says_the_same() -> None:
+def test_every_table_has_a_retention_rule_that_matches_the_readme() -> None:
     assert set(RETENTION) == {table.__tablename__ for table in TABLES}
     readme = (ROOT / "README.md").read_text()
     stated = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|$", readme, re.MULTILINE))
     assert {name: stated.get(name) for name in RETENTION} == RETENTION
 
 
-def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
-    """A buyer, a shopper who asked for a result and confirmed, one who never did, and a colleague who left."""
+def test_purge_leaves_no_personal_data_after_three_years(services: Services) -> None:
+    """Covers a buyer, a shopper who confirmed, an invited user who never signed in, and a removed user."""
     connected(services)
     shopify(services, "orders/create", shopify_order())
     process_webhooks(services)
@@ -98,7 +98,7 @@ def test_after_three_years_no_table_holds_anybody(services: Services) -> None:
     assert owner.get("/console/account").status_code == 303
 
 
-def test_who_never_confirmed_is_forgotten_after_a_month(services: Services) -> None:
+def test_unconfirmed_contact_is_purged_after_a_month(services: Services) -> None:
     ask(services)
     send_due_emails(services)
     services.clock.move_to(services.now() + timedelta(days=20))
@@ -112,7 +112,7 @@ def test_who_never_confirmed_is_forgotten_after_a_month(services: Services) -> N
     assert (count(services, Contact), count(services, Email)) == (0, 0)
 
 
-def test_the_result_that_an_email_speaks_of_goes_after_a_month(services: Services) -> None:
+def test_result_code_of_an_email_is_purged_after_a_month(services: Services) -> None:
     ask(services, health_data=True)
     send_due_emails(services)
     services.clock.move_to(services.now() + timedelta(days=31))
@@ -124,12 +124,12 @@ def test_the_result_that_an_email_speaks_of_goes_after_a_month(services: Service
 
 
 def in_files(services: Services, address: str) -> list[str]:
-    """The files of the data folder and of the database that hold an address."""
+    """Return the names of the files in the database's folder that contain an address."""
     folder = Path(services.database.url.database or "").parent
     return [path.name for path in folder.rglob("*") if path.is_file() and address.encode() in path.read_bytes()]
 
 
-def test_an_erased_address_is_in_no_file_of_sqlite(sqlite_services: Services) -> None:
+def test_erased_address_is_in_no_sqlite_file(sqlite_services: Services) -> None:
     services = sqlite_services
     ask(services, health_data=True)
     assert in_files(services, EMAIL)
@@ -145,14 +145,14 @@ def test_an_erased_address_is_in_no_file_of_sqlite(sqlite_services: Services) ->
 
 @pytest.fixture
 def asked(services: Services) -> str:
-    """The preference page of somebody who asked for a result."""
+    """Return the preference page of a person who requested a result."""
     ask(services, marketing=True)
     send_due_emails(services)
     with services.reads() as session:
         return f"/p/{services.crypto.token(PREFERENCES, session.scalars(select(Contact.id)).one())}"
 
 
-def test_deleting_asks_once_more_and_can_be_left(services: Services, asked: str) -> None:
+def test_deleting_my_data_asks_for_confirmation_and_can_be_canceled(services: Services, asked: str) -> None:
     client = client_of(services)
     page = client.post(asked, data={"do": "erase"})
     assert page.status_code == 200
@@ -165,7 +165,7 @@ def test_deleting_asks_once_more_and_can_be_left(services: Services, asked: str)
     assert client.get(asked).status_code == 404
 
 
-def test_after_a_deletion_a_new_request_is_answered(services: Services, asked: str) -> None:
+def test_result_can_be_requested_again_after_deleting_my_data(services: Services, asked: str) -> None:
     from widget.email.transport import MemoryTransport
 
     client_of(services).post(asked, data={"do": "erase-now"})
@@ -177,12 +177,14 @@ def test_after_a_deletion_a_new_request_is_answered(services: Services, asked: s
         contact = session.scalars(select(Contact)).one()
         assert [row.reason for row in session.scalars(select(Suppression))] == ["erased"]
 
-    assert {recipient for recipient, _ in services.transport.sent} == {EMAIL}  # What was asked for, and to confirm it.
+    assert {recipient for recipient, _ in services.transport.sent} == {
+        EMAIL
+    }  # The requested result and the request to confirm.
     confirm_consent(services, CONFIRM, services.crypto.token(CONFIRM, contact.id))
     assert count(services, Suppression) == 0
 
 
-def test_a_deletion_still_stops_whatever_the_store_sends(services: Services, asked: str) -> None:
+def test_order_webhook_after_deleting_my_data_stores_no_contact(services: Services, asked: str) -> None:
     client_of(services).post(asked, data={"do": "erase-now"})
     connected(services)
     shopify(services, "orders/create", shopify_order(email=EMAIL))
@@ -193,8 +195,8 @@ def test_a_deletion_still_stops_whatever_the_store_sends(services: Services, ask
     assert [row for row in everything(services)["contacts"].split("\n") if EMAIL in row] == []
 
 
-def test_a_link_in_an_old_email_never_opens_another_persons_page(services: Services) -> None:
-    """The number of a contact that was purged is given out no second time."""
+def test_link_in_an_old_email_never_opens_another_contacts_page(services: Services) -> None:
+    """The ID of a purged contact is never reused."""
     ask(services)
     with services.reads() as session:
         old = services.crypto.token(PREFERENCES, session.scalars(select(Contact.id)).one())
@@ -209,7 +211,7 @@ def test_a_link_in_an_old_email_never_opens_another_persons_page(services: Servi
     assert client_of(services).get(f"/p/{old}").status_code == 404
 
 
-def test_a_copy_that_was_asked_for_does_not_go_out_after_a_deletion(services: Services, asked: str) -> None:
+def test_requested_data_copy_is_not_sent_after_deleting_my_data(services: Services, asked: str) -> None:
     client = client_of(services)
     client.post(asked, data={"do": "export"})
     client.post(asked, data={"do": "erase-now"})

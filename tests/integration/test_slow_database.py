@@ -1,4 +1,4 @@
-"""A database that is slow, or gone: shoppers get the last good quiz at once, and nobody waits in line."""
+"""A slow or unavailable database: shoppers get the last good quiz at once, and requests do not queue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Clock:
 
 
 class Source:
-    """What is loaded: it can be held up, and it can fail."""
+    """A data source that can be blocked and can fail."""
 
     def __init__(self) -> None:
         self.loads, self.value = 0, "first"
@@ -64,7 +64,7 @@ def cache(source: Source, clock: Clock) -> Any:
     one.close()
 
 
-def test_a_known_value_is_served_while_one_refresh_hangs(cache: Any, source: Source, clock: Clock) -> None:
+def test_cached_value_is_served_while_a_refresh_hangs(cache: Any, source: Source, clock: Clock) -> None:
     assert cache.get("quiz") == "quiz:first"
     source.gate.clear()
     source.value = "second"
@@ -75,7 +75,7 @@ def test_a_known_value_is_served_while_one_refresh_hangs(cache: Any, source: Sou
     _until(lambda: cache.get("quiz") == "quiz:second")
 
 
-def test_many_first_requests_make_one_load_and_other_keys_do_not_wait(cache: Any, source: Source) -> None:
+def test_concurrent_first_requests_cause_one_load(cache: Any, source: Source) -> None:
     source.gate.clear()
     answers: list[str] = []
     asking = [threading.Thread(target=lambda: answers.append(cache.get("slow"))) for _ in range(8)]
@@ -90,7 +90,7 @@ def test_many_first_requests_make_one_load_and_other_keys_do_not_wait(cache: Any
     assert source.loads == 1
 
 
-def test_a_failure_is_remembered_and_the_last_good_value_is_served(cache: Any, source: Source, clock: Clock) -> None:
+def test_load_failure_is_cached_and_the_last_good_value_is_served(cache: Any, source: Source, clock: Clock) -> None:
     cache.get("quiz")
     source.error = OSError("gone")
     clock.now = STALE_SECONDS + 1
@@ -98,14 +98,14 @@ def test_a_failure_is_remembered_and_the_last_good_value_is_served(cache: Any, s
     assert source.loads == 2
     with pytest.raises(OSError, match="gone"):
         cache.get("never seen")
-    assert source.loads == 2  # Nobody asked again so soon.
+    assert source.loads == 2  # The failure is cached: the source was not called again.
     clock.now += FAILURE_SECONDS
     with pytest.raises(OSError, match="gone"):
         cache.get("never seen")
     assert source.loads == 3
 
 
-def test_a_value_nobody_confirmed_for_a_minute_is_not_served(cache: Any, source: Source, clock: Clock) -> None:
+def test_value_not_refreshed_for_a_minute_is_not_served(cache: Any, source: Source, clock: Clock) -> None:
     cache.get("quiz")
     source.error = OSError("gone")
     clock.now = TRUSTED_SECONDS + 1
@@ -113,7 +113,7 @@ def test_a_value_nobody_confirmed_for_a_minute_is_not_served(cache: Any, source:
         cache.get("quiz")
 
 
-def test_after_a_change_here_the_next_answer_has_it(cache: Any, source: Source) -> None:
+def test_invalidated_cache_serves_the_new_value(cache: Any, source: Source) -> None:
     cache.get("quiz")
     source.value = "second"
     cache.invalidate()
@@ -121,14 +121,14 @@ def test_after_a_change_here_the_next_answer_has_it(cache: Any, source: Source) 
     assert cache.get("quiz") == "quiz:second"
 
 
-def test_a_quiet_process_does_not_serve_an_old_edit(cache: Any, source: Source, clock: Clock) -> None:
+def test_idle_process_does_not_serve_a_stale_value(cache: Any, source: Source, clock: Clock) -> None:
     cache.get("quiz")
     source.value = "second"
     clock.now = STALE_SECONDS + 3600
     assert cache.get("quiz") == "quiz:second"
 
 
-def test_a_dead_database_gives_503_with_retry_after_where_nothing_is_known(sqlite_services: Services) -> None:
+def test_unavailable_database_returns_503_with_retry_after_for_uncached_pages(sqlite_services: Services) -> None:
     def gone(*_: Any) -> None:
         raise OperationalError("SELECT 1", None, Exception("connection refused"))
 
@@ -144,7 +144,7 @@ def test_a_dead_database_gives_503_with_retry_after_where_nothing_is_known(sqlit
     assert "refused" not in answers[0].text
 
 
-def test_a_dead_database_does_not_take_a_known_quiz_away(
+def test_cached_quiz_is_served_while_the_database_is_down(
     sqlite_services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(*_: Any) -> None:
@@ -162,8 +162,8 @@ def test_a_dead_database_does_not_take_a_known_quiz_away(
         event.remove(sqlite_services.database, "before_cursor_execute", gone)
 
 
-def test_a_lost_message_leaves_no_shop_settings_stale(make_services: MakeServices, sqlite_url: str) -> None:
-    """Without Redis nobody is told: the time zone of a shop arrives all the same."""
+def test_shop_settings_refresh_without_an_invalidation_message(make_services: MakeServices, sqlite_url: str) -> None:
+    """Without Redis no invalidation message is sent; a changed time zone of a shop is still picked up."""
     here, there = make_services(sqlite_url), make_services(sqlite_url)
     before = there.quizzes.live("demo", "leg-day")
     assert before is not None
@@ -173,7 +173,7 @@ def test_a_lost_message_leaves_no_shop_settings_stale(make_services: MakeService
     _until(lambda: _zone(there) == "Europe/Berlin", seconds=STALE_SECONDS + 2)
 
 
-def test_a_change_that_is_none_keeps_the_caches(sqlite_services: Services) -> None:
+def test_invalidation_without_a_change_keeps_the_loaded_quiz(sqlite_services: Services) -> None:
     before = sqlite_services.quizzes.live("demo", "leg-day")
     with sqlite_services.sessions.begin() as session:
         shop = session.query(Shop).filter_by(slug="demo").one()
@@ -183,7 +183,7 @@ def test_a_change_that_is_none_keeps_the_caches(sqlite_services: Services) -> No
     assert sqlite_services.quizzes.live("demo", "leg-day") is before
 
 
-def test_publishing_is_seen_at_once_by_who_published(sqlite_services: Services) -> None:
+def test_published_version_is_seen_at_once_in_the_publishing_process(sqlite_services: Services) -> None:
     sqlite_services.quizzes.live("demo", "leg-day")
     files = leg_day_files()
     number = publish_files(

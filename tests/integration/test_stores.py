@@ -1,4 +1,4 @@
-"""Shopify and WooCommerce webhooks, on both databases: verified, stored, folded, never mailed by mistake."""
+"""Shopify and WooCommerce webhooks on both databases: verified, stored, merged, and never emailed by mistake."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def only_order(services: Services) -> Order:
 # Signatures ------------------------------------------------------------------------------------------
 
 
-def test_the_signed_sample_is_taken_over_its_exact_bytes(services: Services) -> None:
+def test_shopify_signature_covers_the_exact_bytes(services: Services) -> None:
     connected(services)
     body = (PAYLOADS / "shopify" / "orders.paid.constructed.body.json").read_bytes()
     headers = {
@@ -77,7 +77,7 @@ def test_the_signed_sample_is_taken_over_its_exact_bytes(services: Services) -> 
 
 
 @pytest.mark.parametrize("given", ["", "AAAA", "not base64 €", signature("another secret", b"{}")])
-def test_a_bad_signature_is_401_and_nothing_is_stored(sqlite_services: Services, given: str) -> None:
+def test_bad_signature_returns_401_and_stores_nothing(sqlite_services: Services, given: str) -> None:
     connected(sqlite_services)
     client = client_of(sqlite_services)
     for source, header in (("shopify", "X-Shopify-Hmac-Sha256"), ("woocommerce", "X-WC-Webhook-Signature")):
@@ -87,12 +87,12 @@ def test_a_bad_signature_is_401_and_nothing_is_stored(sqlite_services: Services,
     assert rows(sqlite_services, WebhookDelivery) == []
 
 
-def test_without_a_connection_nothing_is_taken(sqlite_services: Services) -> None:
+def test_webhook_of_an_unconnected_store_is_refused(sqlite_services: Services) -> None:
     with pytest.raises(BadSignature):
         shopify(sqlite_services, "orders/create", shopify_order())
 
 
-def test_both_secrets_are_good_for_a_day_after_a_change(sqlite_services: Services) -> None:
+def test_old_store_secret_stays_valid_for_a_day_after_a_change(sqlite_services: Services) -> None:
     services = connected(sqlite_services)
     connect_store(services, shop="demo", platform="shopify", secret="shpss_the_next_secret_of_it")
     body = json.dumps(shopify_order()).encode()
@@ -112,7 +112,7 @@ def test_both_secrets_are_good_for_a_day_after_a_change(sqlite_services: Service
     assert taken("shpss_the_next_secret_of_it")
 
 
-def test_woos_unsigned_ping_is_heard_and_ignored(sqlite_services: Services) -> None:
+def test_woocommerce_unsigned_ping_is_accepted_and_ignored(sqlite_services: Services) -> None:
     client = client_of(connected(sqlite_services))
     ping = {"data": "webhook_id=9", "content_type": "application/x-www-form-urlencoded"}
 
@@ -122,7 +122,7 @@ def test_woos_unsigned_ping_is_heard_and_ignored(sqlite_services: Services) -> N
     assert rows(sqlite_services, WebhookDelivery) == []
 
 
-def test_woos_secret_counts_with_and_without_its_entities(sqlite_services: Services) -> None:
+def test_woocommerce_secret_is_accepted_with_html_entities(sqlite_services: Services) -> None:
     connect_store(
         sqlite_services, shop="demo", platform="woocommerce", secret="it&#039;s &quot;secret&quot; &amp; long"
     )
@@ -132,16 +132,16 @@ def test_woos_secret_counts_with_and_without_its_entities(sqlite_services: Servi
     assert receive_webhook(sqlite_services, shop="demo", headers=headers, body=body, source="woocommerce")
 
 
-def test_an_unknown_platform_is_404(sqlite_services: Services) -> None:
+def test_webhook_of_an_unknown_platform_returns_404(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
     assert client.post("/webhooks/demo/magento", data=b"{}").status_code == 404
     assert client.post("/webhooks/demo/mail/message", data=b"{}").status_code == 404
 
 
-# Repeats and order of arrival --------------------------------------------------------------------------
+# Duplicates and order of arrival -----------------------------------------------------------------------
 
 
-def test_fifty_at_once_have_one_effect(services: Services) -> None:
+def test_fifty_concurrent_copies_of_a_webhook_have_one_effect(services: Services) -> None:
     connected(services)
     order, fresh = shopify_order(), []
     threads = [
@@ -159,7 +159,7 @@ def test_fifty_at_once_have_one_effect(services: Services) -> None:
     assert len({(email.sequence, email.step) for email in rows(services, Email)}) == len(rows(services, Email))
 
 
-def test_one_event_on_two_topics_has_one_effect(services: Services) -> None:
+def test_same_event_on_two_topics_has_one_effect(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(), event="e1")
     shopify(services, "orders/paid", shopify_order(), event="e1")
@@ -169,7 +169,7 @@ def test_one_event_on_two_topics_has_one_effect(services: Services) -> None:
     assert len(rows(services, Email)) == 4
 
 
-def test_a_late_create_after_a_cancel_starts_nothing(services: Services) -> None:
+def test_order_created_after_its_cancellation_gets_no_email(services: Services) -> None:
     connected(services)
     now = datetime.now(UTC)
     cancelled = shopify_order(cancelled_at=now.isoformat(), updated_at=(now + LATER).isoformat())
@@ -185,7 +185,7 @@ def test_a_late_create_after_a_cancel_starts_nothing(services: Services) -> None
 
 
 @pytest.mark.parametrize("first", ["create", "delete"])
-def test_an_order_that_was_deleted_gets_no_email(services: Services, first: str) -> None:
+def test_deleted_order_gets_no_email(services: Services, first: str) -> None:
     connected(services)
     lines = [("order.created", woo_order()), ("order.deleted", {"id": 727})]
     for topic, body in lines if first == "create" else lines[::-1]:
@@ -198,7 +198,7 @@ def test_an_order_that_was_deleted_gets_no_email(services: Services, first: str)
     assert sent(services) == []
 
 
-def test_test_orders_never_mail(services: Services) -> None:
+def test_test_orders_get_no_email(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, "orders/updated", shopify_order(test=True))
@@ -222,7 +222,7 @@ def test_test_orders_never_mail(services: Services) -> None:
         (None, "", None),
     ],
 )
-def test_contradictory_consent_is_a_no(
+def test_contradictory_shopify_consent_counts_as_no_consent(
     services: Services, flag: bool | None, state: str, expected: bool | None
 ) -> None:
     connected(services)
@@ -233,7 +233,7 @@ def test_contradictory_consent_is_a_no(
     assert only_order(services).accepts_marketing is expected
 
 
-def test_a_cart_nobody_paid_for_plans_nothing(services: Services) -> None:
+def test_unpaid_woocommerce_order_plans_no_email(services: Services) -> None:
     connected(services)
     woo(services, "order.created", woo_order(status="pending", date_paid_gmt=None))
     process_webhooks(services)
@@ -245,7 +245,7 @@ def test_a_cart_nobody_paid_for_plans_nothing(services: Services) -> None:
     assert len(rows(services, Email)) == 4
 
 
-def test_what_came_back_is_not_written_about(services: Services) -> None:
+def test_refunded_order_gets_no_email(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     process_webhooks(services)
@@ -258,7 +258,7 @@ def test_what_came_back_is_not_written_about(services: Services) -> None:
     assert emails(services)["how-to-use"].reason == "order_refunded"
 
 
-def test_a_refund_that_comes_before_its_order_is_not_forgotten(services: Services) -> None:
+def test_refund_received_before_its_order_is_applied(services: Services) -> None:
     connected(services)
     shopify(services, "refunds/create", shopify_refund(ORDER))
     shopify(services, "orders/create", shopify_order())
@@ -268,7 +268,7 @@ def test_a_refund_that_comes_before_its_order_is_not_forgotten(services: Service
     assert "how-to-use" not in emails(services)
 
 
-def test_when_the_product_came_back_and_something_else_stays(services: Services) -> None:
+def test_email_about_a_returned_product_is_skipped(services: Services) -> None:
     connected(services)
     lines = [*shopify_order()["line_items"], {"id": 9, "sku": "SOCKS", "title": "Socks", "quantity": 1}]
     shopify(services, "orders/create", shopify_order(line_items=lines))
@@ -281,7 +281,7 @@ def test_when_the_product_came_back_and_something_else_stays(services: Services)
     assert emails(services)["how-to-use"].reason == "product_returned"
 
 
-def test_emails_follow_an_address_that_was_set_right(services: Services) -> None:
+def test_emails_go_to_the_corrected_address(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
     process_webhooks(services)
@@ -295,7 +295,7 @@ def test_emails_follow_an_address_that_was_set_right(services: Services) -> None
     assert [to for to, _ in services.transport.sent] == [BUYER]
 
 
-def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> None:
+def test_reordered_product_gets_no_replenish_email(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(1))
     later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
@@ -312,7 +312,7 @@ def test_nobody_is_reminded_of_what_they_bought_again(services: Services) -> Non
         assert session.get_one(Email, reminder.id).reason == "reordered"
 
 
-# Consent of the moment ---------------------------------------------------------------------------------
+# Consent changes ---------------------------------------------------------------------------------------
 
 
 def consent(state: str, at: datetime, **change: Any) -> dict[str, Any]:
@@ -323,7 +323,7 @@ def consent(state: str, at: datetime, **change: Any) -> dict[str, Any]:
 CONSENT = "customers_email_marketing_consent/update"
 
 
-def test_a_no_of_the_moment_stops_what_waits(services: Services) -> None:
+def test_unsubscribing_in_the_store_stops_planned_emails(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     process_webhooks(services)
@@ -335,7 +335,7 @@ def test_a_no_of_the_moment_stops_what_waits(services: Services) -> None:
     assert emails(services)["how-to-use"].reason == "unsubscribed"
 
 
-def test_a_yes_of_the_store_does_not_undo_a_no_to_us(services: Services) -> None:
+def test_subscribing_in_the_store_does_not_undo_an_unsubscribe(services: Services) -> None:
     connected(services)
     now = datetime.now(UTC)
     shopify(services, "orders/create", shopify_order())
@@ -348,7 +348,7 @@ def test_a_yes_of_the_store_does_not_undo_a_no_to_us(services: Services) -> None
     assert sent(services) == []
 
 
-def test_a_no_by_the_stores_id_alone_reaches_the_person(services: Services) -> None:
+def test_unsubscribe_by_customer_id_alone_suppresses_the_person(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC), email_address=None))
@@ -357,7 +357,7 @@ def test_a_no_by_the_stores_id_alone_reaches_the_person(services: Services) -> N
     assert [suppression.reason for suppression in rows(services, Suppression)] == ["unsubscribed"]
 
 
-def test_a_no_of_somebody_we_do_not_know_leaves_a_hash_and_no_more(services: Services) -> None:
+def test_unsubscribe_of_an_unknown_person_stores_only_a_suppression(services: Services) -> None:
     connected(services)
     shopify(services, CONSENT, consent("unsubscribed", datetime.now(UTC)))
     process_webhooks(services)
@@ -380,7 +380,7 @@ def known_user(services: Services) -> None:
     "customer",
     [{"email": "Buyer@Shop.Example"}, {"id": 7115310627314723954}, {"id": 7115310627314723954, "email": BUYER}, {}],
 )
-def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services, customer: dict[str, Any]) -> None:
+def test_person_is_erased_by_customer_id_email_or_orders(services: Services, customer: dict[str, Any]) -> None:
     known_user(services)
     listed = [] if customer else [ORDER]
     shopify(services, "customers/redact", {"shop_id": 954889, "customer": customer, "orders_to_redact": listed})
@@ -400,7 +400,7 @@ def test_a_person_is_forgotten_by_id_by_address_or_by_orders(services: Services,
     assert send_due_emails(services) == 0
 
 
-def test_the_sample_with_an_address_only_is_understood(services: Services) -> None:
+def test_redact_request_with_only_an_email_erases_the_person(services: Services) -> None:
     known_user(services)
     body = (PAYLOADS / "shopify" / "customers_redact.email-only.constructed.json").read_bytes()
     shopify(services, "customers/redact", body.replace(b"john@example.com", BUYER.encode()))
@@ -409,7 +409,7 @@ def test_the_sample_with_an_address_only_is_understood(services: Services) -> No
     assert rows(services, PrivacyRequest)[0].found["contacts"] == 1
 
 
-def test_a_request_to_see_leaves_an_encrypted_copy_for_the_shop(services: Services) -> None:
+def test_data_request_stores_an_encrypted_copy_for_the_shop(services: Services) -> None:
     known_user(services)
     request = {"customer": {"id": 7115310627314723954}, "orders_requested": [ORDER], "data_request": {"id": 9999}}
     shopify(services, "customers/data_request", request, event="d1")
@@ -425,7 +425,7 @@ def test_a_request_to_see_leaves_an_encrypted_copy_for_the_shop(services: Servic
     assert rows(services, Contact)[0].email == BUYER
 
 
-def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
+def test_shop_redact_erases_only_that_shop(services: Services) -> None:
     from widget.actions.shops.add_shop import add_shop
 
     add_shop(services, "other", name="Other")
@@ -440,7 +440,7 @@ def test_a_whole_shop_is_forgotten_and_no_other(services: Services) -> None:
     assert sorted(contact.email for contact in rows(services, Contact)) == ["", BUYER]
 
 
-def test_uninstalling_pauses_the_shop(services: Services) -> None:
+def test_uninstalling_the_app_pauses_the_shop(services: Services) -> None:
     connected(services)
     shopify(services, "app/uninstalled", {"id": 954889, "myshopify_domain": "x.myshopify.com"})
     process_webhooks(services)
@@ -463,18 +463,18 @@ def test_uninstalling_pauses_the_shop(services: Services) -> None:
         ({"platform": "postmark", "secret": "passwordonly"}, "secret"),
     ],
 )
-def test_a_connection_that_cannot_work_is_refused_by_field(
+def test_invalid_connection_is_refused_with_its_field(
     sqlite_services: Services, given: dict[str, str], field: str
 ) -> None:
     with pytest.raises(BadConnection) as refused:
-        connect_store(sqlite_services, shop="demo", **given)  # type: ignore[arg-type]  # Texts by name.
+        connect_store(sqlite_services, shop="demo", **given)  # type: ignore[arg-type]  # All values are strings.
     assert set(refused.value.fields) == {field}
 
 
-# Corners ----------------------------------------------------------------------------------------------
+# Edge cases -------------------------------------------------------------------------------------------
 
 
-def test_a_refund_known_from_before_stays_known(services: Services) -> None:
+def test_refund_stored_by_an_older_version_is_kept(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     process_webhooks(services)
@@ -484,7 +484,7 @@ def test_a_refund_known_from_before_stays_known(services: Services) -> None:
             services.now(),
             {},
             {},
-        )  # As an order of an older version stands there.
+        )  # As an older version stored an order.
     later = (datetime.now(UTC) - LATER).isoformat()
     shopify(services, "orders/fulfilled", shopify_order(updated_at=later, name="#old"))
     process_webhooks(services)
@@ -494,7 +494,7 @@ def test_a_refund_known_from_before_stays_known(services: Services) -> None:
 
 
 @pytest.mark.parametrize("email", [BUYER, "Jon@Bücher.example", "jon@xn--bcher-kva.example"])
-def test_erased_stays_erased_whatever_comes_later(services: Services, email: str) -> None:
+def test_erased_person_stays_erased_after_later_events(services: Services, email: str) -> None:
     from widget.actions.email_events.record_email_event import record_email_events
     from widget.domain.email.email_event import HARD_BOUNCE, EmailReport
 
@@ -514,7 +514,7 @@ def test_erased_stays_erased_whatever_comes_later(services: Services, email: str
     assert only_order(services).lines == []
 
 
-def test_a_no_reaches_every_address_of_a_buyer(services: Services) -> None:
+def test_unsubscribe_suppresses_every_address_of_a_customer(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(1, email="jon@shop.example"))
     shopify(services, "orders/create", shopify_order(2, email="other@shop.example"))
@@ -527,7 +527,7 @@ def test_a_no_reaches_every_address_of_a_buyer(services: Services) -> None:
     assert len(rows(services, Suppression)) == 3
 
 
-def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_along(services: Services) -> None:
+def test_corrected_address_replaces_a_failed_one_without_its_result(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="typo@shop.example"))
     process_webhooks(services)
@@ -543,7 +543,7 @@ def test_a_corrected_address_counts_after_a_failed_attempt_and_takes_no_answers_
 
 
 @pytest.mark.parametrize("first", ["good", "bad"])
-def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, first: str) -> None:
+def test_invalid_email_address_on_an_order_is_ignored(services: Services, first: str) -> None:
     connected(services)
     later = (datetime.now(UTC) + LATER).isoformat()
     lines = [shopify_order(), shopify_order(email="not an address", updated_at=later)]
@@ -555,7 +555,7 @@ def test_an_address_that_is_none_is_as_good_as_not_told(services: Services, firs
     assert len(rows(services, Email)) == 4
 
 
-def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Services) -> None:
+def test_erasing_a_person_deletes_the_copy_of_their_data_request(services: Services) -> None:
     known_user(services)
     shopify(services, "customers/data_request", {"customer": {"email": BUYER}}, event="d")
     process_webhooks(services)
@@ -565,7 +565,7 @@ def test_forgetting_somebody_takes_the_copy_of_their_request_along(services: Ser
     assert {privacy_request.encrypted_copy for privacy_request in rows(services, PrivacyRequest)} == {""}
 
 
-def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Services) -> None:
+def test_erasing_a_person_twice_keeps_the_deliveries_of_others(services: Services) -> None:
     known_user(services)
     shopify(services, "customers/redact", {"customer": {"email": BUYER}, "orders_to_redact": []}, event="r")
     settle_requests(services)
@@ -580,7 +580,7 @@ def test_forgetting_somebody_twice_costs_nobody_else_a_delivery(services: Servic
     assert b"else@shop.example" in failed.body
 
 
-def test_buyers_with_domains_of_other_alphabets_get_their_mail(services: Services) -> None:
+def test_internationalized_email_domain_is_sent_as_punycode(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order(email="jon@bücher.example"))
     process_webhooks(services)
@@ -593,7 +593,7 @@ def test_buyers_with_domains_of_other_alphabets_get_their_mail(services: Service
     assert b"To: jon@xn--bcher-kva.example\r\n" in message.as_bytes()
 
 
-def test_of_a_results_code_nothing_stays_with_an_email(services: Services) -> None:
+def test_email_trigger_id_contains_no_part_of_the_result_code(services: Services) -> None:
     from tests.support.shoppers import ask
 
     code = ask(services, health_data=True)
@@ -604,7 +604,7 @@ def test_of_a_results_code_nothing_stays_with_an_email(services: Services) -> No
         assert code[-8:] not in email.trigger_id
 
 
-def test_a_part_that_was_paid_back_comes_off_what_was_earned(services: Services) -> None:
+def test_repeated_partial_refund_is_counted_once(services: Services) -> None:
     connected(services)
     lines = [*shopify_order()["line_items"], {"id": 9, "sku": "SOCKS", "title": "Socks", "quantity": 1}]
     shopify(services, "orders/create", shopify_order(line_items=lines, total_price="40.00"))
@@ -619,9 +619,9 @@ def test_a_part_that_was_paid_back_comes_off_what_was_earned(services: Services)
     )
 
 
-def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(services: Services) -> None:
+def test_update_of_an_erased_buyers_order_restores_no_personal_data(services: Services) -> None:
     connected(services)
-    shopify(services, "orders/create", shopify_order(email=None, customer={"id": 77}))  # Bought at a till.
+    shopify(services, "orders/create", shopify_order(email=None, customer={"id": 77}))  # Bought in a physical store.
     process_webhooks(services)
     shopify(services, "customers/data_request", {"customer": {"id": 77}}, event="d")
     process_webhooks(services)
@@ -636,7 +636,7 @@ def test_an_order_whose_buyer_was_forgotten_takes_nothing_of_them_in_again(servi
     assert {privacy_request.encrypted_copy for privacy_request in rows(services, PrivacyRequest)} == {""}
 
 
-def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(services: Services) -> None:
+def test_corrected_address_receives_no_result_of_another_person(services: Services) -> None:
     from tests.support.shoppers import visit
 
     connected(services)
@@ -655,7 +655,9 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
         )
         entry = {"kind": "health_data", "state": "granted", "source": "test", "at": services.now()}
         session.add(Consent(shop_id=1, contact_id=right.id, **entry))
-        session.query(Email).delete()  # As if none had been planned: they are planned anew for the right address.
+        session.query(
+            Email
+        ).delete()  # As if none had been planned, so that they are planned for the corrected address.
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later, **data))
     process_webhooks(services)
@@ -663,7 +665,7 @@ def test_who_gets_an_order_by_a_corrected_address_gets_no_answers_of_another(ser
     assert {item.result_code for item in rows(services, Email)} == {""}
 
 
-def test_two_people_with_the_same_answers_leave_no_common_mark(services: Services) -> None:
+def test_same_answers_of_two_people_get_different_trigger_ids(services: Services) -> None:
     from tests.support.shoppers import ask
 
     ask(services)

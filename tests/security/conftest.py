@@ -20,7 +20,7 @@ def production(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> I
         connection.execute(text(f'CREATE DATABASE "{name}"'))
     head, _, tail = postgres_url.partition("?")
     url = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
-    redis = PrivateRedis()  # Its own: beat sends tasks at any moment, and other tests count keys.
+    redis = PrivateRedis()  # A separate Redis: beat sends tasks at any time, and other tests count keys.
     host = Production(tmp_path_factory.mktemp("production"), database_url=url, redis_url=redis())
     try:
         host.start()

@@ -1,4 +1,4 @@
-"""Accounts: nobody gets into another's shop by an account they opened, and nothing that proves who one is works twice."""
+"""Account security: an account created by an attacker opens no other shop, and no credential works twice."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def shops(services: Services, email: str) -> list[str]:
 
 
 def mailed_link(services: Services) -> str:
-    """The token of the newest link that went out by email."""
+    """Return the token of the newest link sent by email."""
     send_outbox(services)
     assert isinstance(services.transport, MemoryTransport)
     plain = services.transport.sent[-1][1].get_body(("plain",)).get_content()
@@ -59,14 +59,14 @@ def mailed_link(services: Services) -> str:
 
 @pytest.fixture
 def two_shops(services: Services) -> Services:
-    """Shop demo (the attacker's) and shop other, each with an owner."""
+    """Return services with the shops demo (the attacker's) and other, each with an owner."""
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
     client_in(services)
     client_in(services, shop="other", email="owner@other.example")
     return services
 
 
-def test_an_account_opened_by_hand_never_reaches_another_shop(two_shops: Services) -> None:
+def test_account_created_by_a_handed_over_link_never_reaches_another_shop(two_shops: Services) -> None:
     services = two_shops
     attacker = user(services, "owner@demo.example")
     invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
@@ -83,13 +83,13 @@ def test_an_account_opened_by_hand_never_reaches_another_shop(two_shops: Service
     assert hijacker.get("/console/shops/other/team").status_code == 404
 
     victim = client_of(services)
-    assert set_password(victim, mailed_link(services)).status_code == 303  # Chooses a password of their own.
+    assert set_password(victim, mailed_link(services)).status_code == 303  # The victim chooses a new password.
     assert victim.get("/console/shops/other/team").status_code == 200
-    assert hijacker.get("/console/account").status_code == 303  # Signed out, and the old password opens nothing.
+    assert hijacker.get("/console/account").status_code == 303  # Signed out by the victim's new password.
     assert user(services, VICTIM).verified_at is not None
 
 
-def test_a_link_handed_over_earlier_is_void_once_another_shop_invites(two_shops: Services) -> None:
+def test_handed_over_link_is_void_once_another_shop_invites_the_user(two_shops: Services) -> None:
     services = two_shops
     attacker = user(services, "owner@demo.example")
     invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)
@@ -101,7 +101,7 @@ def test_a_link_handed_over_earlier_is_void_once_another_shop_invites(two_shops:
     assert client_of(services).get(later.removeprefix(services.settings.public_url)).status_code == 404
 
 
-def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shops: Services) -> None:
+def test_verified_account_accepts_an_invitation_without_a_new_session(two_shops: Services) -> None:
     services = two_shops
     owner = user(services, "owner@demo.example")
     invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=owner)
@@ -112,7 +112,7 @@ def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shop
     reader = client_of(services)
     page = reader.get(path)
     assert "Accept invitation?" in page.text
-    assert shops(services, VICTIM) == ["demo"]  # Looking changes nothing: scanners open links.
+    assert shops(services, VICTIM) == ["demo"]  # A GET changes nothing: link scanners open links.
     taken = reader.post(
         path, data={"csrf_token": form_token(reader, path), "name": "x", "password": "another otter nine"}
     )
@@ -126,7 +126,7 @@ def test_a_verified_account_accepts_with_a_button_and_without_a_session(two_shop
     assert reader.get(path).status_code == 404
 
 
-def test_a_link_of_a_shop_one_was_removed_from_opens_nothing(two_shops: Services) -> None:
+def test_invitation_link_is_void_after_removal_from_the_shop(two_shops: Services) -> None:
     from widget.actions.accounts.add_user import change_member
 
     services = two_shops
@@ -138,7 +138,7 @@ def test_a_link_of_a_shop_one_was_removed_from_opens_nothing(two_shops: Services
     assert client_of(services).get(f"/console/set-password/{token}").status_code == 404
 
 
-def test_an_invited_owner_is_no_owner_yet(two_shops: Services) -> None:
+def test_invited_owner_does_not_count_as_an_owner_yet(two_shops: Services) -> None:
     services = two_shops
     owner = user(services, "owner@demo.example")
     invite_user(services, shop="demo", email=VICTIM, role="owner", name="", by=owner)
@@ -162,7 +162,7 @@ def code_for(services: Services, secret: str) -> str:
 
 
 def with_codes(services: Services, email: str = "owner@demo.example") -> str:
-    """Turn codes on; the secret."""
+    """Turn on one-time codes; return the secret."""
     who = user(services, email)
     offer, address = offer_codes(services, user=who)
     secret = address.partition("secret=")[2].partition("&")[0]
@@ -170,7 +170,7 @@ def with_codes(services: Services, email: str = "owner@demo.example") -> str:
     return secret
 
 
-def test_a_second_factor_is_turned_on_by_password_and_replaced_by_the_old_code(sqlite_services: Services) -> None:
+def test_enabling_totp_requires_the_password_and_replacing_it_the_old_code(sqlite_services: Services) -> None:
     services = sqlite_services
     client_in(services)
     who = user(services, "owner@demo.example")
@@ -185,7 +185,7 @@ def test_a_second_factor_is_turned_on_by_password_and_replaced_by_the_old_code(s
         stop_codes(services, user_id=who.id, password=PASSWORD, code="000000")
 
 
-def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_services: Services) -> None:
+def test_secret_encrypted_for_another_purpose_cannot_enable_totp(sqlite_services: Services) -> None:
     services = sqlite_services
     client_in(services)
     who = user(services, "owner@demo.example")
@@ -202,7 +202,7 @@ def test_a_secret_encrypted_for_something_else_is_no_second_factor(sqlite_servic
 
 
 @pytest.mark.parametrize("change", ["password", "codes on"])
-def test_a_change_of_how_one_proves_who_one_is_ends_all_other_sessions(sqlite_services: Services, change: str) -> None:
+def test_changing_the_password_or_enabling_totp_ends_other_sessions(sqlite_services: Services, change: str) -> None:
     services = sqlite_services
     client_in(services)
     who = user(services, "owner@demo.example")
@@ -220,7 +220,7 @@ def test_a_change_of_how_one_proves_who_one_is_ends_all_other_sessions(sqlite_se
     assert visitor_of(services, there) is None
 
 
-def test_one_code_lets_one_in_however_many_bring_it_at_once(services: Services) -> None:
+def test_concurrent_sign_ins_with_one_totp_code_succeed_once(services: Services) -> None:
     from datetime import timedelta
 
     client_in(services)
@@ -245,7 +245,7 @@ def test_one_code_lets_one_in_however_many_bring_it_at_once(services: Services) 
     assert len(came_in) == 1
 
 
-def test_no_transaction_is_open_while_a_password_is_compared(
+def test_no_database_connection_is_held_while_a_password_is_verified(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client_in(services)
@@ -274,7 +274,7 @@ def guess(client: Any, email: str, **more: str) -> int:
     return int(client.post("/console/sign-in", data=data).status_code)
 
 
-def test_the_limit_on_guesses_is_not_dodged_by_spelling(sqlite_services: Services) -> None:
+def test_password_guess_limit_ignores_email_spelling_variants(sqlite_services: Services) -> None:
     client_in(sqlite_services)
     client = client_of(sqlite_services)
     spellings = (
@@ -291,11 +291,11 @@ def test_the_limit_on_guesses_is_not_dodged_by_spelling(sqlite_services: Service
     assert [guess(client, spellings[n % len(spellings)]) for n in range(14)][-3:] == [429] * 3
 
 
-def test_guesses_from_elsewhere_do_not_lock_an_owner_out(sqlite_services: Services) -> None:
+def test_password_guesses_from_another_ip_address_do_not_lock_the_owner_out(sqlite_services: Services) -> None:
     client_in(sqlite_services)
     stranger = client_of(sqlite_services)
     assert [guess(stranger, "owner@demo.example") for _ in range(12)][-1] == 429
-    owner = stranger  # The same running application, another address.
+    owner = stranger  # The same running application, from another IP address.
     token = form_token(owner, "/console/sign-in")
     data = {"csrf_token": token, "email": "owner@demo.example", "password": PASSWORD}
     answer = owner.post("/console/sign-in", data=data, environ_overrides={"REMOTE_ADDR": "203.0.113.5"})
@@ -303,7 +303,7 @@ def test_guesses_from_elsewhere_do_not_lock_an_owner_out(sqlite_services: Servic
     assert answer.status_code == 303
 
 
-def test_whoever_is_signed_in_cannot_move_their_count_by_a_field(sqlite_services: Services) -> None:
+def test_signed_in_user_cannot_evade_the_rate_limit_with_an_email_field(sqlite_services: Services) -> None:
     client = client_in(sqlite_services)
     token = form_token(client)
     answers = [
@@ -327,13 +327,13 @@ def test_whoever_is_signed_in_cannot_move_their_count_by_a_field(sqlite_services
         ("fe80::1%eth0", "fe80::2", True),
     ],
 )
-def test_an_ipv6_household_is_one_client(one: str, other: str, same: bool) -> None:
+def test_rate_limits_treat_an_ipv6_64_prefix_as_one_client(one: str, other: str, same: bool) -> None:
     from widget.web.limits import client_of as client_of_address
 
     assert (client_of_address(one) == client_of_address(other)) is same
 
 
-def test_the_api_and_the_page_share_one_count(sqlite_services: Services) -> None:
+def test_email_requests_by_api_and_page_share_one_rate_limit(sqlite_services: Services) -> None:
     from tests.support.packs import GOOD
 
     client = client_of(sqlite_services)
@@ -353,30 +353,30 @@ def test_the_api_and_the_page_share_one_count(sqlite_services: Services) -> None
 @pytest.mark.parametrize(
     "password", ["robin.miller", "robin.miller2026", "RobinMiller!", "millerrobin1", "team.example!!"]
 )
-def test_a_password_made_of_the_address_is_refused(password: str) -> None:
+def test_password_made_of_the_name_or_email_is_refused(password: str) -> None:
     with pytest.raises(Weak):
         hash_password(password, "robin.miller@team.example", "Robin Miller")
 
 
-def test_the_provider_is_matched_by_subject_not_by_an_address_that_may_change_hands(services: Services) -> None:
+def test_company_account_is_matched_by_subject_and_not_by_email(services: Services) -> None:
     client_in(services)
     email = "owner@demo.example"
     assert sign_in_by_provider(services, subject="https://idp 1", email=email, verified=True)
-    with pytest.raises(NotInvited):  # Somebody else got the address at the provider.
+    with pytest.raises(NotInvited):  # The provider has reassigned the address to another person.
         sign_in_by_provider(services, subject="https://idp 2", email=email, verified=True)
 
     assert sign_in_by_provider(services, subject="https://idp 1", email="renamed@demo.example", verified=True)
 
 
-def test_a_password_somebody_else_chose_is_void_once_the_provider_vouches(services: Services) -> None:
-    client_in(services)  # By a link that was handed over: nobody knows whose password this is.
+def test_unverified_password_is_void_after_company_account_sign_in(services: Services) -> None:
+    client_in(services)  # By a handed-over link, so it is unknown whose password this is.
     sign_in_by_provider(services, subject="https://idp 1", email="owner@demo.example", verified=True)
 
     with pytest.raises(NotSignedIn):
         sign_in(services, email="owner@demo.example", password=PASSWORD)
 
 
-def test_changing_the_address_of_a_store_drops_its_key(services: Services) -> None:
+def test_changing_the_store_address_drops_its_api_key(services: Services) -> None:
     from widget.actions.shops.connect_store import connect_store
     from widget.storage.connections import connections_of
 
@@ -389,8 +389,8 @@ def test_changing_the_address_of_a_store_drops_its_key(services: Services) -> No
     assert (row.address, row.encrypted_key, row.due_at) == ("https://evil.example", "", None)
 
 
-def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(services: Services) -> None:
-    """An operator hands links over; who has a verified account needs none."""
+def test_adding_a_verified_user_again_on_the_command_line_creates_no_link(services: Services) -> None:
+    """An operator hands links over; a user with a verified account needs none."""
     _, first = add_user(services, shop="demo", email=VICTIM, role="viewer")
     assert first
     assert set_password(client_of(services), first).status_code == 303
@@ -398,8 +398,8 @@ def test_the_console_asks_for_a_verified_account_on_the_command_line_only_once(s
     assert second == ""
 
 
-def test_a_link_handed_over_takes_the_verification_along(two_shops: Services) -> None:
-    """Else the next shop's invitation would only ask for a button, and leave the hijacker's password in force."""
+def test_using_a_handed_over_link_removes_the_verification(two_shops: Services) -> None:
+    """Otherwise the next shop's invitation would need only a click and leave the hijacker's password in force."""
     services = two_shops
     attacker = user(services, "owner@demo.example")
     invite_user(services, shop="demo", email=VICTIM, role="viewer", name="", by=attacker)
@@ -418,7 +418,7 @@ def test_a_link_handed_over_takes_the_verification_along(two_shops: Services) ->
     assert hijacker.get("/console/shops/other/team").status_code == 404
 
 
-def test_a_second_factor_of_a_hijacker_does_not_lock_the_owner_out(two_shops: Services) -> None:
+def test_totp_enabled_by_a_hijacker_does_not_lock_the_owner_out(two_shops: Services) -> None:
     services = two_shops
     attacker = user(services, "owner@demo.example")
     invite_user(services, shop="demo", email=VICTIM, role="editor", name="", by=attacker)

@@ -1,4 +1,4 @@
-"""Production mode behind a TLS proxy, in a real browser: the way merchants run it."""
+"""Production mode behind a TLS proxy, in a real browser, as merchants run it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def context(browser: Browser, production: Production) -> Iterator[BrowserContext
 
 
 def watched(page: Page) -> list[str]:
-    """What the browser complains about: errors, refused resources, failed answers."""
+    """Return a list that collects what the browser reports: errors, refused resources, and failed responses."""
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -34,7 +34,7 @@ def watched(page: Page) -> list[str]:
     return complaints
 
 
-def test_an_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext, production: Production) -> None:
+def test_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext, production: Production) -> None:
     page = context.new_page()
     complaints = watched(page)
     page.goto(production.invitation())
@@ -68,7 +68,7 @@ def test_an_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext
     assert complaints == []
 
 
-def test_nothing_typed_is_lost_when_a_session_ends_meanwhile(context: BrowserContext, production: Production) -> None:
+def test_form_input_survives_an_ended_session(context: BrowserContext, production: Production) -> None:
     page = context.new_page()
     page.goto(production.invitation("editor@team.example"))
     page.get_by_label("Display name").fill("The editor")
@@ -88,7 +88,7 @@ def test_nothing_typed_is_lost_when_a_session_ends_meanwhile(context: BrowserCon
     assert "Stride and Salve, typed in full" in page.content()
 
 
-def test_a_form_from_another_site_is_refused_whatever_it_brings(production: Production) -> None:
+def test_cross_site_sign_in_form_is_refused(production: Production) -> None:
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -103,7 +103,7 @@ def test_a_form_from_another_site_is_refused_whatever_it_brings(production: Prod
         refused.value.close()
 
 
-def test_a_shopper_takes_the_quiz_on_a_store_with_a_strict_policy(
+def test_shopper_takes_the_quiz_on_a_storefront_with_a_strict_csp(
     context: BrowserContext, production: Production
 ) -> None:
     page = context.new_page()
@@ -115,7 +115,7 @@ def test_a_shopper_takes_the_quiz_on_a_store_with_a_strict_policy(
     take_quiz(page)
 
     expect(page.locator("recovery-quiz .result")).to_be_visible()
-    # Scripts of others on the page learn neither the answers nor where the result is.
+    # Third-party scripts on the page must learn neither the answers nor the location of the result.
     outcome = page.evaluate("JSON.stringify(window.completed)")
     assert '"visit"' in outcome
     assert not any(word in outcome for word in ('"code"', '"url":"https://quiz', "Calves", '"chips"'))
@@ -124,7 +124,7 @@ def test_a_shopper_takes_the_quiz_on_a_store_with_a_strict_policy(
     assert complaints == []
 
 
-def test_a_shopper_takes_the_quiz_without_javascript(browser: Browser, production: Production) -> None:
+def test_shopper_takes_a_quiz_step_without_javascript(browser: Browser, production: Production) -> None:
     context = browser.new_context(ignore_https_errors=True, base_url=production.base, java_script_enabled=False)
     page = context.new_page()
     page.goto("/strides/quiz/leg-day")

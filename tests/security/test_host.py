@@ -1,4 +1,4 @@
-"""One production host from outside: metrics of each process, files, headers."""
+"""One production host seen from outside: metrics of each process, file permissions, and headers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def counted(text: str, name: str, **labels: str) -> float:
     return sum(float(row.rpartition(" ")[2]) for row in rows)
 
 
-def test_every_request_is_counted_whoever_answers_it(production: Production) -> None:
+def test_every_api_request_is_counted_in_the_metrics(production: Production) -> None:
     before = counted(metrics(production, 0), "recovery_requests_total", blueprint="api", status="200")
     for _ in range(25):
         production.get(QUIZ, base=production.direct)
@@ -41,8 +41,8 @@ def test_every_request_is_counted_whoever_answers_it(production: Production) -> 
     assert after - before == 25
 
 
-def test_starting_another_process_takes_no_ones_metrics_away(production: Production) -> None:
-    """A second beat beside the first, in the same data folder, with a free port of its own."""
+def test_starting_another_process_keeps_the_metrics_of_others(production: Production) -> None:
+    """Start a second beat next to the first, in the same data folder, with a free port of its own."""
     production.get(QUIZ, base=production.direct)
     before = counted(metrics(production, 0), "recovery_requests_total", blueprint="api")
     log = (production.folder / "second-beat.log").open("wb")
@@ -58,7 +58,7 @@ def test_starting_another_process_takes_no_ones_metrics_away(production: Product
         log.close()
 
 
-def test_workers_serve_metrics_of_their_own(production: Production) -> None:
+def test_worker_and_beat_serve_their_own_metrics(production: Production) -> None:
     for above in (1, 2):
         assert "# HELP" in metrics(production, above) or metrics(production, above) == ""
     folders = sorted(path.name.rpartition("-")[0] for path in (production.folder / "home" / "metrics").iterdir())
@@ -66,7 +66,7 @@ def test_workers_serve_metrics_of_their_own(production: Production) -> None:
     assert set(folders) >= {"web", "worker", "beat"}
 
 
-def test_whatever_is_in_the_data_folder_is_for_its_owner_alone(production: Production) -> None:
+def test_data_folder_is_accessible_only_to_its_owner(production: Production) -> None:
     home = production.folder / "home"
     open_to_others = [
         str(path.relative_to(home)) for path in [home, *home.rglob("*")] if stat.S_IMODE(path.lstat().st_mode) & 0o077
@@ -75,7 +75,7 @@ def test_whatever_is_in_the_data_folder_is_for_its_owner_alone(production: Produ
     assert open_to_others == []
 
 
-def test_a_local_database_and_its_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_local_database_and_secrets_are_accessible_only_to_their_owner(tmp_path: Path) -> None:
     home = tmp_path / "home"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RECOVERY_")}
     environment |= {"RECOVERY_ENV": "local", "RECOVERY_HOME": str(home)}
@@ -88,7 +88,7 @@ def test_a_local_database_and_its_secrets_are_for_their_owner_alone(tmp_path: Pa
     assert modes["secrets.json"] == 0o600
 
 
-def test_cached_answers_carry_hsts_and_a_request_id(production: Production) -> None:
+def test_cached_responses_have_hsts_and_a_request_id(production: Production) -> None:
     for _ in range(2):
         with urllib.request.urlopen(production.direct + QUIZ, timeout=10) as answer:
             headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -96,7 +96,7 @@ def test_cached_answers_carry_hsts_and_a_request_id(production: Production) -> N
         assert re.fullmatch(r"[0-9a-f]{10,}", headers["x-request-id"])
 
 
-def test_the_console_allows_no_pictures_from_everywhere(production: Production) -> None:
+def test_console_content_security_policy_allows_no_external_sources(production: Production) -> None:
     with urllib.request.urlopen(f"{production.direct}/console/sign-in", timeout=10) as answer:
         policy = answer.headers["Content-Security-Policy"]
         referrer = answer.headers["Referrer-Policy"]
@@ -106,8 +106,8 @@ def test_the_console_allows_no_pictures_from_everywhere(production: Production) 
     assert referrer == "same-origin"
 
 
-def test_a_stopped_server_has_stored_what_it_acknowledged(tmp_path: Path) -> None:
-    """Every 201 is a row, also the ones of the last half second."""
+def test_stopped_server_has_stored_every_acknowledged_response(tmp_path: Path) -> None:
+    """Every 201 has a row, including those of the last half second."""
     import json
     import sqlite3
 

@@ -1,4 +1,4 @@
-"""Every field of every route, with what strangers send: 4xx or an ordinary answer, never 500, on both databases."""
+"""Hostile values in every field of every route get 4xx or an ordinary response, never 500, on both databases."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ HOSTILE = (
 WORST = ("\x00", "9" * 30, "²")
 _FIELD = re.compile(r"""(?:form|args|values)(?:\.get(?:list)?\(|\[)\s*f?["']([a-z_]+)["']|name="([a-z_]+)\"""")
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "1500"))
-"""Of some 20,000; the ones that have failed most often come first, and every route has its turns."""
+"""Number of requests, of some 20,000: those that have failed most often come first, and routes take turns."""
 SEED = 7
 
 
 def fields_in_source() -> list[str]:
-    """Every field name that a view reads or a form sends."""
+    """Return every field name that a view reads or a form sends."""
     found: set[str] = {"o", "draft", "question", "do", "sure", "seen", "revision"}
     for path in [*ROOT.glob("widget/web/**/*.py"), *ROOT.glob("widget/web/**/*.html")]:
         found |= {one or other for one, other in _FIELD.findall(path.read_text())}
@@ -57,7 +57,7 @@ def fields_in_source() -> list[str]:
 
 
 def fields_of(view: Any, everything: list[str]) -> list[str]:
-    """Those of the module that the view stands in, or all of them where none is found."""
+    """Return the field names that occur in the view's module, or the first 20 of all names if none do."""
     module = inspect.getmodule(inspect.unwrap(view))
     source = Path(module.__file__).read_text() if module and module.__file__ else ""
     named = {one or other for one, other in _FIELD.findall(source)} | set(re.findall(r'"([a-z_]{2,20})"', source))
@@ -65,7 +65,7 @@ def fields_of(view: Any, everything: list[str]) -> list[str]:
 
 
 def built(rule: Rule, values: dict[str, str]) -> str:
-    """An address with these values, percent-encoded, whether the converter likes them or not."""
+    """Return the rule's path with these values percent-encoded, even values that a converter would reject."""
     from urllib.parse import quote
 
     path = rule.rule
@@ -78,7 +78,7 @@ Asked = tuple[str, str, str, dict[str, str], dict[str, str]]
 
 
 def by_turns(wanted: Iterator[Asked], rng: random.Random) -> list[Asked]:
-    """In random order within a route, and one of each route after the other: none waits for the end of the time."""
+    """Interleave routes so that each gets its share before time runs out; within a route, shuffle and sort by _turn."""
     routes: dict[str, list[Asked]] = {}
     for item in wanted:
         routes.setdefault(item[0], []).append(item)
@@ -90,7 +90,7 @@ def by_turns(wanted: Iterator[Asked], rng: random.Random) -> list[Asked]:
 
 
 def _turn(asked: Asked) -> int:
-    """First what has brought most failures to light: all fields of a form at once, with the worst values."""
+    """Return a sort key: first what has revealed most failures, all fields of a form at once with the worst values."""
     _, _, _, query, form = asked
     values = set(form.values() or query.values())
     worst = next((place for place, value in enumerate(WORST) if values == {value}), len(WORST))
@@ -98,7 +98,7 @@ def _turn(asked: Asked) -> int:
 
 
 def requests_of(services: Services, rng: random.Random) -> Iterator[Asked]:
-    """(route, method, path, query, form) over all routes: each path variable, each field alone, and all fields at once."""
+    """Yield (route, method, path, query, form) of all routes, varying each path variable, each field, and all fields."""
     app, everything = create_app(services), fields_in_source()
     known = {"shop": "demo", "quiz": "leg-day", "token": "none", "code": "none", "sku": "CREAM-60"}
     for rule in app.url_map.iter_rules():
@@ -123,7 +123,7 @@ def requests_of(services: Services, rng: random.Random) -> Iterator[Asked]:
 
 
 def owner(services: Services) -> Somebody:
-    """An owner of two shops; what a test does to one of them keeps the session alive."""
+    """Return a signed-in owner of the demo shop."""
     _, link = add_user(services, shop="demo", email="owner@team.example", role="owner")
     client = client_of(services)
     page = client.get(f"/console/set-password/{link}")
@@ -133,7 +133,7 @@ def owner(services: Services) -> Somebody:
 
 
 @pytest.mark.timeout(300)
-def test_no_field_of_any_route_makes_it_fail(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hostile_field_values_never_cause_a_server_error(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.web.limits.limiter.enabled", False)
     somebody = owner(services)
     somebody.post("/console/account", {"do": "none"})

@@ -1,4 +1,4 @@
-"""Strangers who open requests and then say nothing: shoppers do not notice."""
+"""Clients that open requests and then send nothing do not slow down shoppers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def opened(production: Production, path: str, rest: bytes) -> socket.socket:
 
 @pytest.fixture
 def idle(production: Production) -> Iterator[list[socket.socket]]:
-    """2 × threads idle bodies on each source, half of them in chunks; past nginx, which would buffer them."""
+    """Open 2 × THREADS idle bodies on each path, half of them chunked, bypassing nginx, which would buffer them."""
     with ExitStack() as lines:
         yield [
             lines.enter_context(closing(opened(production, path, LENGTH if number % 2 else CHUNKED)))
@@ -44,7 +44,7 @@ def idle(production: Production) -> Iterator[list[socket.socket]]:
         ]
 
 
-def test_idle_bodies_occupy_nobody(production: Production, idle: list[socket.socket]) -> None:
+def test_idle_request_bodies_do_not_slow_down_other_requests(production: Production, idle: list[socket.socket]) -> None:
     paths = ("/healthz", "/v1/shops/strides/quizzes/leg-day", "/strides/quiz/leg-day", "/console/sign-in")
     took = []
     for number in range(200):
@@ -57,7 +57,7 @@ def test_idle_bodies_occupy_nobody(production: Production, idle: list[socket.soc
     assert set(answers) == {b"HTTP/1.1 408 Request Timeout"}
 
 
-def test_a_body_that_drips_is_cut_off(production: Production) -> None:
+def test_slow_request_body_is_cut_off_with_408(production: Production) -> None:
     with closing(opened(production, DOORS[2], b"Content-Length: 500000\r\n\r\n")) as line:
         started, answer = time.monotonic(), b""
         line.settimeout(0.5)
@@ -78,10 +78,10 @@ def test_a_body_that_drips_is_cut_off(production: Production) -> None:
     ("path", "size"), [(DOORS[0], 70_000), (DOORS[3], 70_000), (DOORS[2], 1_100_000), ("/console/account", 5_000_000)]
 )
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_large_is_refused_and_not_cut(
+def test_too_large_request_body_is_refused_with_413(
     production: Production, path: str, size: int, chunked: bool
 ) -> None:
-    """A form of nobody's session is held to 64 KiB, whatever cookie it brings."""
+    """A form without a valid session is limited to 64 KiB, whatever cookie it sends."""
     body = b"a" * size
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": "x=1"}
     data = iter([body[:1000], body[1000:]]) if chunked else body
@@ -93,12 +93,12 @@ def test_a_body_that_is_too_large_is_refused_and_not_cut(
         status = refused.code
         refused.close()
     except (urllib.error.URLError, OSError):
-        status = 413  # The line was closed while we were still sending, as HTTP allows.
+        status = 413  # The server closed the connection while we were still sending, as HTTP allows.
 
     assert status == 413
 
 
-def test_a_body_in_chunks_that_breaks_off_has_no_effect(production: Production) -> None:
+def test_interrupted_chunked_request_body_has_no_effect(production: Production) -> None:
     before = production.get("/healthz", base=production.direct)
     with closing(opened(production, DOORS[0], CHUNKED)) as line:
         line.shutdown(socket.SHUT_WR)
@@ -108,8 +108,8 @@ def test_a_body_in_chunks_that_breaks_off_has_no_effect(production: Production) 
     assert production.get("/healthz", base=production.direct) == before
 
 
-def test_header_names_with_underscores_do_not_count(production: Production) -> None:
-    """X_Forwarded_For would read like the proxy's own X-Forwarded-For."""
+def test_header_names_with_underscores_are_ignored(production: Production) -> None:
+    """Otherwise X_Forwarded_For would be taken for the proxy's own X-Forwarded-For."""
     line = socket.create_connection(("127.0.0.1", production.port), timeout=10)
     with closing(line):
         line.sendall(
@@ -121,10 +121,10 @@ def test_header_names_with_underscores_do_not_count(production: Production) -> N
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"evil.example" not in answer
-    assert b"__Host-console" in answer  # The session was made for https.
+    assert b"__Host-console" in answer  # The session cookie was issued for https.
 
 
-def test_more_than_one_host_is_refused(production: Production) -> None:
+def test_request_with_two_host_headers_is_refused(production: Production) -> None:
     line = socket.create_connection(("127.0.0.1", production.port), timeout=10)
     with closing(line):
         line.sendall(
@@ -136,13 +136,13 @@ def test_more_than_one_host_is_refused(production: Production) -> None:
 
 
 def spoken(production: Production, head: bytes, method: bytes = b"GET") -> bytes:
-    """The whole answer to these bytes."""
+    """Return the complete response to a raw request."""
     with closing(socket.create_connection(("127.0.0.1", production.port), timeout=10)) as line:
         line.sendall(method + b" " + head + b"\r\nHost: quiz.localhost\r\nConnection: close\r\n\r\n")
         return b"".join(iter(lambda: line.recv(65536), b""))
 
 
-def test_a_header_that_comes_twice_poisons_no_cached_answer(production: Production) -> None:
+def test_duplicate_header_does_not_poison_the_response_cache(production: Production) -> None:
     path = b"/v1/shops/strides/quizzes/leg-day HTTP/1.1"
     spoken(production, path + b"\r\nAccept-Language: de\r\nAccept-Language: ar")
     answer = spoken(production, path + b"\r\nAccept-Language: de")
@@ -151,11 +151,11 @@ def test_a_header_that_comes_twice_poisons_no_cached_answer(production: Producti
 
 
 @pytest.mark.parametrize("path", ["/console/sign-in?a=Ω", "/strides/quiz/Ω", "/console/sign-in?a=%ff%00", "/%ff"])
-def test_odd_characters_in_an_address_are_no_failure_of_ours(production: Production, path: str) -> None:
+def test_unusual_characters_in_a_url_cause_no_server_error(production: Production, path: str) -> None:
     assert not spoken(production, path.encode() + b" HTTP/1.1").startswith(b"HTTP/1.1 5")
 
 
 @pytest.mark.parametrize("method", [b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"TRACE"])
-def test_every_method_is_answered(production: Production, method: bytes) -> None:
+def test_no_http_method_causes_a_server_error(production: Production, method: bytes) -> None:
     for path in (b"/v1/shops/strides/quizzes/leg-day", b"/console/sign-in", b"/healthz"):
         assert not spoken(production, path + b" HTTP/1.1", method).startswith(b"HTTP/1.1 5")

@@ -1,4 +1,4 @@
-"""The mailbox, the demo store and the movable clock are for this machine alone."""
+"""The mailbox, the demo store, and the movable clock are available only from this machine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROUTES = ("/mailbox/", "/demo/", "/demo/cart", "/demo/products/cream-60")
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil"]
 )
-def test_a_name_of_a_strangers_that_leads_here_is_refused(client: Any, path: str, host: str) -> None:
+def test_foreign_host_header_is_refused_in_local_mode(client: Any, path: str, host: str) -> None:
     assert client.get(path, headers={"Host": host}).status_code == 421
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "quiz.localhost"])
-def test_this_machines_own_names_are_good(client: Any, host: str) -> None:
+def test_local_host_names_are_accepted(client: Any, host: str) -> None:
     assert client.get("/mailbox/", headers={"Host": host}).status_code == 200
 
 
@@ -31,11 +31,11 @@ def test_this_machines_own_names_are_good(client: Any, host: str) -> None:
     "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}]
 )
 @pytest.mark.parametrize("path", ["/mailbox/clock", "/demo/cart", "/demo/checkout"])
-def test_a_form_of_another_site_moves_no_clock(client: Any, path: str, headers: dict[str, str]) -> None:
+def test_cross_site_forms_are_refused_in_local_mode(client: Any, path: str, headers: dict[str, str]) -> None:
     assert client.post(path, headers=headers).status_code == 403
 
 
-def test_in_production_there_is_no_such_route(sqlite_services: Services) -> None:
+def test_mailbox_and_demo_routes_are_absent_in_production(sqlite_services: Services) -> None:
     settings = dataclasses.replace(sqlite_services.settings, env="production")
     app = create_app(dataclasses.replace(sqlite_services, settings=settings))
     rules = {rule.rule for rule in app.url_map.iter_rules()}
@@ -44,8 +44,8 @@ def test_in_production_there_is_no_such_route(sqlite_services: Services) -> None
     assert "/console/sign-in" in rules
 
 
-def test_a_checkout_waits_for_no_request_of_our_own(sqlite_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every thread busy in a checkout, a call to ourselves would wait for a thread that is not there."""
+def test_demo_checkout_makes_no_network_request(sqlite_services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If every thread were busy in a checkout, a request to this server would wait for a thread in vain."""
     import socket
 
     from sqlalchemy import select

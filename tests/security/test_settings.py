@@ -1,4 +1,4 @@
-"""Production refuses what would be open or weak, by name and all at once; local mode stays on this machine."""
+"""Production refuses insecure or weak settings by name and all at once; local mode stays on this machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def production(home: Path, **changed: str) -> dict[str, str]:
     return {f"RECOVERY_{name}": value for name, value in given.items()}
 
 
-def test_good_production_settings_are_accepted(tmp_path: Path) -> None:
+def test_valid_production_settings_are_accepted(tmp_path: Path) -> None:
     assert not read_settings(production(tmp_path)).local
 
 
@@ -56,7 +56,7 @@ def test_good_production_settings_are_accepted(tmp_path: Path) -> None:
         ("DATABASE_URL", ""),
     ],
 )
-def test_a_weak_or_open_setting_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
+def test_weak_or_insecure_setting_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"RECOVERY_{name}"):
         read_settings(production(tmp_path, **{name: value}))
 
@@ -72,11 +72,11 @@ def test_a_weak_or_open_setting_is_refused_by_name(name: str, value: str, tmp_pa
         ("SECRET_KEYS", f"{KEY}, 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
     ],
 )
-def test_a_safe_setting_is_accepted(name: str, value: str, tmp_path: Path) -> None:
+def test_secure_setting_is_accepted(name: str, value: str, tmp_path: Path) -> None:
     read_settings(production(tmp_path, **{name: value}))
 
 
-def test_random_secrets_of_every_usual_kind_are_strong_enough() -> None:
+def test_random_secrets_of_common_formats_are_strong_enough() -> None:
     for _ in range(300):
         for made in (
             secrets.token_urlsafe(32),
@@ -96,18 +96,18 @@ def test_random_secrets_of_every_usual_kind_are_strong_enough() -> None:
         ("SMTP_URL", "smtps://user:secret@mail.example"),
     ],
 )
-def test_local_mode_refuses_to_leave_this_machine_and_says_why(name: str, value: str, tmp_path: Path) -> None:
+def test_local_mode_refuses_settings_for_other_machines_with_a_reason(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=rf"RECOVERY_{name}.*RECOVERY_ENV=production"):
         read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), f"RECOVERY_{name}": value})
 
 
-def test_a_server_without_a_mode_is_in_production(tmp_path: Path) -> None:
+def test_server_without_a_mode_is_in_production(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="RECOVERY_SECRET_KEYS is missing"):
         read_settings({"RECOVERY_HOME": str(tmp_path)})
 
 
 @pytest.mark.parametrize("command", ["web", "worker", "beat"])
-def test_a_server_command_never_starts_in_local_mode_by_accident(
+def test_server_command_never_starts_in_local_mode_by_default(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.startswith("RECOVERY_")]:
@@ -119,7 +119,7 @@ def test_a_server_command_never_starts_in_local_mode_by_accident(
     assert "RECOVERY_SECRET_KEYS is missing" in completed.output
 
 
-def test_settings_check_says_everything_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_check_command_reports_every_error_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = production(tmp_path, PUBLIC_URL="http://quiz.example", SUPPRESSION_KEY=KEY, WEB_WORKERS="0", SMTP_URL="")
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
@@ -130,7 +130,7 @@ def test_settings_check_says_everything_at_once(tmp_path: Path, monkeypatch: pyt
         assert f"RECOVERY_{name}" in completed.output
 
 
-def test_reading_settings_leaves_the_environment_of_other_threads_alone(tmp_path: Path) -> None:
+def test_reading_settings_does_not_change_the_process_environment(tmp_path: Path) -> None:
     given, stop, wrong = production(tmp_path), threading.Event(), []
     os.environ["RECOVERY_TEST_PROBE"] = "here"
 

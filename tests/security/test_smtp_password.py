@@ -1,4 +1,4 @@
-"""A mail server's password goes over TLS or nowhere: somebody in between may hide the offer of STARTTLS."""
+"""SMTP passwords are sent only over TLS, because an attacker in between may hide the STARTTLS offer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from widget.email.transport import SmtpTransport, TemporaryFailure
 
 
 class Stripped:
-    """A server that offers no STARTTLS and takes whatever password it is told."""
+    """An SMTP server that offers no STARTTLS and accepts any password."""
 
     def __init__(self) -> None:
         self.passwords: list[Any] = []
@@ -51,11 +51,11 @@ def message() -> EmailMessage:
 @pytest.mark.parametrize(
     "wanted", ["user:secret@{host}?starttls=required", "user:secret@{host}", "{host}?starttls=required"]
 )
-def test_a_server_without_starttls_gets_no_password_and_no_message(
+def test_smtp_server_without_starttls_gets_no_password_and_no_message(
     stripped: tuple[Stripped, int], wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler, port = stripped
-    monkeypatch.setattr("widget.email.transport.LOOPBACK", ())  # As if it were another machine.
+    monkeypatch.setattr("widget.email.transport.LOOPBACK", ())  # As if the server were on another machine.
     provider = SmtpTransport(f"smtp://{wanted.format(host=f'127.0.0.1:{port}')}", "a@quiz.example")
     with pytest.raises(TemporaryFailure):
         provider.send(message(), "b@shop.example")
@@ -64,7 +64,7 @@ def test_a_server_without_starttls_gets_no_password_and_no_message(
     assert (handler.passwords, handler.messages) == ([], [])
 
 
-def test_on_this_very_machine_it_may(stripped: tuple[Stripped, int]) -> None:
+def test_smtp_password_is_sent_without_tls_on_loopback(stripped: tuple[Stripped, int]) -> None:
     handler, port = stripped
     provider = SmtpTransport(f"smtp://user:secret@127.0.0.1:{port}", "a@quiz.example")
     provider.send(message(), "b@shop.example")

@@ -1,4 +1,4 @@
-"""Templates of emails: nothing in them runs on, and no value becomes markup."""
+"""Email templates: no template uses unbounded time or memory, and no value becomes markup."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ CONTEXT: dict[str, Any] = {
     ],
 )
 @pytest.mark.parametrize("markdown", [False, True])
-def test_what_could_run_on_is_refused_at_once(template: str, markdown: bool) -> None:
+def test_expensive_or_invalid_template_is_refused_quickly(template: str, markdown: bool) -> None:
     started = time.process_time()
     with pytest.raises(CannotWrite) as refused:
         fill(template, CONTEXT, markdown=markdown)
@@ -69,12 +69,12 @@ def test_what_could_run_on_is_refused_at_once(template: str, markdown: bool) -> 
     assert len(str(refused.value)) < 400
 
 
-def test_the_line_of_what_is_wrong_is_told() -> None:
+def test_template_error_names_the_line() -> None:
     with pytest.raises(CannotWrite, match="line 3: loops"):
         fill("one\ntwo\n{% for a in b %}{% endfor %}", CONTEXT)
 
 
-def test_fields_and_branches_go_on_working() -> None:
+def test_template_fields_and_branches_still_work() -> None:
     template = (
         "{% if product.form == 'cream' and not missing is defined %}{{ product.name|upper }}{% else %}b{% endif %}"
     )
@@ -82,7 +82,7 @@ def test_fields_and_branches_go_on_working() -> None:
     assert fill(template, CONTEXT) == "CREAM"
 
 
-def test_a_template_that_runs_on_is_a_finding_of_its_pack(leg_day: Engine) -> None:
+def test_expensive_email_template_is_a_finding_of_its_pack(leg_day: Engine) -> None:
     pack = leg_day.rules.pack
     emails = [replace(email, body=email.body + "\n{{ 10**10000000 }}") for email in pack.emails]
     problems = email_problems(replace(pack, emails=tuple(emails)))
@@ -109,7 +109,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("template", ["Order {{ number }} came.", "{{ number }}", "* {{ number }}\n* b"])
-def test_a_value_is_text_and_never_markup(value: str, template: str) -> None:
+def test_template_value_is_text_and_never_markup(value: str, template: str) -> None:
     blocks = email_blocks(template, {**CONTEXT, "number": value})
     shown = " ".join(value.split())
 
@@ -121,13 +121,13 @@ def test_a_value_is_text_and_never_markup(value: str, template: str) -> None:
 
 
 @pytest.mark.parametrize("value", ['A "B" & C', "Cream [60]", "x\\y", "a_b*c"])
-def test_a_value_in_a_button_reads_as_it_is(value: str) -> None:
+def test_template_value_in_a_button_is_shown_literally(value: str) -> None:
     (button,) = email_blocks('[[button "See {{ name }}" result_url]]', {**CONTEXT, "name": value})
 
     assert button == Button(f"See {value}", CONTEXT["result_url"])
 
 
-def test_markup_in_an_order_number_reaches_no_email(leg_day: Engine) -> None:
+def test_markup_in_an_order_number_reaches_no_email_html(leg_day: Engine) -> None:
     from tests.support.email_frame import FRAME
 
     blocks = email_blocks("Order {{ number }}", {**CONTEXT, "number": "[Claim](https://evil.example) <img src=x>"})

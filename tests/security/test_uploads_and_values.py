@@ -1,4 +1,4 @@
-"""What strangers upload or send in quantity: bounded in time, memory and count."""
+"""Uploads and floods from untrusted clients are bounded in time, memory, and count."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def workbook(rows: int = 2, filler: str = "") -> bytes:
 
 
 def with_shared_strings(many: int, text: str) -> bytes:
-    """A workbook whose list of shared strings is much larger than its sheet."""
+    """Return a workbook whose list of shared strings is much larger than its sheet."""
     strings = "".join(f"<si><t>{text}</t></si>" for _ in range(many))
     whole = f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" count="{many}">{strings}</sst>'
     made, out = workbook(), io.BytesIO()
@@ -48,13 +48,13 @@ def with_shared_strings(many: int, text: str) -> bytes:
     return out.getvalue()
 
 
-def test_a_good_workbook_is_read() -> None:
+def test_valid_workbook_is_read() -> None:
     rows = sheet_rows(workbook(), "m.xlsx")
 
     assert [cells["id"] for _, cells in rows] == ["row-0", "row-1"]
 
 
-def test_a_small_file_of_many_shared_strings_is_refused_in_good_time() -> None:
+def test_decompression_bomb_of_shared_strings_is_refused_quickly() -> None:
     bomb = with_shared_strings(3_000_000, "aaaaaaaa")
     assert len(bomb) < 1_000_000
     started = time.monotonic()
@@ -64,7 +64,7 @@ def test_a_small_file_of_many_shared_strings_is_refused_in_good_time() -> None:
     assert time.monotonic() - started < 5
 
 
-def test_a_workbook_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workbook_that_takes_too_long_to_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.content.sheet_process.SECONDS", 0.05)
     with pytest.raises(BadSheet, match="took over"):
         sheet_rows(workbook(5000), "m.xlsx")
@@ -73,12 +73,12 @@ def test_a_workbook_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "data", [b"PK\x03\x04" + b"\x00" * 100, workbook()[:-50], b"PK\x03\x04"], ids=["zeros", "cut", "head"]
 )
-def test_a_broken_workbook_is_told(data: bytes) -> None:
+def test_broken_workbook_is_refused_with_a_message(data: bytes) -> None:
     with pytest.raises(BadSheet, match=r"no \.xlsx file"):
         sheet_rows(data, "m.xlsx")
 
 
-def test_a_console_upload_of_a_broken_workbook_changes_nothing(sqlite_services: Services) -> None:
+def test_console_upload_of_a_broken_workbook_changes_nothing(sqlite_services: Services) -> None:
     owner = signed_in(sqlite_services)
     data = {"file": (io.BytesIO(b"PK\x03\x04" + b"x" * 500), "m.xlsx")}
     answer = owner.post("/mappings/import", data)
@@ -91,14 +91,14 @@ def test_a_console_upload_of_a_broken_workbook_changes_nothing(sqlite_services: 
 
 
 @pytest.mark.parametrize("path", ["/console/sign-in", "/p/none", "/demo/quiz/leg-day", "/demo/r/none"])
-def test_a_form_with_fields_without_end_is_refused(sqlite_services: Services, path: str) -> None:
+def test_form_with_thousands_of_fields_is_refused(sqlite_services: Services, path: str) -> None:
     body = "&".join(f"a{number}=1" for number in range(5000))
     answer = client_of(sqlite_services).post(path, data=body, content_type="application/x-www-form-urlencoded")
 
     assert answer.status_code == 413
 
 
-def test_masking_of_log_lines_takes_no_time_whatever_is_in_them() -> None:
+def test_masking_of_long_log_lines_is_fast() -> None:
     for value in ("a" * 2_000_000, "a@" * 500_000, "@" * 1_000_000, "/r/" * 500_000):
         started = time.process_time()
         masked = _mask(None, "", {"event": value})["event"]
@@ -110,7 +110,7 @@ def test_masking_of_log_lines_takes_no_time_whatever_is_in_them() -> None:
 # Budgets ----------------------------------------------------------------------------------------------
 
 
-def test_one_client_has_a_budget_and_others_do_not_feel_it() -> None:
+def test_request_budget_of_one_client_does_not_affect_others() -> None:
     now = [0.0]
     budgets = Budgets(2, clock=lambda: now[0])
     burst = 2 * BURST_SECONDS
@@ -122,7 +122,7 @@ def test_one_client_has_a_budget_and_others_do_not_feel_it() -> None:
     assert [budgets.retry_after(RESPONSES, "203.0.113.5") for _ in range(3)] == [0, 0, 1]
 
 
-def test_a_shop_has_a_budget_whoever_asks() -> None:
+def test_shop_has_a_request_budget_across_all_clients() -> None:
     budgets = Budgets(1, clock=lambda: 0.0)
     waits = [
         budgets.retry_after("/v1/shops/demo/events", f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}")
@@ -132,7 +132,7 @@ def test_a_shop_has_a_budget_whoever_asks() -> None:
     assert (waits[4999], waits[5000]) == (0, 1)
 
 
-def test_no_budget_is_no_limit() -> None:
+def test_zero_request_budget_means_no_limit() -> None:
     budgets = Budgets(0)
     assert not any(budgets.retry_after(RESPONSES, "203.0.113.5") for _ in range(5000))
 
@@ -147,11 +147,11 @@ def test_no_budget_is_no_limit() -> None:
         ("", 1, "127.0.0.1"),
     ],
 )
-def test_the_client_is_who_our_own_proxy_saw(forwarded: str, proxies: int, client: str) -> None:
+def test_client_address_is_taken_from_trusted_proxies_only(forwarded: str, proxies: int, client: str) -> None:
     assert client_address("127.0.0.1", forwarded, proxies) == client
 
 
-def test_too_many_responses_are_refused_with_a_time_to_wait(sqlite_services: Services) -> None:
+def test_too_many_responses_return_429_with_retry_after(sqlite_services: Services) -> None:
     client = client_of(sqlite_services)
     client.application.budgets = Budgets(1, clock=lambda: 0.0)
     answers = [client.post(RESPONSES, json={"answers": GOOD}) for _ in range(BURST_SECONDS + 1)]
@@ -161,7 +161,7 @@ def test_too_many_responses_are_refused_with_a_time_to_wait(sqlite_services: Ser
     assert answers[-1].json["code"] == "too_many_requests"
 
 
-def test_above_a_rate_responses_are_sampled_and_all_are_counted(sqlite_services: Services, monkeypatch: Any) -> None:
+def test_responses_above_a_rate_are_sampled_but_all_are_counted(sqlite_services: Services, monkeypatch: Any) -> None:
     from sqlalchemy import func, select
 
     from widget.storage.daily_metrics import COMPLETED, DailyMetric

@@ -1,4 +1,4 @@
-"""A signature covers the body and not the topic: a captured delivery does nothing else than it did."""
+"""A signature covers the body but not the topic: a captured delivery cannot be replayed under another topic."""
 
 from __future__ import annotations
 
@@ -78,8 +78,10 @@ def shop_of(services: Services) -> Shop:
 
 @pytest.mark.parametrize("destructive", DESTRUCTIVE)
 @pytest.mark.parametrize("captured", ["orders/create", "refunds/create", "products/update"])
-def test_a_captured_delivery_is_no_wish_to_delete(services: Services, captured: str, destructive: str) -> None:
-    """Later than the two days in which its bytes are known: then the shape of the body is what refuses it."""
+def test_captured_webhook_replayed_under_a_destructive_topic_is_refused(
+    services: Services, captured: str, destructive: str
+) -> None:
+    """After the two days in which repeated bytes are recognized, the shape of the body is what refuses it."""
     connected(services)
     shopify(services, "orders/create", shopify_order())
     process_webhooks(services)
@@ -94,7 +96,7 @@ def test_a_captured_delivery_is_no_wish_to_delete(services: Services, captured: 
     assert "does not have the shape" in [delivery.error for delivery in rows(services, WebhookDelivery)][-1]
 
 
-def test_the_same_bytes_under_another_topic_and_id_are_a_repeat(services: Services) -> None:
+def test_same_webhook_bytes_under_another_topic_and_id_are_a_duplicate(services: Services) -> None:
     connected(services)
     body = json.dumps(shopify_order()).encode()
 
@@ -104,7 +106,7 @@ def test_the_same_bytes_under_another_topic_and_id_are_a_repeat(services: Servic
     assert len(rows(services, WebhookDelivery)) == 1
 
 
-def test_each_topic_takes_its_own_shape_and_no_other(sqlite_services: Services) -> None:
+def test_destructive_topics_accept_only_their_own_body_shape(sqlite_services: Services) -> None:
     from widget.domain.orders.webhook import Unreadable
     from widget.stores.shopify import parse
 
@@ -118,7 +120,7 @@ def test_each_topic_takes_its_own_shape_and_no_other(sqlite_services: Services) 
 
 
 @pytest.mark.parametrize("topic", ["shop/redact", "app/uninstalled"])
-def test_what_is_about_another_store_is_refused(services: Services, topic: str) -> None:
+def test_webhook_about_another_store_is_refused(services: Services, topic: str) -> None:
     connected(services)
     connect_store(
         services, shop="demo", platform="shopify", address="https://mine.myshopify.com", secret=SHOPIFY_SECRET
@@ -135,7 +137,7 @@ def test_what_is_about_another_store_is_refused(services: Services, topic: str) 
     ("topic", "body"),
     [("order.deleted", woo_order()), ("product.updated", woo_order()), ("order.updated", {"id": 727})],
 )
-def test_woocommerce_topics_take_their_own_shape_alone(services: Services, topic: str, body: Any) -> None:
+def test_woocommerce_topics_accept_only_their_own_body_shape(services: Services, topic: str, body: Any) -> None:
     connected(services)
     woo(services, "order.created", woo_order())
     process_webhooks(services)
@@ -147,12 +149,12 @@ def test_woocommerce_topics_take_their_own_shape_alone(services: Services, topic
     assert "does not have the shape" in rows(services, WebhookDelivery)[-1].error
 
 
-# What destroys data waits ------------------------------------------------------------------------------
+# Destructive requests wait -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def waiting(services: Services) -> Services:
-    """A shop with an owner, a buyer, and a request to forget everybody that has just come."""
+    """Return the services of a shop with an owner, a buyer, and a newly received request to erase all customers."""
     client_in(services)
     connected(services)
     shopify(services, "orders/create", shopify_order())
@@ -162,7 +164,7 @@ def waiting(services: Services) -> Services:
     return services
 
 
-def test_nothing_is_deleted_for_two_days_and_then_it_is(waiting: Services) -> None:
+def test_shop_redact_is_carried_out_after_two_days(waiting: Services) -> None:
     services = waiting
     services.clock.move_to(services.now() + timedelta(hours=47))
     carry_out_due(services)
@@ -174,7 +176,7 @@ def test_nothing_is_deleted_for_two_days_and_then_it_is(waiting: Services) -> No
     assert [(row.state, row.found["contacts"]) for row in rows(services, PrivacyRequest)] == [("done", 1)]
 
 
-def test_owners_are_told_by_email_and_nothing_in_it_names_the_customer(waiting: Services) -> None:
+def test_privacy_request_email_to_owners_names_no_customer(waiting: Services) -> None:
     send_outbox(waiting)
     assert isinstance(waiting.transport, MemoryTransport)
     (recipient, message) = waiting.transport.sent[-1]
@@ -185,7 +187,7 @@ def test_owners_are_told_by_email_and_nothing_in_it_names_the_customer(waiting: 
     assert BUYER not in plain
 
 
-def test_an_owner_cancels_it_in_the_console(waiting: Services) -> None:
+def test_owner_cancels_a_privacy_request_in_the_console(waiting: Services) -> None:
     client = client_in(waiting, email="second@demo.example")
     page = client.get(PRIVACY).text
     number = rows(waiting, PrivacyRequest)[0].id
@@ -200,7 +202,7 @@ def test_an_owner_cancels_it_in_the_console(waiting: Services) -> None:
     assert rows(waiting, PrivacyRequest)[0].state == "cancelled"
 
 
-def test_doing_it_at_once_wants_a_tick(waiting: Services) -> None:
+def test_carrying_out_a_privacy_request_at_once_requires_confirmation(waiting: Services) -> None:
     client = client_in(waiting, email="second@demo.example")
     number = rows(waiting, PrivacyRequest)[0].id
     post(client, f"{PRIVACY}/{number}", do="now")
@@ -211,7 +213,7 @@ def test_doing_it_at_once_wants_a_tick(waiting: Services) -> None:
     assert [contact.email for contact in rows(waiting, Contact)] == [""]
 
 
-def test_nobody_is_written_to_while_their_deletion_waits(services: Services) -> None:
+def test_person_with_a_pending_erasure_gets_no_email(services: Services) -> None:
     connected(services)
     shopify(services, "orders/create", shopify_order())
     shopify(services, "customers/redact", BODIES["customers/redact"])
@@ -226,7 +228,7 @@ def test_nobody_is_written_to_while_their_deletion_waits(services: Services) -> 
     assert "erasure_pending" in {email.reason for email in rows(services, Email)}
 
 
-def test_a_cancelled_request_lets_emails_go_on(services: Services) -> None:
+def test_canceled_erasure_request_lifts_the_suppression(services: Services) -> None:
     client_in(services)
     connected(services)
     shopify(services, "orders/create", shopify_order())
@@ -243,7 +245,7 @@ def test_a_cancelled_request_lets_emails_go_on(services: Services) -> None:
         cancel_privacy_request(services, shop_id=row.shop_id, number=row.id, by=owner)
 
 
-def test_an_uninstall_pauses_at_once_keeps_the_key_for_two_days_and_can_be_undone(services: Services) -> None:
+def test_uninstall_pauses_at_once_can_be_undone_and_drops_the_key_after_two_days(services: Services) -> None:
     client = client_in(services)
     connect_store(
         services,
@@ -267,7 +269,7 @@ def test_an_uninstall_pauses_at_once_keeps_the_key_for_two_days_and_can_be_undon
     assert rows(services, Connection)[0].encrypted_key == ""
 
 
-def test_another_shops_owner_can_neither_see_nor_cancel(waiting: Services) -> None:
+def test_owner_of_another_shop_cannot_cancel_a_privacy_request(waiting: Services) -> None:
     from widget.actions.shops.add_shop import add_shop
 
     add_shop(waiting, "other", name="Other", postal_address="", cart={"kind": "event"})
@@ -278,7 +280,7 @@ def test_another_shops_owner_can_neither_see_nor_cancel(waiting: Services) -> No
     assert rows(waiting, PrivacyRequest)[0].state == "waiting"
 
 
-def test_a_no_said_while_a_deletion_waits_outlives_it(services: Services) -> None:
+def test_unsubscribe_during_a_pending_erasure_outlives_its_cancellation(services: Services) -> None:
     from datetime import UTC, datetime
 
     client_in(services)
@@ -302,7 +304,7 @@ def test_a_no_said_while_a_deletion_waits_outlives_it(services: Services) -> Non
     assert [row.reason for row in rows(services, Suppression)] == ["unsubscribed"]
 
 
-def test_of_two_requests_that_wait_cancelling_one_leaves_the_hold_of_the_other(services: Services) -> None:
+def test_canceling_one_of_two_erasure_requests_keeps_the_suppression(services: Services) -> None:
     client_in(services)
     connected(services)
     shopify(services, "orders/create", shopify_order())
@@ -318,7 +320,7 @@ def test_of_two_requests_that_wait_cancelling_one_leaves_the_hold_of_the_other(s
     assert [row.reason for row in rows(services, Suppression)] == ["erasure_pending"]
 
 
-def test_one_request_that_fails_holds_up_no_other(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_privacy_request_does_not_block_others(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     import widget.actions.privacy.carry_out_requests as settling
 
     connected(services)

@@ -40,7 +40,7 @@ def test_quiz_by_mouse_leads_to_a_result_with_reasons(page: Page) -> None:
 
 @BOTH
 @pytest.mark.parametrize("path", ["/demo/", "/demo/quiz/leg-day", "/mailbox/", "/console/", "/demo/cart", "/v1/docs"])
-def test_public_pages_are_accessible_and_fit_a_phone(page: Page, path: str) -> None:
+def test_pages_are_accessible_and_fit_a_phone(page: Page, path: str) -> None:
     page.goto(path)
 
     assert no_sideways_scroll(page)
@@ -245,7 +245,7 @@ def test_sold_out_product_shows_the_error_of_the_shopify_cart(page: Page) -> Non
     expect(refused).to_have_count(0)
     expect(page.locator("recovery-quiz p.sr[role=status]")).to_contain_text("Added")
     assert [item.rsplit("/", 1)[-1] for item in asked] == ["add.js", "add.js", "update.js"]
-    assert ["422" in complaint for complaint in page.complaints] == [True]  # type: ignore[attr-defined]  # Set by the fixture.
+    assert ["422" in complaint for complaint in page.complaints] == [True]  # type: ignore[attr-defined]  # Of the fixture.
     page.complaints.clear()  # type: ignore[attr-defined]  # The browser reports the 422 itself.
 
 

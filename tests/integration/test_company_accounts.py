@@ -101,9 +101,8 @@ def test_company_account_sign_in_starts_a_fresh_session(services: Services, prov
     again = client.get(address)  # The same callback again, in the browser that is now signed in.
     assert again.location == "/console/sign-in"
     with services.reads() as session:
-        assert (
-            session.scalar(select(func.count()).select_from(UserSession)) == 2
-        )  # One by link and one by the provider.
+        # One by link and one by the provider.
+        assert session.scalar(select(func.count()).select_from(UserSession)) == 2
 
 
 def test_oidc_callback_works_once_even_with_the_original_cookie(services: Services, provider: FakeProvider) -> None:
@@ -186,7 +185,7 @@ def test_id_token_signed_with_hmac_is_refused(services: Services, provider: Fake
     client = client_of(services)
     provider.algorithm = "HS256"
     for secret in (CLIENT_SECRET.encode() * 2, provider.key.as_pem(private=False).replace(b"-----", b"")):
-        provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]  # Deliberately not a key pair.
+        provider.signs_with = OctKey.import_key(secret, {"kid": "one"})  # type: ignore[assignment]  # No key pair, on purpose.
         assert AGAIN in text_after(client, come_back(client, provider))
 
 
@@ -249,9 +248,8 @@ def test_oidc_documents_are_cached_and_rotated_keys_are_fetched(services: Servic
     assert [call for call in provider.calls if call != "/token"] == ["/.well-known/openid-configuration", "/keys"]
 
     provider.key = provider.signs_with = RSAKey.generate_key(2048, {"kid": "two"})
-    assert (
-        come_back(client, provider).location == "/console/sign-in"
-    )  # Keys fetched a moment ago are not fetched again so soon.
+    # Keys fetched a moment ago are not fetched again so soon.
+    assert come_back(client, provider).location == "/console/sign-in"
     now[0] = 61.0
     assert come_back(client, provider).location == "/console/"
     now[0] = 3700.0

@@ -107,7 +107,7 @@ def test_no_database_connection_is_held_during_an_email_provider_call(services: 
 
     class Watching(MemoryTransport):
         def send(self, message: Any, recipient: str) -> None:
-            held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # Subclasses of Pool have it.
+            held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # Pool subclasses have it.
             super().send(message, recipient)
 
     with_transport(services, Watching())
@@ -160,9 +160,8 @@ def test_invitation_does_not_reveal_accounts_in_other_shops(sqlite_services: Ser
 def test_copied_invitation_link_does_not_sign_in_users_of_other_shops(sqlite_services: Services) -> None:
     services = sqlite_services
     add_shop(services, "other", name="Other", postal_address="", cart={"kind": "event"})
-    add_user(
-        services, shop="other", email="ann@store.example", role=OWNER
-    )  # Has not accepted the invitation there yet.
+    # Ann has not accepted her invitation to the other shop yet.
+    add_user(services, shop="other", email="ann@store.example", role=OWNER)
     client_in(services, shop="other", email="bob@store.example")
     owner = client_in(services)
     with_transport(services, Refusing(TemporaryFailure("421")))
@@ -387,9 +386,8 @@ def test_quiet_hours_defer_an_email_in_the_time_zone_of_the_shop(services: Servi
     webhook(services)
     process_webhooks(services)
     due = emails(services)["how-to-use"].due_at
-    night = (due + timedelta(days=1)).replace(
-        hour=4, minute=30
-    )  # 00:30 or 23:30 in New York, depending on daylight saving time.
+    # 00:30 or 23:30 in New York, with or without daylight saving time.
+    night = (due + timedelta(days=1)).replace(hour=4, minute=30)
     services.clock.move_to(night)
     send_due_emails(services)
     row = emails(services)["how-to-use"]

@@ -247,7 +247,7 @@ def test_import_stops_when_over_a_third_of_products_are_missing_until_allowed(se
     assert take(services, HEAD).outcome == STOPPED
     assert (
         take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == STOPPED
-    )  # More are missing than were allowed.
+    )  # More are missing than allowed.
     assert take(services, tsv(two, price="5.00 USD"), allow_missing=2).outcome == DONE
     assert {sku for sku, said in fed(services).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
     assert fed(services)["CREAM-60"]["price"] == 500
@@ -307,7 +307,7 @@ def test_no_database_connection_is_held_while_a_feed_is_fetched(services: Servic
     held: list[int] = []
 
     def watches(handler: Any) -> None:
-        held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # Subclasses of Pool have it.
+        held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # Pool subclasses have it.
         gives(tsv().encode())(handler)
 
     store.says["/feed.tsv?token=hush"] = watches

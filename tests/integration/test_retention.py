@@ -177,9 +177,8 @@ def test_result_can_be_requested_again_after_deleting_my_data(services: Services
         contact = session.scalars(select(Contact)).one()
         assert [row.reason for row in session.scalars(select(Suppression))] == ["erased"]
 
-    assert {recipient for recipient, _ in services.transport.sent} == {
-        EMAIL
-    }  # The requested result and the request to confirm.
+    # The requested result and the request to confirm.
+    assert {recipient for recipient, _ in services.transport.sent} == {EMAIL}
     confirm_consent(services, CONFIRM, services.crypto.token(CONFIRM, contact.id))
     assert count(services, Suppression) == 0
 

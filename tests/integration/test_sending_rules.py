@@ -63,9 +63,8 @@ def leave(services: Services, wanted: int, at: datetime, most: int = 100, second
 
 def test_provider_rate_limit_survives_restarts(services: Services) -> None:
     assert leave(services, 50, NOW) == 10
-    assert (
-        leave(services, 50, NOW) == 0
-    )  # The limit is stored in the database, so it holds for other processes and after a restart.
+    # The limit is stored in the database, so it holds for another process and after a restart.
+    assert leave(services, 50, NOW) == 0
     assert leave(services, 50, NOW + timedelta(seconds=3)) == 3
     assert leave(services, 1, NOW + timedelta(seconds=6)) == 1
     assert leave(services, 50, NOW + timedelta(hours=1)) == 10

@@ -484,7 +484,7 @@ def test_refund_stored_by_an_older_version_is_kept(services: Services) -> None:
             services.now(),
             {},
             {},
-        )  # As an older version stored an order.
+        )  # As stored by an older version.
     later = (datetime.now(UTC) - LATER).isoformat()
     shopify(services, "orders/fulfilled", shopify_order(updated_at=later, name="#old"))
     process_webhooks(services)
@@ -655,9 +655,8 @@ def test_corrected_address_receives_no_result_of_another_person(services: Servic
         )
         entry = {"kind": "health_data", "state": "granted", "source": "test", "at": services.now()}
         session.add(Consent(shop_id=1, contact_id=right.id, **entry))
-        session.query(
-            Email
-        ).delete()  # As if none had been planned, so that they are planned for the corrected address.
+        # As if none had been planned: they are planned again for the corrected address.
+        session.query(Email).delete()
     later = (datetime.now(UTC) + LATER).isoformat()
     shopify(services, "orders/updated", shopify_order(updated_at=later, **data))
     process_webhooks(services)

@@ -85,7 +85,7 @@ def test_account_created_by_a_handed_over_link_never_reaches_another_shop(two_sh
     victim = client_of(services)
     assert set_password(victim, mailed_link(services)).status_code == 303  # The victim chooses a new password.
     assert victim.get("/console/shops/other/team").status_code == 200
-    assert hijacker.get("/console/account").status_code == 303  # Signed out by the victim's new password.
+    assert hijacker.get("/console/account").status_code == 303  # Signed out; the old password is void.
     assert user(services, VICTIM).verified_at is not None
 
 

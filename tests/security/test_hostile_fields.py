@@ -78,7 +78,7 @@ Asked = tuple[str, str, str, dict[str, str], dict[str, str]]
 
 
 def by_turns(wanted: Iterator[Asked], rng: random.Random) -> list[Asked]:
-    """Interleave routes so that each gets its share before time runs out; within a route, shuffle and sort by _turn."""
+    """Interleave routes, so that none waits until the end; within a route, shuffle and sort by ``_turn``."""
     routes: dict[str, list[Asked]] = {}
     for item in wanted:
         routes.setdefault(item[0], []).append(item)
@@ -98,7 +98,7 @@ def _turn(asked: Asked) -> int:
 
 
 def requests_of(services: Services, rng: random.Random) -> Iterator[Asked]:
-    """Yield (route, method, path, query, form) of all routes, varying each path variable, each field, and all fields."""
+    """Yield (route, method, path, query, form) for each path variable, each field alone, and all fields at once."""
     app, everything = create_app(services), fields_in_source()
     known = {"shop": "demo", "quiz": "leg-day", "token": "none", "code": "none", "sku": "CREAM-60"}
     for rule in app.url_map.iter_rules():

@@ -177,7 +177,7 @@ def test_product_with_special_characters_in_its_sku_can_be_opened(owner: Somebod
     assert owner.get("/records/product/new").status_code == 200
 
 
-# No unreviewed publishing and no bypassed access control ----------------------------------------------
+# No unreviewed publishing, no bypassed access control -----------------------------------------------
 
 
 def test_scheduled_publish_overtaken_by_a_newer_version_is_not_published(services: Services) -> None:

@@ -245,9 +245,7 @@ def test_import_stops_when_over_a_third_of_products_are_missing_until_allowed(se
     assert "2 of the 4 products" in report.error
     assert fed(services) == before
     assert take(services, HEAD).outcome == STOPPED
-    assert (
-        take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == STOPPED
-    )  # More are missing than allowed.
+    assert take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == STOPPED  # Fewer than are missing.
     assert take(services, tsv(two, price="5.00 USD"), allow_missing=2).outcome == DONE
     assert {sku for sku, said in fed(services).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
     assert fed(services)["CREAM-60"]["price"] == 500

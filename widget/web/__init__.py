@@ -1,1 +1,1 @@
-"""HTTP: with app.py, the only code that imports Flask. Each view parses, calls one action, and responds."""
+"""HTTP layer. Only this package and app.py import Flask. A view parses, calls one action, and responds."""

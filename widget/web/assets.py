@@ -1,4 +1,4 @@
-"""Scripts and style sheets, minified at start and named by content hash."""
+"""Scripts and style sheets, minified at startup and named by content hash."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def _source(name: str) -> str:
 
 
 def slim_css(text: str) -> str:
-    """Comments and needless space off. Our sheets have no strings that hold either."""
+    """Strip comments and unneeded whitespace. Our style sheets have no strings that contain either."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     text = re.sub(r"\s+", " ", text)
     return re.sub(r"\s*([{};,])\s*|(:)\s+", lambda m: m[1] or m[2], text).replace(";}", "}").strip()
 
 
 def slim_js(text: str) -> str:
-    """Whole-line comments and indentation off; nothing inside a line is touched."""
+    """Strip whole-line comments and indentation; nothing inside a line is changed."""
     text = re.sub(r"^\s*/\*\*.*?\*/\s*$", "", text, flags=re.DOTALL | re.MULTILINE)
     lines = (line.strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line and not line.startswith("//"))
@@ -35,7 +35,7 @@ def _hashed(stem: str, ending: str, body: bytes) -> str:
 
 
 def _made() -> tuple[bytes, dict[str, tuple[bytes, str]], dict[str, str]]:
-    """(the loader, (body, content type) by hashed name, hashed name by plain name)."""
+    """Return (loader, (body, content type) by hashed name, hashed name by plain name)."""
     assets: dict[str, tuple[bytes, str]] = {}
     names: dict[str, str] = {}
     for name in ("quiz.css", "pages.css", "store.css", "console.css"):
@@ -57,5 +57,5 @@ LOADER, ASSETS, NAMES = _made()
 
 
 def asset_path(name: str) -> str:
-    """The path of one of our files, for templates."""
+    """Return the URL path of an asset, for templates."""
     return f"/embed/{NAMES[name]}"

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from widget.web.limits import client_of
 
 BURST_SECONDS = 50
-"""A quiet client may send what it is allowed in so many seconds at once: many shoppers share an office's address."""
+"""An idle client may send this many seconds' worth of its rate at once: the shoppers of an office share an address."""
 SHOP_FACTOR = 100
-"""A shop may send so many times what one client may."""
+"""The rate of a shop, as a multiple of the rate of one client."""
 MAX_BUCKETS = 20_000
 _COUNTED = re.compile(r"/v1/shops/([^/]{1,100})/(?:quizzes/[^/]{1,100}/responses|events)")
 
 
 class Budgets:
-    """``rate``: requests in a second for one client; 0 is no limit."""
+    """Token buckets of clients and shops. ``rate``: requests per second for one client; 0 means no limit."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate, self._clock = rate, clock
@@ -26,7 +26,7 @@ class Budgets:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def retry_after(self, path: str, client: str) -> int:
-        """0 where a request may go on; else the seconds to wait. Only what is posted to responses and events counts."""
+        """Return 0 if the request is allowed, else the seconds to wait. Only posting responses and events counts."""
         if not self._rate or not path.startswith("/v1/"):
             return 0
         found = _COUNTED.fullmatch(path)
@@ -56,7 +56,7 @@ class Budgets:
 
 
 def client_address(peer: str, forwarded: str, proxies: int) -> str:
-    """The client's address: the peer's, or what the outermost of our own proxies says it saw (X-Forwarded-For)."""
+    """Return the client's address: the peer's, or the one seen by our outermost proxy (from X-Forwarded-For)."""
     if not proxies:
         return peer
     seen = [part.strip() for part in forwarded.split(",") if part.strip()]

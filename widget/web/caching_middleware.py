@@ -1,4 +1,4 @@
-"""The WSGI application: cached answers first, then Flask. The server's own interface is widget/web/server.py."""
+"""WSGI middleware that serves cached responses before Flask. The RSGI server is in widget/web/server.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REASONS = {200: "200 OK", 201: "201 CREATED", 304: "304 NOT MODIFIED"}
 
 
 class CachingMiddleware:
-    """Cached answers over an application, for any WSGI server and for tests."""
+    """Cached responses in front of an application, for any WSGI server and for tests."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], services: Services) -> None:
         self.app = app
@@ -70,9 +70,9 @@ class CachingMiddleware:
     def answer(
         self, key: tuple[str, ...] | None, method: str, path: str, body: bytes, headers: dict[str, Any]
     ) -> Answer | None:
-        """(status, headers, body) of what is cached; None for what Flask must answer. Never waits.
+        """Return (status, headers, body) of a cached response, or None if Flask must respond. Never blocks.
 
-        ``headers``: as in a WSGI environment (HTTP_IF_NONE_MATCH, HTTP_ACCEPT_ENCODING, HTTP_USER_AGENT).
+        ``headers``: named as in a WSGI environment (HTTP_IF_NONE_MATCH, HTTP_ACCEPT_ENCODING, HTTP_USER_AGENT).
         """
         if method == "GET":
             page = self.cache.page(key)
@@ -90,7 +90,7 @@ class CachingMiddleware:
 
 
 def too_many(wait: int) -> Answer:
-    """The refusal of whoever sends too much, in the shape of all problems (RFC 9457)."""
+    """Return a 429 response as problem details (RFC 9457), for a client that sends too many requests."""
     REQUESTS.labels("budget", 429).inc()
     body = orjson.dumps(
         {
@@ -123,7 +123,7 @@ def page_answer(page: CachedPage, path: str, headers: dict[str, Any]) -> Answer:
 
 
 def _whole_body(environ: dict[str, Any]) -> None:
-    """A body sent in chunks says no length; give it one, so that one too long is refused and not cut."""
+    """Read a chunked body and set its length, so that an oversized one is rejected instead of truncated."""
     if "chunked" not in environ.pop("HTTP_TRANSFER_ENCODING", "").lower():
         return
     most = max_body(environ["PATH_INFO"])
@@ -138,7 +138,7 @@ def _whole_body(environ: dict[str, Any]) -> None:
 
 
 def _read_small(environ: dict[str, Any]) -> bytes:
-    """The body of answers, if it is small enough to be worth remembering; Flask reads it again."""
+    """Return the posted answers if they are small enough to cache, else empty bytes; Flask reads them again."""
     try:
         length = int(environ.get("CONTENT_LENGTH") or -1)
     except ValueError:

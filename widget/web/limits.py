@@ -1,4 +1,4 @@
-"""Rate limits on what sends email to strangers or allows guessing: per client, shop, and address."""
+"""Rate limits on requests that send email to strangers or allow guessing: per client, shop, and address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ MAX_ADDRESS = 254
 
 
 def client_key() -> str:
-    """The client as limits count it: an IPv6 network of 64 bits is one household, and costs one client nothing."""
+    """Return the client as rate limits count it.
+
+    An IPv6 /64 network counts as one client: it is one household, and its addresses cost a client nothing.
+    """
     return client_of(request.remote_addr or "")
 
 
@@ -39,7 +42,7 @@ def client_of(address: str) -> str:
 
 
 def _without_port(address: str) -> str:
-    """Some proxies write the port behind the address: 203.0.113.5:4711, [2001:db8::1]:4711."""
+    """Strip the port that some proxies append to the address: 203.0.113.5:4711, [2001:db8::1]:4711."""
     if address.startswith("["):
         return address[1:].partition("]")[0]
     return address.partition(":")[0] if address.count(":") == 1 else address
@@ -55,8 +58,8 @@ limiter = Limiter(
 
 
 def init_limits(app: Flask, settings: Settings) -> None:
-    """Counted in Redis, or in this process while Redis is gone."""
-    url = settings.redis_url.replace("unix://", "redis+unix://", 1)  # As this library spells a local socket.
+    """Set up the limiter. It counts in Redis, or in this process while Redis is unavailable."""
+    url = settings.redis_url.replace("unix://", "redis+unix://", 1)  # The limits library's scheme for a Unix socket.
     app.config["RATELIMIT_STORAGE_URI"] = url or "memory://"
     app.config["RATELIMIT_STORAGE_OPTIONS"] = (
         {"socket_timeout": 0.1, "socket_connect_timeout": 0.1} if settings.redis_url else {}
@@ -66,9 +69,9 @@ def init_limits(app: Flask, settings: Settings) -> None:
 
 
 def counted_address(email: Any) -> str:
-    """An address as limits count it: one spelling, without what stands behind a plus. Empty for what is none.
+    """Return an address as rate limits count it: normalized, without a plus tag; empty if it is not an address.
 
-    Cut nowhere: a cut address would be another one, and padding would make a fresh count.
+    The address is never truncated: that would make it a different address, and padding would start a new count.
     """
     text = "".join(str(email or "").split()).casefold()
     name, _, domain = text.rpartition("@")
@@ -80,7 +83,7 @@ def _shop() -> str:
 
 
 def _address() -> str:
-    """A hash of the address asked for; a body that holds none counts for the client instead."""
+    """Return a key for the requested address, hashed; a body without an address counts for the client instead."""
     try:
         data = orjson.loads(request.get_data(cache=True)) if not request.form else request.form
         email = counted_address(data["email"])
@@ -92,7 +95,7 @@ def _address() -> str:
 
 
 def limited(view: View) -> View:
-    """The three limits on whatever asks for an email: one count for the API and the page."""
+    """Apply the three limits to a view that sends email. The API and the page share their counts."""
     for limit, key, scope in (
         (PER_CLIENT, client_key, "email-client"),
         (PER_SHOP, _shop, "email-shop"),
@@ -103,22 +106,22 @@ def limited(view: View) -> View:
 
 
 def invitation_limited(view: View) -> View:
-    """Emails to colleagues: by the shop that invites, and by who is written to."""
+    """Limit emails to colleagues, by the inviting shop and by the recipient."""
     for limit, key in ((PER_INVITING, _shop), (PER_INVITED, _invited)):
         view = cast(View, limiter.limit(limit, key_func=key, methods=["POST"])(view))
     return view
 
 
 def _invited() -> str:
-    """A hash of the address, or the number of somebody who is in the shop already."""
+    """Return a key for the recipient, hashed: the address, or the id of a user who is already in the shop."""
     whom = str((request.view_args or {}).get("user", "")) or counted_address(request.form.get("email"))
     return "invited:" + current_services().crypto.address_hash(_shop(), whom)
 
 
 def sign_in_limited(view: View) -> View:
-    """Guesses: by client, and by client and account together (ASVS 6.3.1).
+    """Limit guesses, by client and by client and account together (ASVS 6.3.1).
 
-    Never by account alone: whoever knows an owner's address could keep them out for good.
+    Never by account alone: anyone who knows an owner's address could lock the owner out for good.
     """
     for limit, key, scope in ((PER_GUESSER, client_key, "guesser"), (PER_GUESSED, _guessed, "guessed")):
         view = cast(View, limiter.shared_limit(limit, scope=scope, key_func=key, methods=["POST"])(view))
@@ -126,11 +129,14 @@ def sign_in_limited(view: View) -> View:
 
 
 def provider_limited(view: View) -> View:
-    """Ways to the provider and back: by client; each makes us ask somebody else."""
+    """Limit redirects to and from the identity provider, by client: each makes us send a request to it."""
     return cast(View, limiter.limit(PER_PROVIDER, key_func=client_key)(view))
 
 
 def _guessed() -> str:
-    """Whose secret is guessed, from where. Of somebody who is signed in it is their own, whatever the form says."""
+    """Return a key for the account whose secret is guessed and the client that guesses.
+
+    A signed-in user guesses their own secret, regardless of the address in the form.
+    """
     whom = str(session.get("_user_id", ""))[:16] or counted_address(request.form.get("email"))
     return "guessed:" + current_services().crypto.address_hash("console", f"{client_key()} {whom}")

@@ -1,4 +1,4 @@
-"""The locale of a response: as the address asks, else as the browser prefers."""
+"""The locale of a response: as the URL requests, else as the browser prefers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def accepted_locale(header: str, known: Sequence[str]) -> str | None:
 
 
 def pack_locale(pack: Pack, chosen: str | None) -> str:
-    """Return the locale of the pack for this request: as chosen, else as the browser prefers, else the default."""
+    """Return the pack's locale for this request: the chosen one, else the browser's preference, else the default."""
     known = (pack.default_locale, *(locale for locale in pack.locales if locale != pack.default_locale))
     return negotiate_locale(pack, chosen, accepted_locale(request.headers.get("Accept-Language", ""), known))
 
 
 def interface_locale() -> str:
-    """Return the locale for strings of the interface: as the address asks, else as the browser prefers."""
+    """Return the locale of interface strings: as the URL requests, else as the browser prefers, else FALLBACK."""
     chosen = request.args.get("locale", "")[:35]
     return accepted_locale(chosen or request.headers.get("Accept-Language", ""), LANGUAGES) or FALLBACK

@@ -8,11 +8,11 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter, Map
 
 MAX_ID = 2**31 - 1
-"""What an INTEGER column holds on PostgreSQL."""
+"""The largest value of an INTEGER column in PostgreSQL."""
 
 
 def whole_number(text: Any, *, most: int = MAX_ID) -> int | None:
-    """The number a text says, from 0 to ``most``; None for anything else (``²`` is a digit to Python)."""
+    """Parse a whole number from 0 to ``most``; return None for anything else (Python takes ``²`` for a digit)."""
     text = str(text or "")
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         return None
@@ -21,14 +21,14 @@ def whole_number(text: Any, *, most: int = MAX_ID) -> int | None:
 
 
 class IdConverter(IntegerConverter):
-    """``<int:…>`` in an address: no id is larger than a column takes."""
+    """Converter for ``<int:…>`` in routes that matches no id larger than a column can hold."""
 
     regex = "[0-9]{1,10}"
 
-    def __init__(self, map: Map, **options: Any) -> None:  # noqa: A002  # As werkzeug names it.
+    def __init__(self, map: Map, **options: Any) -> None:  # noqa: A002  # Named by werkzeug.
         super().__init__(map, **{"max": MAX_ID, **options})
 
 
 def register_numbers(app: Flask) -> None:
-    """Before any route is added."""
+    """Register the converter. Call this before adding any route."""
     app.url_map.converters["int"] = IdConverter

@@ -20,7 +20,7 @@ def _healthz() -> Response:
 
 
 def _readyz() -> Response:
-    """Ready needs the database; Redis is told, not required."""
+    """Report readiness. The database is required; Redis is only reported."""
     services = current_services()
     try:
         with services.reads() as session:

@@ -75,7 +75,7 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Response:
-    """The problem as a response; a page for whoever asked for one."""
+    """Return the problem as JSON, or as a page if the client prefers HTML."""
     title = TITLES.get(status, "Request failed")
     if (
         not request.path.startswith(PAGES_ONLY)
@@ -118,7 +118,7 @@ def _coded(error: Any) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
-    """What Flask itself refuses; what it says about how to do better (Allow, Retry-After) stays."""
+    """Convert an HTTP error raised by Flask; keep its headers, such as Allow and Retry-After."""
     status = error.code or 500
     errors = getattr(error, "data", {}).get("messages") if hasattr(error, "data") else None
     more = {"errors": _plain(errors)} if errors else {}
@@ -138,7 +138,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _plain(errors: Any) -> Any:
-    """marshmallow's tree of messages, without the level that names where the fields came from."""
+    """Return marshmallow's tree of messages without the level that names the location of the fields."""
     if isinstance(errors, dict) and set(errors) <= {"json", "query", "headers", "form"}:
         merged: dict[str, Any] = {}
         for error in errors.values():
@@ -150,7 +150,10 @@ def _plain(errors: Any) -> Any:
 
 
 def _database_gone(error: Exception) -> Response:
-    """The database does not answer, or too much waits for it: nothing was lost, and later may be better."""
+    """Respond with 503: the database is unreachable, or too many requests wait for it.
+
+    Nothing was lost, and a later attempt may succeed.
+    """
     log("web").warning("database_gone", exc_info=(type(error), error, error.__traceback__))
     response = problem(503, "unavailable", "The service is temporarily unavailable. Try again in a moment.")
     response.headers["Retry-After"] = str(RETRY_SECONDS)

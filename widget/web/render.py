@@ -1,4 +1,4 @@
-"""The result as markup: the same for the widget and for the page without JavaScript."""
+"""The result as markup, the same for the widget and the page without JavaScript."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from widget.i18n.strings import strings_for
 def result_fragment(
     result: dict[str, Any], *, emails: str = "", page: bool = False, again: str = "", visit: str = ""
 ) -> str:
-    """The inside of a result. ``emails``: where "email me my result" posts to; empty leaves the form out."""
+    """Render the inside of a result. ``emails``: URL that "email me my result" posts to; empty omits the form."""
     return render_template(
         "result.html",
         r=result,

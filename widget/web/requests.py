@@ -29,7 +29,7 @@ ALWAYS = {
 }
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 PRIVATE_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
-"""For answers that are one person's: kept by no cache, named to no other site, listed by no search engine."""
+"""For responses meant for one person: not cached, not sent to other sites as a referrer, not indexed."""
 SAME_ORIGIN_REFERRER = ("/console/", "/demo/", "/mailbox/")
 
 
@@ -49,7 +49,7 @@ def _begin() -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
     if any(ord(sign) < 32 or sign == "\x7f" for sign in request.path):
-        abort(404)  # No name of ours holds a control character, and not every database takes NUL as a text.
+        abort(404)  # None of our names contains a control character, and not every database accepts NUL in text.
     if any("\x00" in value for _, value in request.args.items(multi=True)):
         abort(400)
     if request.method == "POST" and request.path.startswith("/") and request.mimetype in FORMS:
@@ -57,14 +57,14 @@ def _begin() -> None:
 
 
 def _check_form() -> None:
-    """A form of a page that strangers reach: few fields, and no NUL in any of them. The console has its own limits."""
+    """Reject public forms with too many fields or a NUL character. The console has its own limits."""
     if not request.path.startswith("/console/"):
         refuse_many_fields(MAX_PUBLIC_FIELDS)
         refuse_nul()
 
 
 def refuse_nul() -> None:
-    """400 for a form with a NUL character: PostgreSQL takes none in a text."""
+    """Abort with 400 if the form contains a NUL character, which PostgreSQL does not accept in text."""
     if any("\x00" in name or "\x00" in value for name, value in request.form.items(multi=True)):
         abort(400)
 
@@ -74,7 +74,7 @@ def _finish(response: Response) -> Response:
     seconds = time.perf_counter() - g.get("started", time.perf_counter())
     response.headers["X-Request-Id"] = g.get("request_id", "")
     if request.path.startswith(SAME_ORIGIN_REFERRER):
-        # With no-referrer a browser sends "Origin: null" with forms, and nobody can tell whose page sent them.
+        # With no-referrer, browsers send "Origin: null" with forms, which hides the page that they come from.
         response.headers.setdefault("Referrer-Policy", "same-origin")
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
@@ -96,16 +96,19 @@ def _finish(response: Response) -> Response:
 
 
 def refuse_many_fields(most: int) -> None:
-    """413 for a form with more fields than this, before it is parsed. Werkzeug limits the parts of multipart alone."""
+    """Abort with 413 if a form has more fields than ``most``, before it is parsed.
+
+    Werkzeug itself limits only the parts of multipart forms.
+    """
     if request.mimetype == "application/x-www-form-urlencoded" and request.get_data(cache=True).count(b"&") >= most:
         abort(413)
 
 
 def same_origin() -> bool:
-    """Whether a page of ours sent this request, as far as its browser tells.
+    """Return whether one of our own pages sent this request, as far as the browser reports it.
 
-    Sec-Fetch-Site cannot be set by scripts and decides where it is sent (Fetch Metadata); else Origin must be ours.
-    Programs send neither: for them the form's token decides. Source: OWASP Cross-Site Request Forgery Prevention.
+    Sec-Fetch-Site (Fetch Metadata) cannot be set by scripts and decides if it is present; otherwise Origin must be
+    ours. Programs send neither: for them the form token decides. Source: OWASP Cross-Site Request Forgery Prevention.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -115,6 +118,6 @@ def same_origin() -> bool:
 
 
 def origin_of(url: str) -> str:
-    """The scheme, host and port of an address, as browsers write an origin."""
+    """Return the scheme, host, and port of a URL, as browsers write an origin."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()

@@ -1,7 +1,7 @@
-"""A response cache in the process: serves cacheable responses without Flask.
+"""In-process response cache that serves cacheable responses without Flask.
 
-Views mark what may be answered again (``mark_cacheable``). An entry is served only as long as the very same version
-and catalog are live in this process.
+Views mark the responses that may be reused (``mark_cacheable``). An entry is served only as long as the very same
+version and catalog are live in this process.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ CACHEABLE = "recovery.cacheable"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_POST_BODY = 8 * 1024
 MAX_HEADER = 200
-"""A longer Accept-Language or Content-Type is not worth an entry."""
+"""Requests with a longer Accept-Language or Content-Type are not cached."""
 LOG_EVERY = 500
-"""One cached answer in so many is logged: enough to see that they happen, too few to cost anything."""
+"""One in this many cached responses is logged: enough to see that they happen, too few to cost anything."""
 _QUERY = re.compile(r"(?:(?:locale=[A-Za-z-]{1,35}|html=1)(?:&(?=.)|$)){0,2}")
 _ids = itertools.count()
 _PROCESS = secrets.token_hex(5)
@@ -38,7 +38,10 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class CachedPage:
-    """A GET answer. ``served`` None: it never changes while this process lives. ``packed`` is it gzipped, if at all."""
+    """A response to a GET.
+
+    ``loaded`` is None if the response never changes while this process runs. ``packed`` is the gzipped body, if any.
+    """
 
     body: bytes
     headers: Headers
@@ -54,7 +57,7 @@ class CachedPage:
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:
-    """A result for a request body; only the visit token differs from one answer to the next."""
+    """A result for a request body. Only the visit token differs between responses."""
 
     before: bytes
     after: bytes
@@ -74,7 +77,7 @@ class CachedResponse:
 def public_page(
     body: bytes, kind: str, cache: str, loaded: LoadedQuiz | None, vary: str = "Accept-Encoding"
 ) -> CachedPage:
-    """A page any origin may read and any cache may keep, as it is and gzipped."""
+    """Return a page that any origin may read and any cache may store, plain and gzipped."""
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = [
         ("Content-Type", kind),
@@ -91,12 +94,12 @@ def public_page(
 
 
 def mark_cacheable(entry: CachedPage | CachedResponse) -> None:
-    """Let the response cache answer this very request by itself from now on."""
+    """Let the response cache answer identical requests by itself from now on."""
     request.environ[CACHEABLE] = entry
 
 
 def page_response(page: CachedPage) -> Response:
-    """A page as Flask's answer, and from now on as the cache's."""
+    """Return a page as Flask's response, and let the response cache serve it from now on."""
     mark_cacheable(page)
     packed = page.packed and takes_gzip(request.headers.get("Accept-Encoding", ""))
     response = Response(page.packed if packed else page.body, headers=page.packed_headers if packed else page.headers)
@@ -105,7 +108,7 @@ def page_response(page: CachedPage) -> Response:
 
 
 def takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding allows gzip (RFC 9110, 12.5.3)."""
+    """Return whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3)."""
     if "gzip" not in accepted and "*" not in accepted:
         return False
     if ";" not in accepted:
@@ -115,7 +118,7 @@ def takes_gzip(accepted: str) -> bool:
 
 
 class ResponseCache:
-    """Entries by everything of a request that may change its answer. Bounded by MAX_BYTES in all."""
+    """Cache keyed by everything in a request that may change the response. Limited to MAX_BYTES in total."""
 
     def __init__(self, services: Services) -> None:
         self._peek = services.quizzes.peek
@@ -127,7 +130,7 @@ class ResponseCache:
         self._always: Headers = [("Referrer-Policy", "no-referrer"), *hsts]
 
     def page(self, key: Key | None) -> CachedPage | None:
-        """The entry for a GET, if it still holds. Never waits for anything."""
+        """Return the entry for a GET if it is still valid. Never blocks."""
         page = self._pages.get(key) if key else None
         if page is None or page.loaded is None or self._is_live(page.loaded):
             return page
@@ -135,7 +138,7 @@ class ResponseCache:
         return None
 
     def response(self, key: Key | None, body: bytes) -> CachedResponse | None:
-        """The entry for a POST of answers, if it still holds. Never waits for anything."""
+        """Return the entry for a POST of answers if it is still valid. Never blocks."""
         found = self._responses.get((key, body)) if key else None
         if found is None or self._is_live(found.loaded):
             return found
@@ -143,7 +146,7 @@ class ResponseCache:
         return None
 
     def keep(self, key: Key | None, body: bytes, environ: dict[str, Any]) -> None:
-        """Keep what a view marked; odd addresses are not worth the room."""
+        """Store what a view marked as cacheable. Requests without a key are not worth the space."""
         entry = environ.get(CACHEABLE)
         if key is None or entry is None:
             return
@@ -161,7 +164,10 @@ class ResponseCache:
             self._responses[(key, body)] = replace(entry, headers=headers)
 
     def _drop_older(self, loaded: LoadedQuiz | None) -> None:
-        """Entries of what was live before hold all of it in memory: they go as soon as something newer comes."""
+        """Drop entries of the previous version or catalog as soon as a newer one is served.
+
+        They would keep all of its data in memory.
+        """
         if loaded is None:
             return
         name = (loaded.shop.slug, loaded.quiz)
@@ -187,15 +193,15 @@ class ResponseCache:
 
 
 def key_of(path: str, query: str, language: str, kind: str = "") -> Key | None:
-    """What tells requests apart, each part by itself; None for what is not worth an entry."""
+    """Return the parts that distinguish requests, or None if the request is not worth caching."""
     if len(language) > MAX_HEADER or len(kind) > MAX_HEADER or (query and not _QUERY.fullmatch(query)):
         return None
-    # A language may follow from the header where the API answers; files and scripts are the same for all.
+    # The header may decide the language of API responses; files and scripts are the same for everyone.
     return (path, query, language if path.startswith("/v1/") else "", kind)
 
 
 def count_cached(blueprint: str, status: str, method: str, path: str) -> str:
-    """Count a cached answer like any other, log one in LOG_EVERY; the request id it goes out with."""
+    """Count a cached response like any other, log one in LOG_EVERY, and return its request id."""
     number = next(_ids)
     request_id = f"{_PROCESS}{number:06x}"
     _counter(blueprint, status).inc()

@@ -1,7 +1,7 @@
-"""The application as granian runs it (RSGI): an event loop takes requests in, threads work on them.
+"""The application as granian runs it (RSGI): an event loop receives requests, threads process them.
 
-A stranger never occupies a thread: a body is read here, with a deadline and a minimum rate, and only a whole request
-goes to Flask. Cached answers and /healthz need no thread at all.
+A slow client never occupies a thread: a body is read here, with a deadline and a minimum rate, and only a complete
+request is passed to Flask. Cached responses and /healthz need no thread at all.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from widget.web.response_cache import MAX_POST_BODY, Headers, count_cached, key_
 
 THREADS = 4
 MAX_WAITING = 256
-"""Requests that wait for a thread; one more is refused at once with 503 rather than late by everybody."""
+"""Limit of requests waiting for a thread. One more is refused with 503 at once, rather than delaying all."""
 BODY_SECONDS = 10.0
-"""A body of up to MAX_BODY must be here by then."""
+"""Deadline for a body of up to MAX_BODY."""
 UPLOAD_SECONDS = 60.0
-"""A larger one by then, and after BODY_SECONDS no slower than MIN_RATE on average."""
+"""Deadline for a larger body, which after BODY_SECONDS must also average at least MIN_RATE bytes per second."""
 MIN_RATE = 16 * 1024
 CROWD, CROWDED_SECONDS = 256, 2.0
-"""While so many bodies are waited for, each has this long."""
+"""While more than CROWD bodies are being received, the deadline is CROWDED_SECONDS."""
 MAX_BUFFERED = 64 * 1024 * 1024
 TITLES = {
     400: "Bad request",
@@ -54,7 +54,7 @@ _JSON = ("Content-Type", "application/json")
 
 
 class Scope(Protocol):
-    """What granian tells of a request (RSGI 1.5)."""
+    """A request as described by granian (RSGI 1.5)."""
 
     proto: str
     http_version: str
@@ -70,7 +70,7 @@ class Scope(Protocol):
 
 
 class Exchange(Protocol):
-    """The two directions of a request: its body, and the answer."""
+    """The two directions of a request: its body and the response."""
 
     async def __call__(self) -> bytes: ...
     def __aiter__(self) -> AsyncIterator[bytes]: ...
@@ -78,7 +78,7 @@ class Exchange(Protocol):
 
 
 class Refused(Exception):
-    """A request that is not passed on; ``status`` says why."""
+    """A request that is not passed to Flask. ``status`` is the HTTP status of the refusal."""
 
     def __init__(self, status: int) -> None:
         super().__init__(TITLES[status])
@@ -86,7 +86,7 @@ class Refused(Exception):
 
 
 class Server:
-    """Cached answers from the event loop, everything else from a few threads."""
+    """RSGI server: cached responses from the event loop, everything else from a few threads."""
 
     def __init__(self, front: CachingMiddleware, services: Services) -> None:
         self._front, self._services = front, services
@@ -100,7 +100,7 @@ class Server:
         self._loop = loop
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The server stops: finish what threads are at, and store what was acknowledged."""
+        """Stop: finish requests in progress, and store what was acknowledged."""
         self._threads.shutdown(wait=True)
         self._services.close()
 
@@ -111,7 +111,7 @@ class Server:
             await self._serve(scope, exchange)
         except Refused as refused:
             _refuse(exchange, refused.status)
-        except Exception as error:  # Flask has its own net; this one is for what happens around it.
+        except Exception as error:  # Flask handles its own errors; this catches those outside of it.
             log("web").error("unexpected", exc_info=(type(error), error, error.__traceback__))
             _refuse(exchange, 500)
 
@@ -144,7 +144,7 @@ class Server:
         await self._by_flask(scope, headers, exchange, body, key)
 
     async def _body(self, scope: Scope, headers: dict[str, str], exchange: Exchange) -> bytes:
-        """The whole body. Raises Refused for one that is too large, too slow, or cut off."""
+        """Read the whole body. Raises Refused if it is too large, too slow, or incomplete."""
         most = max_body(scope.path, has_session="cookie" in headers)
         declared = headers.get("content-length")
         length = int(declared) if declared and declared.isascii() and declared.isdigit() else None
@@ -162,7 +162,7 @@ class Server:
                 body = await self._large_body(exchange, most, seconds, scope.path.startswith("/console/"))
         except TimeoutError:
             raise Refused(408) from None
-        except (RuntimeError, ValueError, OSError):  # granian's own errors of a broken line are RuntimeErrors.
+        except (RuntimeError, ValueError, OSError):  # granian raises RuntimeError for a broken connection.
             raise Refused(400) from None
         finally:
             self._reading -= 1
@@ -171,7 +171,10 @@ class Server:
         return body
 
     async def _large_body(self, exchange: Exchange, most: int, seconds: float, console: bool) -> bytes:
-        """Piece by piece, with an eye on size and pace. What the console takes in leaves room for webhooks."""
+        """Read a body piece by piece, and check its size and rate.
+
+        The console has its own limit of buffered bytes, which leaves room for webhooks.
+        """
         started, size = time.monotonic(), 0
         pieces: list[bytes] = []
         pieces_of = exchange.__aiter__()
@@ -230,11 +233,11 @@ class Server:
 
 
 def fields_of(headers: Any) -> dict[str, str]:
-    """Header fields by lower-case name, one that comes several times as one line (RFC 9110, 5.3): whoever looks at a
-    field sees the same, here, in the cache's key and in Flask.
+    """Return header fields by lowercase name, with repeated fields joined into one line (RFC 9110, 5.3).
 
-    Names with an underscore are dropped: as HTTP_… they could not be told from the proxy's own. Raises Refused for more
-    than one Host (RFC 9112, 3.2) or Content-Type.
+    So the server, the cache key, and Flask all see the same value. Names with an underscore are dropped: as HTTP_…
+    they could not be distinguished from those set by the proxy. Raises Refused for more than one Host (RFC 9112, 3.2),
+    Content-Type, or Content-Length.
     """
     fields: dict[str, str] = {}
     for name, value in headers.items():
@@ -250,7 +253,7 @@ def fields_of(headers: Any) -> dict[str, str]:
 
 
 def environ_of(scope: Scope, fields: dict[str, str], body: bytes) -> dict[str, Any]:
-    """The WSGI environment (PEP 3333) of a request whose body is here; texts are bytes as Latin-1 there."""
+    """Return the WSGI environment (PEP 3333), where text is bytes decoded as Latin-1. ``body``: the whole body."""
     client, _, client_port = scope.client.rpartition(":")
     host, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
@@ -281,7 +284,7 @@ def environ_of(scope: Scope, fields: dict[str, str], body: bytes) -> dict[str, A
 
 
 def _few(headers: dict[str, str]) -> dict[str, str]:
-    """The headers that cached answers look at."""
+    """Return the headers that cached responses depend on, named as in a WSGI environment."""
     return {
         "HTTP_IF_NONE_MATCH": headers.get("if-none-match", ""),
         "HTTP_ACCEPT_ENCODING": headers.get("accept-encoding", ""),
@@ -290,7 +293,7 @@ def _few(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _refuse(exchange: Exchange, status: int) -> None:
-    """A refusal in the shape of all problems (RFC 9457), before Flask has seen the request."""
+    """Refuse a request with problem details (RFC 9457) before it reaches Flask."""
     REQUESTS.labels("server", status).inc()
     log("web").info("refused", status=status, reason=CODES[status])
     problem = {
@@ -309,7 +312,7 @@ def _refuse(exchange: Exchange, status: int) -> None:
         ("X-Content-Type-Options", "nosniff"),
     ]
     if status in (400, 408, 413):
-        headers.append(("Connection", "close"))  # What is left of the body is not read.
+        headers.append(("Connection", "close"))  # The rest of the body is not read.
     if status == 503:
         headers.append(("Retry-After", "1"))
     exchange.response_bytes(status, headers, body)

@@ -1,4 +1,4 @@
-"""The JSON API v1 for shoppers' browsers: public, any origin, no cookies."""
+"""Public JSON API v1 for shoppers' browsers: any origin, no cookies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DESCRIPTION = "What a store's page needs of Recovery Quiz: the quiz, results, em
 
 
 class ProblemApi(Api):  # type: ignore[misc]
-    """flask-smorest with our own error shape."""
+    """A flask-smorest API whose errors are problem details (RFC 9457)."""
 
     def handle_http_exception(self, error: Any) -> Response:
         return _http(error)
@@ -35,7 +35,7 @@ def register(app: Flask) -> None:
 
 
 def _docs(spec: dict[str, Any]) -> str:
-    """The description as a page, without any script."""
+    """Render the API description as a page without scripts."""
     calls = [
         {"method": method.upper(), "path": path, **call}
         for path, methods in spec["paths"].items()
@@ -46,7 +46,7 @@ def _docs(spec: dict[str, Any]) -> str:
 
 
 def _open_to_all(response: Response) -> Response:
-    """Any origin may read the public API; nothing of it depends on who asks."""
+    """Allow every origin to read the public API: its responses do not depend on the caller."""
     if request.path.startswith("/v1/"):
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -1,4 +1,4 @@
-"""JSON bodies, as application/json or (sparing browsers a preflight) as text/plain."""
+"""JSON request bodies, sent as application/json or as text/plain (which spares browsers a CORS preflight)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ KINDS = ("application/json", "text/plain")
 
 
 class BodyParser(FlaskParser):
-    """Refuses what is no JSON with 400, other kinds of content with 415, and unknown fields with 422."""
+    """Parser that rejects invalid JSON with 400, other content types with 415, and unknown fields with 422."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012  # The schemas say it themselves.
+    DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012  # Each schema sets ``unknown`` itself.
 
     def load_json(self, req: Request, schema: Any) -> Any:
         kind = req.mimetype or "text/plain"

@@ -1,4 +1,4 @@
-"""Quizzes, responses, results, emails and events."""
+"""Endpoints for quizzes, responses, results, emails, and events."""
 
 from __future__ import annotations
 
@@ -54,12 +54,16 @@ blueprint = Door("api", __name__, url_prefix="/v1/shops/<shop>", description="A 
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def quiz_document(query: dict[str, Any], shop: str, quiz: str) -> Response:
-    """The live quiz, in a language."""
+    """Get the live quiz in a language.
+
+    Texts are in the requested locale if the quiz has it. Otherwise they are in the language that the browser prefers,
+    or in the quiz's default language.
+    """
     services = current_services()
     loaded = services.quizzes.live(shop, quiz)
     asked = query["locale"]
     body = show_quiz(services, shop=shop, quiz=quiz, locale=_language(loaded, asked))
-    # A wish that the pack cannot meet leaves the choice to the browser's header: caches must keep these apart.
+    # If the pack does not have the requested locale, Accept-Language decides, so caches must vary on it.
     met = loaded is not None and matching_locale(loaded.engine.rules.pack, asked) is not None
     vary = "Accept-Encoding" if met else "Accept-Encoding, Accept-Language"
     return page_response(public_page(body, JSON, QUIZ_CACHE, loaded, vary))
@@ -80,7 +84,10 @@ def _language(loaded: LoadedQuiz | None, asked: str | None) -> str | None:
 @blueprint.alt_response(409, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, quiz: str) -> Response:
-    """Turn answers into a result."""
+    """Submit answers and get the result.
+
+    Answers for a version that is unknown, or was replaced more than 24 hours ago, are rejected with ``version_gone``.
+    """
     services = current_services()
     response["locale"] = _language(services.quizzes.live(shop, quiz), response["locale"])
     loaded, known = submit_answers(services, shop=shop, quiz=quiz, **response)
@@ -106,7 +113,7 @@ def _from_bot() -> bool:
 
 
 def _around_visit(loaded: LoadedQuiz, known: CachedResult, *, html: bool) -> tuple[bytes, bytes]:
-    """The answer in two pieces, with room for the visit token (which the markup does not hold)."""
+    """Return the response body in two parts, to be joined by the visit token (which the markup does not contain)."""
     extra = b""
     if html:
         result = orjson.loads(known.body)
@@ -127,7 +134,7 @@ def _emails_path(loaded: LoadedQuiz, code: str) -> str:
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
-    """The result behind a code; the safety of today applies to it."""
+    """Get the result for a code. Current safety rules apply, even to a result of an older version."""
     services = current_services()
     loaded, answers = open_result(services, shop, code, quiz)
     known = cached_result(services, loaded, answers, locale=_language(loaded, query["locale"]))
@@ -152,7 +159,7 @@ def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Respo
 @blueprint.alt_response(429, schema=ProblemSchema, content_type="application/problem+json")
 @limited
 def create_email(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
-    """Ask for the result by email. The answer is the same whether or not the address is known."""
+    """Request a result by email. The response is the same whether or not the address is known."""
     services = current_services()
     loaded, answers = open_result(services, shop, code, quiz)
     known = cached_result(services, loaded, answers)
@@ -170,6 +177,6 @@ def create_email(wanted: dict[str, Any], shop: str, quiz: str, code: str) -> Res
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def create_events(batch: dict[str, Any], shop: str) -> Response:
-    """Count what happened on a store's page. Question ids, never options."""
+    """Count events on a storefront page. An event may name a question, but never the chosen options."""
     record_events(current_services(), shop=shop, events=batch["events"], bot=_from_bot())
     return Response(status=204)

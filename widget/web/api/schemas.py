@@ -1,4 +1,4 @@
-"""Schemas of the API, for validation and for OpenAPI."""
+"""Schemas of the API, for validation and for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Strict(Schema):
 
 
 class AnswersField(fields.Field[dict[str, list[str]]]):
-    """Question ids to lists of option ids. What the ids mean is checked by the quiz itself."""
+    """A map from question ids to lists of option ids. The quiz itself validates the ids."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, list[str]]:
         if not isinstance(value, dict) or len(value) > MAX_QUESTIONS:
@@ -54,7 +54,7 @@ class LocaleQuery(Schema):
     locale = fields.String(load_default=None, validate=[validate.Length(max=35), _no_nul])
 
     class Meta:
-        unknown = "exclude"  # A cache-buster or a campaign tag in an address is nobody's mistake.
+        unknown = "exclude"  # Cache busters and campaign tags in a URL are not errors.
 
 
 class ResponseQuery(LocaleQuery):
@@ -123,7 +123,7 @@ class CardSchema(Schema):
 
 
 class ResultSchema(Schema):
-    """The Result of the interface; nested parts that the pack brings are described loosely."""
+    """A quiz result. Nested parts that come from the content pack are described only loosely."""
 
     shop = fields.String(required=True)
     quiz = fields.String(required=True)

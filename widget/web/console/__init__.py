@@ -38,7 +38,7 @@ def register(app: Flask) -> None:
 
 @permitted(SIGNED_IN)
 def overview() -> AnyResponse | str:
-    """The quizzes of one's shops; straight on where there is only one."""
+    """List the quizzes of the user's shops; redirect to the quiz if there is only one."""
     with current_services().reads() as session:
         shops = [
             (shop, role, [(quiz, live_publication(session, shop.id, quiz)) for quiz in quizzes_of(session, shop.id)])
@@ -51,7 +51,7 @@ def overview() -> AnyResponse | str:
 
 @permitted(EDIT)
 def add(shop: str) -> AnyResponse:
-    """A new quiz, as the copy of another."""
+    """Create a quiz as a copy of another."""
     form = request.form
     quiz = form.get("quiz", "").strip()
     try:
@@ -65,7 +65,7 @@ def add(shop: str) -> AnyResponse:
 
 
 def _private(response: AnyResponse) -> AnyResponse:
-    """Nothing of the console is kept by anybody in between."""
+    """Forbid caches to store console pages."""
     response.headers.setdefault("Cache-Control", "no-store")
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", page_policy())

@@ -1,4 +1,4 @@
-"""The script a store puts on its page, and the hashed files it loads."""
+"""The script that a store embeds in its pages, and the hashed files that it loads."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def _file(name: str) -> Response:
 
 
 def _script(body: bytes, kind: str, cache: str) -> Response:
-    """Any page of any store may load it; it is kept ready in the front layer."""
+    """Return a script that any page of any store may load, and let the response cache serve it from now on."""
     return page_response(public_page(body, kind, cache, None))

@@ -1,4 +1,4 @@
-"""Pages that need no JavaScript: the quiz, result links, and what the links in emails lead to."""
+"""Pages that need no JavaScript: the quiz, results, and the pages that links in emails lead to."""
 
 from __future__ import annotations
 

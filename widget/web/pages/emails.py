@@ -1,4 +1,4 @@
-"""Pages behind links in emails. GET shows, POST acts: mail scanners open every link."""
+"""Pages behind links in emails. GET only shows a page, POST acts: mail scanners open every link."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("emails", __name__)
 
 
 def _strings(known: Preferences | None = None) -> Strings:
-    """In the language of the emails a person gets, or the one their browser asks for."""
+    """Return strings in the language of the recipient's emails, or in the one that the browser prefers."""
     return strings_for(known.locale if known and known.locale else interface_locale())
 
 
@@ -31,7 +31,7 @@ def _page(template: str, w: Strings, **more: object) -> Response:
 
 
 def _note(w: Strings, name: str, shop: str, **values: str) -> Response:
-    """A page that says one thing."""
+    """Render a page with a single message."""
     text = w.text(f"{name}_text", shop=shop, **values) if "{" in w[f"{name}_text"] else w[f"{name}_text"]
     return _page("email_page.html", w, title=w[f"{name}_title"], text=text, shop=shop)
 
@@ -52,7 +52,7 @@ def ask_unsubscribe(token: str) -> Response:
 
 @blueprint.post("/u/<token>")
 def do_unsubscribe(token: str) -> Response:
-    """One-click (RFC 8058): any body, no cookie, no redirect, and twice is as good as once."""
+    """Unsubscribe in one click (RFC 8058): any body, no cookie, no redirect, idempotent."""
     known = unsubscribe(current_services(), UNSUBSCRIBE, token)
     return _note(_strings(known), "unsub_done", known.shop)
 
@@ -65,7 +65,7 @@ def ask_confirm(token: str) -> Response:
 
 @blueprint.post("/c/<token>")
 def do_confirm(token: str) -> Response:
-    """Confirm what is pending: where the page offered boxes, what was ticked; else what it named."""
+    """Confirm pending consents: the ticked ones if the page had checkboxes, else all that it named."""
     only = set(request.form.getlist("consent")) if "boxes" in request.form else None
     if only is not None and not only:
         known = preferences(current_services(), CONFIRM, token)
@@ -84,10 +84,10 @@ def show_preferences(token: str) -> Response:
 @blueprint.post("/p/<token>")
 @limiter.limit(PER_CLIENT)
 def change_preferences(token: str) -> Response:
-    """Save the choices, ask for a copy of the data, or have it all erased."""
+    """Save the choices, request a copy of the data, or erase all of it."""
     services = current_services()
     wanted = request.form.get("do", "")
-    if wanted == "erase":  # It cannot be undone: asked once more.
+    if wanted == "erase":  # Erasure cannot be undone: ask for confirmation.
         known = preferences(services, PREFERENCES, token)
         return _page("erase.html", _strings(known), known=known)
     if wanted == "keep":
@@ -132,14 +132,14 @@ def do_check_in(token: str) -> Response:
 
 @blueprint.get("/l/<token>")
 def follow(token: str) -> AnyResponse:
-    """On to the product, the quiz or the result: the one link whose GET is counted, since it changes nothing."""
+    """Redirect to the product, quiz, or result. Only this link is counted on GET; following it changes nothing."""
     answer = redirect(follow_link(current_services(), token, client=_person()), 303)
     answer.headers.update(PRIVATE_HEADERS)
     return answer
 
 
 def _person() -> str:
-    """The client's address; empty for what says that nobody has clicked: programs, HEAD, and looks ahead."""
+    """Return the client's address, or an empty string if no person clicked: bots, HEAD, and prefetches."""
     ahead = " ".join(request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz")).lower()
     if request.method == "HEAD" or "prefetch" in ahead or is_bot(request.headers.get("User-Agent", "")):
         return ""

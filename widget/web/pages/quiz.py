@@ -1,4 +1,4 @@
-"""The quiz one form a step, and the result behind a link."""
+"""The quiz with one form per step, and the result behind a link."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Answers = dict[str, list[str]]
 
 @blueprint.get("/<shop>/quiz/<quiz>")
 def start(shop: str, quiz: str) -> Response:
-    """The first question."""
+    """Show the first question."""
     loaded = _served(current_services(), shop, quiz)
     _count(loaded, "seen")
     return _step(loaded, {}, product=request.args.get("product", "")[:200], locale=_locale(loaded))
@@ -40,7 +40,10 @@ def start(shop: str, quiz: str) -> Response:
 
 @blueprint.post("/<shop>/quiz/<quiz>")
 def step(shop: str, quiz: str) -> AnyResponse:
-    """Take one answer; the next question, or the result. Answers travel encrypted in the form, never in an address."""
+    """Process one answer and show the next question or the result.
+
+    Answers travel encrypted in the form, never in a URL.
+    """
     services = current_services()
     loaded = _served(services, shop, quiz)
     product, locale = request.form.get("product", "")[:200], _locale(loaded)
@@ -65,7 +68,7 @@ def step(shop: str, quiz: str) -> AnyResponse:
 
 
 def _count(loaded: LoadedQuiz, event: str, question: str = "") -> None:
-    """What the widget's script would tell of itself."""
+    """Record the event that the widget's script would send by itself."""
     message: dict[str, Any] = {"event": event, "quiz": loaded.quiz, "question": question}
     message |= {"version": loaded.version, "locale": _locale(loaded)}
     record_events(current_services(), shop=loaded.shop.slug, events=[message], bot=_from_bot())
@@ -96,7 +99,7 @@ def _finish(services: Services, loaded: LoadedQuiz, answers: Answers, product: s
     except Refused:
         return _step(
             loaded, {}, product=product, locale=locale
-        )  # The quiz was published anew meanwhile: from the start, then.
+        )  # A new version was published in the meantime: start over.
     visit = record_response(services, loaded, known, locale, bot=_from_bot())
     code = orjson.loads(known.body)["code"]
     wish = None if locale == loaded.engine.rules.pack.default_locale else locale
@@ -105,7 +108,7 @@ def _finish(services: Services, loaded: LoadedQuiz, answers: Answers, product: s
 
 
 def _error(loaded: LoadedQuiz, question_id: str, given: list[str], locale: str) -> str:
-    """What is wrong with this step's answer, in words; empty when nothing is."""
+    """Return a message about what is wrong with this step's answer; empty if it is valid."""
     question = loaded.localized(locale).rules.pack.quiz.by_id[question_id]
     strings = strings_for(locale)
     if not given:
@@ -124,19 +127,19 @@ def _error(loaded: LoadedQuiz, question_id: str, given: list[str], locale: str) 
 
 
 def _next(loaded: LoadedQuiz, answers: Answers) -> str | None:
-    """The first question on the way that has no answer yet; None at the end."""
+    """Return the first question on the path that has no answer yet, or None at the end."""
     return next((asking.id for asking, _ in loaded.engine.rules.asked(answers) if asking.id not in answers), None)
 
 
 def _before(loaded: LoadedQuiz, answers: Answers, asked: str) -> Answers:
-    """The answers up to, and without, the question before this one."""
+    """Return the answers up to, but not including, the question before this one."""
     way = [asking.id for asking, _ in loaded.engine.rules.asked(answers)]
     place = max(0, way.index(asked) - 1) if asked in way else 0
     return {question: answers[question] for question in way[:place] if question in answers}
 
 
 def _draft(services: Services, loaded: LoadedQuiz, text: str) -> Answers:
-    """The answers so far, out of the form. What does not fit the live quiz any more is left out."""
+    """Decrypt the answers so far from the form. Answers that no longer fit the live quiz are left out."""
     if not text:
         return {}
     try:
@@ -181,14 +184,14 @@ def _step(
 
 @blueprint.get("/<shop>/r/<code>")
 def result(shop: str, code: str) -> Response:
-    """The result behind a link, with the safety of today."""
+    """Show the result behind a link. Current safety rules apply."""
     return _result(shop, code)
 
 
 @blueprint.post("/<shop>/r/<code>")
 @limited
 def request_result_email(shop: str, code: str) -> Response:
-    """The form "email me my result", without JavaScript."""
+    """Handle the form "email me my result" without JavaScript."""
     services = current_services()
     loaded, answers = open_result(services, shop, code)
     known = cached_result(services, loaded, answers)

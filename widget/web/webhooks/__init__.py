@@ -1,4 +1,4 @@
-"""Inbound webhooks of stores and email providers: verified on the raw body, stored, acknowledged."""
+"""Inbound webhooks from stores and email providers: verified on the raw body, stored, acknowledged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def register(app: Flask) -> None:
 @blueprint.post("/<shop>/orders", defaults={"platform": ORDERS})
 @blueprint.post("/<shop>/<platform>")
 def store(shop: str, platform: str) -> Response:
-    """A delivery of a store. 200 for a good one, also when it is a repeat."""
+    """Verify and store a webhook delivery from a store. Responds with 200 if it is valid, even if it is a repeat."""
     if platform not in PLATFORMS:
         abort(404)
     headers, body = _taken()
@@ -34,7 +34,7 @@ def store(shop: str, platform: str) -> Response:
 
 @blueprint.post("/<shop>/mail/<provider>")
 def mail(shop: str, provider: str) -> Response:
-    """A report of an email provider, likewise."""
+    """Verify and store an email event from an email provider, likewise."""
     if provider not in PROVIDERS or provider == MESSAGE:
         abort(404)
     headers, body = _taken()
@@ -43,6 +43,6 @@ def mail(shop: str, provider: str) -> Response:
 
 
 def _taken() -> tuple[dict[str, str], bytes]:
-    """(headers by lower-case name, the raw body)"""
+    """Return (headers by lowercase name, raw body)."""
     request.max_content_length = MAX_WEBHOOK_BYTES
     return {name.lower(): value for name, value in request.headers.items()}, request.get_data(cache=False)

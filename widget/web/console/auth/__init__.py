@@ -1,4 +1,4 @@
-"""Sign in, by password or by the company's provider; accept an invitation; one's own account."""
+"""Sign-in by password or by the company's identity provider, invitations, and the user's own account."""
 
 from __future__ import annotations
 

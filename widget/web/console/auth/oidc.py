@@ -21,13 +21,13 @@ from widget.web.requests import current_services
 blueprint = Blueprint("oidc", __name__, url_prefix="/oidc")
 UNDER_WAY, MESSAGE = "oidc", "message"
 LONGEST = 600
-"""Seconds from the button to the way back; who takes longer begins again."""
+"""Seconds from the button to the callback. Users who take longer have to start again."""
 NOT_NOW = "Your company account could not be asked just now. Try again in a moment, or use your password."
 AGAIN = "Signing in by your company account did not work out. Try again, or use your password."
 
 
 def init_provider(app: Flask, settings: Settings) -> None:
-    """Nothing is fetched here: the provider may be down when we start."""
+    """Set up the provider, if there is one. Nothing is fetched here: the provider may be down at startup."""
     provider = Provider(settings) if settings.oidc_issuer else None
     app.extensions["oidc"] = provider
     app.jinja_env.globals["company_accounts"] = provider is not None
@@ -44,7 +44,7 @@ def _provider() -> Provider:
 @permitted(EVERYONE)
 @provider_limited
 def start() -> AnyResponse:
-    """To the provider; what must come back is kept encrypted in the session."""
+    """Redirect to the provider. The values to check on return are stored encrypted in the session."""
     provider = _provider()
     try:
         started = provider.start()
@@ -60,7 +60,7 @@ def start() -> AnyResponse:
 @permitted(EVERYONE)
 @provider_limited
 def back() -> AnyResponse:
-    """Back from the provider. Whatever comes of it, the browser goes on at once: no code stays in its address."""
+    """Handle the callback. It redirects in every case, so that no code stays in the browser's URL."""
     provider, args = _provider(), request.args
     state, nonce, verifier = _under_way()
     if not state or not secrets.compare_digest(state.encode(), args.get("state", "").encode()):
@@ -89,7 +89,10 @@ def back() -> AnyResponse:
 
 
 def _under_way() -> tuple[str, str, str]:
-    """(state, nonce, PKCE verifier) of the way that this browser began; good for one return, and not for long."""
+    """Return (state, nonce, PKCE verifier) of the sign-in that this browser started; empty if there is none.
+
+    They are valid for one callback, and for LONGEST seconds.
+    """
     try:
         kept: Any = orjson.loads(current_services().crypto.decrypt(session.pop(UNDER_WAY, ""), OIDC))
     except (InvalidToken, orjson.JSONDecodeError):
@@ -99,7 +102,10 @@ def _under_way() -> tuple[str, str, str]:
 
 
 def _refused(message: str, why: str) -> AnyResponse:
-    """Back to the sign-in page with our own words; ``why`` is ours, too, and holds nothing that was sent."""
+    """Redirect to the sign-in page with a message of our own.
+
+    ``why`` is for the log; it is our own text, too, and contains nothing that was sent.
+    """
     log("oidc").warning("not_signed_in", reason=why)
     session[MESSAGE] = message
     return redirect("/console/sign-in", 303)

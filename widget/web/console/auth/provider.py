@@ -1,4 +1,4 @@
-"""The provider of company accounts: what it says of itself, its keys, and the exchange of a code for an address.
+"""Client of the OpenID Connect provider: its metadata, its keys, and the exchange of a code for an identity.
 
 Authlib is an extra of this package. It is imported on first use, so that the service starts without it.
 """
@@ -17,27 +17,28 @@ from widget.settings_checks import safe_address
 
 BACK = "/console/oidc/back"
 SECONDS = 5
-"""How long each call may take."""
+"""Timeout of each call."""
 KEPT_SECONDS = 3600.0
 FRESH_KEYS_SECONDS = 60.0
-"""How soon the keys may be fetched anew for a signature that none of them made: providers change keys."""
+"""Minimum time between fetches of the keys if none of them matches a signature: providers rotate keys."""
 LEEWAY = 60
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""Signatures by a private key alone: our secret must never be able to make a token, and none is no signature."""
+"""Only signatures by a private key: our client secret must never be able to sign a token, and the algorithm ``none``
+is no signature."""
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class ProviderTrouble(Exception):
-    """The provider cannot be reached, or what it answers cannot be used. Its text is for the log: ours alone."""
+    """The provider is unreachable, or its response is unusable. The message is our own and meant for the log."""
 
 
 class Untrusted(Exception):
-    """A token that does not prove who somebody is. Its text is for the log: ours alone."""
+    """A token that does not prove an identity. The message is our own and meant for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Where to send a browser, and what must come back: kept in its session until then."""
+    """A started sign-in: the URL to redirect to, and the values to keep in the session until the callback."""
 
     address: str
     state: str
@@ -47,7 +48,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Whose account it is, as the provider says."""
+    """The identity that the provider asserts."""
 
     subject: str
     email: str
@@ -55,7 +56,7 @@ class Claimed:
 
 
 class Provider:
-    """One per process. What it keeps (discovery, keys) is good for an hour."""
+    """The provider, one instance per process. Metadata and keys are cached for an hour."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self.issuer, self.local = settings.oidc_issuer, settings.local
@@ -65,7 +66,7 @@ class Provider:
         self._recent: LocalCache[bool] = LocalCache(size=4, seconds=FRESH_KEYS_SECONDS, clock=clock)
 
     def start(self) -> Started:
-        """A fresh way to the provider (PKCE with S256, RFC 7636). Raises ProviderTrouble."""
+        """Start a sign-in (PKCE with S256, RFC 7636). Raises ProviderTrouble."""
         discovered = self._discovered()
         state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
         with self._client(discovered) as client:
@@ -75,7 +76,7 @@ class Provider:
         return Started(address, state, nonce, verifier)
 
     def finish(self, *, code: str, nonce: str, verifier: str) -> Claimed:
-        """Exchange the code, and read who it is. Raises ProviderTrouble, Untrusted."""
+        """Exchange the code for an identity. Raises ProviderTrouble, Untrusted."""
         from authlib.common.errors import AuthlibBaseError
         from requests import RequestException
 
@@ -115,7 +116,10 @@ class Provider:
         )
 
     def _claims(self, discovered: dict[str, Any], token: dict[str, Any], nonce: str) -> dict[str, Any]:
-        """The claims of the id token: signature, iss, aud, exp, nonce (OpenID Connect Core, 3.1.3.7)."""
+        """Return the verified claims of the ID token (OpenID Connect Core, 3.1.3.7).
+
+        Verified are the signature, iss, aud, exp, and nonce.
+        """
         from authlib.oidc.core import CodeIDToken
         from joserfc.errors import JoseError
 
@@ -134,7 +138,7 @@ class Provider:
         return claims  # type: ignore[no-any-return]
 
     def _opened(self, discovered: dict[str, Any], text: str) -> tuple[Any, dict[str, Any]]:
-        """(header, claims) of a token that one of the provider's keys signed; with fresh keys before it is refused."""
+        """Return (header, claims) of a token signed by the provider. Before refusing it, fetch the keys again."""
         from joserfc import jwt
         from joserfc.errors import JoseError
         from joserfc.jwk import KeySet
@@ -152,7 +156,7 @@ class Provider:
         raise Untrusted("the signature is not the provider's")
 
     def _user_info(self, client: Any, address: str, subject: str) -> dict[str, Any]:
-        """The address of whoever the id token names, where the token itself does not say it (Core, 5.3)."""
+        """Return the userinfo claims of the ID token's subject, for a token without an email address (Core, 5.3)."""
         if not safe_address(address, local=self.local):
             raise ProviderTrouble("an address that is not safe")
         found = _json(lambda: client.get(address, allow_redirects=False))
@@ -161,7 +165,7 @@ class Provider:
         return found
 
     def _discovered(self) -> dict[str, Any]:
-        """What the provider says of itself (OpenID Connect Discovery, 4). Raises ProviderTrouble."""
+        """Return the provider's metadata (OpenID Connect Discovery, 4). Raises ProviderTrouble."""
         found = self._fetched(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
             raise ProviderTrouble("it calls itself otherwise than OIDC_ISSUER")
@@ -170,7 +174,7 @@ class Provider:
         return found
 
     def _fetched(self, address: str, *, fresh: bool = False) -> dict[str, Any]:
-        """A document, kept for KEPT_SECONDS; a failure is not kept. Raises ProviderTrouble."""
+        """Return a JSON document, cached for KEPT_SECONDS. Failures are not cached. Raises ProviderTrouble."""
         import requests
 
         found = None if fresh else self._known.get(address)

@@ -53,7 +53,7 @@ def sign_in_form() -> AnyResponse | str:
 @permitted(EVERYONE)
 @sign_in_limited
 def sign_in_post() -> AnyResponse:
-    """Sign in; with what was typed before somebody was signed out, on to a page that offers to save it."""
+    """Sign in. If a form was submitted while signed out, continue with a page that offers to save it."""
     form = request.form
     kept = form.get("kept", "")
     try:
@@ -96,7 +96,7 @@ def sign_out_post() -> AnyResponse:
 @blueprint.get("/set-password/<token>")
 @permitted(EVERYONE)
 def set_password_form(token: str) -> AnyResponse:
-    """A one-time link. GET changes nothing: scanners open links, too."""
+    """Show the page of a one-time link. GET changes nothing, because mail scanners open links, too."""
     try:
         opening = link_opens_for(current_services(), token)
     except UnknownToken as error:
@@ -156,7 +156,7 @@ def _account(**more: object) -> str:
 @permitted(SIGNED_IN)
 @sign_in_limited
 def account_post() -> AnyResponse:
-    """One of: another password, codes on, codes off, end a sign-in."""
+    """Change the password, turn one-time codes on or off, or end a session."""
     does = {"password": _password, "codes": _codes, "codes_on": _codes_on, "codes_off": _codes_off, "end": _end}
     do = does.get(request.form.get("do", ""))
     if do is None:

@@ -100,7 +100,7 @@ class Server:
         self._loop = loop
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stop: finish requests in progress, and store what was acknowledged."""
+        """Finish requests in progress and store what was acknowledged when the server stops."""
         self._threads.shutdown(wait=True)
         self._services.close()
 

@@ -86,7 +86,8 @@ def _language(loaded: LoadedQuiz | None, asked: str | None) -> str | None:
 def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, quiz: str) -> Response:
     """Submit answers and get the result.
 
-    Answers for a version that is unknown, or was replaced more than 24 hours ago, are rejected with ``version_gone``.
+    Answers for a version that is unknown, or was replaced more than 24 hours ago, are rejected with 409
+    (``version_gone``).
     """
     services = current_services()
     response["locale"] = _language(services.quizzes.live(shop, quiz), response["locale"])

@@ -1,4 +1,4 @@
-"""What the console's templates say often: shares, points, links to what a finding is about."""
+"""Template filters of the console: shares, points, links to the subject of a finding."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def register_filters(app: Flask) -> None:
 
 
 def without(query: str, *names: str) -> str:
-    """A query string without some of its fields, safe to put into a link."""
+    """Return a query string without some of its fields, safe to use in a link."""
     return urlencode([(name, value) for name, value in parse_qsl(query)[:40] if name not in names])
 
 
 def points(change: int, whole: int) -> str:
-    """A change of share in points: +6, −11, ±0."""
+    """Format a change of share in points: +6, −11, ±0."""
     share = 100 * change / whole if whole else 0.0
     if not change:
         return "±0"
@@ -84,7 +84,7 @@ def points(change: int, whole: int) -> str:
 
 
 def spot_link(finding: dict[str, Any], page: PageContext) -> str:
-    """Where in the console a finding can be mended."""
+    """Return the URL of the console page where a finding can be fixed."""
     kind, record, spot = finding["kind"], finding["record"], finding["field"]
     if kind == MAPPING:
         tips = str(page.records(MAPPING).get(record, {}).get("target", "")).startswith("tip:")
@@ -108,7 +108,10 @@ def spot_name(finding: dict[str, Any]) -> str:
 
 
 def told_parts(finding: dict[str, Any]) -> tuple[str, str, str]:
-    """A finding's message without the key it starts with, and its source and advice apart from it."""
+    """Split a finding's message, without its leading key, from its source and advice.
+
+    Return (message, separator, source and advice); the last two are empty for a message without a source.
+    """
     text = str(finding["message"])
     key, colon, rest = text.partition(": ")
     if colon and "." in key and " " not in key:
@@ -118,13 +121,13 @@ def told_parts(finding: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def wrong_word(finding: dict[str, Any]) -> str:
-    """The word that a finding offers a better one for; empty where it offers none."""
+    """Return the word that a finding suggests a replacement for; empty if it suggests none."""
     found = _UNKNOWN.search(finding["message"]) if finding["suggestion"] else None
     return found[1] if found else ""
 
 
 def claim_of(finding: dict[str, Any]) -> dict[str, str] | None:
-    """Key, language and rule of a warning of the claims lint, which a named person may accept; None for all else."""
+    """Return key, locale, and rule of a claims lint warning, which a named user may accept; else None."""
     found = (
         _CLAIM.match(finding["message"]) if finding["code"] == "claim" and finding["severity"] == "warning" else None
     )
@@ -132,12 +135,12 @@ def claim_of(finding: dict[str, Any]) -> dict[str, str] | None:
 
 
 def encrypted_answers(answers: dict[str, list[str]]) -> str:
-    """Answers for an address: encrypted, since answers never stand in one in the clear."""
+    """Encrypt answers for use in a URL, where they never appear in plain text."""
     return current_services().crypto.code(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), TRIED)
 
 
 def as_csv(rows: list[dict[str, str]], columns: list[str]) -> str:
-    """Rows as they were given: columns that were left out stay left out."""
+    """Format rows as CSV with only the given columns: those that were left out stay left out."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

@@ -26,7 +26,7 @@ csrf = CSRFProtect()
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """The person of this request, as Flask-Login wants to see one; its id is the token of the cookie."""
+    """The user of this request, as Flask-Login expects it. Its id is the token in the session cookie."""
 
     def __init__(self, visitor: Visitor, token: str) -> None:
         self.visitor, self.token = visitor, token
@@ -37,14 +37,14 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What somebody typed before they turned out to be signed out: where it goes, and the fields."""
+    """A form that was submitted while signed out: the path it was sent to, and its fields."""
 
     path: str
     fields: list[tuple[str, str]]
 
 
 def permitted(what: str) -> Callable[[View], View]:
-    """Say who may use a route: EVERYONE, SIGNED_IN, or a permission in the shop of its address."""
+    """Declare who may use a route: EVERYONE, SIGNED_IN, or a permission in the shop that its URL names."""
 
     def mark(view: View) -> View:
         view.permission = what  # type: ignore[attr-defined]
@@ -54,23 +54,23 @@ def permitted(what: str) -> Callable[[View], View]:
 
 
 def stateless(view: View) -> View:
-    """A POST that changes nothing and needs no form token."""
+    """Mark a POST route that changes nothing and needs no form token."""
     view.stateless = True  # type: ignore[attr-defined]
     return view
 
 
 def register_guard(app: Flask) -> None:
     manager = LoginManager()
-    manager.session_protection = None  # The token decides, and it can be taken back at any moment.
+    manager.session_protection = None  # The token decides, and it can be revoked at any time.
     manager.user_loader(_load)
-    # Not by init_app, which looks into the session of every request of the service: shoppers have none.
+    # Not with init_app, which reads the session in every request of the service: shoppers have none.
     app.login_manager = manager  # type: ignore[attr-defined]
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
-    # Its own check wants a Referer over https, and does not know Sec-Fetch-Site: ``_same_origin`` looks instead.
+    # Its own check requires a Referer over HTTPS and ignores Sec-Fetch-Site; ``same_origin`` is used instead.
     app.config.setdefault("WTF_CSRF_SSL_STRICT", False)
     csrf.init_app(app)
-    app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # Questions come in their order.
+    app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}  # Keep questions in order.
     app.register_error_handler(CSRFError, _stale_form)
 
 
@@ -84,21 +84,21 @@ def visitor() -> Visitor | None:
 
 
 def me() -> User:
-    """The person of this request; only behind a route that is not for everyone."""
+    """Return the user of this request. Only for routes that are not open to everyone."""
     found = visitor()
     assert found is not None
     return found.user
 
 
 def may_here(what: str) -> bool:
-    """Whether this person has a permission in the shop of this request's address."""
+    """Return whether the user has a permission in the shop that the URL names."""
     found = visitor()
     shop = (request.view_args or {}).get("shop", "")
     return found is not None and may(found.roles.get(shop), what)
 
 
 def check_door() -> AnyResponse | None:
-    """Before each request of the console."""
+    """Check form limits, sign-in, CSRF, and permission before each console request."""
     view = current_app.view_functions[request.endpoint or ""]
     needed = getattr(view, "permission", None)
     if needed is None:
@@ -115,14 +115,14 @@ def check_door() -> AnyResponse | None:
         return None
     role = found.roles.get((request.view_args or {}).get("shop", ""))
     if role is None:
-        abort(404)  # Another's shop and no shop look the same.
+        abort(404)  # Someone else's shop looks like one that does not exist.
     if not may(role, needed):
         return make_response(render_template("console/auth/forbidden.html", needed=needed, role=role), 403)
     return None
 
 
 def _limit_form(size: int, fields: int) -> None:
-    """Before the form is parsed: what nobody is signed in for is small, and nothing has fields without end."""
+    """Limit the size and the fields of a form before it is parsed; without a session it must be small."""
     request.max_content_length = request.max_form_memory_size = size
     request.max_form_parts = fields
     refuse_many_fields(fields)
@@ -153,9 +153,9 @@ def _to_sign_in() -> AnyResponse:
 
 
 def keep_fields() -> str:
-    """The fields of this request, encrypted for a hidden field, so that nothing typed is lost.
+    """Encrypt the fields of this request for a hidden field, so that nothing typed is lost.
 
-    Only of our own pages: a form from elsewhere must not come back with a token of ours.
+    Only for forms of our own pages: a form from another site must not come back with a token of ours.
     """
     if not same_origin():
         return ""
@@ -165,7 +165,7 @@ def keep_fields() -> str:
 
 
 def kept_fields(encrypted: str) -> Kept | None:
-    """What ``keep_fields`` kept; None for nothing, or for what we did not make."""
+    """Decrypt what ``keep_fields`` returned; None if it is empty or not ours."""
     try:
         path, fields = (
             orjson.loads(current_services().crypto.decrypt(encrypted, KEPT_FORM)) if encrypted else (None, [])
@@ -176,7 +176,7 @@ def kept_fields(encrypted: str) -> Kept | None:
 
 
 def _stale_form(error: CSRFError) -> AnyResponse:
-    """A form from before the last sign-in, or from elsewhere: shown again, to be sent by hand."""
+    """Show a form from before the last sign-in, or from another site, again, to be submitted by hand."""
     if wants_json():
         return json_answer({"code": "stale_form", "detail": "This page is too old to save from. Reload it."}, 400)
     if visitor() is None:
@@ -188,7 +188,7 @@ def _stale_form(error: CSRFError) -> AnyResponse:
 
 
 def sign_in_cookie(token: str) -> None:
-    """A fresh session that holds nothing but the token (ASVS 7.2.4)."""
+    """Start a fresh session for the token (ASVS 7.2.4); only the page to return to is carried over."""
     kept = session.get("next", "")
     session.clear()
     session["_user_id"] = token
@@ -203,13 +203,13 @@ def role_here() -> str:
 
 
 def next_path() -> str:
-    """Where somebody wanted to go before they were asked to sign in."""
+    """Return the page that the user wanted before being asked to sign in."""
     path = str(session.pop("next", "") or "/console/")
     return path if path.startswith("/console/") and "//" not in path else "/console/"
 
 
 def browser_name() -> str:
-    """A browser in two words, for the list of sign-ins."""
+    """Return the names of the browser and its system, for the list of sessions."""
     agent = request.headers.get("User-Agent", "")
     names = [name for name in ("Firefox", "Edg", "OPR", "Chrome", "Safari") if name in agent]
     systems = [name for name in ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux") if name in agent]

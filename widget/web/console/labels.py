@@ -34,7 +34,7 @@ STATES = {
     BOUNCED: ("bounced", "error", "bad"),
     COMPLAINED: ("marked as spam", "error", "bad"),
 }
-"""By the state of an email: (word, icon, class of the color)."""
+"""(label, icon, color class) by the state of an email."""
 OUTCOMES = (
     ("products", "Products"),
     ("tips_only", "Tips only"),
@@ -99,7 +99,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Settings": ("settings_changed", "secret_rotated", "product_blocked", "product_unblocked"),
     "Product feed": ("feed_changed", "feed_imported", "feed_refused"),
 }
-"""Kinds of entries of the log, each with its codes."""
+"""Kinds of entries in the audit log, each with its action codes."""
 ENTRIES = {
     "store_connected": "changed a connection",
     "store_disconnected": "removed a connection",
@@ -145,12 +145,12 @@ ENTRIES = {
 
 
 def masked(text: str) -> str:
-    """Every address in a text with only the first character of its name: r…@shop.example."""
+    """Mask each email address in a text after the first character: r…@shop.example."""
     return _ADDRESS.sub(lambda found: f"{found[1][0]}…@{found[2]}", text)
 
 
 def moment(at: datetime | None, zone: str = "UTC") -> str:
-    """A moment as the shop's own clocks show it; the year only where there is doubt is left to the title."""
+    """Format a date and time in the shop's time zone; empty for None."""
     return local(at, zone).strftime("%b %-d, %Y, %-I:%M %p") if at else ""
 
 
@@ -166,7 +166,7 @@ def local(at: datetime, zone: str) -> datetime:
 
 
 def reason(code: str) -> str:
-    """Why an email is where it is; what comes before a colon (deferred, later …) stays in front."""
+    """Return the reason for an email's state in words. A prefix before a colon (deferred, later …) is kept."""
     if code in REASONS:
         return REASONS[code]
     start, colon, rest = code.partition(": ")
@@ -175,7 +175,7 @@ def reason(code: str) -> str:
 
 
 def entry(code: str) -> str:
-    """What an entry of the log says, in words."""
+    """Return the label of an action code of the audit log."""
     return ENTRIES.get(code, code.replace("_", " "))
 
 

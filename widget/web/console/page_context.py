@@ -41,7 +41,7 @@ SHOP_PAGES = (
 
 @dataclass
 class State:
-    """What the bar tells of a draft. ``share`` in words, None while it is not known."""
+    """The state of a draft as shown in the bar. ``share`` is formatted; None while it is unknown."""
 
     changed: bool = False
     checked: bool = False
@@ -52,14 +52,14 @@ class State:
 
 @dataclass
 class PageContext:
-    """``quiz`` is empty on pages of the whole shop."""
+    """The context of a console page. ``quiz`` is empty on pages of the whole shop."""
 
     shop: Shop
     quiz: str = ""
     opened: OpenDraft | None = None
     report: DraftReport | None = None
     quizzes: list[str] = field(default_factory=list)
-    """On pages of the whole shop: the way back to its quizzes."""
+    """On pages of the whole shop: its quizzes, for links back to them."""
     me: User = field(default_factory=me)
 
     @property
@@ -80,13 +80,13 @@ class PageContext:
         return {}
 
     def records(self, kind: str) -> Records:
-        """The records of a kind in the draft; read once a request."""
+        """Return the draft's records of a kind; they are read once per request."""
         if kind not in self._records:
             self._records[kind] = records_of(self.draft.files, kind)
         return self._records[kind]
 
     def base_records(self, kind: str) -> Records:
-        """Those of the live version, or of what the draft began with."""
+        """Return the records of the live version, or of the version that the draft started from."""
         assert self.opened is not None
         key = f"base {kind}"
         if key not in self._records:
@@ -141,7 +141,7 @@ class PageContext:
 
     @property
     def known_report(self) -> dict[str, Any] | None:
-        """The newest finished report, also one of an earlier revision: its figures stay until fresh ones come."""
+        """The newest finished report, possibly of an earlier revision: its figures remain until new ones are ready."""
         row = self.report
         if row is None or not row.report:
             with current_services().reads() as session:
@@ -149,20 +149,20 @@ class PageContext:
         return row.report if row is not None and row.report else None
 
     def findings(self, kind: str, record: str | None = None) -> list[dict[str, Any]]:
-        """What the checks say of the records of a kind, or of one."""
+        """Return the findings about all records of a kind, or about one of them."""
         report = self.known_report
         message = report["findings"] if report else []
         return [item for item in message if item["kind"] == kind and record in (None, item["record"])]
 
 
 def product_names(page: PageContext) -> dict[str, str]:
-    """SKU to name and size: two sizes of one product are told apart."""
+    """Return name and size by SKU; the size distinguishes two sizes of one product."""
     records = page.records(PRODUCT).items()
     return {sku: f"{record.get('name', sku)} {record.get('size', '')}".strip() for sku, record in records}
 
 
 def percent(part: int, whole: int) -> str:
-    """A share in words: 12 %, 0.4 %, never 0 for something that is there."""
+    """Format a share: 12%, 0.4%, and never 0% for a share above zero."""
     if not whole or not part:
         return "0%"
     share = 100 * part / whole
@@ -172,14 +172,14 @@ def percent(part: int, whole: int) -> str:
 
 
 def quiz_page(shop: str, quiz: str) -> PageContext:
-    """The context of a page about one quiz."""
+    """Return the context of a page about one quiz."""
     services = current_services()
     opened = open_draft(services, shop=shop, quiz=quiz)
     return PageContext(opened.shop, quiz, opened, fresh_report(services, opened.draft))
 
 
 def shop_page(shop: str) -> PageContext:
-    """The context of a page about the whole shop."""
+    """Return the context of a page about the whole shop."""
     with current_services().reads() as session:
         found = shop_by_slug(session, shop)
         quizzes = live_quizzes(session, found.id) if found else []
@@ -188,6 +188,6 @@ def shop_page(shop: str) -> PageContext:
 
 
 def render_page(template: str, page: PageContext, *, title: str, lead: str = "", section: str = "", **more: Any) -> str:
-    """Render a page in the console layout. ``section``: the entry of the navigation it belongs to."""
+    """Render a page in the console layout. ``section``: the navigation entry it belongs to."""
     bare = request.headers.get("X-Console-Part") == "1"
     return render_template(template, page=page, title=title, lead=lead, section=section, bare=bare, **more)

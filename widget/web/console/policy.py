@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of console pages: our own origin, and the very hosts a page's pictures come from."""
+"""The Content-Security-Policy of console pages: our own origin, and the hosts of the pictures on the page."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _EMAIL = (
 
 
 def shows_products_of(loaded: LoadedQuiz) -> None:
-    """This page shows products of this version: their pictures may be loaded from where the store has them."""
+    """Allow this page to load product pictures of this version from the hosts where the store keeps them."""
     images = [product.image or "" for product in loaded.engine.catalog.products]
     g.picture_origins = sorted({origin for image in images if (origin := picture_origin(image))})[:MAX_ORIGINS]
 
 
 def page_policy() -> str:
-    """The policy of the page that answers this request."""
+    """Return the policy of the page that answers this request."""
     return _PAGE.format(pictures=_pictures())
 
 
 def email_policy() -> str:
-    """The policy of an email that is shown in a frame: its own styles, no script."""
+    """Return the policy of an email that is shown in a frame: its own styles, no scripts."""
     return _EMAIL.format(pictures=_pictures())
 
 
 def picture_origin(url: str) -> str:
-    """The https origin of a picture; empty for what is on our own origin, or is no address."""
+    """Return the HTTPS origin of a picture; empty if it is on our own origin or its URL is invalid."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
         port = f":{parts.port}" if parts.port else ""
-    except ValueError:  # UnicodeError is one, too.
+    except ValueError:  # UnicodeError is a ValueError, too.
         return ""
     if parts.scheme != "https" or not host or not all(c.isalnum() or c in ".-" for c in host):
         return ""

@@ -97,9 +97,8 @@ def _finish(services: Services, loaded: LoadedQuiz, answers: Answers, product: s
             services, shop=loaded.shop.slug, quiz=loaded.quiz, answers=answers, product=product or None, locale=locale
         )
     except Refused:
-        return _step(
-            loaded, {}, product=product, locale=locale
-        )  # A new version was published in the meantime: start over.
+        # A new version was published in the meantime: start over.
+        return _step(loaded, {}, product=product, locale=locale)
     visit = record_response(services, loaded, known, locale, bot=_from_bot())
     code = orjson.loads(known.body)["code"]
     wish = None if locale == loaded.engine.rules.pack.default_locale else locale

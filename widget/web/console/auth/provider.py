@@ -17,7 +17,7 @@ from widget.settings_checks import safe_address
 
 BACK = "/console/oidc/back"
 SECONDS = 5
-"""Timeout of each call."""
+"""Timeout of each call, in seconds."""
 KEPT_SECONDS = 3600.0
 FRESH_KEYS_SECONDS = 60.0
 """Minimum time between fetches of the keys if none of them matches a signature: providers rotate keys."""

@@ -1,4 +1,4 @@
-"""Edit the draft: questions, tips, products, mappings, emails, translations."""
+"""Editing of the draft: questions, tips, products, mappings, emails, translations."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ blueprint = Blueprint("bulk", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>
 @blueprint.post("/bulk")
 @permitted(EDIT)
 def bulk(shop: str, quiz: str) -> AnyResponse:
-    """One change to all rows that are ticked: all of them or none."""
+    """Apply one change to all selected rows, or to none of them."""
     page = quiz_page(shop, quiz)
     rows = page.records(MAPPING)
     chosen = [name for name in request.form.getlist("row") if name in rows]
@@ -62,7 +62,7 @@ def _bulk_step(rows: Records, name: str, do: str, value: str) -> Step:
         raise ValueError("Write what to set in the field first, such as area = calves, form:cream, 20 or +5.")
     if do == "and":
         pairs = [f"{old} & {new}" for old in row["when"].split(" or ") for new in value.split(" or ")]
-        when = " or ".join(pairs) if row["when"] else value  # There are no brackets: every pair is written out.
+        when = " or ".join(pairs) if row["when"] else value  # There are no parentheses: every pair is written out.
         return Step(MAPPING, name, row, {**row, "when": plain_condition(when)})
     if do == "target":
         return Step(MAPPING, name, row, {**row, "target": value})
@@ -70,7 +70,7 @@ def _bulk_step(rows: Records, name: str, do: str, value: str) -> Step:
 
 
 def _weight(row: Data, value: str) -> str:
-    """A number sets the weight, +5 and -5 add to it."""
+    """Return the new weight: a plain number sets it, +5 and -5 add to it."""
     if row["effect"] != "boost":
         return str(row["weight"])
     if not re.fullmatch(r"[+-]?\d{1,3}", value):

@@ -1,6 +1,7 @@
-"""The fields of each kind of record: what a form shows, and how it becomes data again.
+"""The form fields of each kind of record.
 
-One description a kind; templates draw it, ``form_data`` reads it back. Empty fields are left out of the record.
+One description per kind: templates render it, and ``form_data`` reads it back into data. Empty fields are left out of
+the record.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ MAX_TEXT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``wide``: twelfths of the width. ``of``: the fields inside a group or of each row. ``needed``: told if empty."""
+    """A form field.
+
+    ``wide``: twelfths of the width. ``of``: the fields inside a group or of each row. ``needed``: reported if empty.
+    """
 
     name: str
     label: str
@@ -43,7 +47,7 @@ class Field:
     of: tuple[Field, ...] = ()
     needed: bool = False
     one: str = ""
-    """What one row is called."""
+    """The name of one row, such as "option"."""
 
 
 def _choices(*words: str, **named: str) -> tuple[tuple[str, str], ...]:

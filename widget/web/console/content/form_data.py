@@ -1,4 +1,4 @@
-"""Forms of records back into data, and data into what form fields show."""
+"""Conversion of forms into records, and of records into the values of form fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from widget.web.numbers import whole_number
 
 
 def read_form(kind: str, form: Mapping[str, str], before: Data | None) -> Data:
-    """The record that a form describes. Keys that no field shows are kept as they were."""
+    """Return the record that a form describes. Keys without a form field keep their previous values."""
     known = {field.name for field in FIELDS[kind]}
     kept = {name: value for name, value in (before or {}).items() if name not in known}
     read = _read(FIELDS[kind], form, "")
@@ -32,7 +32,7 @@ def _read(fields: tuple[Field, ...], form: Mapping[str, str], prefix: str) -> Da
 
 
 def _declared(found: Data) -> Data:
-    """A list that says "none" is declared to be empty, which is not the same as left out."""
+    """Return empty lists for fields that contain "none": declared empty is not the same as left out."""
     return {name: [] for name in ("contains", "allergens") if found.get(name) == ["none"]}
 
 
@@ -55,7 +55,7 @@ def _value(field: Field, form: Mapping[str, str], name: str) -> Any:
 
 
 def _rows(field: Field, form: Mapping[str, str], name: str) -> list[Data]:
-    """The rows that hold anything, by their number in the order column."""
+    """Return the rows that are not empty, sorted by the number in their order column."""
     numbers = {part for key in form if key.startswith(f"{name}.") and (part := key[len(name) + 1 :].split(".")[0])}
     rows = []
     for number in sorted((item for item in numbers if whole_number(item, most=9999) is not None), key=int):
@@ -67,7 +67,7 @@ def _rows(field: Field, form: Mapping[str, str], name: str) -> list[Data]:
 
 
 def shown_value(field: Field, value: Any) -> str:
-    """A value of a record as its form field shows it."""
+    """Return a value of a record as its form field shows it."""
     if field.name in ("contains", "allergens") and value == []:
         return "none"
     if isinstance(value, str) or value is None:
@@ -78,5 +78,5 @@ def shown_value(field: Field, value: Any) -> str:
 
 
 def missing_fields(kind: str, record: Data) -> list[str]:
-    """Labels of the fields that are needed and empty."""
+    """Return the labels of the required fields that are empty."""
     return [field.label for field in FIELDS[kind] if field.needed and not record.get(field.name)]

@@ -22,7 +22,10 @@ NEW, EDITED, GONE = "new", "edited", "gone"
 
 @dataclass
 class RowView:
-    """One row. ``was``: its cells in the live version where they differ; ``paths`` and ``answers`` None: not known."""
+    """One row of the table.
+
+    ``was``: its cells in the live version, where they differ. ``paths`` and ``answers`` are None if unknown.
+    """
 
     id: str
     number: int
@@ -38,7 +41,7 @@ class RowView:
     answers: int | None = None
     findings: list[dict[str, Any]] = field(default_factory=list)
     other: str = ""
-    """Who else changed it in the last minutes."""
+    """Another user who changed it in the last few minutes."""
 
     @property
     def effect(self) -> str:
@@ -60,7 +63,7 @@ class RowView:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the table is narrowed to; empty: everything."""
+    """The filter of the table. Empty fields do not restrict it."""
 
     kind: str = "products"
     question: str = ""
@@ -86,7 +89,7 @@ def for_tips(cells: Data) -> bool:
 
 
 def listed_rows(page: PageContext, wanted: Filter) -> list[RowView]:
-    """The rows that the filter lets through, in file order, deleted ones where they stood."""
+    """Return the rows that match the filter in file order, with deleted rows in their former positions."""
     product = page.records(PRODUCT).get(wanted.product)
     findings = _findings_by_row(page)
     return [
@@ -145,7 +148,7 @@ def _fields(when: str) -> set[str]:
 
 
 def names_product(target: str, product: Data) -> bool:
-    """Whether a target names a product, by what the draft says of it."""
+    """Return whether a target includes a product, according to the product's data in the draft."""
     keys = {"contains": "contains", "allergen": "allergens", "tag": "tags", "collection": "collections"}
     for kind, _, values in target_parts(target, Names({}, {}, {})) or []:
         if kind == "all":
@@ -160,7 +163,7 @@ def names_product(target: str, product: Data) -> bool:
 
 
 def note_others(page: PageContext, rows: list[RowView]) -> None:
-    """Whom one may get in the way of: who changed a row within the last five minutes."""
+    """Set on each row which other user changed it within the last five minutes, as a warning of conflicts."""
     services = current_services()
     with services.reads() as session:
         lately = changed_lately(session, page.draft.id, services.now() - LATELY, page.me.id)
@@ -169,7 +172,7 @@ def note_others(page: PageContext, rows: list[RowView]) -> None:
 
 
 def dressed(page: PageContext, names: Names, rows: list[RowView]) -> list[RowView]:
-    """The rows with words, findings and figures: only for those that are shown."""
+    """Return the rows with wording, findings, and figures added. Meant only for rows that are shown."""
     report = page.known_report
     findings = _findings_by_row(page)
     paths = report["paths"] if report else None
@@ -189,7 +192,7 @@ def dressed(page: PageContext, names: Names, rows: list[RowView]) -> list[RowVie
 
 
 def editor_data(row: RowView, names: Names) -> dict[str, Any]:
-    """For scripts: the condition and the targets of a row, taken apart; None for what cannot be."""
+    """Return the parsed condition and targets of a row for scripts; None for terms that cannot be parsed."""
     return {
         "terms": terms_of(row.cells.get("when", "")),
         "targets": [[kind, values] for kind, _, values in target_parts(row.cells.get("target", ""), names) or []],

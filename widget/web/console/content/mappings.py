@@ -1,4 +1,4 @@
-"""The mapping table: filter, edit in place, many at once, paste, spreadsheets both ways."""
+"""The mapping table: filtering, and editing rows in place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_TEXT = 10_000
 @blueprint.get("")
 @permitted(VIEW)
 def table(shop: str, quiz: str) -> str:
-    """The rows that the filter lets through, one of them open where the address names it."""
+    """Show the rows that match the filter. The row named in the URL is open for editing."""
     page = quiz_page(shop, quiz)
     return _table(page)
 
@@ -100,7 +100,7 @@ def _first(rows: list[RowView], asked: str, opened: RowView | None) -> int:
 @blueprint.get("/rows/<name>")
 @permitted(VIEW)
 def row_editor(shop: str, quiz: str, name: str) -> str:
-    """The editor of one row alone, for scripts that put it into the table."""
+    """Return only the editor of one row, for scripts that insert it into the table."""
     page = quiz_page(shop, quiz)
     names = Names.of(page.draft.files)
     row = new_row(page) if name == "new" else _view(page, names, name)
@@ -118,13 +118,13 @@ def _view(page: PageContext, names: Names, name: str) -> RowView:
     return dressed(page, names, [RowView(name, list(rows).index(name) + 1, cells, mark, was)])[0]
 
 
-# Changing --------------------------------------------------------------------------------------------
+# Changes ---------------------------------------------------------------------------------------------
 
 
 @blueprint.post("/rows/<name>")
 @permitted(EDIT)
 def save_row(shop: str, quiz: str, name: str) -> AnyResponse:
-    """Save, duplicate, delete or restore one row. For scripts the row and its editor come back as markup."""
+    """Save, duplicate, delete, or restore one row. Scripts get the saved row back as markup and data."""
     page = quiz_page(shop, quiz)
     do = request.form.get("do", "save")
     if do in ("duplicate", "delete", "restore"):
@@ -143,7 +143,7 @@ def save_row(shop: str, quiz: str, name: str) -> AnyResponse:
 
 
 def form_cells(form: Mapping[str, str]) -> Data:
-    """The cells of a row as a form holds them; line breaks and control characters become spaces."""
+    """Return the cells of a row from a form. Line breaks and control characters become spaces."""
     cells = {key: " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", form.get(key, "")[:MAX_TEXT]).split()) for key in _CELLS}
     if cells["effect"] != "boost":
         cells["weight"] = ""
@@ -212,7 +212,7 @@ def _refused(page: PageContext, name: str, after: Data, message: str) -> AnyResp
 
 
 def _conflicted(page: PageContext, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
-    """Both wordings side by side; whichever is chosen is saved over the other, knowingly."""
+    """Show both versions side by side. The chosen one then overwrites the other knowingly."""
     after["id"] = after["id"] or name
     conflict_view = {
         "message": str(conflict),
@@ -234,7 +234,7 @@ def _conflicted(page: PageContext, name: str, after: Data, conflict: EditConflic
 
 
 def _other(page: PageContext, name: str, do: str) -> AnyResponse:
-    """Duplicate, delete, restore."""
+    """Duplicate, delete, or restore a row."""
     rows = page.records(MAPPING)
     services, by = current_services(), me()
     if do == "restore":
@@ -258,12 +258,12 @@ def _other(page: PageContext, name: str, do: str) -> AnyResponse:
 
 
 def _before(order: list[str], name: str, there: Records) -> str:
-    """The nearest row above that is still there."""
+    """Return the nearest row above that still exists, or FIRST."""
     return next((item for item in reversed(order[: order.index(name)]) if item in there), FIRST)
 
 
 def back_to_table(more: str = "") -> AnyResponse:
-    """To the table as it was filtered."""
+    """Redirect to the table with the same filter. ``more``: query and fragment to add."""
     root = request.path.partition("/mappings")[0] + "/mappings"
     query = "&".join(
         part

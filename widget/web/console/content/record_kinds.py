@@ -1,4 +1,4 @@
-"""The kinds of records in a pack: what the console calls them, and the page that lists them."""
+"""The kinds of records in a pack, with the console's title of each and the page that lists it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions, safety, products, tips, emails, sequences and settings of a quiz: lists, order, one form each."""
+"""Questions, safety, products, tips, emails, sequences, and settings of a quiz: lists, order, and forms."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from widget.web.requests import current_services
 
 blueprint = Blueprint("records", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 RESERVED = ("new", "order")
-"""What an address needs for itself."""
+"""Names that cannot be ids, because routes use them."""
 ORDERED = (QUESTION, TRIAGE, EXCLUSION, PRODUCT, SEQUENCE)
 LISTS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
     "quiz": (
@@ -121,7 +121,7 @@ def _title(kind: str, name: str, record: Data, names: Names) -> str:
 
 
 def _summary(kind: str, record: Data, names: Names) -> str:
-    """A line about a record for its list."""
+    """Return a one-line summary of a record for its list."""
     if kind == QUESTION:
         options = len(record.get("options") or [])
         shown = record.get("show_if", "")
@@ -147,7 +147,7 @@ def _summary(kind: str, record: Data, names: Names) -> str:
 @blueprint.get("/records/<kind>/<path:name>")
 @permitted(VIEW)
 def record(shop: str, quiz: str, kind: str, name: str) -> str:
-    """The form of one record; ``new`` for one that is not there yet."""
+    """Show the form of one record. ``new`` stands for a record that does not exist yet."""
     page = quiz_page(shop, quiz)
     if kind not in FIELDS or (name != "new" and name not in page.records(kind)):
         abort(404)
@@ -179,7 +179,7 @@ def _form(page: PageContext, kind: str, name: str, data: Data, **more: Any) -> s
 @blueprint.post("/records/<kind>/<path:name>")
 @permitted(EDIT)
 def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
-    """Save a record, or delete it."""
+    """Save or delete a record."""
     page = quiz_page(shop, quiz)
     if kind not in FIELDS:
         abort(404)
@@ -214,7 +214,7 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
 
 
 def _blank(kind: str) -> Data:
-    """The texts that are there even when they are empty: their files are."""
+    """Return the texts that a record has even if they are empty, because their files exist."""
     if kind == EMAIL:
         return {"subject": "", "preview": "", "body": "", "markup": "md"}
     return {"body": ""} if kind == TIP else {}
@@ -248,7 +248,7 @@ def _refuse(page: PageContext, kind: str, name: str, after: Data, message: str) 
 
 
 def _conflict(page: PageContext, kind: str, name: str, after: Data, conflict: EditConflict) -> AnyResponse:
-    """What is in the draft, and what was typed, field by field; saving again is then done knowingly."""
+    """Show the draft's values and the typed ones field by field. Saving again then overwrites knowingly."""
     now = conflict.now or {}
     view = {
         "message": str(conflict),
@@ -284,7 +284,7 @@ def _conflict(page: PageContext, kind: str, name: str, after: Data, conflict: Ed
 @blueprint.post("/records/<kind>/order")
 @permitted(EDIT)
 def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
-    """Put a record behind another (or first): by dragging, or one place up or down by a button."""
+    """Move a record after another (or to the top) by dragging, or one position up or down by a button."""
     page = quiz_page(shop, quiz)
     if kind not in ORDERED:
         abort(404)
@@ -311,5 +311,5 @@ def move_record(shop: str, quiz: str, kind: str) -> AnyResponse:
 @permitted(VIEW)
 @stateless
 def markdown(shop: str, quiz: str) -> AnyResponse:
-    """Markdown as shoppers would see it."""
+    """Render Markdown as shoppers would see it."""
     return json_answer({"html": markdown_html(request.form.get("text", "")[:100_000])})

@@ -1,4 +1,4 @@
-"""Mappings from and to spreadsheets: pasted or uploaded, with a look at what changes before anything does."""
+"""Spreadsheet import (pasted or uploaded, with a preview of the changes) and export of mappings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ blueprint = Blueprint("sheets", __name__, url_prefix="/shops/<shop>/quizzes/<qui
 @blueprint.get("/export.<kind>")
 @permitted(VIEW)
 def export(shop: str, quiz: str, kind: str) -> Response:
-    """The rows as CSV or XLSX."""
+    """Export the rows as CSV or XLSX."""
     if kind not in ("csv", "xlsx"):
         abort(404)
     page = quiz_page(shop, quiz)
@@ -42,7 +42,7 @@ def export(shop: str, quiz: str, kind: str) -> Response:
 @blueprint.route("/import", methods=["GET", "POST"])
 @permitted(EDIT)
 def import_sheet(shop: str, quiz: str) -> AnyResponse:
-    """Paste or upload; then a look at what would change; then do it."""
+    """Read pasted or uploaded rows, preview the changes, then apply them."""
     page = quiz_page(shop, quiz)
     if request.method == "GET":
         return make_response(_import_page(page))
@@ -64,7 +64,7 @@ def import_sheet(shop: str, quiz: str) -> AnyResponse:
 
 
 def _given_rows() -> tuple[list[Data], bool]:
-    """(the rows, whether they are the whole table). Raises BadSheet."""
+    """Return (rows, whether they are the whole table). Raises BadSheet."""
     upload = request.files.get("file")
     text = request.form.get("text", "")
     if upload and upload.filename:

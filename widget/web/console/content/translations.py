@@ -26,7 +26,7 @@ MISSING, STALE, DONE = "missing", "stale", "done"
 
 @dataclass(frozen=True, slots=True)
 class TextView:
-    """One text: its key, the wording to translate, the translation so far, and how it stands."""
+    """One text: its key, the source text, the translation so far, and the state of the translation."""
 
     key: str
     source: str
@@ -39,7 +39,7 @@ class TextView:
 @blueprint.get("")
 @permitted(VIEW)
 def languages(shop: str, quiz: str) -> str:
-    """Each language with how much of it is done."""
+    """List the languages, each with its translation progress."""
     page = quiz_page(shop, quiz)
     message, rows = "", []
     try:
@@ -81,7 +81,7 @@ def _views(page: PageContext, locale: str, texts: dict[str, str]) -> list[TextVi
 @blueprint.get("/<locale>")
 @permitted(VIEW)
 def language(shop: str, quiz: str, locale: str) -> str:
-    """The texts of one language: those that need work, or all."""
+    """Show the texts of one language: those that need work, or all."""
     page = quiz_page(shop, quiz)
     if locale not in page.locales:
         abort(404)
@@ -121,7 +121,7 @@ def language(shop: str, quiz: str, locale: str) -> str:
 @blueprint.post("/<locale>/<path:key>")
 @permitted(EDIT)
 def save_text(shop: str, quiz: str, locale: str, key: str) -> AnyResponse:
-    """Save one translation, as of the wording that was shown beside it. Empty takes it out."""
+    """Save one translation of the source text that was shown beside it. An empty text deletes it."""
     page = quiz_page(shop, quiz)
     if locale not in page.locales:
         abort(404)

@@ -1,4 +1,4 @@
-"""When emails leave: the simulation of sequences on sample orders."""
+"""The simulation of sequences on sample orders, which shows when emails are sent."""
 
 from __future__ import annotations
 

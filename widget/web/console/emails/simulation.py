@@ -1,4 +1,4 @@
-"""Simulate the emails of an order over the draft's sequences."""
+"""Simulation of the emails that the draft's sequences send for an order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VERDICTS = {
 @blueprint.get("/emails/when")
 @permitted(VIEW)
 def show(shop: str, quiz: str) -> str:
-    """Each email with its moment, or why it would not go, for an order placed now."""
+    """Show when each email would be sent, or why it would not, for an order placed now."""
     page = quiz_page(shop, quiz)
     asked = _asked(page)
     found, message = [], ""

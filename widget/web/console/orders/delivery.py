@@ -31,13 +31,13 @@ PLAIN = frozenset(
         "price",
     ]
 )
-"""Keys whose values tell of the order, not of who placed it."""
+"""Keys whose values describe the order, not the person who placed it."""
 MAX_SHOWN, MAX_DEEP, MAX_ITEMS = 4000, 8, 50
 LEFT_OUT = "…"
 
 
 def shown_body(body: bytes) -> str:
-    """The body with addresses masked and every text left out that may be personal; empty for an empty body."""
+    """Return the body with addresses masked and possibly personal text left out; empty for an empty body."""
     if not body:
         return ""
     try:

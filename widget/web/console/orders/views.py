@@ -42,7 +42,7 @@ EVENTS = (
     ("paid_at", "paid", "ok", ""),
     ("placed_at", "placed", "clock", ""),
 )
-"""(column, word, icon, class): the first that happened is the state an order is in."""
+"""(column, label, icon, class): the first one that happened is the state of the order."""
 DELIVERY_STATES = {
     WAITING: ("waiting", "clock", ""),
     DONE: ("worked through", "ok", "good"),
@@ -53,7 +53,7 @@ DELIVERY_STATES = {
 @blueprint.get("")
 @permitted(MONEY)
 def listing(shop: str) -> str:
-    """The newest orders, each with what is planned or was sent for it."""
+    """List the newest orders, each with the emails planned or sent for it."""
     page = shop_page(shop)
     number = request.args.get("number", "").strip().lstrip("#")[:80]
     before = _number("before")
@@ -100,7 +100,7 @@ def _state(order: Order) -> tuple[str, str, str, datetime]:
 @blueprint.get("/emails/<int:email>")
 @permitted(MONEY)
 def email_life(shop: str, email: int) -> str:
-    """The whole life of one email: every decision, with its reason."""
+    """Show the history of one email: every decision with its reason."""
     page = shop_page(shop)
     with current_services().reads() as session:
         row = _email(session, page.shop.id, email)
@@ -131,7 +131,7 @@ def _email(session: Session, shop_id: int, email: int) -> Email:
 @blueprint.post("/emails/<int:email>/again")
 @permitted(MONEY)
 def email_again(shop: str, email: int) -> AnyResponse:
-    """Send an email of unknown delivery once more."""
+    """Resend an email whose delivery is unknown."""
     page = shop_page(shop)
     with current_services().reads() as session:
         _email(session, page.shop.id, email)
@@ -149,7 +149,7 @@ def email_again(shop: str, email: int) -> AnyResponse:
 @blueprint.get("/deliveries")
 @permitted(MONEY)
 def deliveries(shop: str) -> str:
-    """The last deliveries of the store, with what became of each."""
+    """List the latest webhook deliveries of the store, each with its outcome."""
     page = shop_page(shop)
     state = request.args.get("state", "")
     state, before = state if state in DELIVERY_STATES else "", _number("before")
@@ -173,7 +173,7 @@ def deliveries(shop: str) -> str:
 
 
 def _delivery_of(shop_id: int, delivery_id: int) -> WebhookDelivery:
-    """A delivery of this shop; that of another shop is as unknown as one that never was."""
+    """Return a delivery of this shop. Abort with 404 if it does not exist or belongs to another shop."""
     with current_services().reads() as session:
         row = delivery_by_id(session, shop_id, delivery_id)
     if row is None:
@@ -184,7 +184,7 @@ def _delivery_of(shop_id: int, delivery_id: int) -> WebhookDelivery:
 @blueprint.get("/deliveries/<int:delivery>")
 @permitted(MONEY)
 def delivery(shop: str, delivery: int) -> str:
-    """One delivery: why it failed, and its body with everything personal left out."""
+    """Show one delivery: why it failed, and its body without personal data."""
     page = shop_page(shop)
     row = _delivery_of(page.shop.id, delivery)
     return render_page(
@@ -202,7 +202,7 @@ def delivery(shop: str, delivery: int) -> str:
 @blueprint.post("/deliveries/<int:delivery>/replay")
 @permitted(MONEY)
 def replay(shop: str, delivery: int) -> AnyResponse:
-    """Put a failed delivery back to waiting."""
+    """Set a failed delivery back to waiting, so that it is processed again."""
     page = shop_page(shop)
     _delivery_of(page.shop.id, delivery)
     try:

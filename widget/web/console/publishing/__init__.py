@@ -1,4 +1,4 @@
-"""The state of a draft, its impact, publishing, and trying it out."""
+"""The state of a draft, its impact, publishing, and the preview."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ blueprint = Blueprint("drafts", __name__, url_prefix="/shops/<shop>/quizzes/<qui
 @blueprint.get("/check")
 @permitted(VIEW)
 def check(shop: str, quiz: str) -> AnyResponse:
-    """The checks of this very revision, made now if need be; for scripts the panel and the bar as markup."""
+    """Check this revision unless that was already done; scripts get the panel and the bar as markup."""
     services = current_services()
     page = quiz_page(shop, quiz)
     try:
@@ -56,7 +56,7 @@ def check(shop: str, quiz: str) -> AnyResponse:
 
 
 def _touched(page: PageContext) -> dict[str, list[str]]:
-    """What each mapping row touches, in words: its share of paths, and real answers."""
+    """Return what each mapping row affects, formatted: its share of paths, and the number of real answers."""
     report = page.known_report
     if not report or not report["paths"]:
         return {}
@@ -71,7 +71,7 @@ def _touched(page: PageContext) -> dict[str, list[str]]:
 @blueprint.get("/findings")
 @permitted(VIEW)
 def findings(shop: str, quiz: str) -> str:
-    """Everything the checks say, the gravest first."""
+    """Show all findings of the checks, the most severe first."""
     page = quiz_page(shop, quiz)
     return render_page(
         "console/publishing/findings.html",
@@ -85,7 +85,7 @@ def findings(shop: str, quiz: str) -> str:
 @blueprint.get("/changes")
 @permitted(VIEW)
 def changes(shop: str, quiz: str) -> str:
-    """Who changed what in the draft, and what it comes to against the live version."""
+    """Show who changed what in the draft, and how the draft differs from the live version."""
     page = quiz_page(shop, quiz)
     with current_services().reads() as session:
         listed = changes_of(session, page.draft.id)
@@ -105,7 +105,7 @@ def changes(shop: str, quiz: str) -> str:
 @blueprint.post("/accept")
 @permitted(EDIT)
 def accept(shop: str, quiz: str) -> AnyResponse:
-    """Take a warning of the claims lint upon oneself, with a reason, which is kept until the text changes."""
+    """Accept a warning of the claims lint with a reason. The acceptance is kept until the text changes."""
     page = quiz_page(shop, quiz)
     services, form = current_services(), request.form
     pack = read_files(page.draft.files, []).pack
@@ -137,7 +137,7 @@ def accept(shop: str, quiz: str) -> AnyResponse:
 @blueprint.post("/undo")
 @permitted(EDIT)
 def undo(shop: str, quiz: str) -> AnyResponse:
-    """Take back the last change, or one named by its revision."""
+    """Undo the last change, or the one with the given revision."""
     page = quiz_page(shop, quiz)
     revision = request.form.get("revision", "")
     try:
@@ -157,7 +157,7 @@ def undo(shop: str, quiz: str) -> AnyResponse:
 @blueprint.post("/reset")
 @permitted(EDIT)
 def reset(shop: str, quiz: str) -> AnyResponse:
-    """Start over from the live version."""
+    """Reset the draft to the live version."""
     page = quiz_page(shop, quiz)
     assert page.opened is not None
     if not page.opened.base:

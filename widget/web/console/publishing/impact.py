@@ -39,7 +39,7 @@ MAX_VERSIONS = 30
 @blueprint.get("/impact")
 @permitted(VIEW)
 def impact(shop: str, quiz: str) -> str:
-    """The whole page; while the checks run, its bones."""
+    """Show the impact page, or a skeleton of it while the checks run."""
     return _page(quiz_page(shop, quiz))
 
 
@@ -82,7 +82,7 @@ def _page(page: PageContext, message: str = "", typed: str = "") -> str:
 
 
 def _versions(session: Any, page: PageContext) -> list[dict[str, Any]]:
-    """The newest versions with who made them, their note, and when they were live."""
+    """Return the newest versions with author, note, and the time they went live."""
     rows = newest_versions(session, page.shop.id, page.quiz, limit=MAX_VERSIONS)
     published = last_published(session, page.shop.id, page.quiz)
     live = page.opened.live if page.opened else None
@@ -103,7 +103,7 @@ def _versions(session: Any, page: PageContext) -> list[dict[str, Any]]:
 @blueprint.post("/impact")
 @permitted(EDIT)
 def act(shop: str, quiz: str) -> AnyResponse:
-    """Publish now, plan, or ask; whatever goes wrong is told, and nothing is half done."""
+    """Publish now, schedule a publish, or request approval. Errors are shown, and nothing is left half done."""
     page = quiz_page(shop, quiz)
     form = request.form
     note = form.get("note", "").strip()
@@ -157,7 +157,7 @@ def _do(page: PageContext, how: str, note: str) -> str:
 @blueprint.post("/impact/scheduled/<int:planned>")
 @permitted(PUBLISH)
 def decide_scheduled(shop: str, quiz: str, planned: int) -> AnyResponse:
-    """Agree to what somebody asked for, or drop a plan."""
+    """Approve a requested publish, or cancel a scheduled one."""
     services = current_services()
     root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
     try:
@@ -175,7 +175,7 @@ def decide_scheduled(shop: str, quiz: str, planned: int) -> AnyResponse:
 @blueprint.post("/impact/roll-back")
 @permitted(PUBLISH)
 def back(shop: str, quiz: str) -> AnyResponse:
-    """One click back to an earlier version."""
+    """Roll back to an earlier version."""
     number = request.form.get("number", "")
     root = f"/console/shops/{shop}/quizzes/{quiz}/impact"
     try:
@@ -192,7 +192,7 @@ def back(shop: str, quiz: str) -> AnyResponse:
 @blueprint.get("/impact/report.json")
 @permitted(VIEW)
 def report(shop: str, quiz: str) -> Response:
-    """The report as data, for who wants to keep it."""
+    """Download the report as JSON."""
     page = quiz_page(shop, quiz)
     row = ensure_report(current_services(), page.draft)
     state = 200 if row.state != FAILED else 503

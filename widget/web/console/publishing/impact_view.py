@@ -15,7 +15,7 @@ TOP, MIN_APART = 40, 20
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """One product: its share before and after in per cent, and the heights in px at which both stand."""
+    """One product: its share before and after in percent, and the vertical positions of both in px."""
 
     sku: str
     name: str
@@ -29,7 +29,7 @@ class Slope:
 
 
 def slope(impact: dict[str, Any], by: str, page: PageContext) -> dict[str, Any]:
-    """Where each product's line starts and ends; labels never lie on each other. ``by``: answers or paths."""
+    """Return where each product's line starts and ends. Labels never overlap. ``by``: answers or paths."""
     shown = impact["response_products"] if by == "answers" else impact["products"]
     whole = (impact["responses"] if by == "answers" else impact["paths"]) or 1
     names = product_names(page)
@@ -57,7 +57,7 @@ def slope(impact: dict[str, Any], by: str, page: PageContext) -> dict[str, Any]:
 
 
 def _spread(heights: dict[str, float]) -> dict[str, float]:
-    """The same heights, moved down where two would be closer than a line of text."""
+    """Return the same heights, moved down where two would be closer than a line of text."""
     placed: dict[str, float] = {}
     last = 0.0
     for sku, y in sorted(heights.items(), key=lambda height: height[1]):
@@ -67,7 +67,7 @@ def _spread(heights: dict[str, float]) -> dict[str, float]:
 
 
 def summary(report: dict[str, Any], names: dict[str, str]) -> str:
-    """The whole impact in one or two sentences."""
+    """Return the whole impact in one or two sentences."""
     impact = report["impact"]
     if impact is None:
         return "The impact is known once the errors are mended."
@@ -97,7 +97,7 @@ def _most(products: dict[str, dict[str, int]], sign: int) -> str:
 
 
 def example_view(impact: dict[str, Any], at: int, page: PageContext) -> dict[str, Any] | None:
-    """One example: its answers as chips, and both results with the rows behind each product."""
+    """Return one example: its answers as chips, and both results with the rows behind each product."""
     examples = impact["examples"]
     if not examples:
         return None
@@ -171,7 +171,7 @@ _GROUPS = (
 
 
 def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each kind of check with its worst finding and what was looked at."""
+    """Return each kind of check with its findings, the worst severity, and what was checked."""
     paths, texts = report["paths"], report["texts"]
     left = [item for item in report["findings"] if item["severity"] != "info"]
     message = {

@@ -39,7 +39,10 @@ Answers = dict[str, list[str]]
 @blueprint.get("/try")
 @permitted(VIEW)
 def trial(shop: str, quiz: str) -> AnyResponse:
-    """The widget on the draft; with answers in an encrypted code or of a recorded response, their result and trace."""
+    """Show the widget on the draft.
+
+    Answers given by an encrypted code or by a recorded response are shown with their result and trace.
+    """
     page = quiz_page(shop, quiz)
     return make_response(_page(page, *_asked_for(page)))
 
@@ -48,7 +51,7 @@ def trial(shop: str, quiz: str) -> AnyResponse:
 @permitted(VIEW)
 @stateless
 def trial_form(shop: str, quiz: str) -> AnyResponse:
-    """The same from a plain form, all questions at once."""
+    """Show the same for a plain form with all questions at once."""
     page = quiz_page(shop, quiz)
     answers = {
         name: given for name in Names.of(page.draft.files).questions if (given := request.form.getlist(f"q.{name}"))
@@ -57,7 +60,7 @@ def trial_form(shop: str, quiz: str) -> AnyResponse:
 
 
 def _asked_for(page: PageContext) -> tuple[Answers | None, str]:
-    """(the answers to look at, where they come from)."""
+    """Return (answers to show, where they come from)."""
     recorded = request.args.get("response", "")
     if (number := whole_number(recorded)) is not None:
         with current_services().reads() as session:
@@ -69,7 +72,7 @@ def _asked_for(page: PageContext) -> tuple[Answers | None, str]:
 
 
 def opened_answers(code: str) -> Answers | None:
-    """The answers of an encrypted code; None for none, or for what we did not make."""
+    """Decrypt the answers in a code; None if it is empty or not ours."""
     if not code:
         return None
     try:
@@ -116,7 +119,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
 @blueprint.get("/try/api")
 @permitted(VIEW)
 def quiz_data(shop: str, quiz: str) -> Response:
-    """The draft quiz, for the widget."""
+    """Return the draft quiz for the widget."""
     services = current_services()
     loaded = _served(shop, quiz)
     locale = negotiate_locale(loaded.engine.rules.pack, request.args.get("locale", "")[:35])
@@ -127,7 +130,10 @@ def quiz_data(shop: str, quiz: str) -> Response:
 @permitted(VIEW)
 @stateless
 def response_data(shop: str, quiz: str) -> Response:
-    """A result for the widget; nothing is recorded. ``visit`` holds the answers, encrypted, to ask for their trace."""
+    """Return a result for the widget; nothing is recorded.
+
+    ``visit`` contains the encrypted answers, with which their trace can be requested.
+    """
     loaded = _served(shop, quiz)
     try:
         body: Any = orjson.loads(request.get_data()[:64_000])
@@ -152,7 +158,7 @@ def _served(shop: str, quiz: str) -> LoadedQuiz:
 @blueprint.get("/try/trace")
 @permitted(VIEW)
 def trace_part(shop: str, quiz: str) -> str:
-    """The trace of encrypted answers alone, for scripts; ``why`` names a product."""
+    """Return only the trace of encrypted answers, for scripts. ``why`` names a product."""
     page = quiz_page(shop, quiz)
     code = request.args.get("example", "")
     answers = opened_answers(code)
@@ -178,7 +184,7 @@ def _wanted() -> dict[str, str]:
 @blueprint.get("/emails/<email>/preview")
 @permitted(VIEW)
 def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
-    """One email as it would arrive: HTML, text, dark, for any outcome, product and language."""
+    """Show one email as it would arrive: HTML, text, or dark, for any outcome, product, and language."""
     page = quiz_page(shop, quiz)
     wanted, message, written, why = _wanted(), "", None, ""
     try:
@@ -211,7 +217,7 @@ def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
 @blueprint.get("/emails/<email>/preview.html")
 @permitted(VIEW)
 def email_html(shop: str, quiz: str, email: str) -> Response:
-    """The HTML part alone, for the frame; mail has inline styles, and no scripts run."""
+    """Return only the HTML part, for the frame. Emails have inline styles, and no scripts run."""
     written, _, _ = preview_email(current_services(), _served(shop, quiz), email, **_wanted())
     body = written.html
     if request.args.get("look") == "dark":
@@ -224,7 +230,7 @@ def email_html(shop: str, quiz: str, email: str) -> Response:
 @permitted(EDIT)
 @sign_in_limited
 def email_test(shop: str, quiz: str, email: str) -> AnyResponse:
-    """Send this very preview to oneself."""
+    """Send this preview to the current user."""
     services = current_services()
     try:
         written, _, _ = preview_email(services, _served(shop, quiz), email, **_wanted())

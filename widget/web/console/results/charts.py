@@ -1,4 +1,4 @@
-"""Where things stand in charts: x in per cent of the width, y in pixels, so that text keeps its size at any width."""
+"""Geometry of charts: x in percent of the width, y in pixels, so that text keeps its size at any width."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line over days. Paths are in a box of 100 by LINE_HEIGHT that stretches to the width."""
+    """A line over days. Its paths are in a box of 100 by LINE_HEIGHT that stretches to the full width."""
 
     now: str
     before: str
@@ -43,7 +43,7 @@ class Column:
 
 
 def round_top(most: float) -> int:
-    """The end of an axis in two even steps (2, 4 … 10, 12, 16, 20, 24, 30 …), never under ``most``."""
+    """Return the end of an axis with two even steps (2, 4 … 10, 12, 16, 20, 24, 30 …), at least ``most``."""
     for small in (2, 4, 6, 8):
         if small >= most:
             return small
@@ -56,17 +56,17 @@ def round_top(most: float) -> int:
 
 
 def share(part: float, whole: float) -> float:
-    """In per cent; 0 where there is no whole."""
+    """Return a share in percent; 0 if the whole is 0."""
     return round(100 * part / whole, 2) if whole else 0.0
 
 
 def width(part: float, most: float) -> float:
-    """The length of a bar in per cent; what is there can be seen."""
+    """Return the length of a bar in percent; a nonzero bar is long enough to be seen."""
     return min(100.0, max(share(part, most), 0.6)) if part and most else 0.0
 
 
 def line(now: Sequence[int], before: Sequence[int] = ()) -> Line:
-    """Numbers by day, with those of the time before under them where there are any."""
+    """Return the chart of numbers by day, with those of the previous period behind them if there are any."""
     top = round_top(max([*now, *before, 1]))
     points, earlier = _points(now, top), _points(before, top)
     peak = max(range(len(now)), key=lambda at: now[at])
@@ -85,13 +85,13 @@ def line(now: Sequence[int], before: Sequence[int] = ()) -> Line:
 
 
 def day_x(at: int, days: int) -> float:
-    """Where a day of so many stands."""
+    """Return the x position of a day among ``days``."""
     return round(100 * at / (days - 1), 2) if days > 1 else 50.0
 
 
 def _points(numbers: Sequence[int], top: int) -> list[tuple[float, float]]:
     if len(numbers) == 1:
-        numbers = [numbers[0], numbers[0]]  # One day is a level line.
+        numbers = [numbers[0], numbers[0]]  # A single day is drawn as a level line.
     return [(day_x(at, len(numbers)), round(LINE_HEIGHT * (1 - n / top), 1)) for at, n in enumerate(numbers)]
 
 
@@ -100,7 +100,7 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _label_spot(earlier: Sequence[tuple[float, float]], now: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Under both lines, at about two thirds of the way: the words must not lie on either."""
+    """Return a spot below both lines at about two thirds of the width: the label must not overlap either."""
     if not earlier:
         return 0.0, 0.0
     at = 2 * len(earlier) // 3
@@ -109,7 +109,7 @@ def _label_spot(earlier: Sequence[tuple[float, float]], now: Sequence[tuple[floa
 
 
 def columns(numbers: Sequence[int]) -> list[Column]:
-    """Upright bars side by side, the highest as high as there is room."""
+    """Return vertical bars side by side, the highest with the full height."""
     most, room = max([*numbers, 1]), 100 / max(len(numbers), 1)
     found = []
     for at, number in enumerate(numbers):

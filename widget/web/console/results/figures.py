@@ -49,7 +49,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What was answered to one question. ``high``: from which point on a scale counts as high."""
+    """The answers to one question. ``high``: the point from which a scale counts as high."""
 
     id: str
     title: str
@@ -63,7 +63,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A product, with three numbers."""
+    """A product with three numbers: shown, clicked, and bought."""
 
     name: str
     numbers: tuple[int, int, int]
@@ -72,7 +72,7 @@ class Goods:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An email: how many went, and what came of them. ``share``: clicks for a hundred emails sent; None without any.
+    """An email: how many were sent, and their outcomes. ``share``: clicks per hundred emails sent; None if none were.
 
     ``stopped``: people whose last email it was before they unsubscribed. ``widths``: sent, clicked, unsubscribed.
     """
@@ -95,7 +95,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Figures:
-    """Everything on the page. ``newest``: the last day with anything at all, where these days have nothing."""
+    """All data of the page. ``newest``: the last day with any data, if the selected days have none."""
 
     wanted: Wanted
     empty: bool
@@ -120,7 +120,7 @@ class Figures:
 
 
 def figures_of(session: Session, pack: Pack, shop_id: int, quiz: str, wanted: Wanted) -> Figures:
-    """Eight queries, however much there is; two more where there is nothing."""
+    """Return all data of the page. It takes eight queries regardless of volume; two more if there is no data."""
     span = wanted.span(shop_id, quiz)
     sums, events = tallied(session, span), counted(session, span)
     every, orders = completed_days(session, span), ordered(session, span)
@@ -168,7 +168,10 @@ def _days(rows: list[Completed], wanted: Wanted) -> list[tuple[date, int, int]]:
 
 
 def _published(live: list[tuple[int, datetime]], wanted: Wanted) -> list[tuple[int, int]]:
-    """(place of the day, version) of what went live in these days; the last one of a day."""
+    """Return (index of the day, version) for the publications in the selected days.
+
+    Only the last publication of a day counts, and only the last four days with one.
+    """
     positions = {}
     for number, at in live:
         position = (at.date() - wanted.first).days
@@ -185,7 +188,7 @@ def _shares(question: Question, sums: Mapping[str, Mapping[str, int]]) -> Shares
     names = {option.id: option.short or option.text for option in question.options}
     numbers = {option_id: given.get(f"{question.id}={option_id}", 0) for option_id in question.option_ids}
     start = f"{question.id}="
-    # What an earlier version offered was answered all the same.
+    # Options that only an earlier version offered were answered, too.
     numbers |= {
         name.removeprefix(start): n
         for name, n in given.items()
@@ -212,7 +215,7 @@ def _outcomes(found: Mapping[str, int], completed: int) -> list[Bar]:
 
 
 def _split(rows: list[Completed], wanted: Wanted, pack: Pack) -> list[Bar]:
-    """Completed quizzes by version or by language; all of them, whatever the filter lets through."""
+    """Return completed quizzes by version or by language, regardless of the version and language filter."""
     if wanted.by == "day":
         return []
     now: Counter[int | str] = Counter()
@@ -226,7 +229,7 @@ def _split(rows: list[Completed], wanted: Wanted, pack: Pack) -> list[Bar]:
 
 
 def language_name(locale: object) -> str:
-    """``es`` to ``Spanish``; what nobody knows stays as it is."""
+    """Return the English name of a locale (``es``: ``Spanish``); an unknown one is returned as it is."""
     try:
         return Locale.parse(str(locale), sep="-").get_display_name("en") or str(locale)
     except (ValueError, UnknownLocaleError):
@@ -247,7 +250,10 @@ def _products(pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]]
 
 
 def _emails(sent: Mapping[str, Mapping[str, int]], clicks: Mapping[str, int], stopped: Mapping[str, int]) -> list[Sent]:
-    """The most sent first. An email of earlier days can be clicked in these, so none of the three is left out."""
+    """Return the numbers of each email, the most sent first.
+
+    An email sent earlier can be clicked in the selected days, so an email in any of the three mappings is listed.
+    """
     sums = {click: sum(sent.get(click, {}).values()) for click in {*sent, *clicks, *stopped}}
     most = max([*sums.values(), *clicks.values(), 1])
     found = []

@@ -17,7 +17,7 @@ MAX_DAYS = 400
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``period``: one of PERIODS, or OWN for chosen dates. Both days are included."""
+    """The selected filter. ``period``: one of PERIODS, or OWN for chosen dates. Both days are included."""
 
     period: str
     first: date
@@ -29,7 +29,7 @@ class Wanted:
 
     @classmethod
     def of(cls, args: Mapping[str, str], today: date) -> Wanted:
-        """From a query string. Dates that were changed in the form say more than its period."""
+        """Read the filter from a query string. Dates changed in the form take precedence over its period."""
         period = args.get("period", USUAL)
         first, last = _day(args.get("from")), _day(args.get("to"))
         if first and last and (period == OWN or f"{first}/{last}" != args.get("shown", f"{first}/{last}")):
@@ -44,7 +44,7 @@ class Wanted:
             period=period,
             first=first,
             last=last,
-            # An empty box is not sent: what was shown before tells that there was a form at all.
+            # Browsers do not send an unticked checkbox; ``shown`` tells whether the form was submitted at all.
             against=args.get("against") == "1" or "shown" not in args,
             by=args["by"] if args.get("by") in BY else "day",
             version=whole_number(version),

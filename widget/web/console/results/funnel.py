@@ -11,14 +11,14 @@ from widget.storage.daily_metrics import ENDED
 from widget.web.console.results.charts import share as share_of
 
 Counted = Mapping[tuple[str, str, str], tuple[int, int]]
-"""(now, before) by event, question and SKU."""
+"""(now, before) by event, question, and SKU."""
 ENOUGH = 50
-"""How many must have come by a question before it may be called the worst."""
+"""How many people must have reached a question before it may be marked as the worst."""
 
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A share with what it is a share of; ``moved`` is the change in points, None without a time before."""
+    """A share and its base. ``moved`` is the change in points; None without a previous period."""
 
     name: str
     share: float | None
@@ -28,7 +28,7 @@ class Headline:
 
 @dataclass(slots=True)
 class Step:
-    """One bar of the funnel. ``left`` None: some only are asked, or it is the first."""
+    """One bar of the funnel. ``left`` is None for the first step and for questions that only some are asked."""
 
     name: str
     number: int
@@ -42,7 +42,10 @@ class Step:
 
 
 def users(events: Counted, event: str) -> tuple[int, int]:
-    """(now, before): page views on which it happened. Whoever tells of products alone: those of the most frequent."""
+    """Return (now, before): the page views on which an event happened.
+
+    For clients that report it only by product, the number of the most frequent product is used.
+    """
     rows = [numbers for (name, _, sku), numbers in events.items() if name == event and sku]
     now, before = zip(events.get((event, "", ""), (0, 0)), *rows, strict=True)
     return max(now), max(before)
@@ -67,7 +70,11 @@ def headlines(events: Counted, completed: tuple[int, int], bought: tuple[int, in
 def steps_of(
     pack: Pack, events: Counted, sums: Mapping[str, Mapping[str, int]], completed: int, bought: int
 ) -> list[Step]:
-    """Who is asked everything goes through all questions; who gives a warning sign is led out and has not left."""
+    """Return the steps of the funnel.
+
+    Drop-off is counted only at questions that everyone is asked. People who are led out after giving a warning sign
+    have not dropped off.
+    """
     steps = [Step("Seen", users(events, "seen")[0], strong=True), Step("Started", 0, strong=True)]
     steps[1].number = users(events, "started")[0]
     _lose(steps[1], steps[0].number)
@@ -105,7 +112,7 @@ def _lose(step: Step, there: int) -> None:
 
 
 def _mark_worst(steps: list[Step]) -> None:
-    """The question at which most leave, where enough people came by to say so."""
+    """Mark the question with the highest drop-off rate, if enough people reached it."""
     asked = [
         step for step in steps if step.question and not step.some and step.left and step.number + step.left >= ENOUGH
     ]

@@ -11,7 +11,7 @@ from widget.storage.figures import Ordered
 
 @dataclass(frozen=True, slots=True)
 class DailyEvent:
-    """One way of counting. ``net`` is what stays of ``total`` after ``refunded``; in minor units."""
+    """Revenue by one kind of attribution, in minor units. ``net`` is ``total`` less ``refunded``."""
 
     orders: int
     total: int
@@ -24,7 +24,7 @@ class DailyEvent:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Both counts in one currency, with the people that they are held against."""
+    """Both attributions in one currency, with the numbers of people that they are compared with."""
 
     currency: str
     direct: DailyEvent
@@ -33,13 +33,13 @@ class Money:
     seen: int
 
     def text(self, amount: int) -> str:
-        """Whole units from a hundred on: cents say nothing then."""
+        """Format an amount, from 100 units up without cents, which are irrelevant there."""
         message = money_text(amount, self.currency, "en")
         return message.partition(".")[0] if abs(amount) >= 10_000 and message[-3:-2] == "." else message
 
     @property
     def each(self) -> list[tuple[str, str, str]]:
-        """(of what, direct, assisted)"""
+        """Net revenue per order, completed quiz, and visitor, as (label, direct, assisted)."""
         rows = (
             ("order", self.direct.orders, self.assisted.orders),
             ("completed quiz", self.completed, self.completed),
@@ -52,7 +52,7 @@ class Money:
 
 
 def money_of(orders: Iterable[Ordered], *, completed: int, seen: int) -> list[Money]:
-    """By currency, the one with most orders first."""
+    """Return the revenue by currency, the one with the most orders first."""
     by_currency: dict[str, list[Ordered]] = {}
     for row in orders:
         by_currency.setdefault(row.currency or "USD", []).append(row)

@@ -30,7 +30,7 @@ LEAD = "Counted by ourselves, without cookies or names. Robots that say so are l
 
 @blueprint.app_template_filter("share")
 def share_text(share: float | None) -> str:
-    """41.7 %, 58 %, and a dash for what there is no share of."""
+    """Format a share with one decimal: 41.7%; a dash for None."""
     if share is None:
         return "–"
     if 0 < share < 0.1:
@@ -40,25 +40,25 @@ def share_text(share: float | None) -> str:
 
 @blueprint.app_template_filter("about")
 def about_text(share: float) -> str:
-    """58 %, 8.4 %: a digit after the point for small ones alone."""
+    """Format a share: 58%, 8.4%. Only small ones have a decimal."""
     return f"{share:.0f}%" if share >= 9.95 or not share else f"{share:.1f}%"
 
 
 @blueprint.app_template_filter("whole_share")
 def whole_share_text(share: float) -> str:
-    """38 %; small ones with a digit after the point, so that what is there is not told as nothing."""
+    """Format a share: 38%. Small ones have a decimal, so that they are not shown as 0%."""
     return share_text(share) if 0 < share < 0.95 else f"{share:.0f}%"
 
 
 @blueprint.app_template_filter("moved")
 def moved_text(points: float) -> str:
-    """+1.2, −0.3, ±0."""
+    """Format a change in points: +1.2, −0.3, ±0."""
     return "±0" if abs(points) < 0.05 else f"{points:+.1f}".replace("-", "−")
 
 
 @blueprint.app_template_filter("shortly")
 def short_number(number: int) -> str:
-    """For narrow columns: 874, 1.2k, 31k."""
+    """Format a number for narrow columns: 874, 1.2k, 31k."""
     if number < 1000:
         return str(number)
     return f"{number / 1000:.1f}k" if number < 10_000 else f"{number // 1000}k"
@@ -67,7 +67,7 @@ def short_number(number: int) -> str:
 @blueprint.get("")
 @permitted(VIEW)
 def results(shop: str, quiz: str) -> AnyResponse | str:
-    """The figures of these days; without a published version there is nothing to count."""
+    """Show the figures of the selected days. Without a published version there is nothing to count."""
     page, services = quiz_page(shop, quiz), current_services()
     wanted = Wanted.of(request.args, services.now().date())
     loaded = services.quizzes.live(shop, quiz)
@@ -111,7 +111,10 @@ def role_here(page: PageContext) -> str:
 @blueprint.get("/export.csv")
 @permitted(VIEW)
 def export(shop: str, quiz: str) -> Response:
-    """All figures of these days, a line each by day, version and language; amounts for those who may see money."""
+    """Export all figures of the selected days as CSV, by day, version, and language.
+
+    Amounts are included only for users who may see money.
+    """
     page, services = quiz_page(shop, quiz), current_services()
     wanted = Wanted.of(request.args, services.now().date())
     columns = (*COLUMNS, *MONEY_COLUMNS) if may_here(MONEY) else COLUMNS

@@ -28,7 +28,7 @@ blueprint = Blueprint("connections_page", __name__, url_prefix="/shops/<shop>/se
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a platform or provider calls what we need of it. ``address`` and ``key`` empty: it has none."""
+    """A store platform or email provider and its own terms. ``address`` and ``key`` are empty if it has none."""
 
     id: str
     name: str
@@ -89,14 +89,14 @@ BY_ID = {kind.id: kind for kind in KINDS}
 @blueprint.get("")
 @permitted(MANAGE)
 def show(shop: str) -> str:
-    """All of them, the connected ones first."""
+    """Show all store platforms and email providers with their connections."""
     return _page(shop_page(shop))
 
 
 @blueprint.post("/<platform>")
 @permitted(MANAGE)
 def change(shop: str, platform: str) -> AnyResponse:
-    """Set what was typed, look now, or disconnect."""
+    """Save the typed values, reconcile orders now, or disconnect."""
     if platform not in BY_ID:
         abort(404)
     page, services, form = shop_page(shop), current_services(), request.form
@@ -148,7 +148,7 @@ def _shown(kind: Kind, row: Connection | None, base: str) -> dict[str, Any]:
 
 
 def _state(row: Connection | None) -> tuple[str, str, str]:
-    """(words, icon, class)"""
+    """Return (label, icon, class)."""
     if row is None or not row.encrypted_secrets:
         return "not connected", "minus", "soft"
     if row.uninstalled_at is not None:

@@ -1,4 +1,4 @@
-"""The embed snippet, and colors for it: tried on the real widget, checked for contrast."""
+"""The embed snippet and its colors: previewed on the real widget, checked for contrast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = {
 @blueprint.get("")
 @permitted(MANAGE)
 def show(shop: str) -> str:
-    """Everything follows from the address, so that colors can be sent to a colleague as a link."""
+    """Show the page. Its state is entirely in the URL, so that colors can be sent to a colleague as a link."""
     page, services = shop_page(shop), current_services()
     with services.reads() as session:
         quizzes = live_quizzes(session, page.shop.id)

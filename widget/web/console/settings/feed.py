@@ -1,4 +1,4 @@
-"""The shop's product feed: where it is, an import at once, and a file by hand."""
+"""The shop's product feed: its address, an immediate import, and a manual upload."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ blueprint = Blueprint("feed_page", __name__, url_prefix="/shops/<shop>/settings/
 @blueprint.post("")
 @permitted(MANAGE)
 def change(shop: str) -> AnyResponse:
-    """Set or remove the address, or have it imported now."""
+    """Set or remove the feed's address, or request an import now."""
     page, services, do = shop_page(shop), current_services(), request.form.get("do", "")
     try:
         if do == "set":
@@ -54,7 +54,7 @@ def change(shop: str) -> AnyResponse:
 @blueprint.post("/upload")
 @permitted(MANAGE)
 def upload(shop: str) -> AnyResponse:
-    """A file by hand, imported while the browser waits."""
+    """Import an uploaded file while the browser waits."""
     page, services, given = shop_page(shop), current_services(), request.files.get("file")
     body = given.read() if given and given.filename else b""
     if not body:

@@ -1,4 +1,4 @@
-"""The product feed of a shop as the console shows it."""
+"""View model of a shop's product feed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ LOOKS = {
     STOPPED: ("warning", "warn", "Stopped: too much is missing"),
     FAILED: ("error", "bad", "Not imported"),
 }
-"""By outcome: (icon, class of the color, words)."""
+"""(icon, color class, label) by outcome."""
 MAX_SHOWN = 12
 
 
 @dataclass
 class FeedView:
-    """``row`` is None before anything was set or uploaded. ``wrong``, ``typed``: of a form that was refused."""
+    """The product feed as shown in the console.
+
+    ``row`` is None before anything was set or uploaded. ``wrong``, ``wrong_file``: messages about a rejected form.
+    """
 
     row: Feed | None
     address: str
@@ -57,7 +60,7 @@ def feed_view(services: Services, shop: Shop, *, wrong: str = "", wrong_file: st
     started = row.started_at if row else None
     running = row is not None and row.state == RUNNING and started is not None
     if running and started is not None and started < services.now() - GIVEN_UP_AFTER:
-        running = False  # Its worker died; the next one takes it.
+        running = False  # Its worker died; another one will take over.
     busy = running or (row is not None and row.state == WAITING)
     apis = tuple(name for name in WITH_API if name in known and known[name].address and known[name].encrypted_key)
     return FeedView(row, shown_address(services, row), busy, wrong, wrong_file, apis)

@@ -26,7 +26,7 @@ KINDS = {
 @blueprint.get("")
 @permitted(MANAGE)
 def listing(shop: str) -> str:
-    """The newest first."""
+    """List the privacy requests, the newest first."""
     page, services = shop_page(shop), current_services()
     with services.reads() as session:
         rows = privacy_requests_of(session, page.shop.id)
@@ -45,7 +45,7 @@ def listing(shop: str) -> str:
 @blueprint.post("/<int:number>")
 @permitted(MANAGE)
 def transition(shop: str, number: int) -> AnyResponse:
-    """Cancel a request that waits, or carry it out at once."""
+    """Cancel a waiting request, or carry it out immediately."""
     page, services, do = shop_page(shop), current_services(), request.form.get("do", "")
     back = redirect(f"{page.shop_root}/settings/privacy", 303)
     try:
@@ -65,7 +65,7 @@ def transition(shop: str, number: int) -> AnyResponse:
 @blueprint.get("/<int:number>.json")
 @permitted(MANAGE)
 def copy(shop: str, number: int) -> Response:
-    """The copy of a data request, for the shop to hand over."""
+    """Download the copy for a data request, which the shop hands over to the customer."""
     page = shop_page(shop)
     found = copy_of(current_services(), page.shop.id, number, by=me())
     if found is None:

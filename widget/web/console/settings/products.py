@@ -25,14 +25,14 @@ MAX_REASON = 300
 
 @dataclass
 class Item:
-    """A product of a live quiz, or one that only the catalog still knows (``quizzes`` empty)."""
+    """A product of a live quiz, or one that only the catalog still contains (``quizzes`` is empty)."""
 
     sku: str
     name: str
     quizzes: list[str] = field(default_factory=list)
     row: StoredProduct | None = None
     barred: bool = False
-    """Kept out by us: the store's own name for it breaks the claims rules."""
+    """Blocked by us, because the store's name for it violates the claims rules."""
 
     @property
     def blocked(self) -> bool:
@@ -40,7 +40,7 @@ class Item:
 
     @property
     def said(self) -> list[tuple[str, str]]:
-        """What the store last said, in words."""
+        """What the store last reported, as (label, value)."""
         feed: dict[str, Any] = self.row.feed if self.row else {}
         words = []
         for key, value in feed.items():
@@ -58,12 +58,12 @@ class Item:
 @blueprint.get("")
 @permitted(MANAGE)
 def listing(shop: str) -> str:
-    """Every product that a live quiz shows or the catalog knows."""
+    """List every product of a live quiz or of the catalog."""
     return products_page(shop_page(shop))
 
 
 def products_page(page: PageContext, wrong: dict[str, str] | None = None, *, feed: FeedView | None = None) -> str:
-    """The page, with what was wrong with a form of it."""
+    """Render the page. ``wrong``: messages about a rejected form, by SKU."""
     items = _items(page)
     return render_page(
         "console/settings/products.html",
@@ -101,7 +101,7 @@ def _items(page: PageContext) -> list[Item]:
 @blueprint.post("")
 @permitted(MANAGE)
 def change(shop: str) -> AnyResponse:
-    """Block a product, or release it; each with a reason."""
+    """Block or unblock a product; both require a reason."""
     page, sku, do = shop_page(shop), request.form.get("sku", "")[:200], request.form.get("do", "")
     if do not in ("block", "unblock"):
         abort(400)

@@ -45,7 +45,7 @@ LABELS = {
 @blueprint.get("")
 @permitted(MANAGE)
 def form(shop: str) -> str:
-    """All settings on one form."""
+    """Show all settings in one form."""
     page = shop_page(shop)
     return _form(page, _fields(page.shop), settings_mark(page.shop))
 
@@ -53,7 +53,7 @@ def form(shop: str) -> str:
 @blueprint.post("")
 @permitted(MANAGE)
 def save(shop: str) -> AnyResponse:
-    """All of them or none."""
+    """Save all settings, or none of them."""
     page, typed = shop_page(shop), _typed(request.form)
     try:
         changed = change_shop(
@@ -92,19 +92,19 @@ def _form(page: PageContext, fields: dict[str, Any], seen: str, **more: Any) -> 
 
 
 def last_change(page: PageContext) -> AuditEntry | None:
-    """The newest change of anything on these pages."""
+    """Return the audit entry of the latest change on the settings pages."""
     with current_services().reads() as session:
         return last_entry(session, page.shop.id, (*KINDS["Settings"], *KINDS["Store and provider"]))
 
 
 def _fields(shop: Shop) -> dict[str, Any]:
-    """What the form shows for a shop as it stands."""
+    """Return the form fields for the current settings of a shop."""
     fields = {name: getattr(shop, name) for name in COLUMNS if name != "cart"}
     return {**fields, "cart_kind": shop.cart.get("kind", EVENT), "cart_action": shop.cart.get("action", "")}
 
 
 def _typed(form: Mapping[str, str]) -> dict[str, Any]:
-    """What was typed, whatever it is worth."""
+    """Return what was typed, without validation."""
     names = ("name", "url", "timezone", "quiet_from", "quiet_to", "emails_per_day", "cart_kind", "cart_action")
     fields: dict[str, Any] = {name: " ".join(form.get(name, "")[:MAX_TEXT].split()) for name in names}
     lines = form.get("postal_address", "")[:MAX_TEXT].splitlines()
@@ -114,7 +114,7 @@ def _typed(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _values(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """As the columns hold it; a number that is none stays a text and is refused."""
+    """Return the values as the columns store them. An invalid number stays text and is then rejected."""
     values = {name: typed[name] for name in COLUMNS if name != "cart"}
     most = str(typed["emails_per_day"]) or "0"
     values["emails_per_day"] = int(most) if most.isascii() and most.isdigit() and len(most) < 10 else most

@@ -20,7 +20,7 @@ blueprint = Blueprint("webhooks_page", __name__, url_prefix="/shops/<shop>/setti
 @blueprint.get("")
 @permitted(MANAGE)
 def show(shop: str) -> str:
-    """The address, how many secrets are good, and how to rotate."""
+    """Show the webhook address, the number of valid secrets, and the form to rotate them."""
     return _show(shop)
 
 
@@ -50,7 +50,7 @@ def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
 @blueprint.post("/rotate")
 @permitted(MANAGE)
 def rotate(shop: str) -> AnyResponse:
-    """A fresh secret, shown in this answer and never again."""
+    """Rotate the secret. The new one is shown in this response and never again."""
     if request.form.get("sure") != "yes":
         return make_response(_show(shop, wrong="Tick the box first."), 422)
     seen = request.form.get("seen", "")

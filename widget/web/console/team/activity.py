@@ -1,4 +1,4 @@
-"""The audit log of a shop, filtered and as CSV."""
+"""The audit log of a shop: filtered, and as CSV."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SIGNS = {
 @blueprint.get("")
 @permitted(MANAGE)
 def table(shop: str) -> str:
-    """The newest entries, or those older than one."""
+    """List the newest entries, or those older than a given entry."""
     page = shop_page(shop)
     actor, kind = _wanted()
     before = request.args.get("before", "")
@@ -64,7 +64,7 @@ def table(shop: str) -> str:
 @blueprint.get("/export.csv")
 @permitted(MANAGE)
 def export(shop: str) -> Response:
-    """The entries of the filter as a sheet, the newest first."""
+    """Export the filtered entries as CSV, the newest first."""
     page = shop_page(shop)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")

@@ -37,9 +37,9 @@ blueprint = Blueprint("team", __name__, url_prefix="/shops/<shop>/team")
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """A person as this shop sees them. Of somebody who has not come in yet no more than the address is told.
+    """A user as this shop sees them. Until they accept the invitation, only the address is shown.
 
-    Else inviting an address would tell whether it has an account elsewhere, and whose it is.
+    Otherwise, inviting an address would reveal whether it has an account elsewhere, and whose it is.
     """
 
     user: User
@@ -69,7 +69,7 @@ def _colleague(session: Session, user: User, member: Membership) -> Colleague:
 @blueprint.get("")
 @permitted(MANAGE)
 def listing(shop: str) -> str:
-    """Everybody, and a form to invite somebody."""
+    """List all users, with a form to invite another."""
     return _listing(shop_page(shop))
 
 
@@ -93,7 +93,7 @@ def _listing(page: PageContext, **more: object) -> str:
 @permitted(MANAGE)
 @invitation_limited
 def invite(shop: str) -> AnyResponse:
-    """Invite a user by email. Who has an account elsewhere is answered like who has none."""
+    """Invite a user by email. The response does not reveal whether they have an account elsewhere."""
     page = shop_page(shop)
     form = {name: request.form.get(name, "").strip()[:254] for name in ("email", "name", "role")}
     try:
@@ -109,7 +109,7 @@ def invite(shop: str) -> AnyResponse:
 @blueprint.get("/<int:user>")
 @permitted(MANAGE)
 def one(shop: str, user: int) -> str:
-    """One person: role, sign-ins, and what shuts them out."""
+    """Show one user: role, sessions, and the actions that revoke access."""
     return _one(shop_page(shop), user)
 
 
@@ -140,7 +140,7 @@ def _one(page: PageContext, user_id: int, link: str = "", wrong: str = "") -> st
 @blueprint.post("/<int:user>")
 @permitted(MANAGE)
 def change(shop: str, user: int) -> AnyResponse:
-    """One of: another role, sign out everywhere, remove, disable, enable."""
+    """Change the role of a user, sign them out everywhere, or remove, disable, or enable them."""
     page = shop_page(shop)
     do = {"role": _role, "sign_out": _sign_out, "remove": _remove, "disable": _disable, "enable": _enable}.get(
         request.form.get("do", "")
@@ -163,7 +163,7 @@ def change(shop: str, user: int) -> AnyResponse:
 @permitted(MANAGE)
 @invitation_limited
 def fresh_link(shop: str, user: int) -> AnyResponse:
-    """An email with a link to choose a new password, or to accept the invitation."""
+    """Send an email with a link to choose a new password or to accept the invitation."""
     page = shop_page(shop)
     try:
         who = send_fresh_link(current_services(), shop=shop, user_id=user, by=me())
@@ -177,7 +177,7 @@ def fresh_link(shop: str, user: int) -> AnyResponse:
 @permitted(MANAGE)
 @invitation_limited
 def hand_over(shop: str, user: int) -> AnyResponse:
-    """A link to pass on by other means, shown once."""
+    """Show a link once, to be passed on by other means."""
     page = shop_page(shop)
     try:
         link = link_to_hand_over(current_services(), shop=shop, user_id=user, by=me())

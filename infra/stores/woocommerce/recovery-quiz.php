@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name: Recovery Quiz
- * Description: The recovery quiz on product pages, and its visit with the order. Shortcode: [recovery_quiz].
+ * Description: Shows the recovery quiz on product pages and saves its visit with the order. Shortcode: [recovery_quiz].
  * Version: 1.0.0
  * Requires PHP: 7.4
  * License: Apache-2.0
@@ -11,12 +11,12 @@ if ( ! defined( 'ABSPATH' ) ) {
 	exit;
 }
 
-// Fill these in: the address of the service, the shop and the quiz.
+// Fill these in: the address of the service, the shop, and the quiz.
 const RECOVERY_QUIZ_HOST = 'https://quiz.example';
 const RECOVERY_QUIZ_SHOP = 'your-shop';
 const RECOVERY_QUIZ_NAME = 'leg-day';
 
-/** The quiz; on a product page it looks at the product of the page. */
+/** Render the quiz. On a product page it takes the product of the page into account. */
 function recovery_quiz_shortcode(): string {
 	$sku     = '';
 	$product = function_exists( 'wc_get_product' ) ? wc_get_product( get_the_ID() ) : null;
@@ -38,7 +38,7 @@ function recovery_quiz_shortcode(): string {
 }
 add_shortcode( 'recovery_quiz', 'recovery_quiz_shortcode' );
 
-/** The quiz adds its visit to the cart link; it is kept with the cart and goes along with the order. */
+/** Keep the visit, which the quiz adds to the cart link, in the session until it is saved with the order. */
 function recovery_quiz_remember(): void {
 	if ( empty( $_GET['recovery_quiz'] ) || ! function_exists( 'WC' ) || ! WC()->session ) { // phpcs:ignore WordPress.Security.NonceVerification.Recommended
 		return;
@@ -48,7 +48,7 @@ function recovery_quiz_remember(): void {
 }
 add_action( 'wp_loaded', 'recovery_quiz_remember' );
 
-/** Both checkouts, the old and the one of blocks, pass here. */
+/** Save the visit with the order. Both the classic and the block checkout call this. */
 function recovery_quiz_note( $order ): void {
 	$visit = WC()->session ? WC()->session->get( 'recovery_quiz' ) : '';
 	if ( $visit ) {
@@ -58,7 +58,7 @@ function recovery_quiz_note( $order ): void {
 add_action( 'woocommerce_checkout_create_order', 'recovery_quiz_note' );
 add_action( 'woocommerce_store_api_checkout_update_order_meta', 'recovery_quiz_note' );
 
-/** An unticked box for emails; what it says goes along with the order. */
+/** Render an unticked checkbox for emails, whose state is saved with the order. */
 function recovery_quiz_box(): void {
 	woocommerce_form_field(
 		'recovery_quiz_emails',

@@ -1,4 +1,4 @@
-// Colors on the real widget, and their contrast, as they are chosen. The form works without: the server checks the same pairs.
+// Previews chosen colors on the real widget and checks their contrast. The form works without scripts: the server checks the same pairs.
 const { pairs, sides, tokens } = JSON.parse(document.getElementById("color-data").textContent);
 const form = document.querySelector("[data-colors]");
 const stage = document.querySelector("[data-stage]");

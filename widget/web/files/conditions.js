@@ -1,4 +1,4 @@
-// Conditions are picked from lists wherever one stands; the text form stays beside, and either changes the other.
+// Lets conditions be picked from lists in every condition field. The text field stays next to the lists, and each updates the other.
 const names = JSON.parse(document.getElementById("names").textContent);
 const esc = (text) => String(text ?? "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const cross = '<svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="m4 4 8 8M12 4l-8 8"/></svg>';
@@ -7,7 +7,7 @@ const pick = (label, value, options, more = "") => `<select aria-label="${label}
 const NUMBERS = [[">=", "is at least"], ["<=", "is at most"], [">", "is more than"], ["<", "is less than"]];
 const WORDS = [["=", "is any of"], ["!=", "is none of"]];
 
-/** A condition as text to clauses of [question, operator, values, negated]; null where it is not of the plain form. */
+/** Parse a condition into clauses of [question, operator, values, negated]; null if it is not in the plain form. */
 function parse(text) {
   if (!text.trim()) return [];
   const clauses = [];
@@ -73,7 +73,7 @@ function change(text, event) {
   text.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-// Every field with a condition, also those that come later -----------------------------------------------
+// Every condition field, including those added later -----------------------------------------------------
 
 function dress(text) {
   const box = document.createElement("div");

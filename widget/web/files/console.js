@@ -1,4 +1,4 @@
-// The console's own help: saves forms as they are filled, keeps the checks in view, orders lists. Every page works without.
+// Enhancements of the console: saves forms as they are filled in, refreshes the checks, sorts lists. Every page works without scripts.
 const token = () => document.querySelector("input[name=csrf_token]")?.value ?? "";
 const ask = (url, options = {}) => fetch(url, { ...options, headers: { "X-Console": "1", ...options.headers }, credentials: "same-origin" });
 const later = (wait, does) => { let timer; return (...args) => { clearTimeout(timer); timer = setTimeout(() => does(...args), wait); }; };
@@ -19,7 +19,7 @@ async function check() {
     bar.innerHTML = told.bar;
     if (told.state === "waiting" || told.state === "running") setTimeout(check, 700);
     else { document.dispatchEvent(new CustomEvent("console:checked", { detail: told })); if (document.querySelector("[data-reload]")) location.reload(); }
-  } catch { /* The server is away; the next change asks again. */ } finally {
+  } catch { /* The server is unreachable; the next change retries. */ } finally {
     asking = false;
     if (again) { again = false; check(); }
   }
@@ -27,7 +27,7 @@ async function check() {
 const checkSoon = later(300, check);
 if (document.querySelector("#panel[data-stale], #state[data-stale]")) check();
 
-// Work that goes on elsewhere: looked at again until it is done, without touching the forms beside it.
+// Polls background work until it is done, without touching the forms next to it.
 async function lookAgain() {
   const old = document.querySelector("[data-again]");
   if (!old) return;
@@ -36,7 +36,7 @@ async function lookAgain() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(old.parentElement.id)?.firstElementChild;
     if (fresh && !fresh.hasAttribute("data-again")) { location.reload(); return; }
     if (fresh) old.replaceWith(fresh);
-  } catch { /* The server is away; the next look asks again. */ }
+  } catch { /* The server is unreachable; the next poll retries. */ }
   setTimeout(lookAgain, 1500);
 }
 setTimeout(lookAgain, 1500);
@@ -47,8 +47,8 @@ const saved = (form, text, bad = false) => {
   const spot = form.querySelector("[data-saved]");
   if (spot) { spot.textContent = text; spot.classList.toggle("bad", bad); }
 };
-const keep = (form) => { try { localStorage.setItem(`draft ${form.action}`, JSON.stringify([...new FormData(form)].filter(([name]) => name !== "csrf_token" && name !== "seen"))); } catch { /* No room: the page still holds it. */ } };
-const forget = (action) => { try { localStorage.removeItem(`draft ${action}`); } catch { /* Nothing was kept. */ } };
+const keep = (form) => { try { localStorage.setItem(`draft ${form.action}`, JSON.stringify([...new FormData(form)].filter(([name]) => name !== "csrf_token" && name !== "seen"))); } catch { /* Storage is full: the page still has it. */ } };
+const forget = (action) => { try { localStorage.removeItem(`draft ${action}`); } catch { /* Nothing was stored. */ } };
 
 async function save(form) {
   if (form.dataset.saving) { form.dataset.more = "1"; return; }
@@ -89,7 +89,7 @@ const saveSoon = (form) => {
   saved(form, "Saving …");
   saveNow(form);
 };
-// Whoever leaves within the blink before a save still gets it saved; behind a save under way it is kept and offered again.
+// If the page is left just before a save, the form is still saved. During another save, it is stored locally and offered again.
 addEventListener("pagehide", () => {
   for (const form of waiting) {
     if (form.dataset.saving || !navigator.sendBeacon(form.action, new FormData(form))) keep(form);
@@ -163,7 +163,7 @@ if (bulk) {
   count();
 }
 
-/** Lists that can be put in order: by dragging, and by the two buttons, which also work by keyboard. */
+/** Sortable lists: by dragging, and with the two buttons, which also work by keyboard. */
 const renumber = (list) => {
   [...list.children].forEach((item, at) => { for (const field of item.querySelectorAll("[data-order]")) field.value = at + 1; });
   list.dispatchEvent(new Event("change", { bubbles: true }));

@@ -1,4 +1,4 @@
-// The mapping table: editors open in place, targets are picked from lists; the text form stays beside.
+// The mapping table: editors open in place, and targets are picked from lists. The text field stays next to them.
 const names = JSON.parse(document.getElementById("names").textContent);
 const esc = (text) => String(text ?? "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const cross = '<svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="m4 4 8 8M12 4l-8 8"/></svg>';
@@ -83,7 +83,7 @@ document.addEventListener("click", async (event) => {
   else { row.insertAdjacentHTML("afterend", html); row.classList.add("open"); button.setAttribute("aria-expanded", "true"); }
   const form = (name === "new" ? document.querySelector(".sheet tbody") : row.nextElementSibling.parentElement).querySelector(`form[data-editor="${CSS.escape(name)}"]`);
   dress(form);
-  await null; // The pickers come with the next turn.
+  await null; // The condition pickers are added in the next microtask.
   form.querySelector("select, input:not([type=hidden])").focus();
 });
 document.addEventListener("console:checked", (event) => {

@@ -1,4 +1,4 @@
-// The mailbox: show an email's HTML in its own frame, as tall as it is.
+// The mailbox: makes each frame as tall as the HTML email in it.
 for (const frame of document.querySelectorAll("iframe[data-tall]")) {
   const fit = () => { frame.height = frame.contentDocument.documentElement.scrollHeight; };
   frame.addEventListener("load", fit);

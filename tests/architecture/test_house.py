@@ -1,4 +1,4 @@
-"""What a reviewer would have to remember, looked up across files instead."""
+"""Conventions of the code base that a reviewer would otherwise have to check by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tracked() -> list[str]:
     return listed.splitlines()
 
 
-def test_every_beat_entry_names_a_task_and_waits_for_none() -> None:
+def test_every_beat_entry_names_a_task_and_expires_and_no_task_uses_a_countdown() -> None:
     from widget.settings import read_settings
     from workers.app import configure
 
@@ -62,18 +62,18 @@ OF_NO_SHOP = {
 }
 
 
-def test_every_row_belongs_to_a_shop() -> None:
+def test_every_table_has_a_shop_id_unless_listed_as_shared() -> None:
     for table in TABLES:
         assert table.__tablename__ in OF_NO_SHOP or "shop_id" in table.__table__.columns, table.__tablename__
 
 
-def test_every_folder_states_its_law() -> None:
+def test_every_package_has_a_docstring() -> None:
     for path in (ROOT / "widget").rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(path.read_text())), path
 
 
-def test_every_public_function_says_what_it_does_or_what_it_is_called_says_it_all() -> None:
-    """Actions are what others call: each has a docstring."""
+def test_every_public_function_of_an_action_has_a_docstring() -> None:
+    """Actions are the functions that other packages call, so each has a docstring."""
     for path in (ROOT / "widget" / "actions").rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
@@ -99,18 +99,18 @@ def test_views_write_no_queries() -> None:
         assert not re.search(r"^from sqlalchemy import ", path.read_text(), re.MULTILINE), path
 
 
-def test_helpers_of_tests_live_in_support() -> None:
+def test_tests_import_no_helpers_from_other_test_modules() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
         imported = re.findall(r"^\s*from (tests\.\S+) import", path.read_text(), re.MULTILINE)
         assert not [name for name in imported if ".test_" in name or name.endswith("conftest")], path
 
 
-def test_nothing_naive_about_time() -> None:
+def test_source_code_uses_aware_utc_times_only() -> None:
     for path in SOURCES:
         assert not re.search(r"utcnow\(|datetime\.now\(\)|datetime\.today\(", path.read_text()), path
 
 
-def test_locks_carry_hashes_and_no_address() -> None:
+def test_lock_files_contain_hashes_and_no_urls() -> None:
     for name in ("run", "dev"):
         text = (ROOT / "requirements" / f"{name}.lock").read_text()
         assert "://" not in text
@@ -121,17 +121,17 @@ def test_locks_carry_hashes_and_no_address() -> None:
 @pytest.mark.parametrize(
     "name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".ci/run", "content/README.md"]
 )
-def test_the_house_is_complete(name: str) -> None:
+def test_repository_contains_its_standard_files(name: str) -> None:
     assert name in tracked() or (ROOT / name).exists()
 
 
-def test_pictures_named_in_the_readme_exist() -> None:
+def test_images_linked_in_the_readme_exist() -> None:
     for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
         assert Path(ROOT, picture).exists(), picture
 
 
-def test_what_needs_the_files_of_a_pack_alone_loads_no_driver() -> None:
-    """Checking a pack starts a second sooner for it."""
+def test_pack_commands_import_no_database_or_queue_drivers() -> None:
+    """Importing no drivers makes checking a pack start a second sooner."""
     drivers = ("sqlalchemy", "alembic", "psycopg", "redis", "celery", "openpyxl")
     code = (
         f"import sys, widget.commands.packs, widget.commands.impact; print([d for d in {drivers} if d in sys.modules])"

@@ -1,4 +1,4 @@
-"""The list of retired names: it is read, it finds what it is meant to find, and nothing of it is left."""
+"""The list of retired names: each is found with its replacement, and none is left in the code."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _spec.loader.exec_module(check_words)
         ('"/console/come-in/<token>"', "invitations"),
     ],
 )
-def test_a_retired_name_is_found_with_the_word_to_use(line: str, word: str) -> None:
+def test_retired_name_is_found_with_its_replacement(line: str, word: str) -> None:
     assert any(word in better for pattern, better in check_words.retired() if pattern.search(line))
 
 
 @pytest.mark.parametrize(
     "line", ["an_email = 1", "webhook_delivery", "MAX_ROWS", "for product in products:", "catalog"]
 )
-def test_the_words_in_use_are_not_taken_for_retired_ones(line: str) -> None:
+def test_current_terms_are_not_reported_as_retired_names(line: str) -> None:
     assert not [pattern.pattern for pattern, _ in check_words.retired() if pattern.search(line)]
 
 
-def test_no_retired_name_is_left() -> None:
+def test_code_contains_no_retired_names() -> None:
     assert check_words.problems() == []

@@ -1,4 +1,4 @@
-"""What the service is measured against: a bare Flask route that parses the same JSON and returns the same bytes."""
+"""The baseline of the benchmark: bare Flask routes that parse the same JSON and return the same bytes."""
 
 from __future__ import annotations
 

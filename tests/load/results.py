@@ -1,4 +1,7 @@
-"""The results page with a million responses: daily metrics, counts and orders as if they had come, then its first byte."""
+"""Response times of console pages: the results page with a million responses, and large mapping tables.
+
+Daily metrics, event counts, and orders are inserted directly.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ ROUNDS = 15
 
 
 def first_byte(folder: Path) -> tuple[float, int]:
-    """(milliseconds to the page, median; bytes) on SQLite, in this process."""
+    """Return (median milliseconds, size in bytes) of the results page, on SQLite and in this process."""
     settings = settings_for(folder, f"sqlite:///{folder / 'results.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
     services = build_services(settings, transport=MemoryTransport())
@@ -56,7 +59,7 @@ def first_byte(folder: Path) -> tuple[float, int]:
 
 
 def table_first_byte(folder: Path, rows: int) -> tuple[float, int]:
-    """The same for the mapping table with so many rows."""
+    """Return (median milliseconds, size in bytes) of the mapping table with this many rows."""
     settings = settings_for(folder, f"sqlite:///{folder / f'table-{rows}.db'}")
     settings.home.mkdir(parents=True, exist_ok=True)
     services = build_services(settings, transport=MemoryTransport())

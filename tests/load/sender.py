@@ -1,4 +1,4 @@
-"""A worker process for tests: it does what the sweeping tasks do, over and over, until it is killed."""
+"""A worker process for tests that sends due emails in a loop, as the periodic tasks do, until it is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed order webhooks at a steady pace, and how long each took to be acknowledged."""
+"""Signed order webhooks at a constant rate, and the time until each was acknowledged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from widget.stores.standard import sign
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """``p50`` and ``p99`` in ms; ``sent`` deliveries, ``good`` of them answered 200."""
+    """The outcome of a load test: ``sent`` deliveries, ``good`` of them answered 200; ``p50`` and ``p99`` in ms."""
 
     sent: int
     good: int
@@ -27,7 +27,7 @@ class Acknowledged:
 def webhook_load(
     base: str, secret: str, *, rate: int, seconds: int, threads: int = 16, shop: str = "demo"
 ) -> Acknowledged:
-    """So many a second, each an order of its own, spread evenly over threads that keep their connections."""
+    """Deliver ``rate`` orders per second, spread evenly over threads that keep their connections open."""
     took: list[float] = []
     good = [0] * threads
     start = time.perf_counter() + 0.5

@@ -1,4 +1,4 @@
-"""A headless Chromium of the system, driven by Playwright."""
+"""The system's Chromium, headless and driven by Playwright."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUIET = [
 
 @contextmanager
 def system_browser() -> Iterator[Browser]:
-    """One browser. A process can run one at a time: Playwright's event loop is one per thread."""
+    """Yield a browser. A process can run only one at a time: Playwright has one event loop per thread."""
     system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=system, args=QUIET)
@@ -32,7 +32,7 @@ def system_browser() -> Iterator[Browser]:
 
 
 def check_accessible(page: Page) -> None:
-    """No violation found by axe, shadow roots included."""
+    """Assert that axe finds no violation, shadow roots included."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page)
@@ -47,7 +47,7 @@ ANSWERS = GOOD
 
 
 def take_quiz(page: Page, answers: dict[str, list[str]] | None = None, *, until: str | None = None) -> None:
-    """Go through the widget by mouse."""
+    """Answer the quiz in the widget by mouse, up to the result or to the question ``until``."""
     given = answers or ANSWERS
     quiz = page.locator("recovery-quiz")
     quiz.locator("[data-start]").click()
@@ -71,7 +71,7 @@ def take_quiz(page: Page, answers: dict[str, list[str]] | None = None, *, until:
 
 
 def question_of(page: Page, answers: dict[str, list[str]]) -> str:
-    """Which question is shown, told by its options."""
+    """Return the id of the question that is shown, recognized by its options."""
     shown = options(page)
     fitting = [name for name, given in answers.items() if set(given) <= shown]
     heading = page.locator("recovery-quiz h2").inner_text()

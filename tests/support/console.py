@@ -1,4 +1,4 @@
-"""Somebody in the console, for tests."""
+"""Signed-in console users for tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ROOT = "/console/shops/demo/quizzes/leg-day"
 
 
 def form_token(page: Any) -> str:
-    """The token of the first form on a page."""
+    """Return the CSRF token of the first form on a page."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert found, page.text[:400]
     return found[1]
 
 
 class Somebody:
-    """A signed-in browser: ``get`` as it is, ``post`` with the token of a form."""
+    """A signed-in browser; ``post`` adds the CSRF token of a form."""
 
     def __init__(self, services: Services, client: Any) -> None:
         self.services, self.client = services, client
@@ -41,7 +41,7 @@ class Somebody:
 
 
 def signed_in(services: Services, role: str = OWNER, shop: str = "demo", email: str = "") -> Somebody:
-    """Somebody new with this role, come in by their one-time link."""
+    """Create a user with this role and sign in by their one-time link."""
     _, link = add_user(services, shop=shop, email=email or f"{role}@team.example", role=role)
     client = client_of(services)
     page = client.get(f"/console/set-password/{link}")

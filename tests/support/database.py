@@ -1,4 +1,4 @@
-"""Rows of a table, as tests look at them."""
+"""Table rows and fresh PostgreSQL databases for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries as stores send them: signed, in their shapes, with what a test wants to be different."""
+"""Webhook deliveries as stores send them: signed, in each platform's format, with fields that a test may change."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def shopify(services: Services, topic: str, data: Any, *, event: str = "") -> bo
 
 
 def settle_requests(services: Services) -> None:
-    """Work through what was delivered, and carry out what waits as if its two days were over."""
+    """Process all deliveries and carry out waiting privacy requests as if their two days had passed."""
     process_webhooks(services)
     with services.sessions.begin() as session:
         session.execute(update(PrivacyRequest).where(PrivacyRequest.state == WAITING).values(due_at=services.now()))
@@ -72,7 +72,7 @@ def woo(services: Services, topic: str, data: Any) -> bool:
 
 
 def shopify_order(number: int = 5820982911946154508, **change: Any) -> dict[str, Any]:
-    """An order of a roll-on, in the shape of Shopify's."""
+    """Return an order of a roll-on in Shopify's format."""
     now = datetime.now(UTC).isoformat()
     return {
         "id": number,
@@ -110,7 +110,7 @@ def shopify_refund(order: int, line: int = 14698001154508, *, quantity: int = 1,
 
 
 def woo_order(number: int = 727, **change: Any) -> dict[str, Any]:
-    """Likewise in the shape of WooCommerce's."""
+    """Return an order of a roll-on in WooCommerce's format."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return {
         "id": number,

@@ -1,4 +1,4 @@
-"""Edit and publish a draft."""
+"""Helpers that edit and publish a draft."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draft_of(services: Services) -> Any:
 
 
 def weigh(services: Services, by: User, row: str, weight: str, *, draft: Any = None) -> int:
-    """Set the weight of a mapping row, as a form that shows ``draft`` would."""
+    """Set the weight of a mapping row, as a form that shows ``draft`` does."""
     draft = draft or draft_of(services)
     record = records_of(draft.files, MAPPING)[row]
     return put_record(

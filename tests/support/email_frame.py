@@ -1,4 +1,4 @@
-"""The frame of an email, for tests."""
+"""An email frame for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports of email providers."""
+"""Email events in the formats of Amazon SES and SendGrid."""
 
 from __future__ import annotations
 

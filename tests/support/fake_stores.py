@@ -1,4 +1,4 @@
-"""Fake stores that speak paging, throttling and errors as Shopify's and WooCommerce's APIs do."""
+"""Fake stores with the paging, throttling, and errors of Shopify's and WooCommerce's APIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.http_server import Store, gives
 
 
 class _AnyPath(dict[str, Any]):
-    """Answers every path by one function."""
+    """A mapping that answers every path with one function."""
 
     def __init__(self, say: Any) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class _AnyPath(dict[str, Any]):
 
 
 class FakeStore:
-    """``orders`` is what the store has; ``trouble``: answers to give first; ``page``: how many on one."""
+    """A store's API. ``orders``, ``products``: its data; ``trouble``: responses to give first; ``page``: page size."""
 
     key = ""
 

@@ -1,4 +1,4 @@
-"""A store on this machine that says what a test wants it to say."""
+"""An HTTP server on this machine that gives the responses a test defines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HERE = Limits(loopback=True)
 
 
 class Store:
-    """``says``: what each path does with its handler; ``asked``: the paths and Host headers that came."""
+    """A store's server. ``says``: the function that answers each path; ``asked``: paths and Host headers received."""
 
     def __init__(self) -> None:
         self.says: dict[str, Callable[[Any], None]] = {}
@@ -28,7 +28,7 @@ class Store:
                     store.says[self.path](self)
 
             def log_message(self, *args: Any) -> None:
-                """Quiet."""
+                """Do not log."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True

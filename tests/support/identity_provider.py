@@ -1,4 +1,4 @@
-"""A provider of company accounts on loopback, for tests: discovery, keys, authorize (with PKCE) and token."""
+"""An OpenID Connect provider on loopback for tests: discovery, keys, authorize (with PKCE), and token endpoints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ CLIENT_ID, CLIENT_SECRET = "recovery-quiz", "a-secret-of-the-provider"
 
 
 class FakeProvider:
-    """``claims`` overrides what the token says (None leaves a claim out); ``status`` is what every call answers."""
+    """A provider whose responses a test can change.
+
+    ``claims`` overrides claims of the ID token (None omits one). ``status`` is the status of every response; 0 closes
+    the connection without one.
+    """
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.issuer = f"http://127.0.0.1:{server.server_port}"
@@ -34,7 +38,7 @@ class FakeProvider:
         self._codes: dict[str, dict[str, str]] = {}
 
     def authorize(self, address: str, **more: str) -> str:
-        """What a browser that follows this address is sent back to."""
+        """Return the path that a browser following this address is redirected to."""
         asked = dict(parse_qsl(urlsplit(address).query))
         assert asked["client_id"] == CLIENT_ID
         assert asked["response_type"] == "code"
@@ -100,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Tests say what they saw."""
+        """Do not log."""
 
 
 @contextmanager

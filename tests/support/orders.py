@@ -1,4 +1,4 @@
-"""Orders of a store, delivered as webhooks."""
+"""Store orders, delivered as webhooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def webhook(
     order: str = "1042",
     **fields: Any,
 ) -> bool:
-    """Deliver a signed delivery, as a store does."""
+    """Deliver a signed order webhook, as a store does."""
     at = (services.now() + timedelta(days=days)).isoformat()
     data = {
         "id": order,

@@ -1,4 +1,4 @@
-"""Packs and answers that tests use."""
+"""Packs and answers for tests."""
 
 from __future__ import annotations
 

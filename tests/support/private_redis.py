@@ -1,4 +1,4 @@
-"""A real Redis on a local socket, which a test may stop, hang and start again."""
+"""A real Redis on a local socket that a test may stop, suspend, and start again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from widget.commands.private_redis import redis_binary
 
 
 class PrivateRedis:
-    """Calling it starts the server where it is not running; the address. ``stop`` ends it for good."""
+    """A Redis server. Calling it starts the server if needed and returns its URL; ``stop`` ends it for good."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="rq-test-"))

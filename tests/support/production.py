@@ -1,4 +1,4 @@
-"""The service as merchants run it: production mode, PostgreSQL, behind nginx with TLS, a storefront on another origin."""
+"""The service as merchants run it: production mode, PostgreSQL, nginx with TLS, a storefront on another origin."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _STORE_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><tit
 
 
 class Production:
-    """One host. ``base`` is what browsers open; ``direct`` goes past nginx."""
+    """A running instance on one host. ``base``: the URL that browsers open; ``direct``: the URL that bypasses nginx."""
 
     def __init__(self, folder: Path, *, database_url: str, redis_url: str) -> None:
         self.folder = folder
@@ -94,7 +94,7 @@ class Production:
         self._nginx_folder: Path | None = None
 
     def command(self, *words: str) -> str:
-        """What a command of ours prints. Raises CalledProcessError."""
+        """Run one of our commands and return what it prints. Raises CalledProcessError."""
         done = subprocess.run(
             [sys.executable, "-m", "widget", *words], cwd=ROOT, env=self.environment, capture_output=True, check=True
         )
@@ -166,7 +166,7 @@ class Production:
         log.close()
 
     def _nginx(self) -> None:
-        """In a folder of its own, since the worker of nginx may be another user."""
+        """Start nginx in its own folder, since its worker process may run as another user."""
         folder = self._nginx_folder = Path(tempfile.mkdtemp(prefix="rq-nginx-"))
         folder.chmod(0o755)
         self._certificate = make_certificate(folder, (QUIZ_HOST, STORE_HOST))
@@ -192,7 +192,10 @@ class Production:
 
 
 def make_certificate(folder: Path, names: tuple[str, ...]) -> Path:
-    """A self-signed certificate (cert.pem) and its key (key.pem) for these names and 127.0.0.1."""
+    """Write a self-signed certificate (cert.pem) and its key (key.pem) for these names and 127.0.0.1.
+
+    Returns the path of the certificate.
+    """
     import ipaddress
 
     key = ec.generate_private_key(ec.SECP256R1())

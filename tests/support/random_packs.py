@@ -1,4 +1,4 @@
-"""Random packs, and every answer path of a small one."""
+"""Random packs, and the enumeration of all answer paths of a small pack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCHES, PACKS, MAX_PATHS = 6, 25, 3000
 
 
 def every_path(engine: Engine) -> Iterator[dict[str, list[str]]]:
-    """All answer sets, each once: only what is asked is answered."""
+    """Yield each answer set once; only questions that are asked have answers."""
     todo: list[dict[str, list[str]]] = [{}]
     by_id = engine.rules.pack.quiz.by_id
     while todo:

@@ -1,4 +1,4 @@
-"""Traffic and its daily metrics."""
+"""Quiz traffic and its daily metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A running instance, started by its command."""
+"""A running instance, started by ``recovery-quiz run``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.services import free_port
 
 
 class Running:
-    """``recovery-quiz run`` in a folder of its own, on free ports."""
+    """A ``recovery-quiz run`` process in its own folder and on free ports."""
 
     def __init__(
         self, home: Path, command: Sequence[str] = (sys.executable, "-m", "widget"), folder: Path = ROOT
@@ -43,13 +43,13 @@ class Running:
         self.process: subprocess.Popen[bytes] | None = None
 
     def secret(self, shop: str = "demo") -> str:
-        """The newest webhook secret of a shop."""
+        """Return the newest webhook secret of a shop."""
         command = [sys.executable, "-m", "widget", "shop", "show", shop, "--json", "--secrets"]
         stdout = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True).stdout
         return str(json.loads(stdout)["secrets"][0])
 
     def start(self) -> float:
-        """Start, and wait for the first answered request; the seconds that took."""
+        """Start, wait until a request is answered, and return the seconds that took."""
         started = time.monotonic()
         self.log = (self.home.parent / f"{self.home.name}.log").open("wb")
         command = [*self.command, "run"]
@@ -82,7 +82,7 @@ class Running:
         return re.findall(r'class="email" href="[^"]*"><b>([^<]*)</b>', self.get("/mailbox/"))
 
     def states(self, template: str) -> list[str]:
-        """The state of each template of this name, read from the database beside the running service."""
+        """Return the states of the emails of this template, read from the database while the service runs."""
         with sqlite3.connect(f"file:{self.home / 'recovery.db'}?mode=ro", uri=True) as database:
             return [state for (state,) in database.execute("SELECT state FROM emails WHERE template = ?", (template,))]
 
@@ -96,7 +96,10 @@ class Running:
         raise AssertionError(f"it did not come to that; log: {Path(self.log.name).read_text()[-4000:]}")
 
     def children(self) -> list[int]:
-        """All processes but the supervisor with our HOME in their environment or, as Redis writes it, their title."""
+        """Return the ids of all processes but the supervisor that have our home folder in their environment.
+
+        Redis has it in its process title instead.
+        """
         assert self.process is not None
         wanted = str(self.home).encode()
         found = []

@@ -1,4 +1,4 @@
-"""Settings, shops, and clients for tests."""
+"""Settings, services, shops, and clients for tests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from widget.storage.migrate import upgrade
 
 
 def plain_logs() -> None:
-    """Log lines for a person. structlog's own default prints every local variable of a traceback, which takes half a
-    minute where a pack is among them.
+    """Configure readable log lines.
+
+    structlog's default prints every local variable of a traceback, which takes half a minute if a pack is among them.
     """
     structlog.reset_defaults()
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -34,7 +35,7 @@ def free_port() -> int:
 
 
 def demo_shop(folder: Path, url: str) -> None:
-    """Tables, a shop and the shipped pack in a fresh database."""
+    """Create the tables, the demo shop, and the shipped pack in a fresh database."""
     settings = settings_for(folder, url)
     settings.home.mkdir(parents=True, exist_ok=True)
     services = build_services(settings, transport=MemoryTransport())

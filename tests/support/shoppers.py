@@ -1,4 +1,4 @@
-"""Shoppers who answer the quiz and ask for emails."""
+"""Shoppers who answer the quiz and request emails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from widget.services import Services
 
 
 def ask(services: Services, **consents: bool) -> str:
-    """Ask for a result by email; its code."""
+    """Request a result by email and return the code of the result."""
     loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
     code = str(json.loads(known.body)["code"])
     wanted = {"result": True, **consents}

@@ -1,4 +1,4 @@
-"""The claims lint against phrases labelled by hand, half of them innocent."""
+"""Precision and recall of the claims lint on hand-labeled phrases, half of them harmless."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PHRASES = Path(__file__).parent / "claims" / "phrases.csv"
 
 
 def judged() -> list[tuple[dict[str, str], bool]]:
-    """Each labelled phrase with whether the lint finds something in it."""
+    """Return each labeled phrase with whether the lint finds a claim in it."""
     market = market_rules("us")
     assert market is not None
     found = []
@@ -30,7 +30,7 @@ def judged() -> list[tuple[dict[str, str], bool]]:
     return found
 
 
-def test_forbidden_phrases_are_found_and_innocent_ones_are_left_alone() -> None:
+def test_claims_lint_finds_forbidden_phrases_and_accepts_harmless_ones() -> None:
     rows = judged()
     assert len(rows) >= 60
     for language in ("en", "es", "ar", "all"):
@@ -43,6 +43,6 @@ def test_forbidden_phrases_are_found_and_innocent_ones_are_left_alone() -> None:
         assert recall >= 0.90, [row["text"] for row, hit in rows if not hit and row["label"] == "forbidden"]
 
 
-def test_half_of_the_phrases_are_innocent() -> None:
+def test_half_of_the_labeled_phrases_are_harmless() -> None:
     labels = [row["label"] for row, _ in judged()]
     assert labels.count("fine") == labels.count("forbidden")

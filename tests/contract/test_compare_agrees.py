@@ -1,4 +1,4 @@
-"""What an edit changes, against looking at every path of both versions one by one."""
+"""Comparison of two versions, checked against an evaluation of every path of both versions one by one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from widget.path_coverage.run import Run
 
 
 def edited(pack: Pack, chance: random.Random) -> Pack:
-    """Some edits: a weight, a row less, stock, an option less, a question less, a triage row less."""
+    """Return the pack with random edits.
+
+    Flips weights or removes rows; may also empty a stock, remove a triage row or an option, or make a question optional.
+    """
     mappings, products, questions = list(pack.mappings), list(pack.products), list(pack.quiz.questions)
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(mappings)) if mappings else None
@@ -43,7 +46,11 @@ def edited(pack: Pack, chance: random.Random) -> Pack:
 
 
 def one_edit(pack: Pack, chance: random.Random) -> Pack:
-    """Mostly a row's weight or condition; else its target or place, what safety takes out, stock, or the least score."""
+    """Return the pack with one random edit.
+
+    Mostly of a row's weight or condition; otherwise of its target or position, the exclusions, a stock, or the minimum
+    score.
+    """
     at = chance.randrange(len(pack.mappings))
     row, other = pack.mappings[at], chance.choice(pack.mappings)
     rows = list(pack.mappings)
@@ -75,7 +82,7 @@ def paths_of(engine: Engine) -> set[str] | None:
 
 
 @pytest.mark.parametrize("batch", range(4))
-def test_changed_paths_are_those_that_differ_one_by_one(batch: int, tmp_path: Path) -> None:
+def test_compare_counts_the_same_changed_paths_as_a_check_of_each_path(batch: int, tmp_path: Path) -> None:
     looked = 0
     for seed in range(5000 + batch * 30, 5000 + (batch + 1) * 30):
         pack = random_pack(seed, tmp_path)
@@ -95,8 +102,8 @@ def test_changed_paths_are_those_that_differ_one_by_one(batch: int, tmp_path: Pa
     assert looked > 10
 
 
-def test_versions_in_another_order_are_compared_by_drawn_paths(tmp_path: Path) -> None:
-    """Common questions in another order cannot be walked side by side; the estimate says so and comes near."""
+def test_versions_with_reordered_questions_are_compared_by_sampled_paths(tmp_path: Path) -> None:
+    """Common questions in another order cannot be walked side by side; the result is an estimate, marked inexact."""
     looked = 0
     for seed in range(7000, 7060):
         pack = random_pack(seed, tmp_path)
@@ -117,14 +124,14 @@ def test_versions_in_another_order_are_compared_by_drawn_paths(tmp_path: Path) -
     assert looked > 3
 
 
-def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With and without the short way the same changes are told, and the short way is taken often."""
+def test_compare_without_a_second_walk_finds_the_same_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison reports the same changes with and without the shortcut ``paired``, which is taken often."""
     from widget.path_coverage import compare as comparing
 
     short, taken = comparing.paired, []
 
     def noted(one: object, other: object) -> object:
-        found = short(one, other)  # type: ignore[arg-type]  # Whatever runs are given.
+        found = short(one, other)  # type: ignore[arg-type]  # The runs are passed through unchanged.
         taken.append(found is not None)
         return found
 
@@ -145,7 +152,7 @@ def test_versions_that_went_the_same_ways_need_no_second_walk(tmp_path: Path, mo
     assert sum(taken) > len(taken) // 4
 
 
-def test_what_an_edit_does_not_touch_is_taken_over_and_the_rest_comes_out_as_from_nothing(tmp_path: Path) -> None:
+def test_run_that_reuses_untouched_classes_equals_a_run_from_scratch(tmp_path: Path) -> None:
     taken = 0
     for seed in range(11_000, 11_200):
         pack = random_pack(seed, tmp_path)

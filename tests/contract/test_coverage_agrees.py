@@ -1,4 +1,4 @@
-"""The path check against the engine that answers requests: the same results on every path."""
+"""The path check compared with the engine that serves requests: the same results on every path."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def checked(run: Run) -> Counter[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_each_path_of_random_packs_comes_to_what_a_request_gets(batch: int, tmp_path: Path) -> None:
+def test_path_check_of_random_packs_matches_the_result_of_each_request(batch: int, tmp_path: Path) -> None:
     looked = 0
     for seed in range(batch * PACKS, (batch + 1) * PACKS):
         engine = Engine.of(random_pack(seed, tmp_path))
@@ -73,7 +73,10 @@ def test_each_path_of_random_packs_comes_to_what_a_request_gets(batch: int, tmp_
 
 
 def large_pack() -> Pack:
-    """A million classes: ten questions of four options, 200 rows of up to three comparisons, 40 products."""
+    """Build a pack of a million classes.
+
+    Ten questions of four options, 200 rows of up to three comparisons, and 40 products.
+    """
     chance = random.Random(7)
     questions = tuple(
         Question(f"q{at}", SINGLE, "?", options=tuple(Option(f"o{n}", "x") for n in range(4))) for at in range(10)
@@ -95,7 +98,7 @@ def large_pack() -> Pack:
 
 
 @pytest.mark.parametrize("pack", [large_pack(), read_pack(LEG_DAY).pack], ids=["large", "shipped"])
-def test_a_sample_of_the_classes_of_large_packs_comes_to_what_a_request_gets(pack: Pack) -> None:
+def test_path_check_of_large_packs_matches_requests_on_sampled_classes(pack: Pack) -> None:
     engine = Engine.of(pack)
     chance = random.Random(3)
     for group in (PRODUCTS, TIPS):

@@ -1,6 +1,7 @@
-"""Every delivery cut short, with each field removed, nulled, enormous or of another type: told or taken, never lost.
+"""Malformed webhooks: truncated, and with each field removed, null, huge, or of another type.
 
-Nothing here may raise anything but Unreadable, store half a thing, or write to somebody who is not in it.
+Each is either processed or reported as unreadable, and none is lost. Parsing may raise nothing but Unreadable, a delivery
+may not be stored in part, and no email may be planned for an address that is not in it.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ REPORTS: dict[str, tuple[str, Any]] = {
 
 
 def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every field and entry."""
+    """Yield the path of keys and indexes to every field and list entry."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inner:
         yield (*way, key)
@@ -155,7 +156,7 @@ def odd_bodies(data: Any) -> Iterator[bytes]:
 
 
 def refusal(read: Callable[[], object]) -> str:
-    """Why it could not be read; empty where it could."""
+    """Return why the body could not be read, or an empty string if it could."""
     try:
         read()
     except Unreadable as error:
@@ -164,7 +165,7 @@ def refusal(read: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_a_stores_body_is_read_or_said_to_be_unreadable(name: str) -> None:
+def test_malformed_store_webhook_is_parsed_or_reported_as_unreadable(name: str) -> None:
     source, topic, data = STORES[name]
     for body in odd_bodies(data):
         outcome = refusal(lambda body=body: PLATFORMS[source].parse(topic, body, received_at=NOW))
@@ -173,7 +174,7 @@ def test_a_stores_body_is_read_or_said_to_be_unreadable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_a_providers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
+def test_malformed_email_event_is_parsed_or_reported_as_unreadable(name: str) -> None:
     provider, data = REPORTS[name]
     for body in odd_bodies(data):
         whole = json.dumps({**SNS, "Message": body.decode("utf-8", "replace")}).encode()
@@ -185,7 +186,7 @@ def test_a_providers_body_is_read_or_said_to_be_unreadable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dsn-failed-5.1.1", "dsn-delayed-4.4.1", "arf-abuse"])
-def test_a_report_as_mail_that_was_cut_harms_nobody(name: str) -> None:
+def test_truncated_bounce_or_complaint_message_is_parsed_without_errors(name: str) -> None:
     raw = (PAYLOADS / "mail" / f"{name}.constructed.eml").read_bytes()
     for cut in range(0, len(raw), 10):
         for body in (raw[:cut], raw[:cut] + b"\xff\x00" + raw[cut + 2 :]):
@@ -193,8 +194,10 @@ def test_a_report_as_mail_that_was_cut_harms_nobody(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["shopify order", "woo order", "shopify redact", "shopify consent"])
-def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_services: Services, name: str) -> None:
-    """One in seven of them, by HTTP, to the end."""
+def test_malformed_webhooks_over_http_are_all_stored_and_reach_no_other_contact(
+    sqlite_services: Services, name: str
+) -> None:
+    """Every seventh malformed body is delivered by HTTP and processed to the end."""
     services = connected(sqlite_services)
     client, (source, topic, data) = client_of(services), STORES[name]
     bodies = list(dict.fromkeys(odd_bodies(data)))[::7]
@@ -212,8 +215,10 @@ def test_through_the_door_nothing_is_lost_and_nobody_else_is_written_to(sqlite_s
         states = set(session.scalars(select(WebhookDelivery.state)))
         failed = list(session.scalars(select(WebhookDelivery).where(WebhookDelivery.state == FAILED)))
     assert states <= {DONE, FAILED}
-    assert {item.body for item in failed} <= set(bodies)  # What could not be read is kept as it came.
-    assert not {item.error for item in failed if item.error.endswith("Error")}  # Nothing broke: it was told.
+    assert {item.body for item in failed} <= set(bodies)  # Unreadable bodies are stored unchanged.
+    assert not {
+        item.error for item in failed if item.error.endswith("Error")
+    }  # No unexpected exception: each failure is reported as unreadable.
     assert {contact.email for contact in rows(services, Contact)} <= {BUYER, ""}
     contacts = {contact.id for contact in rows(services, Contact)}
     assert all(email.contact_id in contacts for email in rows(services, Email))

@@ -1,4 +1,4 @@
-"""The API keeps to its own description, whatever it is sent."""
+"""The API conforms to its OpenAPI description for any request."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Any:
     services.close()
 
 
-def test_no_request_gets_a_500_or_an_undescribed_answer(api: Any) -> None:
-    """Requests of all kinds, generated from the description, to each operation."""
+def test_generated_requests_get_no_500_and_no_undocumented_response(api: Any) -> None:
+    """Each operation is tested with requests generated from the description."""
     operations = [all_operation.ok() for all_operation in api.get_all_operations()]
 
     assert len(operations) == 5
@@ -52,7 +52,10 @@ def _try(operation: Any) -> None:
     @given(case=operation.as_strategy())
     def send(case: Any) -> None:
         case.path_parameters = {**(case.path_parameters or {}), "shop": "demo", "quiz": "leg-day"}
-        case.headers = {**(case.headers or {}), "Accept-Encoding": "identity"}  # The transport does not unpack.
+        case.headers = {
+            **(case.headers or {}),
+            "Accept-Encoding": "identity",
+        }  # The test transport cannot unpack.
         case.call_and_validate(
             checks=[not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
         )
@@ -60,7 +63,7 @@ def _try(operation: Any) -> None:
     send()
 
 
-def test_the_description_is_openapi_3_1_and_names_every_route(client: Any) -> None:
+def test_openapi_description_is_version_3_1_and_lists_every_route(client: Any) -> None:
     spec = client.get("/v1/openapi.json").json
 
     assert spec["openapi"].startswith("3.1")
@@ -73,7 +76,7 @@ def test_the_description_is_openapi_3_1_and_names_every_route(client: Any) -> No
     }
 
 
-def test_results_and_quizzes_have_the_fields_of_the_interface(client: Any) -> None:
+def test_quiz_and_result_responses_have_all_documented_fields(client: Any) -> None:
     quiz = client.get("/v1/shops/demo/quizzes/leg-day").json
     result = client.post("/v1/shops/demo/quizzes/leg-day/responses", json={"answers": GOOD}).json["result"]
 

@@ -1,4 +1,4 @@
-"""The engine against a reference written independently from the description of the format."""
+"""The engine compared with a reference evaluator written independently from the description of the content format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCHES, PACKS, ANSWER_SETS = 6, 25, 120
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_random_packs_give_what_the_reference_gives(batch: int, tmp_path: Path) -> None:
+def test_engine_matches_the_reference_evaluator_on_random_packs(batch: int, tmp_path: Path) -> None:
     for seed in range(batch * PACKS, (batch + 1) * PACKS):
         chance = random.Random(seed)
         pack = small_pack(chance)

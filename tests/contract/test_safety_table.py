@@ -1,7 +1,7 @@
-"""Safety as tables: every red flag on every channel, every "anything we must know" on every product.
+"""Safety as tables: every red flag on every channel, and every answer to "anything we must know" on every product.
 
-Facts behind the second table: labels of camphor and menthol products, arnica monographs, and the rules of the shipped
-pack (facts on who is not shown a product). What a product does not declare counts as if it held it.
+Sources of the second table: labels of camphor and menthol products, arnica monographs, and the rules of the shipped
+pack on who is not shown a product. A product counts as containing everything that it does not declare.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def shipped() -> Pack:
 
 
 def flagged() -> dict[str, Answers]:
-    """For each triage row answers on which it decides, from the path check."""
+    """Return, for each triage row, answers on which it decides the outcome; taken from the path check."""
     pack = shipped()
     run = check_paths(pack).gone[0].run
     found = {pack.triage[row].id: run.example_of_end(at) for at, (row,) in enumerate(run.walked.ends)}
@@ -65,7 +65,7 @@ ROWS = {row.id: row for row in shipped().triage}
 
 @dataclass
 class Shop:
-    """A shop whose first version knew no red flag; ``old`` are links made then."""
+    """A shop whose first version had no red flags. ``old``: result codes made with it, by triage row."""
 
     services: Services
     client: Any
@@ -98,7 +98,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 def _old_link(services: Services, answers: Answers) -> str:
-    """A result of the version without red flags; questions after an early end get any answer."""
+    """Return the code of a result of the version without red flags; questions after an early end get any answer."""
     _, known = submit_answers(services, shop="demo", quiz="leg-day", answers={**GOOD, **answers})
     data = orjson.loads(known.body)
     assert data["outcome"] != "emergency"
@@ -125,7 +125,7 @@ def by_link(shop: Shop, row: str) -> str:
 
 
 def by_prefetch(shop: Shop, row: str) -> str:
-    """A browser that fetches the page ahead, and one that comes back to it later."""
+    """Return the result page as prefetched by a browser and as loaded again later."""
     code = _posted(shop, row)["result"]["code"]
     ahead = shop.client.get(f"/demo/r/{code}?product=CREAM-60", headers={"Sec-Purpose": "prefetch"})
     again = shop.client.get(f"/demo/r/{code}?product=CREAM-60")
@@ -134,7 +134,7 @@ def by_prefetch(shop: Shop, row: str) -> str:
 
 
 def by_page(shop: Shop, row: str) -> str:
-    """The quiz without JavaScript, step by step."""
+    """Take the quiz without JavaScript, step by step, and return the result page."""
     page = shop.client.get("/demo/quiz/leg-day?product=CREAM-60")
     for _ in range(20):
         text = page.get_data(as_text=True)
@@ -155,7 +155,10 @@ def by_old_link(shop: Shop, row: str) -> str:
 
 
 def by_email(shop: Shop, row: str) -> str:
-    """An order of somebody who gave these answers: nothing about a product may be written to them."""
+    """Return the states of all emails that were not skipped after an order by a shopper with these answers.
+
+    No email about a product may be sent to this shopper.
+    """
     services = shop.services
     loaded, known = submit_answers(services, shop="demo", quiz="leg-day", answers=FLAGGED[row])
     visit = record_response(services, loaded, known, None)
@@ -188,7 +191,7 @@ CHANNELS: dict[str, Callable[[Shop, str], str]] = {
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("row", ROWS)
-def test_a_red_flag_leads_to_no_product_on_any_channel(shop: Shop, row: str, channel: str) -> None:
+def test_red_flag_shows_no_product_on_any_channel(shop: Shop, row: str, channel: str) -> None:
     text = CHANNELS[channel](shop, row)
     for product in shipped().products:
         assert product.sku not in text, (row, channel, product.sku)
@@ -216,7 +219,11 @@ TAKES_OUT = {
 
 
 def catalog_of_everything() -> list[Product]:
-    """Each ingredient alone, none, and not declared; with each state of the allergens; as cream and as spray."""
+    """Return products of all kinds.
+
+    Each ingredient alone, no ingredients, and undeclared ingredients; each with no, with asteraceae, and with undeclared
+    allergens; as cream and as spray.
+    """
     contents: list[tuple[str, ...] | None] = [(item,) for item in INGREDIENTS]
     contents += [(), None]
     allergens: list[tuple[str, ...] | None] = [(), ("asteraceae",), None]
@@ -243,7 +250,10 @@ def may_be_shown(product: Product, option: str) -> bool:
 
 @pytest.fixture(scope="module")
 def everything() -> Engine:
-    """The shipped questions and safety, over products of every kind, all of which would be shown."""
+    """Return an engine with the shipped questions and safety rules and products of all kinds.
+
+    Without an exclusion, it shows all of them.
+    """
     pack = shipped()
     products = tuple(catalog_of_everything())
     row = Mapping(id="all", when=ALWAYS, effect=BOOST, target=(Target("all"),), weight=50)
@@ -252,13 +262,13 @@ def everything() -> Engine:
 
 
 @pytest.mark.parametrize("option", shipped().quiz.by_id["health"].option_ids)
-def test_what_we_must_know_takes_out_what_it_must_and_no_more(everything: Engine, option: str) -> None:
+def test_health_answer_excludes_exactly_the_unsafe_products(everything: Engine, option: str) -> None:
     found = evaluate(everything.rules, everything.catalog, {**GOOD, "health": [option]})
     shown = {everything.rules.products[item.place].sku for item in found.shown}
     assert shown == {item.sku for item in catalog_of_everything() if may_be_shown(item, option)}
 
 
-def test_two_things_to_know_take_out_what_either_does(everything: Engine) -> None:
+def test_two_health_answers_exclude_the_products_that_either_excludes(everything: Engine) -> None:
     options = [option_id for option_id in shipped().quiz.by_id["health"].option_ids if option_id != "none"]
     for one in options:
         for other in options:
@@ -269,7 +279,7 @@ def test_two_things_to_know_take_out_what_either_does(everything: Engine) -> Non
                 assert shown == both, (one, other)
 
 
-def test_a_certificate_that_is_missing_or_too_high_blocks_what_contains_or_may_contain_cbd() -> None:
+def test_missing_certificate_blocks_products_that_contain_or_may_contain_cbd() -> None:
     pack = shipped()
     products = tuple(catalog_of_everything())
     row = Mapping(id="all", when=ALWAYS, effect=BOOST, target=(Target("all"),), weight=50)

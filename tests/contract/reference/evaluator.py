@@ -1,5 +1,7 @@
 """A plain, slow evaluator of packs, written from the description of the content format alone, without the engine.
-A pack is a dict of plain values; conditions and targets are their texts."""
+
+A pack is a dict of plain values; conditions and targets are strings.
+"""
 
 import contextlib
 import re
@@ -8,7 +10,7 @@ from decimal import Decimal
 
 # ---------------------------------------------------------------- conditions
 def parse_condition(text):
-    """list (or) of lists (and) of (negated, question, op, [values]); None = always."""
+    """Return a list (or) of lists (and) of (negated, question, op, [values]); None means always."""
     if text is None or not text.strip():
         return None
     out = []
@@ -29,9 +31,9 @@ def parse_condition(text):
 
 def term_holds(term, state):
     neg, q, op, vals = term
-    if q not in state:  # not asked: every term is false, != and not included
+    if q not in state:  # Not asked: every term is false, even with != or not.
         return False
-    chosen = state[q]  # list of ids, or ["skipped"]
+    chosen = state[q]  # A list of ids, or ["skipped"].
     if op == "=":
         r = any(c in vals for c in chosen)
     elif op == "!=":
@@ -66,7 +68,7 @@ def split_outside_quotes(text, sep):
 
 
 def parse_targets(text):
-    out = []  # list of (kind, value)
+    out = []  # A list of (kind, value).
     for part in split_outside_quotes(text, ";"):
         part = part.strip()
         if part == "all":
@@ -120,7 +122,7 @@ def only_ids(q):
 
 
 def check_asked(q, given):
-    """The answer to a question that was asked -> state value."""
+    """Return the state value of an answer to a question that was asked. Raises Refuse."""
     if not given:
         if not q.get("optional"):
             raise Refuse("required " + q["id"])
@@ -142,7 +144,7 @@ def check_asked(q, given):
 
 
 def walk(o, answers):
-    """-> (state, ending triage row or None)"""
+    """Return (state, the triage row that ended the quiz or None). Raises Refuse."""
     qs = o.pack["questions"]
     known = {q["id"]: q for q in qs}
     for k, v in answers.items():
@@ -168,7 +170,7 @@ def walk(o, answers):
 
 
 def choices(q):
-    """every valid answer to an asked question, as state value"""
+    """Return every valid answer to a question that was asked, as state values."""
     out = [["skipped"]] if q.get("optional") else []
     if q["kind"] in ("single", "scale"):
         return out + [[i] for i in option_ids(q)]
@@ -181,7 +183,7 @@ def choices(q):
 
 
 def all_paths(o, i=0, state=None):
-    """every answer path of the quiz without its early ends"""
+    """Yield every answer path of the quiz, ignoring early ends."""
     state = state or {}
     qs = o.pack["questions"]
     if i == len(qs):
@@ -257,7 +259,7 @@ class Oracle:
         return p.get("stock") is None or p["stock"] > 0
 
     def reasons(self, state, names, pins=True):
-        """names(targets) -> bool"""
+        """Return up to three reasons. ``names``: whether the given targets name the product or tip."""
         out = []
         matched = [(r, t) for r, c, t in self.rows if holds(c, state) and names(t)]
         if pins:
@@ -294,7 +296,7 @@ class Oracle:
             if t not in ids and not excluded(t):
                 ids.append(t)
         ids = ids[:n]
-        return ids, {t: [] for t in ids}  # text silent on the why of fallback tips
+        return ids, {t: [] for t in ids}  # The format description says nothing about reasons of fallback tips.
 
     def products(self, state):
         res = self.pack["result"]

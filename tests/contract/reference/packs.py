@@ -1,4 +1,4 @@
-"""Random small packs that use every corner of the content format, and answer sets good and bad."""
+"""Random small packs that use every feature of the content format, with valid and invalid answer sets."""
 
 import csv
 import io
@@ -167,7 +167,7 @@ def gen_pack(chance):
             p["product_id"] = g
         pack["products"].append(p)
     skus = [p["sku"] for p in pack["products"]]
-    # mappings
+    # Mappings.
     rows = []
     for i in range(chance.choice([1, 2, 4, 6, 8, 10])):
         eff = chance.choice(["boost"] * 6 + ["require", "exclude", "pin", "pin"])
@@ -198,7 +198,7 @@ def gen_pack(chance):
                     "advice": {"title": f"T{i}", "body": "B."},
                 }
             )
-    # a safety question with a show_if that only a path that ended earlier hides
+    # A safety question that its show_if hides only on paths that an earlier triage row ends.
     if safe and chance.random() < 0.25:
         q0 = chance.choice(safe)
         later = qs[qs.index(q0) + 1 :]
@@ -506,7 +506,7 @@ def count_paths(pack):
 
 
 def small_pack(chance):
-    """A pack whose paths can all be gone through."""
+    """Return a random pack whose paths are few enough to enumerate."""
     pack = gen_pack(chance)
     while count_paths(pack) > MAX_PATHS:
         pack = gen_pack(chance)

@@ -1,4 +1,4 @@
-"""What strangers put into packs: each a clear error with file and line, no trace, nothing written."""
+"""Malformed and hostile packs: each causes a clear error with file and line, no traceback, and no written file."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _pipe(pack: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["check", "coverage"])
-def test_a_spoilt_pack_is_refused_with_file_and_line(
+def test_malformed_pack_is_refused_with_file_and_line(
     pack: Path, spoil: Callable[[Path], None], file: str, words: str, command: str
 ) -> None:
     spoil(pack)
@@ -131,14 +131,14 @@ def test_a_spoilt_pack_is_refused_with_file_and_line(
     assert words in completed.output
 
 
-def test_of_a_hundred_thousand_rows_no_more_are_read_than_are_taken() -> None:
+def test_reading_mapping_rows_stops_at_the_maximum() -> None:
     rows = "id,when,effect,target\n" + "".join(f"row-{at},,boost,form:cream\n" for at in range(100_000))
     outcome: list[str] = []
     read = sum(1 for _ in mapping_rows(rows, lambda line, code, message: outcome.append(code)))
     assert (read, outcome) == (MAX_ROWS, ["too_many_rows"])
 
 
-def test_a_thousand_options_are_told_in_one_finding(pack: Path) -> None:
+def test_question_with_a_thousand_idle_options_gets_one_finding(pack: Path) -> None:
     options = "".join(f"      - {{id: o-{at}, text: Option {at}}}\n" for at in range(1000))
     with (pack / "quiz.yaml").open("a") as file:
         file.write(f"\n  - id: many\n    kind: single\n    text: Which?\n    options:\n{options}")
@@ -148,7 +148,7 @@ def test_a_thousand_options_are_told_in_one_finding(pack: Path) -> None:
     assert completed.output.count('"option_changes_nothing"') <= 2
 
 
-def test_a_file_in_the_way_is_never_written_through(pack: Path) -> None:
+def test_format_does_not_write_through_a_symlink_at_its_temporary_file(pack: Path) -> None:
     victim = pack.parent / "victim"
     victim.write_text("precious")
     (pack / ".mappings.csv.new").symlink_to(victim)
@@ -158,10 +158,10 @@ def test_a_file_in_the_way_is_never_written_through(pack: Path) -> None:
     assert not (pack / "mappings.csv").is_symlink()
 
 
-# The commands ----------------------------------------------------------------------------------------
+# Commands --------------------------------------------------------------------------------------------
 
 
-def test_coverage_tells_in_words_and_fails_on_an_error(pack: Path) -> None:
+def test_coverage_command_prints_a_report_and_fails_on_an_error(pack: Path) -> None:
     completed = run("content", "coverage", pack)
     assert completed.exit_code == 0
     assert "Every answer path was checked." in completed.output
@@ -170,7 +170,7 @@ def test_coverage_tells_in_words_and_fails_on_an_error(pack: Path) -> None:
     assert run("content", "coverage", pack).exit_code == 1
 
 
-def test_compare_tells_what_an_edit_changes(pack: Path) -> None:
+def test_compare_command_reports_changed_paths_and_responses(pack: Path) -> None:
     edit(pack / "mappings.csv", "apply = rub-in,boost,form:cream,30", "apply = rub-in,boost,form:cream,3")
     responses = pack.parent / "responses.jsonl"
     responses.write_text(GOOD + "\n" + GOOD + "\n")
@@ -183,7 +183,7 @@ def test_compare_tells_what_an_edit_changes(pack: Path) -> None:
     assert "line 1" in run("content", "compare", LEG_DAY, pack, "--responses", responses).output
 
 
-def test_versions_of_a_shop_are_compared_on_what_its_shoppers_answered(pack: Path, tmp_path: Path) -> None:
+def test_compare_command_compares_two_versions_of_a_shop_on_its_responses(pack: Path, tmp_path: Path) -> None:
     environment = {"RECOVERY_HOME": str(tmp_path / "home"), "RECOVERY_LOG_LEVEL": "error"}
     runner = CliRunner(env=environment)
     assert runner.invoke(main, ["shop", "add", "demo", "--name", "Demo"]).exit_code == 0
@@ -198,7 +198,7 @@ def test_versions_of_a_shop_are_compared_on_what_its_shoppers_answered(pack: Pat
     assert '"changed": 0' not in completed.output
 
 
-def test_why_not_is_answered_for_any_product() -> None:
+def test_why_not_option_explains_any_product() -> None:
     for sku in ("CREAM-60", "CREAM-120", "SPRAY-100", "SALVE-30"):
         completed = run("recommend", LEG_DAY, "--answers", GOOD, "--explain", "--why-not", sku)
         assert completed.exit_code == 0

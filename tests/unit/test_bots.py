@@ -1,4 +1,4 @@
-"""Who says of themselves that they are a program."""
+"""Detection of bots by their user agent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PHONE = "Mozilla/5.0 (Linux; Android 14; {}) AppleWebKit/537.36 (KHTML, like Gec
         "python-requests/2.32.3",
     ],
 )
-def test_programs_that_name_themselves_are_bots(agent: str) -> None:
+def test_user_agents_of_bots_are_recognized(agent: str) -> None:
     assert is_bot(agent)
 
 
@@ -39,5 +39,5 @@ def test_programs_that_name_themselves_are_bots(agent: str) -> None:
         "",
     ],
 )
-def test_people_and_stores_that_try_their_own_pages_are_not(agent: str) -> None:
+def test_user_agents_of_browsers_and_headless_page_tests_are_not_bots(agent: str) -> None:
     assert not is_bot(agent)

@@ -1,4 +1,4 @@
-"""Charts: where things stand, and what is too small to see is seen all the same."""
+"""Charts, filters, and revenue of the results page."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("most", "top"), [(0, 2), (1, 2), (7, 8), (9, 10), (212, 240), (251, 300), (8_001, 10_000)])
-def test_an_axis_ends_at_an_even_number_not_far_above(most: int, top: int) -> None:
+def test_chart_axis_ends_at_a_round_number_just_above_the_maximum(most: int, top: int) -> None:
     assert charts.round_top(most) == top
 
 
-def test_a_line_goes_from_edge_to_edge_and_marks_its_peak() -> None:
+def test_line_chart_spans_the_width_and_marks_its_peak() -> None:
     line = charts.line([5, 20, 10], [4, 4, 4])
 
     assert line.now.startswith("M0 ")
@@ -31,20 +31,20 @@ def test_a_line_goes_from_edge_to_edge_and_marks_its_peak() -> None:
     assert [tick.text for tick in line.ticks] == ["0", "10", "20"]
 
 
-def test_one_day_is_a_level_line_and_none_before_is_none() -> None:
+def test_line_chart_of_one_day_is_level_and_has_no_previous_period() -> None:
     line = charts.line([3])
 
     assert line.now == "M0 33L100 33"
     assert line.before == ""
 
 
-def test_a_bar_of_what_is_there_can_be_seen() -> None:
+def test_bar_of_a_small_nonzero_value_has_a_minimum_width() -> None:
     assert charts.width(1, 100_000) == 0.6
     assert charts.width(0, 10) == 0.0
     assert charts.width(10, 10) == 100.0
 
 
-def test_columns_fill_the_width_and_the_highest_the_height() -> None:
+def test_column_chart_fills_its_width_and_height() -> None:
     columns = charts.columns([0, 5, 10])
 
     assert [column.height for column in columns] == [0, 66, charts.COLUMN_HEIGHT]
@@ -52,7 +52,7 @@ def test_columns_fill_the_width_and_the_highest_the_height() -> None:
     assert columns[1].middle == pytest.approx(50, abs=0.2)
 
 
-def test_dates_that_were_changed_say_more_than_the_period() -> None:
+def test_edited_dates_override_the_period_filter() -> None:
     form = {"period": "7", "from": "2026-03-02", "to": "2026-03-31", "shown": "2026-03-02/2026-03-31", "against": "1"}
 
     week = Wanted.of(form, TODAY)
@@ -62,7 +62,7 @@ def test_dates_that_were_changed_say_more_than_the_period() -> None:
     assert (own.period, own.first, own.before) == ("own", date(2026, 3, 20), date(2026, 3, 8))
 
 
-def test_what_nobody_can_mean_is_read_as_the_usual() -> None:
+def test_invalid_filter_values_fall_back_to_defaults() -> None:
     odd = Wanted.of({"period": "x", "from": "0001-01-01", "to": "soon", "version": "-1", "by": "name"}, TODAY)
     turned = Wanted.of({"period": "own", "from": "2026-03-10", "to": "2026-03-01"}, TODAY)
 
@@ -82,13 +82,13 @@ def test_what_nobody_can_mean_is_read_as_the_usual() -> None:
         (-1, "A", True),
     ],
 )
-def test_strict_is_a_shown_product_within_a_week_and_generous_any_within_a_month(
+def test_direct_attribution_needs_a_shown_product_within_7_days_and_assisted_any_within_30(
     days: float, bought: str, part: bool | None
 ) -> None:
     assert quiz_had_part(MOMENT, MOMENT + timedelta(days=days), shown=["A"], bought=[bought]) is part
 
 
-def test_revenue_is_net_of_what_was_refunded_and_currencies_stay_apart() -> None:
+def test_revenue_is_net_of_refunds_and_separate_by_currency() -> None:
     rows = [
         Ordered("USD", True, False, 2, 5_000),
         Ordered("USD", True, True, 1, 2_000),

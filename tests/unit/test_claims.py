@@ -1,4 +1,4 @@
-"""The claims lint on packs: where it looks, what it says, what a person may accept."""
+"""The claims lint on packs: the texts it checks, its messages, and the warnings that a person may accept."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def changed(name: str, old: str, new: str) -> Reading:
         ("locales/es.yaml", "una crema se absorbe", "una crema que alivia el dolor se absorbe", "alivia"),
     ],
 )
-def test_a_forbidden_claim_is_an_error_with_file_line_phrase_rule_and_alternative(
+def test_forbidden_claim_is_an_error_with_file_line_phrase_rule_and_alternative(
     name: str, old: str, new: str, phrase: str
 ) -> None:
     found = [error for error in changed(name, old, new).errors if error.problem.code == "claim"]
@@ -54,18 +54,18 @@ def test_a_forbidden_claim_is_an_error_with_file_line_phrase_rule_and_alternativ
     assert outcome.problem.suggestion
 
 
-def test_the_shipped_pack_says_nothing_forbidden_in_any_language() -> None:
+def test_shipped_pack_contains_no_forbidden_claim_in_any_language() -> None:
     reading = read_files(leg_day_files(), [])
     assert reading.pack is not None
     assert set(reading.pack.locales) == {"en", "es", "ar"}
     assert [claim_problem.message for claim_problem in claim_problems(reading.pack)] == []
 
 
-def test_safety_may_name_what_it_warns_of() -> None:
+def test_safety_text_may_name_the_symptom_it_warns_of() -> None:
     assert not changed("safety.yaml", "Sore legs can wait.", "Pain in the chest is no side effect of a cream.").errors
 
 
-def test_a_product_without_a_warning_that_must_go_with_it_is_told() -> None:
+def test_product_without_a_required_warning_is_reported() -> None:
     reading = changed("products.yaml", '    - "Keep away from eyes, nose, mouth and other mucous membranes."\n', "")
     lines = [problem.problem for problem in reading.problems if problem.problem.code == "missing_warning"]
     assert lines
@@ -73,7 +73,7 @@ def test_a_product_without_a_warning_that_must_go_with_it_is_told() -> None:
     assert lines[0].severity == "error", "pack.yaml asks for that"
 
 
-def test_a_named_person_accepts_a_warning_until_the_text_changes() -> None:
+def test_accepted_claim_warning_lapses_when_the_text_changes() -> None:
     new = "this cream supports muscles and sinks in as you go."
     reading = changed("mappings.csv", "a cream sinks in as you go.", new)
     warning = next(problem for problem in reading.problems if problem.problem.code == "claim")
@@ -101,7 +101,7 @@ def _claims(of: str) -> str:
     )
 
 
-def test_an_error_cannot_be_accepted() -> None:
+def test_claim_error_cannot_be_accepted() -> None:
     pack = changed("mappings.csv", "a cream sinks in as you go.", "a cream for pain relief.").pack
     assert pack is not None
     with pytest.raises(CannotAccept, match="only reworded"):
@@ -128,13 +128,13 @@ def test_an_error_cannot_be_accepted() -> None:
         ("Temporarily relieves minor aches and pains", None, False),
     ],
 )
-def test_a_name_from_a_store_feed_is_held_against_the_rules(
+def test_product_name_from_a_feed_is_checked_against_the_claim_rules(
     name: str, contains: frozenset[str] | None, allowed: bool
 ) -> None:
     assert name_is_allowed(name, contains, "us", "en") is allowed
 
 
-def test_each_rule_names_its_source_and_an_alternative_in_every_language() -> None:
+def test_each_claim_rule_has_a_source_and_an_alternative_in_every_language() -> None:
     market = market_rules("us")
     assert market is not None
     for rule in market.rules:
@@ -142,7 +142,7 @@ def test_each_rule_names_its_source_and_an_alternative_in_every_language() -> No
         assert set(rule.says) == set(rule.instead) == {"en", "es", "ar"}, rule.id
 
 
-def test_evidence_past_its_date_is_an_error_and_soon_lists_what_falls_due() -> None:
+def test_overdue_evidence_is_an_error_and_evidence_due_soon_is_listed() -> None:
     late = read_files(leg_day_files(), [])
     check_content(late, today=date(2027, 7, 1))
     assert {error.problem.code for error in late.errors} == {"evidence_overdue"}

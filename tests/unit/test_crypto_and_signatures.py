@@ -1,4 +1,4 @@
-"""Codes, tokens, signatures."""
+"""Result codes, tokens, and webhook signatures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = datetime.now(UTC)
 
 
 @given(st.binary(max_size=60))
-def test_a_code_opens_to_what_was_encrypted_and_is_always_the_same(plain: bytes) -> None:
+def test_code_decrypts_to_its_content_and_is_deterministic(plain: bytes) -> None:
     code = CRYPTO.code(plain, b"demo")
 
     assert CRYPTO.open_code(code, b"demo") == plain
@@ -31,12 +31,12 @@ def test_a_code_opens_to_what_was_encrypted_and_is_always_the_same(plain: bytes)
 
 
 @given(st.text(max_size=80))
-def test_no_other_text_is_a_code(text: str) -> None:
+def test_arbitrary_text_is_not_a_valid_code(text: str) -> None:
     with pytest.raises(InvalidToken):
         CRYPTO.open_code(text, b"demo")
 
 
-def test_a_code_is_good_for_its_shop_and_a_token_for_its_purpose_only() -> None:
+def test_code_is_valid_for_its_shop_only_and_token_for_its_purpose_only() -> None:
     code, token = CRYPTO.code(b"x", b"demo"), CRYPTO.token("u", 7)
 
     with pytest.raises(InvalidToken):
@@ -46,7 +46,7 @@ def test_a_code_is_good_for_its_shop_and_a_token_for_its_purpose_only() -> None:
     assert CRYPTO.open_token("u", token) == 7
 
 
-def test_after_a_rotation_old_codes_open_and_new_ones_are_signed_anew() -> None:
+def test_old_codes_still_open_after_a_key_rotation_and_new_ones_use_the_new_key() -> None:
     rotated = Crypto([OTHER, KEY], SUPPRESSION)
 
     assert rotated.open_code(CRYPTO.code(b"x"), *()) == b"x"
@@ -56,7 +56,7 @@ def test_after_a_rotation_old_codes_open_and_new_ones_are_signed_anew() -> None:
     assert rotated.address_hash("demo", "a@b.example") != rotated.address_hash("other", "a@b.example")
 
 
-def test_answers_pack_into_bytes_and_back(mini: Engine) -> None:
+def test_packed_answers_unpack_to_the_same_answers(mini: Engine) -> None:
     quiz = mini.rules.pack.quiz
     answers = {"area": ["calves", "quads"], "soreness": ["10"], "warning": ["none"]}
 
@@ -65,7 +65,7 @@ def test_answers_pack_into_bytes_and_back(mini: Engine) -> None:
         unpack_answers(quiz, b"\xff" * 12)
 
 
-def test_the_vector_of_the_specification_verifies() -> None:
+def test_signature_example_of_the_standard_webhooks_specification_verifies() -> None:
     secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
     headers = {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -79,7 +79,7 @@ def test_the_vector_of_the_specification_verifies() -> None:
 
 
 @pytest.mark.parametrize("fault", ["body", "old", "future", "id", "none", "secret", "stamp"])
-def test_anything_else_is_refused(fault: str) -> None:
+def test_webhook_with_a_wrong_signature_id_body_or_timestamp_is_refused(fault: str) -> None:
     secret, body, stamp = new_secret(), b"{}", int(NOW.timestamp())
     headers = {"webhook-id": "m", "webhook-timestamp": str(stamp), "webhook-signature": sign(secret, "m", stamp, body)}
     when = NOW + timedelta(minutes={"old": 6, "future": -6}.get(fault, 0))
@@ -97,7 +97,7 @@ def test_anything_else_is_refused(fault: str) -> None:
         verify(headers, body, known_secrets=known, now=when)
 
 
-def test_both_secrets_are_good_during_a_rotation() -> None:
+def test_both_webhook_secrets_are_valid_during_a_rotation() -> None:
     old, new, stamp = new_secret(), new_secret(), int(NOW.timestamp())
     headers = {"webhook-id": "m", "webhook-timestamp": str(stamp), "webhook-signature": sign(old, "m", stamp, b"{}")}
 
@@ -105,7 +105,7 @@ def test_both_secrets_are_good_during_a_rotation() -> None:
 
 
 def read(body: bytes) -> Any:
-    """The one event in a body."""
+    """Return the only event in a body."""
     (event,) = parse("", body, received_at=datetime.now(UTC))
     return event
 
@@ -115,7 +115,7 @@ def order(**change: object) -> bytes:
     return json.dumps({"type": "order.placed", "timestamp": NOW.isoformat(), "data": {"order": data}}).encode()
 
 
-def test_ids_beyond_2_to_the_53_survive_also_as_numbers() -> None:
+def test_numeric_order_ids_beyond_2_to_the_53_stay_exact() -> None:
     assert read(order(id=820982911946154508)).external_id == "820982911946154508"
 
 
@@ -138,13 +138,13 @@ def test_ids_beyond_2_to_the_53_survive_also_as_numbers() -> None:
     ids=[
         *("empty", "list", "no-text", "no-data", "unknown-type", "no-id", "lines-text", "quantity-word"),
         *("total-nan", "nul", "time-word", "deep"),
-    ],  # Bodies hold the time, and would be called by it.
+    ],  # Without ids, test names would contain the time in the bodies.
 )
-def test_a_signed_body_that_is_no_order_is_told_so(body: bytes) -> None:
+def test_signed_body_that_is_not_an_order_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read(body)
 
 
-def test_amounts_come_in_minor_units_or_as_decimals() -> None:
+def test_order_total_may_be_in_minor_units_or_decimal() -> None:
     assert read(order(total=2400)).total == 2400
     assert read(order(total="24.00")).total == 2400

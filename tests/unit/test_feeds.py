@@ -1,4 +1,4 @@
-"""Product feeds: what is read of them, what is left out and told, and what stops the whole file."""
+"""Product feeds: the items that are read, the items that are skipped and reported, and the errors that stop a file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def one(**more: str) -> FeedItem:
         ("shopify-products.constructed.json", SHOPIFY),
     ],
 )
-def test_each_kind_says_the_same_of_the_same_store(name: str, kind: str) -> None:
+def test_each_feed_format_gives_the_same_items_for_the_same_store(name: str, kind: str) -> None:
     body = (SAMPLES / name).read_bytes()
     found = [item for item in items(body) if isinstance(item, FeedItem)]
 
@@ -72,7 +72,7 @@ def test_each_kind_says_the_same_of_the_same_store(name: str, kind: str) -> None
         ("RQ-SALVE-2OZ", 3500, "USD"),
         ("RQ-SPRAY-2OZ", 3200, "USD"),
     ]
-    assert [item.stock for item in found] == [None, None, 0, None if kind == SHOPIFY else 0]  # The last: preorder.
+    assert [item.stock for item in found] == [None, None, 0, None if kind == SHOPIFY else 0]  # The last is a preorder.
     assert found[2].name == "Recovery Salve 2 oz — “Überkühl” & co"
     assert found[0].variant_id == "48039284711"
     assert found[0].image == "https://cdn.example.com/roll-on.jpg"
@@ -80,7 +80,7 @@ def test_each_kind_says_the_same_of_the_same_store(name: str, kind: str) -> None
     assert all(set(item.said) <= set(FROM_FEEDS) for item in found)
 
 
-def test_an_entity_bomb_is_refused_before_anything_of_it_is_read() -> None:
+def test_feed_with_an_xml_entity_attack_is_refused() -> None:
     with pytest.raises(BadFeed, match="DTD or entities"):
         items((SAMPLES / "xxe-attack.constructed.xml").read_bytes())
 
@@ -89,12 +89,12 @@ def test_an_entity_bomb_is_refused_before_anything_of_it_is_read() -> None:
     "head",
     ["<!DOCTYPE rss>", '<!DOCTYPE rss SYSTEM "https://s.example/x.dtd">', '<!DOCTYPE rss [<!ENTITY a "b">]>'],
 )
-def test_any_dtd_is_refused(head: str) -> None:
+def test_feed_with_any_dtd_is_refused(head: str) -> None:
     with pytest.raises(BadFeed, match="DTD"):
         items(rss(item(), head=head))
 
 
-# Files that are none ---------------------------------------------------------------------------------
+# Invalid files ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_any_dtd_is_refused(head: str) -> None:
         ('{"products": [' + "9" * 5000 + "]}", "well-formed JSON"),
     ],
 )
-def test_a_file_that_is_no_feed_stops_in_words(text: str | bytes, message: str) -> None:
+def test_file_that_is_not_a_feed_is_refused_with_a_clear_message(text: str | bytes, message: str) -> None:
     with pytest.raises(BadFeed, match=message):
         items(text)
 
 
-def test_one_item_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_feed_items_over_the_size_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MAX_OF_ITEM", 200_000)
     with pytest.raises(BadFeed, match="without the end of an item"):
         items(rss(item(description="x" * 600_000)))
@@ -130,7 +130,7 @@ def test_one_item_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(items(rss(*(item(str(number), description="x" * 50_000) for number in range(10))))) == 10
 
 
-def test_too_many_items_and_too_large_a_json_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_feed_with_too_many_items_or_too_large_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MAX_ITEMS", 3)
     monkeypatch.setattr(feeds, "MAX_JSON", 1000)
     with pytest.raises(BadFeed, match="more than 3 items"):
@@ -180,7 +180,7 @@ def test_prices_are_exact_in_minor_units(text: str, amount: tuple[int, str]) -> 
         "$15.00",
     ],
 )
-def test_a_price_that_is_doubtful_is_refused_rather_than_guessed(text: str) -> None:
+def test_ambiguous_price_is_refused_rather_than_guessed(text: str) -> None:
     with pytest.raises(BadValue):
         amount_of(text, "USD")
 
@@ -199,12 +199,12 @@ def test_a_price_that_is_doubtful_is_refused_rather_than_guessed(text: str) -> N
         ("pa\u200bin\u202e\u00adless", "painless"),
     ],
 )
-def test_names_are_plain_text(title: str, name: str) -> None:
+def test_product_names_are_converted_to_plain_text(title: str, name: str) -> None:
     assert name_of(title) == name
 
 
 @given(st.text(alphabet='<>&;/="ab clt#x60scriptimg\u200b\u00ad', max_size=120))
-def test_no_markup_survives_in_a_name_however_it_was_escaped(text: str) -> None:
+def test_no_markup_survives_in_a_product_name_however_it_is_escaped(text: str) -> None:
     try:
         name = name_of(text)
     except BadValue:
@@ -214,7 +214,7 @@ def test_no_markup_survives_in_a_name_however_it_was_escaped(text: str) -> None:
     assert len(name) <= MAX_NAME
 
 
-def test_long_names_are_cut_at_a_word() -> None:
+def test_long_product_names_are_cut_at_a_word_boundary() -> None:
     name = name_of("cream " * 100)
     assert len(name) <= MAX_NAME
     assert name.endswith("cream…")
@@ -235,20 +235,20 @@ def test_long_names_are_cut_at_a_word() -> None:
         "ftp://s.example/",
     ],
 )
-def test_an_address_that_no_browser_should_open_is_left_out(text: str) -> None:
+def test_unsafe_url_is_dropped_from_an_item(text: str) -> None:
     with pytest.raises(BadValue):
         web_address(text, "")
     assert one(link=text.replace("&", "&amp;")).url == ""
 
 
-def test_a_path_stands_under_the_store() -> None:
+def test_relative_url_is_resolved_against_the_store() -> None:
     assert web_address("/a.jpg", "https://s.example/x/feed.xml") == "https://s.example/a.jpg"
 
 
 # Items -----------------------------------------------------------------------------------------------
 
 
-def test_a_sale_price_counts_only_where_it_is_one_and_its_time_is_now() -> None:
+def test_sale_price_counts_only_if_valid_lower_and_in_effect() -> None:
     now, past = "2026-11-01T13:00-0500/2026-12-01T15:30-0500", "2025-11-01T13:00-0500/2025-12-01T15:30-0500"
     sale = {"sale_price": "12.00 USD"}
 
@@ -261,7 +261,7 @@ def test_a_sale_price_counts_only_where_it_is_one_and_its_time_is_now() -> None:
         assert "sale price does not count" in one(**wrong).notes[0]
     assert one(**sale, sale_price_effective_date="soon").price == 1500
     with pytest.raises(BadValue):
-        in_period("2026-11-01/2026-12-01", NOW)  # Without a zone nobody knows when.
+        in_period("2026-11-01/2026-12-01", NOW)  # Ambiguous without a time zone.
 
 
 @pytest.mark.parametrize(
@@ -275,16 +275,16 @@ def test_a_sale_price_counts_only_where_it_is_one_and_its_time_is_now() -> None:
         ("backorder", 0),
     ],
 )
-def test_what_cannot_be_sent_today_is_out_of_stock(word: str, stock: int | None) -> None:
+def test_preorder_and_backorder_count_as_out_of_stock(word: str, stock: int | None) -> None:
     assert one(availability=word).stock == stock
 
 
-def test_a_count_is_taken_where_there_is_one() -> None:
+def test_item_quantity_is_used_as_stock_unless_out_of_stock() -> None:
     assert one(quantity="7").stock == 7
     assert one(quantity="7", availability="out_of_stock").stock == 0
 
 
-def test_a_bad_item_is_told_with_its_place_and_left_out() -> None:
+def test_invalid_item_is_skipped_and_reported_with_its_position() -> None:
     found = items(
         rss(item("A"), item("B", price="12,99 USD"), item("", title="x"), item("A"), item("C", title="<b></b>"))
     )
@@ -299,19 +299,19 @@ def test_a_bad_item_is_told_with_its_place_and_left_out() -> None:
     ]
 
 
-def test_a_missing_picture_is_told_and_does_no_harm() -> None:
+def test_missing_image_is_reported_and_the_item_is_kept() -> None:
     assert one(image_link="").notes == ("it has no image_link",)
     assert "image" not in one(image_link="").said
 
 
-def test_an_attribute_inside_another_is_not_the_products_own() -> None:
+def test_nested_or_foreign_xml_elements_are_not_attributes_of_the_item() -> None:
     assert one(shipping="<g:price>5.95 USD</g:price>").price == 1500
     (found,) = items(rss(item() + '<atom:link xmlns:atom="http://www.w3.org/2005/Atom">https://e.example</atom:link>'))
     assert isinstance(found, FeedItem)
     assert found.url == "https://s.example/a"
 
 
-def test_a_table_may_have_a_mark_of_its_encoding_quotes_and_holes() -> None:
+def test_tsv_feed_may_have_a_byte_order_mark_and_quotes_and_reports_wrong_cell_counts() -> None:
     head = "\ufeffID\tTitle\tg:price\tavailability\timage link\tshipping(country:price)\n"
     found = items(
         head + 'A\t"Trail ""Big""\tCream"\t15.00 USD\tin_stock\n\nB\tSalve\nC\tx\t1 USD\tin_stock\t\tUS:1\textra\n'
@@ -331,7 +331,7 @@ def shopify(**variant: Any) -> list[FeedItem | BadItem]:
     return items(json.dumps({"products": [product]}))
 
 
-def test_ids_of_shopify_stay_exact_above_what_a_float_holds() -> None:
+def test_shopify_ids_beyond_float_precision_stay_exact() -> None:
     (found,) = shopify(id=92233720368547758079)
     assert isinstance(found, FeedItem)
     assert (found.product_id, found.variant_id) == ("9007199254740995", "92233720368547758079")
@@ -341,20 +341,20 @@ def test_ids_of_shopify_stay_exact_above_what_a_float_holds() -> None:
 @pytest.mark.parametrize(
     "variant", [{"price": None}, {"available": None}, {"price": 15.005}, {"title": 7, "price": "x"}]
 )
-def test_a_variant_that_says_too_little_is_left_out(variant: dict[str, Any]) -> None:
+def test_shopify_variant_with_invalid_fields_is_skipped(variant: dict[str, Any]) -> None:
     assert isinstance(shopify(**variant)[0], BadItem)
 
 
-def test_odd_json_is_told_not_raised() -> None:
+def test_malformed_shopify_products_are_reported_as_bad_items() -> None:
     found = items('{"products": [7, {"variants": 3}, {"title": "x", "variants": [{"sku": "", "id": null}]}]}')
     assert all(isinstance(item, BadItem) for item in found)
     assert len(found) == 3
 
 
-# What is ours ----------------------------------------------------------------------------------------
+# Matching to the catalog ------------------------------------------------------------------------------
 
 
-def test_an_item_is_ours_by_its_sku_then_its_part_number_then_without_a_sku_its_variant() -> None:
+def test_feed_item_matches_by_sku_then_mpn_then_variant_id() -> None:
     body = rss(
         item("X-1", mpn="CREAM"),
         item("CREAM", price="20.00 USD"),
@@ -374,7 +374,7 @@ def test_an_item_is_ours_by_its_sku_then_its_part_number_then_without_a_sku_its_
     assert outcome.found["ROLL"].said["variant_id"] == "700175"
 
 
-def test_an_item_that_cannot_be_read_is_not_taken_for_gone() -> None:
+def test_unreadable_item_is_not_counted_as_missing_from_the_feed() -> None:
     body = rss(item("A", price="?"), item("B"), *(item("", title="x") for _ in range(MAX_NOTES + 5)))
     outcome = survey(read_feed(io.BytesIO(body.encode()), GIVEN), {"A", "B"}, {})
 

@@ -1,4 +1,4 @@
-"""Fetching from a store: whom we call, how often we are sent on, and when we give up."""
+"""Fetching from a store: permitted addresses, redirects, and limits on size and time."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_public_is_never_called(address: str) -> None:
+def test_private_address_is_never_fetched(address: str) -> None:
     assert not is_public(address)
     with pytest.raises(NotFetched, match="private network"):
         checked_target("https://store.example/feed.xml", Limits(), lambda host, port: [address])
 
 
 @pytest.mark.parametrize("address", PRIVATE[:4])
-def test_one_private_address_among_public_ones_is_enough(address: str) -> None:
+def test_host_with_one_private_address_among_public_ones_is_refused(address: str) -> None:
     with pytest.raises(NotFetched, match="private network"):
         checked_target("https://store.example/", Limits(), lambda host, port: ["93.184.215.14", address])
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"])
-def test_public_addresses_are_called(address: str) -> None:
+def test_public_addresses_are_accepted(address: str) -> None:
     target = checked_target("https://store.example/a b?t=ü", Limits(), lambda host, port: [address])
     assert (target.addresses, target.path) == ((address,), "/a%20b?t=%C3%BC")
 
@@ -86,7 +86,7 @@ def test_public_addresses_are_called(address: str) -> None:
         "",
     ],
 )
-def test_an_address_of_another_form_is_refused_before_any_look_up(url: str) -> None:
+def test_invalid_url_is_refused_before_any_dns_lookup(url: str) -> None:
     def never(host: str, port: int) -> list[str]:
         raise AssertionError(host)
 
@@ -95,12 +95,12 @@ def test_an_address_of_another_form_is_refused_before_any_look_up(url: str) -> N
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"])
-def test_spellings_of_this_machine_are_seen_through(host: str) -> None:
+def test_every_spelling_of_a_loopback_address_is_refused(host: str) -> None:
     with pytest.raises(NotFetched):
         checked_target(f"https://{host}/", Limits())
 
 
-def test_plain_http_goes_to_this_machine_alone_even_where_that_is_allowed() -> None:
+def test_plain_http_is_allowed_for_loopback_addresses_only() -> None:
     with pytest.raises(NotFetched, match="private network"):
         checked_target("http://store.example/", HERE, lambda host, port: ["93.184.215.14"])
     with pytest.raises(NotFetched, match="private network"):
@@ -111,7 +111,7 @@ def test_plain_http_goes_to_this_machine_alone_even_where_that_is_allowed() -> N
 
 
 def drips(handler: Any) -> None:
-    """One byte again and again, each in time: only an end to everything helps."""
+    """Send one byte at a time, each within the read timeout, so that only the total time limit ends it."""
     handler.send_response(200)
     handler.end_headers()
     for _ in range(100):
@@ -133,7 +133,7 @@ def fetched(store: Store, path: str, limits: Limits = HERE, **more: Any) -> byte
     return into.getvalue()
 
 
-def test_a_file_comes_as_it_is_and_says_how_far_it_is(store: Store) -> None:
+def test_fetched_file_is_unchanged_and_reports_progress(store: Store) -> None:
     store.says["/feed.xml?token=1"] = gives(b"x" * 200_000)
     seen: list[int] = []
 
@@ -142,13 +142,13 @@ def test_a_file_comes_as_it_is_and_says_how_far_it_is(store: Store) -> None:
     assert store.asked == [("/feed.xml?token=1", store.root.removeprefix("http://"))]
 
 
-def test_the_address_that_was_checked_is_called_and_the_name_not_looked_up_again(store: Store) -> None:
+def test_fetch_connects_to_the_checked_address_without_a_second_dns_lookup(store: Store) -> None:
     store.says["/"] = gives(b"hello")
     port, asked = store.server.server_address[1], []
 
     def once(host: str, port: int) -> list[str]:
         asked.append(host)
-        assert len(asked) == 1  # A second look might find another machine.
+        assert len(asked) == 1  # A second lookup might return another machine.
         return ["127.0.0.1"]
 
     into = io.BytesIO()
@@ -158,7 +158,7 @@ def test_the_address_that_was_checked_is_called_and_the_name_not_looked_up_again
     assert store.asked == [("/", f"store.example:{port}")]
 
 
-def test_it_may_be_sent_on_three_times(store: Store) -> None:
+def test_fetch_follows_at_most_three_redirects(store: Store) -> None:
     for number in range(5):
         store.says[f"/{number}"] = gives(b"", 302, Location=f"/{number + 1}")
     store.says["/3"] = gives(b"there")
@@ -180,7 +180,9 @@ def test_it_may_be_sent_on_three_times(store: Store) -> None:
         ("ftp://store.example/", None),
     ],
 )
-def test_it_is_not_sent_on_into_a_private_network(store: Store, onwards: str, addresses: list[str] | None) -> None:
+def test_redirect_to_a_private_network_or_another_scheme_is_refused(
+    store: Store, onwards: str, addresses: list[str] | None
+) -> None:
     store.says["/"] = gives(b"", 302, Location=onwards)
 
     def resolver(host: str, port: int) -> list[str]:
@@ -191,7 +193,7 @@ def test_it_is_not_sent_on_into_a_private_network(store: Store, onwards: str, ad
     assert len(store.asked) == 1
 
 
-def test_a_file_over_the_limit_is_refused_whether_it_says_so_or_not(store: Store) -> None:
+def test_file_over_the_size_limit_is_refused_with_or_without_content_length(store: Store) -> None:
     store.says["/said"] = gives(b"", Content_Length=str(10**12))
     store.says["/unsaid"] = gives(b"x" * 300_000, Content_Length="", Connection="close")
     limits = Limits(size=100_000, loopback=True)
@@ -201,7 +203,7 @@ def test_a_file_over_the_limit_is_refused_whether_it_says_so_or_not(store: Store
             fetched(store, path, limits)
 
 
-def test_a_store_that_drips_is_cut_off(store: Store) -> None:
+def test_slow_store_is_cut_off_by_the_time_limits(store: Store) -> None:
     store.says["/"] = drips
     started = time.monotonic()
     with pytest.raises(NotFetched, match="too long"):
@@ -211,26 +213,26 @@ def test_a_store_that_drips_is_cut_off(store: Store) -> None:
     assert time.monotonic() - started < 4
 
 
-def test_a_file_that_breaks_off_counts_for_nothing(store: Store) -> None:
+def test_incomplete_download_is_refused(store: Store) -> None:
     store.says["/"] = gives(b"id\ttitle\n", Content_Length="1000", Connection="close")
     with pytest.raises(NotFetched, match="broke off"):
         fetched(store, "/")
 
 
 @pytest.mark.parametrize("status", [204, 304, 401, 403, 404, 429, 500])
-def test_another_answer_is_told(store: Store, status: int) -> None:
+def test_response_other_than_200_is_reported_with_its_status(store: Store, status: int) -> None:
     store.says["/"] = gives(b"", status)
     with pytest.raises(NotFetched, match=f"answered {status}"):
         fetched(store, "/")
 
 
-def test_a_packed_answer_is_refused(store: Store) -> None:
+def test_compressed_response_is_refused(store: Store) -> None:
     store.says["/"] = gives(b"\x1f\x8b", Content_Encoding="gzip")
     with pytest.raises(NotFetched, match="packed"):
         fetched(store, "/")
 
 
-def test_what_went_wrong_tells_nothing_of_the_address(store: Store) -> None:
+def test_fetch_errors_do_not_contain_the_url(store: Store) -> None:
     store.says["/secret?token=hush"] = gives(b"", 500)
     port = store.server.server_address[1]
     for url in (f"{store.root}/secret?token=hush", "http://127.0.0.1:1/?token=hush", "https://127.0.0.1/?token=hush"):
@@ -240,12 +242,12 @@ def test_what_went_wrong_tells_nothing_of_the_address(store: Store) -> None:
         assert str(port) not in str(raised.value)
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(store: Store) -> None:
+def test_failed_tls_handshake_is_refused(store: Store) -> None:
     with pytest.raises(NotFetched, match=r"https failed|broke off"):
         fetch(store.root.replace("http://", "https://"), io.BytesIO(), limits=HERE)
 
 
-def test_the_limits_are_those_that_were_promised() -> None:
+def test_default_fetch_limits() -> None:
     usual = Limits()
     assert (usual.size, usual.seconds, usual.read_seconds, usual.loopback) == (100 * 2**20, 60.0, 10.0, False)
     assert fetching.MAX_REDIRECTS == 3

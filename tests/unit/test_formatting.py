@@ -1,4 +1,4 @@
-"""content format: conditions and targets in their plain form, all else as it was."""
+"""``content format``: it normalizes conditions and targets and leaves everything else unchanged."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from widget.domain.quiz.condition import MAX_CHARACTERS, MAX_TERMS, ConditionErr
         ("cannot be read & &", "cannot be read & &"),
     ],
 )
-def test_conditions_have_one_plain_form(text: str, plain: str) -> None:
+def test_conditions_are_normalized(text: str, plain: str) -> None:
     assert plain_condition(text) == plain
 
 
-def test_targets_have_one_plain_form() -> None:
+def test_targets_are_normalized() -> None:
     assert plain_targets('form:cream ;tag: menthol| fresh;sku:"A|B"') == 'form:cream; tag:menthol|fresh; sku:"A|B"'
 
 
-def test_the_shipped_pack_is_formatted() -> None:
+def test_shipped_pack_is_formatted() -> None:
     assert formatted_files(read_folder(LEG_DAY)[0]) == {}
 
 
-def test_comments_and_everything_else_stay(tmp_path: Path) -> None:
+def test_format_command_keeps_comments_and_everything_else(tmp_path: Path) -> None:
     files, _ = read_folder(LEG_DAY)
     mixed = dict(files)
     mixed["safety.yaml"] = files["safety.yaml"].replace("when: signs = breathing\n", "when: signs=breathing\n")
@@ -53,7 +53,7 @@ def test_comments_and_everything_else_stay(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["content", "format", str(tmp_path), "--check"]).exit_code == 0
 
 
-def test_an_unreadable_condition_points_at_the_character(tmp_path: Path) -> None:
+def test_unreadable_condition_in_a_file_is_reported_with_its_character(tmp_path: Path) -> None:
     files, _ = read_folder(LEG_DAY)
     files["mappings.csv"] = files["mappings.csv"].replace(
         "area = knees,boost,form:salve", "area = & knees,boost,form:salve"
@@ -64,7 +64,7 @@ def test_an_unreadable_condition_points_at_the_character(tmp_path: Path) -> None
     assert "area = ▸& knees" in outcome
 
 
-def test_a_condition_beyond_sense_is_refused() -> None:
+def test_condition_with_brackets_or_over_the_limits_is_refused() -> None:
     with pytest.raises(ConditionError):
         parse_condition("a = " + "x" * MAX_CHARACTERS)
     with pytest.raises(ConditionError):

@@ -1,4 +1,4 @@
-"""Languages: translations by key, plurals, negotiation, and the same results in each."""
+"""Languages: translations by key, plural forms, negotiation, and equal results in every language."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def the_pack() -> Pack:
 
 
 @pytest.mark.parametrize("locale", ["es", "ar"])
-def test_every_text_of_the_shipped_pack_is_translated_and_fresh(locale: str) -> None:
+def test_every_text_of_the_shipped_pack_has_a_current_translation(locale: str) -> None:
     pack = the_pack()
     known = pack.translations[locale]
     assert {key: text_hash(text) for key, text in pack_texts(pack).items()} == {k: t.of for k, t in known.items()}
@@ -39,7 +39,7 @@ def test_every_text_of_the_shipped_pack_is_translated_and_fresh(locale: str) -> 
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-def test_the_words_of_the_program_are_there_in_each_language_with_the_same_fields(locale: str) -> None:
+def test_interface_strings_have_the_same_keys_and_fields_in_each_language(locale: str) -> None:
     english, words = strings_for("en"), strings_for(locale)
     assert words.keys() == english.keys()
     for key, text in words.items():
@@ -48,7 +48,7 @@ def test_the_words_of_the_program_are_there_in_each_language_with_the_same_field
 
 
 @pytest.mark.parametrize("locale", ["es", "ar"])
-def test_results_are_the_same_in_each_language_but_for_the_words(locale: str) -> None:
+def test_results_differ_between_languages_in_text_only(locale: str) -> None:
     pack = the_pack()
     here, there = Engine.of(pack), Engine.of(localized(pack, locale))
     one = here.recommend(GOOD, Setting("s", "q", 1))
@@ -64,7 +64,7 @@ def test_results_are_the_same_in_each_language_but_for_the_words(locale: str) ->
     assert other["dir"] == ("rtl" if locale == "ar" else "ltr")
 
 
-def test_missing_stale_and_unknown_translations_are_told_by_key() -> None:
+def test_missing_stale_and_unknown_translations_are_reported_by_key() -> None:
     files = leg_day_files()
     text = files[SPANISH].replace("quiz.area.text:", "quiz.aera.text:", 1)
     files[SPANISH] = text
@@ -77,7 +77,7 @@ def test_missing_stale_and_unknown_translations_are_told_by_key() -> None:
     assert data["stale_translation"].line > 1
 
 
-def test_a_safety_text_that_changed_is_shown_as_it_is_now_rather_than_in_an_old_translation() -> None:
+def test_changed_safety_text_is_shown_untranslated_instead_of_in_a_stale_translation() -> None:
     files = leg_day_files()
     files["safety.yaml"] = files["safety.yaml"].replace("Sore legs can wait. This cannot.", "Nothing else matters now.")
     files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
@@ -100,7 +100,7 @@ def test_a_safety_text_that_changed_is_shown_as_it_is_now_rather_than_in_an_old_
         ((None, ""), "en"),
     ],
 )
-def test_the_language_is_the_first_wish_that_the_pack_can_meet(wishes: tuple[str | None, ...], locale: str) -> None:
+def test_locale_is_the_first_preference_that_the_pack_supports(wishes: tuple[str | None, ...], locale: str) -> None:
     assert negotiate_locale(the_pack(), *wishes) == locale
 
 
@@ -115,7 +115,7 @@ def test_the_language_is_the_first_wish_that_the_pack_can_meet(wishes: tuple[str
         ("es;q=wrong, ar;q=0.2", "ar"),
     ],
 )
-def test_accept_language_is_weighed_by_quality(header: str, language: str) -> None:
+def test_accept_language_is_ranked_by_quality(header: str, language: str) -> None:
     assert (accepted_locale(header, LANGUAGES) or "en") == language
 
 
@@ -123,21 +123,21 @@ def test_accept_language_is_weighed_by_quality(header: str, language: str) -> No
     ("locale", "numbers"),
     [("en", {0, 1}), ("es", {0, 1, 2}), ("ar", {0, 1, 2, 3, 11})],
 )
-def test_counting_messages_take_the_plural_form_of_the_language(locale: str, numbers: set[int]) -> None:
+def test_counting_messages_use_the_plural_forms_of_the_language(locale: str, numbers: set[int]) -> None:
     words = strings_for(locale)
     assert len({words.text("chosen", n=n).replace(str(n), "") for n in numbers}) == len(numbers)
     listed = words.for_widget(12)["chosen"]
     assert listed[11] == words.text("chosen", n=11)
 
 
-def test_money_follows_the_language_and_keeps_its_sign_in_place() -> None:
+def test_money_is_formatted_by_language_with_its_currency_sign() -> None:
     assert money_text(2400, "USD", "en") == "$24.00"
     assert money_text(2400, "USD", "es") == "$24.00", "as in the United States"
     assert "\u200eUS$\u200e" in money_text(2400, "USD", "ar")
     assert money_text(2400, "USD", "no such") == "$24.00"
 
 
-def test_an_unused_locale_file_is_told() -> None:
+def test_unused_locale_file_is_reported() -> None:
     files = leg_day_files()
     files["locales/fr.yaml"] = "quiz.area.text: {of: abc, text: Où}\n"
     assert "unused_locale" in {problem.problem.code for problem in read_files(files, []).problems}

@@ -1,4 +1,4 @@
-"""Whatever order a store's events arrive in, and however often, the same order comes out of them."""
+"""Folding a store's events into an order: the result does not depend on their sequence or on repeats."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def at(minutes: int) -> str:
 
 @st.composite
 def shopify_histories(draw: st.DrawFn) -> list[OrderEvent]:
-    """What happened to one order, as the events Shopify would send, oldest first."""
+    """Draw the history of one order as the events that Shopify would send, oldest first."""
     state: dict[str, Any] = {"line_items": LINES, "financial_status": "pending", "created_at": at(0)}
     data: list[tuple[str, dict[str, Any]]] = [("orders/create", dict(state, updated_at=at(0)))]
     for minute in range(1, draw(st.integers(2, 8))):
@@ -75,14 +75,14 @@ def folded(events: list[OrderEvent]) -> dict[str, Any]:
 
 @settings(max_examples=1000)
 @given(shopify_histories(), st.randoms(use_true_random=False))
-def test_shuffled_and_doubled_histories_come_out_the_same(events: list[OrderEvent], dice: random.Random) -> None:
+def test_shuffled_and_repeated_events_give_the_same_order(events: list[OrderEvent], dice: random.Random) -> None:
     shuffled = [*events, *dice.choices(events, k=len(events))]
     dice.shuffle(shuffled)
 
     assert folded(shuffled) == folded(events)
 
 
-def test_refunds_add_up_to_what_stays() -> None:
+def test_kept_lines_are_order_lines_minus_refunds_and_returns() -> None:
     lines = [{"line_id": "1", "quantity": 3, "returned": 1}, {"line_id": "2", "quantity": 1}]
     refunds = {"a": {"lines": {"1": 1}}, "b": {"lines": {"1": 1, "2": 1}}}
 
@@ -105,13 +105,13 @@ def test_refunds_add_up_to_what_stays() -> None:
         ("a-status-of-a-plugin", set()),
     ],
 )
-def test_what_woos_states_mean(status: str, known: set[str]) -> None:
+def test_woocommerce_status_sets_the_moments_of_an_order(status: str, known: set[str]) -> None:
     event = woocommerce.order_event(woo_order(status=status, date_paid_gmt=None))
 
     assert set(event.moments) == known
 
 
-def test_money_is_counted_as_the_currency_counts() -> None:
+def test_shopify_total_is_in_minor_units_of_its_currency() -> None:
     def total(amount: object, currency: str) -> int | None:
         return shopify.order_event(shopify_order(total_price=amount, currency=currency)).total
 
@@ -123,7 +123,7 @@ def test_money_is_counted_as_the_currency_counts() -> None:
     assert total(None, "USD") is None
 
 
-def test_ids_beyond_2_to_the_53_stay_as_they_are() -> None:
+def test_shopify_ids_beyond_2_to_the_53_stay_exact() -> None:
     body = json.dumps(shopify_order(820982911946154508)).encode()
     (event,) = shopify.parse("orders/create", body, received_at=START)
 
@@ -131,7 +131,7 @@ def test_ids_beyond_2_to_the_53_stay_as_they_are() -> None:
     assert (event.external_id, event.customer_id) == ("820982911946154508", "7115310627314723954")
 
 
-def test_texts_and_ids_that_may_be_null() -> None:
+def test_null_fields_of_a_shopify_order_become_empty() -> None:
     lines = [{"id": 1, "sku": None, "product_id": None, "variant_id": None, "title": "By hand", "quantity": 1}]
     event = shopify.order_event(shopify_order(email=None, customer=None, line_items=lines, note_attributes=None))
 
@@ -140,7 +140,7 @@ def test_texts_and_ids_that_may_be_null() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"id": {}}', b'{"id": 1}', b"\xff\xfe", b'{"a":' * 3000])
 @pytest.mark.parametrize("topic", ["orders/create", "refunds/create", "customers/redact"])
-def test_a_signed_body_that_says_nothing_is_unreadable(topic: str, body: bytes) -> None:
+def test_signed_shopify_body_without_an_order_is_unreadable(topic: str, body: bytes) -> None:
     with pytest.raises(Unreadable):
         shopify.parse(topic, body, received_at=START)
 
@@ -158,13 +158,13 @@ def test_a_signed_body_that_says_nothing_is_unreadable(topic: str, body: bytes) 
         (None, "USD", None),
     ],
 )
-def test_amounts_count_in_the_minor_units_of_their_currency(value: object, currency: str, minor: int | None) -> None:
+def test_minor_units_follow_the_currency(value: object, currency: str, minor: int | None) -> None:
     from widget.stores.reading import minor_units
 
     assert minor_units(value, currency) == minor
 
 
-def test_a_standard_order_in_yen_costs_what_it_says() -> None:
+def test_generic_order_in_yen_has_no_minor_units() -> None:
     import json
     from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Quiet hours and the daily limit: by the shop's clocks, over midnight, and through the change to summer time."""
+"""Quiet hours and the daily sending limit: in the shop's time zone, across midnight and daylight saving changes."""
 
 from __future__ import annotations
 
@@ -26,17 +26,25 @@ def at(text: str) -> datetime:
         ("2026-06-11 08:00", "21:00", "08:00", "UTC", None),
         ("2026-06-10 13:00", "12:00", "14:00", "UTC", "2026-06-10 14:00"),
         ("2026-06-10 19:30", "21:00", "08:00", "Europe/Berlin", "2026-06-11 06:00"),
-        ("2026-03-28 21:00", "21:00", "08:00", "Europe/Berlin", "2026-03-29 06:00"),  # Summer time begins at night.
+        (
+            "2026-03-28 21:00",
+            "21:00",
+            "08:00",
+            "Europe/Berlin",
+            "2026-03-29 06:00",
+        ),  # DST starts at night.
         ("2026-06-10 22:00", "", "", "UTC", None),
         ("2026-06-10 22:00", "08:00", "08:00", "UTC", None),
         ("2026-06-10 22:00", "21:00", "08:00", "No/Where", "2026-06-11 08:00"),
     ],
 )
-def test_the_end_of_quiet_hours(now: str, start: str, end: str, zone: str, expected: str | None) -> None:
+def test_quiet_hours_end_in_the_time_zone_of_the_shop(
+    now: str, start: str, end: str, zone: str, expected: str | None
+) -> None:
     assert quiet_until(at(now), start, end, zone) == (at(expected) if expected else None)
 
 
-def test_a_day_and_the_next_morning_are_those_of_the_shop() -> None:
+def test_start_of_day_and_next_morning_use_the_time_zone_of_the_shop() -> None:
     now = at("2026-06-10 02:00")
 
     assert start_of_day(now, "America/New_York") == at("2026-06-09 04:00")
@@ -49,7 +57,7 @@ def facts(**more: object) -> SendContext:
     )  # type: ignore[arg-type]
 
 
-def test_what_holds_an_email_back_longest_is_the_reason() -> None:
+def test_longest_deferral_of_an_email_gives_its_reason() -> None:
     soon, late = NOON + timedelta(hours=1), NOON + timedelta(hours=20)
 
     assert decide(facts()).verdict == SENDING
@@ -60,7 +68,7 @@ def test_what_holds_an_email_back_longest_is_the_reason() -> None:
     assert decide(facts(quiet_until=late, shop_paused=True)).reason == PAUSED
 
 
-def test_what_stops_an_email_stops_it_at_night_too() -> None:
+def test_skipped_or_expired_email_is_not_deferred_by_quiet_hours() -> None:
     night = NOON + timedelta(hours=9)
 
     assert decide(facts(quiet_until=night, order_cancelled=True)).verdict == SKIPPED

@@ -1,4 +1,4 @@
-"""Mappings as spreadsheets: out and in again without a loss, and nothing half-applied."""
+"""Mappings as spreadsheets: a lossless round trip, and no partial import."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_round_trip_changes_nothing(kind: str, pack: Path) -> None:
+def test_export_and_import_of_a_sheet_changes_nothing(kind: str, pack: Path) -> None:
     sheet = pack.parent / f"m.{kind}"
     before = (pack / "mappings.csv").read_bytes()
     assert run("export", pack, "--mappings", sheet).exit_code == 0
@@ -54,7 +54,9 @@ def test_a_round_trip_changes_nothing(kind: str, pack: Path) -> None:
 
 @pytest.mark.parametrize("kind", WRITERS)
 @pytest.mark.parametrize("text", ["=1+1", "+49", "-5 % off", "@here", "'quoted", "'=x", "\ttab", "“curly”", "a\nb", ""])
-def test_what_a_program_would_run_is_neutral_outside_and_itself_inside(kind: str, text: str, tmp_path: Path) -> None:
+def test_formula_like_text_is_neutralized_in_the_sheet_and_restored_on_import(
+    kind: str, text: str, tmp_path: Path
+) -> None:
     path = tmp_path / f"m.{kind}"
     path.write_bytes(WRITERS[kind]([{**ROW, "reason": text}]))
     cells = _raw(path)
@@ -74,7 +76,7 @@ def _raw(path: Path) -> dict[str, str]:
 
 
 @given(st.text(max_size=30))
-def test_every_text_comes_back(text: str) -> None:
+def test_neutralized_text_is_restored_without_control_characters(text: str) -> None:
     clean = restored(neutral(text))
     assert clean == "".join(item for item in text if item in "\t\n\r" or (ord(item) >= 32 and item != "\x7f"))
 
@@ -89,13 +91,13 @@ def test_every_text_comes_back(text: str) -> None:
         "id;when;effect;target;weight\nrow-one;“apply” = rub-in;boost;form:cream;-10\n".encode("utf-16"),
     ],
 )
-def test_the_habits_of_spreadsheet_programs_are_survived(data: bytes, tmp_path: Path) -> None:
+def test_sheet_variants_of_spreadsheet_programs_are_read(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_bytes(data)
     ((_, cells),) = read_sheet(tmp_path / "m.csv")
     assert (cells["id"], cells["target"], cells["weight"]) == ("row-one", "form:cream", "-10")
 
 
-def test_a_preview_tells_added_changed_and_removed_rows_and_changes_nothing_unasked(pack: Path) -> None:
+def test_sheet_import_previews_changed_rows_and_writes_only_with_yes(pack: Path) -> None:
     sheet = pack.parent / "m.csv"
     run("export", pack, "--mappings", sheet)
     lines = sheet.read_bytes().decode("utf-8-sig").split("\r\n")
@@ -122,7 +124,7 @@ def test_a_preview_tells_added_changed_and_removed_rows_and_changes_nothing_unas
         ("id,when", "id,whenn", ["whenn"]),
     ],
 )
-def test_a_bad_row_stops_everything_with_row_column_and_reason(
+def test_invalid_row_stops_the_whole_import_with_row_column_and_reason(
     pack: Path, old: str, new: str, words: list[str]
 ) -> None:
     sheet = pack.parent / "m.csv"
@@ -183,7 +185,7 @@ def _huge(path: Path) -> None:
         (_huge, "200 MB"),
     ],
 )
-def test_what_is_no_sheet_of_mappings_is_refused_in_words(make, words: str, tmp_path: Path) -> None:
+def test_file_that_is_not_a_mapping_sheet_is_refused_with_a_clear_message(make, words: str, tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     make(path)
     with pytest.raises(BadSheet) as refused:

@@ -1,4 +1,4 @@
-"""Conditions: how they are read, and what holds when."""
+"""Conditions: parsing and evaluation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chosen(**answers: str) -> dict[str, frozenset[str] | None]:
         ("", {}, True),
     ],
 )
-def test_a_condition_holds_as_the_format_says(text: str, answers: dict, holds: bool) -> None:
+def test_condition_holds_as_the_content_format_defines(text: str, answers: dict, holds: bool) -> None:
     assert parse_condition(text).holds(answers) is holds
 
 
@@ -47,7 +47,7 @@ def test_a_skipped_question_counts_as_the_option_skipped() -> None:
     ("text", "at"),
     [("area", 4), ("area = ", 7), ("area = calves knees", 14), ("= calves", 0), ("area >= x", 8), ("a = b | | c", 8)],
 )
-def test_an_unreadable_condition_points_at_the_character(text: str, at: int) -> None:
+def test_unreadable_condition_error_points_to_the_character(text: str, at: int) -> None:
     with pytest.raises(ConditionError) as error:
         parse_condition(text)
 
@@ -68,10 +68,10 @@ conditions = st.lists(st.lists(terms, min_size=1, max_size=3).map(tuple), min_si
 
 
 @given(conditions)
-def test_a_condition_reads_back_from_its_own_text(condition: Condition) -> None:
+def test_condition_parses_back_from_its_own_text(condition: Condition) -> None:
     assert parse_condition(str(condition)) == condition
 
 
-def test_nothing_always_holds() -> None:
+def test_empty_condition_always_holds() -> None:
     assert parse_condition("  ") == ALWAYS
     assert str(ALWAYS) == ""

@@ -1,4 +1,4 @@
-"""Emails: whether they may go, when they are due, and what they look like."""
+"""Emails: the send policy, due dates, conditions, and rendering."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ FINE = SendContext(now=NOW, valid_until=NOW + timedelta(days=1), kind="marketing
         ({"shop_paused": True}, "defer", "shop_paused"),
     ],
 )
-def test_the_send_policy_says_whether_and_why(change: dict, verdict: str, reason: str) -> None:
+def test_send_policy_returns_verdict_and_reason(change: dict, verdict: str, reason: str) -> None:
     decision = decide(replace(FINE, **change))
 
     assert (decision.verdict, decision.reason) == (verdict, reason)
 
 
-def test_states_only_go_where_the_state_machine_leads() -> None:
+def test_email_state_changes_only_along_allowed_transitions() -> None:
     assert next_state(PLANNED, "queued") == "queued"
     with pytest.raises(WrongState):
         next_state(SENT, SENDING)
     assert {to for ways in TRANSITIONS.values() for to in ways} <= set(TRANSITIONS)
 
 
-def test_an_email_is_due_after_the_best_known_event() -> None:
+def test_due_date_counts_from_delivery_else_fulfillment_else_order() -> None:
     step = Step("s", "l", anchor={"delivered": 1, "fulfilled": 3, "placed": 5})
     later = NOW + timedelta(days=2)
 
@@ -70,13 +70,13 @@ def test_an_email_is_due_after_the_best_known_event() -> None:
     assert due_at(step, {}, (), "UTC") is None
 
 
-def test_an_email_waits_for_its_local_time() -> None:
+def test_email_is_due_at_its_local_time() -> None:
     step = Step("s", "l", after=After(days=1, at="09:30"))
 
     assert due_at(step, {"placed": NOW}, (), "America/New_York") == datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 
 
-def test_replenishment_follows_from_uses() -> None:
+def test_replenish_email_is_due_after_a_share_of_the_uses() -> None:
     step = Step("s", "l", after=After(uses=Decimal("0.8")))
     bought = (Bought(Product("A", "A", uses=35), 2),)
 
@@ -96,7 +96,7 @@ def test_replenishment_follows_from_uses() -> None:
         ("area = calves", False),
     ],
 )
-def test_email_conditions_look_at_the_order_and_the_person(condition: str, holds: bool) -> None:
+def test_email_conditions_use_facts_of_the_order_and_the_contact(condition: str, holds: bool) -> None:
     facts = ConditionFacts(
         bought=(Bought(Product("A", "A", "cream"), 1),), order_count=2, consents=frozenset({"marketing"})
     )
@@ -104,7 +104,7 @@ def test_email_conditions_look_at_the_order_and_the_person(condition: str, holds
     assert condition_holds(parse_condition(condition), facts) is holds
 
 
-def test_html_and_text_say_the_same() -> None:
+def test_html_and_text_parts_have_the_same_content() -> None:
     body = "Hello,\n\n1. **Try a patch.** Wait a day.\n\n- one\n- two\n\n## After\n\nSee [this](https://doi.org/10.1)."
     blocks = email_blocks(body, {})
     html, text = html_part(FRAME, blocks), text_part(FRAME, blocks)
@@ -123,7 +123,7 @@ def test_html_and_text_say_the_same() -> None:
     assert len(html.encode()) < 80_000
 
 
-def test_an_email_asks_nothing_of_strangers() -> None:
+def test_email_html_has_no_scripts_and_loads_no_external_fonts() -> None:
     html = html_part(FRAME, email_blocks("Hello", {}))
 
     assert "fonts.google" not in html
@@ -134,12 +134,12 @@ def test_an_email_asks_nothing_of_strangers() -> None:
 @pytest.mark.parametrize(
     "body", ["{{ missing }}", "[[nonsense]]", "[[button nowhere]]", "{% if %}", "{{ ().__class__.__mro__ }}"]
 )
-def test_what_is_missing_stops_an_email(body: str) -> None:
+def test_unknown_or_invalid_template_content_stops_an_email(body: str) -> None:
     with pytest.raises(CannotWrite):
         email_blocks(body, {"blocks": {}})
 
 
-def test_text_of_strangers_stays_text() -> None:
+def test_markup_in_values_is_escaped_in_email_html() -> None:
     html = html_part(
         replace(FRAME, shop='<img src=x onerror="1">'), email_blocks("<script>x</script> {{ name }}", {"name": "<b>"})
     )
@@ -148,7 +148,7 @@ def test_text_of_strangers_stays_text() -> None:
     assert "<img src=x" not in html
 
 
-def test_headers_cannot_be_smuggled_and_one_click_stands_once() -> None:
+def test_header_injection_is_prevented_and_one_click_unsubscribe_appears_once() -> None:
     message = email_message(
         Written("Hi\r\nBcc: all@x.example", "<p>x</p>", "x"),
         sender_name="Shop\r\nBcc: x@x.example",

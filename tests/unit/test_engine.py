@@ -1,4 +1,4 @@
-"""The engine on the mini pack: each rule of the format in one line."""
+"""The engine on the mini pack: a short test for each rule of the content format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def skus(data: dict[str, Any]) -> list[str]:
 
 
 def changed(**files: str) -> Engine:
-    """The mini pack with some files replaced (``mappings__csv`` for mappings.csv)."""
+    """Return an engine on the mini pack with some files replaced (``mappings__csv`` for mappings.csv)."""
     texts, _ = read_folder(MINI)
     return Engine.of(load_pack({**texts, **{name.replace("__", "."): text for name, text in files.items()}}))
 
@@ -39,7 +39,7 @@ def with_row(row: str) -> Engine:
     return changed(mappings__csv=texts["mappings.csv"] + row + "\n")
 
 
-def test_the_best_match_comes_first_with_its_reason(mini: Engine) -> None:
+def test_best_match_comes_first_with_its_reason(mini: Engine) -> None:
     outcome = result(mini)
 
     assert skus(outcome) == ["ROLL-30"]
@@ -47,20 +47,20 @@ def test_the_best_match_comes_first_with_its_reason(mini: Engine) -> None:
     assert outcome["products"][0]["match"] == 67
 
 
-def test_a_red_flag_ends_at_once_without_tip_or_product(mini: Engine) -> None:
+def test_red_flag_ends_the_quiz_without_tips_or_products(mini: Engine) -> None:
     outcome = result(mini, warning=["fever"], apply=None)
 
     assert outcome["outcome"] == "see_doctor"
     assert (outcome["products"], outcome["tips"], outcome["plan"], outcome["product_in_view"]) == ([], [], [], None)
 
 
-def test_answers_after_an_early_end_are_dropped_but_must_be_answers(mini: Engine) -> None:
+def test_answers_after_an_early_end_are_dropped_but_must_be_valid(mini: Engine) -> None:
     assert result(mini, warning=["fever"], apply=["rub-in"])["trace"]["asked"].get("apply") is None
     with pytest.raises(Refused):
         result(mini, warning=["fever"], apply=["nonsense"])
 
 
-def test_tips_only_keeps_tips_and_shows_no_product(mini: Engine) -> None:
+def test_tips_only_outcome_keeps_tips_and_shows_no_product(mini: Engine) -> None:
     outcome = result(mini, soreness=["10"])
 
     assert outcome["outcome"] == "tips_only"
@@ -69,7 +69,7 @@ def test_tips_only_keeps_tips_and_shows_no_product(mini: Engine) -> None:
     assert outcome["advice"]["title"] == "That is a lot of pain"
 
 
-def test_an_exclusion_takes_out_what_does_not_declare_its_contents() -> None:
+def test_product_that_does_not_declare_its_contents_is_kept_out() -> None:
     engine = changed(
         products__yaml="""
 - {sku: CREAM-60, name: Cream, form: cream}
@@ -81,30 +81,30 @@ def test_an_exclusion_takes_out_what_does_not_declare_its_contents() -> None:
     outcome = result(engine, area=["quads"], warning=["daisy-allergy"], apply=["rub-in"])
     row = next(item for item in outcome["trace"]["products"] if item["sku"] == "CREAM-60")
 
-    assert row["kept_out"]["by"] == "certificate"  # Undeclared contents may be CBD: no certificate, no show.
+    assert row["kept_out"]["by"] == "certificate"  # Undeclared contents may include CBD, which requires a certificate.
     assert "CREAM-60" not in skus(outcome)
 
 
-def test_a_hidden_question_counts_for_nothing(mini: Engine) -> None:
+def test_answer_to_a_hidden_question_is_ignored(mini: Engine) -> None:
     outcome = result(mini, knee_kind=["back"])
 
     assert "knee-back" not in outcome["trace"]["rows"]
     assert outcome["trace"]["asked"].get("knee-kind") is None
 
 
-def test_an_exclude_row_beats_any_score(mini: Engine) -> None:
+def test_exclude_row_overrides_any_score(mini: Engine) -> None:
     outcome = result(mini, apply=["rub-in"], area=["calves", "quads"])
 
     assert "ROLL-30" not in skus(outcome)
 
 
-def test_require_leaves_only_its_targets(mini: Engine) -> None:
+def test_require_row_leaves_only_its_targets(mini: Engine) -> None:
     outcome = result(mini, soreness=["1"])
 
     assert set(skus(outcome)) <= {"CREAM-60", "SALVE-50", "STICK-40"}
 
 
-def test_a_pin_goes_first_and_has_no_match_below_the_least_score(mini: Engine) -> None:
+def test_pinned_product_comes_first_and_has_no_match_below_the_minimum_score(mini: Engine) -> None:
     outcome = result(mini, area=["quads", "knees"], knee_kind=["front"], soreness=["6"])
 
     assert skus(outcome)[0] == "STICK-40"
@@ -112,7 +112,7 @@ def test_a_pin_goes_first_and_has_no_match_below_the_least_score(mini: Engine) -
     assert (card["sku"], card["match"], card["why"]) == ("SALVE-50", None, ["Pinned"])
 
 
-def test_nothing_to_show_falls_back_in_order(mini: Engine) -> None:
+def test_fallback_products_are_shown_in_order_if_nothing_matches(mini: Engine) -> None:
     outcome = result(mini, area=["calves"], apply=["rub-in"])
 
     assert [(card["sku"], card["slot"], card["match"]) for card in outcome["products"]] == [
@@ -121,7 +121,7 @@ def test_nothing_to_show_falls_back_in_order(mini: Engine) -> None:
     ]
 
 
-def test_stock_hides_or_demotes() -> None:
+def test_out_of_stock_product_comes_last_if_stock_is_demote() -> None:
     texts, _ = read_folder(MINI)
     demoting = changed(pack__yaml=texts["pack.yaml"].replace("stock: hide", "stock: demote"))
 
@@ -153,7 +153,7 @@ def test_two_variants_of_one_product_are_never_shown_together() -> None:
         ({"area": {"calves": 1}}, "not_a_list"),
     ],
 )
-def test_answers_that_do_not_fit_are_refused_by_name(mini: Engine, answers: Any, code: str) -> None:
+def test_invalid_answers_are_refused_with_an_error_code(mini: Engine, answers: Any, code: str) -> None:
     given = {name: item for name, item in {**BASE, **answers}.items() if item is not None}
 
     with pytest.raises(Refused) as refused:
@@ -161,8 +161,8 @@ def test_answers_that_do_not_fit_are_refused_by_name(mini: Engine, answers: Any,
     assert refused.value.code == code
 
 
-def test_a_single_character_text_is_not_taken_for_a_list() -> None:
-    """A text is a sequence too: ``"a"`` must not pass for ``["a"]``, not even after ``["a"]`` was seen."""
+def test_single_character_string_is_not_accepted_as_a_list() -> None:
+    """A string is a sequence too: ``"a"`` must not be accepted as ``["a"]``, even after ``["a"]`` was evaluated."""
     texts, _ = read_folder(MINI)
     engine = changed(
         quiz__yaml=texts["quiz.yaml"].replace("id: calves", "id: a"), mappings__csv="id,when,effect,target\n"
@@ -210,8 +210,8 @@ MET = (
         {"apply": None},
     ],
 )
-def test_answers_met_before_change_nothing_in_how_others_are_taken(change: dict[str, Any]) -> None:
-    """An engine that has seen every answer, in any order, says of a strange set what a new one says."""
+def test_previously_evaluated_answers_do_not_affect_other_answer_sets(change: dict[str, Any]) -> None:
+    """An engine that has evaluated every answer treats an unusual answer set, in any order, as a new engine does."""
     answers, seasoned = {**BASE, **change}, changed()
     for item in MET:
         seasoned.recommend(item, SETTING)
@@ -221,7 +221,7 @@ def test_answers_met_before_change_nothing_in_how_others_are_taken(change: dict[
 
 
 @pytest.mark.parametrize("optional", ["true", "false"])
-def test_a_shown_question_without_an_answer_is_skipped_or_missing(optional: str) -> None:
+def test_unanswered_question_is_skipped_if_optional_and_refused_if_required(optional: str) -> None:
     texts, _ = read_folder(MINI)
     asked_of_knees = "show_if: area = knees"
     assert asked_of_knees in texts["quiz.yaml"]
@@ -235,7 +235,7 @@ def test_a_shown_question_without_an_answer_is_skipped_or_missing(optional: str)
     assert "knee-kind" not in told_or_refused(engine, BASE)["trace"]["asked"]
 
 
-def test_an_engine_that_may_remember_little_says_the_same(mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_with_minimal_caches_gives_the_same_results(mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.domain.engine.rules.MAX_WAYS", 1)
     monkeypatch.setattr("widget.domain.engine.boosts.MAX_LANES", 0)
     forgetful = changed()
@@ -251,7 +251,7 @@ def told_or_refused(engine: Engine, answers: Any) -> Any:
         return refused.errors if len(refused.errors) > 1 else refused.code
 
 
-def test_the_shops_block_list_and_the_feed_count(mini: Engine) -> None:
+def test_blocked_products_and_feed_values_affect_the_result(mini: Engine) -> None:
     blocked = Catalog(mini.rules, blocked=frozenset({"ROLL-30"}))
     restocked = Catalog(mini.rules, feed={"SPRAY-100": {"stock": 9}, "ROLL-30": {"active": False}})
 
@@ -259,7 +259,7 @@ def test_the_shops_block_list_and_the_feed_count(mini: Engine) -> None:
     assert [shown.place for shown in evaluate(mini.rules, restocked, BASE).shown] == [mini.rules.place["SPRAY-100"]]
 
 
-def test_the_live_versions_safety_applies_to_answers_of_an_older_one(mini: Engine) -> None:
+def test_safety_of_the_live_version_applies_to_answers_of_an_older_version(mini: Engine) -> None:
     texts, _ = read_folder(MINI)
     stricter = texts["safety.yaml"] + ("  - id: menthol\n    when: area = calves\n    exclude: contains:menthol\n")
     live = changed(safety__yaml=stricter)
@@ -271,6 +271,6 @@ def test_the_live_versions_safety_applies_to_answers_of_an_older_one(mini: Engin
     assert (ended.outcome, ended.shown, ended.tips) == ("see_doctor", (), ())
 
 
-def test_every_product_has_an_answer_to_why_not(mini: Engine) -> None:
+def test_trace_gives_every_hidden_product_a_reason(mini: Engine) -> None:
     for row in result(mini)["trace"]["products"]:
         assert (row["shown"] is None) == (row["kept_out"] is not None)

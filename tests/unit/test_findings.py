@@ -1,4 +1,4 @@
-"""What the path check finds, each with answers to try; and the counts it tells."""
+"""Findings of the path check, with their example answers, and its counts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def codes(coverage: Coverage, about: str) -> set[str]:
     return {finding.code for finding in coverage.findings if about in finding.message}
 
 
-def test_the_shipped_pack_comes_out_exact_and_without_an_error() -> None:
+def test_path_check_of_the_shipped_pack_is_exact_and_without_errors() -> None:
     pack = read_pack(LEG_DAY).pack
     assert pack is not None
     outcome = check_paths(pack)
@@ -59,15 +59,15 @@ def test_the_shipped_pack_comes_out_exact_and_without_an_error() -> None:
     assert all(outcome.rows.values())
 
 
-def test_a_row_that_no_answers_fit_is_found() -> None:
+def test_row_that_never_matches_is_found() -> None:
     outcome = with_rows(row("never", "soreness >= 7 & soreness < 5", "boost", "form:cream", 5))
     assert codes(outcome, "'never'") == {"row_never_matches"}
     outcome = with_rows(row("after-the-end", "warning = fever", "boost", "form:cream", 5))
     assert codes(outcome, "'after-the-end'") == {"row_never_matches"}, "the quiz ends there"
 
 
-def test_a_row_that_changes_nothing_and_one_that_only_gives_a_reason_are_told_apart() -> None:
-    """The salve is first wherever only knees are sore: one point more for it changes no order."""
+def test_row_that_changes_nothing_is_distinguished_from_row_that_only_gives_a_reason() -> None:
+    """The salve ranks first wherever only the knees are sore, so one more point for it changes no order."""
     when = "area = knees & area != calves|quads & apply = skipped & soreness = 4"
     outcome = with_rows(row("idle", when, "boost", "sku:SALVE-50", 1))
     assert codes(outcome, "'idle'") == {"row_changes_nothing"}
@@ -77,9 +77,11 @@ def test_a_row_that_changes_nothing_and_one_that_only_gives_a_reason_are_told_ap
     assert not codes(outcome, "'strong'")
 
 
-def test_another_place_on_the_page_is_no_difference_and_hides_none() -> None:
-    """Each ``r`` row takes the salve out of the fallback into a slot of its own: alone on the page either way. Only where
-    the cream is shown, on one path in 64, is there a fallback no more, and the row makes the difference.
+def test_row_that_mostly_moves_a_product_between_slots_is_not_reported_as_idle() -> None:
+    """A move from the fallback to a slot alone is no difference to a shopper, and must not hide a real difference.
+
+    Each ``r`` row moves the salve from the fallback into its own slot; on most paths it is the only product shown either
+    way. On one path in 64 the cream is shown, so there is no fallback, and the salve appears only because of the row.
     """
     many = 90
     questions = [
@@ -102,7 +104,7 @@ def test_another_place_on_the_page_is_no_difference_and_hides_none() -> None:
     assert not [item for item in idle if item.startswith("row 'r")]
 
 
-def test_a_row_in_the_shadow_of_another_names_it() -> None:
+def test_shadowed_row_is_reported_with_the_row_that_shadows_it() -> None:
     outcome = with_rows(row("again", "apply = rub-in & area = calves", "exclude", "form:spray"))
     found = next(finding for finding in outcome.findings if "'again'" in finding.message)
     assert found.code == "row_shadowed"
@@ -110,7 +112,7 @@ def test_a_row_in_the_shadow_of_another_names_it() -> None:
     assert found.paths > 0
 
 
-def test_rows_that_contradict_each_other_are_errors_with_an_example() -> None:
+def test_contradicting_rows_are_errors_with_an_example() -> None:
     outcome = with_rows(
         row("only-salve", "area = quads", "require", "form:salve"),
         row("no-salve", "apply = hands-free", "exclude", "form:salve"),
@@ -145,7 +147,7 @@ def test_options_and_questions_that_change_nothing_are_found() -> None:
     assert not codes(outcome, "'calves'")
 
 
-def test_gaps_ties_fallback_and_slots_are_found() -> None:
+def test_gaps_ties_fallback_use_and_empty_slots_are_found() -> None:
     pack = mini()
     bare = replace(pack, result=replace(pack.result, fallback=(), fallback_tips=()), mappings=pack.mappings[:1])
     outcome = check_paths(bare)
@@ -160,7 +162,7 @@ def test_gaps_ties_fallback_and_slots_are_found() -> None:
     assert "product_shown_often" in {finding.code for finding in check_paths(crowded).findings}
 
 
-def test_a_gap_that_safety_makes_is_no_error() -> None:
+def test_path_without_product_due_to_safety_is_not_an_error() -> None:
     pack = mini()
     every = tuple(replace(product, contains=("arnica",)) for product in pack.products)
     outcome = check_paths(replace(pack, products=every))
@@ -168,7 +170,7 @@ def test_a_gap_that_safety_makes_is_no_error() -> None:
     assert "path_without_product" not in {finding.code for finding in outcome.findings}
 
 
-def test_severities_are_set_in_the_pack() -> None:
+def test_pack_can_set_the_severity_of_findings() -> None:
     pack = replace(mini(), checks={"fallback_used": "error", "tie_by_sku": "off"})
     outcome = check_paths(pack)
     assert outcome.failed
@@ -177,7 +179,7 @@ def test_severities_are_set_in_the_pack() -> None:
 
 
 @pytest.mark.parametrize("batch", range(3))
-def test_counts_and_findings_about_rows_are_those_of_every_path_one_by_one(batch: int, tmp_path: Path) -> None:
+def test_row_counts_and_findings_equal_those_of_evaluating_every_path(batch: int, tmp_path: Path) -> None:
     looked = 0
     for seed in range(9000 + 15 * batch, 9000 + 15 * (batch + 1)):
         pack = random_pack(seed, tmp_path)
@@ -217,7 +219,7 @@ def _holds(found, index: int) -> bool:
     return index in boosted or any(pick.index == index for pick in found.picks)
 
 
-def test_too_many_classes_are_sampled_and_the_report_says_how_sure_it_is() -> None:
+def test_too_many_classes_are_sampled_and_the_report_states_its_certainty() -> None:
     pack = read_pack(LEG_DAY).pack
     assert pack is not None
     exact, outcome = check_paths(pack), check_paths(pack, most=3000)
@@ -234,7 +236,7 @@ def test_too_many_classes_are_sampled_and_the_report_says_how_sure_it_is() -> No
         assert outcome.outcomes[name] == pytest.approx(exact.outcomes[name], rel=0.1)
 
 
-def test_an_edit_is_checked_again_as_if_from_nothing() -> None:
+def test_path_check_after_an_edit_equals_a_check_from_scratch() -> None:
     pack = read_pack(LEG_DAY).pack
     assert pack is not None
     before = check_paths(pack)

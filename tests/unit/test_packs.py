@@ -1,4 +1,4 @@
-"""Packs as files: what is refused, where, and that nothing changes on the way out and in."""
+"""Packs as files: errors with their position, and lossless export and import."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mini_with(name: str, old: str, new: str) -> Reading:
 
 
 @pytest.mark.parametrize("folder", [MINI, LEG_DAY])
-def test_an_export_after_an_import_says_the_same_in_the_same_bytes(folder: Path) -> None:
+def test_exported_pack_reads_back_equal_and_exports_to_the_same_bytes(folder: Path) -> None:
     reading = read_pack(folder)
     assert reading.pack is not None
     first = canonical_files(reading.pack, reading.files)
@@ -30,24 +30,24 @@ def test_an_export_after_an_import_says_the_same_in_the_same_bytes(folder: Path)
     assert canonical_files(again.pack, first) == first
 
 
-def test_the_shipped_packs_have_no_error() -> None:
+def test_shipped_pack_and_mini_pack_have_no_errors() -> None:
     assert read_pack(MINI).errors == []
     assert read_pack(LEG_DAY).errors == []
 
 
-def test_a_file_that_cannot_be_read_hides_no_problem_that_does_not_follow_from_it() -> None:
+def test_unreadable_file_does_not_hide_unrelated_problems() -> None:
     files, _ = read_folder(LEG_DAY)
     outcome = read_files({**files, "safety.yaml": "- [", "locales/fr.yaml": "{}"}, [])
     assert {problem.problem.code for problem in outcome.problems} == {"unreadable", "unused_locale"}
 
 
-def test_a_stored_pack_is_read_once_for_all_that_hold_the_same() -> None:
+def test_packs_with_equal_files_share_one_loaded_pack() -> None:
     files, _ = read_folder(MINI)
     assert load_pack(files) is load_pack(dict(reversed(files.items())))
     assert load_pack({**files, "tips/more.md": files["tips/massage.md"]}) is not load_pack(files)
 
 
-def test_text_stays_text() -> None:
+def test_pack_values_such_as_00123_and_no_stay_text() -> None:
     files, _ = read_folder(MINI)
     renamed = {**files, "products.yaml": files["products.yaml"].replace("STICK-40", "00123")}
     renamed["mappings.csv"] = files["mappings.csv"].replace("STICK-40", "00123")
@@ -79,7 +79,7 @@ def test_text_stays_text() -> None:
         ("tips/move.md", "title: move", "titel: move", 2, "unknown key 'titel', did you mean 'title'?"),
     ],
 )  # fmt: skip
-def test_an_error_names_file_line_and_the_nearest_name(name: str, old: str, new: str, line: int, words: str) -> None:
+def test_pack_error_names_file_line_and_closest_match(name: str, old: str, new: str, line: int, words: str) -> None:
     errors = mini_with(name, old, new).errors
 
     assert any(error.file == name and error.line == line and words in error.problem.message for error in errors), [
@@ -87,7 +87,7 @@ def test_an_error_names_file_line_and_the_nearest_name(name: str, old: str, new:
     ]
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_of_a_pack_are_reported_together() -> None:
     files, _ = read_folder(MINI)
     broken: PackFiles = {
         **files,
@@ -113,7 +113,7 @@ def test_all_problems_are_told_at_once() -> None:
         "a: &a [1,1]\nb: &b [*a,*a]\nc: [*b,*b]",
     ],
 )
-def test_odd_yaml_is_an_error_with_a_line_and_never_a_crash(text: str) -> None:
+def test_malformed_yaml_is_reported_as_an_error_of_its_file(text: str) -> None:
     files, _ = read_folder(MINI)
     reading = read_files({**files, "pack.yaml": text}, [])
 
@@ -121,13 +121,13 @@ def test_odd_yaml_is_an_error_with_a_line_and_never_a_crash(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "id;when\n", 'id,when,effect,target\nx,"a', "id,when,effect,target\na,b\n"])
-def test_odd_spreadsheets_are_told_with_a_line(text: str) -> None:
+def test_malformed_mappings_csv_is_reported_as_an_error_of_its_file(text: str) -> None:
     files, _ = read_folder(MINI)
 
     assert any(error.file == "mappings.csv" for error in read_files({**files, "mappings.csv": text}, []).errors)
 
 
-def test_a_missing_file_or_folder_is_told(tmp_path: Path) -> None:
+def test_missing_pack_folder_or_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NoPack):
         read_folder(tmp_path / "none")
     assert {error.file for error in read_pack(tmp_path).errors} == {
@@ -139,21 +139,21 @@ def test_a_missing_file_or_folder_is_told(tmp_path: Path) -> None:
     }
 
 
-def test_a_finding_does_not_stop_a_pack() -> None:
+def test_pack_with_a_warning_is_still_read() -> None:
     reading = mini_with("mappings.csv", "form:roll-on|spray", "form:gel")
 
     assert reading.pack is not None
     assert any("no product has the form 'gel'" in problem.problem.message for problem in reading.problems)
 
 
-def test_an_address_in_a_product_must_be_one() -> None:
+def test_product_url_with_a_javascript_scheme_is_an_error() -> None:
     assert mini_with("products.yaml", "price: 2999,", 'price: 2999, url: "javascript:alert(1)",').errors
 
 
 @pytest.mark.parametrize(
     "broken", ["{{ shop.nmae }}", '[[buton "x" quiz_url]]', '[[button "x" nowhere]]', "{% if product.form %}"]
 )
-def test_an_email_that_could_not_be_written_is_an_error_before_it_is_published(broken: str) -> None:
+def test_email_template_that_cannot_be_rendered_is_an_error_before_publishing(broken: str) -> None:
     from widget.actions.content.check_emails import email_problems
 
     files, _ = read_folder(LEG_DAY)
@@ -164,7 +164,7 @@ def test_an_email_that_could_not_be_written_is_an_error_before_it_is_published(b
     assert [problem.place for problem in problems] == [(name,)]
 
 
-def test_a_file_that_cannot_be_read_is_told_without_what_follows_from_it() -> None:
+def test_unreadable_file_is_reported_without_follow_up_errors() -> None:
     files, _ = read_folder(MINI)
     errors = read_files({**files, "quiz.yaml": "questions:\n\t- id: area\n"}, []).errors
 

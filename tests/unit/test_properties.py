@@ -1,4 +1,4 @@
-"""What holds for every answer set and every pack, found out by trying many."""
+"""Properties that hold for every answer set and every pack, tested on generated examples."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def packs(draw: Any) -> Pack:
 
 
 def every_path() -> list[dict[str, list[str]]]:
-    """All valid answer sets, the questions hidden or not as the quiz decides."""
+    """Return all valid answer sets; hidden questions have no answer."""
     ones = [list(combination) for combination in chain(combinations(OPTIONS, 1), combinations(OPTIONS, 2))]
     paths = []
     for one, two, three, four in product(ones, OPTIONS, "0123", [None, *OPTIONS]):
@@ -104,7 +104,7 @@ SETTING = Setting("s", "p", 1)
 
 
 @given(packs(), st.sampled_from(PATHS))
-def test_the_same_inputs_give_the_same_bytes(pack: Pack, answers: dict[str, list[str]]) -> None:
+def test_result_bytes_do_not_depend_on_the_order_of_answers(pack: Pack, answers: dict[str, list[str]]) -> None:
     shuffled = {name: list(reversed(given)) for name, given in reversed(answers.items())}
 
     one = json.dumps(Engine.of(pack).recommend(answers, SETTING, explain=True))
@@ -114,14 +114,14 @@ def test_the_same_inputs_give_the_same_bytes(pack: Pack, answers: dict[str, list
 
 
 @given(packs(), st.sampled_from(PATHS))
-def test_an_excluded_product_never_appears(pack: Pack, answers: dict[str, list[str]]) -> None:
+def test_excluded_product_never_appears(pack: Pack, answers: dict[str, list[str]]) -> None:
     engine = Engine.of(pack)
     found = evaluate(engine.rules, engine.catalog, answers)
     shown = {engine.rules.products[item.place].sku for item in found.shown}
     chosen = {q.id: way.chosen for q, way in zip(QUESTIONS, found.walk.ways, strict=True)}
 
     if "b" in answers["one"]:
-        assert not shown & {"P1", "P3"}  # P3 does not say what it contains: it is taken out too.
+        assert not shown & {"P1", "P3"}  # P3 does not declare its contents, so it is excluded too.
     for row in pack.mappings:
         if row.effect == EXCLUDE and row.when.holds(dict(chosen)):
             assert not any(target.fits(pack.product_by_sku[sku]) for sku in shown for target in row.target)
@@ -129,14 +129,14 @@ def test_an_excluded_product_never_appears(pack: Pack, answers: dict[str, list[s
 
 
 @given(packs(), st.sampled_from([path for path in PATHS if "two" not in path]), st.sampled_from(OPTIONS))
-def test_a_hidden_question_never_counts(pack: Pack, answers: dict[str, list[str]], extra: str) -> None:
+def test_answer_to_a_hidden_question_never_counts(pack: Pack, answers: dict[str, list[str]], extra: str) -> None:
     engine = Engine.of(pack)
 
     assert engine.recommend(answers, SETTING) == engine.recommend({**answers, "two": [extra]}, SETTING)
 
 
 @given(packs(), st.sampled_from(PATHS))
-def test_a_red_flag_ends_at_once(pack: Pack, answers: dict[str, list[str]]) -> None:
+def test_red_flag_gives_no_products_and_no_tips(pack: Pack, answers: dict[str, list[str]]) -> None:
     outcome = Engine.of(pack).recommend({**answers, "three": ["3"]}, SETTING)
 
     assert outcome["outcome"] == "see_doctor"
@@ -147,8 +147,8 @@ def test_a_red_flag_ends_at_once(pack: Pack, answers: dict[str, list[str]]) -> N
 
 @settings(max_examples=40, deadline=None)
 @given(packs())
-def test_scores_and_the_highest_are_those_of_a_plain_loop(pack: Pack) -> None:
-    """The bitsets against the definition, on every path of the quiz without its early ends."""
+def test_scores_and_highest_scores_equal_those_of_a_plain_loop(pack: Pack) -> None:
+    """Bitset scores equal the scores by definition on every path of the quiz, ignoring early ends."""
     open_ended = Engine.of(Pack(**{**pack.__dict__, "triage": ()}))
     best = dict.fromkeys([entry.sku for entry in PRODUCTS], -(10**9))
     for answers in PATHS:
@@ -175,7 +175,7 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["one", "two", "three", "four", "x"]), anything, max_size=5))
-def test_whatever_comes_is_answered_or_refused(answers: Any) -> None:
+def test_arbitrary_answers_get_a_result_or_are_refused(answers: Any) -> None:
     engine = Engine.of(
         Pack(id="p", title="p", quiz=Quiz(QUESTIONS), result=ResultRules((Slot("best"),)), products=PRODUCTS)
     )

@@ -1,4 +1,4 @@
-"""Settings: typed, and refused at start by name."""
+"""Settings: types, and errors at startup that name the setting."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ STRONGER = "z1Kq8-Xw5Ns_3RfLb7Vt2GmHy9CdJ4Pe"
         ("TRUSTED_PROXIES", "-1"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
+def test_invalid_setting_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
         read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), f"RECOVERY_{name}": value})
 
     assert name in str(error.value)
 
 
-def test_production_names_everything_that_is_missing(tmp_path: Path) -> None:
+def test_production_names_all_missing_settings(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
         read_settings({"RECOVERY_HOME": str(tmp_path), "RECOVERY_ENV": "production"})
 
@@ -47,7 +47,7 @@ def test_production_names_everything_that_is_missing(tmp_path: Path) -> None:
         assert f"RECOVERY_{name}" in str(error.value)
 
 
-def test_local_mode_makes_its_secrets_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_local_mode_creates_its_secrets_once_readable_by_the_owner_only(tmp_path: Path) -> None:
     first = read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path)})
     second = read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path)})
 
@@ -63,7 +63,7 @@ PROVIDER = {
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDER))
-def test_half_a_provider_is_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_incomplete_oidc_settings_are_refused_by_name(name: str, tmp_path: Path) -> None:
     given = {"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER}
     assert read_settings(given).oidc_issuer == "https://accounts.example"
     with pytest.raises(SettingsError, match=name):
@@ -80,7 +80,7 @@ def test_half_a_provider_is_refused_by_name(name: str, tmp_path: Path) -> None:
         ("https://[", False),
     ],
 )
-def test_secrets_go_over_https_or_nowhere(issuer: str, good: bool, tmp_path: Path) -> None:
+def test_oidc_issuer_must_use_https_except_on_loopback(issuer: str, good: bool, tmp_path: Path) -> None:
     given = {"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER, "RECOVERY_OIDC_ISSUER": issuer}
     if good:
         assert read_settings(given).oidc_issuer == issuer
@@ -89,7 +89,7 @@ def test_secrets_go_over_https_or_nowhere(issuer: str, good: bool, tmp_path: Pat
             read_settings(given)
 
 
-def test_production_wants_https_of_the_provider(tmp_path: Path) -> None:
+def test_production_requires_https_for_the_oidc_issuer(tmp_path: Path) -> None:
     given = {
         "RECOVERY_ENV": "production",
         "RECOVERY_HOME": str(tmp_path),
@@ -107,14 +107,14 @@ def test_production_wants_https_of_the_provider(tmp_path: Path) -> None:
         read_settings({**given, "RECOVERY_OIDC_ISSUER": "http://127.0.0.1:9"})
 
 
-def test_a_provider_without_its_packages_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oidc_without_its_packages_reports_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.settings_checks.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"pip install 'recovery-quiz\[oidc\]'"):
         read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER})
     assert read_settings({"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path)}).oidc_issuer == ""
 
 
-def test_the_secret_of_the_provider_is_not_shown(tmp_path: Path) -> None:
+def test_oidc_client_secret_is_not_shown(tmp_path: Path) -> None:
     given = {"RECOVERY_ENV": "local", "RECOVERY_HOME": str(tmp_path), **PROVIDER}
     rows = {row["name"]: row["value"] for row in described(read_settings(given), given)}
 

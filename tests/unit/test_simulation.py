@@ -1,4 +1,4 @@
-"""Playing emails forward: when each would go, and why one would not."""
+"""Simulation of emails: when each would be sent, and why one would not."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def after(days: float, **moments: datetime) -> OrderEvent:
     return replace(ORDER, moments={"placed": PLACED, **dict.fromkeys(moments, at)})
 
 
-def test_each_email_has_its_moment_at_a_decent_hour(leg_day: Engine) -> None:
+def test_simulated_emails_are_due_at_their_local_hour(leg_day: Engine) -> None:
     found = played(leg_day, zone="America/New_York")
 
     assert list(found) == ["how-to-use", "check-in", "review", "replenish"]
     assert {item.verdict for item in found.values()} == {SENDING}
-    assert found["how-to-use"].at == datetime(2026, 11, 26, 14, 0, tzinfo=UTC)  # 9 o'clock there, five days on.
+    assert found["how-to-use"].at == datetime(2026, 11, 26, 14, 0, tzinfo=UTC)  # 9:00 local time, after five days.
 
 
-def test_delivery_is_known_better_than_the_order(leg_day: Engine) -> None:
+def test_delivery_date_takes_precedence_over_the_order_date(leg_day: Engine) -> None:
     found = played(leg_day, replace(ORDER, moments={"placed": PLACED, "delivered": PLACED + timedelta(days=8)}))
 
     assert found["how-to-use"].at == datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
@@ -57,18 +57,18 @@ def test_delivery_is_known_better_than_the_order(leg_day: Engine) -> None:
         ({"lines": (OrderLine(sku="SOCKS"),)}, "condition"),
     ],
 )
-def test_why_an_email_would_not_go(leg_day: Engine, change: dict[str, Any], reason: str) -> None:
+def test_simulation_gives_the_reason_for_a_skipped_email(leg_day: Engine, change: dict[str, Any], reason: str) -> None:
     assert played(leg_day, replace(ORDER, **change))["how-to-use"].reason == reason
 
 
-def test_a_red_flag_ends_product_emails_and_nothing_else(leg_day: Engine) -> None:
+def test_red_flag_skips_product_emails_but_not_the_result_email(leg_day: Engine) -> None:
     found = played(leg_day, answers=RED)
 
     assert found["how-to-use"].reason == "not_eligible"
     assert found["result"].verdict == SENDING
 
 
-def test_a_review_waits_for_the_email_before_it(leg_day: Engine) -> None:
+def test_review_email_is_skipped_unless_the_how_to_use_email_is_sent(leg_day: Engine) -> None:
     assert played(leg_day, replace(ORDER, accepts_marketing=False))["review"].reason == "no_consent"
     found = {
         simulate_email.email: simulate_email
@@ -76,10 +76,10 @@ def test_a_review_waits_for_the_email_before_it(leg_day: Engine) -> None:
     }
 
     assert found["how-to-use"].reason == "too_late_to_be_of_use"
-    assert found["review"].reason == "condition"  # Nobody is asked about what they were never told to use.
+    assert found["review"].reason == "condition"  # No review request without the how-to-use email before it.
 
 
-def test_how_often_it_is_used_moves_the_reminder_only_where_it_may_be_known(leg_day: Engine) -> None:
+def test_usage_frequency_moves_the_replenish_email_only_with_health_data_consent(leg_day: Engine) -> None:
     daily = {**GOOD, "often": ["daily"]}
     without = played(leg_day, answers=daily)["replenish"].at
     once = played(leg_day, answers={**GOOD, "often": ["once"]}, health_data=True)["replenish"].at
@@ -92,7 +92,7 @@ def test_how_often_it_is_used_moves_the_reminder_only_where_it_may_be_known(leg_
     assert once > often
 
 
-def test_quiet_hours_put_an_email_off_to_their_end(leg_day: Engine) -> None:
+def test_quiet_hours_defer_an_email_to_their_end(leg_day: Engine) -> None:
     found = played(leg_day, quiet=("17:00", "19:30"))
 
     assert found["check-in"].at is not None
@@ -100,7 +100,7 @@ def test_quiet_hours_put_an_email_off_to_their_end(leg_day: Engine) -> None:
     assert found["check-in"].deferred == ("quiet_hours",)
 
 
-def test_what_waits_for_an_event_says_for_which(leg_day: Engine) -> None:
+def test_email_waiting_for_an_order_event_names_the_event(leg_day: Engine) -> None:
     sequences = tuple(
         replace(sequence, trigger="order.delivered") if sequence.id == "after-purchase" else sequence
         for sequence in leg_day.rules.pack.sequences
@@ -111,7 +111,7 @@ def test_what_waits_for_an_event_says_for_which(leg_day: Engine) -> None:
     assert (found.verdict, found.reason, found.at) == (NOT_YET, "no order.delivered yet", None)
 
 
-def test_orders_of_every_platform_are_understood() -> None:
+def test_simulation_reads_shopify_and_woocommerce_orders() -> None:
     import json
 
     assert order_in(json.dumps(shopify_order(1)).encode()).external_id == "1"

@@ -1,4 +1,4 @@
-"""Targets: what they name."""
+"""Targets and the products that they match."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BARE = Product("A|B", "Bare", "salve")
         ("collection:sport", False, False),
     ],
 )
-def test_a_target_names_what_fits(text: str, cream: bool, bare: bool) -> None:
+def test_target_matches_products(text: str, cream: bool, bare: bool) -> None:
     targets = parse_targets(text)
 
     assert any(target.fits(CREAM) for target in targets) is cream
@@ -37,6 +37,6 @@ def test_a_target_names_what_fits(text: str, cream: bool, bare: bool) -> None:
     "text",
     ["", "cream", "shape:round", "form:", "tip:massage; form:cream", "all:x", "lacks:price", "sku:A&B", "form:a;"],
 )
-def test_an_unreadable_target_is_refused(text: str) -> None:
+def test_unreadable_target_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         parse_targets(text)

@@ -1,4 +1,4 @@
-"""The provider against a real SMTP server of the test: what is kept, refused, cut, and signed."""
+"""The SMTP transport against a real SMTP server: accepted, refused, interrupted, and signed messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 class Sink:
-    """Keeps messages; ``says`` answers DATA, ``to`` answers RCPT."""
+    """An SMTP handler that stores messages; ``says`` gives the reply to DATA, ``to`` the reply to RCPT."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
@@ -36,7 +36,7 @@ class Sink:
         self.says: Callable[[str], str] = lambda recipient: "250 OK"
         self.to: Callable[[str], str] = lambda recipient: "250 OK"
 
-    async def handle_RCPT(  # noqa: N802  # The name aiosmtpd looks for.
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd requires this name.
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
         answer = self.to(address)
@@ -83,7 +83,7 @@ def message(text: str = "Walk a little.\n\n  Then rest.  \n\n\n") -> EmailMessag
     return email
 
 
-def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> None:
+def test_smtp_connection_is_reused_for_many_messages(sink: tuple[Sink, Controller]) -> None:
     provider = transport_to(sink[1])
     for _ in range(5):
         provider.send(message(), "a@shop.example")
@@ -102,7 +102,7 @@ def test_one_connection_serves_many_messages(sink: tuple[Sink, Controller]) -> N
     ],
 )
 @pytest.mark.parametrize("step", ["to", "says"])
-def test_a_refusal_says_whether_to_come_back_and_names_nobody(
+def test_smtp_refusal_is_temporary_or_permanent_and_its_error_omits_the_address(
     sink: tuple[Sink, Controller], step: str, answer: str, error: type[Exception], outcome: str
 ) -> None:
     setattr(sink[0], step, lambda recipient: answer)
@@ -113,7 +113,7 @@ def test_a_refusal_says_whether_to_come_back_and_names_nobody(
     assert str(raised.value) == outcome
 
 
-def test_after_a_refusal_the_same_connection_goes_on(sink: tuple[Sink, Controller]) -> None:
+def test_smtp_connection_is_reused_after_a_refusal(sink: tuple[Sink, Controller]) -> None:
     sink[0].to = lambda recipient: "550 5.1.1 unknown" if recipient.startswith("gone") else "250 OK"
     provider = transport_to(sink[1])
     provider.send(message(), "a@shop.example")
@@ -125,14 +125,14 @@ def test_after_a_refusal_the_same_connection_goes_on(sink: tuple[Sink, Controlle
     assert len(sink[0].sessions) == 1
 
 
-def test_a_line_cut_after_the_message_is_unclear(sink: tuple[Sink, Controller]) -> None:
+def test_connection_lost_after_the_message_is_an_unknown_outcome(sink: tuple[Sink, Controller]) -> None:
     sink[0].says = lambda recipient: "cut"
 
     with pytest.raises(UnknownOutcome):
         transport_to(sink[1]).send(message(), "a@shop.example")
 
 
-def test_a_kept_line_that_went_dead_costs_nothing(sink: tuple[Sink, Controller]) -> None:
+def test_dead_idle_connection_is_replaced_without_losing_a_message(sink: tuple[Sink, Controller]) -> None:
     handler, controller = sink
     provider = transport_to(controller)
     provider.send(message(), "a@shop.example")
@@ -142,16 +142,16 @@ def test_a_kept_line_that_went_dead_costs_nothing(sink: tuple[Sink, Controller])
     assert [to for to, _ in handler.taken] == ["a@shop.example", "b@shop.example"]
 
 
-def test_nobody_there_means_later() -> None:
+def test_unreachable_smtp_server_is_a_temporary_failure() -> None:
     with pytest.raises(TemporaryFailure):
         SmtpTransport(f"smtp://127.0.0.1:{free_port()}", "hello@shop.example").send(message(), "a@shop.example")
 
 
-# DKIM, checked as a receiver does (RFC 6376, 6.1) -------------------------------------------------------
+# DKIM, verified as a receiver does (RFC 6376, 6.1) ------------------------------------------------------
 
 
 def checked_signature(raw: bytes) -> dict[str, str]:
-    """The tags of the signature, after verifying it. Raises InvalidSignature."""
+    """Verify the signature of a message and return its tags. Raises InvalidSignature."""
     head, _, body = raw.partition(b"\r\n\r\n")
     fields = re.sub(rb"\r\n(?=[ \t])", b"", head).split(b"\r\n")
     signature = next(field for field in fields if field.lower().startswith(b"dkim-signature:"))
@@ -169,7 +169,7 @@ def checked_signature(raw: bytes) -> dict[str, str]:
     return tags
 
 
-def test_what_arrives_carries_a_good_signature(sink: tuple[Sink, Controller]) -> None:
+def test_received_message_has_a_valid_dkim_signature(sink: tuple[Sink, Controller]) -> None:
     signer = DkimSigner(PEM, domain="shop.example", selector="rq1")
     transport_to(sink[1], signer).send(message(), "a@shop.example")
     tags = checked_signature(sink[0].taken[0][1])
@@ -178,7 +178,7 @@ def test_what_arrives_carries_a_good_signature(sink: tuple[Sink, Controller]) ->
     assert {"from", "subject", "message-id", "list-unsubscribe"} <= set(tags["h"].split(":"))
 
 
-def test_a_changed_word_breaks_it() -> None:
+def test_changed_body_or_unsubscribe_header_invalidates_the_dkim_signature() -> None:
     raw = DkimSigner(PEM, domain="shop.example", selector="rq1")(message().as_bytes())
     with pytest.raises(InvalidSignature):
         checked_signature(raw.replace(b"Walk", b"Talk"))
@@ -186,14 +186,14 @@ def test_a_changed_word_breaks_it() -> None:
         checked_signature(raw.replace(b"/u/x>", b"/u/y>"))
 
 
-def test_the_examples_of_the_specification() -> None:
-    """RFC 6376, 3.4.5."""
+def test_dkim_canonicalization_matches_the_examples_of_the_rfc() -> None:
+    """The examples are those of RFC 6376, 3.4.5."""
     assert relaxed_field(b"A: X") == b"a:X"
     assert relaxed_field(b"B : Y\t\r\n\tZ  ") == b"b:Y Z"
     assert relaxed_body(b" C \r\nD \t E\r\n\r\n\r\n") == b" C\r\nD E\r\n"
 
 
-def test_a_key_that_cannot_be_used_is_refused() -> None:
+def test_unusable_dkim_key_is_refused() -> None:
     with pytest.raises(ValueError, match=r"PEM|deserialize|Unable|key"):
         DkimSigner(b"no key", domain="shop.example", selector="rq1")
 
@@ -201,7 +201,7 @@ def test_a_key_that_cannot_be_used_is_refused() -> None:
 @pytest.mark.parametrize(
     "subject", ["تدليك الساقين بعد يوم طويل من التمارين الشاقة على السلالم", "Ein " * 40, "x" * 200]
 )
-def test_words_of_other_alphabets_keep_within_what_mail_allows(subject: str) -> None:
+def test_non_ascii_and_long_subjects_keep_to_the_line_limits_of_email(subject: str) -> None:
     email = message()
     del email["Subject"]
     email["Subject"] = subject.strip()
@@ -212,7 +212,7 @@ def test_words_of_other_alphabets_keep_within_what_mail_allows(subject: str) -> 
     assert b"List-Unsubscribe: <https://quiz.example/u/x>" in head
 
 
-def test_a_long_way_to_unsubscribe_stays_on_one_line() -> None:
+def test_long_list_unsubscribe_header_stays_on_one_line() -> None:
     email = message()
     del email["List-Unsubscribe"]
     email["List-Unsubscribe"] = f"<https://quiz.example/u/{'x' * 120}>"
@@ -220,7 +220,7 @@ def test_a_long_way_to_unsubscribe_stays_on_one_line() -> None:
     assert f"List-Unsubscribe: <https://quiz.example/u/{'x' * 120}>\r\n".encode() in email.as_bytes()
 
 
-def test_an_address_that_cannot_be_put_on_the_wire_is_refused_for_good(sink: tuple[Sink, Controller]) -> None:
+def test_non_ascii_local_part_is_a_permanent_failure_and_idn_domain_is_sent(sink: tuple[Sink, Controller]) -> None:
     with pytest.raises(PermanentFailure):
         transport_to(sink[1]).send(message(), "jösé@shop.example")
     transport_to(sink[1]).send(message(), "jon@bücher.example")
@@ -238,6 +238,6 @@ def test_an_address_that_cannot_be_put_on_the_wire_is_refused_for_good(sink: tup
         ("plain@shop.example", "plain@shop.example"),
     ],
 )
-def test_a_domain_of_other_alphabets_is_that_domain_and_no_other(email: str, wire: str) -> None:
-    """IDNA 2008 (RFC 5891): the older rules sent what was meant for straße to strasse."""
+def test_non_ascii_domain_is_encoded_by_idna_2008(email: str, wire: str) -> None:
+    """IDNA 2008 (RFC 5891): under the older rules, email for straße was sent to strasse."""
     assert wire_address(email) == wire

@@ -21,7 +21,8 @@ from widget.path_coverage.run import Run
 def edited(pack: Pack, chance: random.Random) -> Pack:
     """Return the pack with random edits.
 
-    Flips weights or removes rows; may also empty a stock, remove a triage row or an option, or make a question optional.
+    Flips weights or removes rows; may also empty a stock, remove a triage row or an option, or make a question
+    optional.
     """
     mappings, products, questions = list(pack.mappings), list(pack.products), list(pack.quiz.questions)
     for _ in range(chance.randint(1, 3)):

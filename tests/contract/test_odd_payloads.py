@@ -1,7 +1,7 @@
 """Malformed webhooks: truncated, and with each field removed, null, huge, or of another type.
 
-Each is either processed or reported as unreadable, and none is lost. Parsing may raise nothing but Unreadable, a delivery
-may not be stored in part, and no email may be planned for an address that is not in it.
+Each is either processed or reported as unreadable, and none is lost. Parsing may raise nothing but Unreadable, a
+delivery may not be stored in part, and no email may be planned for an address that is not in it.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def by_old_link(shop: Shop, row: str) -> str:
 
 
 def by_email(shop: Shop, row: str) -> str:
-    """Return the states of all emails that were not skipped after an order by a shopper with these answers.
+    """Return template and state of the emails not skipped after an order by a shopper with these answers.
 
     No email about a product may be sent to this shopper.
     """
@@ -221,8 +221,8 @@ TAKES_OUT = {
 def catalog_of_everything() -> list[Product]:
     """Return products of all kinds.
 
-    Each ingredient alone, no ingredients, and undeclared ingredients; each with no, with asteraceae, and with undeclared
-    allergens; as cream and as spray.
+    Each ingredient alone, no ingredients, and undeclared ingredients; each with no allergens, with asteraceae, and with
+    undeclared allergens; as cream and as spray.
     """
     contents: list[tuple[str, ...] | None] = [(item,) for item in INGREDIENTS]
     contents += [(), None]

@@ -165,7 +165,7 @@ def kill_test(
 ) -> Told:
     """Kill workers and restart Redis while planned emails are sent, then count.
 
-    The emails must be planned already. Kills and restarts are spread evenly over the emails; ``seconds`` is the timeout.
+    The emails must be planned already. Kills and restarts are spread evenly over the emails. ``seconds``: the timeout.
     """
     dice, end = random.Random(seed), time.monotonic() + seconds  # Chooses the workers to kill; not security-relevant.
     kill_at = [emails * (number + 1) // (kills + 1) for number in range(kills)]

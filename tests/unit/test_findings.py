@@ -78,10 +78,11 @@ def test_row_that_changes_nothing_is_distinguished_from_row_that_only_gives_a_re
 
 
 def test_row_that_mostly_moves_a_product_between_slots_is_not_reported_as_idle() -> None:
-    """A move from the fallback to a slot alone is no difference to a shopper, and must not hide a real difference.
+    """Moving a product from the fallback to a slot is no difference to a shopper, but must not hide a real one.
 
-    Each ``r`` row moves the salve from the fallback into its own slot; on most paths it is the only product shown either
-    way. On one path in 64 the cream is shown, so there is no fallback, and the salve appears only because of the row.
+    Each ``r`` row moves the salve from the fallback into its own slot; on most paths it is the only product shown
+    either way. On one path in 64 the cream is shown, so there is no fallback, and the salve appears only because of
+    the row.
     """
     many = 90
     questions = [

@@ -1,1 +1,4 @@
-"""The rules: quiz, mapping, result, email, consent. Pure functions over frozen dataclasses; no I/O, no framework."""
+"""Domain rules for the quiz, mappings, results, emails, and consent.
+
+Pure functions over frozen dataclasses; no I/O, no framework.
+"""

@@ -1,1 +1,1 @@
-"""Products and their variants, rule targets, markets, the link into a store's cart."""
+"""Products and their variants, rule targets, and links to a store's cart."""

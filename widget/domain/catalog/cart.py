@@ -1,4 +1,4 @@
-"""How a product gets into a store's cart: by a form that works without scripts, an event, or no more than its link.
+"""Ways to add a product to a store's cart: a form that works without JavaScript, an event, or only the product link.
 
 Sources: Shopify, "Cart permalinks" (``/cart/{variant}:{quantity}?attributes[key]=value``); WooCommerce, "Add to cart by
 URL" (``?add-to-cart=ID&quantity=n&variation_id=ID``).
@@ -14,22 +14,25 @@ from widget.domain.catalog.product import Product
 FORM, EVENT, LINK = "form", "event", "link"
 SHOPIFY, WOOCOMMERCE = "shopify", "woocommerce"
 Address = Callable[[str], str]
-"""Makes a whole address of a path of the store."""
+"""Builds a full URL from a path on the store's site."""
 Cart = dict[str, Any]
 
 
 def form_cart(product: Product, action: str) -> Cart:
-    """A form with ``sku`` and ``quantity`` to an address of the store."""
+    """Return a form that submits ``sku`` and ``quantity`` to a URL of the store."""
     return {"kind": FORM, "action": action, "fields": {"sku": product.sku, "quantity": "1"}}
 
 
 def event_cart(product: Product, address: Address) -> Cart:
-    """The store's own page listens."""
+    """Return an event cart: the store's own page listens for the event."""
     return {"kind": EVENT}
 
 
 def shopify_cart(product: Product, address: Address) -> Cart:
-    """A cart permalink as a form, so that the visit can go along as a cart attribute (``visit`` names its field)."""
+    """Return a Shopify cart permalink as a form, or a plain link without a variant id.
+
+    A form can also send the visit as a cart attribute; ``visit`` names that form field.
+    """
     if not product.variant_id:
         return {"kind": LINK}
     found: Cart = {"kind": FORM, "method": "get", "action": address(f"/cart/{product.variant_id}:1"), "fields": {}}
@@ -37,7 +40,10 @@ def shopify_cart(product: Product, address: Address) -> Cart:
 
 
 def woocommerce_cart(product: Product, address: Address) -> Cart:
-    """Likewise; the visit is kept by the plugin of infra/stores."""
+    """Return a WooCommerce "add to cart" URL as a form, or a plain link without a product id.
+
+    The plugin in infra/stores stores the visit.
+    """
     if not product.product_id:
         return {"kind": LINK}
     fields = {"add-to-cart": product.product_id, "quantity": "1"}

@@ -1,4 +1,4 @@
-"""Products: what we know of each, and whether it may be shown at all."""
+"""Product data, and whether a product may be shown at all."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One product or variant. ``price`` in minor units; ``stock`` None is not tracked, so in stock.
+    """One product or variant.
 
+    ``price`` is in minor units. ``stock`` None means stock is not tracked, so the product counts as in stock.
     ``contains`` and ``allergens`` None mean *not declared*, which is not the same as an empty tuple.
     """
 
@@ -55,7 +56,9 @@ class Product:
         return self.stock is None or self.stock > 0
 
     def certified(self, needed_for: tuple[str, ...], max_thc_mg: Decimal) -> bool:
-        """Whether a certificate is not needed, or there and low enough. Undeclared contents need one.
+        """Return whether the product needs no certificate, or has one with total THC within the limit.
+
+        A product that does not declare its contents needs a certificate.
 
         Source of the limit: H.R. 5371 §781 (0.4 mg total THC per container), in force since 12 Nov 2026.
         """

@@ -1,4 +1,4 @@
-"""Targets: what a mapping row, an exclusion or a slot names, e.g. ``form:roll-on|spray; tag:menthol``."""
+"""Targets: what a mapping row, exclusion, or slot refers to, such as ``form:roll-on|spray; tag:menthol``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD = re.compile(r"\s*(?P<kind>[a-z]+)\s*(?P<colon>:)?")
 
 
 class TargetError(ValueError):
-    """A target that cannot be read; ``kind`` holds the unknown kind, where that is the reason."""
+    """Raised for a target that cannot be parsed; ``kind`` is the unknown kind, if that is the reason."""
 
     def __init__(self, message: str, kind: str | None = None) -> None:
         super().__init__(message)
@@ -26,13 +26,13 @@ class TargetError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One kind with the values any of which fits; kind ``all`` has none."""
+    """A kind and its values; a product matches if any value does. Kind ``all`` has no values."""
 
     kind: str
     values: tuple[str, ...] = ()
 
     def fits(self, product: Product) -> bool:
-        """Whether the product is named. Data that is not declared never fits, but for ``lacks``."""
+        """Return whether the target names the product. Undeclared data matches only ``lacks``."""
         if self.kind == "lacks":
             return any(getattr(product, value) is None for value in self.values)
         return self.kind == "all" or not set(self.values).isdisjoint(_values(product, self.kind))
@@ -42,7 +42,7 @@ class Target:
 
 
 def parse_targets(text: str) -> tuple[Target, ...]:
-    """Read ``kind:a|b; kind:c``. Raises TargetError. Products and tips do not mix."""
+    """Parse ``kind:a|b; kind:c``. Raises TargetError, also if products and tips are mixed."""
     targets: list[Target] = []
     position = 0
     while True:

@@ -1,1 +1,1 @@
-"""A pack as a whole, its findings, and the rules on what its texts may claim."""
+"""Content packs, findings about them, and rules for the claims their texts may make."""

@@ -1,6 +1,6 @@
-"""The claims lint: what a market forbids to say, looked for in text as people write it.
+"""The claims lint: find claims in free text that a market forbids.
 
-Pure: rules in, text in, findings out. The rules and their sources stand in ``widget/content/markets/``.
+Pure functions from rules and text to findings. The rules and their sources are in ``widget/content/markets/``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ _BREAK = re.compile(r"[,:;.!?،؛؟—–()]|\s[-]\s")
 
 @dataclass(frozen=True)
 class Rule:
-    """``says``: patterns by language. ``contains``: only for products with one of these, or that do not declare.
+    """A rule that forbids a claim.
 
-    ``everywhere``: also where no product is spoken of; ``whole``: the text is looked at as a whole, not by sentence.
+    ``says``: patterns by language. ``contains``: the rule applies only to products with one of these ingredients and to
+    products that do not declare their ingredients. ``everywhere``: the rule also applies to text that does not mention
+    a product. ``whole``: the text is checked as a whole, not sentence by sentence.
     """
 
     id: str
@@ -33,12 +35,12 @@ class Rule:
     everywhere: bool = False
     whole: bool = False
     quiet: bool = False
-    """Held against warnings and advice of safety, too."""
+    """The rule also applies to warnings and safety advice."""
 
 
 @dataclass(frozen=True)
 class Permitted:
-    """Wording that is allowed for products with one of ``contains`` and none of ``without``."""
+    """Wording allowed for products with any ingredient in ``contains`` and none in ``without``."""
 
     id: str
     contains: frozenset[str]
@@ -49,7 +51,7 @@ class Permitted:
 
 @dataclass(frozen=True)
 class Needed:
-    """A warning that products with an ingredient, or of a form, must carry: any of these words."""
+    """A warning that products with certain ingredients or forms must carry; any of the patterns in ``says`` will do."""
 
     id: str
     why: str
@@ -61,7 +63,7 @@ class Needed:
 
 @dataclass(frozen=True)
 class Market:
-    """All that one market has to say."""
+    """All claim rules of one market."""
 
     id: str
     name: str
@@ -74,16 +76,16 @@ class Market:
     rules: tuple[Rule, ...]
     needed: tuple[Needed, ...] = ()
     turns: dict[str, Patterns] = field(default_factory=dict)
-    """Words after which an earlier "not" no longer counts: but, and, so."""
+    """Words after which an earlier "not" no longer applies: but, and, so."""
     conditional: dict[str, Patterns] = field(default_factory=dict)
     advised: dict[str, Patterns] = field(default_factory=dict)
-    """A sentence with one of each ("if it hurts, stop using it") is advice, no claim."""
+    """A sentence that matches ``conditional`` and ``advised`` ("if it hurts, stop using it") is advice, not a claim."""
     referred: dict[str, Patterns] = field(default_factory=dict)
-    """Words that send to a doctor or pharmacist; a sentence with them is advice, too."""
+    """Words that refer the reader to a doctor or pharmacist; a sentence with them is also advice."""
     _starts: dict[str, Starts] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def starts(self, language: str) -> Starts:
-        """Which rules, by number, can match a sentence of these words at all."""
+        """Return the index of which rules, by number, can match a given set of words."""
         known = self._starts.get(language)
         if known is None:
             lists = [rule.says.get(language, NONE) for rule in self.rules]
@@ -95,10 +97,11 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A text with what it is about. ``contains`` None: a product that does not declare what is in it.
+    """A text and its subject.
 
-    ``product``: every sentence is about a product; otherwise only those that name one. ``quiet``: a warning or advice
-    of safety, which must name what it warns of: only rules for everywhere are held against it.
+    ``contains``: the product's ingredients; None if the product does not declare them. ``product``: every sentence is
+    about a product; otherwise only sentences that name one are. ``quiet``: a warning or safety advice, which must name
+    what it warns of, so only rules with ``everywhere`` or ``quiet`` apply to it.
     """
 
     text: str
@@ -107,12 +110,12 @@ class Said:
     product: bool = False
     quiet: bool = False
     name: bool = False
-    """A name, in which no "not" turns anything around ("No-Mess Pain Relief")."""
+    """The text is a name, in which "no" does not negate a claim ("No-Mess Pain Relief")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A phrase (``start`` to ``end`` of the text) that a rule forbids."""
+    """A phrase that a rule forbids, at ``start`` to ``end`` of the text."""
 
     rule: Rule
     phrase: str
@@ -124,7 +127,7 @@ class Claim:
 
 
 def claims_in(said: Said, market: Market) -> Iterator[Claim]:
-    """What the text must not say, each rule at most once a sentence."""
+    """Yield the forbidden claims in a text, at most one per rule and sentence."""
     language = said.language.split("-")[0]
     rules = [(number, rule) for number, rule in enumerate(market.rules) if _concerns(rule, said)]
     for start, end in _sentences(said.text):
@@ -184,9 +187,9 @@ def _covered(words: list[Word], lists: Iterable[Patterns]) -> set[int]:
 
 
 def _denied(text: str, words: list[Word], first: int, last: int, market: Market, language: str) -> bool:
-    """Whether a "not" shortly before it, or in it, turns the claim around ("does not treat any disease").
+    """Return whether a "not" within or shortly before the claim negates it ("does not treat any disease").
 
-    Only within its own part of the sentence: in "not greasy, and it soothes" the claim stands.
+    The "not" must be in the same clause: in "not greasy, and it soothes", the claim is not negated.
     """
     offset = max(0, first - DENIED_WITHIN)
     before = words[offset : last + 1]
@@ -204,14 +207,17 @@ def _denied(text: str, words: list[Word], first: int, last: int, market: Market,
 
 
 def _starts_anew(text: str, word: Word) -> bool:
-    """An Arabic verb with "and" before it begins a part of its own."""
+    """Return whether the word is an Arabic verb prefixed with "and", which starts a new clause."""
     return text[word.start : word.start + 2] in ("وي", "وت")
 
 
 def missing_warnings(
     market: Market, warnings: Sequence[str], language: str, contains: frozenset[str] | None, form: str
 ) -> Iterator[Needed]:
-    """The warnings that a product of this kind must carry and does not. Undeclared contents need all of them."""
+    """Yield the warnings that a product must carry but does not.
+
+    ``contains`` None (ingredients not declared) requires every warning that depends on an ingredient.
+    """
     language = language.split("-")[0]
     words = [word for text in warnings for word in words_of(text, 0, len(text))]
     for item in market.needed:

@@ -1,6 +1,7 @@
-"""Whether the colors a store gives the widget can be read.
+"""Contrast checks for the colors that a store gives the widget.
 
-Source: WCAG 2.2, relative luminance and contrast ratio; 1.4.3 asks 4.5:1 of text, 1.4.11 asks 3:1 of controls.
+Source: WCAG 2.2, relative luminance and contrast ratio; 1.4.3 requires 4.5:1 for text, 1.4.11 requires 3:1 for
+controls.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 TEXT, CONTROL = 4.5, 3.0
 LIGHT, DARK = "light", "dark"
 TOKENS = ("accent", "paper", "ink", "card")
-"""The tokens a store is most likely to set. The others come from the side (light or dark) that its paper is on."""
+"""The tokens a store is most likely to set. The others come from the light or dark scheme, depending on its paper."""
 SIDES: dict[str, dict[str, str]] = {
     LIGHT: {
         "accent": "#0f5c4d",
@@ -37,7 +38,7 @@ SIDES: dict[str, dict[str, str]] = {
         "bad": "#f08a86",
     },
 }
-"""As quiz.css has them; a test compares the two."""
+"""The same values as in quiz.css; a test compares the two."""
 PAIRS: tuple[tuple[str, str, float, str], ...] = (
     ("ink", "paper", TEXT, "Text on the page"),
     ("ink", "card", TEXT, "Text on a card"),
@@ -56,7 +57,7 @@ _HEX = re.compile(r"#[0-9a-f]{6}")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two tokens that meet, what they are, and how well they can be told apart. ``asked`` is the least ratio."""
+    """Two color tokens used together, with their contrast ratio. ``asked`` is the minimum ratio."""
 
     front: str
     back: str
@@ -70,7 +71,7 @@ class Pair:
 
     @property
     def ratio_text(self) -> str:
-        """The ratio cut off, never rounded up to what it does not reach."""
+        """The ratio truncated to two decimals, so that it is never rounded up to a limit it does not reach."""
         return f"{int(self.ratio * 100 + 1e-9) / 100:.2f}:1"
 
 
@@ -79,7 +80,7 @@ def is_color(text: str) -> bool:
 
 
 def luminance(color: str) -> float:
-    """Relative luminance of #rrggbb: 0 is black, 1 is white. Raises ValueError."""
+    """Return the relative luminance of #rrggbb: 0 is black, 1 is white. Raises ValueError."""
     if not is_color(color):
         raise ValueError("a color is written #rrggbb")
     red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
@@ -91,25 +92,31 @@ def _linear(part: float) -> float:
 
 
 def ratio(one: str, other: str) -> float:
-    """The contrast ratio, from 1 to 21. Raises ValueError."""
+    """Return the contrast ratio of two colors, from 1 to 21. Raises ValueError."""
     lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def side_of(paper: str) -> str:
-    """Which side the colors that the store does not set must come from."""
+    """Return the scheme (light or dark) that supplies the colors the store does not set."""
     return LIGHT if ratio(paper, "#000000") >= ratio(paper, "#ffffff") else DARK
 
 
 def checked(chosen: Mapping[str, str]) -> list[Pair]:
-    """Every pair that meets in the widget, with these tokens over those of their side. Raises ValueError."""
+    """Return every color pair used in the widget, with the chosen tokens overriding those of the scheme.
+
+    Raises ValueError.
+    """
     side = side_of(chosen.get("paper", SIDES[LIGHT]["paper"]))
     colors = {**SIDES[side], **chosen}
     return [Pair(front, back, name, asked, ratio(colors[front], colors[back])) for front, back, asked, name in PAIRS]
 
 
 def theme_css(chosen: Mapping[str, str]) -> str:
-    """What a store puts into its style sheet; with one side only, since colors set here hold on both."""
+    """Return the CSS that a store adds to its style sheet.
+
+    It fixes one color scheme, since colors set here apply to both.
+    """
     changed = {name: color for name, color in chosen.items() if name in TOKENS}
     lines = [f"  --rq-{name}: {changed[name]};" for name in TOKENS if name in changed]
     side = side_of(chosen.get("paper", SIDES[LIGHT]["paper"]))

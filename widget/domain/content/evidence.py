@@ -1,4 +1,4 @@
-"""Evidence and certificates: what is incomplete, what has passed its date, what falls due soon."""
+"""Checks of evidence and certificates: incomplete, overdue, or due soon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _SHOWN = ("year", "strength", "limits", "review_by")
 
 
 def evidence_problems(pack: Pack, today: date, soon: timedelta | None = None) -> Iterator[Problem]:
-    """A ``review_by`` that has passed is an error. With ``soon``, what falls due by then is told, too."""
+    """Yield problems with evidence and certificates.
+
+    A ``review_by`` date in the past is an error. With ``soon``, dates within that time are reported as well.
+    """
     for tip in pack.tips:
         for at, evidence in enumerate(tip.evidence):
             place = (f"tips/{tip.id}.md", "evidence", at)
@@ -40,7 +43,7 @@ def _due(
 
 
 def _certificates(pack: Pack, today: date, soon: timedelta | None) -> Iterator[Problem]:
-    """The age of a certificate is a finding, no rule of the result."""
+    """Yield findings about the age of certificates, which does not affect results."""
     most = timedelta(days=pack.result.certificate_max_age_days)
     for at, product in enumerate(pack.products):
         issued = product.certificate.issued if product.certificate else None

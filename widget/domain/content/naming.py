@@ -1,6 +1,6 @@
-"""Whether the parts of a pack fit together: names that exist, questions that can be asked, safety that holds.
+"""Checks that the parts of a pack fit together: names exist, questions can be asked, safety rules always apply.
 
-Errors stop a pack from being published; warnings (findings) do not, since a store feed may bring what they miss.
+Errors prevent a pack from being published. Warnings (findings) do not, since a store feed may supply what is missing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def naming_problems(pack: Pack) -> Iterator[Problem]:
-    """All problems of a pack whose files could be read one by one."""
+    """Yield all consistency problems of a pack whose individual files could be read."""
     yield from _duplicates(pack)
     yield from _questions(pack)
     yield from _safety(pack)
@@ -51,7 +51,7 @@ def _unknown(place: Place, what: str, word: str, known: Iterable[str], within: s
     return Problem(ERROR, place, f"unknown_{what.replace(' ', '_').lower()}", message, suggestion)
 
 
-# Ids -------------------------------------------------------------------------------------------------
+# IDs -------------------------------------------------------------------------------------------------
 
 
 def _duplicates(pack: Pack) -> Iterator[Problem]:
@@ -95,7 +95,7 @@ def _questions(pack: Pack) -> Iterator[Problem]:
 
 
 def _shape(question: Question) -> Iterator[tuple[str, str]]:
-    """(key, what is wrong with it)."""
+    """Yield (key, description of the problem) for each invalid key of a question."""
     if question.kind == SCALE:
         if question.start is None or question.end is None or question.start >= question.end:
             yield "from", "a scale runs from a whole number to a higher one"
@@ -258,7 +258,7 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean '{suggestion}'?" if suggestion else ""
 
 
-# Result and words ------------------------------------------------------------------------------------
+# Result, locales, and texts --------------------------------------------------------------------------
 
 
 def _result(pack: Pack) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""A content pack: one quiz with its safety, mappings, tips, products and emails."""
+"""A content pack: one quiz with its safety rules, mappings, tips, products, and emails."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AdviceStep:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a shopper reads instead of products (or above the tips)."""
+    """Advice shown to a shopper instead of products (or above the tips)."""
 
     title: str
     body: str
@@ -40,7 +40,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """A row of safety.yaml: when it holds, the outcome is its own."""
+    """A triage row of safety.yaml; it sets the outcome when its condition holds."""
 
     id: str
     when: Condition
@@ -51,7 +51,10 @@ class Triage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusion:
-    """A safety exclusion: when it holds, its targets (and what lacks the data) are out."""
+    """A safety exclusion: when its condition holds, its targets are excluded.
+
+    Products that do not declare the relevant data are excluded as well.
+    """
 
     id: str
     when: Condition = ALWAYS
@@ -84,7 +87,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """One recovery tip. ``body_html`` is the sanitised Markdown of ``body``."""
+    """One recovery tip. ``body_html`` is ``body`` rendered from Markdown and sanitized."""
 
     id: str
     title: str
@@ -107,7 +110,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class ResultRules:
-    """How a result is put together; the defaults are those of content-format.md."""
+    """How a result is built; the defaults are those of content-format.md."""
 
     slots: tuple[Slot, ...]
     min_score: int = 1
@@ -136,7 +139,10 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The forms side by side: a column a form, a row a quality. ``names``: what a form is called, by form."""
+    """A table that compares product forms: one column per form, one row per quality.
+
+    ``names``: the display name of each form.
+    """
 
     title: str
     forms: tuple[str, ...]
@@ -164,7 +170,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class EmailText:
-    """An email as written: subject, the preview line, and a Markdown or MJML body."""
+    """An email template: subject, preview line, and a Markdown or MJML body."""
 
     id: str
     subject: str
@@ -175,7 +181,7 @@ class EmailText:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A text in another language; ``of`` is the hash of the wording it translates."""
+    """A text in another language; ``of`` is the hash of the source text it translates."""
 
     of: str
     text: str = ""
@@ -183,7 +189,7 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A warning of the claims lint that a named person accepts. ``of``: the hash of the text as it was accepted."""
+    """A claims lint warning that a named person accepted. ``of``: the hash of the text as accepted."""
 
     rule: str
     key: str
@@ -210,7 +216,7 @@ class Pack:
     locales: tuple[str, ...] = ("en",)
     currency: str = "USD"
     emails_per_month: int = 2
-    """At most so many marketing emails in 30 days: what the consent texts say, and what the send policy keeps."""
+    """Maximum number of marketing emails in 30 days, as stated in the consent texts and enforced by the send policy."""
     notices: tuple[str, ...] = ()
     plan: tuple[PlanDay, ...] = ()
     comparison: Comparison | None = None

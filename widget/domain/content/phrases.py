@@ -1,4 +1,4 @@
-"""Words and patterns of words, compared as people mean them and not as they hide them."""
+"""Word patterns, matched in normalized text so that spelling tricks cannot hide a word."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GAP = "…"
 MAX_BETWEEN = 6
 INDEXED = 3
 MAX_WORDS, LONG = 16_384, 64
-"""How many words are remembered, and up to how many characters."""
+"""Maximum number of cached words, and the longest word that is cached, in characters."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|\{\{[^}]*\}\}|\{%[^%]*%\}")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069\u0640]")
 _MARKS = re.compile(r"[*_~`]")
@@ -23,12 +23,12 @@ _ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "
 _PREFIXES = ("وال", "فال", "بال", "كال", "لل", "ال", "و", "ف", "ب", "ك", "ل", "س")
 
 Pattern = tuple[str, ...]
-"""Words of a pattern: alternatives joined by ``|``, ``*`` at an end, or GAP."""
+"""The elements of a pattern: words, with alternatives joined by ``|`` and ``*`` for any ending, or GAP."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as compared, with where it stands in the text; ``forms`` are ways it may be meant."""
+    """A word and its position in the text; ``forms`` are the normalized spellings it may stand for."""
 
     forms: frozenset[str]
     start: int
@@ -36,11 +36,11 @@ class Word:
 
 
 class Patterns(tuple[Pattern, ...]):
-    """Patterns that know which of them can start at a word."""
+    """Patterns, indexed by their first word."""
 
     @cached_property
     def by_first(self) -> tuple[dict[str, list[Pattern]], dict[str, list[tuple[str, Pattern]]]]:
-        """(by whole first word, by the first characters of a first word that is left open)."""
+        """The patterns by complete first word, and by the first characters of a first word with an open ending."""
         exact: dict[str, list[Pattern]] = {}
         starts: dict[str, list[tuple[str, Pattern]]] = {}
         for pattern in self:
@@ -65,14 +65,14 @@ NONE = Patterns()
 
 
 class Starts:
-    """Several lists of patterns at once: which of them can have a pattern that starts at one of these words."""
+    """An index over several lists of patterns: which lists have a pattern that starts with a given word."""
 
     def __init__(self, lists: Sequence[Patterns]) -> None:
         self._lists = lists
         self._met: dict[frozenset[str], frozenset[int]] = {}
 
     def of(self, words: Iterable[Word]) -> set[int]:
-        """The numbers of these lists."""
+        """Return the numbers of the lists with a pattern that starts with one of the words."""
         return set().union(*map(self._of, words))
 
     def _of(self, word: Word) -> frozenset[int]:
@@ -90,14 +90,14 @@ NOTHING = Starts([])
 
 
 def plain(text: str) -> str:
-    """As compared: no case, accents or invisible characters; Arabic letters in one form each."""
+    """Normalize text for comparison: no case, accents, or invisible characters; one form of each Arabic letter."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
     bare = "".join(item for item in folded if not unicodedata.combining(item))
     return unicodedata.normalize("NFKC", bare).translate(_ARABIC).replace("’", "'")
 
 
 def words_of(text: str, start: int, end: int) -> list[Word]:
-    """The words of a part of a text; single letters in a row (p a i n) are one word."""
+    """Return the words of ``text[start:end]``; a run of single letters (p a i n) counts as one word."""
     clean, at = _without_invisible(text, start, end)
     found = [
         (clean[one:other], at[one], at[other - 1] + 1)
@@ -123,14 +123,14 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
 
 
 def _humps(found: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """The parts of a word such as PainRelief."""
+    """Yield (start, end) of each part of a camel-case word such as PainRelief."""
     cuts = [0, *(match.start() for match in _CAMEL.finditer(found[0])), len(found[0])]
     for one, other in pairwise(cuts):
         yield found.start() + one, found.start() + other
 
 
 def _without_invisible(text: str, start: int, end: int) -> tuple[str, Sequence[int]]:
-    """The part without invisible characters, and where each character stood."""
+    """Return ``text[start:end]`` without invisible characters, and the original position of each character."""
     part = text[start:end]
     if part.isascii() and not _MARKS.search(part):
         return part, range(start, end)
@@ -140,12 +140,12 @@ def _without_invisible(text: str, start: int, end: int) -> tuple[str, Sequence[i
 
 @lru_cache(maxsize=4096)
 def _unseen(character: str) -> bool:
-    """Invisible, an accent of its own, or a mark of Markdown."""
+    """Return whether a character is invisible, a combining accent, or Markdown markup."""
     return bool(_MARKS.match(character)) or bool(_INVISIBLE.match(character)) or bool(unicodedata.combining(character))
 
 
 def mixes_scripts(text: str) -> bool:
-    """Whether a word is made of characters of different scripts, as look-alikes are ("Pаin" with a Cyrillic a)."""
+    """Return whether a word mixes scripts, as look-alike spellings do ("Pаin" with a Cyrillic a)."""
     for piece in _WORD.findall(text):
         scripts = {unicodedata.name(item, "").split(" ")[0] for item in piece if item.isalpha()}
         if len(scripts & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}) > 1:
@@ -179,7 +179,7 @@ def found(words: Sequence[Word], patterns: Patterns) -> tuple[int, int] | None:
 
 
 def matches(words: Sequence[Word], patterns: Patterns) -> Iterator[tuple[int, int]]:
-    """(first, last word) of each place where one of the patterns stands."""
+    """Yield the indexes of the first and last word of each match of a pattern."""
     for at, word in enumerate(words):
         for pattern in patterns.starting(word):
             last = _match(words, at, pattern)
@@ -188,7 +188,7 @@ def matches(words: Sequence[Word], patterns: Patterns) -> Iterator[tuple[int, in
 
 
 def _match(words: Sequence[Word], at: int, pattern: Pattern) -> int | None:
-    """Where the pattern ends if it starts here."""
+    """Return the index of the last word if the pattern matches at ``at``, else None."""
     for place, element in enumerate(pattern):
         if element == GAP:
             rest = pattern[place + 1 :]
@@ -212,6 +212,6 @@ def _fits(word: Word, element: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _choices(element: str) -> tuple[frozenset[str], tuple[str, ...]]:
-    """(whole words, starts of words) that fit an element."""
+    """Return the whole words and the word prefixes that match a pattern element."""
     choices = element.split("|")
     return frozenset(choices), tuple(choice[:-1] for choice in choices if choice.endswith("*"))

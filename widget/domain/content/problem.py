@@ -1,4 +1,4 @@
-"""Problems in content: what is wrong, where, and the nearest valid name."""
+"""Problems in content: what is wrong, where, and the closest valid name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FINDINGS = (
     *("unused_locale", "claim", "missing_warning", "acceptance_lapsed", "no_claim_rules", "evidence_incomplete"),
     *("evidence_due", "certificate_old", "certificate_due", "catalog_drift"),
 )
-"""The codes that ``checks`` in pack.yaml may weigh."""
+"""The codes whose severity ``checks`` in pack.yaml may change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """``place`` leads from a file to the spot: ("quiz.yaml", "questions", 2, "show_if")."""
+    """A problem in a pack. ``place`` is the path to it, from the file: ("quiz.yaml", "questions", 2, "show_if")."""
 
     severity: str
     place: tuple[str | int, ...]
@@ -33,9 +33,9 @@ class Problem:
 
 
 def weighed(problem: Problem, checks: Mapping[str, str]) -> Problem | None:
-    """The problem with the severity that ``checks`` of pack.yaml gives its code; None where it is off.
+    """Return the problem with the severity that ``checks`` in pack.yaml sets for its code, or None if set to ``off``.
 
-    Errors stay errors: what a pack may weigh are findings.
+    Errors stay errors: a pack may change the severity of findings only.
     """
     severity = checks.get(problem.code)
     if severity is None or problem.severity == ERROR:
@@ -44,13 +44,13 @@ def weighed(problem: Problem, checks: Mapping[str, str]) -> Problem | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The valid name that looks most like the word, if one does."""
+    """Return the valid name that is most similar to the word, or None."""
     found = get_close_matches(word, list(known), n=1, cutoff=0.5)
     return found[0] if found else None
 
 
 def unknown_text(what: str, word: str, known: Iterable[str]) -> str:
-    """``unknown option 'calfs' in question 'area', did you mean 'calves'?``"""
+    """Return a message such as ``unknown option 'calfs', did you mean 'calves'?``."""
     names = list(known)
     suggestion = nearest(word, names)
     if suggestion is not None:

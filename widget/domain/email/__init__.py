@@ -1,1 +1,1 @@
-"""Sequences, schedules, the policy of sending, and reports on sent emails."""
+"""Email sequences, schedules, the send policy, and email events."""

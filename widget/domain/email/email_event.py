@@ -1,4 +1,4 @@
-"""Reports of email providers, and what follows from them."""
+"""Email events reported by email providers, and the suppressions that follow from them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ DELIVERED, SOFT_BOUNCE, HARD_BOUNCE, COMPLAINT, UNSUBSCRIBED = (
     "unsubscribed",
 )
 LOOKED_AT, TOO_MANY = 5, 3
-"""Three soft bounces among the last five reports: the mailbox is as good as gone."""
+"""Three soft bounces among the last five events: treat the mailbox as unreachable."""
 BOUNCED, COMPLAINED, UNREACHABLE = "bounced", "complained", "unreachable"
 
 
 @dataclass(frozen=True, slots=True)
 class EmailReport:
-    """``event_id`` is the provider's own, the same for a replay; ``message_id`` with its angle brackets, if told."""
+    """An email event as the provider reported it.
+
+    ``event_id`` is the provider's own id, the same for a replayed event. ``message_id`` includes its angle brackets; it
+    is empty if the provider did not report it.
+    """
 
     kind: str
     event_id: str
@@ -30,7 +34,10 @@ class EmailReport:
 
 
 def suppressed_for(kind: str, last: Sequence[str]) -> str | None:
-    """The reason to stop writing to an address, after its newest report; ``last``: kinds, the newest first."""
+    """Return the reason to suppress an address after its newest event, or None.
+
+    ``last``: the kinds of its events, newest first.
+    """
     if kind == HARD_BOUNCE:
         return BOUNCED
     if kind == COMPLAINT:

@@ -1,8 +1,9 @@
-"""What the law of a market says of emails to buyers who were never asked. Reading notes, no legal advice.
+"""Soft opt-in: the law of each market on emails to buyers who were never asked for consent.
 
-Sources: UK: PECR regulation 22(3), the soft opt-in (address from a sale, own similar products, refusal easy at every
-message; ico.org.uk). EU: directive 2002/58/EC article 13(2), the same. Canada: CASL, implied consent for two years
-after a purchase (CRTC). US: CAN-SPAM asks for a way out, not for consent (FTC).
+Reading notes, not legal advice. Sources: UK: PECR regulation 22(3), the soft opt-in (address obtained in a sale, the
+sender's own similar products, an easy way to refuse in every message; ico.org.uk). EU: directive 2002/58/EC article
+13(2), the same. Canada: CASL, implied consent for two years after a purchase (CRTC). US: CAN-SPAM requires a way to opt
+out, not consent (FTC).
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ SOFT_OPT_IN: dict[str, timedelta] = {
     "eu": timedelta(days=730),
     "ca": timedelta(days=730),
 }
-"""Markets where a purchase is enough, and for how long: two years is what Canada names, and a decent end elsewhere."""
+"""Markets where a purchase is enough, and for how long. Two years is Canada's limit, and a reasonable one elsewhere."""
 
 
 def softly_agreed(
     market: str | None, *, allowed: bool, asked: bool | None, bought_at: datetime | None, now: datetime
 ) -> bool:
-    """Whether a purchase stands for consent: the shop allows it, nobody asked the buyer, and the market's law agrees.
+    """Return whether a purchase counts as consent.
 
-    ``asked``: what the buyer said when asked (None: nobody asked); a no is a no.
+    It does if the shop allows it, the buyer was never asked, and the market's law permits it. ``asked``: the buyer's
+    answer, or None if the buyer was never asked; a refusal is always respected.
     """
     lasts = SOFT_OPT_IN.get((market or "").lower())
     if not allowed or asked is not None or lasts is None or bought_at is None:

@@ -1,4 +1,4 @@
-"""When an email is due, and whether what it looks at holds."""
+"""When an email is due, and whether its condition holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from widget.domain.quiz.questions import Question
 MORNING = time(8)
 LONGEST_WEEKS = 260
 USES_A_WEEK = 7
-"""Assumed when the shopper's own answer is not known: once a day."""
+"""Assumed when the shopper's own answer is unknown: once a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Bought:
 
 @dataclass(frozen=True, slots=True)
 class ConditionFacts:
-    """What email conditions can look at. ``answers`` is empty without consent to use them."""
+    """The data that email conditions can use. ``answers`` is empty without consent to use them."""
 
     bought: tuple[Bought, ...] = ()
     order_count: int = 0
@@ -46,11 +46,11 @@ def due_at(
     *,
     uses_a_week: Decimal | None = None,
 ) -> datetime | None:
-    """The moment a step is due, after the best known event; None while none is known.
+    """Return when a step is due, counted from the preferred known event; None while no event is known.
 
-    ``events`` gives the moments of placed, fulfilled, delivered. With ``after.uses`` = 0.8: uses per pack ×
-    quantity ÷ uses per week × 0.8 weeks, where each product has its own packs: the one used up first counts.
-    ``uses_a_week`` is what was answered (None: not known, or not to be used).
+    ``events`` gives the times of placed, fulfilled, and delivered. ``after.uses`` = 0.8 adds uses per pack × quantity ÷
+    uses per week × 0.8 weeks. Each product has its own pack size; the product that is used up first counts.
+    ``uses_a_week`` is the shopper's answer (None: unknown, or not to be used).
     """
     start = _anchor(step, events)
     if start is None:
@@ -74,7 +74,7 @@ def _anchor(step: Step, events: Mapping[str, datetime | None]) -> datetime | Non
 
 
 def quiet_until(now: datetime, start: str, end: str, zone: str) -> datetime | None:
-    """The end of the quiet hours (HH:MM to HH:MM on the clocks of ``zone``) that ``now`` is in; None outside."""
+    """Return the end of the quiet hours (HH:MM to HH:MM in time zone ``zone``) if ``now`` is within them, else None."""
     if not start or not end or start == end:
         return None
     local, begins, ends = _local(now, zone), time.fromisoformat(start), time.fromisoformat(end)
@@ -87,13 +87,13 @@ def quiet_until(now: datetime, start: str, end: str, zone: str) -> datetime | No
 
 
 def start_of_day(now: datetime, zone: str) -> datetime:
-    """Midnight of today on the clocks of ``zone``."""
+    """Return the start of the current day in time zone ``zone``."""
     local = _local(now, zone)
     return datetime.combine(local.date(), time(), local.tzinfo).astimezone(now.tzinfo)
 
 
 def next_morning(now: datetime, zone: str) -> datetime:
-    """When emails that were too many today are tried again: nobody wants them at midnight."""
+    """Return when emails over today's limit are tried again: in the morning, since nobody wants them at midnight."""
     local = _local(now, zone)
     return datetime.combine(local.date() + timedelta(days=1), MORNING, local.tzinfo).astimezone(now.tzinfo)
 
@@ -114,7 +114,10 @@ def _at_local_time(moment: datetime, at: str | None, zone: str) -> datetime:
 
 
 def answered_uses(questions: Iterable[Question], answers: Mapping[str, Sequence[str]]) -> Decimal | None:
-    """How many uses a week the answers stand for, by ``uses_per_week`` of the options chosen; None: none says it."""
+    """Return the uses per week implied by the answers, from ``uses_per_week`` of the chosen options.
+
+    The highest value counts. None: no chosen option has one.
+    """
     chosen = [
         option.uses_per_week
         for question in questions
@@ -125,7 +128,7 @@ def answered_uses(questions: Iterable[Question], answers: Mapping[str, Sequence[
 
 
 def known_zone(*zones: str) -> str:
-    """The first of these that is a time zone; UTC where none is."""
+    """Return the first valid time zone name, or UTC if there is none."""
     for zone in zones:
         try:
             ZoneInfo(zone)
@@ -136,7 +139,7 @@ def known_zone(*zones: str) -> str:
 
 
 def condition_holds(condition: Condition, facts: ConditionFacts) -> bool:
-    """Whether an email's condition holds; answers that may not be used count as not asked."""
+    """Return whether an email's condition holds; questions whose answers may not be used count as not asked."""
     return any(all(_holds(term, facts) for term in clause) for clause in condition.clauses)
 
 

@@ -1,4 +1,4 @@
-"""Whether an email may go, at the moment it would go. One function, over the latest state of everything."""
+"""The send policy: decide whether an email may be sent, at the time of sending and from the latest data."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from widget.domain.email.sequence import EXPIRED, MARKETING, SENDING, SKIPPED
 
 MARKETING_GAP = timedelta(hours=20)
 CAP_WINDOW = timedelta(days=30)
-"""What a consent text calls a month."""
+"""The period that consent texts call a month."""
 DEFER = "defer"
 STOCK_AGAIN = timedelta(days=1)
 PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_email_at_a_time", "quiet_hours", "daily_limit"
 OUT_OF_STOCK, FREQUENCY_CAP = "out_of_stock", "frequency_cap"
 UNSUBSCRIBED, ERASED, ERASURE_PENDING = "unsubscribed", "erased", "erasure_pending"
 SAID_NO = frozenset({UNSUBSCRIBED})
-"""Reasons of suppression that concern marketing only: what someone asks for anew may be sent."""
+"""Suppression reasons that block marketing emails only: other emails may still be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendContext:
-    """What is known when an email is about to go. Times are aware moments."""
+    """What is known when an email is about to be sent. Times are timezone-aware."""
 
     now: datetime
     valid_until: datetime
@@ -37,26 +37,32 @@ class SendContext:
     felt_worse: bool = False
     product_blocked: bool = False
     product_returned: bool = False
-    """Nothing of what was bought is kept any more."""
+    """The buyer has returned everything that was bought."""
     reordered: bool = False
-    """What it would remind of was bought again since."""
+    """The product that the email is a reminder of has been bought again since."""
     out_of_stock: bool = False
-    """What it would remind of cannot be bought today."""
+    """The product that the email is a reminder of cannot be bought today."""
     condition_holds: bool = True
     last_marketing_at: datetime | None = None
     capped_by: datetime | None = None
-    """When the oldest of as many marketing emails went as were promised at most: until 30 days later none goes."""
+    """When the nth latest marketing email was sent, n being the promised maximum; None if fewer were sent.
+
+    No marketing email is sent until 30 days after that.
+    """
     asked_for: bool = False
-    """The person has just asked for it, by their own address."""
+    """The person has just requested this email, using their own address."""
     quiet_until: datetime | None = None
-    """The end of the shop's quiet hours, while they last."""
+    """The end of the shop's quiet hours; None outside them."""
     full_until: datetime | None = None
-    """When the next emails may go, once as many went today as the shop allows."""
+    """When the next emails may be sent, if the shop's daily sending limit has been reached; else None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``verdict`` is the state to go to (sending, skipped, expired), or defer with ``until``."""
+    """A decision of the send policy.
+
+    ``verdict`` is the email's next state (sending, skipped, or expired), or ``defer``, with the time in ``until``.
+    """
 
     verdict: str
     reason: str
@@ -64,7 +70,10 @@ class Decision:
 
 
 def decide(facts: SendContext) -> Decision:
-    """Send, skip, expire or defer, with the reason. What stops an email for good is looked at first."""
+    """Decide whether to send, skip, expire, or defer an email, with the reason.
+
+    Reasons that stop an email for good are checked first.
+    """
     reason = _stops(facts)
     if reason:
         return Decision(SKIPPED, reason)
@@ -102,15 +111,17 @@ def _stops(facts: SendContext) -> str | None:
 
 
 def _may_pass(facts: SendContext, *, marketing: bool) -> bool:
-    """Whether a suppressed address gets this all the same: a no to marketing stops nothing else, and who had everything
-    deleted may ask for something new."""
+    """Return whether an email may be sent to a suppressed address.
+
+    An unsubscribe blocks marketing emails only, and an erased person may still request a new email.
+    """
     if facts.suppressed == ERASED:
         return facts.asked_for
     return not marketing and facts.suppressed in SAID_NO
 
 
 def _wait_until(facts: SendContext) -> tuple[datetime, str] | None:
-    """(until when, why) of what holds an email back longest; a pause counts before all else."""
+    """Return (until, reason) of the longest deferral, or None; a paused shop takes precedence."""
     if facts.shop_paused:
         return facts.now + timedelta(hours=1), PAUSED
     waits = [(until, reason) for until, reason in _moments(facts) if until is not None and until > facts.now]

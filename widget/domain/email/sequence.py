@@ -1,4 +1,4 @@
-"""Emails: the sequences an author writes, and the states one email goes through."""
+"""Email sequences as an author writes them, and the states of an email."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ STATES = tuple(TRANSITIONS)
 
 
 class WrongState(Exception):
-    """An email was asked to go where its state does not lead."""
+    """Raised when an email's state does not allow the requested transition."""
 
     code = "wrong_state"
 
 
 def next_state(state: str, to: str) -> str:
-    """The new state. Raises WrongState for a way that is not in TRANSITIONS."""
+    """Return the new state. Raises WrongState for a transition that is not in TRANSITIONS."""
     if to not in TRANSITIONS[state]:
         raise WrongState(f"an email that is {state} cannot become {to}")
     return to
@@ -52,7 +52,10 @@ def next_state(state: str, to: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """How long after its anchor an email is due; ``uses`` is a share of the product's lasting time."""
+    """The delay between an email's anchor and its due time.
+
+    ``uses`` is a fraction of the time that the product lasts.
+    """
 
     days: int = 0
     hours: int = 0
@@ -62,7 +65,10 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One email of a sequence. ``anchor`` gives days after each known order event, best known first."""
+    """One email of a sequence.
+
+    ``anchor`` gives the days after each order event; the first known event in the order of ANCHORS counts.
+    """
 
     id: str
     email: str

@@ -1,4 +1,4 @@
-"""What emails an order would lead to, and when: the same rules as for real ones, played forward."""
+"""Simulation of the emails that an order would trigger, and when, with the same rules as for real emails."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NOT_YET = "waits"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An order as it is known, with what its buyer said. ``moments``: names of order events to when they happened.
+    """An order and what is known about its buyer. ``moments``: order event names to the times they happened.
 
-    ``answers`` only where they may be used (consent to health data). ``zone``: the clocks of the recipient.
+    ``answers`` are given only if they may be used (consent to health data). ``zone``: the recipient's time zone.
     """
 
     moments: Mapping[str, datetime]
@@ -49,9 +49,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """``verdict``: sending, skipped, expired, or waits (for an event that has not happened); ``at``: when (UTC).
+    """The simulated fate of one email.
 
-    ``deferred``: the reasons it was put off for on the way.
+    ``verdict``: sending, skipped, expired, or waits (for an event that has not happened). ``at``: when (UTC).
+    ``deferred``: the reasons for which it was deferred before that.
     """
 
     sequence: str
@@ -72,7 +73,7 @@ class _Scheduled:
 
 
 def simulate(sequences: tuple[Sequence, ...], case: Case, start: datetime) -> list[Simulated]:
-    """Each email of each sequence that this case concerns, in the order they would go; what waits stands last."""
+    """Return every email of the sequences that apply to this case, in sending order; waiting emails come last."""
     planned, waiting = [], []
     for sequence, step in _steps(sequences, case):
         moment = _due(sequence, step, case, start)
@@ -106,7 +107,7 @@ def _due(sequence: Sequence, step: Step, case: Case, start: datetime) -> datetim
 
 
 def _play(scheduled: _Scheduled, case: Case, start: datetime, before: list[Simulated]) -> Simulated:
-    """One email, from its due moment until it goes, or does not."""
+    """Simulate one email from its due time until it is sent, skipped, or expired."""
     sequence, step = scheduled.sequence, scheduled.step
     simulated = Simulated(sequence.id, step.id, step.email, sequence.kind, SKIPPED, "")
     ordered = sequence.trigger in EVENT_OF

@@ -1,1 +1,1 @@
-"""Orders as stores report them, webhook signatures, attribution to the quiz."""
+"""Orders as stores report them, webhook signatures, and attribution to the quiz."""

@@ -1,4 +1,4 @@
-"""Orders as events, folded so that the order of arrival does not matter."""
+"""Orders as events, merged so that their order of arrival does not matter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ EVENTS = (PLACED, PAID, FULFILLED, DELIVERED, CANCELLED, REFUNDED)
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """A line of an order; ids are text, ``price`` in minor units. ``returned``: how many the order itself takes off."""
+    """An order line. Ids are text; ``price`` is in minor units.
+
+    ``returned``: the returned quantity according to the order itself.
+    """
 
     line_id: str = ""
     sku: str = ""
@@ -28,7 +31,10 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money or goods given back. ``lines``: line id to quantity; ``amount`` in minor units (None: not told)."""
+    """A refund of money or a return of goods.
+
+    ``lines``: line id to quantity. ``amount``: in minor units (None: not reported).
+    """
 
     refund_id: str
     at: datetime
@@ -38,10 +44,10 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """What one delivery says of an order: the moments it knows of, and the order as it was at ``at``.
+    """An order as one webhook delivery reports it: the known event times, and the order's state at ``at``.
 
-    ``moments``: names of EVENTS to when each happened. Empty: the order exists, and nothing more is known (a cart that
-    was not paid for).
+    ``moments``: names of EVENTS to the time each happened. Empty: the order exists, but nothing more is known (a cart
+    that was not paid for).
     """
 
     at: datetime
@@ -63,7 +69,7 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConsentEvent:
-    """A store says whether somebody wants its marketing emails: the consent of the moment, not of an order."""
+    """A store's report of whether a customer accepts marketing emails: their current consent, not that of an order."""
 
     at: datetime
     email: str
@@ -74,29 +80,35 @@ class ConsentEvent:
 DATA_REQUEST, CUSTOMER_REDACT, SHOP_REDACT = "data_request", "customer_redact", "shop_redact"
 UNINSTALL = "uninstall"
 DESTRUCTIVE = frozenset({CUSTOMER_REDACT, SHOP_REDACT, UNINSTALL})
-"""What cannot be undone waits, so that a person can say no."""
+"""Requests that cannot be undone are delayed, so that a user can stop them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrivacyEvent:
-    """A person (or a whole shop) wants to see or lose what is kept. Any of id, address and orders may be all we get."""
+    """A request by a person (or a whole shop) to see or delete stored data.
+
+    It may identify the person by customer id, email address, or order ids alone.
+    """
 
     kind: str
     email: str = ""
     customer_id: str = ""
     order_ids: tuple[str, ...] = ()
     store: str = ""
-    """The store's own host, as the body names it."""
+    """The store's host name, from the request body."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogEvent:
-    """Something of the store's catalog changed."""
+    """A change in the store's catalog."""
 
 
 @dataclass(frozen=True, slots=True)
 class UninstalledEvent:
-    """The store took our application off: nothing is sent in its name any more. ``store``: its host, in the body."""
+    """The store uninstalled our app: no more emails are sent in its name.
+
+    ``store``: its host name, from the request body.
+    """
 
     store: str = ""
 
@@ -105,20 +117,20 @@ StoreEvent = OrderEvent | ConsentEvent | PrivacyEvent | CatalogEvent | Uninstall
 
 
 def earliest(known: datetime | None, outcome: datetime | None) -> datetime | None:
-    """The first moment of an event; a repeat or a late copy does not move it."""
+    """Return the earliest known time of an event; a repeated or late delivery does not change it."""
     moments = [moment for moment in (known, outcome) if moment]
     return min(moments) if moments else None
 
 
 def agreed(known: bool | None, outcome: bool | None) -> bool | None:
-    """Contradictory consent is a no."""
+    """Merge two consent values; contradictory consent counts as refusal."""
     if known is None or outcome is None:
         return outcome if known is None else known
     return known and outcome
 
 
 def given_back(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """How many of each line (by line id) came back, after all refunds and what the order says itself."""
+    """Return the returned quantity by line id, from all refunds and from the order itself."""
     back: dict[str, int] = {}
     for refund in refunds.values():
         for line_id, quantity in refund.get("lines", {}).items():
@@ -130,7 +142,7 @@ def given_back(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping
 
 
 def kept_lines(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The lines with what stays with the buyer as ``quantity``; a line that came back as a whole is gone."""
+    """Return the lines with ``quantity`` reduced to what the buyer keeps; fully returned lines are left out."""
     listed = list(lines)
     back = given_back(listed, refunds)
     left = [

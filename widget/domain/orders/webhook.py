@@ -1,4 +1,4 @@
-"""What comes through a webhook's door, before anybody looks into its body."""
+"""Signature checks and ids of webhook deliveries, before their bodies are parsed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ MAX_ID = 255
 
 
 class BadSignature(Exception):
-    """A delivery that none of its secrets signed, or not lately."""
+    """Raised for a delivery that is not signed with any of its secrets, or whose signature is too old."""
 
     code = "bad_signature"
 
 
 class Unreadable(ValueError):
-    """A signed body that is nothing we know; the text says why, and repeats nothing of it."""
+    """Raised for a signed body that cannot be parsed; the message says why without quoting the body."""
 
     code = "unreadable_order"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedWebhook:
-    """A verified body. ``event_id`` is the same for a repeat; ``topic`` says what it is about, where headers do."""
+    """A verified webhook delivery.
+
+    ``event_id`` is the same for a repeated delivery. ``topic`` is its subject, if the headers name one.
+    """
 
     event_id: str
     body: bytes
@@ -33,12 +36,15 @@ class VerifiedWebhook:
 
 
 def digest_id(topic: str, body: bytes) -> str:
-    """An id for a delivery whose sender gives none that can be trusted: the same body about the same is a repeat."""
+    """Return an id for a delivery whose sender gives no trustworthy one: a repeat has the same topic and body."""
     return "sha256:" + hashlib.sha256(topic.encode() + b"\n" + body).hexdigest()
 
 
 def signed_by(keys: Iterable[bytes], body: bytes, given: str) -> bool:
-    """Whether base64(HMAC-SHA256(body)) by one of the keys is what was given; every key is tried, in constant time."""
+    """Return whether ``given`` is base64(HMAC-SHA256(body)) under one of the keys.
+
+    Every key is tried, and compared in constant time.
+    """
     good = False
     for key in keys:
         wanted = base64.b64encode(hmac.new(key, body, hashlib.sha256).digest())

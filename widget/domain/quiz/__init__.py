@@ -1,1 +1,1 @@
-"""Questions, conditions, paths: what a quiz is, and which answers it asks for."""
+"""Questions, conditions, and answer paths of a quiz."""

@@ -28,7 +28,7 @@ COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "<": operator.lt,
 }
 Chosen = frozenset[str] | None
-"""What a shopper chose in one question: option ids, ``{"skipped"}``, or None when it was not asked."""
+"""What a shopper chose for one question: option ids, ``{"skipped"}``, or None if it was not asked."""
 
 WAS_SKIPPED: Chosen = frozenset({SKIPPED})
 
@@ -37,7 +37,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,9}")
 
 
 class ConditionError(ValueError):
-    """A condition that cannot be read; ``at`` is the character (from 0) where reading stopped."""
+    """Raised for a condition that cannot be parsed; ``at`` is the position (from 0) at which parsing stopped."""
 
     def __init__(self, message: str, at: int) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class Term:
     at: int = dataclasses.field(default=0, compare=False)
 
     def holds(self, chosen: Chosen) -> bool:
-        """Whether the term is true; a question that was not asked makes every term on it false."""
+        """Return whether the term is true; every term on a question that was not asked is false."""
         if chosen is None:
             return False
         if self.operator == "=":
@@ -96,7 +96,7 @@ class Condition:
         return {term.field for term in self.terms()}
 
     def holds(self, answers: dict[str, Chosen]) -> bool:
-        """Whether it holds for what was chosen by field; a missing field counts as not asked."""
+        """Return whether the condition holds for answers by field; a missing field counts as not asked."""
         return any(all(term.holds(answers.get(term.field)) for term in clause) for clause in self.clauses)
 
     def __str__(self) -> str:
@@ -107,7 +107,7 @@ ALWAYS = Condition()
 
 
 def parse_condition(text: str) -> Condition:
-    """Read a condition; empty text is always true. Raises ConditionError with the character it stumbled on."""
+    """Parse a condition; empty text is always true. Raises ConditionError with the position of the error."""
     if not text.strip():
         return ALWAYS
     if len(text) > MAX_CHARACTERS:

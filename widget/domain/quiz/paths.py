@@ -1,4 +1,4 @@
-"""Ways of answering a question, told apart only where somebody looks; and whether a question is always asked."""
+"""Ways of answering a question, distinguished only as far as conditions require; and whether it is always asked."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ Worth = Callable[[Chosen], int]
 
 
 class TooMany(Exception):
-    """A question of so many options looked at one by one that its ways cannot all be gone through."""
+    """Raised for a question with too many individually tested options to enumerate its ways of answering."""
 
 
 def representatives(
     question: Question, terms: Iterable[Term], worth: Worth | None = None, worth_terms: Iterable[Term] = ()
 ) -> list[tuple[Chosen, int]]:
-    """One way of answering for each combination of truths of the terms: the one of most worth, with that worth.
+    """Return, for each combination of truth values of the terms, the answer with the highest worth, and that worth.
 
-    Not asked (None, worth 0) comes first. ``worth_terms`` are what the worth looks at. Options that no term tells
-    apart count as one kind, and a choice is told by its kinds. Raises TooMany for over MAX_KINDS of them.
+    Not asked (None, worth 0) comes first. ``worth_terms`` are the terms that ``worth`` depends on. Options that no term
+    distinguishes form one kind, and a multiple choice is represented by its kinds. Raises TooMany for more than
+    MAX_KINDS kinds.
     """
     looked_at = list(dict.fromkeys(terms))
     best: dict[tuple[bool, ...], tuple[Chosen, int]] = {}
@@ -53,7 +54,7 @@ def _ways(question: Question, terms: Sequence[Term]) -> Iterator[Chosen]:
 
 
 def _mixtures(question: Question, kinds: list[list[str]]) -> Iterator[Chosen]:
-    """For each set of kinds, one choice that has exactly these kinds and keeps to min and max."""
+    """Yield, for each set of kinds, one choice with exactly these kinds that respects min and max, if there is one."""
     for mixture in range(1, 1 << len(kinds)):
         some = [kind for place, kind in enumerate(kinds) if mixture >> place & 1]
         chosen = [kind[0] for kind in some]
@@ -64,10 +65,11 @@ def _mixtures(question: Question, kinds: list[list[str]]) -> Iterator[Chosen]:
 
 
 def always_asked(questions: Sequence[Question], name: str, enders: Iterable[Condition]) -> bool:
-    """Whether a question is asked on every path that does not end earlier.
+    """Return whether a question is asked on every path that does not end earlier.
 
-    ``enders`` are the conditions that end the quiz early. Those that look at questions which the question's own
-    showing does not depend on are left aside: that can only make the answer stricter.
+    ``enders`` are the conditions that end the quiz early. Those that refer to questions on which showing this question
+    does not depend are ignored, which can only make the check stricter. Questions with too many ways of answering, or
+    too many paths, give False.
     """
     by_id = {question.id: question for question in questions}
     wanted = by_id[name]
@@ -97,7 +99,7 @@ def _named(questions: Sequence[Question], path: Iterable[tuple[Chosen, int]]) ->
 def _is_asked(
     earlier: Sequence[Question], given: Mapping[str, Chosen], ends: Sequence[Condition], wanted: Question
 ) -> bool:
-    """On one path: the quiz ended before, or the question is asked."""
+    """Return whether, on one path, the quiz ends before the question or the question is asked."""
     so_far: dict[str, Chosen] = {}
     for question in earlier:
         so_far[question.id] = given[question.id] if question.show_if.holds(so_far) else None
@@ -107,7 +109,7 @@ def _is_asked(
 
 
 def _closure(by_id: Mapping[str, Question], names: set[str]) -> set[str]:
-    """These questions and all that decide whether they are asked."""
+    """Return these questions and all questions that decide whether they are asked."""
     found: set[str] = set()
     fresh = names & by_id.keys()
     while fresh:

@@ -1,4 +1,4 @@
-"""The quiz: its questions and options, as the author wrote them."""
+"""The quiz: its questions and options as the author wrote them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ KINDS = (SINGLE, MULTI, SCALE)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One answer to choose. ``only`` stands alone ("none of these"); ``short`` is for chips and tables.
+    """An answer option.
 
-    ``uses_per_week``: how often someone who answers so uses a product, for the email that comes before it is empty.
+    ``only``: it cannot be combined with others ("none of these"). ``short``: text for chips and tables.
+    ``uses_per_week``: how often someone who chooses it uses a product, for the email sent before the product runs out.
     """
 
     id: str
@@ -72,7 +73,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Intro:
-    """The words before the first question."""
+    """The text shown before the first question."""
 
     eyebrow: str | None = None
     title: str | None = None

@@ -1,6 +1,6 @@
-"""The engine: a pack compiled to bitsets once, then answers turned into a result in microseconds.
+"""The engine: compile a pack to bitsets once, then turn answers into a result in microseconds.
 
-A plain loop over rows would cost milliseconds for thousands of rows. Here each question keeps, for each way it
-was answered, the set of clauses that this answer makes false (one Python integer, a bit a clause). Evaluating
-an answer set is then one OR per question; what is left standing are the rows that match.
+A plain loop would take milliseconds for thousands of rows. Instead, each question caches, for each way it was
+answered, the set of clauses that this answer makes false (one Python integer, one bit per clause). Evaluating
+an answer set is then one OR per question; the rows that remain are the ones that match.
 """

@@ -1,4 +1,4 @@
-"""Going through the questions: what was asked, what was answered, where the quiz ends early."""
+"""Validation of answers, and cached ways of answering each question."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Answers = Mapping[str, Sequence[str]]
 
 
 class Refused(ValueError):
-    """Answers that the quiz does not accept.
+    """Raised for answers that the quiz does not accept.
 
-    ``code`` is that of the first problem; ``errors`` lists, per question id, what is wrong in words. Neither
-    repeats what a stranger sent.
+    ``code`` is the code of the first problem; ``errors`` maps question ids to error messages. Neither repeats
+    untrusted input.
     """
 
     def __init__(self, code: str, errors: dict[str, list[str]]) -> None:
@@ -31,10 +31,11 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of dealing with one question: what follows for all rules from this answer alone.
+    """One way of answering one question, and its effect on all rules.
 
-    ``falsified`` are the clauses it makes false, ``boosted`` the boost rows on this question alone that match, ``adds``
-    the lanes of what those add. ``problem`` is set when the answer is not acceptable for a question that is asked.
+    ``falsified``: the clauses it makes false. ``boosted``: the matching boost rows that depend on this question alone.
+    ``adds``: the lanes of what those rows add to the scores. ``problem``: why the answer is not acceptable if the
+    question is asked.
     """
 
     chosen: Chosen
@@ -48,10 +49,10 @@ Made = Callable[[Question, Chosen, tuple[str, str] | None], Way]
 
 
 class Asking:
-    """One question with the ways of answering it met so far, ``most`` of them.
+    """A question and a cache of at most ``most`` ways of answering it.
 
-    ``fitting`` are those without a problem. Under () it holds what no answer comes to as long as nothing else is
-    known: a question with a condition is hidden then.
+    ``fitting`` holds the ways without a problem. Its entry for () is the way assumed for a question without an answer:
+    hidden if the question has a condition, skipped if it is optional.
     """
 
     def __init__(self, question: Question, made: Made, most: int) -> None:
@@ -75,7 +76,7 @@ class Asking:
             self.fitting[()] = self.unanswered
 
     def way(self, given: Sequence[str]) -> Way:
-        """The way for these option ids. Raises Refused when they are not option ids of this question."""
+        """Return the way for these option ids. Raises Refused if they are not option ids of this question."""
         if isinstance(given, list | tuple):
             try:
                 return self._ways[tuple(given)]
@@ -99,7 +100,7 @@ class Asking:
 
 
 def invalid(question: Question, given: Any) -> tuple[str, str] | None:
-    """What no answer may be, asked or not: not a list, unknown or repeated ids."""
+    """Return (code, message) if an answer is malformed, whether asked for or not: no list, unknown or repeated ids."""
     if not isinstance(given, list | tuple) or not all(isinstance(item, str) for item in given):
         return "not_a_list", "answers are lists of option ids, each a text"
     if any(item not in question.option_ids for item in given):
@@ -110,7 +111,10 @@ def invalid(question: Question, given: Any) -> tuple[str, str] | None:
 
 
 def unfit(question: Question, given: Sequence[str]) -> tuple[str, str] | None:
-    """What an answer to a question that was asked must keep to: one only, min, max, stands alone."""
+    """Return (code, message) if an answer to a question that was asked breaks its rules, else None.
+
+    The rules are: a single choice, min and max, and options that cannot be combined with others.
+    """
     if question.kind != MULTI:
         return ("one_only", "choose one option only") if len(given) > 1 else None
     if not question.only_ids.isdisjoint(given):

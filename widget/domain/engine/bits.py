@@ -12,12 +12,12 @@ _PLACES = tuple(tuple(place for place in range(8) if byte >> place & 1) for byte
 
 
 def flags(bits: int, size: int) -> bytes:
-    """``size`` bytes of 0 or 1, lowest bit first: what itertools.compress reads fastest."""
+    """Return ``size`` bytes of 0 or 1, lowest bit first: the fastest selectors for itertools.compress."""
     return f"{bits:0{size}b}"[::-1].encode().translate(_FLAGS) if size else b""
 
 
 def positions(bits: int) -> Iterator[int]:
-    """The positions of the bits that are set, lowest first. For sparse sets."""
+    """Yield the positions of the set bits, lowest first. For sparse sets."""
     while bits:
         lowest = bits & -bits
         yield lowest.bit_length() - 1
@@ -25,13 +25,13 @@ def positions(bits: int) -> Iterator[int]:
 
 
 def places(bits: int) -> list[int]:
-    """The positions of the bits that are set, lowest first. For many bits, of which some are set."""
+    """Return the positions of the set bits, lowest first. For large sets that are not sparse."""
     data = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
     return [8 * at + place for at in compress(range(len(data)), data) for place in _PLACES[data[at]]]
 
 
 def mask(of: Iterable[int]) -> int:
-    """The integer with these bits set."""
+    """Return the integer with the bits at these positions set."""
     result = 0
     for position in of:
         result |= 1 << position
@@ -39,11 +39,11 @@ def mask(of: Iterable[int]) -> int:
 
 
 class ConditionSet:
-    """Many conditions answered at once.
+    """Many conditions evaluated at once.
 
-    Clauses lie in planes: plane 0 holds the first clause of every condition, plane 1 the second of those that
-    have one, and so on. Conditions are ordered by their number of clauses, most first, so that the bit of a
-    condition is the same in each plane and ``or`` is a shift.
+    Clauses are arranged in planes: plane 0 holds the first clause of every condition, plane 1 the second clause of
+    those that have one, and so on. Conditions are ordered by their number of clauses, most first, so that a
+    condition has the same bit in each plane and ``or`` is a shift.
     """
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
@@ -71,7 +71,7 @@ class ConditionSet:
         return set(self._terms)
 
     def falsified(self, field: str, chosen: Chosen) -> int:
-        """The clauses that this answer to this question makes false."""
+        """Return the clauses that this answer to this question makes false."""
         result = 0
         for term, bits in self._terms.get(field, {}).items():
             if not term.holds(chosen):
@@ -79,9 +79,9 @@ class ConditionSet:
         return result
 
     def standing(self, falsified: int) -> int:
-        """The conditions (as bits, in ``order``) with a clause that nothing made false.
+        """Return the conditions (as bits, in ``order``) with at least one clause that was not made false.
 
-        Bits from ``width`` on may belong to others; they do not count.
+        Bits of ``falsified`` from ``width`` on may belong to other sets and are ignored.
         """
         good = self._all ^ (self._all & falsified)
         result = 0

@@ -1,8 +1,8 @@
-"""Boost rows compiled: which of them match, and what they add up to for every entity.
+"""Compiled boost rows: which of them match, and the resulting score of every entity.
 
-A row that looks at one question only is settled with the answer to that question: what those rows add together is
-part of the way of answering, worked out when the way is first met. Rows that look at several questions are a set of
-conditions, asked for each answer set. Sums travel as one integer with a lane of 32 bits an entity.
+Rows that depend on a single question are decided by the answer to it: their sum is cached with the way of answering,
+and computed when that way first occurs. Rows that depend on several questions (joint rows) form a set of conditions
+that is evaluated for each answer set. Sums are passed around as one integer with one 32-bit lane per entity.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from widget.domain.quiz.condition import Chosen
 
 LANE = 32
 MAX_LANES = 1 << 20
-"""How many lanes joint rows may keep ready (4 MiB); beyond that their sums are made for each answer set."""
+"""Maximum number of precomputed lanes of joint rows (4 MiB); above it, their sums are computed for each answer set."""
 
 Rows = list[tuple[int, Mapping]]
 
@@ -26,7 +26,7 @@ Rows = list[tuple[int, Mapping]]
 class Boosts:
     """The boost rows of one pack. ``rows`` are (index in the pack, row): joint rows first, then the others.
 
-    ``entities`` gives the bitset that targets name, ``count`` is the number of entities.
+    ``entities`` returns the bitset of entities that targets name; ``count`` is the number of entities.
     """
 
     def __init__(self, pack: Pack, entities: Callable[[Iterable[Target]], int], count: int) -> None:
@@ -59,11 +59,11 @@ class Boosts:
         self.named = [entities(row.target) for _, row in self.rows]
         self._group()
         self._ready = self._joint_lanes() if self.joint.size * count <= MAX_LANES else ()
-        # With a bias on, no lane is below 0 and borrows from the next.
+        # With the bias added, no lane is negative and borrows from the next one.
         self._constant = self._bias + self._total(self._adds[len(self.rows) - len(always) :])
 
     def _group(self) -> None:
-        """Rows that name the same entities make a group; groups of one entity add straight to its score."""
+        """Group the rows that name the same entities; a group of one entity adds directly to its score."""
         groups: dict[int, int] = {1 << entity: entity for entity in range(self._count)}
         adds, vectors = [], []
         for (_, row), entities in zip(self.rows, self.named, strict=True):
@@ -75,16 +75,16 @@ class Boosts:
         self._vectors = tuple(vectors)
 
     def _joint_lanes(self) -> tuple[int, ...]:
-        """What each joint row adds, as lanes: only where there are not too many."""
+        """Return what each joint row adds, as lanes. Use only if there are at most MAX_LANES of them."""
         vectors = [1 << (LANE * place) for place in range(self._count)] + list(self._vectors)
         return tuple(weight * vectors[group] for group, weight in self._adds[: self.joint.size])
 
     def _total(self, adds: Iterable[tuple[int, int]]) -> int:
-        """The lanes of what these add up to: (group, weight) each."""
+        """Return the sum of these (group, weight) pairs as lanes."""
         sums = [0] * (self._count + len(self._vectors))
         for group, weight in adds:
             sums[group] += weight
-        # Two's complement lane by lane, turned into one sum of lanes that may borrow from each other.
+        # Convert separate two's complement lanes into one integer sum, in which lanes may borrow from each other.
         packed = int.from_bytes(self._lanes.pack(*sums[: self._count]), "little")
         total = (packed ^ self._bias) - self._bias
         for amount, vector in zip(sums[self._count :], self._vectors, strict=True):
@@ -93,7 +93,7 @@ class Boosts:
         return total
 
     def own(self, name: str, chosen: Chosen) -> tuple[int, int]:
-        """(the rows on this question alone that match, as bits of ``rows``; the lanes of what they add)."""
+        """Return the matching rows that depend on this question alone, as bits of ``rows``, and the lanes they add."""
         conditions = self._own.get(name)
         if conditions is None:
             return 0, 0
@@ -103,7 +103,10 @@ class Boosts:
         return standing << start, self._total(compress(adds, flags(standing, conditions.size)))
 
     def scores(self, falsified: int, own: int) -> Sequence[int]:
-        """The score of every entity, from the clauses of joint rows made false and the lanes of all other rows."""
+        """Return the score of every entity.
+
+        ``falsified``: the clauses of joint rows made false. ``own``: the summed lanes of rows on a single question.
+        """
         total = self._constant + own
         standing = self.joint.standing(falsified)
         if standing and self._ready:
@@ -111,11 +114,14 @@ class Boosts:
                 total += self._ready[place]
         elif standing:
             total += self._total(map(self._adds.__getitem__, places(standing)))
-        # A lane with its bias bit turned is the score in two's complement.
+        # A lane with its bias bit flipped is the score in two's complement.
         return self._lanes.unpack((total ^ self._bias).to_bytes(self._lanes.size, "little"))
 
     def matched(self, falsified: int, own: Iterable[int]) -> bytes:
-        """Whether each of ``rows`` matches, from the clauses of joint rows made false and the bits of each way."""
+        """Return for each of ``rows`` whether it matches.
+
+        ``falsified``: the clauses of joint rows made false. ``own``: the ``boosted`` bits of each way.
+        """
         standing = self.joint.standing(falsified) | self._always
         for bits in own:
             standing |= bits

@@ -1,4 +1,4 @@
-"""The shelf: the compiled products as the store has them now (price, stock, active, blocked)."""
+"""The catalog: the compiled products with their current store data (price, stock, active, blocked)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FROM_FEEDS = ("name", "price", "currency", "stock", "url", "image", "active", "p
 
 
 class Catalog:
-    """Products of one content version under one catalog revision.
+    """The products of one content version under one catalog revision.
 
-    ``feed`` maps SKUs to what a store feed says (only FROM_FEEDS count: no feed carries safety data);
+    ``feed`` maps SKUs to store feed data (only FROM_FEEDS are used: no feed carries safety data);
     ``blocked`` are the SKUs that the shop blocks.
     """
 

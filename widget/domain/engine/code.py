@@ -1,4 +1,4 @@
-"""Answers as a few bytes, for result links: a bit an option, in the order of the quiz."""
+"""Encoding of answers into a few bytes for result links: one bit per option, in quiz order."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from widget.domain.quiz.questions import Quiz
 
 
 class BadCode(ValueError):
-    """A code that does not fit this quiz version."""
+    """Raised for a code that does not fit this quiz version."""
 
     code = "unknown_result"
 
 
 def asked_answers(quiz: Quiz, walk: Walk) -> dict[str, list[str]]:
-    """The answers that count, in one canonical form: asked and answered questions, options in quiz order."""
+    """Return the answers that count in canonical form: questions asked and answered, options in quiz order."""
     answers = {}
     for question, way in zip(quiz.questions, walk.ways, strict=True):
         given = [option for option in question.option_ids if way.chosen and option in way.chosen]
@@ -23,7 +23,7 @@ def asked_answers(quiz: Quiz, walk: Walk) -> dict[str, list[str]]:
 
 
 def pack_answers(quiz: Quiz, answers: dict[str, list[str]]) -> bytes:
-    """The answers as a bitset, little end first, without trailing zero bytes."""
+    """Return the answers as a little-endian bitset without trailing zero bytes."""
     bits = position = 0
     for question in quiz.questions:
         given = answers.get(question.id, ())
@@ -34,7 +34,7 @@ def pack_answers(quiz: Quiz, answers: dict[str, list[str]]) -> bytes:
 
 
 def unpack_answers(quiz: Quiz, packed: bytes) -> dict[str, list[str]]:
-    """The reverse of pack_answers. Raises BadCode for bits beyond the last option."""
+    """Reverse ``pack_answers``. Raises BadCode for bits beyond the last option."""
     bits = int.from_bytes(packed, "little")
     answers: dict[str, list[str]] = {}
     for question in quiz.questions:

@@ -1,4 +1,4 @@
-"""Catalog drift: what the pack counts on, and what the store has now."""
+"""Catalog drift: differences between what the pack relies on and what the store has now."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from widget.domain.engine.catalog import Catalog
 
 
 def drift_problems(catalog: Catalog, known: Mapping[str, Any]) -> Iterator[Problem]:
-    """A finding for each product that is gone, blocked, unpriced, out of stock or without its certificate.
+    """Yield a finding for each product that is gone, blocked, unpriced, out of stock, or without its certificate.
 
-    ``known``: what the store said, by SKU; where it never said anything, the pack's own word counts.
+    ``known``: store data by SKU; for products without any, the pack's own data counts.
     """
     pack = catalog.rules.pack
     order = {product.sku: at for at, product in enumerate(pack.products)}

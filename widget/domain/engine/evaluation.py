@@ -1,4 +1,4 @@
-"""Answers to products and tips, after the twelve steps of the content format."""
+"""Evaluation of answers into products and tips, following the twelve steps of the content format."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ MAX_REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """What the live version's safety says of answers given to an older one; the stricter wins.
+    """The live version's safety rules applied to answers given to an older version; the stricter result wins.
 
-    ``exclusions`` are applied to what the older version says of its products, ``without_products`` and
-    ``without_tips`` are what they take out by what the live version says.
+    ``exclusions`` are applied to the older version's product data. ``without_products`` (SKUs) and
+    ``without_tips`` (ids) are what these exclusions remove according to the live version's data.
     """
 
     triage: Triage | None = None
@@ -44,7 +44,7 @@ class Screening:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A product in the result: its place among the products of the rules, and the slot that took it."""
+    """A product in the result: its index among the products of the rules, and the slot it fills."""
 
     place: int
     slot: str
@@ -52,7 +52,7 @@ class Shown:
 
 @dataclass(slots=True)
 class Evaluation:
-    """All that is known after evaluating one answer set. Bitsets are over the entities of ``rules``."""
+    """Everything known after evaluating one answer set. Bitsets are over the entities of ``rules``."""
 
     rules: Rules
     catalog: Catalog
@@ -73,9 +73,9 @@ class Evaluation:
 
     @property
     def boosted(self) -> bytes:
-        """For each boost row, in the order of ``rules.boosts.rows``, whether it matched; empty after an early end.
+        """Whether each boost row matched, in the order of ``rules.boosts.rows``; empty after an early end.
 
-        Worked out when first asked for: many want to know what is shown, and not why.
+        Computed on first use: many callers need to know what is shown, but not why.
         """
         if self._boosted is None:
             ended = SEVERITY[self.outcome] > SEVERITY[TIPS_ONLY]
@@ -84,13 +84,13 @@ class Evaluation:
 
     @property
     def matched_rows(self) -> list[str]:
-        """The ids of the mapping rows that hold: boosts first, then those that pick."""
+        """The ids of the mapping rows that match: boosts first, then require, exclude, and pin rows."""
         boosts = compress(self.rules.boosts.rows, self.boosted)
         return [row.id for _, row in boosts] + [pick.row.id for pick in self.picks]
 
 
 def evaluate(rules: Rules, catalog: Catalog, answers: Answers, screening: Screening | None = None) -> Evaluation:
-    """The result of one answer set. Pure: the same arguments give the same evaluation.
+    """Evaluate one answer set. Pure: the same arguments give the same evaluation.
 
     Raises Refused for answers that the quiz does not accept.
     """
@@ -107,7 +107,7 @@ def evaluate(rules: Rules, catalog: Catalog, answers: Answers, screening: Screen
 
 
 def decided(found: Evaluation, screening: Screening | None = None) -> Evaluation:
-    """Steps 3 and 5 to 9, once it is known which rows match."""
+    """Apply steps 3 and 5 to 9, once it is known which rows match."""
     _gate(found, screening)
     if found.outcome == PRODUCTS:
         _rank(found)
@@ -130,7 +130,7 @@ def _tips_only(rules: Rules, walk: Walk) -> Triage | None:
 
 
 def _gate(found: Evaluation, screening: Screening | None) -> None:
-    """Who may be shown at all (step 3); for tips, who is not excluded."""
+    """Determine the products that may be shown at all (step 3), and the tips that are not excluded."""
     rules = found.rules
     out = 0
     exclusions = []
@@ -159,7 +159,10 @@ def _screened_out(rules: Rules, screening: Screening) -> int:
 
 
 def _rank(found: Evaluation) -> None:
-    """Pins first, then by score, priority and SKU (steps 4 to 6). Places are in priority-and-SKU order."""
+    """Rank pinned products first, then by score, priority, and SKU (steps 4 to 6).
+
+    Indexes of products already follow priority and SKU.
+    """
     rules, catalog, scores = found.rules, found.catalog, found.scores
     candidates = found.candidates & rules.all_products
     pinned: list[int] = []
@@ -182,12 +185,12 @@ def _places(found: Evaluation, bits: int) -> Iterable[int]:
 
 
 def _by_score(places: Iterable[int], scores: Sequence[int]) -> list[int]:
-    """High first; equal scores keep their order, which is priority, then SKU."""
+    """Sort by score, highest first; equal scores keep their order, which is by priority, then SKU."""
     return sorted(places, key=scores.__getitem__, reverse=True)
 
 
 def _fill_slots(found: Evaluation) -> tuple[Shown, ...]:
-    """Step 7: no product twice, no two variants of one product."""
+    """Fill the slots (step 7): no product twice, no two variants of one product."""
     shown: list[Shown] = []
     used: set[int] = set()
     groups: set[str] = set()
@@ -208,7 +211,7 @@ def _fill_slots(found: Evaluation) -> tuple[Shown, ...]:
 
 
 def _fall_back(found: Evaluation) -> tuple[Shown, ...]:
-    """Step 8: the fallback products that pass steps 3 and 5, in list order."""
+    """Return the fallback products that pass steps 3 and 5, in list order (step 8)."""
     rules, catalog = found.rules, found.catalog
     allowed = found.candidates & rules.all_products
     if rules.pack.result.stock == HIDE:
@@ -227,7 +230,7 @@ def _fall_back(found: Evaluation) -> tuple[Shown, ...]:
 
 
 def _choose_tips(found: Evaluation) -> None:
-    """Step 9."""
+    """Choose the tips, or the fallback tips (step 9)."""
     rules = found.rules
     first, most = len(rules.products), rules.pack.result.max_tips
     allowed = [p for p in range(first, rules.entity_count) if found.candidates >> p & 1]
@@ -240,13 +243,13 @@ def _choose_tips(found: Evaluation) -> None:
 
 
 def reasons(found: Evaluation, place: int, slot: str | None = None) -> list[str]:
-    """Step 10: why this product or tip, at most three sentences, heaviest first."""
+    """Return the reasons to show a product or tip (step 10): at most three sentences, highest weight first."""
     if slot == FALLBACK:
         fallback = found.rules.pack.result.fallback_reason
         return [fallback] if fallback else []
     texts: list[str] = []
     pins = sorted(found.picks, key=lambda pick: pick.index) if found.catalog.in_stock >> place & 1 else []
-    for row, pick in ((pick.row, pick) for pick in pins):  # A pin has no effect on what is out of stock.
+    for row, pick in ((pick.row, pick) for pick in pins):  # A pin has no effect on an out-of-stock product.
         if row.effect == PIN and row.reason and pick.entities >> place & 1 and row.reason not in texts:
             texts.append(row.reason)
     for position, reason in found.rules.reasons[place]:
@@ -260,8 +263,8 @@ def reasons(found: Evaluation, place: int, slot: str | None = None) -> list[str]
 def screen(live: Rules, answers: Answers) -> Screening:
     """Apply the live version's triage and exclusions to answers given to an older version.
 
-    Lenient in what it reads (questions and options that the live quiz no longer has are passed over) and strict
-    in what it concludes: every answer counts, hidden or not.
+    Input is treated leniently: questions and options that the live quiz no longer has are ignored. Conclusions are
+    strict: every answer counts, even to hidden questions.
     """
     chosen: dict[str, Chosen] = {}
     for question in live.pack.quiz.questions:

@@ -1,9 +1,10 @@
-"""The highest score a product can reach on any answer path, for the match in percent.
+"""The highest score a product can reach on any answer path, for the match percentage.
 
-Scores are sums over rows. What rows on a single question add is settled question by question; what remains looks at
-several questions, and is maximised by variable elimination: take one question at a time, keep for each combination
-of the questions it shares rows with the best that it can add, and forget it. Exact as long as the tables stay small;
-beyond that a bounded climb from several starts gives a lower bound, which ``content check`` tells as a finding.
+Scores are sums over rows. Rows on a single question are handled question by question; rows on several questions are
+maximized by variable elimination: for one question at a time, keep the best score it can add for each combination of
+answers to the questions it shares rows with, and drop the question. The result is exact as long as the tables stay
+small; beyond that, bounded hill climbing from several starting points gives a lower bound, which ``content check``
+reports as a finding.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Table = tuple[tuple[str, ...], dict[tuple[int, ...], int]]
 
 
 class Highest:
-    """Highest scores by product, worked out when first asked for, or given from when it was published."""
+    """Highest scores by SKU, computed on first use or passed in as computed when the version was published."""
 
     def __init__(self, rules: Rules, known: Mapping[str, int] | None = None) -> None:
         self._rules = rules
@@ -46,7 +47,7 @@ class Highest:
 
 
 def highest_score(rules: Rules, sku: str) -> tuple[int, bool]:
-    """(the highest score of this product on any path without early ends, whether that is exact)."""
+    """Return the highest score of this product on any path, ignoring early ends, and whether it is exact."""
     place = rules.place[sku]
     rows = [(row.when, row.weight) for at, (_, row) in enumerate(rules.boosts.rows) if rules.names(at) >> place & 1]
     constant = sum(weight for when, weight in rows if when.always)
@@ -58,7 +59,10 @@ def highest_score(rules: Rules, sku: str) -> tuple[int, bool]:
 
 @lru_cache(maxsize=512)
 def _highest(questions: tuple[Question, ...], rows: tuple[Row, ...]) -> tuple[int, bool]:
-    """(the highest sum of the rows on any path, whether that is exact). Two versions share what an edit left alone."""
+    """Return the highest sum of the rows on any path, and whether it is exact.
+
+    Cached, so that two versions share the results that an edit did not affect.
+    """
     try:
         best = _eliminate(*_tables(questions, rows))
     except TooMany:
@@ -67,7 +71,7 @@ def _highest(questions: tuple[Question, ...], rows: tuple[Row, ...]) -> tuple[in
 
 
 def _tables(questions: Sequence[Question], rows: Sequence[Row]) -> tuple[list[Table], dict[str, int]]:
-    """(the tables to add up, the number of ways of each question). Raises TooMany."""
+    """Return the tables to add up, and the number of ways of answering each question. Raises TooMany."""
     joint = [(when, weight) for when, weight in rows if len(when.fields()) > 1]
     conditions = [when for when, _ in joint] + [question.show_if for question in questions]
     terms = [term for condition in conditions for term in condition.terms()]
@@ -84,12 +88,12 @@ def _tables(questions: Sequence[Question], rows: Sequence[Row]) -> tuple[list[Ta
 
 
 def _worth(name: str, rows: list[Row]) -> Callable[[Chosen], int]:
-    """What the rows on this question alone add, by how it is answered."""
+    """Return a function from an answer to this question to the sum of the matching rows on this question alone."""
     return lambda chosen: sum(weight for when, weight in rows if when.holds({name: chosen}))
 
 
 def _involved(rules: Rules, conditions: list[Condition]) -> list[Question]:
-    """The questions that the conditions look at, and those that decide whether these are asked."""
+    """Return the questions that the conditions refer to, and those that decide whether these are asked."""
     by_id = rules.pack.quiz.by_id
     wanted: set[str] = set()
     fresh = {field for when in conditions for field in when.fields()}
@@ -122,7 +126,7 @@ def _scoring(when: Condition, weight: int, ways: Ways) -> Table:
 
 
 def _eliminate(tables: list[Table], sizes: dict[str, int]) -> int | None:
-    """The maximum of the sum of all tables, or None when a table would grow over the limit."""
+    """Return the maximum of the sum of all tables, or None if a table would exceed the limit."""
     left = set(sizes)
     while left:
         scopes = {name: {n for names, _ in tables if name in names for n in names} | {name} for name in left}
@@ -137,7 +141,7 @@ def _eliminate(tables: list[Table], sizes: dict[str, int]) -> int | None:
 
 
 def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict[str, int]) -> Table:
-    """One table on the rest of the scope: the most that the given tables add up to over the ways of this question."""
+    """Eliminate a question: return a table over the rest of the scope with the maximum sum of the given tables."""
     rest = tuple(item for item in scope if item != name)
     rows = [_by_rest(name, rest, table, sizes[name]) for table in tables]
     every = list(product(*(range(sizes[item]) for item in rest)))
@@ -147,7 +151,10 @@ def _without(name: str, scope: tuple[str, ...], tables: list[Table], sizes: dict
 
 
 def _by_rest(name: str, rest: tuple[str, ...], table: Table, size: int) -> tuple[Callable[[Any], Any], Any]:
-    """(what picks a key from places on the rest, for each key the cells by way of the question of this name)."""
+    """Return a getter that picks a table's key from places on ``rest``, and, by key, a list of cells.
+
+    The list is indexed by the way of answering the question ``name``.
+    """
     names, cells = table
     at = names.index(name)
     indexes = tuple(rest.index(item) for item in names if item != name)
@@ -159,7 +166,7 @@ def _by_rest(name: str, rest: tuple[str, ...], table: Table, size: int) -> tuple
 
 
 def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:
-    """Change one answer at a time while that helps, from several starts; at most MAX_TRIES looks."""
+    """Change one answer at a time while the score improves, from several starting points, up to MAX_TRIES trials."""
     choices = {question.id: _simple_ways(question) for question in questions}
     tries = 0
     best = _IMPOSSIBLE
@@ -178,7 +185,7 @@ def _climb(questions: Sequence[Question], rows: Sequence[Row]) -> int:
 
 
 def _simple_ways(question: Question) -> list[Chosen]:
-    """A few ways of answering: each option with the fewest others that min asks for, and as many as may be."""
+    """Return a few ways of answering: each option with as few others as min requires, and as many as max allows."""
     free = [option for option in question.option_ids if option not in question.only_ids]
     ways: list[Chosen] = [frozenset([o, *[item for item in free if item != o]][: question.least]) for o in free]
     ways += [frozenset({only_id}) for only_id in question.only_ids] + [frozenset(free[: question.most])]

@@ -1,4 +1,4 @@
-"""One content version ready to answer: rules, shelf and highest scores together."""
+"""The engine of one content version: rules, catalog, and highest scores together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Engine:
         why: str | None = None,
         screening: Screening | None = None,
     ) -> dict[str, Any]:
-        """The Result, with its ``trace``, and with ``why_not`` for one SKU, when asked for. Raises Refused."""
+        """Return the Result, on request with its ``trace`` and with ``why_not`` for one SKU. Raises Refused."""
         found = evaluate(self.rules, self.catalog, answers, screening)
         result = build_result(found, setting, self.highest)
         if explain:

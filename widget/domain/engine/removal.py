@@ -1,4 +1,4 @@
-"""The same answers with one mapping row less: whether a row makes a difference."""
+"""Evaluation of the same answers without one mapping row, to tell whether the row makes a difference."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from widget.domain.engine.evaluation import Evaluation, decided
 
 
 def without_row(found: Evaluation, index: int) -> Evaluation:
-    """The evaluation as it would be without the mapping row at this index of the pack."""
+    """Return the evaluation as it would be without the mapping row at this index of the pack."""
     rules = found.rules
     if not found.scores:
-        return found  # The quiz ended early: rows decide nothing.
+        return found  # The quiz ended early, so mapping rows have no effect.
     less = replace(found, outcome=found.triage.outcome if found.triage else PRODUCTS, shown=(), tips=())
     if rules.pack.mappings[index].effect == BOOST:
         place = next(at for at, (row, _) in enumerate(rules.boosts.rows) if row == index)
@@ -29,7 +29,7 @@ def without_row(found: Evaluation, index: int) -> Evaluation:
 
 
 def same_result(one: Evaluation, other: Evaluation) -> bool:
-    """Whether two evaluations of one quiz show the same: outcome, products in order, tips in order."""
+    """Return whether two evaluations of one quiz show the same outcome, products, and tips, in the same order."""
     return (
         one.outcome == other.outcome
         and [item.place for item in one.shown] == [item.place for item in other.shown]

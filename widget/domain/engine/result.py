@@ -18,11 +18,14 @@ FEW_LEFT = 5
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 
 Money = Callable[[int, str, str], str]
-"""(amount in minor units, ISO 4217 currency, locale) to text."""
+"""Formats (amount in minor units, ISO 4217 currency, locale) as text."""
 
 
 def minor_money(amount: int, currency: str, locale: str) -> str:
-    """The amount as it is kept, for where nobody reads it: how many decimals a currency has is not known here."""
+    """Format the amount in minor units, for uses where it is not displayed.
+
+    The number of decimals of a currency is not known here.
+    """
     return f"{amount} {currency}"
 
 
@@ -32,7 +35,7 @@ def no_cart(product: Product) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a result depends on beside the evaluation: where and how it is shown."""
+    """Where and how a result is shown: everything it depends on besides the evaluation."""
 
     shop: str
     quiz: str
@@ -48,7 +51,7 @@ def direction(locale: str) -> str:
 
 
 def match_percent(score: int, highest: int) -> int | None:
-    """score ÷ highest in percent, rounded half up, 0…100; None where the highest is not above 0."""
+    """Return score ÷ highest in percent, rounded half up, 0…100; None if the highest score is not above 0."""
     if highest <= 0:
         return None
     return min(100, max(0, (200 * score + highest) // (2 * highest)))
@@ -63,7 +66,7 @@ def build_result(
     url: str = "",
     in_view: str | None = None,
 ) -> dict[str, Any]:
-    """The Result as plain data, ready for JSON."""
+    """Return the Result as plain data, ready for JSON."""
     pack = found.rules.pack
     products = [_card(found, shown, setting, highest) for shown in found.shown]
     tips = [_tip(found, place) for place in found.tips]
@@ -138,7 +141,7 @@ def _match(found: Evaluation, place: int, highest: Highest, slot: str | None = N
 
 
 def _in_view(found: Evaluation, setting: Setting, highest: Highest, sku: str) -> dict[str, Any] | None:
-    """How the product of the page fits; nothing at all where no product is shown, or for an unknown one."""
+    """Return how the product of the current page fits; None if no products are shown or the SKU is unknown."""
     place = found.rules.place.get(sku)
     if place is None or found.outcome != PRODUCTS:
         return None
@@ -169,10 +172,10 @@ def _in_view(found: Evaluation, setting: Setting, highest: Highest, sku: str) ->
 
 
 def _fits(found: Evaluation, place: int, best: int) -> list[dict[str, str]]:
-    """What was asked for, with how far each of two products meets it: yes, partly or no.
+    """Return the shopper's wishes, and how far each of two products meets them: yes, partly, or no.
 
-    From the weights of the matched rows on each question: yes from two thirds of what the strongest product
-    gets there, partly above zero. Questions that safety looks at are left out: nobody "asked for" those.
+    The level is based on the weights of the matched rows on each question: yes from two thirds of the best
+    product's sum, partly above zero. Questions used by safety rules are left out, since their answers are not wishes.
     """
     rules = found.rules
     conditions = [row.when for row in rules.pack.triage] + [row.when for row in rules.pack.exclusions]
@@ -230,7 +233,7 @@ def _comparison(found: Evaluation, products: list[dict[str, Any]]) -> dict[str, 
     }
 
 
-# Words -----------------------------------------------------------------------------------------------
+# Texts -----------------------------------------------------------------------------------------------
 
 
 def _tip(found: Evaluation, place: int) -> dict[str, Any]:
@@ -255,7 +258,7 @@ def evidence_data(evidence: Evidence) -> dict[str, Any]:
 
 
 def _plan(found: Evaluation) -> list[dict[str, Any]]:
-    """For each day of the plan the chosen tips of that day, and the best product (step 12)."""
+    """Return, for each day of the plan, the chosen tips of that day and the best product (step 12)."""
     tips = [found.rules.tips[place - len(found.rules.products)] for place in found.tips]
     best = [found.rules.products[found.shown[0].place].sku] if found.shown else []
     return [
@@ -281,7 +284,7 @@ def _headline(found: Evaluation) -> str | None:
 
 
 def _chips(found: Evaluation) -> list[dict[str, str]]:
-    """What was answered, in a few words each, for questions that carry a label."""
+    """Return a short summary of each answer to a question that has a label."""
     return [
         {"label": question.label, "text": _localized(question, way.chosen)}
         for question, way in zip(found.rules.pack.quiz.questions, found.walk.ways, strict=True)

@@ -1,4 +1,4 @@
-"""A pack compiled: everything that does not depend on stock, price or a shopper."""
+"""A compiled pack: everything that does not depend on stock, prices, or the shopper."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from widget.domain.quiz.questions import Question
 
 MAX_WAYS = 4096
 MAX_BITS = 1 << 25
-"""How many ways of answering are remembered a question, and how much memory they take (4 MiB), whichever is less."""
+"""Maximum number of cached ways of answering per question, and their maximum size in bits (4 MiB)."""
 
 _NOTHING = repeat(())
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A matched row that takes out, demands or puts first; ``entities`` is a bitset."""
+    """An exclude, require, or pin row; ``entities`` is the bitset it applies to."""
 
     index: int
     row: Mapping
@@ -34,10 +34,10 @@ class Pick:
 
 @dataclass(slots=True)
 class Walk:
-    """What going through the questions came to: a way per question, in order; the row that ended it.
+    """The result of going through the questions: a way per question, in order, and the row that ended the quiz.
 
-    ``control`` are the conditions that steer and hold, ``falsified`` all clauses that an answer made false, ``adds``
-    the lanes of what boost rows on one question alone add.
+    ``control``: the control conditions (show_if, triage, exclusions) that hold. ``falsified``: all clauses that an
+    answer made false. ``adds``: the lanes of what boost rows on a single question add.
     """
 
     ways: tuple[Way, ...]
@@ -68,7 +68,7 @@ class Rules:
     # Compiling ---------------------------------------------------------------------------------------
 
     def _compile_control(self) -> None:
-        """show_if, triage and exclusions: what steers, as one small set."""
+        """Compile the control conditions (show_if, triage, and exclusions) into one small set."""
         pack, questions = self.pack, self.pack.quiz.questions
         conditions = [question.show_if for question in questions]
         conditions += [row.when for row in pack.triage] + [row.when for row in pack.exclusions]
@@ -104,9 +104,10 @@ class Rules:
         self.picks = tuple(Pick(index, row, self.entities(row.target)) for index, row in in_order)
 
     def _compile_askings(self) -> None:
-        """The clauses of all sets lie side by side in one integer: what steers, then picks, then joint boosts.
+        """Lay out the clauses of all sets side by side in one integer: control, then picks, then joint boosts.
 
-        What steers is followed by a bit for each of its conditions, set when the question that it shows is answered.
+        The control clauses are followed by one bit per control condition, which is set when the question that the
+        condition shows is answered or skipped.
         """
         questions = self.pack.quiz.questions
         steering = self.control.width + self.control.size
@@ -131,7 +132,7 @@ class Rules:
 
     @cached_property
     def reasons(self) -> tuple[tuple[tuple[int, str], ...], ...]:
-        """Per entity its boost rows with a reason, heaviest first: (position in boost_rows, reason)."""
+        """The boost rows with a reason of each entity, highest weight first: (position in boosts.rows, reason)."""
         found: list[list[tuple[int, int, int, str]]] = [[] for _ in range(self.entity_count)]
         for position, (index, row) in enumerate(self.boosts.rows):
             if row.weight > 0 and row.reason:
@@ -140,11 +141,11 @@ class Rules:
         return tuple(tuple((position, reason) for *_, position, reason in sorted(rows)) for rows in found)
 
     def names(self, position: int) -> int:
-        """The entities that the boost row at this position names."""
+        """Return the entities that the boost row at this position names."""
         return self.boosts.named[position]
 
     def entities(self, targets: Iterable[Target]) -> int:
-        """The bitset of the products and tips that the targets name."""
+        """Return the bitset of the products and tips that the targets name."""
         result = 0
         for target in targets:
             if target.kind == "tip":
@@ -154,9 +155,10 @@ class Rules:
         return result
 
     def excluded_by(self, row: Exclusion) -> int:
-        """A safety exclusion fails closed: ``contains:`` also takes what does not declare its contents.
+        """Return the entities that a safety exclusion removes.
 
-        Likewise ``allergen:`` takes what does not declare its allergens.
+        Exclusions fail closed: ``contains:`` also removes products that do not declare their contents, and
+        ``allergen:`` those that do not declare their allergens.
         """
         kinds = {target.kind for target in row.exclude}
         lacking = [name for kind, name in (("contains", "contains"), ("allergen", "allergens")) if kind in kinds]
@@ -166,17 +168,17 @@ class Rules:
     # Walking -----------------------------------------------------------------------------------------
 
     def walk(self, answers: Answers) -> Walk:
-        """Go through the questions in order. Raises Refused with everything that is wrong."""
+        """Go through the questions in order. Raises Refused with every problem found."""
         if not isinstance(answers, dict):
             raise Refused("not_an_object", {"answers": ["answers map question ids to lists of option ids"]})
         return self._walk_straight(answers) or self._walk_in_order(answers)
 
     def _walk_straight(self, answers: Answers) -> Walk | None:
-        """The walk when every answer was met before, fits, and what has no answer is hidden or optional; else None.
+        """Return the walk without going through the questions in order, or None if that is not possible.
 
-        Nothing here looks at one question after the other: that nothing ended early, and that just those questions
-        were answered that show, is checked at the end. A condition reads the same there as at its question's turn,
-        since it looks at earlier questions only.
+        It is possible if every answer is valid and in the cache, and every question without an answer is hidden or
+        optional. Early ends, and whether exactly the questions shown were answered, are checked at the end. A condition
+        has the same value there as when its question is reached, since it refers to earlier questions only.
         """
         if [*map(type, answers.values())].count(list) != len(answers):
             return None
@@ -213,7 +215,7 @@ class Rules:
             if given is not None or asking.id in answers:
                 seen += 1
                 try:
-                    way = asking.way(given)  # type: ignore[arg-type]  # None is refused in there
+                    way = asking.way(given)  # type: ignore[arg-type]  # asking.way refuses None
                 except Refused:
                     refused = True
             if ended or (show and not self.control.standing(steering) & show):
@@ -234,7 +236,7 @@ class Rules:
         return next(row for bit, row in self.triage_bits if bit & standing)
 
     def _refusal(self, answers: Answers) -> Refused:
-        """The slow way through, once something is wrong: collect every problem."""
+        """Collect every problem; the slow path, taken only once something is wrong."""
         errors: dict[str, list[str]] = {}
         codes: list[str] = []
         known: dict[str, list[str]] = {}
@@ -257,7 +259,7 @@ class Rules:
         return Refused(codes[0], errors)
 
     def asked(self, answers: Answers) -> Iterable[tuple[Asking, Way]]:
-        """The questions that these answers lead past, each with its way; up to an early end."""
+        """Yield the questions asked on the path of these answers, each with its way, up to an early end."""
         falsified = 0
         for asking, show, ends, later in zip(self.askings, self._show, self._ends, self._later, strict=True):
             way = asking.way(answers[asking.id]) if asking.id in answers else asking.unanswered
@@ -269,17 +271,17 @@ class Rules:
             if ends and self.control.standing(falsified | later) & ends:
                 return
 
-    # What a walk comes to ----------------------------------------------------------------------------
+    # Results of a walk -------------------------------------------------------------------------------
 
     def scores(self, walk: Walk) -> Sequence[int]:
-        """The score of every entity (step 4)."""
+        """Return the score of every entity (step 4)."""
         return self.boosts.scores(walk.falsified >> self._joint_at, walk.adds)
 
     def boosted(self, walk: Walk) -> bytes:
-        """For each boost row, in the order of ``boosts.rows``, whether it matches."""
+        """Return whether each boost row matches, in the order of ``boosts.rows``."""
         return self.boosts.matched(walk.falsified >> self._joint_at, (way.boosted for way in walk.ways))
 
     def picked(self, walk: Walk) -> tuple[Pick, ...]:
-        """The rows that match and take out, demand or put first."""
+        """Return the exclude, require, and pin rows that match."""
         standing = self._pick_set.standing(walk.falsified >> self._picks_at)
         return tuple(compress(self.picks, flags(standing, len(self.picks)))) if standing else ()

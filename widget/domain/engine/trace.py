@@ -1,4 +1,7 @@
-"""The trace: why each row, product and tip stands where it does. Console, CLI and tests read the same one."""
+"""The trace: why each row matched, and why each product and tip is or is not shown.
+
+The console, the CLI, and tests use the same trace.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from widget.domain.engine.evaluation import Evaluation
 
 
 def kept_out(found: Evaluation, place: int) -> dict[str, Any] | None:
-    """What keeps a product from being shown, the first cause in the order of the steps; None if it is shown.
+    """Return the reason a product is not shown, the first in the order of the steps; None if it is shown.
 
     ``{"by": code, "row"?: id}`` with code one of ended_early, tips_only, inactive, blocked, certificate, safety,
     live_safety, exclude, require, out_of_stock, score, variant, slot.
@@ -58,7 +61,10 @@ def _barred(found: Evaluation, place: int) -> dict[str, Any] | None:
 
 
 def trace(found: Evaluation) -> dict[str, Any]:
-    """Everything that was decided, as plain data: asked, rows, scores, products and tips with what kept them out."""
+    """Return every decision as plain data.
+
+    It has the answers, rows, scores, products, and tips, with the reason why a product or tip is not shown.
+    """
     rules = found.rules
     matched = sorted(
         [index for index, _ in compress(rules.boosts.rows, found.boosted)] + [p.index for p in found.picks]
@@ -119,7 +125,7 @@ def _barred_tip(found: Evaluation, place: int) -> dict[str, Any] | None:
 
 
 def _rows(found: Evaluation, place: int) -> list[dict[str, Any]]:
-    """The matched boost rows that name it, in file order, with what each adds."""
+    """Return the matched boost rows that name an entity, in file order, with what each adds."""
     rows = sorted(
         (index, row.id, row.weight)
         for position, (index, row) in enumerate(found.rules.boosts.rows)
@@ -129,10 +135,11 @@ def _rows(found: Evaluation, place: int) -> list[dict[str, Any]]:
 
 
 def why_not(found: Evaluation, sku: str) -> dict[str, Any] | None:
-    """For one product: its line of the trace, and what would have to be otherwise; None for an unknown SKU.
+    """Return the trace of one product, and what would have to change to show it; None for an unknown SKU.
 
-    ``{"sku", "score", "rows", "shown", "slot", "kept_out", "ahead": [{"sku", "score", "slot"}], "needed"}``: ``ahead``
-    are the products shown in its place, best first; ``needed`` the score it lacks to be shown at all (null: enough).
+    ``{"sku", "score", "rows", "pinned", "shown", "slot", "kept_out", "ahead": [{"sku", "score", "slot", "pinned"}],
+    "needed"}``: ``ahead`` are the products shown in its place, best first; ``needed`` is the score it lacks to be shown
+    at all (null: none).
     """
     place = found.rules.place.get(sku)
     if place is None:
@@ -155,5 +162,5 @@ def why_not(found: Evaluation, sku: str) -> dict[str, Any] | None:
 
 
 def better(found: Evaluation) -> int | None:
-    """The product shown first, if any product is shown at all."""
+    """Return the product that is shown first, or None if none is shown."""
     return found.shown[0].place if found.outcome == PRODUCTS and found.shown else None

@@ -15,7 +15,7 @@ Worth = Callable[[Chosen], int]
 
 
 class TooMany(Exception):
-    """Raised for a question with too many individually tested options to enumerate its ways of answering."""
+    """Raised when there are too many ways of answering to enumerate them, as with many individually tested options."""
 
 
 def representatives(

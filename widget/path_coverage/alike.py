@@ -1,7 +1,7 @@
-"""Two walks that went the same ways: class n of the one is class n of the other.
+"""Detection of walks with the same structure, in which class n of one is class n of the other.
 
-An edit of a weight or a reason seldom changes which answers can be told apart: the same questions are asked, and every
-layer has the same states with the same edges. Then only what an edit touches can come to another result.
+An edit of a weight or a reason seldom changes which answers can be distinguished: the same questions are asked, and
+every layer has the same states with the same edges. Then only classes affected by the edit can have a different result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from widget.path_coverage.layout import Layout
 
 
 def same_ways(one: Walked, other: Walked) -> bool:
-    """Whether the two went the same ways."""
+    """Return whether the two walks have the same structure."""
     if _asked(one.layout) != _asked(other.layout) or len(one.layers) != len(other.layers):
         return False
     same = one.factor == other.factor and len(one.ends) == len(other.ends) and one.ended == other.ended
@@ -24,7 +24,7 @@ def same_ways(one: Walked, other: Walked) -> bool:
 
 
 def _asked(layout: Layout) -> list[Any]:
-    """The questions, and the terms that tell their answers apart."""
+    """Return the questions, and the terms that distinguish their answers."""
     return [(ask.question.id, ask.question.option_ids, ask.ways.terms, ask.ways.counts) for ask in layout.asks]
 
 
@@ -45,9 +45,10 @@ def _same_layer(one: Layer, other: Layer) -> bool:
 
 
 def touched_classes(before: Walked, after: Walked) -> NDArray[np.bool_] | None:
-    """For each class, whether an item that an edit changed can hold there; all others come to what they came to.
+    """Return for each class whether an item changed by an edit can hold there; all other classes keep their results.
 
-    None where that cannot be told: other ways, other columns, or a changed item that always holds.
+    None if that cannot be determined: the walks differ in structure, the sides differ in their number of items or in
+    more than their items, or a changed item always holds.
     """
     (one,), (other,) = before.layout.sides, after.layout.sides
     if len(one.items) != len(other.items) or one.setting != other.setting:
@@ -66,7 +67,7 @@ def touched_classes(before: Walked, after: Walked) -> NDArray[np.bool_] | None:
 
 
 def _entries(layer: Layer, items: set[int]) -> NDArray[np.bool_]:
-    """The entries of the layer's table through which one of these items comes to hold."""
+    """Return the entries of the layer's table that make one of these items hold."""
     table = layer.table
     found = np.zeros(len(table.counts), dtype=bool)
     columns = [place for place, item in enumerate(table.items) if item in items]

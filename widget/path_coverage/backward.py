@@ -1,7 +1,8 @@
-"""From the last states back to the first question: how many paths each row touches, and which answers change nothing.
+"""The backward pass, from the last states to the first question.
 
-Two states are worth the same when each way of answering leads on to states worth the same, down to the same results:
-the reduction of decision diagrams (Bryant 1986), with a 64-bit hash in place of the node.
+It counts the paths on which each row holds, and finds answers that change nothing. Two states are equivalent if each
+way of answering leads to equivalent states, down to the same results. This is the reduction of decision diagrams
+(Bryant 1986), with a 64-bit hash in place of the node.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ Hashes = NDArray[np.uint64]
 
 
 def padded(values: Column) -> Column:
-    """With one more, so that there is something to point at also where every path has ended."""
+    """Append a zero, so that index 0 is valid even if every path has ended."""
     return np.append(values, values.dtype.type(0)) if values.dtype != object else np.append(values, 0)
 
 
 class Backward:
-    """What a run of one side knows once it is looked at from its end."""
+    """The backward pass over a run of one side."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -39,18 +40,18 @@ class Backward:
     # Rows --------------------------------------------------------------------------------------------
 
     def in_play(self, kind: Kind) -> bool:
-        """Whether mapping rows decide anything: products are shown on no path that is tips only."""
+        """Return whether mapping rows have an effect: no products are shown on tips-only paths."""
         return kind.triage is None or self.side.group != PRODUCTS
 
     @cached_property
     def playing(self) -> int:
-        """Paths on which rows of this group decide something."""
+        """The number of paths on which rows of this group have an effect."""
         kinds = zip(self.run.kinds, self.run.totals, strict=True)
         return sum(total for kind, total in kinds if self.in_play(kind[0]))
 
     @cached_property
     def touched(self) -> list[int]:
-        """For each item of the side, on how many of those paths it holds."""
+        """For each item of the side, the number of those paths on which it holds."""
         totals = [self.playing if item.when.always else 0 for _, item in self.layout.items]
         for layer, onward in zip(self.walked.layers, self.onward, strict=True):
             table = layer.table
@@ -65,7 +66,7 @@ class Backward:
 
     @cached_property
     def onward(self) -> list[Column]:
-        """For each edge of each layer, on how many ways on from there rows are in play."""
+        """For each edge of each layer, the number of continuations on which rows are in play."""
         found = []
         worth = np.array([int(self.in_play(kind[0])) for kind in self.run.kinds], dtype=self.layout.count_type)
         after: Column = worth[self.run.kind_of] * self.walked.factor
@@ -78,18 +79,18 @@ class Backward:
 
     @cached_property
     def leads_on(self) -> list[NDArray[np.bool_]]:
-        """For each edge of each layer, whether there is a way on from there on which rows are in play."""
+        """For each edge of each layer, whether there is a continuation on which rows are in play."""
         return [item > 0 for item in self.onward]
 
     def answers_through(self, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
-        """Up to ``most`` answer sets on which the item holds and rows are in play."""
+        """Yield answer sets on which the item holds and rows are in play, up to ``most`` per layer."""
         return answers_through(self, item, most=most, seed=seed)
 
     # Answers -----------------------------------------------------------------------------------------
 
     @cached_property
     def _values(self) -> list[Hashes]:
-        """For each layer, the worth of the state each edge leads to."""
+        """For each layer, a hash of the state that each edge leads to; equivalent states have equal hashes."""
         names: dict[tuple[Any, ...], int] = {}
         numbers = [names.setdefault(kind[0].same, len(names)) for kind in self.run.kinds]
         ends = [names.setdefault((row, None, ()), len(names)) for (row,) in self.walked.ends]
@@ -117,7 +118,7 @@ class Backward:
 
     @cached_property
     def idle_questions(self) -> set[str]:
-        """Questions whose every answer leads to the same result, whatever else was answered."""
+        """The questions whose answer never changes the result, for any answers to the other questions."""
         idle = {ask.question.id for ask in self.layout.asks}
         idle -= {self.layout.asks[item.at].question.id for item in self.walked.layers}
         for layer, led in zip(self.walked.layers, self._values, strict=True):
@@ -127,8 +128,10 @@ class Backward:
         return idle
 
     def option_marks(self) -> dict[str, dict[str, int]]:
-        """For each question, a number for each option: of a single choice what choosing it leads to; of a multiple
-        choice 0 where adding it never makes a difference. Not for scales.
+        """Return a number for each option of each question, except scales.
+
+        For a single choice, options with equal numbers lead to the same results. For a multiple choice, the number is 0
+        if adding the option never makes a difference.
         """
         marks: dict[str, dict[str, int]] = {}
         layers = {self.layout.asks[layer.at].question.id: at for at, layer in enumerate(self.walked.layers)}
@@ -148,7 +151,7 @@ class Backward:
         return marks
 
     def _columns(self, at: int | None, ways: int) -> list[int]:
-        """For each way, what it leads to in each state, hashed into one number."""
+        """Return for each way a hash of what it leads to, over all states in which the question is asked."""
         if at is None:
             return [0] * ways
         layer, led = self.walked.layers[at], self._values[at]

@@ -1,4 +1,4 @@
-"""The path check of a pack: the whole report."""
+"""The path check of a pack, with its full report."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def check_paths(
     most: int = MAX_CLASSES,
     progress: Progress | None = None,
 ) -> Coverage:
-    """Go through all answer paths of a pack without errors, under the catalog of ``shelf`` (the pack's own if None).
+    """Check all answer paths of a pack without errors, with ``catalog`` (default: the pack's own).
 
-    ``before``: the report on an earlier state of the pack; what an edit did not touch is taken over from it.
+    ``before``: the report on an earlier state of the pack; results that an edit did not affect are reused.
     """
     rules = catalog.rules if catalog else Rules(pack)
     catalog = catalog or Catalog(rules)
@@ -66,7 +66,7 @@ def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | N
 
 
 def _look_at_pairs(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
-    """What the draw may have missed: answers with every pair of options, one by one."""
+    """Evaluate answer sets that cover pairs of options, one by one, to find what the sample may have missed."""
     tell = FindingCollector(coverage.pack)
     pairs = pair_answers(rules)
     empty = None
@@ -97,7 +97,7 @@ def _gap(run: Run | Sampling) -> bool:
 
 
 def _in_order(found: list[Finding]) -> list[Finding]:
-    """The gravest first, then by file and place."""
+    """Sort findings by severity, most severe first, then by file and place."""
 
     def key(finding: Finding) -> tuple[int, list[str], str]:
         return _RANK[finding.severity], [str(part).zfill(6) for part in finding.where], finding.code

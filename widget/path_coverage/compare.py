@@ -1,4 +1,4 @@
-"""What an edit changes: on answer paths, and on what shoppers really answered."""
+"""Comparison of two versions: what an edit changes on answer paths and on actual responses."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ from widget.path_coverage.ways import ways_of
 
 MAX_EXAMPLES = 10
 COMPARED = 4000
-"""Paths drawn from each version where they cannot be gone through side by side."""
+"""Number of paths sampled from each version if the two cannot be explored side by side."""
 _SHARE = re.compile(r"[\d.,]+ %|[\d,]+ of [\d,]+")
 
 
 @dataclass
 class Comparison:
-    """``changed`` of ``paths`` give another result: outcome, advice, products, their order, or tips; of ``responses``
-    (None: none were looked at) likewise. Reasons and match percentages do not count.
+    """The differences between two versions.
 
-    ``exact`` False: paths were sampled, since there are too many or the order of questions differs.
+    ``changed`` of ``paths`` have a different result (outcome, advice, products, their order, or tips), and so do
+    ``responses_changed`` of ``responses`` (None: none were given). Reasons and match percentages do not count.
+    ``exact`` False: paths were sampled, because there are too many or the order of questions differs.
     """
 
     paths: int
@@ -87,9 +88,9 @@ def compare(
     progress: Progress | None = None,
     first: Coverage | None = None,
 ) -> Comparison:
-    """Two versions, or two states of one, on all answer paths and on responses.
+    """Compare two versions, or two states of one version, on all answer paths and on responses.
 
-    ``first``: the report on the paths of ``before``, where somebody has it already.
+    ``first``: the path report of ``before``, if the caller already has it.
     """
     first = first or check_paths(before.rules.pack, before.catalog, most=most, progress=progress)
     lines = [first, check_paths(after.rules.pack, after.catalog, before=first, most=most, progress=progress)]
@@ -124,7 +125,7 @@ def compare(
 
 
 def _key(finding: Finding) -> tuple[str, str]:
-    """What makes two findings the same one: not how many paths it shows on, nor the line it stands on."""
+    """Return the identity of a finding, which ignores its number of paths and its place in the file."""
     return finding.code, _SHARE.sub("", finding.message)
 
 
@@ -152,7 +153,7 @@ def _run_of(coverage: Coverage, group: str) -> Run | Sampling:
 
 
 def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
-    """What a shopper sees of a kind, in words that mean the same in each version: outcome and products, or tips."""
+    """Return what a shopper sees of a kind, in terms common to both versions: outcome and products, or tips."""
     if group == TIPS:
         return tuple(rules.tips[place - len(rules.products)].id for place in kind.shown)
     if kind.ended is not None:
@@ -163,14 +164,14 @@ def shown_names(rules: Rules, group: str, kind: Kind) -> tuple[Any, ...]:
 
 
 def _words(rules: Rules) -> tuple[Any, ...]:
-    """What numbers in a kind stand for: products, tips, and what triage rows say."""
+    """Return the meaning of the numbers in a kind: SKUs, tip ids, and outcomes and advice of triage rows."""
     pack = rules.pack
     triage = [(row.outcome, row.advice) for row in pack.triage]
     return [product.sku for product in rules.products], [tip.id for tip in rules.tips], triage
 
 
 class _Names:
-    """What shoppers see of the kinds of a group, each worked out once: thousands of pairs share few kinds."""
+    """What shoppers see of each kind of a group, computed once per kind: thousands of pairs share few kinds."""
 
     def __init__(self, before: Rules, after: Rules, group: str) -> None:
         self._rules, self._group = (before, after), group
@@ -187,7 +188,8 @@ class _Names:
         return one != other
 
     def _name(self, side: int, kind: Kind) -> tuple[Any, ...]:
-        # By identity, since to hash a kind costs more than to name it; each is held here, so that none takes its place.
+        # Keyed by identity, since hashing a kind costs more than naming it. The cache keeps a reference to each kind,
+        # so that no other object can get the same id.
         known = self._known[side].get(id(kind))
         if known is None:
             known = self._known[side][id(kind)] = kind, shown_names(self._rules[side], self._group, kind)
@@ -195,7 +197,7 @@ class _Names:
 
 
 def _changed(runs: list[Run], names: list[_Names]) -> int:
-    """On how many common paths products, order, outcome or tips change."""
+    """Return the number of common paths on which products, their order, the outcome, or tips change."""
     differs = [name.differs for name in names]
     by_group = [_changed_paths(run, item) for run, item in zip(runs, differs, strict=True)]
     if not by_group[0] or not by_group[1]:
@@ -227,7 +229,7 @@ _ways = lru_cache(maxsize=64)(ways_of)
 def _changed_answers(
     runs: list[Run], names: list[_Names], before: Engine, after: Engine
 ) -> Iterator[tuple[Answers, int]]:
-    """(answers, paths) of the changes that most paths share, one for each pair of results."""
+    """Yield (answers, paths) of the changes that affect the most paths, one for each pair of results."""
     found: list[tuple[int, Answers]] = []
     for outcome, run in zip(names, runs, strict=True):
         best: dict[tuple[Any, ...], tuple[int, int]] = {}
@@ -247,7 +249,7 @@ def _changed_answers(
 
 
 def _one_sided(before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
-    """Answers that only one of the two accepts as they are."""
+    """Yield answers that only one of the two versions accepts as they are."""
     if before.rules.pack.quiz.questions == after.rules.pack.quiz.questions:
         return
     for one, other in ((before, after), (after, before)):
@@ -258,7 +260,7 @@ def _one_sided(before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
 
 
 def _told(engine: Engine, answers: Answers) -> Evaluation | None:
-    """The evaluation, or None where these answers, as they are, are no path of the quiz."""
+    """Return the evaluation, or None if these answers, exactly as given, are not a path of the quiz."""
     try:
         found = evaluate(engine.rules, engine.catalog, answers)
     except Refused:
@@ -272,7 +274,10 @@ def _sorted(answers: Answers) -> Answers:
 
 
 def _by_sample(before: Engine, after: Engine) -> tuple[int, int, list[tuple[Answers, int]]]:
-    """(paths, changed, examples), from paths drawn alike from each version: for too many, or another order."""
+    """Return (paths, changed, examples), estimated from paths sampled uniformly from each version.
+
+    Used if there are too many paths, or if the order of questions differs.
+    """
     changed: list[Answers] = []
     counts = []
     for one, other in ((before, after), (after, before)):
@@ -298,7 +303,7 @@ def _by_sample(before: Engine, after: Engine) -> tuple[int, int, list[tuple[Answ
 
 
 def _only_here(rules: Rules, other: Rules) -> list[Term]:
-    """Terms that tell apart the options which the other version does not have, and what was skipped."""
+    """Return terms that distinguish the options that the other version does not have, and skipped questions."""
     found = []
     for question in rules.pack.quiz.questions:
         known = other.pack.quiz.by_id.get(question.id)

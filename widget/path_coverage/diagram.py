@@ -1,7 +1,7 @@
-"""Counting the paths on which either of two groups changed, without going through both at once.
+"""Counting of the paths on which either of two groups changed, without exploring both groups at once.
 
-Each group, compared side by side, is folded into a decision diagram whose leaves say changed or not; the two diagrams
-are small, and walking them together counts every path once (Bryant 1986, "apply").
+Each group's comparison is folded into a decision diagram whose leaves are "changed" or "same". The two diagrams are
+small, and traversing them together counts every path once (Bryant 1986, "apply").
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OVER = frozenset({OVER_SAME, OVER_CHANGED})
 
 
 class Diagram:
-    """A run of two sides as a diagram; ``changed`` says whether a pair of results differs for a shopper."""
+    """A run of two sides as a decision diagram; ``changed`` tells whether a pair of results differs for a shopper."""
 
     def __init__(self, run: Run, changed: Callable[[tuple[Kind, ...]], bool]) -> None:
         self.run = run
@@ -36,7 +36,7 @@ class Diagram:
         self._fold(np.array([*leaves, 0], dtype=np.uint64), np.array([*over, 0], dtype=np.uint64))
 
     def _fold(self, leaves: Hashes, over: Hashes) -> None:
-        """From the end: the node of each state, and of what each edge leads to."""
+        """Compute, from the end, the node of each state and the node that each edge leads to."""
         after = leaves[self.run.kind_of]
         led: list[Hashes] = []
         nodes: list[Hashes] = []
@@ -57,7 +57,7 @@ class Diagram:
 
     @cached_property
     def state_of(self) -> list[dict[int, int]]:
-        """For each layer, a state for each node."""
+        """For each layer, one state of each node."""
         found = []
         for nodes in self.nodes:
             values, first = np.unique(nodes, return_index=True)
@@ -65,7 +65,7 @@ class Diagram:
         return found
 
     def onward(self, at: int, node: int) -> tuple[Layer, int, Hashes]:
-        """(the layer, the pattern of the node, what each raw way leads to; 0 where it leads nowhere)."""
+        """Return the layer, the pattern of the node, and the node that each raw way leads to (0: none)."""
         layer = self.run.walked.layers[at]
         state = self.state_of[at][node]
         pattern = int(layer.pattern[state])
@@ -76,9 +76,10 @@ class Diagram:
 
 
 def changed_in_either(one: Diagram, other: Diagram, joint_ways: Callable[[int], Any]) -> int:
-    """On how many common paths the one or the other changed.
+    """Return the number of common paths on which at least one of the two groups changed.
 
-    ``joint_ways(at)`` gives (counts, way of the one, way of the other) of each way that either tells apart.
+    ``joint_ways(at)`` returns three columns for the ways that either group distinguishes at layer ``at``: the number of
+    answers, the way of the first group, and the way of the second.
     """
     if not one.nodes:
         return 0
@@ -102,13 +103,13 @@ def changed_in_either(one: Diagram, other: Diagram, joint_ways: Callable[[int], 
 def _steps(
     led: Hashes, also: Hashes, counts: list[int], first: NDArray[Any], second: NDArray[Any]
 ) -> list[tuple[int, int, int]]:
-    """(node, node, number of answers) that one question leads to from a pair of nodes."""
+    """Return (node, node, number of answers) for each pair of nodes that one question leads to from a pair of nodes."""
     found: Counter[tuple[int, int]] = Counter()
     if led[:-2].any():
         lefts, rights = led[:-2][first].tolist(), also[:-2][second].tolist()
         for a, b, count in zip(lefts, rights, counts, strict=True):
             found[a, b] += count
-    for place in (-2, -1):  # Skipped by the only one who asks, or asked by nobody.
+    for place in (-2, -1):  # Skipped where only one version asks it, or asked by neither.
         if led[place]:
             found[int(led[place]), int(also[place])] += 1
     return [(a, b, count) for (a, b), count in found.items()]

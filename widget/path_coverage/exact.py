@@ -1,4 +1,4 @@
-"""Exact arithmetic on long columns: equal rows found, whole numbers summed without rounding."""
+"""Exact operations on long columns: finding equal rows, and summing integers without rounding."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PART = 21
 
 
 def odd_numbers(count: int, seed: int = _SEED) -> NDArray[np.uint64]:
-    """Fixed pseudo-random odd 64-bit numbers, the same in each run."""
+    """Return pseudo-random odd 64-bit numbers, the same for the same seed."""
     made = np.random.default_rng(seed).integers(0, 2**64, size=count, dtype=np.uint64, endpoint=False)
     return made | np.uint64(1)
 
 
 def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Each number scattered over 64 bits (the finaliser of SplitMix64, Steele and others 2014)."""
+    """Mix the bits of each number (the finalizer of SplitMix64, Steele and others 2014)."""
     out = values.copy()
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         out ^= out >> np.uint64(shift)
@@ -29,7 +29,7 @@ def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def hashed(columns: Sequence[Column], seed: int = _SEED) -> NDArray[np.uint64]:
-    """A 64-bit hash of each row. Columns that lie side by side may be given as one block."""
+    """Return a 64-bit hash of each row. Adjacent columns may be given as one 2-D block."""
     total = np.zeros(len(columns[0]), dtype=np.uint64)
     sizes = [1 if column.ndim == 1 else column.shape[1] for column in columns]
     odd = iter(np.split(odd_numbers(sum(sizes), seed), np.cumsum(sizes)[:-1]))
@@ -41,7 +41,10 @@ def hashed(columns: Sequence[Column], seed: int = _SEED) -> NDArray[np.uint64]:
 
 
 def equal_rows(columns: Sequence[Column]) -> tuple[Column, Column]:
-    """(where each distinct row first stands, for each row which of them it is). Exact: hashes are checked."""
+    """Return the first position of each distinct row, and for each row the number of its distinct row.
+
+    Exact: hash collisions are detected.
+    """
     seed = _SEED
     while True:
         hashes = hashed(columns, seed)
@@ -52,13 +55,13 @@ def equal_rows(columns: Sequence[Column]) -> tuple[Column, Column]:
         first, which = distinct(hashes)
         if all(np.array_equal(column[first][which], column) for column in columns):
             return first, which
-        seed += 1  # Two different rows had one hash: once in some billions of packs.
+        seed += 1  # Two different rows had the same hash, which happens once in billions of packs.
 
 
 def distinct(values: Column) -> tuple[Column, Column]:
-    """(where each distinct value first stands, for each value which of them it is), lowest first.
+    """Return the first position of each distinct value, lowest value first, and for each value its number among them.
 
-    What numpy.unique gives, which sorts stably for it and takes three times as long.
+    The result is that of numpy.unique, which uses a stable sort for it and takes three times as long.
     """
     order = np.argsort(values)
     ordered = values[order]
@@ -71,7 +74,7 @@ def distinct(values: Column) -> tuple[Column, Column]:
 
 
 def sum_by(which: Column, values: Column, size: int) -> Column:
-    """The sums of whole numbers by group; exact up to 2^62, and beyond for Python ints (dtype object)."""
+    """Return the sums of integers (0 or more) by group; exact up to 2^62, and beyond for Python ints (dtype object)."""
     if values.dtype == object:
         sums = np.zeros(size, dtype=object)
         np.add.at(sums, which, values)

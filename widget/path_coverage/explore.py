@@ -1,4 +1,4 @@
-"""Random answers that lead through a row: to look at what it does there."""
+"""Random answer sets on which a given row holds, to test its effect."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from widget.path_coverage.layers import Layer, Walked
 from widget.path_coverage.run import Answers, Kind, Run
 
 DRAWN_FOR_ONE = 64
-"""How many edges are drawn blindly for each that is wanted, before all are looked at."""
+"""Number of edges drawn at random per edge wanted, before all edges are searched."""
 ROUNDS = 6
-"""How often a way on is drawn blindly before all are looked at."""
+"""Number of times a continuation is drawn at random, before all continuations are searched."""
 
 
 class Explored(Protocol):
-    """A run that was looked at from its end: what drawing paths needs to know of it."""
+    """A run after its backward pass, as far as drawing paths requires."""
 
     run: Run
     walked: Walked
 
     @property
     def leads_on(self) -> list[NDArray[np.bool_]]:
-        """For each edge of each layer, whether there is a way on from there on which rows are in play."""
+        """For each edge of each layer, whether there is a continuation on which rows are in play."""
 
     def in_play(self, kind: Kind) -> bool:
-        """Whether mapping rows decide anything."""
+        """Return whether mapping rows have an effect."""
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths that go through one layer by certain edges and ways of answering, and on to the last layer.
+    """Paths that pass one layer by certain edges and ways of answering, and continue to the last layer.
 
-    ``ways``: for each path, the way at that layer; ``edges``: for that layer and each after it, the edge of each path.
-    Arrays of whole numbers, one entry a path.
+    ``ways``: for each path, the way at that layer. ``edges``: for that layer and each later one, the edge of each path.
+    Both hold integer arrays with one entry per path.
     """
 
     run: Run
@@ -51,7 +51,7 @@ class Paths:
 
     @property
     def classes(self) -> Column:
-        """The class that each path comes to."""
+        """The class that each path ends in."""
         return self.run.walked.layers[-1].child[self.edges[-1]]
 
     def answers(self, number: int) -> Answers:
@@ -65,7 +65,10 @@ class Paths:
 
 
 def answers_through(explored: Explored, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
-    """Up to ``most`` answer sets on which the item holds and rows are in play, spread over the states it is met in."""
+    """Yield answer sets on which the item holds and rows are in play, spread over the states where it holds.
+
+    At most ``most`` of them per layer in which the item comes to hold.
+    """
     run = explored.run
     if run.layout.items[item][1].when.always:
         playing = np.flatnonzero(np.array([explored.in_play(kind[0]) for kind in run.kinds])[run.kind_of])
@@ -78,7 +81,7 @@ def answers_through(explored: Explored, item: int, *, most: int, seed: int = 0) 
 
 
 def paths_through(explored: Explored, item: int, *, most: int, seed: int = 0) -> Iterator[Paths]:
-    """For each layer in which the item comes to hold, up to ``most`` paths on which it does and rows are in play."""
+    """Yield, for each layer in which the item comes to hold, up to ``most`` such paths on which rows are in play."""
     chance = np.random.default_rng(seed)
     for at, layer in enumerate(explored.walked.layers):
         if item not in layer.table.items:
@@ -96,7 +99,7 @@ def paths_through(explored: Explored, item: int, *, most: int, seed: int = 0) ->
 def _edges_by(
     held: NDArray[np.bool_], explored: Explored, at: int, *, most: int, chance: np.random.Generator
 ) -> Column:
-    """Up to ``most`` edges of a layer by an entry that is ``held``: drawn blindly while that finds enough."""
+    """Return up to ``most`` edges of a layer whose entry is ``held``: drawn at random if that finds enough."""
     entry, leads_on = explored.walked.layers[at].entry, explored.leads_on[at]
     if len(entry) > most * DRAWN_FOR_ONE:
         drawn = chance.integers(len(entry), size=most * DRAWN_FOR_ONE)
@@ -108,14 +111,14 @@ def _edges_by(
 
 
 def _held_ways(holds: NDArray[np.bool_], layer: Layer, *, edges: Column, chance: np.random.Generator) -> Column:
-    """For each edge a way of answering by which the item holds: an entry may stand for others, too."""
+    """Return for each edge a way of answering that makes the item hold, since an entry may include other ways."""
     patterns = layer.pattern[layer.parent[edges]]
     fits = holds[patterns] & (layer.table.raw[patterns] == layer.entry[edges, None])
     return np.asarray(np.argmax(fits * chance.random(fits.shape), axis=1))
 
 
 def _onward(explored: Explored, at: int, *, edges: Column, chance: np.random.Generator) -> list[Column]:
-    """These edges, and any way on from there that keeps rows in play."""
+    """Return these edges, and for each later layer the edges of random continuations that keep rows in play."""
     layers = explored.walked.layers
     found = [edges]
     for number in range(at + 1, len(layers)):

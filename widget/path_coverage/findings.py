@@ -1,4 +1,4 @@
-"""Findings of the path check that follow from what is shown on which paths."""
+"""Findings of the path check based on what is shown on which paths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Place = tuple[str | int, ...]
 
 
 class FindingCollector:
-    """Makes findings with the severity that the pack gives their code; ``off`` ones are left out."""
+    """Creates findings with the severity that the pack sets for their code, except those set to ``off``."""
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
@@ -38,7 +38,7 @@ class FindingCollector:
 
 
 def share(paths: int, total: int) -> str:
-    """In words, of answer paths (not of shoppers)."""
+    """Format a number of paths as a share of all answer paths (not of shoppers)."""
     if not total:
         return "0 % of answer paths"
     percent = 100 * paths / total
@@ -46,7 +46,11 @@ def share(paths: int, total: int) -> str:
 
 
 def shown_findings(coverage: Coverage, rules: Rules, catalog: Catalog, goods: Gone, tips: Gone) -> Iterator[Finding]:
-    """Paths without a product or tip, what is never or too often shown, empty slots, ties, fallback."""
+    """Yield findings about what is shown.
+
+    These are paths without a product or tip, products and tips shown never or too often, empty slots, ties, and use of
+    the fallback.
+    """
     tell = FindingCollector(coverage.pack)
     yield from _without_product(tell, coverage, rules, catalog, goods.run)
     yield from _without_tip(tell, coverage, tips.run)
@@ -61,7 +65,7 @@ def shown_findings(coverage: Coverage, rules: Rules, catalog: Catalog, goods: Go
 
 
 def _where(run: Run | Sampling, holds: Callable[[Kind], bool]) -> tuple[int, Answers] | None:
-    """(paths, an example) of the kinds for which it holds; None when there are none."""
+    """Return (paths, example) for the kinds that satisfy ``holds``, or None if there are none."""
     found = [place for place, kind in enumerate(run.kinds) if holds(kind[0])]
     if not found:
         return None
@@ -76,7 +80,10 @@ def _empty(kind: Kind) -> bool:
 def _without_product(
     tell: FindingCollector, coverage: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
 ) -> Iterator[Finding]:
-    """Paths on which safety leaves nothing are as they should be; others are gaps in the mappings."""
+    """Yield findings about paths without a product.
+
+    Paths on which safety exclusions leave nothing are intended; the others are gaps in the mappings.
+    """
     empty = _where(run, _empty)
     if empty is None:
         return
@@ -92,7 +99,10 @@ def _without_product(
 
 
 def _gaps(rules: Rules, catalog: Catalog) -> tuple[int, Answers] | None:
-    """Paths without a product even if safety took nothing out. Where they are too many to tell, none."""
+    """Return (paths, example) of the paths without a product even without safety exclusions, or None.
+
+    If there are too many paths to check them all, sampled paths are used.
+    """
     open_rules = Rules(replace(rules.pack, exclusions=()))
     side = side_of(open_rules, Catalog(open_rules, feed=catalog.feed, blocked=catalog.blocked), PRODUCTS)
     return _where(explore(side).run, _empty)
@@ -143,7 +153,7 @@ def _never_tips(tell: FindingCollector, coverage: Coverage) -> Iterator[Finding]
 
 
 def _slots(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
-    """Slots that stay empty, or not full, where other products are shown."""
+    """Yield findings about slots that stay empty or are not full although products are shown."""
     for at, slot in enumerate(rules.pack.result.slots):
         found = _where(run, _lacks(at, slot.take))
         if found:
@@ -163,7 +173,7 @@ def _lacks(slot: int, take: int) -> Callable[[Kind], bool]:
 
 
 def _ties(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
-    """Told by the product that the tie fell to."""
+    """Yield findings about ties, one for each product that wins some."""
     by_place: Counter[int] = Counter()
     best: dict[int, int] = {}
     for number, kind in enumerate(run.kinds):
@@ -181,7 +191,7 @@ def _ties(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | S
 
 
 def answer_findings(coverage: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
-    """Questions and options that change neither products nor tips nor the outcome."""
+    """Yield findings about questions and options that change neither products, nor tips, nor the outcome."""
     tell, pack = FindingCollector(coverage.pack), coverage.pack
     backs = [item.backward for item in gone if isinstance(item.backward, Backward)]
     idle = set.intersection(*(back.idle_questions for back in backs))
@@ -205,7 +215,11 @@ def answer_findings(coverage: Coverage, rules: Rules, gone: list[Gone]) -> Itera
 
 
 def _same_options(question: Question, marks: list[dict[str, int]]) -> list[list[str]]:
-    """Options of a single choice that lead to the same, together; each idle one of a multiple choice."""
+    """Return groups of options without a difference.
+
+    For a single choice, options that lead to the same results are grouped together. For a multiple choice, each option
+    that changes nothing is a group of its own.
+    """
     if question.most > 1:
         return [[option] for option in question.option_ids if all(mark.get(option) == 0 for mark in marks)]
     together: dict[tuple[int | None, ...], list[str]] = {}
@@ -223,7 +237,7 @@ def _other_conditions(pack: Pack) -> Iterator[Condition]:
 
 
 def triage_findings(coverage: Coverage, goods: Gone) -> Iterator[Finding]:
-    """Triage rows that never decide: those before them always do."""
+    """Yield findings about triage rows that never decide the outcome."""
     tell, run = FindingCollector(coverage.pack), goods.run
     deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
     for at, row in enumerate(coverage.pack.triage):

@@ -1,7 +1,7 @@
-"""A side: one version of a pack as rules on columns, for products or for tips.
+"""Sides: one version of a pack, compiled to rules on columns, for products or for tips.
 
-Columns are the products that could be shown at all (sold, certified, in stock or demoted), or the tips. What steers
-(show_if, triage) belongs to both groups; a mapping row belongs to the group of what it names.
+Columns are the products that could be shown at all (sold, certified, in stock or demoted), or the tips. Control
+conditions (show_if, triage) belong to both groups; a mapping row belongs to the group of its targets.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from widget.domain.engine.rules import Rules
 from widget.domain.quiz.condition import Condition
 
 SHOW, END, ONLY_TIPS, ADD, OUT, KEEP, FIRST = range(7)
-"""What an item does when its condition holds: show a question, end, leave products out, add to scores, take out,
-take out all others, put first."""
+"""The effect of an item whose condition holds: show a question, end the quiz, show tips only, add to scores, exclude
+columns, exclude all other columns, or pin columns."""
 
 PRODUCTS, TIPS = "products", "tips"
 
 
 @dataclass(frozen=True)
 class Item:
-    """``index``: the question, triage row, pin or mapping row it stands for, by kind; ``row``: of mappings, or -1."""
+    """A condition and its effect.
+
+    ``index``: the number of the question, triage row, exclusion, pin, or mapping row it represents, depending on its
+    kind. ``row``: the number of the mapping row, or -1.
+    """
 
     kind: int
     when: Condition
@@ -45,7 +49,7 @@ class Side:
     places: tuple[int, ...]
     items: tuple[Item, ...]
     pins: tuple[tuple[int, ...], ...] = field(default=())
-    """For each pin row, in row order: the columns it puts first."""
+    """For each pin row, in row order: the columns it pins."""
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -53,19 +57,19 @@ class Side:
 
     @property
     def setting(self) -> tuple[Any, ...]:
-        """All that its results follow from beside its items."""
+        """Everything besides its items that determines its results."""
         pack = self.rules.pack
         triage = tuple((row.id, row.when, row.outcome) for row in pack.triage)
         return self.pins, self.places, self.catalog.products, pack.quiz.questions, pack.result, triage
 
     @property
     def made_of(self) -> tuple[Any, ...]:
-        """All that its results follow from: equal, and nothing needs to be gone through again."""
+        """Everything that determines its results: if it is equal, earlier results can be reused."""
         return self.items, *self.setting
 
 
 def side_of(rules: Rules, catalog: Catalog, group: str) -> Side:
-    """The version compiled for one group."""
+    """Compile a version for one group."""
     if group == PRODUCTS:
         shown = catalog.sellable & (-1 if rules.pack.result.stock == DEMOTE else catalog.in_stock)
         places = tuple(place for place in range(len(rules.products)) if shown >> place & 1)
@@ -128,7 +132,7 @@ def _pins(rules: Rules, catalog: Catalog, places: tuple[int, ...]) -> Iterator[t
 
 
 def boost_total(side: Side) -> int:
-    """No score of a column can be further from 0 than this."""
+    """Return an upper bound on the absolute score of any column."""
     totals = [0] * len(side.places)
     for item in side.items:
         for column in item.columns if item.kind == ADD else ():

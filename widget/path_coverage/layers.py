@@ -1,8 +1,8 @@
-"""Going through all questions with all states at once.
+"""Exploration of all questions, with all states at once.
 
-A state is what is left to know of the answers so far: which conditions may still hold, the score of each column, the
-triage rows that hold. States that agree in all of that are one. Each layer keeps its edges (from state, by which
-entry, to which state), so that an example can be traced back and counts can be carried back from the end.
+A state is what still matters of the answers so far: which conditions may still hold, the score of each column, and the
+triage rows that hold. States that agree in all of this are merged. Each layer keeps its edges (parent state, entry,
+child state), so that an example can be traced back and counts can be propagated back from the end.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ from widget.path_coverage.table import NO_ROW, Flags, Table, cleared_by, make_ta
 MAX_CLASSES = 2_000_000
 BLOCK = 8_192
 Progress = Callable[[int, int], None]
-"""Called with (questions done, questions in all)."""
+"""Called with (questions done, total number of questions)."""
 
 
 class TooManyClasses(Exception):
-    """More classes than MAX_CLASSES: too many to go through one by one."""
+    """Raised for more classes than the limit (MAX_CLASSES by default): too many to explore one by one."""
 
 
 @dataclass
 class States:
-    """One column a state, but for ``scores``: a row a state. ``count``: how many answer sets so far lead here."""
+    """A set of states: one column per state, but in ``scores`` one row per state.
+
+    ``count``: the number of partial answer sets that lead to each state.
+    """
 
     words: NDArray[np.uint64]
     scores: NDArray[Any]
@@ -57,10 +60,12 @@ class States:
 
 @dataclass
 class Layer:
-    """One question. Edges stand in the order of their states; a ``child`` below 0 is the end number ``-1 - child``.
+    """The layer of one question.
 
-    ``count``: the answer sets that lead to each state before it; ``many``: how many ways there are of answering what
-    stands between the layer before and this one, which changes nothing (in ``count`` already).
+    Edges are in the order of their parent states; a ``child`` below 0 is the early end number ``-1 - child``.
+    ``count``: the number of answer sets that lead to each state before the layer. ``many``: the number of ways of
+    answering the questions between the previous layer and this one, which change nothing (already included in
+    ``count``).
     """
 
     at: int
@@ -78,24 +83,28 @@ class Layer:
 
 @dataclass
 class Walked:
-    """All layers, with the ends: (row that ended each side) to how many answer sets ended there."""
+    """All layers, and the early ends.
+
+    ``ends``: for each end, the triage row that ended each side. ``ended``: the number of answer sets that ended there.
+    ``end_edge``: for each end, the (layer, edge) that first led to it.
+    """
 
     layout: Layout
     layers: list[Layer]
     before: States
     """The states before the last layer."""
     counts: Column
-    """For each of the last states, how many answer sets lead there."""
+    """For each of the last states, the number of answer sets that lead there."""
     ends: list[tuple[int, ...]]
     ended: list[int]
     end_edge: list[tuple[int, int]]
     factor: int = 1
-    """How many ways there are of answering what comes after the last layer, which changes nothing."""
+    """The number of ways of answering the questions after the last layer, which change nothing."""
     classes: int = 0
 
 
 def start_states(layout: Layout) -> States:
-    """The one state before the first question, with what always holds."""
+    """Return the single state before the first question, with the items that always hold applied."""
     scores = np.zeros((1, layout.width), dtype=layout.score_type)
     words = layout.born_alive
     triage = np.full((len(layout.sides), 1), NO_ROW, dtype=np.int16)
@@ -120,7 +129,7 @@ def start_states(layout: Layout) -> States:
 
 
 def walk(layout: Layout, *, most: int = MAX_CLASSES, progress: Progress | None = None) -> Walked:
-    """Go through all questions. Raises TooManyClasses."""
+    """Explore all questions. Raises TooManyClasses."""
     states = start_states(layout)
     walked = Walked(layout, [], states, states.count, [], [], [])
     last = max((at for at in range(len(layout.asks)) if not _changes_nothing(layout, at)), default=-1)
@@ -140,7 +149,7 @@ def walk(layout: Layout, *, most: int = MAX_CLASSES, progress: Progress | None =
 
 
 def _changes_nothing(layout: Layout, at: int) -> bool:
-    """No condition looks at it and every path has it: it only multiplies the number of answer sets."""
+    """Return whether a question only multiplies the number of answer sets: no condition uses it, every path has it."""
     ask = layout.asks[at]
     always = all(index is not None for index in ask.index) and all(bit < 0 for bit in ask.show_bit)
     limited = any(term.field == ask.question.id for term in layout.within)
@@ -168,7 +177,7 @@ def _step(walked: Walked, states: States, at: int, *, many: int, merge: bool, mo
 
 
 def _asked(layout: Layout, states: States, at: int) -> Flags:
-    """Whether each side asks this question in each state."""
+    """Return whether each side asks this question in each state."""
     ask = layout.asks[at]
     asked = np.zeros((len(layout.sides), len(states)), dtype=bool)
     for side, (index, bit) in enumerate(zip(ask.index, ask.show_bit, strict=True)):
@@ -182,7 +191,7 @@ def _asked(layout: Layout, states: States, at: int) -> Flags:
 
 
 def _children(walked: Walked, layer: Layer, states: States, *, merge: bool) -> States:
-    """The states after a layer; those of the last are left to ``blocks``, which makes some at a time."""
+    """Return the states after a layer; those after the last layer are created later, block by block, by ``blocks``."""
     table = layer.table
     ended = np.minimum(states.ended[:, layer.parent], table.ended[:, layer.entry])
     over = (ended != NO_ROW).all(axis=0)
@@ -206,7 +215,7 @@ def _children(walked: Walked, layer: Layer, states: States, *, merge: bool) -> S
 
 
 def made_states(layout: Layout, states: States, layer: Layer, edges: Column) -> States:
-    """The states that some edges of a layer lead to, not counted."""
+    """Return the states that these edges of a layer lead to, without counts."""
     table, parent, entry = layer.table, layer.parent[edges], layer.entry[edges]
     words = states.words.take(parent, axis=1)
     words &= ~table.cleared[:, None]
@@ -218,9 +227,9 @@ def made_states(layout: Layout, states: States, layer: Layer, edges: Column) -> 
 
 
 def blocks(walked: Walked, places: Column | None = None) -> Iterator[tuple[int, States]]:
-    """(place of the first, states) of the last states, some at a time: they need not all be in memory at once.
+    """Yield the last states in blocks, as (position of the first, states), so that not all are in memory at once.
 
-    ``places``: only these of them.
+    ``places``: only the states at these positions.
     """
     if not walked.layers:
         yield 0, walked.before
@@ -232,7 +241,7 @@ def blocks(walked: Walked, places: Column | None = None) -> Iterator[tuple[int, 
 
 
 def joined_scores(layout: Layout, states: States, table: Table, parent: Column, entry: Column) -> NDArray[Any]:
-    """Scores after an answer; what is out stays out, with one and the same score."""
+    """Return the scores after an answer; excluded columns stay excluded, all with the same score."""
     scores = states.scores.take(parent, axis=0)
     scores += table.delta.take(entry, axis=0)
     if scores.size and scores.min() < layout.out_below:

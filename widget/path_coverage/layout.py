@@ -1,6 +1,6 @@
-"""The frame of a run: questions in order, clauses with their place in a state's memory, columns of all sides.
+"""The layout of a run: questions in order, clauses and their bits in a state's memory, and columns of all sides.
 
-One side is coverage; two sides are compared on the answer sets that exist on both.
+One side is checked on its own; two sides are compared on the answer sets that exist in both.
 """
 
 from __future__ import annotations
@@ -22,12 +22,19 @@ WORD = 64
 
 
 class OrderDiffers(Exception):
-    """Two versions ask common questions in different orders: their paths cannot be walked side by side."""
+    """Raised if the paths of two versions cannot be explored side by side.
+
+    They ask common questions in different orders, or a common question has no common answer.
+    """
 
 
 @dataclass(frozen=True)
 class Clause:
-    """Terms joined by &, of one item. ``bit``: where a state remembers that it may still hold; -1: nowhere."""
+    """A clause (terms joined by &) of one item.
+
+    ``last``: the position of the last question it depends on. ``bit``: the memory bit that tells whether it may still
+    hold; -1: none.
+    """
 
     item: int
     side: int
@@ -41,7 +48,11 @@ class Clause:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question of the run; ``index`` its place in each side's quiz (None: not there); ``show_bit`` -1: always."""
+    """A question of the run.
+
+    ``index``: its position in each side's quiz (None: not in that quiz). ``show_bit``: for each side, the memory bit
+    that tells whether it is shown; -1: always shown.
+    """
 
     question: Question
     index: tuple[int | None, ...]
@@ -51,10 +62,11 @@ class Ask:
 
 
 class Layout:
-    """What does not depend on a state. Raises OrderDiffers, TooMany.
+    """The parts of a run that do not depend on a state. Raises OrderDiffers, TooMany.
 
-    ``within``: only paths on which these terms all hold. ``apart``: terms that ways are told apart by, beside those of
-    the sides; ``sampled``: where a question has too many ways, random ones stand for all.
+    ``within``: limits the run to paths on which all these terms hold. ``apart``: terms that distinguish ways of
+    answering, in addition to those of the sides. ``sampled``: if a question has too many ways, random ones represent
+    all of them.
     """
 
     def __init__(
@@ -73,7 +85,7 @@ class Layout:
         self.most_paths = 1
         for ask in self.asks:
             if not len(ask.ways):
-                raise OrderDiffers  # No answer is common to both versions: they share no path.
+                raise OrderDiffers  # The versions have no answer in common, so they share no path.
             self.most_paths *= ask.ways.total + 1
         self._number_types()
 
@@ -81,7 +93,7 @@ class Layout:
         self.clauses: list[Clause] = []
         self.siblings: dict[int, int] = {}
         self.of_columns = [0] * len(self.sides)
-        """Bits that matter for a side's columns only: forgotten once the side shows nothing any more."""
+        """Bits that matter only for a side's columns: cleared once the side shows nothing any more."""
         bits = 0
         self.born_alive = 0
         for at, (side, item) in enumerate(self.items):
@@ -127,11 +139,11 @@ class Layout:
         small = far < (1 << 13)
         self.score_type: type[np.signedinteger] = np.int16 if small else np.int32
         self.out = -(1 << 14) if small else -(1 << 29)
-        """The score of a column that is out; sums of two such still fit the type."""
+        """The score of an excluded column; the sum of two such scores still fits the type."""
         self.out_below = self.out // 2
         each = 8 // np.dtype(self.score_type).itemsize
         self.width = max(1, -(-self.columns // each)) * each
-        """Columns and padding: so that the scores of a state are whole 64-bit words, compared and hashed as such."""
+        """Columns and padding, so that the scores of a state fill whole 64-bit words, which are compared and hashed."""
         self.count_type = np.dtype(np.int64) if self.most_paths < 1 << 62 else np.dtype(object)
 
     def word_mask(self, bits: int) -> Words:
@@ -142,7 +154,7 @@ class Layout:
         return slice(self.offsets[side], self.offsets[side + 1])
 
     def dead_by_triage(self, side: int) -> bool:
-        """Whether a tips_only row leaves this side nothing to show: products are out, tips stay."""
+        """Return whether a tips_only row leaves this side nothing to show: it excludes products, but not tips."""
         return self.sides[side].group == PRODUCTS
 
 
@@ -152,7 +164,7 @@ def _ways(question: Question, terms: tuple[Term, ...], sampled: bool) -> Ways:
 
 
 def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:
-    """One order that keeps each of the given ones. Raises OrderDiffers."""
+    """Return one order that is consistent with each of the given orders. Raises OrderDiffers."""
     rest = [list(order) for order in orders]
     merged: list[str] = []
     while any(rest):
@@ -168,7 +180,7 @@ def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:
 
 
 def common_question(homes: Sequence[Question]) -> Question:
-    """The question whose answers are accepted by each version of it."""
+    """Return the question whose answers every version of it accepts."""
     first = homes[0]
     if all(_space(home) == _space(first) for home in homes):
         return first

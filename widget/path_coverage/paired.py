@@ -1,4 +1,4 @@
-"""Two runs that went the same ways, side by side without going them again: what each class shows is compared."""
+"""Comparison of two runs with the same structure, class by class, without exploring the paths again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from widget.path_coverage.sampling import Sampling
 
 
 class Paired(Run):
-    """With the face of a run of two sides."""
+    """Two runs of one side each, with the interface of a run of two sides."""
 
     def __init__(self, one: Run, other: Run) -> None:
         self.layout = one.layout
@@ -25,7 +25,7 @@ class Paired(Run):
 
     @cached_property
     def _pairs(self) -> tuple[list[tuple[Kind, ...]], NDArray[np.int32]]:
-        """(pairs of kinds, for each class the number of its pair)."""
+        """The distinct pairs of kinds, and for each class the number of its pair."""
         many = len(self._other.kinds)
         pairs = self._one.kind_of.astype(np.int64) * many + self._other.kind_of
         first, which = distinct(pairs)
@@ -42,7 +42,7 @@ class Paired(Run):
 
 
 def paired(one: Run | Sampling, other: Run | Sampling) -> Paired | None:
-    """The two as one, where they went the same ways; else None."""
+    """Combine two runs if they have the same structure; else return None."""
     if not isinstance(one, Run) or not isinstance(other, Run) or not same_ways(one.walked, other.walked):
         return None
     return Paired(one, other)

@@ -1,4 +1,4 @@
-"""Step 5 to 9 of the content format for many classes at once: who is shown, in which order, and what decided it."""
+"""Steps 5 to 9 of the content format for many classes at once: what is shown, in which order, and what decided it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class Ranked:
-    """A row a pick, a column a class. ``winners``: the column of the side that the pick shows, or NOBODY.
+    """The picks of many classes: one row per pick, one column per class.
 
-    ``slots``: the slot of each row; ``tied``: only the SKU (or id) decided the pick; ``fallback``: the picks come from
-    the fallback list, and stand in the first rows.
+    ``winners``: the column of the side that the pick shows, or NOBODY. ``slots``: the slot of each row. ``tied``:
+    whether only the SKU (or id) decided the pick. ``fallback``: whether the picks of a class come from the fallback
+    list; they are then in the first rows.
     """
 
     winners: NDArray[np.int16]
@@ -32,7 +33,7 @@ class Ranked:
 
 
 class Ranking:
-    """How one side picks from its columns."""
+    """Ranks the columns of one side and picks those to show."""
 
     def __init__(self, layout: Layout, at: int) -> None:
         self.layout, self.at, self.side = layout, at, layout.sides[at]
@@ -50,7 +51,7 @@ class Ranking:
         self.groups = self._groups(self.side)
 
     def _slots(self, side: Side) -> list[tuple[int, list[int]]]:
-        """(how many, the columns that fit) of each slot; more than there are columns would never be filled."""
+        """Return (number to take, matching columns) of each slot; the number is limited to the matching columns."""
         if not self.goods:
             return [(min(self.result.max_tips, self.count), list(range(self.count)))] if self.count else []
         slots = []
@@ -60,7 +61,7 @@ class Ranking:
         return slots
 
     def _order(self) -> None:
-        """What decides between equal scores, as numbers: the priority, then the place."""
+        """Encode as numbers what decides between equal scores: the priority, then the position."""
         side, rules = self.side, self.side.rules
         priorities = [rules.products[place].priority for place in side.places] if self.goods else [0] * self.count
         stocked = [bool(side.catalog.in_stock >> place & 1) if self.goods else True for place in side.places]
@@ -78,7 +79,7 @@ class Ranking:
         self.least = self.result.min_score if self.goods else 1
 
     def _groups(self, side: Side) -> list[list[int]]:
-        """Columns that are variants of one product."""
+        """Return the groups of columns that are variants of one product."""
         by_group: dict[str, list[int]] = {}
         for column, place in enumerate(side.places):
             group = side.catalog.groups[place] if self.goods else None
@@ -88,7 +89,7 @@ class Ranking:
 
     @cached_property
     def fallback(self) -> list[int]:
-        """The columns of the fallback list in the order they are tried."""
+        """The columns of the fallback list, in the order they are tried."""
         side, rules = self.side, self.side.rules
         if self.goods:
             listed = [rules.place[sku] for sku in dict.fromkeys(self.result.fallback) if sku in rules.place]
@@ -99,7 +100,7 @@ class Ranking:
         return [side.places.index(place) for place in listed if place in side.places]
 
     def rank(self, states: States) -> Ranked:
-        """The picks of these classes."""
+        """Return the picks of these classes."""
         size = len(states.triage[0])
         scores = np.ascontiguousarray(states.scores[:, self.layout.side_columns(self.at)].T)
         winners = np.full((self.rows, size), NOBODY, dtype=np.int16)
@@ -135,7 +136,7 @@ class Ranking:
         return keys
 
     def _pin(self, states: States, scores: NDArray[Any], keys: NDArray[Any], hidden: NDArray[Any]) -> None:
-        """Earlier rows stand higher; a product that two rows put first counts for the earlier."""
+        """Apply pins: earlier rows rank higher, and a product pinned by two rows counts for the earlier one."""
         done = np.zeros(hidden.shape, dtype=bool)
         for index, columns in enumerate(self.side.pins):
             bit = self.layout.pin_bits[self.at, index]
@@ -149,9 +150,10 @@ class Ranking:
     def _pick(
         self, keys: NDArray[Any], fits: list[int], row: int, winners: Any, tied: Any, *, best: NDArray[Any] | None
     ) -> NDArray[Any]:
-        """The best of what is left (given or looked for); it and its variants are out of the running from then on.
+        """Pick the best remaining column of each class, and remove it and its variants from the remaining columns.
 
-        Gives the best of what fits, but for variants, after that.
+        ``best``: the best remaining keys, if known. Return the best of the remaining keys after the pick, which may
+        still include the variants just removed.
         """
         every = len(fits) == self.count
         if best is None:
@@ -171,7 +173,10 @@ class Ranking:
         return next_best
 
     def _fall_back(self, scores: NDArray[Any], at: Column, winners: NDArray[np.int16]) -> None:
-        """Step 8, and for tips the end of step 9: the list in its order, as many as the slots take."""
+        """Fill classes from the fallback list, in list order, up to what the slots take.
+
+        This is step 8, and for tips the end of step 9.
+        """
         group_of = {column: number for number, group in enumerate(self.groups) for column in group}
         filled = np.zeros(len(at), dtype=np.int64)
         used = np.zeros((len(self.groups), len(at)), dtype=bool)

@@ -1,4 +1,4 @@
-"""The report of the path check: what every path comes to, and what is wrong, each with answers to try."""
+"""The report of the path check: the results of all paths, and findings with example answers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,16 @@ SEVERITIES = {
     "fallback_used": INFO,
     "rows_not_tried": INFO,
 }
-"""Each finding with its severity, unless ``checks`` in pack.yaml says otherwise."""
+"""The default severity of each finding; ``checks`` in pack.yaml overrides it."""
 OFF = "off"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``where`` leads to the spot as a place of a Problem does; ``paths``: on how many answer paths it shows."""
+    """A finding of the path check.
+
+    ``where``: the path to it, like ``place`` of a Problem. ``paths``: the number of answer paths it affects.
+    """
 
     code: str
     severity: str
@@ -66,7 +69,7 @@ class Finding:
 
 @dataclass
 class Gone:
-    """One group of a pack gone through: the run, and what it shows from its end; one and the same for drawn paths."""
+    """An explored group of a pack: the run and its backward pass, which are the same object for sampled paths."""
 
     run: Run | Sampling
     backward: Backward | Sampling
@@ -83,7 +86,7 @@ class Gone:
 def explore(
     side: Side, most: int = MAX_CLASSES, progress: Progress | None = None, *, before: Run | None = None
 ) -> Gone:
-    """All classes of a group; paths drawn at random, with a fixed seed, where there are too many.
+    """Explore all classes of a group, or randomly sampled paths (with a fixed seed) if there are too many classes.
 
     ``before``: the run of an earlier state, as for Run.
     """
@@ -97,9 +100,10 @@ def explore(
 
 @dataclass
 class Coverage:
-    """What all answer paths of a pack come to. ``shown`` and ``tips`` count paths; ``rows`` those a row holds on.
+    """The results of all answer paths of a pack.
 
-    ``exact`` False: the counts are estimates from a seeded sample; ``sureness`` says in words how sure they are.
+    ``shown`` and ``tips`` count the paths that show each product or tip; ``rows`` those on which each row holds.
+    ``exact`` False: the counts are estimates from a seeded sample; ``sureness`` describes their confidence in words.
     """
 
     pack: Pack
@@ -114,7 +118,7 @@ class Coverage:
     sureness: str = ""
     gone: list[Gone] = field(default_factory=list, repr=False)
     witnesses: dict[str, Answers] = field(default_factory=dict, repr=False)
-    """For a row that changes results: answers for which it does."""
+    """For each row that changes results: answers for which it does."""
 
     @property
     def failed(self) -> bool:
@@ -137,7 +141,7 @@ class Coverage:
 def counted(
     pack: Pack, rules: Rules, goods: Run | Sampling, tips: Run | Sampling
 ) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-    """(paths by outcome, by product shown, by tip shown)."""
+    """Return the numbers of paths by outcome, by product shown, and by tip shown."""
     outcomes: Counter[str] = Counter()
     shown: Counter[str] = Counter({product.sku: 0 for product in pack.products})
     for kind, total in zip(goods.kinds, goods.totals, strict=True):
@@ -154,7 +158,7 @@ def counted(
 
 
 def touched_rows(pack: Pack, gone: list[Gone]) -> dict[str, int]:
-    """For each mapping row, on how many paths it holds where it can decide something."""
+    """Return for each mapping row the number of paths on which it holds and can have an effect."""
     rows = {row.id: 0 for row in pack.mappings}
     for entry in gone:
         for (_, item), total in zip(entry.run.layout.items, entry.backward.touched, strict=True):

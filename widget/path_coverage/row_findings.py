@@ -1,4 +1,4 @@
-"""Findings about mapping rows: those that never hold, change nothing, stand in another's shadow, or contradict."""
+"""Findings about mapping rows that never hold, change nothing, are shadowed by another row, or contradict one."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from widget.path_coverage.sampling import Sampling
 from widget.path_coverage.table import NO_ROW
 
 FIRST_TRIES, MORE_TRIES = 12, 200
-"""How many answer sets through a row are tried one by one."""
+"""Number of answer sets on which a row holds that are tried one by one."""
 MAX_EXACT, EXACT_CLASSES = 40, 4_000_000
-"""How many rows, and on how many classes, are gone through again to be certain that they never matter."""
+"""Maximum number of rows, and of classes in total, that are explored again to prove that a row never matters."""
 MAX_TRIES, MAX_WORK = 12_000, 6_000_000
 MAX_PAIRS = 100
 
@@ -69,7 +69,7 @@ def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[
 
 
 def _look_at_all(coverage: Coverage, gone: list[Gone], most: int) -> None:
-    """Witnesses for rows that have none yet, as far as some paths through each tell; of so many rows a group."""
+    """Find witnesses for rows that have none yet by trying some paths through each; up to ``most`` rows per group."""
     rows = coverage.pack.mappings
     for entry in gone:
         if not isinstance(entry.backward, Backward):
@@ -81,17 +81,17 @@ def _look_at_all(coverage: Coverage, gone: list[Gone], most: int) -> None:
 
 
 def _alone(rules: Rules, catalog: Catalog, index: int) -> int:
-    """On how many paths a row holds, when nothing but it is looked at."""
+    """Return the number of paths on which a row holds, counted exactly by exploring this row alone."""
     try:
         return together(rules, catalog, (index,))[0]
     except (TooMany, TooManyClasses):
-        return 1  # Not to be told: then it is not said that it never holds.
+        return 1  # Unknown: do not report that the row never holds.
 
 
 def _tried(
     coverage: Coverage, backward: Backward | Sampling, rules: Rules, catalog: Catalog, index: int
 ) -> tuple[list[Evaluation], bool]:
-    """(evaluations that taking the row away did not change, whether there is one that it does change)."""
+    """Return the evaluations that removing the row did not change, and whether there is one that it does change."""
     row = rules.pack.mappings[index].id
     item = next(at for at, (_, item) in enumerate(backward.layout.items) if item.row == index)
     met: list[Evaluation] = []
@@ -101,7 +101,7 @@ def _tried(
     if adding:
         tries.append(where_it_matters(adding, item))
     tries.append(backward.answers_through(item, most=FIRST_TRIES))
-    if not adding or rules.picks or rules.exclusion_bits:  # With these, it may stand in another's shadow.
+    if not adding or rules.picks or rules.exclusion_bits:  # These may shadow the row.
         tries.append(backward.answers_through(item, most=MORE_TRIES, seed=1))
     for answers in chain.from_iterable(tries):
         try:
@@ -116,13 +116,16 @@ def _tried(
 
 
 def _never_matters(rules: Rules, catalog: Catalog, side: Side, index: int) -> Answers | None:
-    """None when on every single path the result is the same without the row; else answers for which it is not."""
+    """Return answers for which the result differs without the row; None if it is the same on every path.
+
+    Also None if there are too many classes to explore.
+    """
     pack = rules.pack
     less = Rules(replace(pack, mappings=pack.mappings[:index] + pack.mappings[index + 1 :]))
     other = side_of(less, Catalog(less, feed=catalog.feed, blocked=catalog.blocked), side.group)
     for terms in pack.mappings[index].when.clauses:
         try:
-            run = Run([side, other], within=terms)  # Elsewhere the row does not hold.
+            run = Run([side, other], within=terms)  # The row does not hold on other paths.
         except TooManyClasses:
             return None
         witness = run.first_difference()
@@ -158,7 +161,11 @@ def _answers(found: Evaluation) -> Answers:
 
 
 def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None:
-    """The one row that, wherever this row matched, took its targets out or put the same ones first before it."""
+    """Return the id of a row that settled this row's targets before it wherever it matched, or None.
+
+    Such a row (or safety exclusion) excludes all of the targets, pins them earlier, requires none of them, or, if this
+    is a require row, requires only some or all of them.
+    """
     row = rules.pack.mappings[index]
     entities = rules.entities(row.target)
     common: set[str] | None = None
@@ -183,7 +190,10 @@ def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None
 
 
 def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
-    """Pairs of rows that hold together on some path and leave nothing: a require with an exclude, or with a require."""
+    """Yield findings about two rows that hold on the same path and together leave nothing.
+
+    Such a pair is a require row with an exclude row or with another require row.
+    """
     tell = FindingCollector(coverage.pack)
     rows = coverage.pack.mappings
     named = {at: rules.entities(row.target) for at, row in enumerate(rows) if row.effect in (REQUIRE, EXCLUDE)}
@@ -215,7 +225,10 @@ def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
 
 
 def together(rules: Rules, catalog: Catalog, rows: tuple[int, ...]) -> tuple[int, Answers | None]:
-    """(paths on which all these rows hold and can decide something, an example). Exact, since nothing else is kept."""
+    """Return the number of paths on which all these rows hold and can have an effect, and an example.
+
+    Exact, since only these rows and the control conditions are tracked.
+    """
     group = TIPS if names_tips(rules.pack.mappings[rows[0]].target) else PRODUCTS
     side = side_of(rules, catalog, group)
     steering = [item for item in side.items if item.kind in (SHOW, END, ONLY_TIPS)]

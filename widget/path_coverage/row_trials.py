@@ -1,7 +1,8 @@
-"""Rows that add to scores, tried on many paths at once: where taking one away changes what is shown.
+"""Trials of boost rows on many paths at once: whether removing a row changes what is shown.
 
-The last state of a path holds its scores: take the row's weight off, pick again, and compare. Any other row leaves
-nothing behind that could be taken off, and is tried on answers one by one.
+The last state of a path contains its scores, so the row's weight can be subtracted, the picks made again, and both
+results compared. Rows with other effects leave nothing that could be subtracted; they are tried on answer sets one by
+one.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ from widget.path_coverage.ranking import NOBODY, Ranked
 from widget.path_coverage.run import Answers
 
 FEW, MANY = 64, 512
-"""How many paths through a row are looked at together, first and if these tell nothing."""
+"""Number of paths through a row that are tried together: at first, and if those show no difference."""
 TOGETHER = 128
-"""How many rows are looked at together."""
+"""Number of rows that are tried together."""
 MAX_YIELDED = 4
 
 
 def adds(backward: Backward, number: int) -> bool:
-    """Whether the item adds to scores on some paths and not on others."""
+    """Return whether the item adds to scores on some paths but not on others."""
     item = backward.layout.items[number][1]
     return item.kind == ADD and not item.when.always
 
 
 def first_witnesses(backward: Backward, numbers: Sequence[int]) -> dict[int, Answers]:
-    """Of these items, those that make a difference on one of FEW paths each, with answers for which they do."""
+    """Return the items that make a difference on one of up to FEW paths per layer, with answers for which they do."""
     adding = [number for number in numbers if adds(backward, number)]
     found: dict[int, Answers] = {}
     for at in range(0, len(adding), TOGETHER):
@@ -45,7 +46,7 @@ def first_witnesses(backward: Backward, numbers: Sequence[int]) -> dict[int, Ans
 
 
 def where_it_matters(backward: Backward, number: int) -> Iterator[Answers]:
-    """Answers on which an item that adds to scores makes a difference, of MANY paths, if there are any."""
+    """Yield answers for which an item that adds to scores makes a difference, out of up to MANY paths per layer."""
     tried = [(number, paths) for paths in paths_through(backward, number, most=MANY, seed=1)]
     for (_, paths), differs in zip(tried, _differing(backward, tried), strict=True):
         for path in np.flatnonzero(differs)[:MAX_YIELDED].tolist():
@@ -53,7 +54,7 @@ def where_it_matters(backward: Backward, number: int) -> Iterator[Answers]:
 
 
 def _differing(backward: Backward, tried: Sequence[tuple[int, Paths]]) -> list[NDArray[np.bool_]]:
-    """For each (item, paths), on which of the paths something else is shown without the item."""
+    """Return for each (item, paths) on which of the paths the result differs without the item."""
     if not tried:
         return []
     states = backward.run.states(np.concatenate([paths.classes for _, paths in tried]))
@@ -70,6 +71,6 @@ def _differing(backward: Backward, tried: Sequence[tuple[int, Paths]]) -> list[N
 
 
 def _in_order(ranked: Ranked) -> Column:
-    """What is shown, without regard to the slot: picks first, then those that nobody won."""
+    """Return what is shown regardless of slots: the picks in order, then the unfilled places."""
     gone = np.argsort(ranked.winners == NOBODY, axis=0, kind="stable")
     return np.take_along_axis(ranked.winners, gone, axis=0)

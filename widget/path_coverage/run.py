@@ -1,4 +1,4 @@
-"""A run: all classes of a group with the kind of result each comes to, and answers that lead there."""
+"""A run: all classes of a group, the kind of result of each, and example answers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ Answers = dict[str, list[str]]
 
 
 class Kind(NamedTuple):
-    """What one side shows. ``ended`` and ``triage``: rows of safety.yaml (None: none); ``shown``: places of the rules.
+    """A kind of result of one side.
 
-    ``slots``: the slot of each shown one, -1 for fallback; ``tied``: which of them only the SKU or id decided.
+    ``ended`` and ``triage``: triage row numbers in safety.yaml (None: none). ``shown``: the entities shown, by their
+    index in the rules. ``slots``: the slot of each, -1 for fallback. ``tied``: whether only the SKU or id decided it.
     """
 
     ended: int | None
@@ -36,7 +37,7 @@ class Kind(NamedTuple):
 
     @property
     def same(self) -> tuple[Any, ...]:
-        """What two results must share to be the same to a shopper: outcome, advice, what is shown in which order."""
+        """What makes two results the same to a shopper: outcome, advice, and what is shown in which order."""
         return self.ended, self.triage, self.shown
 
     @property
@@ -45,7 +46,7 @@ class Kind(NamedTuple):
 
 
 class _Numbers(dict[Any, int]):
-    """Things numbered as they are first asked for."""
+    """Numbers for keys, assigned in the order of first use."""
 
     def __missing__(self, key: Any) -> int:
         number = self[key] = len(self)
@@ -53,7 +54,7 @@ class _Numbers(dict[Any, int]):
 
 
 class KindBook:
-    """The kinds of result met so far, numbered as they come."""
+    """The kinds of result found so far, numbered in the order of discovery."""
 
     def __init__(self, rankings: Sequence[Ranking]) -> None:
         self.rankings = rankings
@@ -61,13 +62,13 @@ class KindBook:
         self._known = _Numbers()
 
     def copy(self, rankings: Sequence[Ranking]) -> KindBook:
-        """To go on with, for rankings that pick from the same columns."""
+        """Return a copy to continue with, for rankings that pick from the same columns."""
         book = KindBook(rankings)
         book.kinds, book._known = self.kinds[:], _Numbers(self._known)
         return book
 
     def keep(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Forget all kinds but these; gives their new numbers."""
+        """Drop all kinds but these; return ``numbers`` with the new numbers of the kinds."""
         there = np.bincount(numbers, minlength=len(self.kinds)) > 0
         place = (np.cumsum(there) - 1).astype(np.int32)
         self.kinds = list(compress(self.kinds, there))
@@ -75,7 +76,7 @@ class KindBook:
         return place[numbers]
 
     def numbers(self, states: States) -> NDArray[np.int32]:
-        """For each state, the number of its kind."""
+        """Return for each state the number of its kind."""
         ranked = [ranking.rank(states) for ranking in self.rankings]
         met = len(self.kinds)
         keys = self._keys(states, ranked)
@@ -88,7 +89,7 @@ class KindBook:
         return numbers[which]
 
     def _keys(self, states: States, ranked: list[Ranked]) -> NDArray[Any]:
-        """For each state all that makes its kind: uint64, or bytes (dtype V) where 64 bits do not hold it."""
+        """Return for each state a key that determines its kind: uint64, or bytes (dtype V) if 64 bits are too few."""
         columns: list[tuple[Column, int]] = []
         for at, (ranking, picks) in enumerate(zip(self.rankings, ranked, strict=True)):
             rows = len(ranking.side.rules.pack.triage)
@@ -106,8 +107,8 @@ class KindBook:
 class Run:
     """All classes of one group, for one version or two side by side.
 
-    ``within``: only those on which these terms all hold. ``before``: the run of an earlier state of the same version:
-    what an edit did not touch is taken over from it.
+    ``within``: limits the run to classes on which all these terms hold. ``before``: the run of an earlier state of the
+    same version; results that an edit did not affect are reused from it.
     Raises TooManyClasses, TooMany, OrderDiffers.
     """
 
@@ -149,7 +150,7 @@ class Run:
 
     @property
     def kinds(self) -> list[tuple[Kind, ...]]:
-        """The kinds of result, what each side shows."""
+        """The kinds of result, one per side in each tuple."""
         return self._told[0].kinds
 
     @property
@@ -159,14 +160,14 @@ class Run:
 
     @cached_property
     def totals(self) -> list[int]:
-        """For each kind, on how many paths it is the result."""
+        """For each kind, the number of paths with that result."""
         totals = sum_by(self.kind_of, self.walked.counts, len(self.kinds))
         return [int(total * self.walked.factor) for total in totals]
 
     def first_difference(self) -> Answers | None:
-        """Answers on which two sides with the same columns show different things; None when there are none.
+        """Return answers for which two sides with the same columns show different results; None if there are none.
 
-        Looks no further than to the first, and at kinds only where the picks differ at all.
+        The search stops at the first difference, and computes kinds only where triage, ends, or picks differ.
         """
         book = KindBook(self.rankings)
         for at, states in blocks(self.walked):
@@ -184,26 +185,26 @@ class Run:
 
     @cached_property
     def paths(self) -> int:
-        """How many answer sets there are: those that end early, and all others."""
+        """The total number of answer sets, including those that end early."""
         return sum(self.walked.ended) + sum(self.totals)
 
     @cached_property
     def first_class(self) -> list[int]:
-        """For each kind, the first class of it."""
+        """For each kind, its first class."""
         first = np.full(len(self.kinds), -1, dtype=np.int64)
         at = np.arange(len(self.kind_of) - 1, -1, -1)
         first[self.kind_of[at]] = at
         return [int(item) for item in first]
 
     def states(self, classes: Column) -> States:
-        """The last states of these classes, in their order, not counted; only where there are layers."""
+        """Return the last states of these classes, in their order, without counts. Requires at least one layer."""
         layers = self.walked.layers
         return made_states(self.layout, self.walked.before, layers[-1], layers[-1].made_by[classes])
 
-    # Ways back ---------------------------------------------------------------------------------------
+    # Examples ----------------------------------------------------------------------------------------
 
     def example(self, number: int) -> Answers:
-        """Answers of a class (by its place among the last states), as for ``recommend --answers``."""
+        """Return answers of a class (by its position among the last states), as for ``recommend --answers``."""
         layers = self.walked.layers
         if not layers:
             return self.answers({})
@@ -216,7 +217,7 @@ class Run:
         return self._back(*self.walked.end_edge[end])
 
     def _back(self, at: int, edge: int) -> Answers:
-        """The answers up to and with an edge, and any answer to what comes later if the quiz goes on."""
+        """Return the answers up to and including an edge, and arbitrary later answers if the quiz continues."""
         return self.answers(self.ways_back(at, edge), before=self._after(at, edge))
 
     def _after(self, at: int, edge: int) -> int | None:
@@ -224,7 +225,7 @@ class Run:
         return layer.at if layer.child[edge] < 0 else None
 
     def ways_back(self, at: int, edge: int) -> dict[int, int]:
-        """question to way, along the edges that lead to this one."""
+        """Return question positions and ways along the edges that lead to this edge, including its own."""
         ways: dict[int, int] = {}
         while True:
             layer: Layer = self.walked.layers[at]
@@ -235,7 +236,11 @@ class Run:
             at -= 1
 
     def answers(self, ways: dict[int, int], before: int | None = None) -> Answers:
-        """The ways as answers; a question without one gets any answer, up to the question that ended the quiz."""
+        """Convert ways to answers.
+
+        A question without a way gets an arbitrary answer. ``before``: the position of the question that ended the quiz,
+        if it ended early.
+        """
         answers: Answers = {}
         for at, ask in enumerate(self.layout.asks):
             if before is not None and at > before:
@@ -250,10 +255,10 @@ class Run:
 
 
 def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column) -> Iterator[Kind]:
-    """What one side shows in each of these columns."""
+    """Yield what one side shows in each of these columns."""
     winners, fallback = ranked.winners[:, columns], ranked.fallback[columns]
     full = (winners != NOBODY).all(axis=0) & ~fallback
-    picks = np.array([*side.places, NOBODY])[winners].T.tolist()  # NOBODY is -1: the last one.
+    picks = np.array([*side.places, NOBODY])[winners].T.tolist()  # NOBODY is -1, so it indexes the last element.
     seen: dict[tuple[bool, ...], tuple[bool, ...]] = {}
     ties = [seen.setdefault(item, item) for item in map(tuple, ranked.tied[:, columns].T.tolist())]
     ended = [None if row == NO_ROW else row for row in states.ended[at, columns].tolist()]
@@ -275,7 +280,7 @@ def _kinds(side: Side, at: int, states: States, ranked: Ranked, columns: Column)
 
 
 def _packed(columns: Sequence[tuple[Column, int]], size: int) -> list[NDArray[np.uint64]]:
-    """Columns of whole numbers from 0, each with the bits it needs (64 at most), side by side in few words."""
+    """Pack columns of integers (0 or more), given with the bits each needs (at most 64), into 64-bit words."""
     words = [np.zeros(size, dtype=np.uint64)]
     used = 0
     for column, bits in columns:

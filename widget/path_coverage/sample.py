@@ -1,4 +1,4 @@
-"""Answer sets that together hold as many pairs of options as can be, where there are too many classes."""
+"""Answer sets that together cover as many pairs of options as possible, for packs with too many classes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Choice = tuple[str, str]
 
 @dataclass
 class Pairs:
-    """``held`` of ``possible`` pairs of options (hidden or excluded by min and max ones included) stand in the sets."""
+    """Answer sets that cover ``held`` of ``possible`` pairs of options.
+
+    ``possible`` includes pairs that cannot occur because of hidden questions or of min and max.
+    """
 
     answers: list[Answers] = field(default_factory=list)
     held: int = 0
@@ -26,8 +29,8 @@ class Pairs:
 
 
 def pair_answers(rules: Rules, seed: int = 1) -> Pairs:
-    """Answers such that each two options stand together in one of them or another, as far as that can be reached."""
-    chance = random.Random(seed)  # noqa: S311  # A sample, no secret.
+    """Return answer sets in which every two options occur together at least once, as far as possible."""
+    chance = random.Random(seed)  # noqa: S311  # A sample, not a secret.
     wanted = _pairs(rules)
     seen: set[frozenset[Choice]] = set()
     pairs = Pairs(possible=len(wanted))
@@ -46,8 +49,8 @@ def pair_answers(rules: Rules, seed: int = 1) -> Pairs:
 
 
 def answers_with(rules: Rules, question: str, option: str) -> Answers | None:
-    """Answers to the whole quiz that hold an option; None where it was not reached."""
-    chance = random.Random(1)  # noqa: S311  # An example, no secret.
+    """Return answers to the whole quiz that include an option; None if none were found."""
+    chance = random.Random(1)  # noqa: S311  # An example, not a secret.
     for _ in range(TRIES * TRIES):
         answers = _walk(rules, chance, frozenset({(question, option)}))
         if option in answers.get(question, ()):
@@ -66,7 +69,7 @@ def _pairs(rules: Rules) -> list[frozenset[Choice]]:
 
 
 def _walk(rules: Rules, chance: random.Random, pair: frozenset[Choice]) -> Answers:
-    """Random answers from the first question on, with what is wanted, and what shows it, where that is asked."""
+    """Return random answers to the quiz, with the wanted options, and those that show their questions, where asked."""
     answers: Answers = {}
     by_id = rules.pack.quiz.by_id
     wanted = [*pair, *_shows(rules, pair, chance)]
@@ -80,7 +83,7 @@ def _walk(rules: Rules, chance: random.Random, pair: frozenset[Choice]) -> Answe
 
 
 def _shows(rules: Rules, pair: frozenset[Choice], chance: random.Random) -> list[Choice]:
-    """Options that lead to the questions of the pair being asked."""
+    """Return options that cause the questions of the pair to be asked."""
     found: list[Choice] = []
     names = [name for name, _ in pair]
     for name in names:

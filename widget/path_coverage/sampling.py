@@ -1,8 +1,8 @@
-"""Random answer paths, each as likely as any other, for quizzes with too many classes to go through.
+"""Uniformly sampled answer paths, for quizzes with too many classes to explore.
 
-The quiz alone (what is asked, where it ends) is small enough to be gone through exactly; from it the number of ways on
-is known at each step, so that whole paths can be drawn independently and alike. What the drawn paths come to is then
-worked out for all of them at once.
+The quiz alone (what is asked, where it ends) is small enough to be explored exactly. From it, the number of
+continuations at each step is known, so that whole paths can be sampled independently and uniformly. The results of all
+sampled paths are then computed at once.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from widget.path_coverage.table import NO_ROW
 SEED = 20
 MAX_DRAWN, MIN_DRAWN = 100_000, 2_000
 WORK = 4_000_000_000
-"""At most this many multiplications: rows × columns × paths."""
+"""Maximum number of multiplications: rows × columns × paths."""
 KEPT = 212
 NOT_ASKED = -1
 
 
 class Sampling:
-    """Sampled paths of one side, with the face of a Run: kinds, totals (estimates), ends, examples."""
+    """Sampled paths of one side, with the interface of a Run: kinds, totals (estimates), ends, and examples."""
 
     def __init__(self, side: Side, *, drawn: int = MAX_DRAWN, apart: Sequence[Term] = ()) -> None:
         self.layout = Layout([side], sampled=True)
@@ -50,7 +50,7 @@ class Sampling:
         self.met: list[list[int]] = [[] for _ in side.items]
         self._evaluate(over)
 
-    # What drawn paths come to ------------------------------------------------------------------------
+    # Results of sampled paths ------------------------------------------------------------------------
 
     def _evaluate(self, over: NDArray[np.int32]) -> None:
         kinds = np.full(self.classes, -1, dtype=np.int32)
@@ -68,7 +68,7 @@ class Sampling:
         self.first = {int(kind): int(path) for path, kind in zip(going[::-1], kinds[going[::-1]], strict=True)}
 
     def _holds(self, paths: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which items hold on which of these paths."""
+        """Return which items hold on which of these paths."""
         side = self.layout.sides[0]
         holds = np.zeros((len(paths), len(side.items)), dtype=bool)
         place = {ask.question.id: at for at, ask in enumerate(self.quiz.asks)}
@@ -115,15 +115,15 @@ class Sampling:
             if len(self.met[number]) < KEPT:
                 self.met[number] += paths[counted[:, number]][:KEPT].tolist()
 
-    # The face of a run and of what is known from its end ----------------------------------------------
+    # Interface of Run and Backward -------------------------------------------------------------------
 
     @property
     def touched(self) -> list[int]:
-        """For each item, on how many paths it holds where rows are in play (an estimate)."""
+        """For each item, the estimated number of paths on which it holds and rows are in play."""
         return [int(count) * self.paths // self.classes for count in self.held]
 
     def answer_sets(self) -> Iterator[Answers]:
-        """The drawn paths one by one."""
+        """Return an iterator over the answers of the sampled paths."""
         return (self._answers(path) for path in range(self.classes))
 
     def example_of_kind(self, kind: int) -> Answers:
@@ -144,7 +144,7 @@ class Sampling:
 
 
 def _draw(quiz: Layout, walked: Walked, many: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """(the way of each question on each path, the end that each path came to or -1)."""
+    """Sample paths: return the way of each question on each path, and the early end of each path or -1."""
     chance = np.random.default_rng(SEED)
     ways = np.full((len(quiz.asks), many), NOT_ASKED, dtype=np.int32)
     over = np.full(many, -1, dtype=np.int32)
@@ -158,7 +158,7 @@ def _draw(quiz: Layout, walked: Walked, many: int) -> tuple[NDArray[np.int32], N
             ways[at, going] = chance.choice(len(shares), size=len(going), p=shares)
             continue
         layer = layers[at]
-        before = state[going]  # A copy: states move below.
+        before = state[going]  # A copy, since ``state`` changes below.
         for one in np.unique(before):
             here = going[before == one]
             way, child = _step(layer, int(one), onward[at], len(here), chance)
@@ -169,7 +169,7 @@ def _draw(quiz: Layout, walked: Walked, many: int) -> tuple[NDArray[np.int32], N
 
 
 def _step(layer: Layer, state: int, onward: Any, many: int, chance: np.random.Generator) -> tuple[Any, Any]:
-    """(way, child) of so many paths that stand at one state: by how many paths each way leads on to."""
+    """Draw (way, child) for ``many`` paths at one state, weighted by the number of paths that each way leads to."""
     pattern = int(layer.pattern[state])
     raw = layer.table.raw[pattern]
     open_ways = np.flatnonzero(raw >= 0)
@@ -181,14 +181,14 @@ def _step(layer: Layer, state: int, onward: Any, many: int, chance: np.random.Ge
 
 
 def _shares(counts: Any) -> NDArray[np.float64]:
-    """Whole numbers of any size as shares of their sum."""
+    """Convert integers of any size to shares of their sum."""
     total = sum(counts)
     shares = np.array([int(count) * 10**15 // total for count in counts], dtype=np.float64)
     return np.asarray(shares / shares.sum())
 
 
 def _onward(walked: Walked) -> list[Any]:
-    """For each edge of each layer, how many paths lead on from there."""
+    """Return for each edge of each layer the number of paths that continue from it."""
     after: Any = np.array([walked.factor] * len(walked.counts), dtype=object)
     found = []
     for layer in reversed(walked.layers):

@@ -1,4 +1,4 @@
-"""What one set of answers comes to in two versions: for shoppers, side by side, and because of which rows."""
+"""Results of one answer set in two versions, side by side as shoppers see them, and the rows that cause differences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from widget.path_coverage.run import Answers
 
 
 def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
-    """(outcome and advice, products in order, tips in order), or None for answers that the version refuses."""
+    """Return ((outcome, advice), products in order, tips in order), or None for answers that the version refuses."""
     try:
         return shown_to_shoppers(evaluate(engine.rules, engine.catalog, answers))
     except Refused:
@@ -22,7 +22,7 @@ def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None
 
 
 def shown_to_shoppers(found: Evaluation) -> tuple[Any, ...]:
-    """(outcome and advice, products in order, tips in order)."""
+    """Return ((outcome, advice), products in order, tips in order)."""
     rules = found.rules
     tips = tuple(rules.tips[place - len(rules.products)].id for place in found.tips)
     advice = found.triage.advice if found.triage else None
@@ -53,14 +53,15 @@ def _result(engine: Engine, answers: Answers) -> dict[str, Any] | None:
 
 
 def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
-    """The rows that hold on one side only, or hold on both and say other things, and bear on what changed.
+    """Return the rows that may have caused a change: those that hold in one version only, or differ between the two.
 
-    Rows of mappings for the group (products or tips) whose result changed; triage rows and exclusions always.
+    Mapping rows count only for the group (products or tips) whose result changed; triage rows and exclusions always
+    count.
     """
     lines = [told_to_shoppers(item, answers) for item in (before, after)]
     groups = set()
     if lines[0] is None or lines[1] is None:
-        return []  # The quiz itself changed: one version does not take these answers.
+        return []  # The quiz itself changed: one version refuses these answers.
     groups |= {PRODUCTS} if lines[0][:2] != lines[1][:2] else set()
     groups |= {TIPS} if lines[0][2] != lines[1][2] else set()
     one, other = (_holding(item, answers, groups) for item in (before, after))
@@ -68,7 +69,7 @@ def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
 
 
 def _holding(engine: Engine, answers: Answers, groups: set[str]) -> dict[str, Any]:
-    """The rows that hold, with what each says."""
+    """Return the rows that hold, each with its content."""
     try:
         found = evaluate(engine.rules, engine.catalog, answers)
     except Refused:

@@ -1,4 +1,4 @@
-"""The transitions of one question: by remembered state and by way of answering."""
+"""The transition table of one question, by pattern of remembered state and by way of answering."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Table:
-    """Entries of one pattern stand together: pattern ``u`` has ``start[u]`` to ``start[u + 1]``.
+    """The transitions of one question.
 
-    ``raw``: the entry of each (pattern, way), -1 where there is none; ``matched``: the items that (pattern, way) makes
-    hold, as rows of ``raw`` flattened by columns ``items``.
+    Entries are grouped by pattern: pattern ``u`` has the entries ``start[u]`` to ``start[u + 1]``. ``raw``: the entry
+    of each (pattern, way), -1 if there is none. ``matched``: which of ``items`` each (pattern, way) makes hold; its
+    shape is (patterns, ways, items).
     """
 
     start: NDArray[np.int64]
@@ -41,7 +42,7 @@ class Table:
 
 
 def cleared_by(layout: Layout, at: int) -> int:
-    """The bits that nothing looks at any more once this question is behind."""
+    """Return the bits that are no longer needed after this question."""
     ask = layout.asks[at]
     mask = 0
     for place in ask.clauses:
@@ -53,7 +54,7 @@ def cleared_by(layout: Layout, at: int) -> int:
 
 
 def make_table(layout: Layout, at: int, words: NDArray[np.uint64], asked: Flags) -> Table:
-    """The table for patterns given as memory (words × patterns) and who asks (sides × patterns)."""
+    """Return the table for patterns given as memory (words × patterns) and the sides that ask (sides × patterns)."""
     return _Maker(layout, at, words, asked).table()
 
 
@@ -106,9 +107,10 @@ class _Maker:
         )
 
     def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Flags]:
-        """(pattern, way, truth of each clause) of all that can happen. The last way is hidden, the one before skipped.
+        """Return columns (pattern, way, truth of each clause) of all transitions.
 
-        Who is asked by one side only stays common to both when it is skipped: then the answers are the same.
+        The last way is hidden, the one before it skipped. A path on which only one side asks the question is common to
+        both sides only if it is skipped: then the answers are the same.
         """
         full, names = len(self.ask.ways), self.ask.question.id
         everyone = np.ones((full, len(self.clauses)), dtype=bool)
@@ -121,7 +123,7 @@ class _Maker:
         truth = [np.tile(everyone[allowed], (len(asked), 1))]
         for u in np.flatnonzero(~self.asked.all(axis=0)).tolist():
             if len(allowed) < full:
-                break  # Only paths on which certain terms hold are wanted, and here nobody is asked.
+                break  # The run is limited to terms on this question, which cannot hold where it is not asked.
             askers = np.flatnonzero(self.asked[:, u]).tolist()
             homes = [self.layout.sides[side].rules.pack.quiz.by_id[names] for side in askers]
             if not all(home.optional for home in homes):
@@ -134,7 +136,7 @@ class _Maker:
         return np.concatenate(pattern), np.where(way_column == full + 1, HIDDEN, way_column), np.concatenate(truth)
 
     def _allowed(self) -> NDArray[np.int64]:
-        """The ways on which all terms hold that the run is limited to."""
+        """Return the ways on which all terms that the run is limited to hold."""
         ways = self.ask.ways
         wanted = [ways.terms.index(term) for term in self.layout.within if term.field == self.ask.question.id]
         return np.flatnonzero(ways.truth[:, wanted].all(axis=1)) if wanted else np.arange(len(ways))
@@ -144,7 +146,7 @@ class _Maker:
         return all(term.holds(skipped) for term in clause.terms_on(self.ask.question.id))
 
     def _alive(self) -> Flags:
-        """Whether each clause may still hold in each pattern."""
+        """Return whether each clause may still hold in each pattern."""
         alive = np.ones((self.patterns, len(self.clauses)), dtype=bool)
         for place, clause in enumerate(self.clauses):
             if clause.bit >= 0:
@@ -198,7 +200,7 @@ class _Maker:
         return ended, triage
 
     def _forget_the_dead(self, ended: Any, triage: Any, new: Any, kill: Any, delta: Any) -> None:
-        """A side that ended, or shows no products any more, needs no scores and no memory of rows."""
+        """Clear scores and row memory of sides that have ended or no longer show products, as they need neither."""
         for side in range(len(self.layout.sides)):
             dead = ended[side] != NO_ROW
             triage[side, dead] = NO_ROW

@@ -1,4 +1,4 @@
-"""Recorded answers evaluated on two versions, once per distinct set of answers."""
+"""Evaluation of recorded responses on two versions, once per distinct answer set."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from widget.path_coverage.side_by_side import changing_rows, shown_to_shoppers
 
 REFUSED = "refused"
 ELSEWHERE = "the quiz itself"
-"""As the cause where no row differs: a question, a text of safety, the catalog."""
+"""The cause if no row differs: a question, a safety text, or the catalog changed."""
 
 
 @dataclass
 class Traffic:
-    """Counts of responses. ``rows``: on how many a mapping row of the later version holds where it decides anything;
-    ``causes``: the changed ones by the first row that differs; ``away``: those that leave "see a doctor"."""
+    """Counts of responses.
+
+    ``rows``: by mapping row of the later version, the responses on which it holds and can have an effect. ``causes``:
+    the changed responses by the first row that differs. ``away``: those that ended early with advice ("see a doctor")
+    in the earlier version, but not in the later one.
+    """
 
     responses: int = 0
     changed: int = 0
@@ -32,18 +36,18 @@ class Traffic:
     rows: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
     moved: Counter[str] = field(default_factory=Counter)
-    """Of the changed ones, how many gave exactly these answers."""
+    """Changed responses by exact answers (``answers_key``)."""
     same: Counter[str] = field(default_factory=Counter)
-    """How many gave exactly these answers, by ``answers_key``."""
+    """All responses by exact answers (``answers_key``)."""
 
 
 def answers_key(answers: Answers) -> str:
-    """One spelling of a set of answers, whatever order they came in."""
+    """Return a canonical text of an answer set, independent of order."""
     return json.dumps({name: sorted(answer) for name, answer in answers.items() if answer}, sort_keys=True)
 
 
 def traffic(before: Engine, after: Engine, responses: Iterable[Answers]) -> Traffic:
-    """Go through the responses, those with the same answers at once."""
+    """Evaluate the responses on both versions; responses with the same answers are evaluated once."""
     outcome = Traffic(same=Counter(map(answers_key, responses)))
     for text, count in outcome.same.items():
         outcome.responses += count

@@ -1,4 +1,4 @@
-"""The ways of answering one question that a set of terms tells apart, with how many answers each stands for."""
+"""The ways of answering one question that a set of terms distinguishes, and the number of answers of each way."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from widget.domain.quiz.questions import MULTI, Question
 Bools = NDArray[np.bool_]
 RANDOM_CHOICES = 1000
 Answer = tuple[tuple[str, ...], int, int]
-"""(options, how many answers it stands for, its kinds as bits)."""
+"""(options, number of answers it represents, its kinds as bits)."""
 
 
 @dataclass(frozen=True)
 class Ways:
-    """``truth``: a row a way, a column a term; ``counts``: answers a way stands for (Python ints)."""
+    """The ways of answering a question.
+
+    ``truth``: one row per way, one column per term. ``counts``: the number of answers of each way (Python ints).
+    ``picked``: an example answer of each way.
+    """
 
     question: Question
     terms: tuple[Term, ...]
@@ -31,9 +35,9 @@ class Ways:
     counts: tuple[int, ...]
     picked: tuple[tuple[str, ...], ...]
     kinds: tuple[tuple[str, ...], ...]
-    """Options that no term tells apart; for several answers these are chosen or not chosen as one."""
+    """Groups of options that no term distinguishes; a multiple choice contains a kind or not as a whole."""
     by_mixture: dict[int, int]
-    """Of a multiple choice: the way of each set of kinds, as bits."""
+    """For a multiple choice: the way of each set of kinds, given as bits."""
 
     @cached_property
     def total(self) -> int:
@@ -43,13 +47,13 @@ class Ways:
         return len(self.counts)
 
     def place(self, chosen: Chosen) -> int:
-        """The way that an answer belongs to."""
+        """Return the way that an answer belongs to."""
         row = np.array([term.holds(chosen) for term in self.terms], dtype=bool)
         return int(np.flatnonzero((self.truth == row).all(axis=1))[0])
 
     @cached_property
     def alone(self) -> dict[str, int]:
-        """For each option that can be chosen alone, its way."""
+        """The way of each option that can be chosen alone."""
         question = self.question
         if question.kind == MULTI and question.least > 1:
             return {}
@@ -57,9 +61,9 @@ class Ways:
 
     @cached_property
     def additions(self) -> dict[str, list[tuple[int, int]]]:
-        """For each option of a multiple choice that can be added to one: (way before, way after), each pair once.
+        """For each option that can be added to a multiple choice: (way before, way after), each pair once.
 
-        Before it may also stand nothing: skipped, or an option that stands alone ("none of these").
+        The way before may also be no choice: skipped, or an option that stands alone ("none of these").
         """
         question = self.question
         nothing = [at for at, picked in enumerate(self.picked) if picked == (SKIPPED,)]
@@ -79,14 +83,14 @@ class Ways:
         return found
 
     def answer(self, way: int) -> list[str]:
-        """One answer of this way, as in ``recommend --answers``; empty for skipped."""
+        """Return an answer of this way, as for ``recommend --answers``; empty if skipped."""
         return [] if self.picked[way] == (SKIPPED,) else list(self.picked[way])
 
 
 def ways_of(question: Question, terms: Sequence[Term], *, sampled: bool = False) -> Ways:
-    """All ways of answering. Raises TooMany where more than MAX_KINDS kinds of options can be mixed.
+    """Return all ways of answering. Raises TooMany if more than MAX_KINDS kinds of options can be combined.
 
-    ``sampled``: then random choices, drawn alike from all there are, stand for all.
+    ``sampled``: in that case, uniformly drawn random choices represent all choices.
     """
     distinct = tuple(dict.fromkeys(terms))
     answers: list[Answer] = []
@@ -122,8 +126,8 @@ def _kinds(options: Sequence[str], terms: Sequence[Term]) -> list[tuple[str, ...
 
 
 def _random_choices(question: Question, free: list[str]) -> list[Answer]:
-    """RANDOM_CHOICES choices, each as likely as any other that min and max allow; the same in each run."""
-    chance = random.Random(len(free))  # noqa: S311  # A sample, no secret.
+    """Return RANDOM_CHOICES choices, drawn uniformly from those that min and max allow; the same in each run."""
+    chance = random.Random(len(free))  # noqa: S311  # A sample, not a secret.
     sizes = range(question.least, min(question.most, len(free)) + 1)
     many = [comb(len(free), size) for size in sizes]
     share, rest = divmod(sum(many), RANDOM_CHOICES)
@@ -136,7 +140,7 @@ def _random_choices(question: Question, free: list[str]) -> list[Answer]:
 
 
 def _mixtures(question: Question, kinds: list[tuple[str, ...]]) -> list[Answer]:
-    """(one choice, number of choices, the kinds as bits) for each set of kinds that min and max allow."""
+    """Return (one choice, number of choices, kinds as bits) for each set of kinds that min and max allow."""
     found: list[Answer] = []
     limited = question.least > 1 or question.most < sum(map(len, kinds))
     for mixture in range(1, 1 << len(kinds)):
@@ -159,7 +163,7 @@ def _any_of_each(kinds: list[tuple[str, ...]]) -> int:
 
 
 def _choices(kinds: list[tuple[str, ...]], least: int, most: int) -> int:
-    """How many choices have at least one option of each kind, and from least to most options in all."""
+    """Return the number of choices of ``least`` to ``most`` options that include at least one option of each kind."""
     by_size = [1]
     for kind in kinds:
         row = _binomials(len(kind))
@@ -181,7 +185,7 @@ def _binomials(n: int) -> list[int]:
 def _merged(
     question: Question, terms: tuple[Term, ...], truth: Bools, answers: list[Answer], kinds: list[tuple[str, ...]]
 ) -> Ways:
-    """Ways on which all terms agree are one."""
+    """Merge the ways on which all terms agree."""
     first: dict[bytes, int] = {}
     counts: list[int] = []
     kept: list[int] = []

@@ -24,7 +24,7 @@ Place = tuple[str | int, ...]
 
 
 class FindingCollector:
-    """Creates findings with the severity that the pack sets for their code, except those set to ``off``."""
+    """A factory of findings with the severity that the pack sets for their code; it omits those set to ``off``."""
 
     def __init__(self, pack: Pack) -> None:
         self.pack = pack

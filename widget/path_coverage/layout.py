@@ -180,7 +180,7 @@ def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:
 
 
 def common_question(homes: Sequence[Question]) -> Question:
-    """Return the question whose answers every version of it accepts."""
+    """Return the question, limited to the answers that all versions of it accept."""
     first = homes[0]
     if all(_space(home) == _space(first) for home in homes):
         return first

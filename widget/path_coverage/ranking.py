@@ -33,7 +33,7 @@ class Ranked:
 
 
 class Ranking:
-    """Ranks the columns of one side and picks those to show."""
+    """The ranking of one side's columns, and the picks to show."""
 
     def __init__(self, layout: Layout, at: int) -> None:
         self.layout, self.at, self.side = layout, at, layout.sides[at]

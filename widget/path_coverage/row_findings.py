@@ -27,7 +27,7 @@ from widget.path_coverage.sampling import Sampling
 from widget.path_coverage.table import NO_ROW
 
 FIRST_TRIES, MORE_TRIES = 12, 200
-"""Number of answer sets on which a row holds that are tried one by one."""
+"""Number of answer sets through a row that are tried one by one, in the first and in a further attempt."""
 MAX_EXACT, EXACT_CLASSES = 40, 4_000_000
 """Maximum number of rows, and of classes in total, that are explored again to prove that a row never matters."""
 MAX_TRIES, MAX_WORK = 12_000, 6_000_000
@@ -161,7 +161,7 @@ def _answers(found: Evaluation) -> Answers:
 
 
 def _in_shadow_of(rules: Rules, index: int, met: list[Evaluation]) -> str | None:
-    """Return the id of a row that settled this row's targets before it wherever it matched, or None.
+    """Return the id of a row that decided about this row's targets first, wherever this row matched; else None.
 
     Such a row (or safety exclusion) excludes all of the targets, pins them earlier, requires none of them, or, if this
     is a require row, requires only some or all of them.

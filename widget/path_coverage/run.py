@@ -68,7 +68,7 @@ class KindBook:
         return book
 
     def keep(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Drop all kinds but these; return ``numbers`` with the new numbers of the kinds."""
+        """Drop all kinds that are not in ``numbers``; return ``numbers`` renumbered."""
         there = np.bincount(numbers, minlength=len(self.kinds)) > 0
         place = (np.cumsum(there) - 1).astype(np.int32)
         self.kinds = list(compress(self.kinds, there))

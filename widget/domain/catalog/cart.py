@@ -14,7 +14,7 @@ from widget.domain.catalog.product import Product
 FORM, EVENT, LINK = "form", "event", "link"
 SHOPIFY, WOOCOMMERCE = "shopify", "woocommerce"
 Address = Callable[[str], str]
-"""Builds a full URL from a path on the store's site."""
+"""A function that builds a full URL from a path on the store's site."""
 Cart = dict[str, Any]
 
 
@@ -29,7 +29,7 @@ def event_cart(product: Product, address: Address) -> Cart:
 
 
 def shopify_cart(product: Product, address: Address) -> Cart:
-    """Return a Shopify cart permalink as a form, or a plain link without a variant id.
+    """Return a Shopify cart permalink as a form, or just a link if the product has no variant id.
 
     A form can also send the visit as a cart attribute; ``visit`` names that form field.
     """
@@ -40,9 +40,9 @@ def shopify_cart(product: Product, address: Address) -> Cart:
 
 
 def woocommerce_cart(product: Product, address: Address) -> Cart:
-    """Return a WooCommerce "add to cart" URL as a form, or a plain link without a product id.
+    """Return a WooCommerce "add to cart" URL as a form, or just a link if the product has no product id.
 
-    The plugin in infra/stores stores the visit.
+    The plugin in infra/stores saves the visit.
     """
     if not product.product_id:
         return {"kind": LINK}

@@ -100,7 +100,10 @@ class Asking:
 
 
 def invalid(question: Question, given: Any) -> tuple[str, str] | None:
-    """Return (code, message) if an answer is malformed, whether asked for or not: no list, unknown or repeated ids."""
+    """Return (code, message) if an answer is not a list or has unknown or repeated ids, else None.
+
+    This applies to every answer, whether its question is asked or not.
+    """
     if not isinstance(given, list | tuple) or not all(isinstance(item, str) for item in given):
         return "not_a_list", "answers are lists of option ids, each a text"
     if any(item not in question.option_ids for item in given):

@@ -59,7 +59,7 @@ class Boosts:
         self.named = [entities(row.target) for _, row in self.rows]
         self._group()
         self._ready = self._joint_lanes() if self.joint.size * count <= MAX_LANES else ()
-        # With the bias added, no lane is negative and borrows from the next one.
+        # With the bias added, no lane is negative, so none borrows from the next one.
         self._constant = self._bias + self._total(self._adds[len(self.rows) - len(always) :])
 
     def _group(self) -> None:

@@ -161,7 +161,7 @@ def _screened_out(rules: Rules, screening: Screening) -> int:
 def _rank(found: Evaluation) -> None:
     """Rank pinned products first, then by score, priority, and SKU (steps 4 to 6).
 
-    Indexes of products already follow priority and SKU.
+    Products are indexed in the order of priority and SKU.
     """
     rules, catalog, scores = found.rules, found.catalog, found.scores
     candidates = found.candidates & rules.all_products

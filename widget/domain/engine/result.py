@@ -18,7 +18,7 @@ FEW_LEFT = 5
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 
 Money = Callable[[int, str, str], str]
-"""Formats (amount in minor units, ISO 4217 currency, locale) as text."""
+"""A function that formats (amount in minor units, ISO 4217 currency, locale) as text."""
 
 
 def minor_money(amount: int, currency: str, locale: str) -> str:

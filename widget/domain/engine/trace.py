@@ -63,7 +63,7 @@ def _barred(found: Evaluation, place: int) -> dict[str, Any] | None:
 def trace(found: Evaluation) -> dict[str, Any]:
     """Return every decision as plain data.
 
-    It has the answers, rows, scores, products, and tips, with the reason why a product or tip is not shown.
+    The data contains the answers, rows, scores, products, and tips, with the reason why a product or tip is not shown.
     """
     rules = found.rules
     matched = sorted(

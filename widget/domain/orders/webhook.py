@@ -18,7 +18,7 @@ class BadSignature(Exception):
 
 
 class Unreadable(ValueError):
-    """Raised for a signed body that cannot be parsed; the message says why without quoting the body."""
+    """Raised for a signed body in an unknown format; the message says why without quoting the body."""
 
     code = "unreadable_order"
 

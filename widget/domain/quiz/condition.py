@@ -7,7 +7,7 @@ Grammar (content/README.md shows it for authors)::
     term      := ["not"] field operator value ("|" value)*
     operator  := "=" | "!=" | ">=" | "<=" | ">" | "<"
 
-``&`` binds tighter than ``or``; there are no brackets, so a condition is kept as the list of its clauses.
+``&`` binds tighter than ``or``; there are no parentheses, so a condition is stored as a list of clauses.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ConditionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One comparison of a question (or an email's field) with values."""
+    """One comparison of a question (or a field of email conditions) with values."""
 
     field: str
     operator: str

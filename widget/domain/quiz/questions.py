@@ -31,7 +31,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Question:
-    """One question. A scale has the whole numbers ``start``..``end`` as its options."""
+    """One question. The options of a scale are the integers ``start``..``end``."""
 
     id: str
     kind: str

@@ -255,7 +255,7 @@ def test_totp_code_is_accepted_once(sqlite_services: Services) -> None:
 # The audit log ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", ["UPDATE audit_log SET about = 'other'", "DELETE FROM audit_log"])
+@pytest.mark.parametrize("change", ["UPDATE audit_log SET detail = 'other'", "DELETE FROM audit_log"])
 def test_audit_log_entries_cannot_be_changed_or_deleted(services: Services, change: str) -> None:
     add_user(services, shop="demo", email="new@demo.example", role="viewer")
     with pytest.raises(DatabaseError), services.sessions.begin() as session:

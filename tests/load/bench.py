@@ -319,7 +319,6 @@ class Bench:
 _VARIED = """
 wrk.method = 'POST' wrk.headers['Content-Type'] = 'application/json'
 local body, n = '%s', 0
-local often = { 'once', 'few', 'most-days', 'daily' }
 request = function()
   n = n + 1
   local text = body:gsub('@', tostring(n %% 9)):gsub('&', 'few')

@@ -126,5 +126,5 @@ def _order(shop_id: int, at: int, now: datetime) -> dict[str, object]:
         "quiz": "leg-day",
         "quiz_version": VERSIONS[at % 3],
         "quiz_locale": LOCALES[at % 3],
-        "strict": bool(at % 3),
+        "direct": bool(at % 3),
     }

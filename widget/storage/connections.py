@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, or_, select
+from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, false, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -39,6 +39,8 @@ class Connection(Table):
     found: Mapped[int] = mapped_column(default=0, server_default="0")
     error: Mapped[str] = mapped_column(Text, default="", server_default="")
     uninstalled_at: Mapped[datetime | None] = mapped_column(Utc)
+    paused_shop: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the uninstall paused the emails of the shop."""
     changed_at: Mapped[datetime] = mapped_column(Utc)
 
     def good_secrets(self, now: datetime) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from widget.actions.accounts.one_time_codes import use_code
 from widget.actions.accounts.sign_in import end_other_sessions, revoke_other_access, start_session, user_of_invitation
 from widget.actions.errors import ActionError, UnknownToken
 from widget.crypto import TOTP, TOTP_OFFER, InvalidToken
@@ -113,17 +113,8 @@ def _accepts(link: Invitation, user: User, member: Membership | None) -> bool:
 
 
 def _check_code(services: Services, session: Session, user: User, code: str) -> None:
-    if user.encrypted_totp and not use_step(services, session, user, code):
+    if user.encrypted_totp and not use_code(services, session, user, code):
         raise WrongCode("Give the six digits that your authenticator shows now.")
-
-
-def use_step(services: Services, session: Session, user: User, code: str) -> bool:
-    """Return whether a one-time code is correct and unused, even by a concurrent request, and mark it as used."""
-    step = totp_step(services.crypto.decrypt(user.encrypted_totp, TOTP), code, services.now(), user.totp_step)
-    if step is None:
-        return False
-    fresh = update(User).where(User.id == user.id, User.totp_step < step).values(totp_step=step)
-    return bool(session.execute(fresh).rowcount)  # type: ignore[attr-defined]
 
 
 def change_password(services: Services, *, user_id: int, old: str, new: str, keep: int | None = None) -> None:
@@ -167,7 +158,7 @@ def use_codes(
         raise WrongCode("These six digits are not the ones of this moment. Check the clock of your phone.")
     with services.sessions.begin() as session:
         fresh = _unchanged(session, user)
-        if fresh.encrypted_totp and not use_step(services, session, fresh, old_code):
+        if fresh.encrypted_totp and not use_code(services, session, fresh, old_code):
             raise WrongCode("Give a code of the authenticator you use today as well.")
         fresh.encrypted_totp, fresh.totp_step = services.crypto.encrypt(secret, TOTP), step
         end_other_sessions(services, session, fresh, keep)

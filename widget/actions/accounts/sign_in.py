@@ -8,9 +8,9 @@ from datetime import timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from widget.actions.accounts.one_time_codes import use_code
 from widget.actions.errors import ActionError
-from widget.crypto import TOTP
-from widget.passwords import is_password, new_token, token_hash, totp_step
+from widget.passwords import is_password, new_token, token_hash
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.users import Invitation, User, UserSession, shops_of, user_by_email
@@ -68,13 +68,9 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
 
 
 def _with_code(services: Services, session: Session, user: User, code: str, browser: str) -> str | None:
-    if user.encrypted_totp:
-        step = totp_step(services.crypto.decrypt(user.encrypted_totp, TOTP), code, services.now(), user.totp_step)
-        unused = update(User).where(User.id == user.id, User.totp_step < (step or 0)).values(totp_step=step)
-        # The update decides: of two concurrent requests with the same code, one is refused (RFC 6238, 5.2).
-        if step is None or not session.execute(unused).rowcount:  # type: ignore[attr-defined]
-            note_in_shops(services, session, user, "sign_in_refused", "wrong one-time code")
-            return None
+    if user.encrypted_totp and not use_code(services, session, user, code):
+        note_in_shops(services, session, user, "sign_in_refused", "wrong one-time code")
+        return None
     return start_session(services, session, user, browser)
 
 

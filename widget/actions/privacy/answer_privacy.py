@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from widget.actions.privacy.announce_privacy import announce
 from widget.actions.privacy.change_consent import erase_contact, erase_orders, redact_webhooks
 from widget.actions.privacy.erase_shop import erase_shop
-from widget.crypto import DATA_COPY, PRIVACY_EVENT
+from widget.crypto import DATA_COPY, PRIVACY_EVENT, InvalidToken
 from widget.domain.email.send_policy import ERASED, ERASURE_PENDING
 from widget.domain.orders.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
 from widget.email.message import BadAddress, checked_address
@@ -137,9 +137,11 @@ def event_of(services: Services, row: PrivacyRequest) -> PrivacyEvent:
 
 def release_hold(services: Services, session: Session, shop: Shop, event: PrivacyEvent, number: int) -> None:
     """Lift the suppressions of the canceled request ``number``, except those that other waiting requests still need."""
-    still = set().union(
-        *(_hashes(services, session, shop, event_of(services, row)) for row in _waiting(session, shop, number))
-    )
+    try:
+        others = [event_of(services, row) for row in _waiting(session, shop, number)]
+    except InvalidToken:
+        return  # Whom the unreadable request concerns is unknown: keep every suppression.
+    still = set().union(*(_hashes(services, session, shop, other) for other in others))
     for address_hash in _hashes(services, session, shop, event) - still:
         lift(session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING)
 

@@ -9,7 +9,7 @@ from widget.actions.errors import ActionError
 from widget.actions.privacy.answer_privacy import carry_out, event_of, release_hold
 from widget.crypto import InvalidToken
 from widget.deadline import is_time_limit
-from widget.domain.orders.order import UNINSTALL
+from widget.domain.orders.order import UNINSTALL, PrivacyEvent
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.connections import connection_of
@@ -57,8 +57,8 @@ def carry_out_now(services: Services, *, shop_id: int, number: int, by: User) ->
     """Carry out a waiting request at once. Raises NotWaiting."""
     with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
-        _carry_out(services, session, session.get_one(Shop, shop_id), row)
-        _note(services, session, row, by, "privacy_request_carried_out")
+        done = _carry_out(services, session, session.get_one(Shop, shop_id), row)
+        _note(services, session, row, by, "privacy_request_carried_out" if done else "privacy_request_cancelled")
     scrub(services.database)
 
 
@@ -67,26 +67,36 @@ def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by:
     with services.sessions.begin() as session:
         row = _waiting(session, shop_id, number)
         shop = session.get_one(Shop, shop_id, with_for_update=True)
-        event = event_of(services, row)
-        release_hold(services, session, shop, event, row.id)
-        if row.kind == UNINSTALL:
+        event = _readable(services, row)
+        if event is not None:
+            release_hold(services, session, shop, event, row.id)
+        if event is not None and row.kind == UNINSTALL:
             connection = connection_of(session, shop_id, event.store, lock=True)
             if connection is not None and connection.uninstalled_at is not None:
                 connection.uninstalled_at = None
                 connection.due_at = services.now() if connection.address and connection.encrypted_key else None
-                shop.paused = False
+                shop.paused = shop.paused and not connection.paused_shop
+                connection.paused_shop = False
         row.state, row.done_at, row.encrypted_event = CANCELLED, services.now(), ""
         _note(services, session, row, by, "privacy_request_cancelled")
 
 
-def _carry_out(services: Services, session: Session, shop: Shop, row: PrivacyRequest) -> None:
+def _carry_out(services: Services, session: Session, shop: Shop, row: PrivacyRequest) -> bool:
+    """Carry out a request and return True; cancel one that cannot be read."""
+    event = _readable(services, row)
+    if event is None:
+        row.state, row.done_at = CANCELLED, services.now()
+        return False
+    carry_out(services, session, shop, event, row)
+    return True
+
+
+def _readable(services: Services, row: PrivacyRequest) -> PrivacyEvent | None:
     try:
-        event = event_of(services, row)
+        return event_of(services, row)
     except InvalidToken:
         log("privacy").error("request_unreadable", request=row.id)
-        row.state, row.done_at = CANCELLED, services.now()
-        return
-    carry_out(services, session, shop, event, row)
+        return None
 
 
 def _waiting(session: Session, shop_id: int, number: int) -> PrivacyRequest:

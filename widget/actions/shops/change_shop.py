@@ -131,9 +131,9 @@ def _problems(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _quiet_problems(values: Mapping[str, Any]) -> dict[str, str]:
-    if "quiet_from" not in values:
+    if not {"quiet_from", "quiet_to"} & values.keys():
         return {}
-    start, end = values["quiet_from"], values["quiet_to"]
+    start, end = values.get("quiet_from", ""), values.get("quiet_to", "")
     found = {
         name: "" if not text or _CLOCK.fullmatch(text) else "Give a time such as 21:00."
         for name, text in (("quiet_from", start), ("quiet_to", end))

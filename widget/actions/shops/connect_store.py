@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.errors import ActionError
 from widget.actions.require_shop import require_shop
-from widget.crypto import API_KEY, WEBHOOK_SECRET
+from widget.crypto import API_KEY, WEBHOOK_SECRET, InvalidToken
 from widget.email.events.providers import MESSAGE, POSTMARK, SENDGRID, SES
 from widget.nudges import CATALOG, nudge
 from widget.services import Services
@@ -115,13 +115,19 @@ def _connection(session: Session, shop: str, platform: str) -> Connection:
 
 
 def _take_secret(services: Services, row: Connection, secret: str) -> list[str]:
-    if not secret or (
-        row.encrypted_secrets and services.crypto.decrypt(row.encrypted_secrets[0], WEBHOOK_SECRET) == secret
-    ):
+    if not secret or (row.encrypted_secrets and _current_secret(services, row) == secret):
         return []
     row.rotated_at = services.now() if row.encrypted_secrets else None
     row.encrypted_secrets = [services.crypto.encrypt(secret, WEBHOOK_SECRET), *row.encrypted_secrets[:1]]
     return ["secret"]
+
+
+def _current_secret(services: Services, row: Connection) -> str | None:
+    """Return the newest secret; None if its key is gone, so that a new secret can be set."""
+    try:
+        return services.crypto.decrypt(row.encrypted_secrets[0], WEBHOOK_SECRET)
+    except InvalidToken:
+        return None
 
 
 def _refuse(platform: str, address: str, secret: str, key: str, limits: Limits) -> None:

@@ -185,6 +185,7 @@ def _uninstalled(services: Services, session: Session, shop: Shop, delivery: Web
     if connection is None or connection.uninstalled_at is not None:
         return
     connection.uninstalled_at, connection.due_at = services.now(), None
+    connection.paused_shop = not shop.paused  # Canceling undoes this pause, not one that the shop had chosen before.
     shop.paused = True
     event = PrivacyEvent(UNINSTALL, store=delivery.source)
     answer_privacy(services, session, shop, event, event_id=delivery.event_id, received_at=delivery.received_at)

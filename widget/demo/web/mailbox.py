@@ -6,7 +6,7 @@ import email
 import mailbox
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
@@ -89,8 +89,17 @@ def _one(key: str) -> Caught:
 def _caught(key: str, raw: bytes) -> Caught:
     message = email.message_from_bytes(raw, policy=policy.default)
     assert isinstance(message, EmailMessage)
-    date = parsedate_to_datetime(message["Date"])
+    date = _date(message)
     return Caught(key, str(message["Subject"]), str(message["From"]), str(message["To"]), date, message)
+
+
+def _date(message: EmailMessage) -> datetime:
+    """Return the date of a message; the start of 1970 where it has none that can be read."""
+    try:
+        date = parsedate_to_datetime(str(message["Date"]))
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)  # "-0000" is UTC of an unknown zone (RFC 5322, 3.3).
 
 
 def _part(email: Caught, kind: str) -> str:

@@ -11,5 +11,5 @@ document.querySelectorAll(".seg a").forEach((link) => link.addEventListener("cli
 addEventListener("pageshow", () => {
   stack?.classList.remove("loading");
   stack?.removeAttribute("aria-busy");
-  told.textContent = "";
+  status.textContent = "";
 });

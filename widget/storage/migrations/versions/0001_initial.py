@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("found", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("uninstalled_at", widget.storage.database.Utc(timezone=True), nullable=True),
+        sa.Column("paused_shop", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("changed_at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_connections_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connections")),

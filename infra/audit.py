@@ -1,6 +1,6 @@
-"""Look for known vulnerabilities in what the lock files pin. Says so where the network does not let it look.
+"""Check the packages in the lock files for known vulnerabilities, and report if the database cannot be reached.
 
-Exit 1 for a known vulnerability; 0 otherwise, with a line that says how many packages could be looked up.
+Exits with 1 if there is a known vulnerability, else with 0 and a line with the number of packages that were checked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _audited(lock: Path) -> list[dict[str, Any]] | None:
-    """What pip-audit says of each package; None where it could not look at all."""
+    """Return pip-audit's report for each package; None if no package could be checked."""
     command = [sys.executable, "-m", "pip_audit", "--require-hashes", "--no-deps", "--disable-pip", "-f", "json"]
     try:
         done = subprocess.run([*command, "-r", str(lock)], capture_output=True, timeout=SECONDS, check=False)

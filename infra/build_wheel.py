@@ -1,4 +1,4 @@
-"""Put the shipped content packs into the wheel, as data of the package ``widget``."""
+"""Build command that adds the shipped content packs to the wheel, as data of the package ``widget``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKS = Path(__file__).resolve().parent.parent / "content"
 
 
 class BuildWithPacks(build_py):
-    """``content/<pack>/`` becomes ``widget/packs/<pack>/``. An editable installation reads ``content/`` itself."""
+    """Copies ``content/<pack>/`` to ``widget/packs/<pack>/``. An editable installation reads ``content/`` directly."""
 
     def run(self) -> None:
         super().run()

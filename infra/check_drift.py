@@ -1,4 +1,4 @@
-"""Fail when the tables in code and the migrations say different things."""
+"""Fail if the tables in code differ from those that the migrations create."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Refuse names that were retired, and text that must stand in no tracked file.
+"""Reject retired names, and text that no tracked file may contain.
 
-``retired_words.txt`` lists the names, one regular expression per line. ``ALLOWED`` names the places that may hold one,
-each with its reason.
+``retired_words.txt`` lists the names, one regular expression per line. ``ALLOWED`` lists the files that may contain
+one, each with its reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ALLOWED = {
     "infra/check_words.py": "this check",
     "tests/architecture/test_words.py": "the test of this check",
 }
-"""Files that may hold a retired name, each with its reason."""
+"""Files that may contain a retired name, each with its reason."""
 ANYWHERE = re.compile(
     r"pypi\.or[g]|pythonhoste[d]|registry\.npmj[s]|deb\.debia[n]\.org|/hom[e]/[a-z]+/|/roo[t]/",
 )
@@ -25,20 +25,20 @@ ANYWHERE = re.compile(
 
 
 def tracked(*paths: str) -> list[Path]:
-    """Text files that git tracks under these paths."""
+    """Return the files that git tracks under these paths."""
     listed = subprocess.run(["git", "ls-files", "-z", *paths], cwd=ROOT, capture_output=True, check=True).stdout
     return [ROOT / name for name in listed.decode().split("\0") if name]
 
 
 def retired() -> list[tuple[re.Pattern[str], str]]:
-    """(pattern, the word to use) of each line of the list."""
+    """Return (pattern, word to use instead) of each line of the list."""
     lines = (ROOT / "infra" / "retired_words.txt").read_text().splitlines()
     found = [line.rpartition(" # ") for line in lines if line and not line.startswith("#")]
     return [(re.compile(pattern), word) for pattern, _, word in found]
 
 
 def problems() -> list[str]:
-    """What stands where it must not: "file:line: text"."""
+    """Return every occurrence of forbidden text as "file:line: message"."""
     found = [
         f"{path.relative_to(ROOT)}:{number}: names a package registry or a path of one machine"
         for path in tracked()
@@ -58,7 +58,7 @@ def problems() -> list[str]:
 
 
 def lines_of(path: Path) -> list[tuple[int, str]]:
-    """Numbered lines; none of a binary file or a link to nothing."""
+    """Return numbered lines; none for a binary file or a broken link."""
     try:
         return list(enumerate(path.read_text().splitlines(), 1))
     except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):

@@ -1,4 +1,4 @@
-"""Make sure that tools of tests and benchmarks are there: chromium, wrk, nginx. Says what it does."""
+"""Install tools for tests and benchmarks if they are missing: chromium, wrk, and nginx. Prints what it does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def installed(tool: str) -> bool:
 
 
 def playwright_browser() -> str:
-    """The path of Playwright's own Chromium, if it was downloaded."""
+    """Return the path of Playwright's own Chromium, or an empty string if it was not downloaded."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -1,1 +1,1 @@
-"""Recovery Quiz: a short quiz on a store's page, answered with tips and matching products."""
+"""Recovery Quiz: a short quiz embedded in a storefront that returns tips and matching products."""

@@ -1,4 +1,4 @@
-"""python -m widget"""
+"""Entry point of ``python -m widget``."""
 
 from widget.cli import main
 

@@ -1,4 +1,4 @@
-"""The web application: registers the blueprints and wraps the result cache around them."""
+"""The web application: registers the blueprints and wraps them in the caching middleware."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from widget.web.server import Server
 
 
 def create_app(services: Services | None = None) -> Flask:
-    """Build the Flask application; without services, from the settings of the environment.
+    """Build the Flask application. Without ``services``, build them from the environment's settings.
 
-    ``flask --app widget.app routes`` and ``… shell`` work. Raises SettingsError.
+    That makes ``flask --app widget.app routes`` and ``… shell`` work. Raises SettingsError.
     """
     if services is None:
         services = build_services(read_settings(default_env="local"))
@@ -48,7 +48,7 @@ def create_app(services: Services | None = None) -> Flask:
 
 
 def create_wsgi(services: Services) -> CachingMiddleware:
-    """What a web server runs: a thin layer that answers what is known already, over the application."""
+    """Build the WSGI application: the Flask application behind a thin layer that answers from the cache."""
     app = create_app(services)
     proxies = services.settings.trusted_proxies
     inner = ProxyFix(app, x_for=proxies, x_proto=proxies, x_host=proxies) if proxies else app
@@ -56,7 +56,7 @@ def create_wsgi(services: Services) -> CachingMiddleware:
 
 
 def server() -> Server:
-    """Factory for the server's worker processes: settings from the environment, services of their own."""
+    """Build the server of one web worker process, with settings from the environment and its own services."""
     settings = read_settings()
     start_logs(settings.log_level)
     services = build_services(settings, listen=True)

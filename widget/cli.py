@@ -1,4 +1,4 @@
-"""recovery-quiz: the command groups. Each module loads when its command is used."""
+"""The ``recovery-quiz`` command line. The module of a command is imported when the command is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock. In local mode it can be moved forward to receive future emails now."""
+"""The clock. In local mode it can be moved forward, so that future emails are sent now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REREAD_SECONDS = 0.25
 
 
 class Clock:
-    """Now, in UTC; with ``path``, ahead by what is written there (seconds), in every process alike."""
+    """The current time in UTC. With ``path``, all processes add the seconds stored in that file."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -30,7 +30,7 @@ class Clock:
         return self._ahead
 
     def move_to(self, moment: datetime) -> None:
-        """Move forward to a moment. Raises RuntimeError where the clock is the real one."""
+        """Move the clock forward to a moment. Raises RuntimeError outside local mode."""
         if self._path is None:
             raise RuntimeError("only the clock of local mode can be moved")
         ahead = max(self.ahead, moment - datetime.now(UTC))

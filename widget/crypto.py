@@ -20,17 +20,17 @@ MAX_CIPHERS = 64
 WEBHOOK_SECRET, API_KEY, FEED_ADDRESS = "webhook-secret", "api-key", "feed-address"
 TOTP, TOTP_OFFER, OIDC, KEPT_FORM = "totp", "totp-offer", "oidc", "kept-form"
 DATA_COPY, PRIVACY_EVENT, OUTBOX, UPLOAD = "data-copy", "privacy-event", "outbox", "upload"
-"""What something is encrypted for."""
+"""Purposes of encryption: a value encrypted for one cannot be decrypted for another."""
 
 
 class InvalidToken(ValueError):
-    """A code or token that none of our keys made."""
+    """A code, token, or encrypted value that none of our keys can open."""
 
     code = "unknown_token"
 
 
 class Crypto:
-    """Result codes, link tokens, encrypted secrets and address hashes. The first key signs, all verify."""
+    """Result codes, link tokens, encrypted secrets, and address hashes. The first key encrypts, all decrypt."""
 
     def __init__(self, secret_keys: Sequence[str], suppression_key: str) -> None:
         self._codes = [AESSIV(_derived(key, b"result-code", 64)) for key in secret_keys]
@@ -41,28 +41,28 @@ class Crypto:
         self._suppression = _derived(suppression_key, b"address-hash", 32)
 
     def code(self, plain: bytes, *about: bytes) -> str:
-        """Opaque, tamper-proof, and the same for the same plain text: AES-SIV (RFC 5297)."""
+        """Return an opaque, tamper-proof code, always the same for the same plaintext: AES-SIV (RFC 5297)."""
         return _text(self._codes[0].encrypt(plain, list(about)))
 
     def open_code(self, code: str, *about: bytes) -> bytes:
-        """The plain text of a code. Raises InvalidToken."""
+        """Return the plaintext of a code. Raises InvalidToken."""
         return _open(self._codes, code, list(about))
 
     def token(self, purpose: str, number: int) -> str:
-        """A link token for one row: 28 characters or so, good for one purpose only."""
+        """Return a link token for a row id: about 28 characters, valid for one purpose only."""
         plain = number.to_bytes(max(1, (number.bit_length() + 7) // 8), "big")
         return _text(self._tokens[0].encrypt(plain, [purpose.encode()]))
 
     def open_token(self, purpose: str, token: str) -> int:
-        """The number of the row. Raises InvalidToken."""
+        """Return the row id of a link token. Raises InvalidToken."""
         return int.from_bytes(_open(self._tokens, token, [purpose.encode()]), "big")
 
     def encrypt(self, secret: str, purpose: str) -> str:
-        """Encrypt a text. It opens for the same ``purpose`` only: what was made for a form is good for no table."""
+        """Encrypt a text. Only the same ``purpose`` decrypts it: a value made for a form cannot be used in a table."""
         return self.encrypt_bytes(secret.encode(), purpose).decode()
 
     def decrypt(self, encrypted: str, purpose: str) -> str:
-        """Raises InvalidToken when none of SECRET_KEYS encrypted it for this purpose."""
+        """Decrypt a text. Raises InvalidToken if none of SECRET_KEYS encrypted it for this purpose."""
         try:
             return self.decrypt_bytes(encrypted.encode(), purpose).decode()
         except UnicodeDecodeError as error:
@@ -72,7 +72,7 @@ class Crypto:
         return self._cipher(purpose).encrypt(secret)
 
     def decrypt_bytes(self, encrypted: bytes, purpose: str) -> bytes:
-        """Raises InvalidToken, as ``decrypt`` does."""
+        """Decrypt bytes. Raises InvalidToken, as ``decrypt`` does."""
         try:
             return self._cipher(purpose).decrypt(encrypted)
         except InvalidFernetToken as error:
@@ -89,21 +89,21 @@ class Crypto:
         return cipher
 
     def fingerprint(self, text: str) -> str:
-        """A short keyed fingerprint of a text, the same each time: to know it again, and to tell nothing of it."""
+        """Return a short, stable keyed hash of a text, which identifies the text without revealing it."""
         return hmac.new(self._suppression, b"fingerprint\n" + text.encode(), hashlib.sha256).hexdigest()[:32]
 
     def memory_fingerprint(self, text: str) -> bytes:
-        """A short keyed hash, to know something again for a moment in memory: never stored."""
+        """Return a short keyed hash for short-lived comparisons in memory; it is never stored."""
         return hashlib.blake2b(text.encode(), key=self._memory_key, digest_size=16).digest()
 
     def address_hash(self, shop: str, email: str) -> str:
-        """A keyed hash of an address within a shop: enough to recognise it, not to guess it."""
+        """Return a keyed hash of an address within a shop: it recognizes the address but does not reveal it."""
         text = f"{shop}\n{normalized(email)}".encode()
         return hmac.new(self._suppression, text, hashlib.sha256).hexdigest()
 
 
 def normalized(email: str) -> str:
-    """One spelling of an address: trimmed, lower case."""
+    """Return the canonical form of an address: trimmed and lowercase."""
     return email.strip().casefold()
 
 
@@ -121,7 +121,7 @@ def _open(ciphers: Sequence[AESSIV], text: str, about: list[bytes]) -> bytes:
             raise ValueError
         encrypted = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         if _text(encrypted) != text:
-            raise ValueError  # Another spelling of the same bytes: only one code is the code.
+            raise ValueError  # A different encoding of the same bytes: each code has exactly one valid spelling.
     except ValueError as error:
         raise InvalidToken("this link is not one of ours") from error
     for cipher in ciphers:

@@ -1,8 +1,8 @@
-"""The time limit of a task, for code that knows nothing of the queue it runs in."""
+"""Detection of a task's time limit, for code that does not depend on Celery."""
 
 from __future__ import annotations
 
 
 def is_time_limit(error: BaseException) -> bool:
-    """Whether the task was told that its time is over: then what it is at is not to blame, and it should end."""
+    """Return whether the task hit its soft time limit: the current item is not at fault, and the task should end."""
     return type(error).__name__ == "SoftTimeLimitExceeded"

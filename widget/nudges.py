@@ -1,4 +1,4 @@
-"""Nudges: after a commit, tell the workers which queue has new rows. The sweep finds them without a nudge too."""
+"""Nudges: after a commit, notify the workers of the queue that has new rows. The sweep is the fallback."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PENDING = "nudges"
 
 
 def nudge(session: Session, queue: str) -> None:
-    """Tell the workers of this queue once the transaction of ``session`` has committed; never when it rolls back."""
+    """Notify the workers of this queue once the transaction of ``session`` commits, but not if it rolls back."""
     session.info.setdefault(_PENDING, set()).add(queue)
 
 
 def publish_nudges(sessions: sessionmaker[Session], publish: Callable[[str], None]) -> None:
-    """Call ``publish`` with each nudged queue after every commit of these sessions."""
+    """After every commit of these sessions, call ``publish`` with each nudged queue."""
 
     def after_commit(session: Session) -> None:
         if not session.in_nested_transaction():

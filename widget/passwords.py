@@ -1,4 +1,4 @@
-"""Passwords: scrypt from werkzeug, strength from zxcvbn; one-time codes from the cryptography package."""
+"""Passwords (scrypt from werkzeug, strength from zxcvbn) and one-time codes (from the cryptography package)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MIN_PART, MIN_OTHER_EMAILS = 3, 6
 
 
 class Weak(ValueError):
-    """A password that would be guessed; its text says what to do."""
+    """A password that is easy to guess. The message tells the user what to do."""
 
     code = "weak_password"
 
 
 def hash_password(password: str, *about: str) -> str:
-    """The hash to keep. ``about``: words a guesser would try first (name, address). Raises Weak."""
-    from zxcvbn import zxcvbn  # Its word lists take a moment to load, and few requests need them.
+    """Hash a password for storage. ``about``: words an attacker would try first (name, address). Raises Weak."""
+    from zxcvbn import zxcvbn  # Imported here: its word lists are slow to load, and few requests need them.
 
     if len(password) < MIN_LENGTH:
         raise Weak(f"Use at least {MIN_LENGTH} characters; a few words in a row are easy to remember.")
@@ -45,7 +45,7 @@ def hash_password(password: str, *about: str) -> str:
 
 
 def _made_of(password: str, about: tuple[str, ...]) -> bool:
-    """Whether hardly anything is left of a password once the parts of a name and an address are taken out of it."""
+    """Return whether a password has few letters left once the parts of a name and an address are removed."""
     rest = "".join(character for character in password.casefold() if character.isalpha())
     parts = {part for text in about for part in re.split(r"[^a-z]+", text.casefold()) if len(part) >= MIN_PART}
     before = rest
@@ -55,24 +55,27 @@ def _made_of(password: str, about: tuple[str, ...]) -> bool:
 
 
 def is_password(password_hash: str, password: str) -> bool:
-    """Whether it is the password; takes as long where there is none, so that nobody learns who exists."""
+    """Return whether the password is correct.
+
+    An empty hash takes as long to check, so that the response time does not reveal which accounts exist.
+    """
     right = check_password_hash(password_hash or _nobody(), password[:MAX_LENGTH])
     return right and bool(password_hash)
 
 
 @cache
 def _nobody() -> str:
-    """Made when first needed: at import it would be paid at each start of each process."""
+    """Return a hash for accounts without one; computed on first use, so that no process pays for it at startup."""
     return generate_password_hash("nobody", METHOD)
 
 
 def new_token() -> str:
-    """A token for a link or a cookie: 256 random bits."""
+    """Return a token for a link or a cookie: 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def token_hash(token: str) -> str:
-    """What is kept of a token. Random tokens need no salt."""
+    """Hash a token for storage. Random tokens need no salt."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -81,12 +84,15 @@ def new_totp_secret() -> str:
 
 
 def totp_address(secret: str, email: str) -> str:
-    """What an authenticator reads from the square code."""
+    """Return the provisioning URI that an authenticator app reads from the QR code."""
     return _totp(secret).get_provisioning_uri(email, "Recovery Quiz")
 
 
 def totp_step(secret: str, code: str, now: datetime, used: int = 0) -> int | None:
-    """The time step of a right code (the last, this or the next one: RFC 6238, 5.2), if later than ``used``."""
+    """Return the time step of a correct code if it is later than ``used``, else None.
+
+    The previous, current, and next time steps are accepted (RFC 6238, 5.2).
+    """
     step = int(now.timestamp()) // STEP_SECONDS
     digits = "".join(code.split())
     for item in (step - 1, step, step + 1):
@@ -97,4 +103,4 @@ def totp_step(secret: str, code: str, now: datetime, used: int = 0) -> int | Non
 
 
 def _totp(secret: str) -> TOTP:
-    return TOTP(base64.b32decode(secret), 6, SHA1(), STEP_SECONDS)  # noqa: S303  # What authenticators expect.
+    return TOTP(base64.b32decode(secret), 6, SHA1(), STEP_SECONDS)  # noqa: S303  # Authenticator apps expect SHA-1.

@@ -1,4 +1,4 @@
-"""Files of the data folder that only their owner can read, whatever the umask."""
+"""Files in the data folder that only their owner can read, regardless of the umask."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OWNER_ONLY_FOLDER, OWNER_ONLY_FILE = 0o700, 0o600
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made if new; nobody else may look into it."""
+    """Create the folder if needed, restrict it to its owner, and return it."""
     path.mkdir(parents=True, exist_ok=True, mode=OWNER_ONLY_FOLDER)
     if path.stat().st_uid == os.getuid() and path.stat().st_mode & 0o077:
         path.chmod(OWNER_ONLY_FOLDER)
@@ -17,5 +17,5 @@ def private_folder(path: Path) -> Path:
 
 
 def own_files_only() -> None:
-    """From now on, whatever this process and its children make is readable by its owner alone."""
+    """Make every file that this process and its children create from now on readable by its owner only."""
     os.umask(0o077)

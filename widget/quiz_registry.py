@@ -1,4 +1,4 @@
-"""The live quizzes, compiled and cached; at most a few seconds behind the database."""
+"""The live quizzes, compiled and cached, at most a few seconds behind the database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_NAMES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LoadedQuiz:
-    """A content version of a shop's quiz with the catalog of the moment, ready to answer."""
+    """A content version of a shop's quiz with the current catalog, compiled and ready to answer."""
 
     shop: Shop
     quiz: str
@@ -43,7 +43,7 @@ class LoadedQuiz:
     _localized: dict[str, Engine] = field(default_factory=dict, repr=False, compare=False)
 
     def localized(self, locale: str | None) -> Engine:
-        """The engine whose texts are in this language; the same rules, and so the same results."""
+        """Return the engine with texts in this language. Its rules are the same, and so are its results."""
         pack = self.engine.rules.pack
         if not locale or locale == pack.default_locale or locale not in pack.locales:
             return self.engine
@@ -57,18 +57,21 @@ class LoadedQuiz:
 
     @property
     def state(self) -> str:
-        """What a cached result depends on: versions, stock, and the shop's settings."""
+        """The state that a cached result depends on: versions, catalog, and the shop's settings."""
         shop, catalog = self.shop, self.engine.catalog
         return state_of(shop.created_at, shop.revision, self.version, self.live_version, catalog.revision)
 
 
 def state_of(created_at: datetime, shop: int, version: int, live: int, catalog: int) -> str:
-    """Revisions strung together; with when the shop was made, since another database's shop of its name is another."""
+    """Join the revisions into one key.
+
+    The shop's creation time is part of it, since a shop of the same name in another database is a different shop.
+    """
     return f"{int(created_at.timestamp())}.{shop}.{version}.{live}.{catalog}"
 
 
 class QuizRegistry:
-    """What is live, looked up in the background: nobody waits for a database while a recent answer is known."""
+    """The live quizzes, refreshed in the background: no request waits for the database while a value is recent."""
 
     def __init__(self, reads: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
         self._reads = reads
@@ -78,20 +81,20 @@ class QuizRegistry:
         self._older = RefreshingCache(self._look_older, size=MAX_VERSIONS, failures=failures, clock=clock)
 
     def invalidate(self, what: str = "") -> None:
-        """Something was published or the catalog moved: look again at the next request."""
+        """Reload each quiz at its next request, after a publish or a catalog change."""
         self._live.invalidate()
         self._older.invalidate()
 
     def live(self, shop: str, quiz: str) -> LoadedQuiz | None:
-        """The live version, or None when there is no such shop or quiz."""
+        """Return the live version, or None if there is no such shop or quiz."""
         return self._live.get((shop, quiz))
 
     def peek(self, shop: str, quiz: str) -> LoadedQuiz | None:
-        """The live version if it is known without waiting."""
+        """Return the live version if it is available without waiting, else None."""
         return self._live.peek((shop, quiz))
 
     def version(self, shop: str, quiz: str, number: int) -> LoadedQuiz | None:
-        """An older (or the live) version by its number; None when there is none of that number."""
+        """Return a version, live or older, by its number; None if there is no such version."""
         live = self.live(shop, quiz)
         if live is None or live.version == number:
             return live
@@ -102,13 +105,13 @@ class QuizRegistry:
         self._older.close()
 
     def _look(self, key: tuple[str, str], before: LoadedQuiz | None) -> LoadedQuiz | None:
-        # The same object as long as nothing changed: caches compare it by identity.
+        # Keep the same object as long as nothing changed: caches compare it by identity.
         if before is not None and self._state_now(*key) == before.state:
             return before
         return self._load(*key, None)
 
     def _state_now(self, shop: str, quiz: str) -> str:
-        """What ``LoadedQuiz.state`` would be, in one small question."""
+        """Return the current ``LoadedQuiz.state`` with one small query; empty if there is no such quiz."""
         number = (
             select(Publication.number)
             .where(Publication.shop_id == Shop.id, Publication.quiz == quiz)
@@ -147,7 +150,7 @@ class QuizRegistry:
         return LoadedQuiz(shop, quiz, wanted, engine, wanted == publication.number, publication.number, since)
 
     def _compiled(self, session: Any, shop_id: int, quiz: str, number: int) -> tuple[Rules, Highest] | None:
-        """Compiling is the slow part, and a version never changes: kept for as long as there is room."""
+        """Return the compiled rules of a version, cached: compiling is slow, and a version never changes."""
         key = (shop_id, quiz, number)
         compiled = self._rules.get(key)
         if compiled is None:
@@ -161,7 +164,7 @@ class QuizRegistry:
 
 
 def offending(rules: Rules, feed: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Products that the store gives a name which the claims lint forbids: they are blocked until it changes."""
+    """Return the SKUs whose name in the store violates the claims lint; they are blocked until the name changes."""
     pack = rules.pack
     return {
         product.sku

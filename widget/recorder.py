@@ -1,4 +1,4 @@
-"""Anonymous responses and events, buffered in the process and stored in batches within a second."""
+"""Anonymous responses and events: buffered in the process and stored in batches within a second."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from widget.telemetry import RESPONSES_LOST, RESPONSES_SAMPLED, log
 EVERY_SECONDS = 0.5
 MAX_WAITING = 20_000
 ALL_UP_TO, ONE_OF = 500, 10
-"""Of a shop's responses in a second so many are stored by this process, and one of ten beyond."""
+"""In each second, this process stores the first ALL_UP_TO responses of a shop, and one in ONE_OF beyond that."""
 DailyEventKey = tuple[int, str, date, str, str, str, int, str]
 """(shop id, quiz, day, event, question, SKU, version, locale)"""
 _COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "locale")
 
 
 def counted_row(key: DailyEventKey, number: int) -> dict[str, Any]:
-    """A row of the counts table."""
+    """Return a row of the daily events table."""
     return dict(zip(_COUNTED, key, strict=True), number=number)
 
 
 class Recorder:
-    """Takes rows from many threads; one thread stores them. What a dead database cannot take is counted as lost
-    once too much waits, never kept without end."""
+    """A buffer that takes rows from many threads and stores them from one.
+
+    While the database is down, at most MAX_WAITING responses are kept; the oldest beyond that are dropped and counted
+    as lost.
+    """
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -45,7 +48,7 @@ class Recorder:
         self._log = log("recorder")
 
     def add_response(self, row: dict[str, Any], *, daily_metric: bool = True) -> None:
-        """``daily metric`` False: stored, since an order may follow, but counted nowhere."""
+        """Buffer a response. If ``daily_metric`` is False, it is stored (an order may follow) but counted nowhere."""
         with self._lock:
             if self._is_sampled_out(row["shop_id"]):
                 if daily_metric:
@@ -56,7 +59,7 @@ class Recorder:
             self._start()
 
     def _is_sampled_out(self, shop_id: int) -> bool:
-        """Above a rate only some rows of a shop are stored: a flood must not fill the table. All are counted."""
+        """Return whether to count this row without storing it: above a rate, so that a flood cannot fill the table."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._seen = second, Counter()
@@ -89,11 +92,11 @@ class Recorder:
         while not self._stop.wait(EVERY_SECONDS):
             try:
                 self.flush()
-            except Exception:  # What comes next must be stored all the same.
+            except Exception:  # The thread must survive, so that later rows are still stored.
                 self._log.error("recorder_failed", exc_info=True)
 
     def flush(self) -> None:
-        """Store what waits, in one transaction; on failure it waits for the next time."""
+        """Store the buffered rows in one transaction; on failure, keep them for the next attempt."""
         with self._lock:
             responses, self._responses = self._responses, []
             counts, self._counts = self._counts, Counter()

@@ -35,7 +35,7 @@ CLICK_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class CachedResult:
-    """A result as it goes out, with what the anonymous record of it needs."""
+    """A serialized result with the data that its anonymous response row needs."""
 
     body: bytes
     answers: dict[str, list[str]]
@@ -45,7 +45,7 @@ class CachedResult:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that has an outside. ``sessions`` write; ``reads`` never take the write lock."""
+    """All connections to the outside world. ``sessions`` write; ``reads`` never take the write lock."""
 
     settings: Settings
     database: Database
@@ -54,15 +54,16 @@ class Services:
     shared: SharedCache
     results: LocalCache[CachedResult]
     checked: LocalCache[Coverage]
-    """What the live versions come to on all answer paths, for comparing drafts with them."""
+    """Results of the live versions on all answer paths, for comparing drafts with them."""
     checking: threading.Lock
-    """Held while a draft is checked: one at a time in a process, so that shoppers are never kept waiting by several."""
+    """Held while a draft is checked: a process checks one at a time, so that several checks never slow down shoppers.
+    """
     drafts: LocalCache[LoadedQuiz]
-    """Drafts that are being tried, compiled."""
+    """Compiled drafts for preview."""
     clicks: LocalCache[bool]
-    """Which client has just followed which link of an email, as hashes."""
+    """Hashes of recent clicks: which client has just followed which link of an email."""
     webhook_secrets: LocalCache[tuple[int, list[str]]]
-    """By shop, source and second: (the shop's id, what its deliveries are signed with)."""
+    """By shop, source, and second: (shop id, secrets that sign its webhook deliveries)."""
     quizzes: QuizRegistry
     recorder: Recorder
     crypto: Crypto
@@ -73,7 +74,7 @@ class Services:
         return self.clock.now()
 
     def invalidate(self, what: str) -> None:
-        """Drop cached quizzes after a publish or a catalog change, here at once and in the other processes."""
+        """Drop cached quizzes after a publish or a catalog change, in this process at once and then in all others."""
         self.quizzes.invalidate(what)
         self.shared.publish(REVISIONS, what)
 
@@ -87,7 +88,7 @@ class Services:
 
 
 def signer_of(settings: Settings) -> DkimSigner | None:
-    """Signs emails, where a key was given. Raises SettingsError for one that cannot be used."""
+    """Return the DKIM signer, or None if no key is configured. Raises SettingsError if the key cannot be used."""
     if not settings.dkim_key_file:
         return None
     try:
@@ -98,19 +99,19 @@ def signer_of(settings: Settings) -> DkimSigner | None:
 
 
 def open_shared_cache(settings: Settings) -> SharedCache:
-    """The cache, and the channels, that all processes of this version share."""
+    """Open the cache and channels that all processes of this version share."""
     prefix = f"rq:{version('recovery-quiz')}"
     return SharedCache(settings.cache_url or settings.redis_url, prefix=prefix, shares_broker=not settings.cache_url)
 
 
 def build_services(settings: Settings, *, transport: Transport | None = None, listen: bool = False) -> Services:
-    """The services for these settings; ``listen`` follows what other processes publish."""
+    """Build the services for these settings; ``listen`` subscribes to invalidations from other processes."""
     database = open_database(settings.database_url)
     sessions = open_sessions(database)
     reads = open_sessions(database.execution_options(reads_only=True))
     quizzes = QuizRegistry(reads)
     shared = open_shared_cache(settings)
-    # The token tells the workers of many hosts that they heard the same nudge: one of them acts on it.
+    # The random token identifies the nudge, so that only one of the workers that receive it acts on it.
     publish_nudges(sessions, lambda queue: shared.publish(NUDGES, f"{queue}/{token_hex(8)}"))
     services = Services(
         settings=settings,

@@ -1,4 +1,4 @@
-"""Settings from the environment: read once, typed, and refused at start with a clear message."""
+"""Settings from the environment: typed, read once, and validated at startup with clear messages."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class SettingsError(ValueError):
-    """A setting that is missing or cannot be used; the message names it."""
+    """A setting that is missing or invalid; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What an operator reads of a setting."""
+    """The description of a setting, for operators."""
 
     name: str
     meaning: str
@@ -100,7 +100,7 @@ DESCRIBED = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. ``secret_keys``: the first signs, all verify. Times are in seconds."""
+    """All settings. ``secret_keys``: the first encrypts, all decrypt. Times are in seconds."""
 
     env: str
     home: Path
@@ -137,7 +137,7 @@ class Settings:
 
     @property
     def most_emails(self) -> tuple[int, float] | None:
-        """(how many emails, in how many seconds) the provider takes; None: as many as there are."""
+        """The provider's maximum sending rate as (emails, seconds); None if there is no limit."""
         found = RATE.fullmatch(self.mail_rate)
         return (int(found[1]), _SECONDS[found[2]]) if found else None
 
@@ -151,7 +151,7 @@ class Settings:
 
 
 class _Reader(Env):
-    """environs over a mapping. It reads ``os.environ`` otherwise, which other threads share."""
+    """environs over a given mapping instead of ``os.environ``, which other threads share."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         super().__init__(prefix=PREFIX, eager=True)
@@ -162,16 +162,17 @@ class _Reader(Env):
 
 
 def read_settings(environment: Mapping[str, str] | None = None, *, default_env: str = PRODUCTION) -> Settings:
-    """Settings from RECOVERY_… variables. Raises SettingsError with every problem found.
+    """Read the settings from RECOVERY_… variables. Raises SettingsError with every problem found.
 
-    ``default_env`` is the mode where RECOVERY_ENV is not set: a server never falls into local mode by accident.
+    ``default_env`` is the mode if RECOVERY_ENV is not set. It defaults to production, so that a server never runs in
+    local mode by accident.
     """
     given = dict(os.environ if environment is None else environment)
     try:
         settings = _read(_Reader(given), default_env)
     except EnvError as error:
         raise SettingsError(str(error)) from error
-    from widget.settings_checks import problems_of  # It needs the names above.
+    from widget.settings_checks import problems_of  # Imported here: that module imports names from this one.
 
     found = problems_of(settings)
     if found:
@@ -222,7 +223,7 @@ def _port(env: Env, name: str, default: int) -> int:
 
 
 def _made_once(home: Path) -> dict[str, str]:
-    """The secrets of local mode: made at the first start, readable by their owner only."""
+    """Return the secrets of local mode, generated at the first start and readable by their owner only."""
     path = home / "secrets.json"
     if not path.exists():
         private_folder(home)
@@ -230,14 +231,14 @@ def _made_once(home: Path) -> dict[str, str]:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({name: secrets.token_urlsafe(48) for name in MADE_ONCE}, file)
         with suppress(FileExistsError):
-            os.link(fresh, path)  # When another process was first, its secrets count.
+            os.link(fresh, path)  # If another process was first, its secrets are used.
         fresh.unlink()
     made: dict[str, str] = json.loads(path.read_text())
     return made
 
 
 def described(settings: Settings, environment: Mapping[str, str]) -> list[dict[str, str]]:
-    """Each setting with meaning, value (secrets masked) and where it came from."""
+    """Return each setting with its meaning, value (secrets masked), default, and source."""
     known = {field.name for field in fields(Settings)}
     rows = []
     for item in DESCRIBED:

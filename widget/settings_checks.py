@@ -1,4 +1,4 @@
-"""Validation of settings: every problem at once, with the setting's name and what to do."""
+"""Validation of settings: reports all problems at once, each with the setting's name and what to do."""
 
 from __future__ import annotations
 
@@ -30,25 +30,27 @@ _SCHEMES = {
     "IMAP_URL": ("imaps", "imap"),
 }
 _CLEAR_TEXT = {"REDIS_URL": "redis", "CACHE_URL": "redis", "BROKER_URL": "redis", "IMAP_URL": "imap"}
-_WORD = re.compile(r"(?![a-f]+(?![a-z])|[A-F]+(?![A-Z]))(?:[a-z]{4,}|[A-Z]{4,}|[A-Z][a-z]{3,})")  # Hex digits aside.
+_WORD = re.compile(
+    r"(?![a-f]+(?![a-z])|[A-F]+(?![A-Z]))(?:[a-z]{4,}|[A-Z]{4,}|[A-Z][a-z]{3,})"
+)  # Words, except runs of hex digits.
 WORD_BITS = 11.0
-"""What a run of emails counts for: as much as one word of a list of two thousand."""
+"""Entropy credited to a run of letters: that of one word from a list of two thousand."""
 
 
 def problems_of(settings: Settings) -> list[str]:
-    """Every reason not to start with these settings; empty for none."""
+    """Return every reason not to start with these settings; empty if there is none."""
     found = [*_unusable(settings), *_half_a_provider(settings)]
     found += _not_for_production(settings) if not settings.local else _not_for_local(settings)
     return [PREFIX + problem for problem in found]
 
 
 def is_loopback_host(host: str | None) -> bool:
-    """Whether this name means the very machine (RFC 6761: every name under .localhost does)."""
+    """Return whether a host name means this machine (RFC 6761: every name under .localhost does)."""
     return bool(host) and (host in LOOPBACK or str(host).endswith(".localhost"))
 
 
 def safe_address(address: str, *, local: bool) -> bool:
-    """Whether secrets may be sent there: https, or this very machine in local mode."""
+    """Return whether secrets may be sent to this address: https, or this machine in local mode."""
     parts = _split(address)
     if parts is None or not parts.hostname:
         return False
@@ -56,9 +58,10 @@ def safe_address(address: str, *, local: bool) -> bool:
 
 
 def strength_bits(secret: str) -> float:
-    """An estimate, from below, of the entropy of a secret in bits. 32 random hexadecimal digits come to about 120.
+    """Return a lower estimate of a secret's entropy in bits: about 120 for 32 random hexadecimal digits.
 
-    Repetition, ascending or descending runs and words count for little: what is left counts by the alphabet in use.
+    Repetitions, ascending or descending runs, and words count for little; the remaining characters count by the size
+    of the alphabet in use.
     """
     period = (secret + secret).find(secret, 1)
     text = secret[:period] if 0 < period < len(secret) else secret
@@ -72,14 +75,14 @@ def strength_bits(secret: str) -> float:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # A port that is no number shows only here.
+        _ = parts.port  # A port that is not a number raises only when it is read.
     except ValueError:
         return None
     return parts
 
 
 def _unusable(settings: Settings) -> Iterator[str]:
-    """What neither mode can work with."""
+    """Yield the problems that prevent either mode from working."""
     for name, schemes in _SCHEMES.items():
         value = getattr(settings, name.lower())
         parts = _split(value)
@@ -114,7 +117,10 @@ def _unusable(settings: Settings) -> Iterator[str]:
 
 
 def _half_a_provider(settings: Settings) -> Iterator[str]:
-    """All of OIDC or none of it; what it needs is an extra of this package, looked up and not imported."""
+    """Yield the problems of incomplete OIDC settings: all must be set, or none.
+
+    The packages that OIDC needs are an extra of this package; they are looked up here, not imported.
+    """
     missing = [name for name in OIDC if not getattr(settings, name.lower())]
     if len(missing) == len(OIDC):
         return
@@ -127,7 +133,7 @@ def _half_a_provider(settings: Settings) -> Iterator[str]:
 
 
 def _not_for_local(settings: Settings) -> Iterator[str]:
-    """Local mode has a demo store, a mailbox that anybody may read and a clock that anybody may move."""
+    """Yield the problems of exposing local mode, whose demo store, mailbox, and clock are open to everyone."""
     why = "local mode is for this machine alone; set RECOVERY_ENV=production to serve others"
     if not is_loopback_host(settings.host):
         yield f"HOST is '{settings.host}', not a loopback address: {why}"
@@ -148,7 +154,7 @@ def _not_for_production(settings: Settings) -> Iterator[str]:
 
 
 def _clear_text(settings: Settings) -> Iterator[str]:
-    """Passwords that would cross a network unencrypted."""
+    """Yield the settings whose passwords would cross a network unencrypted."""
     smtp = _split(settings.smtp_url)
     if smtp and smtp.scheme == "smtp" and smtp.username and "required" not in parse_qs(smtp.query).get("starttls", []):
         yield f"SMTP_URL has a password and no required TLS: use smtps://, or add ?{STARTTLS}"

@@ -1,4 +1,4 @@
-"""Logs and metrics. Both carry ids and codes, never an address, an answer, or a token."""
+"""Logs and metrics. Both contain ids and codes, never addresses, answers, or tokens."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ EMAILS = Counter("recovery_emails", "Emails by what became of them", ["state"], 
 _TOKENS = re.compile(r"/(r|u|c|p|f|l|results|set-password)/[^/?\s]+")
 _ADDRESS = re.compile(r"[^\s<>\"',;:@]{1,254}@[^\s<>\"',;@]{1,254}")
 MAX_VALUE = 4_000
-"""Characters of one value in a log line: what strangers send must not make a line, or its masking, long."""
+"""Maximum characters of a value in a log line, so that client input can make neither a line nor its masking long."""
 
 
 def masked_path(path: str) -> str:
-    """A path for a log line: whatever a link holds is masked."""
+    """Return a path for a log line, with tokens and codes masked."""
     return _TOKENS.sub(r"/\1/…", path)
 
 
 def _mask(logger: Any, name: str, event: Any) -> Any:
-    """The last net: no address and no link token leaves in a log line, whoever wrote it."""
+    """Mask addresses and link tokens in every log line, whichever code logs it (the last line of defense)."""
     for key, value in event.items():
         if isinstance(value, str):
             short = value if len(value) <= MAX_VALUE else f"{value[:MAX_VALUE]}…"
@@ -57,7 +57,7 @@ def _mask(logger: Any, name: str, event: Any) -> Any:
 
 
 def start_logs(level: str) -> None:
-    """JSON lines on standard error, for our own loggers and for libraries alike."""
+    """Configure our own loggers and those of libraries to write JSON lines to standard error."""
     number = getattr(logging, level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -87,7 +87,7 @@ def start_logs(level: str) -> None:
 
 
 def _format_exception(logger: Any, name: str, event: Any) -> Any:
-    """Where it failed and the kind of error; never its text, which may repeat what a stranger sent."""
+    """Log an exception's type and location, but not its text, which may repeat client input."""
     failure = event.pop("exc_info", None)
     if failure is True:
         failure = sys.exc_info()
@@ -106,5 +106,5 @@ def _format_exception(logger: Any, name: str, event: Any) -> Any:
 
 
 def log(name: str) -> Any:
-    """A logger bound to a name."""
+    """Return a logger bound to a name."""
     return structlog.get_logger(source=name)

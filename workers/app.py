@@ -37,7 +37,7 @@ def configure(settings: Settings) -> None:
         task_serializer="json",
         accept_content=["json"],
         task_acks_late=False,
-        # A task that hangs is killed; its rows stay in the database, where the next run finds them.
+        # A hanging task is killed; its rows remain in the database, where the next run finds them.
         task_soft_time_limit=SOFT_SECONDS,
         task_time_limit=HARD_SECONDS,
         worker_hijack_root_logger=False,
@@ -49,7 +49,7 @@ def configure(settings: Settings) -> None:
 
 
 def _broker(url: str) -> str:
-    """Celery's spelling of a Redis on a local socket."""
+    """Return a broker URL in the form that Celery needs for a Redis on a local socket."""
     return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
 
 
@@ -65,7 +65,7 @@ def _logs(**_: Any) -> None:
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _discard_inherited_services(**_: Any) -> None:
-    """A forked process must not share its parent's connections."""
+    """Drop the services inherited from the parent: a forked process must not share its connections."""
     held = _held.pop("services", None)
     if held:
         held.database.dispose(close=False)
@@ -73,7 +73,7 @@ def _discard_inherited_services(**_: Any) -> None:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]  # Celery's signals carry no types.
 def _listen_for_nudges(**_: Any) -> None:
-    """In the worker's main process; its pool processes never listen."""
+    """Start the nudge listener in the worker's main process; pool processes do not listen."""
     listener = NudgeListener(open_shared_cache(read_settings()), _send)
     _listening.append(listener)
     listener.start()
@@ -86,7 +86,7 @@ def _stop_listening(**_: Any) -> None:
 
 
 def _send(task: str) -> None:
-    """Without retries: the sweep comes anyway, and a broker that is gone must not hold the listener up."""
+    """Send a task without retries: the sweep is the fallback, and an unavailable broker must not block the listener."""
     try:
         app.send_task(task, expires=SOFT_SECONDS, retry=False)
     except (KombuError, OSError) as error:

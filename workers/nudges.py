@@ -1,4 +1,4 @@
-"""Turn nudges into tasks at once, so that nobody waits for the next sweep."""
+"""A listener that turns nudges into tasks at once, without waiting for the next sweep."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TASKS: Mapping[str, Sequence[str]] = {
     CONTENT: ("check_drafts",),
 }
 SPACING_SECONDS = 0.05
-"""A queue that is nudged all the time gets a task this often: one task handles all rows that are there."""
+"""Minimum interval between tasks of a queue that is nudged constantly: one task processes all waiting rows."""
 CLAIM_SECONDS = 30
 
 
 class NudgeListener:
-    """Sends the tasks of each nudged queue: the first nudge at once, those that follow closely together."""
+    """Sends the tasks of each nudged queue: at once for the first nudge, batched for those that follow closely."""
 
     def __init__(
         self, shared: SharedCache, send: Callable[[str], None], tasks: Mapping[str, Sequence[str]] = TASKS

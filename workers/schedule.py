@@ -1,4 +1,4 @@
-"""What beat starts, and how often. Tasks find their work in the database: beat only says that it is time to look."""
+"""The schedule of Celery beat. Tasks find their work in the database; beat only triggers them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVERY_HOUR = ("purge_expired",)
 
 
 def beat_schedule(sweep_seconds: float) -> dict[str, dict[str, Any]]:
-    """Return Celery's ``beat_schedule``. ``sweep_seconds``: the interval of what people wait for."""
+    """Return Celery's ``beat_schedule``. ``sweep_seconds``: the interval of tasks that people wait for."""
     groups = (
         (IN_EACH_SWEEP, sweep_seconds, sweep_seconds * 2),
         (EVERY_MINUTE, MINUTE, MINUTE),
@@ -25,5 +25,5 @@ def beat_schedule(sweep_seconds: float) -> dict[str, dict[str, Any]]:
 
 
 def _entry(task: str, seconds: float, *, expires: float) -> dict[str, Any]:
-    # A run that could not start before the next one is due is worth nothing.
+    # A run that could not start in time is dropped, since a later run does the same work.
     return {"task": task, "schedule": seconds, "options": {"expires": expires}}

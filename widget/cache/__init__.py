@@ -1,1 +1,1 @@
-"""Caches: in-process and Redis. Either may be empty or gone at any moment."""
+"""Caches: in-process and Redis. Either may be empty or unavailable at any moment."""

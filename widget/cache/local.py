@@ -1,4 +1,4 @@
-"""A small cache in this process: bounded, short-lived, and safe between threads."""
+"""A small in-process cache: bounded, short-lived, and thread-safe."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Value = TypeVar("Value")
 
 
 class LocalCache(Generic[Value]):
-    """At most ``size`` entries, each for ``seconds``; when full, the older half goes.
+    """At most ``size`` entries, each kept for ``seconds``; when full, the older half is dropped.
 
-    Plain dict operations, each atomic under the interpreter's lock: reading costs one look-up and one clock.
+    It uses plain dict operations, each atomic under the interpreter's lock: a read costs one lookup and one clock call.
     """
 
     def __init__(self, *, size: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,7 +1,7 @@
 """An in-process cache of database values that refreshes in the background.
 
-A slow or dead database must not make everybody wait in line: a value that is known is served at once while one
-background attempt refreshes it, and a failed attempt is remembered for a moment, so that nobody repeats it.
+A slow or dead database must not make all requests wait: a cached value is served at once while one background attempt
+refreshes it, and after a failed attempt no other is made for a moment.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 FRESH_SECONDS = 2.0
-"""Younger than this, a value is served without looking."""
+"""Below this age, a value is served without a refresh."""
 STALE_SECONDS = 5.0
-"""Up to this age it is served while a refresh runs: an edit is visible within this time."""
+"""Up to this age, a value is served while a refresh runs: an edit is visible within this time."""
 TRUSTED_SECONDS = 60.0
-"""Up to this age it is served when a refresh fails or is late; after that only a successful load will do."""
+"""Up to this age, a value is served if a refresh fails or is late; beyond it, only a successful load will do."""
 PATIENCE_SECONDS = 2.0
-"""How old a refresh may get before a value older than STALE_SECONDS is served without it. After a failed one nobody
-waits until one has worked again."""
+"""How long a refresh may run before a value older than STALE_SECONDS is served without it. After a failed refresh, no
+request waits until a refresh has succeeded again."""
 READ_YOUR_WRITES_SECONDS = 8.0
-"""The same after ``invalidate``: whoever published in this process expects to see it."""
+"""The same after ``invalidate``: a user who published in this process expects to see the change."""
 FAILURE_SECONDS = 1.0
-"""After a failed load nothing is attempted for this long."""
+"""After a failed load, no other is attempted for this long."""
 LOADERS = 4
 
 
@@ -42,7 +42,7 @@ class _Entry(Generic[Value]):
 
 
 class RefreshingCache(Generic[Key, Value]):
-    """Values by key. ``load(key, previous)`` runs in a background thread, once at a time for each key."""
+    """Values by key. ``load(key, previous)`` runs in a background thread, one call at a time for each key."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class RefreshingCache(Generic[Key, Value]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load, self._size, self._failures, self._clock = load, size, failures, clock
-        self._lock = threading.Lock()  # Around dictionaries only, never around I/O.
+        self._lock = threading.Lock()  # Held for dictionary operations only, never during I/O.
         self._entries: dict[Key, _Entry[Value]] = {}
         self._loading: dict[Key, Future[Value]] = {}
         self._generation = 0
@@ -64,15 +64,15 @@ class RefreshingCache(Generic[Key, Value]):
         self._pool: ThreadPoolExecutor | None = None
 
     def invalidate(self) -> None:
-        """Something changed: the next ``get`` of each key loads it again."""
+        """Make the next ``get`` of each key load it again."""
         with self._lock:
             self._generation += 1
-            self._loading = {}  # What is being loaded may be from before the change.
+            self._loading = {}  # Values being loaded may predate the change.
             self._begun = {}
             self._failed_until = 0.0
 
     def peek(self, key: Key) -> Value | None:
-        """The value if it can be served without waiting; None otherwise. Never blocks: for the event loop."""
+        """Return the value if it can be served without waiting, else None. Never blocks: for use in the event loop."""
         entry = self._entries.get(key)
         if entry is None or entry.generation != self._generation:
             return None
@@ -84,7 +84,7 @@ class RefreshingCache(Generic[Key, Value]):
         return entry.value
 
     def get(self, key: Key) -> Value:
-        """The value, loaded now where none is known or the known one is too old. Raises what ``load`` raises."""
+        """Return the value, loading it first if none is cached or it is too old. Raises what ``load`` raises."""
         entry = self._entries.get(key)
         current = entry is not None and entry.generation == self._generation
         age = self._clock() - entry.loaded_at if entry else TRUSTED_SECONDS
@@ -109,7 +109,7 @@ class RefreshingCache(Generic[Key, Value]):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _start(self, key: Key, entry: _Entry[Value] | None) -> Future[Value] | None:
-        """The load under way for this key, started if there is none; None for a moment after a failure."""
+        """Return the current load of this key, starting one if needed; None for a moment after a failure."""
         loading = self._loading.get(key)
         if loading is not None:
             return loading
@@ -129,7 +129,7 @@ class RefreshingCache(Generic[Key, Value]):
         started = self._clock()
         try:
             value = self._load(key, entry.value if entry else None)
-        except Exception as error:  # Handed to whoever waits, whatever it is.
+        except Exception as error:  # Any error is passed on to the waiting callers.
             with self._lock:
                 if isinstance(error, self._failures):
                     self._failed_until, self._failure = self._clock() + FAILURE_SECONDS, error
@@ -141,7 +141,7 @@ class RefreshingCache(Generic[Key, Value]):
             self._works = True
             if generation == self._generation:
                 if len(self._entries) >= self._size and key not in self._entries:
-                    self._entries = {}  # Unknown names are remembered, too; strangers must not fill the memory.
+                    self._entries = {}  # Unknown names are cached too; clients must not be able to fill the memory.
                 self._entries[key] = _Entry(started, generation, value)
             self._erase(key, loading)
         loading.set_result(value)

@@ -1,4 +1,4 @@
-"""Redis as an optional cache and message channel: short time limits and a circuit breaker."""
+"""Redis as an optional cache and message channel, with short timeouts and a circuit breaker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FAILURES = (redis.RedisError, OSError)
 
 
 class Circuit:
-    """Open after a failure: for a while nothing is asked, so nobody waits for what is not there."""
+    """A circuit breaker: after a failure it is open for a while, so that no request waits for an unavailable Redis."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -56,7 +56,7 @@ class SharedCache:
     """Bytes by key in Redis, each with a time to live, under a prefix of this application version."""
 
     def __init__(self, url: str, *, prefix: str, shares_broker: bool = False) -> None:
-        """``shares_broker``: Celery's queue lives in the same Redis, which must not be filled by results."""
+        """``shares_broker``: Celery's queues are in the same Redis, so results must not fill it."""
         self.prefix = prefix
         self._most = PUTS_A_SECOND if shares_broker else 0
         self._window = (0, 0)
@@ -95,7 +95,7 @@ class SharedCache:
             self.circuit.failed()
 
     def _is_over_budget(self) -> bool:
-        """So many entries a second, each with a time to live: that bounds the memory that a shared Redis gives."""
+        """Return whether this second's entries are used up: this limit and the times to live bound the memory used."""
         if not self._most:
             return False
         second, many = self._window
@@ -105,7 +105,7 @@ class SharedCache:
         return many > self._most
 
     def ping(self) -> bool:
-        """Whether Redis answers now; asks also while the circuit is open."""
+        """Return whether Redis responds now; it is queried even while the circuit is open."""
         try:
             answered = self._client is not None and bool(self._client.ping())
         except _FAILURES:
@@ -116,7 +116,7 @@ class SharedCache:
         return answered
 
     def publish(self, channel: str, message: str) -> None:
-        """Tell all processes that subscribed to the channel. Each of them would notice later without it."""
+        """Send a message to all subscribed processes. Without it, each of them notices the change later."""
         if self._client is None or not self.circuit.closed:
             return
         try:
@@ -125,7 +125,7 @@ class SharedCache:
             self.circuit.failed()
 
     def claim(self, key: str, *, seconds: int) -> bool:
-        """Whether this process is the first to claim the key; also True while Redis cannot say."""
+        """Return whether this process is the first to claim the key; also True while Redis is unavailable."""
         if self._client is None:
             return True
         try:
@@ -134,7 +134,7 @@ class SharedCache:
             return True
 
     def subscribe(self, channel: str, receive: Callable[[str], None]) -> None:
-        """Call ``receive`` with every message of the channel, from a thread of its own that survives Redis."""
+        """Call ``receive`` with every message of the channel, from a dedicated thread that survives Redis outages."""
         if self._client is not None:
             thread = threading.Thread(
                 target=self._follow, args=(channel, receive), name=f"{channel}-listener", daemon=True
@@ -143,7 +143,7 @@ class SharedCache:
             thread.start()
 
     def subscribers(self, channel: str) -> int:
-        """How many processes listen to the channel. Raises RedisError."""
+        """Return how many processes are subscribed to the channel. Raises RedisError."""
         if self._client is None:
             return 0
         return int(dict(self._client.pubsub_numsub(f"{self.prefix}:{channel}")).popitem()[1])

@@ -1,1 +1,1 @@
-"""Commands of ``recovery-quiz``, one module per group."""
+"""Commands of ``recovery-quiz``."""

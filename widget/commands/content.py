@@ -1,4 +1,4 @@
-"""recovery-quiz content …"""
+"""The command group ``recovery-quiz content``."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, places=COMMANDS)
 def content() -> None:
-    """Check, compare, import and export content packs."""
+    """Check, compare, import, and export content packs."""

@@ -1,4 +1,4 @@
-"""recovery-quiz db …"""
+"""The command group ``recovery-quiz db``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def db() -> None:
 
 @db.command("upgrade")
 def upgrade_command() -> None:
-    """Run the migrations that are missing. Once, before servers start."""
+    """Run pending migrations. Do this once, before starting servers."""
     with opened_services(migrate=False) as services:
         upgrade(services.database)
     click.echo("The database is up to date.")

@@ -1,4 +1,4 @@
-"""recovery-quiz emails …"""
+"""The command group ``recovery-quiz emails``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from widget.storage.emails import Email
 
 @click.group()
 def emails() -> None:
-    """Look at emails, play them forward, send one again, take in reports."""
+    """List, inspect, simulate, and resend emails; import bounce messages."""
 
 
 emails.add_command(simulate)
@@ -29,7 +29,7 @@ emails.add_command(simulate)
 @emails.command()
 @click.option("--json", "as_json", is_flag=True)
 def due(as_json: bool) -> None:
-    """Planned emails, soonest first."""
+    """List planned emails, soonest first."""
     with opened_services() as services, services.reads() as session:
         rows = session.scalars(select(Email).where(Email.state == PLANNED).order_by(Email.due_at).limit(500))
         data = [
@@ -43,7 +43,7 @@ def due(as_json: bool) -> None:
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True)
 def show(number: int, as_json: bool) -> None:
-    """The whole life of an email."""
+    """Show the history of an email."""
     with opened_services() as services, services.reads() as session:
         row = session.get(Email, number)
         if row is None:
@@ -55,7 +55,7 @@ def show(number: int, as_json: bool) -> None:
 @emails.command("send-again")
 @click.argument("number", type=int)
 def send_again_command(number: int) -> None:
-    """Plan an email of unknown delivery once more."""
+    """Resend an email whose delivery is unknown."""
     with opened_services() as services:
         send_again(services, number)
     click.echo(f"Email {number} is planned again.")

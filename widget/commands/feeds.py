@@ -1,4 +1,4 @@
-"""recovery-quiz shop import-feed: what a store's product feed says, from a file or an address."""
+"""The command ``recovery-quiz shop import-feed``: import a store's product feed from a file or a URL."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ EVERYTHING = 10**9
 )
 @click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON.")
 def import_feed_command(slug: str, file_or_url: str, allow_missing: bool, json_wanted: bool) -> None:
-    """Take over what a product feed says of price, stock, name, address and picture. Exit 1 when nothing was taken.
+    """Import price, stock, name, URL, and image of products from a feed. Exits with 1 if nothing was imported.
 
-    FILE_OR_URL: Google Merchant as RSS 2.0 or TSV, or Shopify's products.json; addresses begin with https://.
+    FILE_OR_URL: a Google Merchant feed (RSS 2.0 or TSV) or Shopify's products.json; URLs must start with https://.
     """
     with opened_services() as services, _opened(file_or_url) as files, progress_bar("Reading the feed", "kB") as bar:
         base = file_or_url if "://" in file_or_url else ""
@@ -63,7 +63,7 @@ def _opened(file_or_url: str) -> Iterator[list[BinaryIO]]:
 
 
 def _by_size(files: Sequence[BinaryIO], bar: Callable[[int, int], None] | None) -> Callable[[int], None] | None:
-    """How many items there are is not known before the end; how many bytes is."""
+    """Return a progress callback in bytes, since the number of items is unknown until the end."""
     if bar is None:
         return None
     total = sum(os.fstat(file.fileno()).st_size for file in files)

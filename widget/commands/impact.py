@@ -1,4 +1,4 @@
-"""recovery-quiz content coverage and compare."""
+"""The commands ``recovery-quiz content coverage`` and ``recovery-quiz content compare``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("pack", type=click.Path(path_type=Path))
 @click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON.")
 def coverage(pack: Path, json_wanted: bool) -> None:
-    """Check every answer path of a PACK folder. Exit 1 when a finding is an error."""
+    """Check every answer path of a PACK folder. Exits with 1 if a finding is an error."""
     reading = read_or_refuse(pack)
     checked = sound_pack(pack, reading)
     with progress_bar("Going through all answer paths") as bar:
@@ -55,9 +55,10 @@ def coverage(pack: Path, json_wanted: bool) -> None:
 def compare_command(
     before: str, after: str, responses: Path | None, shop: str | None, quiz: str, days: int, json_wanted: bool
 ) -> None:
-    """What changes from BEFORE to AFTER: each a pack folder, a version number, or "live".
+    """Show what changes from BEFORE to AFTER. Each is a pack folder, a version number, or "live".
 
-    With --responses FILE (as for recommend --answers-file) or --shop also on what shoppers really answered.
+    With --responses FILE (in the format of recommend --answers-file) or --shop, also compare the results of shoppers'
+    actual responses.
     """
     if responses and shop:
         raise click.UsageError("give --responses or --shop, not both")
@@ -80,7 +81,7 @@ def compare_command(
 
 def _opened() -> AbstractContextManager[Services]:
     from widget.commands.opening import (
-        opened_services,  # With all that a database needs: folders alone need none of it.
+        opened_services,  # Imported here: it loads the database code, which comparing folders does not need.
     )
 
     return opened_services()
@@ -100,7 +101,7 @@ def _engine(services: Services | None, shop: str, quiz: str, name: str) -> Engin
 
 
 def _lines(path: Path) -> Iterator[Answers]:
-    """Answers, a JSON object a line; also lines that hold them under "answers", as exports of responses do."""
+    """Yield answers, one JSON object per line; an object may also have them under "answers", as exports do."""
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""Groups of commands whose modules are loaded when one is used: checking a pack needs no database driver."""
+"""Command groups that import a module only when its command is used: checking a pack needs no database driver."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 Place = tuple[str, str, str]
-"""(module, attribute, help in a line)"""
+"""(module, attribute, one-line help)"""
 
 
 class LazyGroup(click.Group):
-    """``places``: where each command is."""
+    """A command group. ``places``: the location of each command by name."""
 
     def __init__(self, *args: Any, places: dict[str, Place], **more: Any) -> None:
         super().__init__(*args, **more)

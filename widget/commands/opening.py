@@ -1,4 +1,4 @@
-"""Settings and services for commands, with actionable errors instead of tracebacks."""
+"""Settings and services for commands, with helpful error messages instead of tracebacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRONG_USE = 2
 
 
 def opened_settings(*, default_env: str = LOCAL) -> Settings:
-    """The settings. Servers that others reach pass PRODUCTION: they never run in local mode by accident."""
+    """Read the settings. Public servers pass PRODUCTION, so that they never run in local mode by accident."""
     try:
         return read_settings(default_env=default_env)
     except SettingsError as error:
@@ -28,7 +28,7 @@ def opened_settings(*, default_env: str = LOCAL) -> Settings:
 
 @contextmanager
 def opened_services(*, migrate: bool = True) -> Iterator[Services]:
-    """Services on an up-to-date database, closed at the end."""
+    """Build the services, migrate the database in local mode, and close the services at the end."""
     settings = opened_settings()
     start_logs("warning")
     private_folder(settings.home)

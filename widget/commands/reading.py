@@ -1,4 +1,4 @@
-"""Pack folders for commands."""
+"""Reading of pack folders for commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from widget.domain.content.pack import Pack
 
 
 def read_or_refuse(folder: Path) -> Reading:
-    """The pack of a folder with its problems; wrong use when there is no such folder."""
+    """Read a pack folder. Raises click.UsageError if there is no such folder."""
     try:
         return read_pack(folder)
     except NoPack as error:
@@ -22,7 +22,7 @@ def read_or_refuse(folder: Path) -> Reading:
 
 
 def sound_pack(folder: Path, reading: Reading) -> Pack:
-    """The pack; its problems and exit 1 when it has errors."""
+    """Return the pack. If it has errors, print its problems and exit with 1."""
     if reading.pack is None:
         print_problems(folder, reading)
         raise SystemExit(1)

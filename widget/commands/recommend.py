@@ -1,4 +1,4 @@
-"""recovery-quiz recommend: a result straight from the files."""
+"""The command ``recovery-quiz recommend``: compute a result directly from pack files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jso
 def recommend(
     pack: Path, answers: str | None, answers_file: Path | None, explain: bool, why_not: str | None, as_json: bool
 ) -> None:
-    """The Result of answers, from the files of PACK as they stand."""
+    """Show the result for a set of answers, from the files of a PACK folder."""
     if (answers is None) == (answers_file is None):
         raise click.UsageError(_NO_ANSWERS)
     reading = read_or_refuse(pack)
@@ -70,7 +70,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _one(engine: Engine, setting: Setting, text: str, explain: bool, why: str | None) -> dict[str, Any]:
-    """A Result, or ``{"refused": code, "detail": words}``."""
+    """Return a result, or ``{"refused": code, "detail": message}``."""
     try:
         return engine.recommend(orjson.loads(text), setting, explain=explain, why=why)
     except orjson.JSONDecodeError as error:
@@ -80,7 +80,7 @@ def _one(engine: Engine, setting: Setting, text: str, explain: bool, why: str | 
 
 
 def _say(result: dict[str, Any]) -> None:
-    """A result in words, for people."""
+    """Print a result for people to read."""
     click.secho(result["outcome"], bold=True)
     if result["advice"]:
         click.echo(f"  {result['advice']['title']}: {result['advice']['body']}")
@@ -118,7 +118,7 @@ _CAUSES = {
 
 
 def _say_why(line: dict[str, Any]) -> None:
-    """Why a product stands where it does, in words."""
+    """Print why a product is shown in its place, or why it is not shown."""
     rows = ", ".join(f"{item['id']} {item['adds']:+d}" for item in line["rows"]) or "no row adds to it"
     out = line["kept_out"]
     if out is None:

@@ -1,4 +1,4 @@
-"""How reports on content are printed."""
+"""Printing of reports on content."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def as_json(data: Any) -> None:
 
 @contextmanager
 def progress_bar(what: str, unit: str = "question") -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on the error output of a terminal; nothing where nobody looks."""
+    """Show a progress bar on standard error if it is a terminal; otherwise yield None."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -40,7 +40,7 @@ def progress_bar(what: str, unit: str = "question") -> Iterator[Callable[[int, i
 
 
 def print_problems(pack: Path, reading: Reading) -> None:
-    """All problems with file and line, errors first, and whether the pack could be published."""
+    """Print all problems with file and line, errors first, and whether the pack can be published."""
     outcome = sorted(reading.problems, key=lambda problem: list(_MARKS).index(problem.problem.severity))
     for item in outcome[:_MAX_LINES]:
         _print_problem(pack, item)
@@ -65,7 +65,7 @@ def _print_problem(pack: Path, located: Located) -> None:
 
 
 def print_coverage(pack: Path, coverage: Coverage, line: Callable[[tuple[str | int, ...]], int]) -> None:
-    """The report of the path check in words."""
+    """Print the report of the path check."""
     click.secho(f"{coverage.paths:,} answer paths in {coverage.classes:,} classes. {coverage.sureness}", bold=True)
     click.echo("Shares are of answer paths, not of shoppers.")
     _print_shares("Outcomes", coverage.outcomes, coverage.paths)
@@ -103,7 +103,7 @@ def _answers(answers: dict[str, list[str]]) -> str:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """What an edit changes, in words."""
+    """Print what an edit changes."""
     exact = "" if comparison.exact else " (estimated on a sample)"
     click.secho(f"{_part(comparison.changed, comparison.paths)} of answer paths change{exact}.", bold=True)
     if comparison.responses is not None and comparison.responses_changed is not None:

@@ -1,4 +1,4 @@
-"""recovery-quiz run | web | worker | beat"""
+"""The commands ``recovery-quiz run``, ``web``, ``worker``, and ``beat``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 @click.command()
 def run() -> None:
-    """Start everything on this machine: web server, workers, a private Redis and a local mailbox."""
+    """Start everything on this machine: web server, workers, a private Redis, and a local mailbox."""
     own_files_only()
     settings = opened_settings()
     link = ""
@@ -54,7 +54,7 @@ def run() -> None:
 
 @click.command()
 def web() -> None:
-    """Start the web server alone; run `recovery-quiz db upgrade` before."""
+    """Start only the web server. Run `recovery-quiz db upgrade` first."""
     own_files_only()
     settings = opened_settings(default_env=PRODUCTION)
     _refuse_taken_ports(settings, mailbox=False)
@@ -69,7 +69,7 @@ def web() -> None:
 
 @click.command()
 def worker() -> None:
-    """Start a Celery worker alone (processes, one a core), restarted if it dies."""
+    """Start only a Celery worker, with one process per core. It is restarted if it dies."""
     _alone("worker", 1, lambda settings: worker_program(settings, with_beat=False))
 
 
@@ -80,8 +80,10 @@ def beat() -> None:
 
 
 def _alone(role: str, above: int, program: Callable[[Settings], Program]) -> None:
-    """One program under a supervisor, with metrics of its own: METRICS_PORT + 1 for workers, + 2 for beat, or any free
-    port where that one is taken by another of its kind on this host."""
+    """Run one program under a supervisor, with its own metrics port.
+
+    The port is METRICS_PORT + 1 for workers and + 2 for beat, or any free port if another process on this host uses it.
+    """
     own_files_only()
     settings = opened_settings(default_env=PRODUCTION)
     supervisor = Supervisor(_environment(settings, role))
@@ -123,7 +125,7 @@ def beat_program(settings: Settings) -> Program:
 
 
 def web_program(settings: Settings) -> Program:
-    """granian over our application, with the settings of production."""
+    """Return the program that serves our application with granian, with options for production."""
     options = {
         "--interface": "rsgi",
         "--http": "1",
@@ -143,7 +145,7 @@ def web_program(settings: Settings) -> Program:
 
 
 def worker_program(settings: Settings, *, with_beat: bool) -> Program:
-    """Celery: threads with its clock inside for one machine, processes when scaled out."""
+    """Return the Celery worker: threads and an embedded beat on a single machine, processes when scaled out."""
     command = [
         sys.executable,
         "-W",
@@ -191,7 +193,7 @@ def _start_redis(settings: Settings, supervisor: Supervisor) -> None:
 
 
 def _environment(settings: Settings, role: str) -> dict[str, str]:
-    """What children get: the same settings, and a folder of their own where they put their metrics."""
+    """Return the environment of child processes: the same settings, and a dedicated folder for their metrics."""
     folder = _metrics_folder(settings, role)
     return {
         **os.environ,
@@ -203,7 +205,10 @@ def _environment(settings: Settings, role: str) -> dict[str, str]:
 
 
 def _metrics_folder(settings: Settings, role: str) -> Path:
-    """One for each start of a role: nobody deletes the files of another that runs. Those of dead processes go."""
+    """Create a metrics folder for this start of a role, so that running processes never share one.
+
+    The folders of dead processes are deleted.
+    """
     everything = private_folder(settings.home / "metrics")
     for old in everything.glob("*-*"):
         pid = old.name.rpartition("-")[2]
@@ -223,7 +228,7 @@ def _alive(pid: int) -> bool:
 
 
 def _serve_metrics(settings: Settings, supervisor: Supervisor, port: int) -> int:
-    """The metrics of the programs under this supervisor, on a port of their own."""
+    """Serve the metrics of the programs under this supervisor on a separate port; return the port."""
     from prometheus_client import CollectorRegistry, start_http_server
     from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -258,7 +263,7 @@ def _wait_until_up(settings: Settings, supervisor: Supervisor) -> None:
         if fallen:
             raise click.ClickException(f"{fallen.name} did not start; its messages stand above.")
         try:
-            with urllib.request.urlopen(address, timeout=1):  # Our own address.
+            with urllib.request.urlopen(address, timeout=1):  # The URL is our own.
                 return
         except OSError:
             time.sleep(0.05)
@@ -267,7 +272,7 @@ def _wait_until_up(settings: Settings, supervisor: Supervisor) -> None:
 
 @contextmanager
 def _going_down(supervisor: Supervisor) -> Iterator[None]:
-    """Whatever happens inside, the children are stopped."""
+    """Stop the children on exit, whatever happens inside."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Export mappings to a spreadsheet and import them with a preview."""
+"""Export of mappings to a spreadsheet, and import with a preview."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = {".csv": csv_sheet, ".xlsx": xlsx_sheet}
 
 
 def write_mappings(pack: Pack, path: Path) -> None:
-    """The mappings of a pack as FILE.csv or FILE.xlsx."""
+    """Write the mappings of a pack to a .csv or .xlsx file."""
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         raise click.UsageError(f"{path.name}: give a name that ends in .csv or .xlsx")
@@ -36,13 +36,16 @@ def write_mappings(pack: Pack, path: Path) -> None:
 
 
 def with_sheet(files: PackFiles, before: Pack, path: Path) -> tuple[PackFiles, MappingChanges]:
-    """The files with the mappings of a sheet, and what that changes. Exit 1, row, column and reason if it is bad."""
+    """Return the files with the mappings of a sheet, and the changes.
+
+    For an invalid sheet, print row, column, and reason, and raise ClickException (exit status 1).
+    """
     try:
         rows = read_sheet(path)
     except BadSheet as error:
         raise _refused(path, [str(error)]) from error
     known = {cells["id"]: cells for cells in mapping_cells(before)}
-    whole = [{**known.get(cells["id"], {}), **cells} for _, cells in rows]  # A column left out keeps what it had.
+    whole = [{**known.get(cells["id"], {}), **cells} for _, cells in rows]  # A missing column keeps its values.
     fresh = {**files, "mappings.csv": _table(whole)}
     reading = read_files(fresh, [])
     if reading.pack is not None:
@@ -63,7 +66,7 @@ def _refused(path: Path, messages: list[str]) -> click.ClickException:
 
 
 def _told(located: Located, numbers: list[int]) -> str:
-    """A problem of mappings.csv with the row and column of the sheet."""
+    """Describe a problem of mappings.csv with the row and column of the sheet."""
     place = located.problem.place
     if located.file != "mappings.csv":
         return f"{located.file}, line {located.line}: {located.problem.message}"
@@ -83,7 +86,7 @@ def _table(rows: list[Cells]) -> str:
 
 
 def preview(mapping_changes: MappingChanges) -> None:
-    """Each added, changed and removed row."""
+    """Print each added, changed, and removed row."""
     for change in mapping_changes.changes[:MAX_SHOWN]:
         _print_change(change)
     if len(mapping_changes.changes) > MAX_SHOWN:

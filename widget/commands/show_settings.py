@@ -1,4 +1,4 @@
-"""recovery-quiz settings"""
+"""The command ``recovery-quiz settings``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from widget.settings import PRODUCTION, SettingsError, described, read_settings
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--check", is_flag=True, help="Only validate: list all problems; exit 1 if there are any.")
 def settings(as_json: bool, check: bool) -> None:
-    """Show all settings, with meaning and source. Secrets are masked."""
+    """Show all settings with their meaning and source. Secrets are masked."""
     if check:
         _check()
         return
@@ -30,7 +30,7 @@ def settings(as_json: bool, check: bool) -> None:
 
 
 def _check() -> None:
-    """Check the settings as a server would at start."""
+    """Check the settings as a server does at startup."""
     try:
         found = read_settings(default_env=PRODUCTION)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""recovery-quiz emails simulate: which emails an order would lead to, and when."""
+"""The command ``recovery-quiz emails simulate``: show which emails an order would trigger, and when."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def simulate(
     health_data: bool,
     as_json: bool,
 ) -> None:
-    """List each email with its local time, or the reason it would not go. Nothing is sent or stored."""
+    """List each email with its local time, or the reason it would not be sent. Nothing is sent or stored."""
     if (pack is None) == (shop is None):
         raise click.UsageError("give --pack FOLDER or --shop SHOP")
     engine, shop_zone, quiet = _from_files(pack) if pack else _from_shop(shop or "", quiz)

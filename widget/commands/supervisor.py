@@ -1,4 +1,4 @@
-"""A supervisor for child programs: starts, restarts, and stops them together."""
+"""A supervisor that starts, restarts, and stops child programs together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass
 class Program:
-    """A child: its command, what it is called in messages, and whether it stops last (others need it)."""
+    """A child program: its command, its name in messages, and whether it stops last (because others need it)."""
 
     name: str
     command: list[str]
@@ -34,10 +34,10 @@ class Program:
 
 
 class Supervisor:
-    """Starts programs, keeps them up, stops them within five seconds.
+    """Starts programs, restarts them if they end, and stops them within five seconds.
 
-    On Linux the kernel sends each child SIGTERM when this process dies, however it dies: no orphans, not even
-    after ``kill -9``.
+    On Linux, the kernel sends each child SIGTERM when this process dies, so that no orphans remain, not even after
+    ``kill -9``.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -49,28 +49,28 @@ class Supervisor:
             signal.signal(number, self._stop_while_starting)
 
     def _stop_while_starting(self, *_: object) -> None:
-        raise SystemExit(0)  # Whoever starts us shuts down on the way out.
+        raise SystemExit(0)  # The caller shuts down the children on exit.
 
     def start(self, program: Program) -> None:
         self.programs.append(program)
         self._spawn(program)
 
     def _spawn(self, program: Program) -> None:
-        program.process = subprocess.Popen(  # noqa: S603  # Our own commands.
+        program.process = subprocess.Popen(  # noqa: S603  # All commands are our own.
             program.command,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches us alone; we stop them in order.
-            preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  # Only a system call in there.
+            start_new_session=True,  # Ctrl-C reaches only us; we stop the children in order.
+            preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  # It only makes system calls.
         )
         self._groups = [*self._groups[-20:], program.process.pid]
 
     def stop(self, *_: object) -> None:
-        """Asked by a signal: the watch loop does the work."""
+        """Handle a signal by asking the watch loop to end."""
         self._stopping = True
 
     def watch(self, tick: Callable[[], None] | None = None) -> None:
-        """Until told to stop: restart what fell."""
+        """Restart programs that ended, until a signal arrives."""
         for number in STOPPING:
             signal.signal(number, self.stop)
         while not self._stopping:
@@ -85,7 +85,7 @@ class Supervisor:
             return
         if not program.down_since:
             program.down_since = time.monotonic()
-            _kill_group(program.process.pid)  # What it left behind would go on beside its successor.
+            _kill_group(program.process.pid)  # Remaining children would run beside its successor.
             code = program.process.returncode
             click.echo(f"{program.name} ended with {code}; starting it again.", err=True)
         if time.monotonic() - program.down_since > RESTART_SECONDS:
@@ -96,9 +96,9 @@ class Supervisor:
             self._spawn(program)
 
     def shut_down(self) -> None:
-        """SIGTERM to all but those that stop last, then to these; what is left after a while is killed."""
+        """Send SIGTERM to all programs, last to those that others need, and kill those that remain after a while."""
         for number in STOPPING:
-            signal.signal(number, signal.SIG_IGN)  # One is enough; a second must not cut this short.
+            signal.signal(number, signal.SIG_IGN)  # A second signal must not interrupt the shutdown.
         deadline = time.monotonic() + STOP_SECONDS
         for last in (False, True):
             group = [program for program in self.programs if program.last == last]
@@ -119,7 +119,7 @@ def _signal(program: Program, number: signal.Signals) -> None:
 
 
 def _kill_group(group_id: int) -> None:
-    """A child and all its own children, also when it is gone itself and they stayed."""
+    """Kill a child and all of its children, even if it has ended itself and they are still running."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group_id, signal.SIGKILL)
 
@@ -131,14 +131,17 @@ def _wait(program: Program, deadline: float) -> None:
 
 
 def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """Run in the child before it becomes its program. On systems without prctl there is nothing to set."""
+    """Return a function that runs in the child before its program and makes it end with its parent.
+
+    On systems without prctl, return None.
+    """
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None, use_errno=True)
 
     def ask() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # The parent died before we could ask.
+        if os.getppid() != parent:  # The parent died before prctl was called.
             os._exit(1)
 
     return ask

@@ -1,4 +1,4 @@
-"""recovery-quiz user …"""
+"""The command group ``recovery-quiz user``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from widget.email.message import BadAddress
 
 @click.group()
 def user() -> None:
-    """People of the console."""
+    """Manage console users."""
 
 
 @user.command()
@@ -26,7 +26,7 @@ def user() -> None:
 @click.option("--link", is_flag=True, help="Create a new one-time link even if the user has a password.")
 @click.option("--json", "json_out", is_flag=True)
 def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool) -> None:
-    """Let EMAIL into a shop's console; prints a link that lets them in once."""
+    """Give EMAIL access to a shop's console. Prints a one-time link if the user needs to choose a password."""
     with opened_services() as services:
         try:
             user, token = add_user(services, shop=slug, email=email, role=role, name=name, again=link)
@@ -44,7 +44,7 @@ def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool)
 @user.command("reset-codes")
 @click.argument("email")
 def reset_codes(email: str) -> None:
-    """Turn one-time codes off for EMAIL, who lost their authenticator; all their sessions end."""
+    """Turn off one-time codes for EMAIL, after they lost their authenticator, and end all of their sessions."""
     with opened_services() as services:
         if not reset_codes_of(services, email=email):
             raise click.ClickException(f"nobody here has the address {email}")

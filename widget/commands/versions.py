@@ -1,4 +1,4 @@
-"""recovery-quiz content import, publish and export: content versions of a shop."""
+"""The commands ``recovery-quiz content import``, ``publish``, and ``export``, for content versions of a shop."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ AUTHOR = "command line"
 def import_command(
     pack: Path | None, shop: str, quiz: str, publish: bool, note: str, mappings: Path | None, yes: bool
 ) -> None:
-    """Import a PACK folder as a new content version of a shop. With errors, nothing is stored.
+    """Import a PACK folder as a new content version of a shop. A pack with errors is not imported.
 
-    With --mappings FILE, the rows of a spreadsheet take the place of the mappings: of the PACK folder, or without one
-    of the shop's live version. What changes is shown first.
+    With --mappings FILE, the rows of a spreadsheet replace the mappings of the PACK folder or, without PACK, those of
+    the shop's live version. The changes are shown first.
     """
     if mappings is not None:
         _import_sheet(pack, shop, quiz, mappings, publish=publish, yes=yes)
@@ -63,7 +63,7 @@ def _store(shop: str, files: PackFiles, note: str, *, publish: bool, checked: bo
 
 
 def _import_sheet(pack: Path | None, shop: str, quiz: str, sheet: Path, *, publish: bool, yes: bool) -> None:
-    """Show what a sheet changes; then, if that is wanted, change the folder, or make a new version."""
+    """Show the changes of a sheet; after confirmation, write them to the folder or store a new version."""
     files = read_or_refuse(pack).files if pack else _exported(shop, quiz, None)
     fresh, outcome = with_sheet(files, sound_pack(pack or Path(quiz), read_files(files, [])), sheet)
     preview(outcome)
@@ -84,7 +84,7 @@ def _import_sheet(pack: Path | None, shop: str, quiz: str, sheet: Path, *, publi
 @click.option("--shop", default="demo", show_default=True)
 @click.option("--quiz", default="leg-day", show_default=True)
 def publish_command(number: int, shop: str, quiz: str) -> None:
-    """Make version NUMBER the live one; an older one is the way back."""
+    """Make version NUMBER live. To roll back, publish an older version."""
     with opened_services() as services:
         moved = publish_content(services, shop=shop, quiz=quiz, number=number, author=AUTHOR)
     click.echo(f"{quiz}: version {number} is live now." if moved else f"{quiz}: version {number} was live already.")
@@ -99,9 +99,10 @@ def publish_command(number: int, shop: str, quiz: str) -> None:
     "--mappings", type=click.Path(path_type=Path, dir_okay=False), help="Export only the mappings, as .csv or .xlsx."
 )
 def export_command(folder: Path | None, shop: str, quiz: str, number: int | None, mappings: Path | None) -> None:
-    """Write a content version as a pack FOLDER.
+    """Write a content version to FOLDER as a content pack.
 
-    With --mappings FILE, only its mappings as a spreadsheet: of the pack in FOLDER, or without one of the version.
+    With --mappings FILE, write only mappings, as a spreadsheet: those of the pack in FOLDER or, without FOLDER, of the
+    version.
     """
     if mappings is not None:
         reading = read_or_refuse(folder) if folder else read_files(_exported(shop, quiz, number), [])

@@ -1,1 +1,1 @@
-"""Content packs as files: read, checked, written. The only code that knows YAML, CSV and marshmallow for packs."""
+"""Content packs as files: read, checked, and written. Only this package uses YAML, CSV, and marshmallow for packs."""

@@ -1,4 +1,4 @@
-"""The claims lint on a whole pack: which text is about which product, in each language, and what was accepted."""
+"""The claims lint for a whole pack: applies the rules to each text in each language, and honors acceptances."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ABOUT_ALL = ("pack.comparison.", "pack.fallback_reason")
 
 
 def claim_problems(pack: Pack) -> Iterator[Problem]:
-    """What the market of the pack forbids, in each of its languages; and acceptances that no longer hold."""
+    """Yield claims that the pack's market forbids, in each of its languages, and acceptances that have lapsed."""
     market = market_rules(pack.market)
     if market is None:
         message = f"there are no claim rules for market '{pack.market}': nothing was checked"
@@ -45,7 +45,7 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
 
 @lru_cache(maxsize=20_000)
 def _claims(said: Said, market: str) -> tuple[Claim, ...]:
-    """Remembered, since most texts stay as they are from one check to the next."""
+    """Return the claims in a text, cached since most texts do not change between checks."""
     rules = market_rules(market)
     return tuple(claims_in(said, rules)) if rules else ()
 
@@ -67,7 +67,7 @@ def _said(pack: Pack, key: str, text: str, locale: str) -> Said:
 
 
 def _attributes(pack: Pack, locale: str) -> dict[str, str]:
-    """What a product says of itself beside its name; in the pack's own language only."""
+    """Return the attributes of products by key; they exist only in the pack's default language."""
     if locale != pack.default_locale:
         return {}
     return {
@@ -78,7 +78,10 @@ def _attributes(pack: Pack, locale: str) -> dict[str, str]:
 
 
 def _is_product_subject(pack: Pack, key: str) -> bool:
-    """The subject and the preview of an email about what was bought; its body is looked at sentence by sentence."""
+    """Return whether a key is the subject or preview of an email about a purchase.
+
+    The body of such an email is checked sentence by sentence instead.
+    """
     if not key.endswith((".subject", ".preview")):
         return False
     email = pack.email_by_id.get(key.split(".")[1]) if key.startswith("emails.") else None
@@ -86,7 +89,7 @@ def _is_product_subject(pack: Pack, key: str) -> bool:
 
 
 def _contents(products: Iterable[Product]) -> Contents:
-    """What any of them contains; None when one does not declare it."""
+    """Return what any of these products contains; None if one of them does not declare its contents."""
     found: set[str] = set()
     for product in products:
         if product.contains is None:
@@ -107,7 +110,7 @@ def _problem(pack: Pack, claim: Claim, key: str, locale: str) -> Problem:
 
 
 def _accepted(pack: Pack, claim: Claim, key: str, locale: str, text: str) -> int | None:
-    """The place of the acceptance that covers it. Errors cannot be accepted."""
+    """Return the index of the acceptance that covers a claim, else None. Errors cannot be accepted."""
     if claim.rule.severity == ERROR:
         return None
     wanted = (claim.rule.id, key, locale, text_hash(text))
@@ -116,13 +119,13 @@ def _accepted(pack: Pack, claim: Claim, key: str, locale: str, text: str) -> int
 
 
 class CannotAccept(ValueError):
-    """An acceptance of what is no warning of the claims lint."""
+    """An acceptance that is invalid, or whose claim is not a warning of the claims lint."""
 
 
 def accept_claim(
     pack: Pack, *, key: str, rule: str, locale: str | None, by: str, reason: str, on: date
 ) -> tuple[Acceptance, ...]:
-    """The pack's acceptances with one more, which a named person takes on with a reason. Raises CannotAccept."""
+    """Return the pack's acceptances with one added, by a named person with a reason. Raises CannotAccept."""
     locale = locale or pack.default_locale
     texts = pack_texts(localized(pack, locale))
     if locale not in pack.locales:
@@ -141,7 +144,7 @@ def accept_claim(
 
 
 def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator[Problem]:
-    """The warnings that must go with a product, in each language."""
+    """Yield problems for products that lack required warnings in this language."""
     for product in spoken.products:
         missing = list(missing_warnings(market, product.warnings, locale, product.contains_set, product.form))
         if missing:
@@ -154,7 +157,7 @@ def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator
 
 @lru_cache(maxsize=4096)
 def name_is_allowed(name: str, contains: Contents, market: str, locale: str) -> bool:
-    """Whether a name that a store feed brings may be shown: one with a forbidden claim blocks its product."""
+    """Return whether a product name from a store feed may be shown; a forbidden claim in it blocks the product."""
     rules = market_rules(market)
     if rules is None:
         return True

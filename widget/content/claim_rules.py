@@ -1,4 +1,4 @@
-"""The rules of a market, read from its file."""
+"""The claim rules of a market, read from its file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MARKETS = ("us",)
 
 @cache
 def market_rules(market: str) -> Market | None:
-    """The rules for a market; None where there are none yet."""
+    """Return the rules for a market; None if there are none yet."""
     path = files("widget.content") / "markets" / f"{market}.yaml"
     if market not in MARKETS or not path.is_file():
         return None
-    return market_of(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader))  # noqa: S506  # Text is text.
+    return market_of(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader))  # noqa: S506  # BaseLoader keeps all as text.
 
 
 def market_of(data: dict[str, Any]) -> Market:
-    """A market from its file as data. Raises KeyError for a list that is not there."""
+    """Build a market from the data of its file. Raises KeyError for an undefined list."""
     lists = data["lists"]
     return Market(
         id=data["market"],
@@ -89,7 +89,7 @@ def _patterns(by_language: dict[str, list[str]], lists: dict[str, Any]) -> dict[
 
 
 def _expanded(text: str, language: str, lists: dict[str, Any]) -> list[Pattern]:
-    """A pattern as words; a ``$list`` alone becomes each of its patterns, one among alternatives the words of it."""
+    """Expand a pattern into patterns of words. A ``$list`` is replaced by its words and phrases."""
     choices: list[list[tuple[str, ...]]] = []
     for element in text.split():
         if element == GAP:
@@ -105,7 +105,7 @@ def _expanded(text: str, language: str, lists: dict[str, Any]) -> list[Pattern]:
 
 
 def _of_list(texts: list[str]) -> list[tuple[str, ...]]:
-    """The single words of a list as one choice, and each phrase on its own."""
+    """Return the single words of a list as one choice, and each phrase on its own."""
     single = [plain_choice(text) for text in texts if " " not in text]
     return [("|".join(single),), *(tuple(plain_choice(word) for word in text.split()) for text in texts if " " in text)]
 

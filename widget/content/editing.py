@@ -1,8 +1,8 @@
 """A pack's files as records that can be edited one by one: questions, mapping rows, tips, emails, translations …
 
-Records are plain data as the files hold it (texts, lists and tables of texts), whether or not they are sound: what is
-wrong with them is told by reading the files, not here. A change is a list of steps, each with the record before and
-after, so that it can be undone, and so that two people who edit the same record notice.
+Records are plain data as in the files (texts, lists, and tables of texts), whether or not they are valid: problems are
+reported when the files are read, not here. A change is a list of steps, each with the record before and after it, so
+that it can be undone and so that conflicting edits of the same record are detected.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from widget.content.writer import yaml_text
 
 Data = dict[str, Any]
 Records = dict[str, Data]
-"""Record by id, in the order of the file."""
+"""Records by id, in file order."""
 
 MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT = "mapping", "question", "intro", "triage", "exclusion", "product"
 TIP, EMAIL, SEQUENCE, PACK, ACCEPTANCE, TEXT = "tip", "email", "sequence", "pack", "acceptance", "text"
 KINDS = (MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT, TIP, EMAIL, SEQUENCE, PACK, ACCEPTANCE)
-"""And ``text.es`` for translations into a language."""
+"""All kinds, except ``text.es`` and the like for translations into a language."""
 SINGLE = frozenset({INTRO, PACK})
 FIRST = ""
-"""As ``follows``: before all others."""
+"""Value of ``follows`` that places a record before all others."""
 _FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
 
 
 class Conflict(Exception):
-    """A record is not what a step says it was: somebody else was there first. ``now``: what it is, None if gone."""
+    """A record differs from a step's ``before``: another edit changed it. ``now``: the record, None if deleted."""
 
     def __init__(self, kind: str, record: str, now: Data | None) -> None:
         super().__init__(f"{kind} {record}")
@@ -45,15 +45,15 @@ class Conflict(Exception):
 
 
 class Taken(Exception):
-    """A record of this id is there already."""
+    """A record with this id already exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One record made (``before`` None), changed, or deleted (``after`` None).
+    """One record created (``before`` None), changed, or deleted (``after`` None).
 
-    ``follows``: the id of the record it is to stand behind, FIRST, or None to stay where it is (new ones: at the end);
-    ``followed`` is where a changed or deleted one stood before.
+    ``follows``: the id of the record to place it after, FIRST, or None to keep its position (new ones: at the end);
+    ``followed``: the former position of a changed or deleted record.
     """
 
     kind: str
@@ -67,7 +67,7 @@ class Step:
         return asdict(self)
 
     def back(self) -> Step:
-        """The step that takes this one back."""
+        """Return the step that undoes this one."""
         name = id_of(self.kind, self.after) if self.after is not None else self.record
         follows = (
             self.followed if self.before is not None and (self.after is None or self.follows is not None) else None
@@ -77,14 +77,14 @@ class Step:
 
 
 def record_hash(record: Data | None) -> str:
-    """What a form remembers of the record it shows; empty for one that is not there yet."""
+    """Return the hash by which a form identifies the record it shows; empty for a new record."""
     if record is None:
         return ""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def id_of(kind: str, record: Data | None) -> str | None:
-    """The id that a record of this kind says it has; None for kinds whose id stands outside of the record."""
+    """Return the id in a record of this kind; None for kinds whose id is not part of the record."""
     if record is None or kind in SINGLE or kind in (TIP, EMAIL) or kind.startswith(f"{TEXT}."):
         return None
     if kind == ACCEPTANCE:
@@ -96,7 +96,7 @@ def id_of(kind: str, record: Data | None) -> str | None:
 
 
 def records_of(files: PackFiles, kind: str) -> Records:
-    """All records of a kind, by id, in order. Rows without an id, or with one twice, get a number behind it."""
+    """Return all records of a kind by id, in order. Missing ids become row numbers; repeated ids get them appended."""
     if kind == TIP:
         return {name[5:-3]: _tip(files[name]) for name in sorted(files) if name.startswith("tips/")}
     if kind == EMAIL:
@@ -127,20 +127,20 @@ _HOMES: dict[str, tuple[str, str | None]] = {
 
 
 def plain(value: Any) -> Any:
-    """Located YAML as ordinary texts, lists and tables; keys without a value are left out."""
+    """Convert located YAML to plain texts, lists, and tables; keys without a value are left out."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items() if not getattr(item, "is_null", False)}
     return [plain(item) for item in value] if isinstance(value, list) else str(value)
 
 
 def _yaml(files: PackFiles, name: str) -> Any:
-    """A file as plain data, shared by all who ask: to be read, never changed in place."""
+    """Return a file as plain data. It is cached and shared, so it must not be changed in place."""
     return _understood(files[name]) if name in files else None
 
 
 @lru_cache(maxsize=64)
 def _understood(text: str) -> Any:
-    """Every page of the console reads the same few files again, and reading YAML is the slow part of it."""
+    """Parse YAML, cached: every page of the console reads the same few files, and parsing them is slow."""
     return plain(parse_yaml(text).value)
 
 
@@ -181,7 +181,7 @@ def _emails(files: PackFiles) -> Records:
 
 
 def with_records(files: PackFiles, kind: str, records: Records) -> PackFiles:
-    """The files with all records of a kind replaced by these."""
+    """Return the files with all records of a kind replaced by these."""
     if kind == TIP:
         rest = {name: text for name, text in files.items() if not name.startswith("tips/")}
         return {**rest, **{f"tips/{name}.md": _tip_text(record) for name, record in records.items()}}
@@ -229,7 +229,7 @@ def _with_emails(files: PackFiles, records: Records) -> PackFiles:
 
 
 def apply(files: PackFiles, steps: Iterable[Step]) -> PackFiles:
-    """The files after these steps, all of them or (Conflict, Taken) none."""
+    """Return the files after all of these steps. Raises Conflict or Taken if one cannot be applied."""
     by_kind: dict[str, Records] = {}
     for step in steps:
         if step.kind not in by_kind:
@@ -258,7 +258,7 @@ def _stepped(records: Records, step: Step) -> Records:
 
 
 def _placed(rest: Records, name: str, record: Data, follows: str | None) -> Records:
-    """The record behind another; at the end where that one is gone or none is named."""
+    """Insert a record after another one, or at the end if that one is gone or none is given."""
     if follows == FIRST:
         return {name: record, **rest}
     placed: Records = {}
@@ -271,7 +271,7 @@ def _placed(rest: Records, name: str, record: Data, follows: str | None) -> Reco
 
 
 def with_places(files: PackFiles, steps: Iterable[Step]) -> list[Step]:
-    """The steps with ``followed`` filled in, so that each can be taken back to where it was."""
+    """Return the steps with ``followed`` filled in, so that undoing them restores positions."""
     orders: dict[str, list[str]] = {}
     lines = []
     for step in steps:
@@ -283,7 +283,7 @@ def with_places(files: PackFiles, steps: Iterable[Step]) -> list[Step]:
 
 
 def _reorder(order: list[str], step: Step) -> None:
-    """The order of ids after a step, so that the next one is noted where it then stands."""
+    """Update the order of ids after a step, so that ``followed`` of the next one is correct."""
     name = id_of(step.kind, step.after) or step.record
     if step.record in order and step.after is not None and step.follows is None:
         order[order.index(step.record)] = name
@@ -296,7 +296,7 @@ def _reorder(order: list[str], step: Step) -> None:
 
 
 def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()) -> list[Step]:
-    """What leads from one state of a pack to another, record by record; moves are steps with equal sides."""
+    """Return the steps between two states of a pack; a move is a step with equal ``before`` and ``after``."""
     found: list[Step] = []
     for kind in (*KINDS, *(f"{TEXT}.{locale}" for locale in locales)):
         if _same_texts(before, after, kind):
@@ -315,7 +315,7 @@ def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()
 
 
 def _same_texts(before: PackFiles, after: PackFiles, kind: str) -> bool:
-    """Whether the files that hold this kind read the same to the email: then nothing needs to be understood."""
+    """Return whether the files of this kind are identical, so that they need not be parsed."""
     if kind.startswith(f"{TEXT}."):
         start = f"locales/{kind[5:]}.yaml"
     else:
@@ -327,7 +327,7 @@ def _same_texts(before: PackFiles, after: PackFiles, kind: str) -> bool:
 
 
 def fresh_id(wish: str, taken: Iterable[str]) -> str:
-    """An id made of a wish (any text), that nobody has."""
+    """Return an unused id derived from any text."""
     stem = re.sub(r"[^a-z0-9]+", "-", wish.lower()).strip("-")[:40] or "new"
     known = set(taken)
     return (

@@ -1,4 +1,4 @@
-"""marshmallow fields for text that stays text, and the numbers, booleans and rules inside it."""
+"""marshmallow fields for values read as text: texts, numbers, booleans, conditions, and targets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Hint(str):
 
 
 class Word(fields.Field[str]):
-    """Text that matching depends on (SKU, tag, form): never empty, kept exactly as written, ``null`` included."""
+    """Text used for matching (SKU, tag, form): never empty, and kept exactly as written, even ``null``."""
 
     null_is_text = True
 
@@ -51,7 +51,7 @@ class Word(fields.Field[str]):
 
 
 class Sku(Word):
-    """A SKU: no double quote, since these quote it in targets."""
+    """A SKU. It contains no double quotes, since targets quote SKUs with them."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         sku = super()._deserialize(value, attr, data, **kwargs)
@@ -61,7 +61,7 @@ class Sku(Word):
 
 
 class Id(Word):
-    """A stable id: ``[a-z0-9-]+``, and none of the reserved words."""
+    """A stable id: ``[a-z0-9-]+``, except reserved words."""
 
     def __init__(self, reserved: frozenset[str] = RESERVED, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -77,7 +77,7 @@ class Id(Word):
 
 
 class Prose(fields.Field[str]):
-    """Words to read. Kept as written."""
+    """Text for people to read, kept as written."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -90,14 +90,14 @@ class Prose(fields.Field[str]):
 
 
 class StoreId(Prose):
-    """A store's own id; an empty one (as spreadsheets and exports write it) is none."""
+    """A store's own id; an empty one, as in spreadsheets and exports, is loaded as None."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         return super()._deserialize(value, attr, data, **kwargs).strip() or None
 
 
 class Link(Prose):
-    """An address: https://…, http://…, or a path on the store's own site."""
+    """A URL: https://…, http://…, or a path on the storefront."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         link = super()._deserialize(value, attr, data, **kwargs)
@@ -107,7 +107,7 @@ class Link(Prose):
 
 
 class Choice(Prose):
-    """One of a few words."""
+    """One of a fixed set of words."""
 
     def __init__(self, *choices: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -121,7 +121,7 @@ class Choice(Prose):
 
 
 class Whole(fields.Field[int]):
-    """A whole number, within ``least`` and ``most`` where given."""
+    """A whole number between ``least`` and ``most``, if given."""
 
     def __init__(self, least: int | None = None, most: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -181,7 +181,7 @@ class Day(fields.Field[date]):
 
 
 class Listed(fields.Field[tuple[Any, ...]]):
-    """A list, kept as a tuple; ``alone`` also takes one text in place of a list of one."""
+    """A list, loaded as a tuple. With ``alone``, a single text is accepted as a list of one."""
 
     def __init__(self, inner: fields.Field[Any], *, alone: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -235,7 +235,7 @@ class ByWord(fields.Field[dict[str, Any]]):
 
 
 class When(fields.Field[Condition]):
-    """A condition; an unreadable one points at the character."""
+    """A condition; the error message for an invalid one points to the character."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Condition:
         if not isinstance(value, str):
@@ -271,12 +271,12 @@ class Targets(fields.Field[tuple[Target, ...]]):
 
 
 class Record(Schema):
-    """A table of a pack file: unknown keys refused, empty optional keys left out, loaded as ``make``."""
+    """A table in a pack file, loaded as ``make``. Unknown keys are rejected, and empty optional keys left out."""
 
     make: type[Any]
 
     class Meta:
-        unknown = "exclude"  # Unknown keys are refused below, with the nearest valid name.
+        unknown = "exclude"  # Unknown keys are rejected below, with the nearest valid name.
 
     @pre_load
     def _leave_out_nulls(self, data: Any, **kwargs: Any) -> Any:
@@ -298,7 +298,7 @@ class Record(Schema):
 
     @post_dump(pass_original=True)
     def _drop_defaults(self, data: dict[str, Any], original: Any, **kwargs: Any) -> dict[str, Any]:
-        """Keys that were left out stay left out: what equals its default is not written."""
+        """Drop optional keys whose value is the default, so that keys that were left out are not written."""
         kept = {}
         for name, field in self.fields.items():
             key = field.data_key or name

@@ -1,4 +1,4 @@
-"""The files of a pack: from a folder to a dict of texts and back. Nothing is understood here."""
+"""The files of a pack: reading a folder into a dict of texts and writing it back, without parsing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from widget.domain.content.problem import ERROR, WARNING, Problem
 
 PackFiles = dict[str, str]
-"""Path inside the pack (with /) to text."""
+"""Text by path inside the pack (with /)."""
 
 MAX_BYTES = 8_000_000
 REQUIRED = ("pack.yaml", "quiz.yaml", "safety.yaml", "mappings.csv", "products.yaml")
@@ -21,11 +21,11 @@ _KNOWN = re.compile(
 
 
 class NoPack(ValueError):
-    """The path given is no folder with a pack in it."""
+    """The given path is not a folder with a pack."""
 
 
 def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
-    """All known files of a pack folder as text. Raises NoPack when there is no such folder."""
+    """Read all known files of a pack folder as text. Raises NoPack if there is no such folder."""
     if not folder.is_dir():
         raise NoPack(f"{folder} is no folder: give the folder of a content pack, such as content/leg-day")
     files: PackFiles = {}
@@ -69,7 +69,7 @@ def _read(path: Path, name: str, problems: list[Problem]) -> str | None:
 
 
 def write_folder(folder: Path, files: PackFiles) -> None:
-    """Write the files; each is replaced in one step, so an interrupted export leaves no half file."""
+    """Write the files. Each is replaced atomically, so an interrupted export leaves no partial file."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,13 +77,13 @@ def write_folder(folder: Path, files: PackFiles) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """All of it or nothing, and never through a link that lies in the way."""
+    """Write a file atomically. A symbolic link at its path is replaced, never followed."""
     mode = path.stat().st_mode & 0o777 if path.is_file() else 0o644
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".new", delete=False) as fresh:
         fresh.write(data)
     try:
         Path(fresh.name).chmod(mode)
-        os.replace(fresh.name, path)  # noqa: PTH105  # the atomic one
+        os.replace(fresh.name, path)  # noqa: PTH105  # os.replace is atomic.
     except BaseException:
         Path(fresh.name).unlink(missing_ok=True)
         raise

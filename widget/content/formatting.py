@@ -1,4 +1,4 @@
-"""Conditions and targets of a pack in their one plain form; all else, comments included, stays as it was written."""
+"""Formatting of a pack's conditions and targets in canonical form; all else, including comments, stays as written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILES = ("quiz.yaml", "safety.yaml", "pack.yaml", "emails/sequences.yaml")
 
 
 def formatted_files(files: PackFiles) -> PackFiles:
-    """The files that change, as they should read. What cannot be read is left as it is: ``check`` tells of it."""
+    """Return the files that formatting changes. Unreadable parts stay as they are; ``content check`` reports them."""
     found = {name: _yaml(files[name]) for name in _FILES if name in files}
     if "mappings.csv" in files:
         found["mappings.csv"] = _csv(files["mappings.csv"])
@@ -27,7 +27,7 @@ def formatted_files(files: PackFiles) -> PackFiles:
 
 
 def plain_condition(text: str) -> str:
-    """``area=calves|knees&soreness>=7`` as ``area = calves|knees & soreness >= 7``."""
+    """Format ``area=calves|knees&soreness>=7`` as ``area = calves|knees & soreness >= 7``."""
     try:
         return str(parse_condition(text))
     except ConditionError:
@@ -35,7 +35,7 @@ def plain_condition(text: str) -> str:
 
 
 def plain_targets(text: str) -> str:
-    """``form:cream ;tag: menthol`` as ``form:cream; tag:menthol``."""
+    """Format ``form:cream ;tag: menthol`` as ``form:cream; tag:menthol``."""
     try:
         return format_targets(parse_targets(text))
     except TargetError:
@@ -43,9 +43,9 @@ def plain_targets(text: str) -> str:
 
 
 def _yaml(text: str) -> str:
-    """Each condition replaced where it stands, from the last to the first."""
+    """Format each condition and target in place, from the last to the first."""
     try:
-        parse_yaml(text)  # Refuses what is nested without end.
+        parse_yaml(text)  # Rejects text that is nested too deeply.
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, Unreadable):
         return text
@@ -54,7 +54,7 @@ def _yaml(text: str) -> str:
         start, end = scalar.start_mark.index, scalar.end_mark.index
         written = text[start:end]
         if written[:1] in "&!*":
-            continue  # An anchor, a tag or an alias: left to its author.
+            continue  # An anchor, a tag, or an alias: left as it is.
         quote = written[0] if written[:1] in "'\"" else ""
         fresh = plain(scalar.value)
         if fresh != scalar.value and scalar.style in (None, "'", '"') and "\n" not in written:
@@ -64,7 +64,7 @@ def _yaml(text: str) -> str:
 
 
 def _scalars(node: yaml.Node, above: set[int]) -> Iterator[tuple[yaml.ScalarNode, Callable[[str], str]]]:
-    """Each condition and each target, once; an alias leads to what was seen before."""
+    """Yield each condition and target once, although aliases may lead to the same node again."""
     if id(node) in above:
         return
     above.add(id(node))
@@ -82,7 +82,7 @@ def _scalars(node: yaml.Node, above: set[int]) -> Iterator[tuple[yaml.ScalarNode
 
 
 def _csv(text: str) -> str:
-    """The table again with plain conditions and targets; unchanged when it cannot be read."""
+    """Format the conditions and targets of a table; return it unchanged if it cannot be read."""
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error:

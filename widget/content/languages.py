@@ -1,4 +1,4 @@
-"""Languages of a pack: every text by a stable key, and the pack as it reads in another language.
+"""Languages of a pack: its texts by stable keys, and the pack in another language.
 
 Keys follow the files: ``quiz.area.options.calves.text``, ``safety.fever.body``, ``mappings.calves-roll.reason``,
 ``products.CREAM-60.warnings.1``, ``tips.massage.body``, ``emails.result.subject``. Lists count from 1.
@@ -19,19 +19,19 @@ from widget.domain.email.sequence import Sequence
 from widget.domain.quiz.questions import Option, Question, Quiz
 
 Turn = Callable[[str, str], str]
-"""(key, text) to the text to stand there."""
+"""A function from (key, text) to the replacement text."""
 _LOCALE_PLACE = "locales/{}.yaml"
 MAX_HINTS = 12
-"""For how many unknown keys of a language the nearest valid one is looked for: it takes longer than all else."""
+"""Maximum number of unknown keys in a language for which the nearest valid key is looked up, which is slow."""
 
 
 def text_hash(text: str) -> str:
-    """What a translation names to say which wording it translates: the start of the SHA-256 of the text."""
+    """Return the start of a text's SHA-256, by which a translation refers to the wording it translates."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def pack_texts(pack: Pack) -> dict[str, str]:
-    """Every text of the pack that people read, by its key, in the default language."""
+    """Return every text of the pack that people read, by its key, in the default language."""
     found: dict[str, str] = {}
 
     def note(key: str, text: str) -> str:
@@ -43,9 +43,9 @@ def pack_texts(pack: Pack) -> dict[str, str]:
 
 
 def localized(pack: Pack, locale: str) -> Pack:
-    """The pack in another language; what is not translated stays as it was written.
+    """Return the pack in another language; texts without a translation stay in the default language.
 
-    So does a text of safety that was changed since: an outdated warning is worse than one in another language.
+    So do safety texts that changed after their translation: an outdated warning is worse than one in another language.
     """
     known = pack.translations.get(locale)
     if not known or locale == pack.default_locale:
@@ -61,12 +61,12 @@ def localized(pack: Pack, locale: str) -> Pack:
 
 
 def negotiate_locale(pack: Pack, *wanted: str | None) -> str:
-    """The language of the pack that the first wish it can meet asks for: ``es-MX`` finds ``es``; else the default."""
+    """Return the pack's language for the first wish it can meet (``es-MX`` finds ``es``), else its default language."""
     return matching_locale(pack, *wanted) or pack.default_locale
 
 
 def matching_locale(pack: Pack, *wanted: str | None) -> str | None:
-    """As ``negotiate_locale``, but None where the pack can meet none of the wishes."""
+    """Return the same as ``negotiate_locale``, but None if the pack can meet none of the wishes."""
     for given in wanted:
         wish = (given or "").replace("_", "-")
         if wish:
@@ -78,7 +78,7 @@ def matching_locale(pack: Pack, *wanted: str | None) -> str | None:
 
 
 def language_problems(pack: Pack) -> Iterator[Problem]:
-    """Missing, stale and unknown translations by key."""
+    """Yield missing, stale, and unknown translations by key."""
     texts = pack_texts(pack)
     for locale in pack.locales:
         if locale == pack.default_locale:
@@ -101,18 +101,18 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
 
 
 def unused_locales(pack: Pack) -> Iterator[Problem]:
-    """Files of languages that the pack does not list."""
+    """Yield files of languages that the pack does not list."""
     for locale in sorted(pack.translations.keys() - set(pack.locales)):
         message = f"'{locale}' is not among the locales of pack.yaml, so nobody reads this file"
         yield Problem(WARNING, (_LOCALE_PLACE.format(locale),), "unused_locale", message)
 
 
 def is_safety(key: str) -> bool:
-    """Whether a text keeps people safe."""
+    """Return whether a text is relevant to safety."""
     return key.startswith("safety.") or ".warnings." in key
 
 
-# The way through a pack ------------------------------------------------------------------------------
+# Replacing the texts of a pack -----------------------------------------------------------------------
 
 
 def _turned(pack: Pack, turn: Turn) -> Pack:
@@ -200,7 +200,7 @@ def _triage(row: Triage, one: One) -> Triage:
 
 
 def _product(product: Product, one: One, many: Many) -> Product:
-    """Name, size, contents and warnings; attributes are the store's own words about itself and stay."""
+    """Replace name, size, ingredients, and warnings; attributes are the store's own words and stay."""
     key = f"products.{product.sku}"
     return replace(
         product,

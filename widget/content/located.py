@@ -1,7 +1,7 @@
-"""YAML in which every scalar stays text and everything knows its line.
+"""A YAML parser that keeps every scalar as text and records the line of every value.
 
-``sku: 00123`` and ``id: no`` mean "00123" and "no": schemas convert numbers and booleans, nothing else does.
-Duplicate keys, which YAML loaders keep the last of, are refused.
+``sku: 00123`` and ``id: no`` mean "00123" and "no": only the schemas convert numbers and booleans. Duplicate keys, of
+which YAML loaders keep the last, are reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NULLS = frozenset({"", "~", "null"})
 
 
 class Text(str):
-    """A scalar as written, with its line (from 1); ``plain`` when it stood without quotes."""
+    """A scalar as written, with its line (from 1); ``plain`` if it was not quoted."""
 
     __slots__ = ("line", "plain")
     line: int
@@ -53,7 +53,7 @@ class Rows(list[Any]):
 
 
 class Unreadable(ValueError):
-    """A file that is no YAML of the kind we take; ``line`` counts from 1."""
+    """A file that is not YAML, or uses unsupported YAML; ``line`` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ def line_of(value: Any, default: int = 1) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A located value, with (line, key) of each duplicate key and of each text that a comma had split."""
+    """A located value, with (line, key) of each duplicate key and of each text that was split at a comma."""
 
     value: Any
     duplicates: list[tuple[int, str]]
@@ -75,7 +75,7 @@ class Parsed:
 
 
 def parse_yaml(text: str, first_line: int = 1) -> Parsed:
-    """The located value. Raises Unreadable."""
+    """Parse YAML into a located value. Raises Unreadable."""
     offset = first_line - 1
     _refuse_depth(text, offset)
     try:
@@ -93,7 +93,7 @@ def parse_yaml(text: str, first_line: int = 1) -> Parsed:
 
 
 def _refuse_depth(text: str, offset: int) -> None:
-    """What is nested without sense is refused before it is built: building it would overflow the stack."""
+    """Reject excessive nesting before the tree is built, which would overflow the stack. Raises Unreadable."""
     depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -105,7 +105,7 @@ def _refuse_depth(text: str, offset: int) -> None:
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 depth -= 1
     except yaml.YAMLError:
-        return  # Composing it says what is wrong.
+        return  # Composing it reports the error.
 
 
 class _Reader:
@@ -153,7 +153,7 @@ class _Reader:
 
 
 def _is_rest(key: yaml.ScalarNode, value: yaml.Node, before: Any) -> bool:
-    """``{body: Rest a day, then walk.}``: what stands behind the comma has no colon and belongs to the text."""
+    """Return whether a key is the rest of a text: in ``{body: Rest a day, then walk.}`` no colon follows the comma."""
     empty = isinstance(value, yaml.ScalarNode) and value.value == "" and value.style not in _QUOTED
     no_colon = key.end_mark.index == value.start_mark.index
     return empty and no_colon and isinstance(before, Text) and before.plain

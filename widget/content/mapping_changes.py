@@ -1,4 +1,4 @@
-"""What an imported sheet of mappings changes in a pack: added, changed and removed rows."""
+"""Changes of an imported mapping sheet to a pack: added, changed, and removed rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Cells = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``before`` and ``after``: (column, text) where the two differ; empty on one side for added and removed rows."""
+    """A changed row. ``before`` and ``after``: text by column where they differ; empty for added or removed rows."""
 
     kind: str
     row: str
@@ -24,7 +24,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class MappingChanges:
-    """``moved``: whether rows that stay come in another order, which decides between pins and between reasons."""
+    """All changes. ``moved``: whether remaining rows changed their order, which determines which pin or reason wins."""
 
     changes: tuple[Change, ...]
     moved: bool
@@ -34,7 +34,7 @@ class MappingChanges:
 
 
 def row_cells(row: Mapping) -> Cells:
-    """A mapping row as the texts of its columns."""
+    """Return a mapping row as text by column."""
     data = MappingSchema().dump(row)
     return {name: "" if data.get(name) is None else str(data[name]) for name in MAPPING_COLUMNS}
 
@@ -44,7 +44,7 @@ def mapping_cells(pack: Pack) -> list[Cells]:
 
 
 def mapping_changes(before: Sequence[Mapping], after: Sequence[Mapping]) -> MappingChanges:
-    """Told row by row, by id, in the order of the new sheet; removed rows at the end."""
+    """Return the changes by row id, in the order of the new sheet, with removed rows at the end."""
     old = {row.id: row_cells(row) for row in before}
     changes = []
     for row in after:

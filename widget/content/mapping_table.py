@@ -1,4 +1,4 @@
-"""mappings.csv as rows of text, with what is wrong in its shape."""
+"""Parsing of mappings.csv into rows of text, with structural problems reported."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MAX_ROWS = 10_000
 _NEEDED = {"id", "when", "effect", "target"}
 _HEADER = f"the first line must be {','.join(MAPPING_COLUMNS)}"
 Tell = Callable[[int, str, str], None]
-"""Called with line, code and message of each problem."""
+"""Callback for problems, with line, code, and message."""
 
 
 def mapping_rows(text: str | None, tell: Tell) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells by column) of each row. A wrong header stops; a row of the wrong length is told and left out."""
+    """Yield (line, cells by column) of each row. A wrong header ends it; rows of the wrong length are reported only."""
     reader = csv.reader(io.StringIO(text or "", newline=""), strict=True)
     header: list[str] | None = None
     before = count = 0

@@ -1,4 +1,4 @@
-"""Where in its files the text of a key stands."""
+"""Locations of texts in the files of a pack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Place = tuple[str | int, ...]
 
 
 def place_of(pack: Pack, key: str) -> Place:
-    """The place of a text key (``quiz.area.text``) in the files of the pack, as problems name it."""
+    """Return the location of a text key (``quiz.area.text``) in the files of the pack, in the form used by problems."""
     file, _, rest = key.partition(".")
     parts = rest.split(".")
     if file == "quiz" and parts[0] == "intro":
@@ -43,7 +43,7 @@ def _question(pack: Pack, parts: Sequence[str]) -> Place:
 
 
 def _head(parts: Sequence[str]) -> Place:
-    """Keys of pack.yaml, whose lists count from 1 (and days by their number)."""
+    """Return the location of a key in pack.yaml, where keys count list items from 1 and name days by their number."""
     if parts[0] == "fallback_reason":
         return ("pack.yaml", "result", "fallback_reason")
     if parts[0] == "forms":

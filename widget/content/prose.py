@@ -1,4 +1,4 @@
-"""Markdown to safe HTML."""
+"""Conversion of Markdown to safe HTML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TAGS = {"p", "ul", "ol", "li", "strong", "em", "a", "h2", "h3", "h4", "blockquo
 
 
 def markdown_html(text: str) -> str:
-    """Markdown as HTML with a short list of tags; raw HTML in it is shown, never run."""
+    """Return Markdown as HTML with a few allowed tags; raw HTML is shown as text, never interpreted."""
     return nh3.clean(
         _MARKDOWN.render(text).strip(),
         tags=_TAGS,

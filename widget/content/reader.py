@@ -1,4 +1,4 @@
-"""Pack files to a Pack, with every problem found on the way."""
+"""Conversion of pack files to a Pack, reporting every problem found."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ _FRONT = re.compile(r"---\n(.*?\n)?---(\n|$)", re.DOTALL)
 
 
 def read_pack(folder: Path) -> Reading:
-    """Read a pack folder. Raises NoPack when there is no such folder."""
+    """Read a pack folder. Raises NoPack if there is no such folder."""
     files, problems = read_folder(folder)
     return read_files(files, problems)
 
 
 def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
-    """Read, check and report everything at once."""
+    """Read and check pack files, and report all problems at once."""
     reader = _Reader(files, list(problems))
     pack = reader.pack()
     lost = reader.lost()
-    spoken = [] if lost else language_problems(pack)  # Else half of the texts would seem to be missing.
+    spoken = [] if lost else language_problems(pack)  # Otherwise half of the texts would seem to be missing.
     unused = [] if "pack.yaml" in lost else unused_locales(pack)
     for problem in (*naming_problems(pack), *spoken, *unused):
         if not reader.already_told(problem) and not _follows(problem, lost):
@@ -72,7 +72,7 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
 
 
 def _follows(problem: Problem, lost: set[str]) -> bool:
-    """Whether a problem only follows from one of these files, which could not be read at all."""
+    """Return whether a problem is only a consequence of these files being unreadable."""
     about_quiz = problem.code in _ABOUT_QUIZ and "quiz.yaml" in lost
     named = problem.code.startswith(("unknown_sku", "unused_")) and problem.code != "unused_locale"
     about_products = named and "products.yaml" in lost
@@ -127,7 +127,7 @@ class _Reader:
     # Trees to records --------------------------------------------------------------------------------
 
     def record(self, schema: Record, value: Any, place: tuple[str | int, ...]) -> Any:
-        """The record, or None with its problems noted."""
+        """Load a record; if it is invalid, add its problems and return None."""
         try:
             return schema.load(value)
         except ValidationError as error:
@@ -163,7 +163,7 @@ class _Reader:
         )
 
     def _listed(self, schema: Record, value: Any, place: tuple[str | int, ...]) -> tuple[Any, ...]:
-        """The sound rows, noting where in the file each stood."""
+        """Return the valid rows, and record the position of each in the file."""
         kept = []
         for record, raw in self.records(schema, self.rows(value, place), place):
             if record is None and isinstance(raw, Table):
@@ -259,20 +259,20 @@ class _Reader:
                 texts = {key: item for key, item in read.items() if item is not None}
                 yield name.removeprefix("locales/").removesuffix(".yaml"), texts
 
-    # Where -------------------------------------------------------------------------------------------
+    # Locations ---------------------------------------------------------------------------------------
 
     def already_told(self, problem: Problem) -> bool:
-        """Names of rows that could not be read exist all the same: a second complaint would mislead."""
+        """Return whether an unknown name is that of an unreadable row: it exists, so reporting it would mislead."""
         return problem.code.startswith("unknown_") and any(
             f"'{name}'" in problem.message for name in self.unsure if name
         )
 
     def lost(self) -> set[str]:
-        """The files that could not be read at all."""
+        """Return the files that could not be read at all."""
         return {str(problem.place[0]) for problem in self.problems if problem.code in _UNREAD}
 
     def as_written(self, place: tuple[str | int, ...]) -> tuple[str | int, ...]:
-        """A place that counts the rows of the pack, as one that counts the rows of the file."""
+        """Convert a place whose index counts the rows of the pack to one that counts the rows of the file."""
         for rows, kept in self._kept.items():
             size = len(rows)
             if place[:size] == rows and len(place) > size and isinstance(place[size], int):
@@ -280,7 +280,7 @@ class _Reader:
         return place
 
     def line(self, place: tuple[str | int, ...]) -> int:
-        """The line of a place; the nearest enclosing one that is known."""
+        """Return the line of a place, or of the nearest enclosing place whose line is known."""
         name, *path = place
         if path and isinstance(path[0], str) and path[0].startswith("line "):
             return int(path[0].removeprefix("line "))
@@ -302,7 +302,7 @@ class _Reader:
 
 
 def _sketch(raw: Any) -> Question:
-    """A question that could not be read, as far as it goes, so that what names it can still be checked."""
+    """Return the readable parts of an invalid question, so that references to it can still be checked."""
     raw = raw if isinstance(raw, Table) else Table(1)
     options = (
         [item for item in raw.get("options", ()) if isinstance(item, Table)]

@@ -1,4 +1,4 @@
-"""What reading a pack comes to: the pack, or its problems with file and line."""
+"""The result of reading a pack: the pack, or its problems with file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A problem with the file and line it is on."""
+    """A problem with its file and line."""
 
     problem: Problem
     file: str
@@ -35,19 +35,19 @@ class Located:
 
 @dataclass
 class Reading:
-    """What came of reading: the pack (None when there are errors) and all problems, by file and line."""
+    """The result of reading: the pack (None if there are errors) and all problems, ordered by file and line."""
 
     pack: Pack | None
     problems: list[Located]
     files: PackFiles
     line: Callable[[Place], int] = field(default=lambda place: 1)
-    """The line in its file that a place stands on."""
+    """Returns the line of a place in its file."""
 
     def located(self, problem: Problem) -> Located:
         return Located(problem, str(problem.place[0]), self.line(problem.place))
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Problems that came out later, in their places."""
+        """Add problems found later, in order."""
         checks = self.pack.checks if self.pack else {}
         weighed_ones = [weighed(problem, checks) for problem in problems]
         self.problems += [self.located(weighed_one) for weighed_one in weighed_ones if weighed_one]
@@ -59,7 +59,7 @@ class Reading:
 
 
 class Broken(ValueError):
-    """A pack with errors where one without was needed."""
+    """A pack with errors where a valid one is needed."""
 
     code = "broken_pack"
 
@@ -69,7 +69,7 @@ class Broken(ValueError):
 
 
 def problems_of(messages: Any, place: tuple[str | int, ...]) -> Iterator[Problem]:
-    """The leaves of marshmallow's tree of messages."""
+    """Yield the leaves of marshmallow's message tree as problems."""
     if isinstance(messages, dict):
         for key, inner in messages.items():
             yield from problems_of(inner, place if key == "_schema" else (*place, key))

@@ -1,4 +1,4 @@
-"""Which record, and which field of it, a problem of a pack speaks of."""
+"""Mapping of a pack problem's place to the record and field that it concerns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LISTS = {
 
 
 def spotter(files: PackFiles) -> Callable[[Place], Spot]:
-    """A function from places in these files to records."""
+    """Return a function that maps places in these files to records and fields."""
     ids: dict[str, list[str]] = {}
 
     def at(kind: str, index: Any) -> str:

@@ -1,4 +1,4 @@
-"""The schemas of pack files. Their keys are the keys of the format; content/README.md explains each."""
+"""Schemas of pack files. Their keys are the keys of the format; content/README.md explains each."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class OptionSchema(Record):
     text = Prose(required=True)
     help = Prose()
     image = Link()
-    only = Flag()  # type: ignore[assignment]  # A key of the format; marshmallow takes fields out of the class.
+    only = Flag()  # type: ignore[assignment]  # A key of the format; marshmallow removes fields from the class.
     short = Prose()
     uses_per_week = Amount()
 
@@ -193,7 +193,7 @@ class EvidenceSchema(Record):
 
 
 class TipSchema(Record):
-    """The front matter of a tip; its id is the file's name, its body the Markdown below."""
+    """The front matter of a tip. Its id is the file name, and its body is the Markdown below."""
 
     make = dict
     title = Prose(required=True)

@@ -1,4 +1,4 @@
-"""Conditions, targets and mapping rows in words, from the records of a draft, whether or not they are sound."""
+"""Conditions, targets, and mapping rows in words, from the records of a draft, whether or not they are valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _LISTS = {"form": "form", "tag": "tags", "contains": "contains", "allergen": "al
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One comparison: the question softly, the value in ink, ``negated`` with a bold "not" before it."""
+    """One comparison in a condition: the question in a light color, the value in a dark one.
+
+    ``negated``: shown with a bold "not" before the value; ``joined``: the word between the previous chip and this one.
+    """
 
     question: str
     value: str
@@ -28,7 +31,7 @@ class Chip:
 
 @dataclass
 class Names:
-    """What the ids of a draft are called: questions with their options, products, tips, and all there is to name."""
+    """Display names of the ids in a draft (questions with options, products, tips), and the values for targets."""
 
     questions: dict[str, dict[str, Any]]
     products: dict[str, str]
@@ -61,7 +64,7 @@ class Names:
         return str(self.questions.get(question, {}).get("options", {}).get(value, value))
 
     def data(self) -> dict[str, Any]:
-        """For scripts: what conditions and targets can be picked from."""
+        """Return the choices for conditions and targets, for scripts."""
         return {"questions": self.questions, "known": self.known, "products": self.products, "tips": self.tips}
 
 
@@ -99,7 +102,7 @@ def _whole(text: Any) -> int:
 
 
 def terms_of(text: str) -> list[list[list[Any]]] | None:
-    """A condition as clauses of [question, operator, values, negated]; None for what cannot be read."""
+    """Return a condition as clauses of [question, operator, values, negated]; None if it cannot be parsed."""
     try:
         clauses = parse_condition(text).clauses
     except ConditionError:
@@ -108,7 +111,7 @@ def terms_of(text: str) -> list[list[list[Any]]] | None:
 
 
 def chips(text: str, names: Names) -> list[Chip] | None:
-    """A condition as chips; None for what cannot be read, an empty list for always."""
+    """Return a condition as chips; None if it cannot be parsed, and an empty list if it always holds."""
     try:
         clauses = parse_condition(text).clauses
     except ConditionError:
@@ -132,7 +135,7 @@ def _value(term: Term, names: Names) -> str:
 
 
 def condition_words(text: str, names: Names) -> str:
-    """As in "soreness is at least 7 and health is not daisy allergy"."""
+    """Return a condition in words, such as "soreness is at least 7 and health is not daisy allergy"."""
     try:
         clauses = parse_condition(text).clauses
     except ConditionError:
@@ -156,7 +159,7 @@ def _either(words: Iterable[str]) -> str:
 
 
 def target_parts(text: str, names: Names) -> list[tuple[str, str, list[str]]] | None:
-    """(kind, what it names in words, the values) of each target; None for what cannot be read."""
+    """Return (kind, names in words, values) of each target; None if the text cannot be parsed."""
     try:
         targets = parse_targets(text)
     except TargetError:
@@ -187,7 +190,7 @@ def target_words(text: str, names: Names) -> str:
 
 
 def row_sentence(row: Data, names: Names) -> str:
-    """A mapping row as a sentence."""
+    """Return a mapping row as a sentence."""
     when, target = row.get("when", ""), target_words(row.get("target", ""), names)
     weight = row.get("weight", "")
     takes = weight.startswith("-")
@@ -201,7 +204,7 @@ def row_sentence(row: Data, names: Names) -> str:
 
 
 def mapping_id(row: Data, files: PackFiles) -> str:
-    """What a new row may be called: after its first value and its target."""
+    """Return an unused id for a new row, derived from its first value and its target."""
     terms = terms_of(row.get("when", "")) or []
     value = terms[0][0][2][0] if terms and terms[0] else "always"
     parts = target_parts(row.get("target", ""), Names({}, {}, {})) or []

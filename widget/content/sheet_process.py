@@ -1,6 +1,7 @@
-"""Read an .xlsx workbook in a process of its own: with little time and memory, so that a hostile file harms nobody.
+"""Reading of .xlsx workbooks in a child process with limited time and memory, so that a hostile file does no harm.
 
-Run as ``python -m widget.content.sheet_process``: the workbook on standard input, rows as JSON on standard output.
+``python -m widget.content.sheet_process`` reads the workbook from standard input and writes its rows as JSON to
+standard output.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ _at_once = threading.BoundedSemaphore(2)
 
 
 def read_workbook(data: bytes) -> Iterator[tuple[int, list[str]]]:
-    """(row number, cells) of a workbook. Raises BadSheet."""
+    """Yield (row number, cells) of a workbook. Raises BadSheet."""
     if not _at_once.acquire(timeout=BUSY_SECONDS):
         raise BadSheet("other sheets are being read right now: try again in a moment")
     try:
-        done = subprocess.run(  # Our own module.
+        done = subprocess.run(  # It runs our own module.
             [sys.executable, "-m", "widget.content.sheet_process"],
             input=data,
             capture_output=True,
@@ -46,7 +47,7 @@ def read_workbook(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def main() -> None:
-    """Read the workbook on standard input; the output holds its rows, or what is wrong with it."""
+    """Read a workbook from standard input, and write its rows or an error to standard output."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     if sys.platform.startswith("linux"):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -54,7 +55,7 @@ def main() -> None:
         data: dict[str, object] = {"rows": list(workbook_rows(sys.stdin.buffer.read()))}
     except BadSheet as error:
         data = {"error": error.message, "row": error.row, "column": error.column}
-    except Exception:  # Whatever a broken file makes the library stumble over, it is one thing to the reader.
+    except Exception:  # A broken file can cause any error in the library; users get the same message for all.
         data = {"error": "this is no .xlsx file that can be read"}
     sys.stdout.write(json.dumps(data))
 

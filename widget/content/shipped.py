@@ -1,4 +1,4 @@
-"""Where the content packs are that ship with the program."""
+"""Locations of the content packs that ship with the program."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ _INSTALLED = Path(__file__).resolve().parent.parent / "packs"
 
 
 def shipped_pack(name: str) -> Path:
-    """The folder of a shipped pack: within an installed wheel, or ``content/`` of a checkout."""
+    """Return the folder of a shipped pack: in an installed wheel, or in ``content/`` of a checkout."""
     installed = _INSTALLED / name
     return installed if installed.is_dir() else REPOSITORY / "content" / name

@@ -1,8 +1,8 @@
-"""Mappings as a spreadsheet, out and in: CSV and XLSX.
+"""Export and import of mappings as spreadsheets: CSV and XLSX.
 
-Spreadsheet programs run what starts with = + - or @ (CWE-1236, OWASP "CSV Injection"): text cells that do get an
-apostrophe in front on the way out, and lose it on the way in. Numbers stay numbers: a weight of -10 is one.
-On the way in the habits of Excel are survived: a byte order mark, semicolons, CRLF, curly quotes, 16-bit encodings.
+Spreadsheet programs interpret text that starts with = + - or @ as a formula (CWE-1236, OWASP "CSV Injection"). Such
+text cells are exported with a leading apostrophe, which the import removes. Numbers, such as a weight of -10, stay
+numbers. The import accepts what Excel writes: a byte order mark, semicolons, CRLF, curly quotes, 16-bit encodings.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 Cells = dict[str, str]
 
 
-# Out -------------------------------------------------------------------------------------------------
+# Export ----------------------------------------------------------------------------------------------
 
 
 def neutral(text: str) -> str:
-    """A text that no spreadsheet program takes for a formula, without control characters."""
+    """Return a text that spreadsheet programs do not interpret as a formula, without control characters."""
     clean = _CONTROL.sub("", text)
     return f"'{clean}" if clean.startswith(_STARTS) else clean
 
 
 def restored(text: str) -> str:
-    """The text as it was before ``neutral``."""
+    """Undo ``neutral``."""
     return text[1:] if text[:1] == "'" and text[1:].startswith(_STARTS) else text
 
 
 def csv_sheet(rows: list[Cells]) -> bytes:
-    """UTF-8 with a byte order mark, which Excel needs to read accents."""
+    """Return the rows as CSV in UTF-8, with the byte order mark that Excel needs to read accents."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, MAPPING_COLUMNS, restval="", lineterminator="\r\n")
     writer.writeheader()
@@ -62,7 +62,7 @@ def csv_sheet(rows: list[Cells]) -> bytes:
 
 
 def xlsx_sheet(rows: list[Cells]) -> bytes:
-    """One sheet named mappings; text cells are text to the program, weights are numbers."""
+    """Return the rows as a workbook with a sheet named mappings. Texts are text cells; weights are numbers."""
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("mappings")
     sheet.freeze_panes = "A2"
@@ -85,11 +85,11 @@ def _cell(sheet: Any, name: str, text: str) -> Any:
     return cell
 
 
-# In --------------------------------------------------------------------------------------------------
+# Import ----------------------------------------------------------------------------------------------
 
 
 def read_sheet(path: Path) -> list[tuple[int, Cells]]:
-    """(row number, cells by column) of each row. Raises BadSheet."""
+    """Read a sheet and return (row number, cells by column) of each row. Raises BadSheet."""
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise BadSheet(f"{path.name} has {size // 1_000_000} MB; at most {MAX_BYTES // 1_000_000} MB are read")
@@ -97,7 +97,7 @@ def read_sheet(path: Path) -> list[tuple[int, Cells]]:
 
 
 def sheet_rows(data: bytes, name: str) -> list[tuple[int, Cells]]:
-    """The same of a sheet that is at hand as bytes; ``name`` is for messages. Raises BadSheet."""
+    """Parse a sheet from bytes, as ``read_sheet`` does; ``name`` is used in messages. Raises BadSheet."""
     if len(data) > MAX_BYTES:
         raise BadSheet(f"{name} has {len(data) // 1_000_000} MB; at most {MAX_BYTES // 1_000_000} MB are read")
     grid = _xlsx_rows(data) if data[:4] == b"PK\x03\x04" else _csv_rows(data)
@@ -122,7 +122,7 @@ def _by_column(grid: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Cel
         if len(cells) > len(header):
             raise BadSheet(f"this row has {len(cells)} cells, the header {len(header)}", number)
         row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
-        yield number, {name: _clean(name, text, number) for name, text in row.items()}  # Columns left out stay out.
+        yield number, {name: _clean(name, text, number) for name, text in row.items()}  # Missing columns stay missing.
     if header is None:
         raise BadSheet(f"the first line must be {','.join(MAPPING_COLUMNS)}")
 
@@ -144,7 +144,7 @@ def _clean(name: str, text: str, number: int) -> str:
     if _CONTROL.search(text):
         raise BadSheet("the cell holds a control character", number, name)
     if name == "weight":
-        text = text.replace("−", "-").removesuffix(".0")  # The minus sign that spreadsheets write.
+        text = text.replace("−", "-").removesuffix(".0")  # Spreadsheets may write U+2212 as the minus sign.
     return text
 
 
@@ -166,7 +166,7 @@ def _csv_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _decoded(data: bytes) -> str:
-    """UTF-8, or the UTF-16 that Excel saves as "Unicode text". Anything else is told, never guessed."""
+    """Decode UTF-8, or the UTF-16 that Excel saves as "Unicode text". Raises BadSheet for any other encoding."""
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -181,7 +181,7 @@ def _xlsx_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _refuse_bombs(data: bytes) -> None:
-    """A small file that unpacks to something huge is refused before it is unpacked."""
+    """Reject a small file that unpacks to a huge one before it is unpacked. Raises BadSheet."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             unpacked = sum(item.file_size for item in archive.infolist())

@@ -1,4 +1,4 @@
-"""Packs as they are stored with a content version: known to be sound, and never changed."""
+"""Packs stored with a content version, which are valid and immutable."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ MAX_KEPT = 8
 
 
 def load_pack(files: PackFiles) -> Pack:
-    """The pack of the files of a content version. Raises Broken.
+    """Return the pack in the files of a content version. Raises Broken.
 
-    The last few are remembered: shops often share a pack, and a version that is taken back was read before.
+    The last few are cached: shops often share a pack, and a rollback returns to a version that was read before.
     """
     return _loaded(tuple(sorted(files.items())))
 

@@ -1,4 +1,4 @@
-"""The rows of an .xlsx workbook, as openpyxl reads them: to be called where time and memory are limited."""
+"""Rows of an .xlsx workbook, read with openpyxl. Call it only where time and memory are limited."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class BadSheet(ValueError):
-    """A spreadsheet that cannot be taken; ``row`` counts from 1 with the header, ``column`` is its name."""
+    """A spreadsheet that cannot be imported. ``row`` counts from 1, including the header; ``column`` is a name."""
 
     message: str
     row: int = 0
@@ -29,7 +29,7 @@ class BadSheet(ValueError):
 def workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
     sheet = book["mappings"] if "mappings" in book.sheetnames else book.worksheets[0]
-    sheet.reset_dimensions()  # What a file says of its size is often wrong.
+    sheet.reset_dimensions()  # The dimensions stored in a file are often wrong.
     for number, row in enumerate(sheet.iter_rows(max_col=len(MAPPING_COLUMNS) + 1), 1):
         if number > MAX_ROWS + 1:
             raise BadSheet(f"there are more than {MAX_ROWS:,} rows")

@@ -1,4 +1,4 @@
-"""A pack's files in their one canonical form: reading them gives the same pack, writing again the same bytes."""
+"""Canonical pack files: reading them returns the same pack, and writing that again produces the same bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WIDTH = 110
 
 
 class _Dumper(yaml.SafeDumper):
-    """Block style, keys in the order of the schema, long texts as blocks."""
+    """A YAML dumper that indents lists within mappings."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
@@ -45,7 +45,7 @@ _Dumper.add_representer(str, _text)
 
 
 def canonical_files(pack: Pack, files: PackFiles) -> PackFiles:
-    """The files of a pack, rewritten from what was understood; ``files`` gives those kept as text."""
+    """Return the files of a pack, written from its records; translations and README.md are kept from ``files``."""
     written: PackFiles = {
         "pack.yaml": yaml_text(_head(pack)),
         "quiz.yaml": yaml_text(_quiz(pack)),
@@ -100,7 +100,7 @@ def _dump(schema: Record, records: tuple[Any, ...]) -> list[Any]:
 
 
 def yaml_text(data: Any) -> str:
-    """Data as YAML in the one canonical style."""
+    """Return data as YAML in the canonical style."""
     return str(
         yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH, default_flow_style=False)
     )

@@ -1,1 +1,1 @@
-"""Mail: providers behind one protocol, and emails turned from blocks into HTML and text."""
+"""Email: transports behind one protocol, and rendering of blocks into HTML and text."""

@@ -1,4 +1,4 @@
-"""An email as blocks: what the author wrote, and what the program adds. HTML and text are made from the same ones."""
+"""An email as blocks: the author's text and the program's additions. HTML and text are rendered from these blocks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = ("product-picture", "button", "check-in", "tips", "warnings")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A run of text, bold or not, with an address or not."""
+    """A run of text, optionally bold or linked."""
 
     text: str
     bold: bool = False
@@ -45,7 +45,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """A numbered list; of each item the bold start is its title."""
+    """A numbered list; the bold text at the start of each item is its title."""
 
     items: tuple[Spans, ...]
 
@@ -69,7 +69,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class CheckIn:
-    """How are your legs? Three plain answers, each a link to a page that asks to confirm."""
+    """A check-in question with three answers, each a link to a page that asks for confirmation."""
 
     better: str
     same: str
@@ -94,7 +94,7 @@ Block = Heading | Paragraph | Steps | Points | Button | Picture | CheckIn | TipB
 
 
 def email_blocks(body: str, context: dict[str, Any]) -> list[Block]:
-    """The blocks of a Markdown body. Raises CannotWrite."""
+    """Return the blocks of a Markdown body. Raises CannotWrite."""
     blocks: list[Block] = []
     for part in _parsed(fill(body, context, markdown=True)):
         blocks += _placed(part, context) if isinstance(part, str) else [part]
@@ -103,7 +103,7 @@ def email_blocks(body: str, context: dict[str, Any]) -> list[Block]:
 
 @lru_cache(maxsize=KEPT)
 def _parsed(filled: str) -> tuple[Block | str, ...]:
-    """Prose as blocks; lines that stand for a block of the program as they are."""
+    """Parse prose into blocks; leave lines that name a block of the program as they are."""
     parts: list[Block | str] = []
     prose: list[str] = []
     for line in filled.split("\n"):

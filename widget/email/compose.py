@@ -1,4 +1,4 @@
-"""Compose the two parts of an email from its frame and its blocks."""
+"""Composition of an email's two parts from its frame and its blocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from widget.email.text import text_part
 
 
 def compose(frame: EmailFrame, blocks: Sequence[Block]) -> Written:
-    """Return the email with an HTML part and a text part that say the same."""
+    """Return the email with an HTML part and a text part of the same content."""
     parts = list(blocks)
     return Written(frame.subject, html_part(frame, parts), text_part(frame, parts))

@@ -10,7 +10,7 @@ from widget.domain.engine.result import direction
 
 @dataclass(frozen=True, slots=True)
 class EmailFrame:
-    """What surrounds the blocks: sender, subject, the reason for this email, and links to stop it (empty: none)."""
+    """The parts around the blocks: sender, subject, the reason for this email, and links to opt out (empty: none)."""
 
     shop: str
     postal_address: str
@@ -19,7 +19,7 @@ class EmailFrame:
     because: str
     locale: str
     strings: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Strings of the interface in the language of the email, by key."""
+    """Interface strings in the language of the email, by key."""
     notice: str = ""
     preferences_url: str = ""
     unsubscribe_url: str = ""
@@ -27,7 +27,7 @@ class EmailFrame:
 
     @property
     def dir(self) -> str:
-        """The direction of the text: ``ltr`` or ``rtl``."""
+        """The text direction: ``ltr`` or ``rtl``."""
         return direction(self.locale)
 
     @property
@@ -38,7 +38,7 @@ class EmailFrame:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An email ready to send: both parts say the same."""
+    """A written email: an HTML part and a text part of the same content."""
 
     subject: str
     html: str

@@ -1,7 +1,7 @@
-"""Sign emails for providers that do not: DKIM, rsa-sha256, relaxed/relaxed.
+"""DKIM signatures for providers that do not sign emails: rsa-sha256, relaxed/relaxed.
 
-Source: RFC 6376 (3.4.2 and 3.4.4: relaxed canonicalisation; 3.5: the header field; 3.7: what is hashed and signed). RFC
-8058 asks that List-Unsubscribe and List-Unsubscribe-Post are among what is signed.
+Source: RFC 6376 (3.4.2 and 3.4.4: relaxed canonicalization; 3.5: the header field; 3.7: hashed and signed content). RFC
+8058 requires List-Unsubscribe and List-Unsubscribe-Post to be signed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FOLDS = re.compile(rb"\r\n(?=[ \t])")
 
 
 class DkimSigner:
-    """Gives the bytes of a message (CRLF) with a signature on top. Raises ValueError for a key that cannot be used."""
+    """A signer that prepends a DKIM signature to a message (bytes, CRLF). Raises ValueError if the key is unusable."""
 
     def __init__(self, pem: bytes, *, domain: str, selector: str, clock: Callable[[], float] = time.time) -> None:
         key = load_pem_private_key(pem, password=None)
@@ -65,13 +65,13 @@ def _unfolded(head: bytes) -> list[bytes]:
 
 
 def relaxed_field(line: bytes) -> bytes:
-    """Name in lower case, blanks as one, none at the ends (RFC 6376, 3.4.2)."""
+    """Canonicalize a header field: lowercase the name, collapse whitespace, and trim the ends (RFC 6376, 3.4.2)."""
     name, _, value = line.partition(b":")
     return name.strip().lower() + b":" + _BLANKS.sub(b" ", _FOLDS.sub(b"", value)).strip()
 
 
 def relaxed_body(body: bytes) -> bytes:
-    """Blanks as one, none at line ends, no empty lines at the end (RFC 6376, 3.4.4)."""
+    """Canonicalize a body: collapse whitespace, strip line ends, and drop trailing empty lines (RFC 6376, 3.4.4)."""
     lines = [_BLANKS.sub(b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -79,7 +79,7 @@ def relaxed_body(body: bytes) -> bytes:
 
 
 def _folded(line: str) -> str:
-    """In lines: broken where blanks are anyway, and within the signature itself, where they count for nothing."""
+    """Fold a header at its spaces and within the signature itself, where whitespace is ignored."""
     *words, signature = line.split(" ")
     pieces = [signature[at : at + 70] for at in range(0, len(signature), 70)]
     rows, row = [], words[0]

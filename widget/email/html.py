@@ -1,4 +1,4 @@
-"""The HTML part of an email: MJML after the visual system, then compiled and inlined."""
+"""The HTML part of an email: MJML in the visual design, compiled to HTML with inlined styles."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _LTR, _LEFT = re.compile(r"direction:\s*ltr"), re.compile(r"text-align:\s*left")
 
 
 class TooLarge(ValueError):
-    """An email over 80 kB: Gmail would clip its foot, and with it the way to unsubscribe."""
+    """An email over 80 kB: Gmail would clip its footer, and with it the unsubscribe link."""
 
     code = "too_large"
 
 
 def html_part(frame: EmailFrame, blocks: list[Block]) -> str:
-    """The email as HTML. Raises TooLarge.
+    """Return the email as HTML. Raises TooLarge.
 
-    What differs from one reader to the next (links, and the sentence that says why they get it) is put into an email
-    that is compiled once for all who get the same.
+    The parts that differ between recipients (links, and the sentence that says why they receive it) are inserted into
+    HTML that is compiled once for all recipients of the same email.
     """
     own = _Own()
     html = _compiled(own.frame(frame), tuple(own.block(block) for block in blocks))
@@ -57,7 +57,7 @@ def html_part(frame: EmailFrame, blocks: list[Block]) -> str:
 
 
 class _Own:
-    """Takes what is one reader's own out of an email, and puts it into the compiled one."""
+    """Replaces the recipient-specific values of an email by marks, and inserts them into the compiled HTML."""
 
     def __init__(self) -> None:
         self.values: list[str] = []
@@ -88,7 +88,7 @@ class _Own:
 
 @lru_cache(maxsize=KEPT)
 def _compiled(frame: EmailFrame, blocks: tuple[Block, ...]) -> str:
-    """An email without what is one reader's own."""
+    """Compile an email whose recipient-specific values are replaced by marks."""
     styles = (files("widget.email") / "email.css").read_text(encoding="utf-8")
     body = "".join(_block(block, frame) for block in blocks)
     mjml = (
@@ -96,7 +96,7 @@ def _compiled(frame: EmailFrame, blocks: tuple[Block, ...]) -> str:
         f"<mj-preview>{escape(frame.preview)}</mj-preview>"
         '<mj-raw><meta name="color-scheme" content="light dark">'
         '<meta name="supported-color-schemes" content="light dark"></mj-raw>'
-        # No font that the compiler knows a download for: it would add a request to a stranger's server.
+        # No font that the compiler has a download for: it would add a request to a third-party server.
         "<mj-attributes>"
         "<mj-all font-family=\"ui-sans-serif,system-ui,'Segoe UI','Helvetica Neue',Arial,sans-serif\"/>"
         f'<mj-text font-size="17px" line-height="1.5" color="{INK}" padding="6px 32px"/>'
@@ -109,7 +109,7 @@ def _compiled(frame: EmailFrame, blocks: tuple[Block, ...]) -> str:
 
 
 def _turned(html: str, frame: EmailFrame) -> str:
-    """Set from right to left where the language is: the compiler writes left to right into every cell."""
+    """Change the direction to right-to-left if the language needs it: the compiler writes ``ltr`` into every cell."""
     if frame.dir != "rtl":
         return html
     html = _LEFT.sub("text-align:right", _LTR.sub("direction:rtl", html))
@@ -117,7 +117,7 @@ def _turned(html: str, frame: EmailFrame) -> str:
 
 
 def _inlined(html: str) -> str:
-    """Plain style rules written onto their elements, for mail programs that drop <style>; media queries stay."""
+    """Inline plain style rules, for email clients that drop <style>; media queries stay in <style>."""
     if not hasattr(_inliner, "made"):
         _inliner.made = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False, keep_at_rules=True)
     return str(_inliner.made.inline(html))
@@ -180,7 +180,7 @@ def _steps(items: tuple[Spans, ...]) -> str:
 
 
 def _check_in(block: CheckIn, frame: EmailFrame) -> str:
-    """A panel with three plain, equal answers."""
+    """Return a panel with three answers of equal weight."""
     words = {
         name: escape(frame.strings[name]) for name in ("ask_title", "ask_text", "ask_better", "ask_same", "ask_worse")
     }

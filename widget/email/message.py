@@ -1,4 +1,4 @@
-"""A written email as a message, with the headers that mailbox providers ask for."""
+"""MIME messages from written emails, with the headers that mailbox providers require."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from widget.email.content import Written
 
 
 class _Unfolded(EmailPolicy):
-    """List-… headers stay on one line, whatever their length: signatures break on folded ones. All else is folded at 76
-    characters, so that encoded words keep within their 75 (RFC 2047).
+    """An email policy that keeps List-… headers on one line, since folding them breaks signatures.
+
+    All other headers are folded at 76 characters, so that encoded words stay within their limit of 75 (RFC 2047).
     """
 
     def fold(self, name: str, value: Any) -> str:
@@ -36,7 +37,7 @@ POLICY = _Unfolded(linesep=SMTP.linesep, max_line_length=76)
 
 
 def wire_address(email: str) -> str:
-    """The address as mail servers of every kind take it: a domain of other alphabets in its ASCII form (RFC 5891).
+    """Return the address in the form that every mail server accepts, with the domain in ASCII (RFC 5891).
 
     Raises BadAddress.
     """
@@ -52,13 +53,13 @@ def wire_address(email: str) -> str:
 
 
 class BadAddress(ValueError):
-    """An address that no mail can be sent to."""
+    """An address that no email can be sent to."""
 
     code = "bad_address"
 
 
 def checked_address(text: str) -> str:
-    """The address in one spelling. Raises BadAddress. Nothing is looked up."""
+    """Return the normalized address, without any DNS lookup. Raises BadAddress."""
     try:
         return validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False).normalized
     except EmailNotValidError as error:
@@ -76,7 +77,7 @@ def email_message(
     unsubscribe_url: str,
     date: datetime,
 ) -> EmailMessage:
-    """The message. Header values cannot smuggle lines: the policy refuses line breaks in them.
+    """Build the message. Header injection is impossible: the policy rejects line breaks in header values.
 
     Sources: RFC 5322 (Date, From, Message-ID), RFC 2919 (List-Id), RFC 2369 and RFC 8058 (one-click unsubscribe).
     """
@@ -98,7 +99,7 @@ def email_message(
 
 
 def _part(text: str, subtype: str) -> EmailMessage:
-    """One form of the email, quoted-printable: encoded by the interpreter's own C, twenty times as fast."""
+    """Return one part of the email as quoted-printable, encoded by the C code of ``binascii``, 20 times as fast."""
     part = EmailMessage(policy=POLICY)
     part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
     part["Content-Transfer-Encoding"] = "quoted-printable"

@@ -1,7 +1,7 @@
-"""The templates of emails: fields and if. Nothing in them can run on without end, and no value is markup.
+"""Email templates: fields and if. Rendering always ends, and no value is interpreted as markup.
 
-Merchants write them, and workers and web threads fill them in: only what is listed here may stand in a template
-(OWASP ASVS 5.0, 1.3.7), so that its cost is bounded by its length.
+Merchants write the templates, and workers and web threads render them. Only the constructs listed here are allowed
+(OWASP ASVS 5.0, 1.3.7), so that the cost of a template is bounded by its length.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 KEPT = 512
 MAX_TEMPLATE = 60_000
-"""Characters of one template."""
+"""Maximum characters of a template."""
 MAX_FILLED = 200_000
-"""Characters of what comes out."""
+"""Maximum characters of a rendered template."""
 MAX_VALUE = 4_000
-"""Characters of one field."""
+"""Maximum characters of a field; the rest is cut off."""
 MAX_NODES, MAX_DEPTH = 4_000, 40
 FILTERS = ("capitalize", "default", "lower", "title", "trim", "upper")
 TESTS = ("defined", "none", "undefined")
@@ -57,13 +57,13 @@ _ESCAPED = re.compile(r"\\([!#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
 
 
 class CannotWrite(ValueError):
-    """An email that cannot be written: a field is missing, or a block is not known. Its text is for authors."""
+    """An email that cannot be written: a field is missing, or a block is unknown. The message is for authors."""
 
     code = "template_field"
 
 
 def escape_markdown(value: Any) -> Any:
-    """A field as text that stays text: whatever it holds is no link, no heading and no block of ours."""
+    """Escape a field so that it stays text and cannot become a link, a heading, or one of our blocks."""
     if value is None or isinstance(value, (bool, int, float, Undefined)):
         return value
     text = " ".join(str(value)[:MAX_VALUE].split())
@@ -71,7 +71,7 @@ def escape_markdown(value: Any) -> Any:
 
 
 def plain(escaped: str) -> str:
-    """What ``escape_markdown`` was given, for where no Markdown is read."""
+    """Undo ``escape_markdown``, for places where Markdown is not parsed."""
     return _ESCAPED.sub(r"\1", escaped.replace("&quot;", '"'))
 
 
@@ -94,14 +94,14 @@ _MARKDOWN, _PLAIN = _environment(escape_markdown), _environment(_one_line)
 
 
 def fill(template: str, context: dict[str, Any], *, markdown: bool = False) -> str:
-    """A template with its fields filled in; for a ``markdown`` body they are escaped. Raises CannotWrite."""
+    """Render a template; fields of a ``markdown`` body are escaped. Raises CannotWrite."""
     try:
         filled = _compiled(template, markdown).render(context)
     except CannotWrite:
         raise
     except TemplateError as error:
         raise CannotWrite(_with_line(error)) from error
-    except Exception as error:  # Whatever else a template makes happen is a finding of its author, not our failure.
+    except Exception as error:  # Any other error that a template causes is reported to its author, not as our failure.
         raise CannotWrite(f"it cannot be filled in ({type(error).__name__})") from error
     if len(filled) > MAX_FILLED:
         raise CannotWrite(f"it comes to {len(filled):,} characters; at most {MAX_FILLED:,} are sent")
@@ -115,7 +115,10 @@ def _with_line(error: TemplateError) -> str:
 
 @lru_cache(maxsize=KEPT)
 def _compiled(template: str, markdown: bool) -> Template:
-    """Texts of published versions never change, and come again for every email. Raises CannotWrite."""
+    """Compile a template, cached: texts of published versions never change and recur in every email.
+
+    Raises CannotWrite.
+    """
     if len(template) > MAX_TEMPLATE:
         raise CannotWrite(f"it has {len(template):,} characters; at most {MAX_TEMPLATE:,} are read")
     environment = _MARKDOWN if markdown else _PLAIN
@@ -132,7 +135,7 @@ def _compiled(template: str, markdown: bool) -> Template:
 
 
 def _check(tree: nodes.Template) -> None:
-    """Refuse whatever is not listed. Raises CannotWrite with the line."""
+    """Reject constructs that are not listed. Raises CannotWrite with the line number."""
     waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
     seen = 0
     while waiting:

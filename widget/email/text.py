@@ -1,4 +1,4 @@
-"""The text part of an email."""
+"""The plain-text part of an email."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WIDTH = 76
 
 
 def text_part(frame: EmailFrame, blocks: list[Block]) -> str:
-    """Plain text, wrapped at 76 characters; addresses stand alone on their lines and are never broken."""
+    """Return the email as plain text, wrapped at 76 characters; URLs are never broken."""
     parts = [frame.shop.upper(), frame.subject]
     parts += [part for block in blocks for part in _block(block, frame)]
     foot = "\n".join(["--", *_foot(frame)])

@@ -1,4 +1,4 @@
-"""Transports: hand a message over to the email provider. The exceptions say whether to try again."""
+"""Transports, which hand messages over to the email provider. Their exceptions indicate whether to retry."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from widget.email.message import wire_address
 TIMEOUT = 20
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KEPT_SECONDS, MAX_OVER_ONE, MAX_IDLE = 20.0, 100, 8
-"""A connection is kept so long when nothing is sent, for so many messages, and so many of them."""
+"""Limits of connection reuse: idle time in seconds, messages per connection, and idle connections kept."""
 
 
 class TemporaryFailure(Exception):
-    """The provider cannot take it now, and certainly has not: try again."""
+    """The provider has definitely not accepted the message but may do so later: try again."""
 
 
 class PermanentFailure(Exception):
-    """The provider refuses it for good."""
+    """The provider rejects the message permanently."""
 
 
 class UnknownOutcome(Exception):
-    """The line broke before the provider's answer: it may have the message, or not."""
+    """The connection broke before the provider's reply: the message may or may not have been accepted."""
 
 
 class _Stale(Exception):
-    """The line was gone before the message: whether it was old decides what that means."""
+    """The connection was lost before the message was sent. The caller retries if it was a reused connection."""
 
 
 class Transport(Protocol):
-    """Takes one message to one recipient over. Raises Later, Never or UnknownOutcome."""
+    """Sends one message to one recipient. Raises TemporaryFailure, PermanentFailure, or UnknownOutcome."""
 
     def send(self, message: EmailMessage, recipient: str) -> None: ...
 
 
 @dataclass(slots=True)
 class _Line:
-    """An open connection, what went over it, and when it was last used (monotonic seconds)."""
+    """An open connection, the number of messages sent over it, and when it was last used (monotonic seconds)."""
 
     smtp: smtplib.SMTP
     sent: int = 0
@@ -52,12 +52,12 @@ class _Line:
 
 
 class SmtpTransport:
-    """Any SMTP server, by ``smtps://`` or ``smtp://user:password@host:port``.
+    """A transport to any SMTP server, by ``smtps://`` or ``smtp://user:password@host:port``.
 
-    STARTTLS is used when offered; with a password, or with ``?starttls=required``, nothing is sent without it.
+    STARTTLS is used when offered. With a password, or with ``?starttls=required``, nothing is sent without it.
 
-    Connections are kept for the next message, for a while and for so many; safe between threads. ``sign`` gets the
-    bytes of a message and gives what goes over the line (DKIM).
+    Connections are reused for a limited time and number of messages; the class is thread-safe. ``sign`` takes the bytes
+    of a message and returns those to send (DKIM).
     """
 
     def __init__(self, url: str, sender: str, sign: Callable[[bytes], bytes] | None = None) -> None:
@@ -67,7 +67,7 @@ class SmtpTransport:
         self._port = parts.port or (465 if self._tls else 587)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         asked = "required" in parse_qs(parts.query).get("starttls", [])
-        # A password never goes over a line that could be read: somebody in between may hide the offer of STARTTLS.
+        # A password is never sent unencrypted: an attacker on the network could hide the server's offer of STARTTLS.
         self._tls_required = asked or (bool(self._user) and self._host not in LOOPBACK)
         self._context: ssl.SSLContext | None = None
         self._sender, self._sign = sender, sign
@@ -78,7 +78,7 @@ class SmtpTransport:
         try:
             body, recipient = message.as_bytes(), wire_address(recipient)
             body = self._sign(body) if self._sign is not None else body
-        except ValueError as error:  # Nothing was said to the provider yet, and nothing will change.
+        except ValueError as error:  # The message itself is at fault, so a retry would not help.
             raise PermanentFailure(f"it cannot be put on the wire ({type(error).__name__})") from error
         line = self._kept_line()
         if line is not None:
@@ -86,7 +86,7 @@ class SmtpTransport:
                 self._hand_over(line, body, recipient)
                 return
             except _Stale:
-                line.smtp.close()  # The server hung up while nothing was said: a new line, and no harm done.
+                line.smtp.close()  # The server closed the idle connection: it is safe to use a new one.
         try:
             line = _Line(self._connect())
         except (OSError, smtplib.SMTPException) as error:
@@ -98,7 +98,7 @@ class SmtpTransport:
             raise TemporaryFailure(f"the line broke before the message ({error})") from error
 
     def close(self) -> None:
-        """Hang up what is kept."""
+        """Close the idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for line in idle:
@@ -142,7 +142,11 @@ class SmtpTransport:
         return connection
 
     def _hand_over(self, line: _Line, body: bytes, recipient: str) -> None:
-        """Raises Later, Never, UnknownOutcome; _Stale when the line broke before anything of the message was said."""
+        """Send a message over a connection.
+
+        Raises TemporaryFailure, PermanentFailure, UnknownOutcome, or _Stale if the connection broke before the message
+        was sent.
+        """
         try:
             code, text = line.smtp.mail(self._sender)
             if code == 250:
@@ -167,7 +171,10 @@ class SmtpTransport:
 
 
 def _refuse(code: int, text: bytes, *, good: tuple[int, ...]) -> None:
-    """Turn an SMTP answer into Later (4xx) or Never (5xx). Its text stays out: it may repeat the address."""
+    """Raise TemporaryFailure (4xx) or PermanentFailure (5xx) for an SMTP reply that is not in ``good``.
+
+    The text of the reply is left out, since it may repeat the address.
+    """
     if code in good:
         return
     words = text.decode("ascii", "replace").split()
@@ -179,7 +186,7 @@ def _refuse(code: int, text: bytes, *, good: tuple[int, ...]) -> None:
 
 
 class MemoryTransport:
-    """Keeps what it is given; for tests and previews."""
+    """A transport that keeps messages in memory, for tests and previews."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, EmailMessage]] = []

@@ -1,1 +1,1 @@
-"""Strings of the interface, plurals, and money, by locale."""
+"""Interface strings, plurals, and money, by locale."""

@@ -1,4 +1,4 @@
-"""Amounts in minor units as text."""
+"""Formatting of amounts in minor units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOMES = {"USD": "US", "CAD": "CA", "GBP": "GB", "MXN": "MX"}
 
 
 def _locale(locale: str, currency: str) -> Locale:
-    """The language as it is spoken where the currency is at home: Spanish in dollars is that of the US."""
+    """Return the locale of the language in the currency's home country: Spanish with dollars is that of the US."""
     name = locale.replace("-", "_")
     for wish in (f"{name}_{_HOMES.get(currency, '')}" if "_" not in name else name, name):
         try:
@@ -27,12 +27,12 @@ def _locale(locale: str, currency: str) -> Locale:
 
 @lru_cache(maxsize=4096)
 def money_text(amount: int, currency: str, locale: str) -> str:
-    """``2400, "USD", "en"`` to ``$24.00``. Minor units after ISO 4217, words and signs after CLDR."""
+    """Format ``2400, "USD", "en"`` as ``$24.00``. Minor units follow ISO 4217; names and symbols follow CLDR."""
     value = Decimal(amount).scaleb(-get_currency_precision(currency))
     spoken = _locale(locale, currency)
     text = format_currency(value, currency, locale=spoken)
     if spoken.text_direction != "rtl":
         return text
-    # The sign of US$ would jump to the other side of its letters between words written from right to left.
+    # In right-to-left text, the $ of US$ would otherwise move to the other side of its letters.
     symbol = get_currency_symbol(currency, locale=spoken)
     return text.replace(symbol, f"{_LEFT_TO_RIGHT}{symbol}{_LEFT_TO_RIGHT}")

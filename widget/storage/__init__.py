@@ -1,1 +1,1 @@
-"""Tables and queries. Queries never commit: whoever opened the session does."""
+"""Tables and queries. Queries never commit; the code that opened the session does."""

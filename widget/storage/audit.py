@@ -1,4 +1,4 @@
-"""The audit log: who did what in the console, and when. The database refuses to change or delete its rows."""
+"""The audit log: who did what in the console, and when. The database rejects changes and deletions of its rows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from widget.storage.database import Table, Utc
 
 
 class AuditEntry(Table):
-    """``action`` is a code (``signed_in``, ``draft_changed``, ``published`` …); ``detail`` says in words what it
-    concerned.
+    """One entry of the audit log.
+
+    ``action`` is a code (``signed_in``, ``draft_changed``, ``published``, …); ``detail`` describes its object in words.
     """
 
     __tablename__ = "audit_log"
@@ -52,7 +53,7 @@ def entries(
     actor: str = "",
     kinds: Collection[str] = (),
 ) -> list[AuditEntry]:
-    """The newest first; ``before``: only those older than this id; ``kinds``: only these codes."""
+    """Return log entries, newest first. ``before``: only entries with a lower id; ``kinds``: only these actions."""
     query = select(AuditEntry).where(AuditEntry.shop_id == shop_id)
     if before is not None:
         query = query.where(AuditEntry.id < before)
@@ -64,10 +65,10 @@ def entries(
 
 
 def actors(session: Session, shop_id: int) -> list[str]:
-    """Every actor in the log of a shop."""
+    """Return every actor in a shop's log."""
     return sorted(session.scalars(select(AuditEntry.actor).where(AuditEntry.shop_id == shop_id).distinct()))
 
 
 def last_entry(session: Session, shop_id: int, kinds: Collection[str]) -> AuditEntry | None:
-    """The newest of these kinds."""
+    """Return the newest entry with one of these actions."""
     return next(iter(entries(session, shop_id, limit=1, kinds=kinds)), None)

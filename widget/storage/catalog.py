@@ -1,4 +1,4 @@
-"""The shop's catalog: product data from the store, and blocked products."""
+"""A shop's catalog: product data from the store, and blocked products."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from widget.storage.shops import Shop
 
 
 class StoredProduct(Table):
-    """``feed`` holds what the store last said (name, price in minor units, stock, …); ``blocked`` blocks it."""
+    """A product. ``feed``: the store's latest data (name, price in minor units, stock, …); ``blocked``: never shown."""
 
     __tablename__ = "products"
     __table_args__ = (UniqueConstraint("shop_id", "sku"),)
@@ -28,7 +28,7 @@ class StoredProduct(Table):
 
 
 def stored_catalog(session: Session, shop_id: int) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
-    """(what the store says by SKU, the SKUs blocked)."""
+    """Return (store data by SKU, blocked SKUs)."""
     rows = list(session.scalars(select(StoredProduct).where(StoredProduct.shop_id == shop_id)))
     return {row.sku: row.feed for row in rows}, frozenset(row.sku for row in rows if row.blocked)
 
@@ -38,7 +38,7 @@ def stored_product(session: Session, shop_id: int, sku: str) -> StoredProduct | 
 
 
 def bump_revision(session: Session, shop_id: int) -> None:
-    """Tell the caches that the catalog is another one now."""
+    """Increment the catalog revision, so that caches notice the change."""
     session.execute(update(Shop).where(Shop.id == shop_id).values(catalog_revision=Shop.catalog_revision + 1))
 
 

@@ -11,15 +11,15 @@ from widget.storage.database import Table, Utc
 from widget.storage.shops import BOTH_GOOD_FOR
 
 GIVEN_UP_AFTER = timedelta(minutes=10)
-"""A look that has not ended by then died with its worker: another may take it."""
+"""After this time, a run that has not ended is assumed to have died with its worker, and another may start."""
 
 
 class Connection(Table):
-    """One a shop and platform. ``encrypted_secrets``: what its deliveries are signed with, newest first.
+    """The connection of a shop to a platform. ``encrypted_secrets``: its webhook secrets, newest first.
 
-    ``address`` is the store's own, ``encrypted_key`` the key of its API; both are needed to look for orders that no
-    webhook brought. ``synced_until``: every order that changed before that has been seen. ``due_at``: when to look
-    next. ``found`` and ``error`` are of the last look.
+    ``address`` is the store's own address and ``encrypted_key`` the key of its API; both are needed to reconcile
+    orders. ``synced_until``: every order that changed before that moment has been seen. ``due_at``: when to reconcile
+    next. ``found`` and ``error`` describe the last run.
     """
 
     __tablename__ = "connections"
@@ -44,7 +44,7 @@ class Connection(Table):
     changed_at: Mapped[datetime] = mapped_column(Utc)
 
     def good_secrets(self, now: datetime) -> list[str]:
-        """The encrypted secrets that a delivery may be signed with now, newest first."""
+        """Return the encrypted secrets that are currently valid for signing deliveries, newest first."""
         over = self.rotated_at is not None and now - self.rotated_at >= BOTH_GOOD_FOR
         return list(self.encrypted_secrets[:1] if over else self.encrypted_secrets)
 
@@ -55,13 +55,13 @@ def connection_of(session: Session, shop_id: int, platform: str, *, lock: bool =
 
 
 def connections_of(session: Session, shop_id: int) -> dict[str, Connection]:
-    """By platform."""
+    """Return the connections of a shop by platform."""
     rows = session.scalars(select(Connection).where(Connection.shop_id == shop_id))
     return {row.platform: row for row in rows}
 
 
 def due_connections(session: Session, now: datetime, limit: int = 20) -> list[int]:
-    """Those to look at whose time has come and that nobody is at."""
+    """Return the ids of connections that are due and that no worker is reconciling."""
     free = or_(Connection.started_at.is_(None), Connection.started_at < now - GIVEN_UP_AFTER)
     wanted = (Connection.due_at.is_not(None), Connection.due_at <= now, free)
     return list(session.scalars(select(Connection.id).where(*wanted).order_by(Connection.due_at).limit(limit)))

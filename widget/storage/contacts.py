@@ -17,10 +17,10 @@ PENDING, GRANTED, WITHDRAWN = "pending", "granted", "withdrawn"
 
 
 class Contact(Table):
-    """An address of a shop. After erasure ``email`` is empty and only the keyed hash stays, for suppression."""
+    """An address in a shop. After erasure, ``email`` is empty and only the keyed hash remains, for suppression."""
 
     __tablename__ = "contacts"
-    # Links name a contact by its id: none is given out twice, also after the purge.
+    # Links identify a contact by its id, so ids are never reused, not even after a purge.
     __table_args__ = (UniqueConstraint("shop_id", "address_hash"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -34,7 +34,7 @@ class Contact(Table):
 
 
 class Consent(Table):
-    """One entry of the ledger: the newest of a kind counts. Rows are added, never changed."""
+    """One entry of the consent ledger: the newest of a kind is in effect. Rows are added, never changed."""
 
     __tablename__ = "consents"
     __table_args__ = (Index("ix_consents_contact_id", "contact_id"), Index("ix_consents_shop_id_at", "shop_id", "at"))
@@ -47,12 +47,12 @@ class Consent(Table):
     text_version: Mapped[str] = mapped_column(Text, default="")
     source: Mapped[str] = mapped_column(Text)
     emails_per_month: Mapped[int | None]
-    """What the text of this consent promised; None: no number was named."""
+    """Maximum that the text of this consent promised; None if it named no number."""
     at: Mapped[datetime] = mapped_column(Utc)
 
 
 class Suppression(Table):
-    """An address (as keyed hash) that is not to be written to, and why."""
+    """An address (as a keyed hash) that must not receive emails, and the reason."""
 
     __tablename__ = "suppressions"
     __table_args__ = (UniqueConstraint("shop_id", "address_hash"),)
@@ -65,7 +65,7 @@ class Suppression(Table):
 
 
 def contact_for(session: Session, *, shop_id: int, address_hash: str, email: str, locale: str, at: datetime) -> Contact:
-    """The contact of this address, made if new; an erased one that comes back gets its address again."""
+    """Return the contact with this address, created if new. A returning erased contact gets its address back."""
     row = {"shop_id": shop_id, "address_hash": address_hash, "email": email, "locale": locale, "created_at": at}
     insert_or_ignore(session, Contact, row, ("shop_id", "address_hash"))
     contact = session.scalars(
@@ -77,13 +77,13 @@ def contact_for(session: Session, *, shop_id: int, address_hash: str, email: str
 
 
 def consent_state(session: Session, contact_id: int, kind: str) -> str | None:
-    """What was last said of this kind of consent; None if nothing ever was."""
+    """Return the latest state of this kind of consent; None if there is none."""
     query = select(Consent.state).where(Consent.contact_id == contact_id, Consent.kind == kind)
     return session.scalar(query.order_by(Consent.id.desc()).limit(1))
 
 
 def promised_emails(session: Session, contact_id: int) -> int | None:
-    """How many marketing emails in 30 days somebody was last promised; None: no number was named."""
+    """Return the maximum number of marketing emails in 30 days last promised to a contact; None if there is none."""
     mine = (Consent.contact_id == contact_id, Consent.kind == MARKETING, Consent.emails_per_month.is_not(None))
     return session.scalar(select(Consent.emails_per_month).where(*mine).order_by(Consent.id.desc()).limit(1))
 
@@ -94,13 +94,13 @@ def suppressed(session: Session, shop_id: int, address_hash: str) -> Suppression
 
 
 def suppress_unless_known(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
-    """Hold an address back where nothing does so already."""
+    """Suppress an address unless it is already suppressed."""
     row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
     insert_or_ignore(session, Suppression, row, ("shop_id", "address_hash"))
 
 
 def lift(session: Session, *, shop_id: int, address_hash: str, reason: str) -> None:
-    """Take a suppression back, if this is its reason; a no that was said meanwhile stays."""
+    """Remove a suppression that has this reason. If the contact unsubscribed in the meantime, that remains."""
     mine = (Suppression.shop_id == shop_id, Suppression.address_hash == address_hash)
     session.execute(delete(Suppression).where(*mine, Suppression.reason == reason))
     if reason == ERASURE_PENDING:
@@ -109,15 +109,15 @@ def lift(session: Session, *, shop_id: int, address_hash: str, reason: str) -> N
 
 
 def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
-    """Write an address down as one not to write to; a graver reason than "unsubscribed" takes its place."""
+    """Suppress an address. A more serious reason replaces "unsubscribed"."""
     row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
     keys = ("shop_id", "address_hash")
     if reason == "unsubscribed":
-        # Said while a deletion waits: it must outlive the wait, whatever comes of that.
+        # An unsubscribe during a pending erasure must remain in effect, even if the erasure is canceled.
         waits = Suppression.reason == ERASURE_PENDING
         held = {"reason": ERASURE_PENDING_AND_NO, "at": at}
         insert_or_update(session, Suppression, row, keys, update=held, where=waits)
     else:
-        # A person who had everything erased stays erased: no later reason replaces that.
+        # An erased person stays erased: no later reason replaces that one.
         stays = Suppression.reason != "erased"
         insert_or_update(session, Suppression, row, keys, update={"reason": reason, "at": at}, where=stays)

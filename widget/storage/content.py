@@ -12,7 +12,7 @@ from widget.storage.database import Table, Utc
 
 
 class ContentVersion(Table):
-    """One immutable version: the canonical files of its pack, and the highest score of each product."""
+    """An immutable content version: the canonical files of its pack, and the highest score of each product."""
 
     __tablename__ = "content_versions"
     __table_args__ = (UniqueConstraint("shop_id", "quiz", "number"),)
@@ -30,7 +30,7 @@ class ContentVersion(Table):
 
 
 class Publication(Table):
-    """One move of the pointer: this version went live at this moment. The latest row is the pointer."""
+    """The moment a version went live. The latest row determines the live version."""
 
     __tablename__ = "publications"
     __table_args__ = (UniqueConstraint("shop_id", "quiz", "sequence"),)
@@ -62,7 +62,7 @@ def live_publication(session: Session, shop_id: int, quiz: str) -> Publication |
 
 
 def superseded_at(session: Session, shop_id: int, quiz: str, number: int) -> datetime | None:
-    """When a version last stopped being the live one; None if it is live, or never was."""
+    """Return when a version last stopped being live; None if it is live or never was."""
     query = select(Publication).where(Publication.shop_id == shop_id, Publication.quiz == quiz)
     last: datetime | None = None
     live = None
@@ -79,7 +79,7 @@ def live_quizzes(session: Session, shop_id: int) -> list[str]:
 
 
 def was_live(session: Session, shop_id: int, quiz: str, number: int) -> bool:
-    """Whether a version is or was the live one at some time."""
+    """Return whether a version is live or ever was."""
     wanted = (Publication.shop_id == shop_id, Publication.quiz == quiz, Publication.number == number)
     return session.scalar(select(Publication.id).where(*wanted).limit(1)) is not None
 

@@ -24,19 +24,19 @@ COMPLETED, OUTCOME, SHOWN, ANSWER, ANSWERED, ENDED, BOUGHT, EMAIL_CLICKED = (
     "bought",
     "email_clicked",
 )
-"""``answer``: question=option. ``answered``: how many gave that question an answer. ``ended``: after which question a
-warning sign ended the quiz. ``bought``: orders with that SKU that a completed quiz came before. ``email_clicked``:
-how often a link in that email was followed, by the version and the language of the email."""
+"""Metrics. ``answer``: question=option. ``answered``: how many answered that question. ``ended``: the question after
+which a red flag ended the quiz. ``bought``: orders with that SKU that followed a completed quiz. ``email_clicked``: how
+often a link in that email was followed, by the version and locale of the email."""
 
 
 class DailyMetric(Table):
-    """How many completed quizzes (of emails: clicks) of a day had something in common.
+    """A daily sum: the number of completed quizzes (for emails: clicks) with this metric and name.
 
-    ``name`` is empty where it does not apply.
+    ``name`` is empty for metrics that need none.
     """
 
     __tablename__ = "daily_metrics"
-    # The order of the key is the order in which the results page reads.
+    # The columns are in the order in which the results page queries them.
     __table_args__ = (UniqueConstraint("shop_id", "quiz", "metric", "day", "version", "locale", "name"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -51,7 +51,7 @@ class DailyMetric(Table):
 
 
 class DailyMetricKey(NamedTuple):
-    """In the order of the unique key."""
+    """The unique key of a daily metric, with its columns in order."""
 
     shop_id: int
     quiz: str
@@ -63,8 +63,8 @@ class DailyMetricKey(NamedTuple):
 
 
 def daily_metrics_of(responses: Iterable[Mapping[str, Any]]) -> Counter[DailyMetricKey]:
-    """What these responses (rows of the responses table) add up to."""
-    # Most answers come again and again, as the very same object: those are gone through once a batch.
+    """Sum these responses (rows of the responses table) into daily metrics."""
+    # Most answers occur many times as the same object, so each distinct set is processed once per batch.
     alike: dict[tuple[object, ...], tuple[Mapping[str, Any], int]] = {}
     for row in responses:
         where = (row["shop_id"], row["quiz"], row["version"], row["locale"], row["created_at"].date())
@@ -94,9 +94,7 @@ def _told_by(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def add_daily_metrics(session: Session, daily_metrics: Mapping[DailyMetricKey, int]) -> None:
-    """Add to daily metrics, creating those that are new; in the order of the key, so that no two writers lock
-    crosswise.
-    """
+    """Add to daily metrics, inserting new ones, in the order of the key so that two writers cannot deadlock."""
     if not daily_metrics:
         return
     rows = [{**key._asdict(), "number": number} for key, number in sorted(daily_metrics.items())]

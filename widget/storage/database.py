@@ -20,7 +20,7 @@ from widget.private_files import OWNER_ONLY_FILE
 BUSY_MS = 5000
 LOOK_SECONDS = 0.0007
 POOL_SECONDS = 3
-"""How long a request waits for one of the connections of this process."""
+"""How long a request waits for one of this process's connections."""
 STATEMENT_MS = 15_000
 POSTGRES_LIMITS: dict[str, Any] = {
     "connect_timeout": 2,
@@ -35,7 +35,7 @@ Sessions = sessionmaker[Session]
 
 
 class Utc(TypeDecorator[datetime]):
-    """An aware moment in UTC. Naive datetimes are refused, also by SQLite, which knows no zones."""
+    """A timezone-aware datetime in UTC. Naive datetimes are rejected, even on SQLite, which has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -52,7 +52,7 @@ class Utc(TypeDecorator[datetime]):
 
 
 class Table(DeclarativeBase):
-    """Every table; constraint names are fixed, so that migrations can name them on both databases."""
+    """Base class of all tables. Constraint names are fixed, so that migrations can refer to them on both databases."""
 
     metadata = MetaData(
         naming_convention={
@@ -66,7 +66,7 @@ class Table(DeclarativeBase):
 
 
 def open_database(url: str) -> Engine:
-    """An engine for this address. SQLite: WAL, waits when busy, and takes the write lock at BEGIN."""
+    """Create the engine for this URL. SQLite uses WAL, waits when busy, and takes the write lock at BEGIN."""
     if url.startswith("sqlite"):
         _make_private(make_url(url).database)
         engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000})
@@ -84,7 +84,7 @@ def open_database(url: str) -> Engine:
 
 
 def _limits_of(url: str) -> dict[str, Any]:
-    """Time limits, so that a database that stops answering cannot hold everybody; the address may set others.
+    """Return time limits that keep an unresponsive database from blocking all requests; the URL may override them.
 
     Source: PostgreSQL documentation, "Parameter Key Words" (libpq) and "Client Connection Defaults".
     """
@@ -92,7 +92,7 @@ def _limits_of(url: str) -> dict[str, Any]:
 
 
 def _make_private(path: str | None) -> None:
-    """The file of a SQLite database is for its owner alone; its journals take its permissions over."""
+    """Restrict a SQLite database file to its owner; its journals inherit the permissions."""
     if not path or path == ":memory:" or not Path(path).parent.is_dir():
         return
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, OWNER_ONLY_FILE))
@@ -102,15 +102,15 @@ def _make_private(path: str | None) -> None:
 
 
 def allow_long(session: Session) -> None:
-    """This transaction may take as long as it needs: a job over a whole table, not a request."""
+    """Lift the statement timeout for this transaction: for jobs over a whole table, not for requests."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def scrub(engine: Engine) -> None:
-    """After an erasure on SQLite: move what the write-ahead log holds into the database, and cut the log to nothing.
+    """After an erasure on SQLite, move the contents of the write-ahead log into the database and truncate the log.
 
-    The log keeps pages as they were before. While somebody reads an older state this does nothing; the next purge does.
+    The log keeps earlier states of pages. While a reader uses an older state, this does nothing; the next purge does.
     """
     if engine.dialect.name != "sqlite":
         return
@@ -133,8 +133,8 @@ def open_sessions(engine: Engine) -> Sessions:
 
 
 def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # We say BEGIN ourselves: the driver's own begin comes too late.
-    # What is deleted is overwritten: an erased address must not be found in a file.
+    connection.isolation_level = None  # We issue BEGIN ourselves: the driver does so too late.
+    # secure_delete overwrites deleted data: an erased address must not remain in the file.
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
@@ -146,7 +146,8 @@ def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    # A reader that later writes could find the database moved on under it; taking the lock at once cannot fail so.
+    # A transaction that reads first and writes later fails if the database changed in between. Taking the write lock
+    # at once avoids that.
     raw = connection.connection.dbapi_connection
     if connection.get_execution_options().get("reads_only"):
         raw.execute("BEGIN DEFERRED")
@@ -159,8 +160,10 @@ def _begin_immediate(connection: Any) -> None:
 
 
 def _take_the_lock(raw: Any) -> None:
-    """Wait for the writer before us, looking often: SQLite's own wait sleeps longer and longer, and whoever writes all
-    the time (a worker with much to do) keeps a web server out for seconds. Raises OperationalError after BUSY_MS.
+    """Take the write lock, polling often. Raises OperationalError after BUSY_MS.
+
+    SQLite's own wait sleeps longer and longer, so a process that writes all the time (a busy worker) would lock out a
+    web server for seconds.
     """
     end = time.monotonic() + BUSY_MS / 1000
     while True:
@@ -168,7 +171,7 @@ def _take_the_lock(raw: Any) -> None:
             raw.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise OperationalError("BEGIN IMMEDIATE", None, error) from error  # As SQLAlchemy itself would.
+                raise OperationalError("BEGIN IMMEDIATE", None, error) from error  # As SQLAlchemy itself does.
             time.sleep(LOOK_SECONDS)
         else:
             return

@@ -13,7 +13,7 @@ from widget.storage.database import Table, Utc
 
 
 class Draft(Table):
-    """The files of a quiz while it is edited. ``base``: the version it started from; ``revision`` counts edits."""
+    """The files of a quiz being edited. ``base``: the version it started from; ``revision``: the number of edits."""
 
     __tablename__ = "drafts"
     __table_args__ = (UniqueConstraint("shop_id", "quiz"),)
@@ -28,9 +28,9 @@ class Draft(Table):
 
 
 class DraftChange(Table):
-    """One edit. ``steps``: [{kind, record, before, after, follows, followed}]; ``undone_by``: what took it back.
+    """One edit. ``steps``: [{kind, record, before, after, follows, followed}]; ``undone_by``: the edit that undid it.
 
-    ``records``: "kind/id" of each record it touched, each between line breaks, so that one can be looked for.
+    ``records``: "kind/id" of each record it touched, delimited by line breaks so that one can be searched for.
     """
 
     __tablename__ = "draft_changes"
@@ -50,9 +50,9 @@ class DraftChange(Table):
 
 
 class DraftReport(Table):
-    """What the checks and the comparison with the live version say of one revision of a draft.
+    """The report of the checks of one draft revision and of its comparison with the live version.
 
-    ``state``: waiting (a worker will look), running, done or failed. ``done`` of ``total`` questions, for the bar.
+    ``state``: waiting (for a worker), running, done, or failed. The progress bar shows ``done`` of ``total`` questions.
     """
 
     __tablename__ = "draft_reports"
@@ -71,9 +71,9 @@ class DraftReport(Table):
 
 
 class ScheduledPublish(Table):
-    """A publish at a time, or one that a second person is asked for.
+    """A publish scheduled for a time, or one that awaits a second person's approval.
 
-    ``state``: waiting, done, failed (``reason`` says why), or dropped.
+    ``state``: waiting, done, failed (see ``reason``), or dropped.
     """
 
     __tablename__ = "scheduled_publishes"
@@ -99,7 +99,7 @@ def draft_of(session: Session, shop_id: int, quiz: str, *, lock: bool = False) -
 
 
 def last_change(session: Session, draft_id: int, record: str | None = None) -> DraftChange | None:
-    """The newest change that stands; ``record`` ("kind/id"): of that record."""
+    """Return the newest change that was not undone. ``record`` ("kind/id"): only changes to that record."""
     query = select(DraftChange).where(DraftChange.draft_id == draft_id, DraftChange.undone_by.is_(None))
     if record is not None:
         query = query.where(DraftChange.records.contains(f"\n{record}\n", autoescape=True))
@@ -112,7 +112,7 @@ def changes_of(session: Session, draft_id: int, limit: int = 100) -> list[DraftC
 
 
 def changed_lately(session: Session, draft_id: int, since: datetime, but: int) -> dict[str, str]:
-    """From "kind/id" to who changed it since that moment, for changes by others than ``but``."""
+    """Map "kind/id" to the author of its latest change since that moment, except changes by the user ``but``."""
     wanted = (DraftChange.draft_id == draft_id, DraftChange.at >= since, DraftChange.user_id != but)
     rows = session.execute(
         select(DraftChange.records, DraftChange.author).where(*wanted).order_by(DraftChange.revision)

@@ -22,9 +22,10 @@ _GONE = (SENDING, SENT, DELIVERY_UNKNOWN, DELIVERED, BOUNCED, COMPLAINED)
 
 @dataclass(frozen=True, slots=True)
 class EmailContext:
-    """``suppressed``: the reason, if the address is not to be written to. Consents: what was last said of each.
+    """An email and the data that decides whether it is sent.
 
-    ``last_marketing_at``: the latest of all that went or may have gone to this contact.
+    ``suppressed``: the reason, if the address is suppressed. ``marketing``, ``health_data``: the latest consent states.
+    ``last_marketing_at``: when the latest marketing email was sent, or may have been sent, to this contact.
     """
 
     email: Email
@@ -70,16 +71,16 @@ def _query() -> Select[Any]:
 
 @cache
 def _statements() -> tuple[Select[int, int], Select[Any]]:
-    """(what locks, what asks). Made once: putting them together takes longer than asking."""
+    """Return (locking statement, query). They are built once: building them takes longer than running them."""
     both = select(Email.id, Contact.id).join(Contact, Contact.id == Email.contact_id)
     return both.where(Email.id == bindparam("email_id")).with_for_update(of=[Email, Contact]), _query()
 
 
 def email_context_of(session: Session, email_id: int, *, lock: bool = False) -> EmailContext | None:
-    """The latest state; with ``lock``, the email and its contact are held, so that nobody writes to them meanwhile."""
+    """Return the current state of an email; ``lock`` locks the email and its contact against concurrent changes."""
     locks, asks = _statements()
     if lock:
-        # In a statement of its own: one that waits for a lock sees the other tables as they were before it waited.
+        # Locked in a separate statement: one that waits for a lock sees the other tables as they were before the wait.
         session.execute(locks, {"email_id": email_id})
     row = session.execute(asks, {"email_id": email_id}).one_or_none()
     if row is None:
@@ -91,7 +92,7 @@ def email_context_of(session: Session, email_id: int, *, lock: bool = False) -> 
 
 
 def nth_marketing_at(session: Session, contact_id: int, nth: int) -> datetime | None:
-    """When the nth latest marketing email went, or may have gone, to a contact; None for fewer."""
+    """Return when the nth latest marketing email was sent, or may have been sent, to a contact; None for fewer."""
     at = func.coalesce(Email.sent_at, Email.changed_at)
     mine = (Email.contact_id == contact_id, Email.kind == MARKETING, Email.state.in_(_GONE))
     found = session.scalar(select(at).where(*mine).order_by(at.desc()).limit(1).offset(nth - 1))

@@ -1,4 +1,4 @@
-"""Email events of providers, by the keyed hash of the address."""
+"""Email events from providers, by the keyed hash of the address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from widget.storage.inserts import insert_or_ignore
 
 
 class EmailEvent(Table):
-    """One report of one address. ``kind``: delivered, soft, hard, complaint. ``event_id``: a replay finds its row."""
+    """An event of an address. ``kind``: a code of widget.domain.email.email_event. ``event_id`` identifies replays."""
 
     __tablename__ = "email_events"
     __table_args__ = (
@@ -31,11 +31,11 @@ class EmailEvent(Table):
 
 
 def add_email_event(session: Session, row: dict[str, Any]) -> bool:
-    """Note a report; False for one that is known already."""
+    """Store an email event; return False if it is already stored."""
     return insert_or_ignore(session, EmailEvent, row, ("shop_id", "event_id"))
 
 
 def last_email_events(session: Session, shop_id: int, address_hash: str, many: int) -> list[str]:
-    """The kinds of the latest reports of an address, the newest first."""
+    """Return the kinds of an address's latest email events, newest first."""
     query = select(EmailEvent.kind).where(EmailEvent.shop_id == shop_id, EmailEvent.address_hash == address_hash)
     return list(session.scalars(query.order_by(EmailEvent.at.desc(), EmailEvent.id.desc()).limit(many)))

@@ -1,4 +1,4 @@
-"""Emails: rows with a date, claimed when due."""
+"""Emails: rows with a due date, claimed by workers when due."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from widget.storage.shops import Shop
 class Email(Table):
     """One email of one sequence to one contact.
 
-    ``history``, oldest first: [{at, state, reason}]. ``result_code`` is the encrypted result it speaks
-    of; ``answer`` is what was said to a check-in (better, same, worse). ``variant``: which of two subjects
-    it has (a, b), empty where there is one.
+    ``history``, oldest first: [{at, state, reason}]. ``result_code`` is the encrypted result that it refers to;
+    ``answer`` is the answer to a check-in (better, same, worse). ``variant``: which of two subjects it has (a, b),
+    empty if there is only one.
     """
 
     __tablename__ = "emails"
@@ -36,7 +36,7 @@ class Email(Table):
         Index("ix_emails_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at"),
         Index("ix_emails_shop_id_state_due_at", "shop_id", "state", "due_at"),
         Index("ix_emails_message_id", "message_id"),
-        {"sqlite_autoincrement": True},  # Links name one by its id: none is given out twice.
+        {"sqlite_autoincrement": True},  # Links identify an email by its id, so ids are never reused.
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -67,15 +67,15 @@ class Email(Table):
 
 
 def add_email(session: Session, row: dict[str, Any]) -> bool:
-    """Plan an email; False when this step of this sequence is planned for this trigger already."""
+    """Plan an email; return False if this step of this sequence is already planned for this trigger."""
     return insert_or_ignore(session, Email, row, ("shop_id", "trigger_kind", "trigger_id", "sequence", "step"))
 
 
 def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
-    """Take due emails, at most once each across all workers: planned becomes queued. Their ids.
+    """Claim due emails, each at most once across all workers: planned becomes queued. Return their ids.
 
-    Each shop that has some gets the same share, so that one shop's hundred thousand do not hold up another's one.
-    PostgreSQL skips rows another worker is just taking; SQLite has one writer, who holds it from the start.
+    Each shop with due emails gets the same share, so that one shop's hundred thousand do not hold up another's one.
+    PostgreSQL skips rows that another worker is claiming; SQLite has one writer, which holds the lock from the start.
     """
     shops = _shops_with_due(session, now)
     random.shuffle(shops)
@@ -94,13 +94,17 @@ def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
 
 
 def _shops_with_due(session: Session, now: datetime) -> list[int]:
-    """One look into the index for each shop, however many emails wait."""
+    """Return the ids of shops with due emails: one index lookup per shop, however many emails are waiting."""
     due = select(Email.id).where(Email.shop_id == Shop.id, Email.state == PLANNED, Email.due_at <= now)
     return list(session.scalars(select(Shop.id).where(due.exists())))
 
 
 def _claim_of(session: Session, shop_id: int, now: datetime, limit: int) -> list[int]:
-    """Locked first, changed then: in one statement PostgreSQL may run the inner query twice, past its limit."""
+    """Claim due emails of one shop.
+
+    The rows are locked first and then updated: in a single statement, PostgreSQL may run the inner query twice and
+    exceed its limit.
+    """
     due = select(Email.id).where(Email.shop_id == shop_id, Email.state == PLANNED, Email.due_at <= now)
     due = due.order_by(Email.due_at).limit(limit)
     claimed = list(session.scalars(due.with_for_update(skip_locked=True)))
@@ -111,7 +115,7 @@ def _claim_of(session: Session, shop_id: int, now: datetime, limit: int) -> list
 
 
 def emails_gone(session: Session, shop_id: int, since: datetime) -> int:
-    """How many emails of a shop went since that moment, those that are just going or may have gone included."""
+    """Count a shop's emails sent since that moment, including those being sent or whose delivery is unknown."""
     mine = select(func.count()).select_from(Email).where(Email.shop_id == shop_id)
     went = session.scalar(mine.where(Email.sent_at >= since)) or 0
     open_ones = (Email.sent_at.is_(None), Email.state.in_((SENDING, DELIVERY_UNKNOWN)), Email.changed_at >= since)
@@ -119,7 +123,7 @@ def emails_gone(session: Session, shop_id: int, since: datetime) -> int:
 
 
 def stuck_emails(session: Session, state: str, before: datetime) -> list[int]:
-    """Ids of emails that have been in this state since before that moment: their worker is gone."""
+    """Return the ids of emails in this state since before that moment, whose worker is assumed dead."""
     query = select(Email.id).where(Email.state == state, Email.changed_at < before)
     return list(session.scalars(query.order_by(Email.id)))
 
@@ -129,7 +133,7 @@ def emails_of_order(session: Session, order_id: int) -> list[Email]:
 
 
 def emails_of_orders(session: Session, order_ids: Iterable[int]) -> dict[int, list[Email]]:
-    """The emails of each of these orders, soonest first."""
+    """Return the emails of each of these orders, earliest due date first."""
     found: dict[int, list[Email]] = {number: [] for number in order_ids}
     for row in session.scalars(select(Email).where(Email.order_id.in_(found)).order_by(Email.due_at)):
         found[row.order_id or 0].append(row)
@@ -137,7 +141,7 @@ def emails_of_orders(session: Session, order_ids: Iterable[int]) -> dict[int, li
 
 
 def emails_of_unknown_delivery(session: Session, shop_id: int, limit: int = 50) -> list[Email]:
-    """Emails of which nobody knows whether they went: a person decides. The newest first."""
+    """Return the emails whose delivery is unknown, newest first; a person decides about them."""
     query = select(Email).where(Email.shop_id == shop_id, Email.state == DELIVERY_UNKNOWN)
     return list(session.scalars(query.order_by(Email.id.desc()).limit(limit)))
 

@@ -11,16 +11,19 @@ from widget.storage.database import Table, Utc
 
 IDLE, WAITING, RUNNING = "idle", "waiting", "running"
 GIVEN_UP_AFTER = timedelta(minutes=10)
-"""A run that has not ended by then died with its worker: another may take the feed."""
+"""After this time, a run that has not ended is assumed to have died with its worker, and another may start."""
 
 
 class Feed(Table):
-    """One for a shop. ``encrypted_address`` is encrypted, since it may hold a token; empty: files are uploaded.
+    """The product feed of a shop.
 
-    ``state``: idle, waiting (asked for) or running, since ``started_at``. ``progress``: items read by the run under
-    way. Everything from ``outcome`` on is of the last run: done, unchanged, stopped (too much vanished) or failed
-    (``error`` says why). ``vanished``: SKUs that were taken out, or would have been; ``problems``: in words,
-    ``problems_more`` beyond those. ``anyway``: so many may vanish, since somebody said so; 0 is the usual rule.
+    ``encrypted_address`` is encrypted, since it may contain a token; if it is empty, files are uploaded. ``state``:
+    idle, waiting (requested), or running since ``started_at``. ``progress``: items read by the current run.
+    ``allow_missing``: how many products may be missing because a user confirmed it; 0 applies the usual limit.
+
+    Everything from ``outcome`` on describes the last run: done, unchanged, stopped (too many products missing), or
+    failed (see ``error``). ``missing``: SKUs that were removed, or would have been; ``problems``: problems in words, of
+    which ``problems_more`` are not listed.
     """
 
     __tablename__ = "feeds"
@@ -56,7 +59,7 @@ def feed_of(session: Session, shop_id: int, *, lock: bool = False) -> Feed | Non
 
 
 def due_feeds(session: Session, now: datetime, limit: int = 20) -> list[int]:
-    """Those whose time has come and that nobody is at."""
+    """Return the ids of feeds that are due and that no worker is importing."""
     free = or_(Feed.state != RUNNING, Feed.started_at.is_(None), Feed.started_at < now - GIVEN_UP_AFTER)
     wanted = (Feed.encrypted_address != "", Feed.due_at.is_not(None), Feed.due_at <= now, free)
     return list(session.scalars(select(Feed.id).where(*wanted).order_by(Feed.due_at).limit(limit)))

@@ -1,4 +1,4 @@
-"""Queries of the results page: sums over daily metrics, events, orders, and emails."""
+"""Queries for the results page: sums over daily metrics, events, orders, and emails."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from widget.storage.responses import DailyEvent
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which days (UTC, both included) of which quiz; ``before`` is the first day of the time to hold them against.
+    """A range of days (UTC, inclusive) of a quiz; ``before`` is the first day of the preceding comparison period.
 
-    Version None and an empty locale mean all.
+    A version of None and an empty locale mean all.
     """
 
     shop_id: int
@@ -46,8 +46,10 @@ class Completed(NamedTuple):
 
 
 class Ordered(NamedTuple):
-    """Orders that have something in common. ``total`` in minor units, ``gone``: refunded as a whole or cancelled since;
-    ``refunded``: what was paid back of the others."""
+    """A group of orders. ``total`` is in minor units.
+
+    ``gone``: fully refunded or canceled since; ``refunded``: the amount refunded on the others.
+    """
 
     currency: str
     direct: bool
@@ -58,7 +60,7 @@ class Ordered(NamedTuple):
 
 
 def tallied(session: Session, span: Span) -> dict[str, dict[str, int]]:
-    """Number by name, by what."""
+    """Return the sums of daily metrics as {metric: {name: number}}."""
     query = select(DailyMetric.metric, DailyMetric.name, func.sum(DailyMetric.number)).where(
         DailyMetric.shop_id == span.shop_id,
         DailyMetric.quiz == span.quiz,
@@ -73,7 +75,7 @@ def tallied(session: Session, span: Span) -> dict[str, dict[str, int]]:
 
 
 def completed_days(session: Session, span: Span) -> list[Completed]:
-    """Completed quizzes by day, version and language, from ``before`` on; all of them, whatever is asked for."""
+    """Return completed quizzes by day, version, and locale from ``before`` on; the span's filters are not applied."""
     query = select(DailyMetric.day, DailyMetric.version, DailyMetric.locale, DailyMetric.number).where(
         DailyMetric.shop_id == span.shop_id,
         DailyMetric.quiz == span.quiz,
@@ -84,7 +86,7 @@ def completed_days(session: Session, span: Span) -> list[Completed]:
 
 
 def counted(session: Session, span: Span) -> dict[tuple[str, str, str], tuple[int, int]]:
-    """(number now, number before) by event, question and SKU."""
+    """Return (number in the span, number in the comparison period) by event, question, and SKU."""
     now = func.sum(case((DailyEvent.day >= span.first, DailyEvent.number), else_=0))
     query = select(DailyEvent.event, DailyEvent.question, DailyEvent.sku, now, func.sum(DailyEvent.number)).where(
         DailyEvent.shop_id == span.shop_id, DailyEvent.quiz == span.quiz, DailyEvent.day.between(span.before, span.last)
@@ -96,7 +98,7 @@ def counted(session: Session, span: Span) -> dict[tuple[str, str, str], tuple[in
 
 
 def ordered(session: Session, span: Span) -> list[Ordered]:
-    """Orders of these days that a completed quiz came before, test orders left out."""
+    """Return groups of this span's orders that followed a completed quiz, excluding test orders."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
     groups: list[ColumnElement[Any]] = [Order.currency.expression, _flag(Order.direct.is_(True)), _flag(gone)]
     keys = [group.label(f"k{at}") for at, group in enumerate(groups)]
@@ -106,7 +108,7 @@ def ordered(session: Session, span: Span) -> list[Ordered]:
 
 
 def ordered_before(session: Session, span: Span) -> int:
-    """Orders of the time before, by the direct count."""
+    """Count the orders of the comparison period that have direct attribution."""
     query = select(func.count()).select_from(Order).where(Order.direct.is_(True))
     return session.scalar(_with_quiz(query, span, span.before, span.first - timedelta(days=1))) or 0
 
@@ -124,7 +126,7 @@ def _with_quiz(query: Any, span: Span, first: date, last: date) -> Any:
 
 
 def emails_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
-    """Number by state, by email, of those sent in these days."""
+    """Return the emails sent in this span as {template: {state: number}}."""
     query = select(Email.template, Email.state, func.count()).where(
         Email.shop_id == span.shop_id, Email.quiz == span.quiz, _moments(Email.sent_at, span.first, span.last)
     )
@@ -135,7 +137,7 @@ def emails_sent(session: Session, span: Span) -> dict[str, dict[str, int]]:
 
 
 def unsubscribed(session: Session, span: Span) -> tuple[int, dict[str, int]]:
-    """(people of the whole shop who took back their consent in these days; how many by the last email they got)."""
+    """Return (contacts of the whole shop who withdrew consent in this span, their number by last email received)."""
     stopped = _stopped(span)
     fits: list[ColumnElement[bool]] = [Email.quiz == span.quiz]
     if span.version is not None:
@@ -149,7 +151,7 @@ def unsubscribed(session: Session, span: Span) -> tuple[int, dict[str, int]]:
 
 
 def _stopped(span: Span) -> Subquery:
-    """(contact_id, at) of everybody of the shop who said no in these days, each once."""
+    """Select (contact_id, at) of every contact of the shop who withdrew consent in this span, once per contact."""
     query = select(Consent.contact_id, func.max(Consent.at).label("at")).where(
         Consent.shop_id == span.shop_id,
         Consent.kind == MARKETING,
@@ -160,20 +162,20 @@ def _stopped(span: Span) -> Subquery:
 
 
 def _last_email(stopped: Subquery) -> ScalarSelect[int]:
-    """The email that went to somebody last before they said no."""
+    """Select the last email sent to a contact before they withdrew consent."""
     sent = aliased(Email)
     before = select(sent.id).where(sent.contact_id == stopped.c.contact_id, sent.sent_at <= stopped.c.at)
     return before.order_by(sent.sent_at.desc(), sent.id.desc()).limit(1).correlate(stopped).scalar_subquery()
 
 
 def went_live(session: Session, shop_id: int, quiz: str) -> list[tuple[int, datetime]]:
-    """(version, moment) of each publication, oldest first."""
+    """Return (version, moment) of each publication, oldest first."""
     query = select(Publication.number, Publication.at).where(Publication.shop_id == shop_id, Publication.quiz == quiz)
     return [(number, at) for number, at in session.execute(query.order_by(Publication.sequence))]
 
 
 def last_day(session: Session, shop_id: int, quiz: str) -> date | None:
-    """The newest day on which anybody saw or completed the quiz."""
+    """Return the latest day on which the quiz was viewed or completed."""
     done = select(func.max(DailyMetric.day)).where(
         DailyMetric.shop_id == shop_id, DailyMetric.quiz == quiz, DailyMetric.metric == COMPLETED
     )
@@ -201,7 +203,10 @@ def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
-    """(day, version, locale, what, name, number, currency, total, refunded): all that the page sums up, in days."""
+    """Yield everything that the page sums up, by day.
+
+    Rows are (day, version, locale, what, name, number, currency, total, refunded).
+    """
     where = (
         DailyMetric.shop_id == span.shop_id,
         DailyMetric.quiz == span.quiz,
@@ -233,7 +238,7 @@ def csv_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, .
 
 
 def _email_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
-    """Emails by the day they were sent, and by the day on which they were somebody's last one."""
+    """Yield emails by the day they were sent, and unsubscribes by day with the last email the contact received."""
     where = Email.shop_id == span.shop_id, Email.quiz == span.quiz, _moments(Email.sent_at, span.first, span.last)
     outcome = (Email.version, Email.locale, Email.template)
     sent = select(Email.sent_at, *outcome).where(*where)
@@ -246,7 +251,7 @@ def _email_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None
 
 
 def _order_rows(session: Session, span: Span) -> Iterable[tuple[str | int | None, ...]]:
-    """Orders by day; whichever way of counting takes them in."""
+    """Yield orders by day, with assisted and with direct attribution."""
     gone = or_(Order.refunded_at.is_not(None), Order.cancelled_at.is_not(None))
     outcome = (Order.placed_at, Order.quiz_version, Order.quiz_locale, Order.currency, Order.direct, Order.total)
     orders = session.execute(_with_quiz(select(*outcome, Order.refunded, gone), span, span.first, span.last))

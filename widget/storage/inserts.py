@@ -1,4 +1,4 @@
-"""Inserts that meet a row with the same unique key: one atomic statement each, on SQLite and PostgreSQL."""
+"""Inserts that handle unique key conflicts, each as one atomic statement, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from widget.storage.database import Table
 def insert_or_ignore(session: Session, table: type[Table], row: dict[str, Any], keys: tuple[str, ...]) -> bool:
     """Insert a row unless its unique key exists; return whether it was inserted. ``keys``: the columns of that key."""
     statement = _or_ignore(table, keys, session.get_bind().dialect.name)
-    # The returned row says whether one was inserted; row counts differ from one database driver to the next.
+    # A returned row means that one was inserted; row counts differ between database drivers.
     return session.connection().execute(statement, row).first() is not None
 
 
@@ -36,7 +36,7 @@ def insert_or_update(
 
 
 def add_numbers(session: Session, table: type[Table], rows: Sequence[dict[str, Any]], keys: tuple[str, ...]) -> None:
-    """Add the ``number`` of each row to the row with the same key, inserting those that are new."""
+    """Add the ``number`` of each row to the row with the same key, inserting new rows."""
     statement = _adding(table, keys, session.get_bind().dialect.name)
     session.connection().execute(statement, list(rows))
 

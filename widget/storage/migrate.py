@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema."""
+"""Upgrades of a database to the newest schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOCK = 7_240_912
 
 
 def upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing. On PostgreSQL one process at a time, and none waits long for a lock."""
+    """Run the pending migrations. On PostgreSQL, one process runs at a time and waits only briefly for table locks."""
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     with _without_foreign_keys(engine) as connection, connection.begin():
@@ -33,7 +33,7 @@ def upgrade(engine: Engine) -> None:
 
 @contextmanager
 def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
-    """SQLite changes a table by making it anew: meanwhile nothing may follow its rows. Checked afterwards."""
+    """Disable foreign keys on SQLite, where altering a table recreates it. They are checked afterwards."""
     with engine.connect() as connection:
         if engine.dialect.name != "sqlite":
             yield connection
@@ -51,7 +51,7 @@ def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
 
 
 def drift(engine: Engine) -> list[object]:
-    """What the tables in code have that the migrated database has not, or the other way round."""
+    """Return the differences between the tables in code and the migrated database."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, Table.metadata))

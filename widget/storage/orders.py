@@ -11,16 +11,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from widget.storage.database import Table, Utc
 
 FORGOTTEN = "forgotten"
-"""In ``field_timestamps``: the buyer was forgotten, and nothing of them is taken in again."""
+"""Key in ``field_timestamps``: the buyer was erased, and no data about them is stored again."""
 
 
 class Order(Table):
-    """An order with the moment of each event known of it. ``total`` in minor units.
+    """An order with the moment of each known event. ``total`` is in minor units.
 
-    ``eligible`` False: a red flag was given, so no product email follows. No answers are kept here.
-    ``quiz`` to ``direct``: what a completed quiz had to do with it (domain/attribution.py); None: nothing.
-    ``completed_at`` is its day alone. ``customer_id`` is the store's own id of the buyer. ``refunds``: refund id
-    to {at, lines: {line id: quantity}, amount}. ``field_timestamps``: column to the moment (s since 1970) of its value.
+    ``eligible`` False: an answer was a red flag, so no product email follows. No answers are stored here.
+    ``quiz`` to ``direct``: attribution to a completed quiz (domain/orders/attribution.py), None if there is none.
+    ``completed_at`` holds only the day. ``customer_id`` is the store's id of the buyer. ``refunds`` maps a refund id
+    to {at, lines: {line id: quantity}, amount}. ``field_timestamps`` maps a column to the time of its value (seconds
+    since 1970).
     """
 
     __tablename__ = "orders"
@@ -47,7 +48,7 @@ class Order(Table):
     attributed: Mapped[bool] = mapped_column(default=False)
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     refunded: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """What was paid back of ``total``, as far as refunds told their amounts."""
+    """Refunded part of ``total``, as far as refunds included their amounts."""
     refunds: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     field_timestamps: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     placed_at: Mapped[datetime | None] = mapped_column(Utc)
@@ -65,19 +66,19 @@ class Order(Table):
 
 
 def without_buyer() -> dict[str, Any]:
-    """The columns of an order whose buyer is forgotten: its moments and sums stay."""
+    """Return the column values that erase the buyer from an order; its moments and sums remain."""
     buyer: dict[str, Any] = {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": ""}
     return {**buyer, "field_timestamps": {FORGOTTEN: True}}
 
 
 def order_by_external_id(session: Session, shop_id: int, external_id: str, *, lock: bool = False) -> Order | None:
-    """An order by its store's id; locked for change where two webhooks of it may come at once."""
+    """Return an order by the store's id. Use ``lock`` where two webhooks for it may be processed at once."""
     query = select(Order).where(Order.shop_id == shop_id, Order.external_id == external_id)
     return session.scalar(query.with_for_update() if lock else query)
 
 
 def count_orders(session: Session, shop_id: int, contact_id: int) -> int:
-    """How many orders of a contact stand, cancelled ones left out."""
+    """Count the orders of a contact, excluding canceled ones."""
     query = (
         select(func.count())
         .select_from(Order)
@@ -87,7 +88,7 @@ def count_orders(session: Session, shop_id: int, contact_id: int) -> int:
 
 
 def later_orders(session: Session, order: Order, limit: int = 50) -> list[Order]:
-    """Orders of the same contact placed after this one, that stand."""
+    """Return the contact's orders placed after this one, excluding canceled and refunded ones."""
     query = select(Order).where(Order.shop_id == order.shop_id, Order.contact_id == order.contact_id)
     query = query.where(Order.id != order.id, Order.placed_at > order.placed_at, Order.cancelled_at.is_(None))
     return list(session.scalars(query.where(Order.refunded_at.is_(None)).limit(limit)))
@@ -96,7 +97,7 @@ def later_orders(session: Session, order: Order, limit: int = 50) -> list[Order]
 def orders_of(
     session: Session, shop_id: int, *, number: str = "", before: int | None = None, limit: int = 25
 ) -> list[Order]:
-    """A shop's orders, the newest first; ``number``: only those whose number starts so."""
+    """Return a shop's orders, newest first. ``number``: only those whose number starts with it."""
     query = select(Order).where(Order.shop_id == shop_id)
     if number:
         query = query.where(Order.number.startswith(number, autoescape=True))

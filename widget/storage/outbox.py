@@ -15,10 +15,10 @@ EXPORT = "export"
 
 
 class OutboxMessage(Table):
-    """One message to one recipient, finished and encrypted (recipient and bytes); both are emptied once it is settled.
+    """A complete message to one recipient. Recipient and message are encrypted, and emptied once the state is final.
 
-    ``kind`` says what it is (invitation, password_link, export, test, privacy_announcement), ``about`` for whom: the id
-    of a user or a contact. ``reason``: why it failed or waits.
+    ``kind``: invitation, password_link, export, test, or privacy_announcement; ``about``: the id of the user or contact
+    it is for. ``reason``: why it failed or is waiting.
     """
 
     __tablename__ = "outbox"
@@ -42,19 +42,19 @@ class OutboxMessage(Table):
 
 
 def due_messages(session: Session, now: datetime, limit: int) -> list[int]:
-    """Ids of messages that are to go now, the oldest first."""
+    """Return the ids of messages that are due, oldest first."""
     wanted = (OutboxMessage.state == PLANNED, OutboxMessage.due_at <= now)
     return list(session.scalars(select(OutboxMessage.id).where(*wanted).order_by(OutboxMessage.due_at).limit(limit)))
 
 
 def latest_message(session: Session, shop_id: int, kind: str, about: int) -> OutboxMessage | None:
-    """The newest message of a kind for somebody, to show its state."""
+    """Return the newest message of a kind for a user or contact, to show its state."""
     wanted = (OutboxMessage.shop_id == shop_id, OutboxMessage.kind == kind, OutboxMessage.about == about)
     return session.scalar(select(OutboxMessage).where(*wanted).order_by(OutboxMessage.id.desc()).limit(1))
 
 
 def drop_exports(session: Session, shop_id: int, contact_id: int | None = None) -> None:
-    """Copies of somebody's data that have not gone yet (None: of everybody's) are not sent after a deletion."""
+    """Delete unsent data exports of a contact (None: of all contacts), so that none is sent after an erasure."""
     mine = [OutboxMessage.shop_id == shop_id, OutboxMessage.kind == EXPORT]
     if contact_id is not None:
         mine.append(OutboxMessage.about == contact_id)

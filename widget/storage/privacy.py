@@ -15,14 +15,14 @@ WAITING, DONE, CANCELLED = "waiting", "done", "cancelled"
 
 
 class PrivacyRequest(Table):
-    """A request and its receipt. No address is in it in the clear.
+    """A request and its receipt. It contains no address in plain text.
 
-    ``state``: what would destroy data is ``waiting`` until ``due_at``, its event encrypted in ``encrypted_event``; then
+    ``state``: a request that destroys data is ``waiting`` until ``due_at``, with its event in ``encrypted_event``; then
     it is ``done``, or ``cancelled`` by a person.
 
-    ``found`` counts what there was: {contacts, orders, emails, consents}. ``encrypted_copy``: of a data request, the
-    copy for the shop to hand over, until ``copy_until`` or until one of those it is about (``contact_ids``,
-    ``order_ids``) is forgotten.
+    ``found`` counts the affected rows: {contacts, orders, emails, consents}. ``encrypted_copy``: for a data request,
+    the copy that the shop hands over, kept until ``copy_until`` or until one of the contacts or orders it covers
+    (``contact_ids``, ``order_ids``) is erased.
     """
 
     __tablename__ = "privacy_requests"
@@ -51,7 +51,7 @@ class PrivacyRequest(Table):
 def drop_copies(
     session: Session, shop_id: int, *, contacts: Iterable[int] = (), orders: Iterable[int] = (), everybody: bool = False
 ) -> None:
-    """Forget the copies that are about any of these."""
+    """Delete the data copies that cover any of these contacts or orders."""
     theirs, them = set(orders), set(contacts)
     kept = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop_id, PrivacyRequest.encrypted_copy != "")
     for row in session.scalars(kept):
@@ -60,6 +60,6 @@ def drop_copies(
 
 
 def privacy_requests_of(session: Session, shop_id: int, limit: int = 50) -> list[PrivacyRequest]:
-    """The newest first."""
+    """Return the privacy requests of a shop, newest first."""
     query = select(PrivacyRequest).where(PrivacyRequest.shop_id == shop_id)
     return list(session.scalars(query.order_by(PrivacyRequest.id.desc()).limit(limit)))

@@ -1,6 +1,6 @@
 """Sending rate limits that survive restarts: one row per limit.
 
-Source: the generic cell rate algorithm (ITU-T I.371): the row holds the moment up to which the limit is used.
+Source: the generic cell rate algorithm (ITU-T I.371). The row stores the moment up to which the limit is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from widget.storage.inserts import insert_or_ignore
 
 
 class RateLimit(Table):
-    """``free_at``: what was let through so far is paid for up to then."""
+    """A sending limit. ``free_at``: the moment up to which the limit is used by what was granted so far."""
 
     __tablename__ = "rate_limits"
 
@@ -24,11 +24,11 @@ class RateLimit(Table):
 
 
 BURST = 0.1
-"""So much of the limit may go at once; the rest evenly. In no window of its length more goes than it allows."""
+"""Part of the limit that may be used at once; the rest is spread evenly. No window of its length exceeds the limit."""
 
 
 def acquire(session: Session, name: str, *, wanted: int, most: int, seconds: float, now: datetime) -> int:
-    """How many of ``wanted`` may go now, where ``most`` may in ``seconds``; they count as gone."""
+    """Return how many of ``wanted`` are granted now under a limit of ``most`` in ``seconds``; they count as used."""
     insert_or_ignore(session, RateLimit, {"name": name, "free_at": now}, ("name",))
     row = session.scalars(select(RateLimit).where(RateLimit.name == name).with_for_update()).one()
     interval, burst = _pace(most, seconds)
@@ -39,18 +39,18 @@ def acquire(session: Session, name: str, *, wanted: int, most: int, seconds: flo
 
 
 def _pace(most: int, seconds: float) -> tuple[float, int]:
-    """(seconds for one, how many at once)"""
+    """Return (seconds per item, burst size)."""
     burst = max(1, int(most * BURST))
     return seconds / max(1, most - burst), burst
 
 
 def release(session: Session, name: str, many: int, *, most: int, seconds: float) -> None:
-    """Leave that was taken and not used."""
+    """Return ``many`` that were granted but not used."""
     if many > 0:
         row = session.scalars(select(RateLimit).where(RateLimit.name == name).with_for_update()).one()
         row.free_at -= timedelta(seconds=many * _pace(most, seconds)[0])
 
 
 def retry_after(most: int, seconds: float) -> float:
-    """How many seconds to wait for leave for one more."""
+    """Return how many seconds to wait until one more is granted."""
     return _pace(most, seconds)[0]

@@ -14,7 +14,7 @@ from widget.storage.inserts import add_numbers
 
 
 class Response(Table):
-    """One set of answers with what it led to. Nothing here leads to a person; ``visit`` is random."""
+    """One set of answers with its result. Nothing here identifies a person; ``visit`` is random."""
 
     __tablename__ = "responses"
     __table_args__ = (Index("ix_responses_created_at", "created_at"), UniqueConstraint("shop_id", "visit"))
@@ -35,9 +35,9 @@ _COUNTED = ("shop_id", "quiz", "day", "event", "question", "sku", "version", "lo
 
 
 class DailyEvent(Table):
-    """How often something happened on a day; question and SKU are empty where they do not apply.
+    """The number of occurrences of an event on a day; question and SKU are empty where they do not apply.
 
-    Version 0 and no locale: whoever told us did not say.
+    Version 0 and an empty locale mean that the client did not send them.
     """
 
     __tablename__ = "daily_events"
@@ -64,7 +64,7 @@ def response_by_visit(session: Session, shop_id: int, visit: str) -> Response | 
 
 
 def add_daily_events(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Add to daily events, creating those that are new; no reader sees half of a row."""
+    """Add to daily events, inserting new ones; no reader sees a partial row."""
     if rows:
         add_numbers(session, DailyEvent, rows, _COUNTED)
 

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 from widget.storage.database import Table, Utc
 
 BOTH_GOOD_FOR = timedelta(days=1)
-"""After a rotation the store has this long to take the new webhook secret over."""
+"""After a rotation, the store has this long to switch to the new webhook secret."""
 
 
 class Shop(Table):
-    """A store. ``encrypted_secrets`` are its webhook secrets, newest first, encrypted with SECRET_KEYS.
+    """A shop. ``encrypted_secrets`` are its webhook secrets, newest first, encrypted with SECRET_KEYS.
 
-    ``quiet_from`` and ``quiet_to`` are HH:MM in ``timezone``, empty for none; ``emails_per_day`` 0 is no limit.
+    ``quiet_from`` and ``quiet_to`` are HH:MM in ``timezone``, empty for none; ``emails_per_day`` 0 means no limit.
     """
 
     __tablename__ = "shops"
@@ -32,7 +32,7 @@ class Shop(Table):
     cart: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     encrypted_secrets: Mapped[list[str]] = mapped_column(JSON, default=list)
     secrets_rotated_at: Mapped[datetime | None] = mapped_column(Utc)
-    """When the newest secret was made beside an older one; None: not in this way, and all of them are good."""
+    """When the newest secret was added to an older one; None if there was no rotation, and all secrets are valid."""
     paused: Mapped[bool] = mapped_column(default=False)
     quiet_from: Mapped[str] = mapped_column(Text, default="", server_default="")
     quiet_to: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -43,7 +43,7 @@ class Shop(Table):
     """Whether a second person must publish."""
     catalog_revision: Mapped[int] = mapped_column(default=0)
     revision: Mapped[int] = mapped_column(default=0, server_default="0")
-    """Goes up with each change of this row, so that caches need not compare columns."""
+    """Incremented with each change of this row, so that caches need not compare columns."""
     created_at: Mapped[datetime] = mapped_column(Utc)
 
 
@@ -55,7 +55,7 @@ def _next_revision(mapper: Any, connection: Any, shop: Shop) -> None:
 
 
 def good_secrets(shop: Shop, now: datetime) -> list[str]:
-    """The encrypted secrets that a delivery may be signed with now, newest first."""
+    """Return the encrypted secrets that are currently valid for signing deliveries, newest first."""
     rotated = shop.secrets_rotated_at
     over = rotated is not None and now - rotated >= BOTH_GOOD_FOR
     return list(shop.encrypted_secrets[:1] if over else shop.encrypted_secrets)

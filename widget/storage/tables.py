@@ -1,4 +1,4 @@
-"""Every table, imported once, so that migrations and tests see all of them."""
+"""All tables, imported in one place so that migrations and tests see all of them."""
 
 from widget.storage.audit import AuditEntry
 from widget.storage.catalog import StoredProduct

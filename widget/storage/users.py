@@ -13,7 +13,7 @@ from widget.storage.shops import Shop
 
 
 class User(Table):
-    """Somebody who may sign in. ``password_hash`` is empty until they chose one; ``disabled_at`` shuts every door."""
+    """A console user. ``password_hash`` is empty until a password is chosen; ``disabled_at`` blocks all access."""
 
     __tablename__ = "users"
 
@@ -23,17 +23,17 @@ class User(Table):
     password_hash: Mapped[str] = mapped_column(Text, default="")
     encrypted_totp: Mapped[str] = mapped_column(Text, default="")
     totp_step: Mapped[int] = mapped_column(default=0)
-    """The time step of the last one-time code taken: none is good twice (RFC 6238, 5.2)."""
+    """The time step of the last accepted one-time code: no code is accepted twice (RFC 6238, 5.2)."""
     disabled_at: Mapped[datetime | None] = mapped_column(Utc)
     verified_at: Mapped[datetime | None] = mapped_column(Utc)
-    """When a link mailed to this address was used: until then nobody knows whether the account is its owner's."""
+    """When a link mailed to this address was used. Until then, the account may not belong to the address's owner."""
     oidc_subject: Mapped[str | None] = mapped_column(Text, unique=True)
-    """Who this is at the provider of company accounts: issuer and subject, which stay when an address changes."""
+    """Issuer and subject at the OpenID Connect provider, which stay the same when an address changes."""
     created_at: Mapped[datetime] = mapped_column(Utc)
 
     @property
     def display_name(self) -> str:
-        """What others read: the name, else the address."""
+        """The name shown to others: the name if there is one, else the address."""
         return self.name or self.email
 
     @property
@@ -43,7 +43,7 @@ class User(Table):
 
 
 class Membership(Table):
-    """The role of a person in a shop. ``active_at`` None: invited, and it takes effect by the link that was mailed."""
+    """A user's role in a shop. ``active_at`` None: invited; the mailed link activates the membership."""
 
     __tablename__ = "memberships"
     __table_args__ = (UniqueConstraint("shop_id", "user_id"), Index("ix_memberships_user_id", "user_id"))
@@ -57,7 +57,7 @@ class Membership(Table):
 
 
 class UserSession(Table):
-    """One browser that is signed in. Of its token only the hash is kept."""
+    """A signed-in browser. Only the hash of its token is stored."""
 
     __tablename__ = "sessions"
     __table_args__ = (Index("ix_sessions_user_id", "user_id"),)
@@ -72,9 +72,9 @@ class UserSession(Table):
 
 
 class Invitation(Table):
-    """A link that lets a person in once, to choose a password: the first owner's, an invitation, a forgotten one.
+    """A one-time link to choose a password: for the first owner, an invitation, or a forgotten password.
 
-    ``shop_id``: the shop it was made for. ``mailed``: it went to the person's own address; else it was handed over.
+    ``shop_id``: the shop it was created for. ``mailed``: it was emailed to the user; if False, it was handed over.
     """
 
     __tablename__ = "invitations"
@@ -100,7 +100,7 @@ def membership(session: Session, shop_id: int, user_id: int) -> Membership | Non
 
 
 def shops_of(session: Session, user_id: int) -> list[tuple[Shop, str]]:
-    """(shop, role) of each shop a person belongs to, by name. An invitation counts once it was accepted."""
+    """Return (shop, role) of each shop a user belongs to, by name. An invitation counts once it is accepted."""
     query = select(Shop, Membership.role).join(Membership, Membership.shop_id == Shop.id)
     mine = (Membership.user_id == user_id, Membership.active_at.is_not(None))
     rows = session.execute(query.where(*mine).order_by(Shop.name, Shop.id))
@@ -114,13 +114,13 @@ def team_of(session: Session, shop_id: int) -> list[tuple[User, Membership]]:
 
 
 def active_sessions(session: Session, user_id: int, since: datetime) -> list[UserSession]:
-    """Where a person is signed in: not ended, and seen since that moment."""
+    """Return a user's sessions that have not ended and were active since that moment."""
     wanted = (UserSession.user_id == user_id, UserSession.ended_at.is_(None), UserSession.seen_at >= since)
     return list(session.scalars(select(UserSession).where(*wanted).order_by(UserSession.seen_at.desc())))
 
 
 def owns_all_of(session: Session, owner_id: int, user_id: int) -> bool:
-    """Whether somebody is an owner in every shop that a person belongs to, or is invited to."""
+    """Return whether ``owner_id`` is an owner of every shop that ``user_id`` belongs to or is invited to."""
     theirs = select(Membership.shop_id).where(Membership.user_id == user_id)
     mine = (Membership.user_id == owner_id, Membership.role == OWNER, Membership.active_at.is_not(None))
     owned = select(Membership.shop_id).where(*mine)
@@ -128,12 +128,12 @@ def owns_all_of(session: Session, owner_id: int, user_id: int) -> bool:
 
 
 def is_invited(session: Session, user_id: int) -> bool:
-    """Whether somebody belongs to any shop, or is invited to one."""
+    """Return whether a user belongs to any shop or is invited to one."""
     return session.scalar(select(Membership.id).where(Membership.user_id == user_id).limit(1)) is not None
 
 
 def accept_all(session: Session, user_id: int, at: datetime) -> None:
-    """Let the memberships of somebody take effect that wait to be accepted."""
+    """Activate a user's memberships that have not been accepted yet."""
     waits = (Membership.user_id == user_id, Membership.active_at.is_(None))
     session.execute(update(Membership).where(*waits).values(active_at=at))
 

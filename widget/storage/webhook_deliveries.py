@@ -14,7 +14,7 @@ WAITING, DONE, FAILED = "waiting", "done", "failed"
 
 
 class WebhookDelivery(Table):
-    """A verified delivery about ``topic``. ``event_id`` is the sender's id of it: a repeat finds its row."""
+    """A verified delivery about ``topic``. ``event_id`` is the sender's id, which identifies repeats."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
@@ -35,10 +35,10 @@ class WebhookDelivery(Table):
     received_at: Mapped[datetime] = mapped_column(Utc)
     done_at: Mapped[datetime | None] = mapped_column(Utc)
     digest: Mapped[str] = mapped_column(Text, default="", server_default="")
-    """Of the body alone: the same bytes under another topic or id are a repeat, too."""
+    """Digest of the body alone: the same bytes under another topic or id are also a repeat."""
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     retry_at: Mapped[datetime | None] = mapped_column(Utc)
-    """Not before; None: at once."""
+    """Earliest time of the next attempt; None: at once."""
 
 
 def add_webhook_delivery(
@@ -52,14 +52,14 @@ def add_webhook_delivery(
     topic: str = "",
     digest: str = "",
 ) -> bool:
-    """Store a delivery; False when it was there already. Safe when fifty copies arrive at once."""
+    """Store a delivery; return False if it was already stored. Safe when fifty copies arrive at once."""
     row = {"shop_id": shop_id, "source": source, "event_id": event_id, "topic": topic, "body": body, "received_at": at}
     row["digest"] = digest
     return insert_or_ignore(session, WebhookDelivery, row, ("shop_id", "source", "event_id"))
 
 
 def seen_since(session: Session, *, shop_id: int, source: str, digest: str, since: datetime) -> bool:
-    """Whether this very body came from this source since that moment."""
+    """Return whether the same body was received from this source since that moment."""
     same = (
         WebhookDelivery.shop_id == shop_id,
         WebhookDelivery.source == source,
@@ -70,8 +70,10 @@ def seen_since(session: Session, *, shop_id: int, source: str, digest: str, sinc
 
 
 def waiting_webhooks(session: Session, now: datetime, limit: int) -> list[int]:
-    """Ids of deliveries that are to be worked on now, oldest first. One that failed a while ago does not stand at the
-    head of the line: it comes again when its time has come."""
+    """Return the ids of deliveries to process now, oldest first.
+
+    A delivery that failed is not at the head of the queue: it is retried at its own time.
+    """
     due = (WebhookDelivery.state == WAITING, or_(WebhookDelivery.retry_at.is_(None), WebhookDelivery.retry_at <= now))
     return list(session.scalars(select(WebhookDelivery.id).where(*due).order_by(WebhookDelivery.id).limit(limit)))
 
@@ -79,7 +81,7 @@ def waiting_webhooks(session: Session, now: datetime, limit: int) -> list[int]:
 def webhook_deliveries_of(
     session: Session, shop_id: int, *, state: str = "", before: int | None = None, limit: int = 25
 ) -> list[WebhookDelivery]:
-    """A shop's deliveries, the newest first, without their bodies."""
+    """Return a shop's deliveries, newest first, without their bodies."""
     query = select(WebhookDelivery).where(WebhookDelivery.shop_id == shop_id).options(defer(WebhookDelivery.body))
     if state:
         query = query.where(WebhookDelivery.state == state)

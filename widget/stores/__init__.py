@@ -1,1 +1,1 @@
-"""Stores: one protocol for signatures, orders and carts; a module a platform."""
+"""Store platforms: one protocol for signatures, orders, and carts, with one module for each platform."""

@@ -1,4 +1,4 @@
-"""Which network addresses we call on behalf of a shop: public ones only, so that nobody reads our own network."""
+"""Network addresses that may be called on behalf of a shop: public ones only, to protect our own network (SSRF)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 Resolver = Callable[[str, int], Sequence[str]]
 _METADATA = {ip_address(name) for name in ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")}
-"""Where clouds tell machines their secrets; not all of these lie in private networks."""
+"""Metadata services of cloud providers, which reveal secrets; not all of them are in private networks."""
 _NEITHER = [ip_network(name) for name in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24")]
 """Neither private nor public: carrier-grade NAT (RFC 6598), protocol assignments (RFC 6890), 6to4 relays (RFC 7526)."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Every address of a host. Raises OSError."""
+    """Return every address of a host. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one of the public internet; one that wraps another is judged by both."""
+    """Return whether an address is on the public internet; for one that embeds an IPv4 address, that one counts."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

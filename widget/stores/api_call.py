@@ -1,4 +1,4 @@
-"""One call to a store's API: to public addresses only, within limits, with what it says of paging and of waiting."""
+"""Calls to a store's API: to public addresses only, within limits, with paging headers and throttling."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ API_LIMITS = Limits(size=20 * 1024 * 1024, seconds=30.0)
 
 
 MAX_WAITING = 20.0
-"""Seconds of waiting within one look, all its pages together."""
+"""Maximum seconds of waiting in one run, over all its pages."""
 
 
 class Throttled(Exception):
-    """The store asks to wait this many seconds."""
+    """The store asks us to wait this many seconds."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"wait {seconds:.0f} s")
@@ -28,25 +28,28 @@ class Throttled(Exception):
 
 
 class NotAllowed(NotFetched):
-    """The key is not good, or not for this."""
+    """The API key is invalid, or lacks the permission."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """``data`` with numbers as text; ``headers`` by lower-case name."""
+    """A store's response. ``data`` has numbers as text; ``headers`` are by lowercase name."""
 
     data: Any
     headers: Mapping[str, str]
 
 
 Caller = Callable[[str, Mapping[str, str]], Answered]
-"""Asks for an address with these headers. Raises NotFetched, NotAllowed, Throttled."""
+"""A function that requests a URL with headers. Raises NotFetched, NotAllowed, Throttled."""
 
 
 def call(
     url: str, headers: Mapping[str, str], *, limits: Limits | None = None, resolver: Resolver = resolve
 ) -> Answered:
-    """GET an address. Raises NotFetched, NotAllowed, Throttled. No redirect is followed: the key goes nowhere else."""
+    """GET a URL. Raises NotFetched, NotAllowed, Throttled.
+
+    Redirects are not followed, so that the key is not sent to another address.
+    """
     into = io.BytesIO()
     status, given = answered(url, into, headers=headers, limits=limits or API_LIMITS, resolver=resolver)
     if status in (429, 503):
@@ -70,7 +73,10 @@ def _seconds(text: str) -> float:
 
 
 def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep, most: float = MAX_WAITING) -> Caller:
-    """Waits as the store asks, ``most`` seconds in all: a worker has other stores to look after. Raises Throttled."""
+    """Wrap ``ask`` to wait as the store asks, up to ``most`` seconds in total; beyond that, it raises Throttled.
+
+    The total is limited because a worker has other stores to process.
+    """
     waited = 0.0
 
     def one(url: str, headers: Mapping[str, str]) -> Answered:

@@ -1,4 +1,4 @@
-"""A store's catalog from its API, in the form of products.json, so that it is read like any other feed.
+"""Catalogs from store APIs, converted to the format of products.json so that they are read like any other feed.
 
 Sources: Shopify Admin REST API, "Product" (``inventory_management``, ``inventory_policy``, ``inventory_quantity``; the
 next page in ``Link``); WooCommerce REST API v3, "Products" and "Product variations" (``stock_status``, ``permalink``).
@@ -21,7 +21,7 @@ Product = dict[str, Any]
 
 
 def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
-    """Pages of active products. Raises NotFetched, Throttled."""
+    """Yield pages of active products. Raises NotFetched, Throttled."""
     url = f"{address}/admin/api/{SHOPIFY_VERSION}/products.json?{urlencode({'status': 'active', 'limit': A_PAGE})}"
     for _ in range(MAX_PAGES):
         answer = call(url, {"X-Shopify-Access-Token": key})
@@ -41,7 +41,7 @@ def _shopify_product(product: Product) -> Product:
 
 
 def _sold(variant: Product) -> bool:
-    """Whether Shopify sells it now: not counted, or some are left, or more may be ordered than there are."""
+    """Return whether Shopify sells a variant now: its inventory is untracked, in stock, or may be oversold."""
     if not variant.get("inventory_management") or variant.get("inventory_policy") == "continue":
         return True
     many = str(variant.get("inventory_quantity", "0"))
@@ -49,7 +49,7 @@ def _sold(variant: Product) -> bool:
 
 
 def woocommerce_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
-    """Pages of published products, each variable one with its variations. Raises NotFetched, Throttled."""
+    """Yield pages of published products, variable ones with their variations. Raises NotFetched, Throttled."""
     for listed in _woo_pages(f"{address}/wp-json/wc/v3/products", key, call, {"status": "publish"}):
         yield [_woo_product(item, _variations(address, key, call, item)) for item in listed]
 
@@ -87,7 +87,7 @@ def _woo_product(product: Product, variations: list[Product]) -> Product:
 
 
 def _woo_variant(item: Product, *, simple: bool) -> Product:
-    """A simple product has no variant id of its own in WooCommerce."""
+    """Convert a variation, or a simple product, which has no variant id of its own in WooCommerce."""
     image = item.get("image") if isinstance(item.get("image"), dict) else None
     return {
         "id": "" if simple else item.get("id"),

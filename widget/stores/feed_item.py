@@ -1,4 +1,4 @@
-"""What a product feed says of one product, made from its text fields. Nothing a feed says is trusted."""
+"""Items of a product feed, validated from its text fields. Feeds are untrusted input."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from urllib.parse import parse_qs, urlsplit
 from widget.stores.feed_values import BadValue, amount_of, in_period, name_of, visible, web_address
 
 IN_STOCK, NOT_NOW = "in_stock", ("out_of_stock", "preorder", "backorder")
-"""After Google's product data specification; what cannot be sent today is not recommended."""
+"""Values from Google's product data specification. Products that cannot ship today are not recommended."""
 _SHOPIFY_ID = re.compile(r"shopify_[A-Za-z]{2,8}_([0-9]{1,20})_([0-9]{1,20})")
 _DIGITS = re.compile(r"[0-9]{1,20}")
 MAX_ID = 200
 
 
 class BadFeed(ValueError):
-    """A file that is no feed, or not one we read: nothing of it counts. The text is for people."""
+    """A file that is not a supported feed and is rejected as a whole. The message is shown to users."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a feed leaves open: the currency of bare numbers, the address its paths stand under, the moment."""
+    """Values that a feed does not contain: the currency of bare numbers, the base URL of paths, the current time."""
 
     currency: str
     base: str
@@ -33,9 +33,10 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class FeedItem:
-    """``place`` is where it stands ("item 3"). ``price`` in minor units; ``stock`` None is not tracked, so in stock.
+    """A product in a feed.
 
-    ``dated``: the price depends on the day. ``notes``: what was left out of it, and why.
+    ``place`` is its position ("item 3"). ``price`` is in minor units. ``stock`` None means untracked and in stock.
+    ``dated``: the price depends on the date. ``notes``: fields that were ignored, and why.
     """
 
     place: str
@@ -54,7 +55,7 @@ class FeedItem:
 
     @property
     def said(self) -> dict[str, Any]:
-        """As the catalog keeps it: keys of FROM_FEEDS, without what the feed does not tell."""
+        """The item as stored in the catalog: keys of FROM_FEEDS, without those missing from the feed."""
         data = {"product_id": self.product_id, "variant_id": self.variant_id, "url": self.url, "image": self.image}
         always = {"name": self.name, "price": self.price, "currency": self.currency, "stock": self.stock}
         return always | {"active": True} | {name: value for name, value in data.items() if value}
@@ -62,7 +63,7 @@ class FeedItem:
 
 @dataclass(frozen=True, slots=True)
 class BadItem:
-    """An item that is left out, and why. What names it is kept: it is in the store, though we cannot read it."""
+    """An item that is left out, and why. Its ids are kept, since the product exists although it is unreadable."""
 
     place: str
     reason: str
@@ -72,7 +73,7 @@ class BadItem:
 
 
 def merchant_item(fields: Mapping[str, str], place: str, given: Defaults) -> FeedItem | BadItem:
-    """An item of a Google Merchant feed, from its attributes by name."""
+    """Parse an item of a Google Merchant feed from its attributes by name."""
     sku, mpn = visible(fields.get("id", "")).strip(), visible(fields.get("mpn", "")).strip()
     if not sku:
         return BadItem(place, "it has no id")
@@ -93,7 +94,10 @@ def merchant_item(fields: Mapping[str, str], place: str, given: Defaults) -> Fee
 
 
 def _merchant_price(fields: Mapping[str, str], given: Defaults, notes: list[str]) -> tuple[int, str, bool]:
-    """(minor units, currency, whether it depends on the day); the sale price where one holds. Raises BadValue."""
+    """Return (price in minor units, currency, whether it depends on the date). Raises BadValue.
+
+    The price is the sale price if one is in effect.
+    """
     price, currency = amount_of(fields.get("price", ""), given.currency)
     sale, period = fields.get("sale_price", "").strip(), fields.get("sale_price_effective_date", "").strip()
     if not sale:
@@ -109,7 +113,10 @@ def _merchant_price(fields: Mapping[str, str], given: Defaults, notes: list[str]
 
 
 def _stock(fields: Mapping[str, str]) -> int | None:
-    """A number where the feed counts. Raises BadValue where it says nothing of being there: better told than sold."""
+    """Return the stock: 0 if unavailable, None if the feed gives no quantity.
+
+    Raises BadValue if the availability is unknown: better to report the item than to sell what may not be there.
+    """
     word = "_".join(fields.get("availability", "").casefold().split())
     if word in NOT_NOW:
         return 0
@@ -132,13 +139,13 @@ def _address(fields: Mapping[str, str], name: str, given: Defaults, notes: list[
 
 
 def _variant_in(url: str) -> str:
-    """The variant that a Shopify address names: ``…?variant=48039284711``."""
+    """Return the variant id in a Shopify URL (``…?variant=48039284711``), or an empty string."""
     named = parse_qs(urlsplit(url).query).get("variant", [""])[0] if url else ""
     return named if _DIGITS.fullmatch(named) else ""
 
 
 def shopify_items(product: Mapping[str, Any], place: str, given: Defaults) -> list[FeedItem | BadItem]:
-    """The variants of a product of Shopify's products.json."""
+    """Parse the variants of a product in Shopify's products.json."""
     variants = product.get("variants")
     if not isinstance(variants, list) or not variants:
         return [BadItem(place, "it has no variants")]
@@ -187,7 +194,10 @@ def _shopify_item(
 
 
 def _shopify_stock(variant: Mapping[str, Any]) -> int | None:
-    """``available`` is what shoppers meet; without it only a count tells. Raises BadValue for neither."""
+    """Return the stock of a variant from ``available``, which shoppers see, else from its inventory quantity.
+
+    Raises BadValue if neither is there.
+    """
     available, many = variant.get("available"), variant.get("inventory_quantity")
     if isinstance(available, bool):
         return None if available else 0
@@ -197,7 +207,7 @@ def _shopify_stock(variant: Mapping[str, Any]) -> int | None:
 
 
 def _picture(product: Mapping[str, Any], variant: Mapping[str, Any]) -> str:
-    """The variant's own picture, else the first of the product."""
+    """Return the variant's own picture, else the product's first one."""
     own, images = variant.get("featured_image"), product.get("images")
     for image in (own, *(images[:1] if isinstance(images, list) else [])):
         if isinstance(image, dict) and _text(image.get("src")):
@@ -206,7 +216,7 @@ def _picture(product: Mapping[str, Any], variant: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Ids come as numbers above 2^53, too: exact, as text."""
+    """Return a value as text. Ids may also be numbers above 2^53; they stay exact."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
     return visible(str(value)).strip()

@@ -1,4 +1,4 @@
-"""A whole feed held against the products that quizzes need: which of them it lists, and as what."""
+"""Matching of a whole feed with the products that quizzes need."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ PROGRESS_EVERY = 1000
 
 @dataclass
 class Survey:
-    """``found``: what the feed says, by SKU of ours; ``unread``: SKUs of ours whose item we could not read.
+    """The result of matching a feed. "Our" SKUs are those that quizzes need.
 
-    ``notes``: what was left out and why, the first MAX_NOTES; ``more``: how many beyond.
+    ``found``: feed items by our SKU; ``unread``: our SKUs whose items could not be read. ``notes``: the first MAX_NOTES
+    problems, with reasons; ``more``: the number of problems beyond those.
     """
 
     items: int = 0
@@ -41,9 +42,9 @@ def survey(
     into: Survey | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Survey:
-    """Go through a feed once, keeping only what is ours. ``variants``: SKU of ours by the store's variant id.
+    """Read a feed once and keep only the items of our SKUs. ``variants``: our SKU by the store's variant id.
 
-    An item is ours by its SKU; else by its part number; without a SKU, by its variant id. Raises BadFeed.
+    An item matches by its SKU, else by its part number (MPN), or, without a SKU, by its variant id. Raises BadFeed.
     """
     outcome, ours = into or Survey(), frozenset(skus)
     for item in items:
@@ -70,7 +71,7 @@ def _ours(item: Item, ours: frozenset[str], variants: Mapping[str, str]) -> tupl
         return item.sku, 0
     if item.mpn in ours:
         return item.mpn, 1
-    # Google's ids are what the store chose: for some the variant id itself, or Shopify's shopify_US_1_2.
+    # Stores choose the ids in Google feeds: some use the variant id itself, or Shopify's shopify_US_1_2.
     if item.sku in variants:
         return variants[item.sku], 2
     without = not item.sku or item.sku.startswith("shopify_")

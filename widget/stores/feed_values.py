@@ -1,4 +1,4 @@
-"""Single values of a feed: prices, names, addresses, periods. What is doubtful is refused, never guessed."""
+"""Parsing of feed values: prices, names, URLs, and periods. Ambiguous values are rejected, never guessed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SOME_ROUNDS = 4
 
 
 class BadValue(ValueError):
-    """The text says what is wrong, in the words of the feed."""
+    """An invalid value. The message says what is wrong in the terms of the feed."""
 
 
 def amount_of(text: str, currency: str) -> tuple[int, str]:
-    """``1,299.00 USD`` as (129900, "USD"); a bare number is in ``currency``. Raises BadValue.
+    """Parse ``1,299.00 USD`` as (129900, "USD"); a bare number is in ``currency``. Raises BadValue.
 
-    A dot before the decimals, commas only between thousands (Google's product data specification); minor units
-    after ISO 4217.
+    Decimals follow a dot, and commas only separate thousands (Google's product data specification). Minor units are
+    those of ISO 4217.
     """
     found = _PRICE.fullmatch(text.strip())
     if found is None or not _NUMBER.fullmatch(found[2]) or (found[1] and found[3]):
@@ -51,7 +51,7 @@ def _decimals(code: str) -> int | None:
 
 
 def name_of(text: str) -> str:
-    """A name as plain text: no markup however often it was escaped, no invisible characters. Raises BadValue."""
+    """Return a name as plain text, without invisible characters or markup, even repeatedly escaped. Raises BadValue."""
     plain = visible(text[: MAX_NAME * 40])
     if "<" in plain or "&" in plain:
         plain = _without_markup(plain)
@@ -64,7 +64,7 @@ def name_of(text: str) -> str:
 
 
 def _without_markup(text: str) -> str:
-    """Until nothing changes any more: what was escaped twice would be markup for whoever unescapes it once."""
+    """Remove markup until nothing changes: text that was escaped twice becomes markup when it is unescaped once."""
     for _ in range(_SOME_ROUNDS):
         before, text = text, visible(unescape(nh3.clean(text, tags=set())))
         if text == before:
@@ -73,7 +73,7 @@ def _without_markup(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Without control and format characters: they could turn the text around, or hide a word from the claims lint."""
+    """Remove control and format characters, which could reverse the text or hide a word from the claims lint."""
     if text.isprintable():
         return text
     return "".join(
@@ -84,7 +84,7 @@ def visible(text: str) -> str:
 
 
 def web_address(text: str, base: str) -> str:
-    """An http or https address; a path stands under ``base``. Raises BadValue."""
+    """Return an http or https URL; a path is resolved against ``base``. Raises BadValue."""
     try:
         given = urlsplit(text)
         whole = urljoin(base, text) if base and not given.scheme and not text.startswith("//") else text
@@ -98,7 +98,10 @@ def web_address(text: str, base: str) -> str:
 
 
 def in_period(text: str, now: datetime) -> bool:
-    """Whether ``2026-11-01T13:00-0500/2026-12-01T15:30-0500`` holds now; nothing said is always. Raises BadValue."""
+    """Return whether ``2026-11-01T13:00-0500/2026-12-01T15:30-0500`` includes ``now``. Raises BadValue.
+
+    An empty period always does.
+    """
     if not text:
         return True
     try:

@@ -18,9 +18,9 @@ RSS, TSV, SHOPIFY = "rss", "tsv", "shopify"
 KINDS = {RSS: "Google Merchant, RSS 2.0", TSV: "Google Merchant, tab-separated", SHOPIFY: "Shopify products.json"}
 MAX_ITEMS = 250_000
 MAX_OF_ITEM = 1024 * 1024
-"""Bytes from one item to the next: a longer one is no product."""
+"""Maximum bytes from one item to the next: anything longer is not a product."""
 MAX_JSON = 32 * 1024 * 1024
-"""A JSON file is read whole, so it has its own cap."""
+"""Maximum bytes of a JSON file, which is read into memory as a whole."""
 _GOOGLE = "{http://base.google.com/ns/1.0}"
 Item = FeedItem | BadItem
 
@@ -30,7 +30,7 @@ class Readable(Protocol):
 
 
 def kind_of(stream: BinaryIO) -> str:
-    """The kind of feed by its first bytes; the stream stands at its start again. Raises BadFeed."""
+    """Return the kind of feed by its first bytes, and rewind the stream. Raises BadFeed."""
     head = stream.read(4096)
     stream.seek(0)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -46,7 +46,7 @@ def kind_of(stream: BinaryIO) -> str:
 
 
 def digest_of(stream: BinaryIO) -> bytes:
-    """SHA-256 of a file, which stands at its start again."""
+    """Return the SHA-256 digest of a file, and rewind it."""
     whole = hashlib.sha256()
     while chunk := stream.read(1024 * 1024):
         whole.update(chunk)
@@ -55,7 +55,7 @@ def digest_of(stream: BinaryIO) -> bytes:
 
 
 def read_feed(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
-    """The items in order; of several with one id only the first counts. Raises BadFeed, at any item."""
+    """Yield the items in order; of several with the same id, only the first counts. Raises BadFeed, at any item."""
     reader = {RSS: _rss, TSV: _tsv, SHOPIFY: _shopify}[kind_of(stream)]
     seen: dict[str, str] = {}
     for number, item in enumerate(reader(stream, given), 1):
@@ -71,7 +71,7 @@ def read_feed(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
 
 
 class _Metered:
-    """Hands bytes on, and refuses to go on when no item ends for too long."""
+    """A reader that raises BadFeed after too many bytes without the end of an item."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream, self.since = stream, 0
@@ -88,7 +88,7 @@ def _rss(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
     metered, number = _Metered(stream), 0
     above: list[Element] = []
     try:
-        # The parser must know the stream as an object with read() alone.
+        # iterparse needs only read(), but its type hint asks for more, hence the cast.
         for event, element in iterparse(cast(Any, metered), events=("start", "end"), forbid_dtd=True):
             if event == "start":
                 if not above and element.tag != "rss":
@@ -100,7 +100,7 @@ def _rss(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
                 number, metered.since = number + 1, 0
                 yield merchant_item(_attributes(element), f"item {number}", given)
             if len(above) <= 2 and above:
-                above[-1].remove(element)  # What was read makes room.
+                above[-1].remove(element)  # Free the memory of elements already read.
     except DTDForbidden as error:
         raise BadFeed("the file declares a DTD or entities, which no feed needs: it was not read") from error
     except DefusedXmlException as error:
@@ -112,7 +112,7 @@ def _rss(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
 
 
 def _attributes(item: Element) -> dict[str, str]:
-    """Google's attributes by name, with and without ``g:``; with it wins, and the first of several."""
+    """Return Google's attributes by name, with or without ``g:``; the prefixed and the first one take precedence."""
     plain: dict[str, str] = {}
     google: dict[str, str] = {}
     for child in item:
@@ -144,7 +144,9 @@ def _tsv(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
 
 
 def _column(name: str) -> str:
-    """``image link`` and ``g:image_link`` are ``image_link``; of ``shipping(country:price)`` the first word."""
+    """Normalize a column name: ``image link`` and ``g:image_link`` to ``image_link``, ``shipping(country:price)`` to
+    ``shipping``.
+    """
     return "_".join(name.strip().casefold().removeprefix("g:").partition("(")[0].split())
 
 
@@ -171,7 +173,7 @@ def _shopify(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
 
 
 def shopify_products(stream: BinaryIO) -> list[Any]:
-    """The products of a page of products.json; numbers with decimals stay texts, ids are exact. Raises BadFeed."""
+    """Return the products of a products.json page; decimal numbers stay text, and ids are exact. Raises BadFeed."""
     text = stream.read(MAX_JSON + 1)
     if len(text) > MAX_JSON:
         raise BadFeed(f"a JSON file of more than {MAX_JSON // 1024 // 1024} MB is not read: give a feed of RSS or TSV")

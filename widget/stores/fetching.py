@@ -1,7 +1,7 @@
-"""Fetch a file of a store over https: to public addresses only, within limits of size and time.
+"""Fetching of files from stores over https: from public addresses only, within limits of size and time.
 
-The address that was checked is the one that is called: the name is not looked up a second time, so that it cannot
-mean another machine by then. Redirects are checked like the first address.
+The connection goes to the address that was checked. The host name is not resolved a second time, so that it cannot
+point to another machine by then (DNS rebinding). Redirects are checked like the first URL.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ _ACCEPT = "application/rss+xml, application/xml, text/xml, text/tab-separated-va
 
 
 class NotFetched(ValueError):
-    """The text says why, for people, and holds nothing of the address, which may hold a token."""
+    """A failed fetch. The message is shown to users and contains no part of the URL, which may contain a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``loopback`` lets http and this very machine through: for tests, and for a demo on one machine."""
+    """Limits of a fetch: size in bytes, total and read timeouts in seconds.
+
+    ``loopback`` allows http and this machine, for tests and for a demo on one machine.
+    """
 
     size: int = 100 * 1024 * 1024
     seconds: float = 60.0
@@ -41,7 +44,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request goes to: the name it asks for, and the addresses that were checked."""
+    """The target of a request: the host name, and its addresses that were checked."""
 
     scheme: str
     host: str
@@ -51,7 +54,7 @@ class Target:
 
 
 def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> Target:
-    """Raises NotFetched for an address that we do not call."""
+    """Resolve and check a URL. Raises NotFetched if it must not be called."""
     scheme, host, port, path = checked_form(url, limits)
     try:
         addresses = tuple(resolver(host, port))
@@ -66,7 +69,7 @@ def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> Ta
 
 
 def checked_form(url: str, limits: Limits) -> tuple[str, str, int, str]:
-    """(scheme, host, port, path with query) of an address that we might call. Raises NotFetched."""
+    """Check the form of a URL and return (scheme, host, port, path with query). Raises NotFetched."""
     try:
         parts = urlsplit(url)
         scheme, host = parts.scheme, (parts.hostname or "").encode("idna").decode()
@@ -85,7 +88,7 @@ def checked_form(url: str, limits: Limits) -> tuple[str, str, int, str]:
 
 
 class _Line(HTTPConnection):
-    """A connection to the addresses of a target, and to no other."""
+    """A connection to the checked addresses of a target and to no others."""
 
     def __init__(self, target: Target, deadline: Deadline, limits: Limits, tls: ssl.SSLContext | None) -> None:
         super().__init__(target.host, target.port, timeout=limits.read_seconds)
@@ -111,7 +114,7 @@ class _Line(HTTPConnection):
 
 
 class Deadline:
-    """Cuts the line when the time for everything is over, however slowly the other side drips."""
+    """A total time limit that shuts down the connection when it expires, however slowly the server sends."""
 
     def __init__(self, seconds: float) -> None:
         self._end, self.over = time.monotonic() + seconds, False
@@ -138,7 +141,9 @@ class Deadline:
         self.over = True
         if self._sock is not None:
             try:
-                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # Under TLS, too: the line itself is cut.
+                socket.socket.shutdown(
+                    self._sock, socket.SHUT_RDWR
+                )  # Also under TLS: this shuts down the TCP connection.
             except OSError:
                 return
 
@@ -151,7 +156,7 @@ def fetch(
     resolver: Resolver = resolve,
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Write what stands at an address into a file; the number of bytes. Raises NotFetched."""
+    """Download a URL into a file and return the number of bytes. Raises NotFetched."""
     limits = limits or Limits()
     with _in_time(limits) as deadline:
         for _ in range(MAX_REDIRECTS + 1):
@@ -175,9 +180,9 @@ def answered(
     limits: Limits | None = None,
     resolver: Resolver = resolve,
 ) -> tuple[int, dict[str, str]]:
-    """(status, headers by lower-case name) of one answer, whatever it is; its body in ``into``. Raises NotFetched.
+    """Return (status, headers by lowercase name) of a response with any status; write its body to ``into``.
 
-    ``headers`` go along, and may hold a key: redirects are not followed.
+    Raises NotFetched. ``headers`` are sent and may contain a key, so redirects are not followed.
     """
     limits = limits or Limits()
     with (
@@ -190,7 +195,7 @@ def answered(
 
 @contextmanager
 def _in_time(limits: Limits) -> Iterator[Deadline]:
-    """Whatever goes wrong on the line comes out as NotFetched."""
+    """Apply the time limit, and raise every network error as NotFetched."""
     deadline = Deadline(limits.seconds)
     try:
         yield deadline

@@ -1,4 +1,4 @@
-"""The platforms we understand, behind one protocol."""
+"""The supported store platforms, behind one protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Pages = Iterator[list[dict[str, Any]]]
 
 
 class Verify(Protocol):
-    """The delivery, if one of the secrets signed these bytes. Header names are lower case. Raises BadSignature."""
+    """Returns the delivery if one of the secrets signed it. Header names are lowercase. Raises BadSignature."""
 
     def __call__(
         self, headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime
@@ -29,16 +29,16 @@ class Verify(Protocol):
 
 
 class Parse(Protocol):
-    """What a verified body says, by its topic. Raises Unreadable."""
+    """Returns the events in a verified body, by its topic. Raises Unreadable."""
 
     def __call__(self, topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What a store's API gives: pages of orders that changed since a moment, and of its catalog as products.json.
+    """A store platform's API: pages of orders changed since a moment, and of the catalog in products.json format.
 
-    ``order`` reads one of those orders, ``topic`` is what a delivery of it would be about.
+    ``order`` parses one of those orders; ``topic`` is the topic of a webhook delivery with such an order.
     """
 
     reconcile: Callable[[str, str, datetime, Caller], Pages]
@@ -49,7 +49,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """How a platform signs, how its deliveries read, how its cart is filled, and its API, if it has one."""
+    """A platform's webhook verification, webhook parsing, cart links, and API, if it has one."""
 
     verify: Verify
     parse: Parse
@@ -64,11 +64,11 @@ PLATFORMS = {
     SHOPIFY: Platform(shopify.verify, shopify.parse, shopify_cart, _SHOPIFY),
     WOOCOMMERCE: Platform(woocommerce.verify, woocommerce.parse, woocommerce_cart, _WOOCOMMERCE),
 }
-"""By the name in the webhook address: ``/webhooks/{shop}/{name}``."""
+"""Platforms by the name in the webhook URL: ``/webhooks/{shop}/{name}``."""
 
 
 def api_of(platform: str) -> Api:
-    """Raises KeyError for a platform without one."""
+    """Return the API of a platform. Raises KeyError if it has none."""
     api = PLATFORMS[platform].api
     if api is None:
         raise KeyError(platform)

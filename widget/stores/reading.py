@@ -1,4 +1,4 @@
-"""Values as stores send them, read without trust: ids as text, money as decimal text, moments with or without zone."""
+"""Parsing of untrusted values from stores: ids as text, money as decimal text, moments with or without a time zone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEVER = datetime(9990, 1, 1, tzinfo=UTC)
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Whatever is wrong with the shape of a body comes out as Unreadable."""
+    """Raise every error caused by an unexpected body as Unreadable."""
     try:
         yield
     except Unreadable:
@@ -31,7 +31,7 @@ def reading(what: str) -> Iterator[None]:
 
 
 def json_of(body: bytes) -> dict[str, Any]:
-    """The object in a body. Numbers stay text: ids exceed 2^53, and money is no float."""
+    """Return the JSON object in a body. Numbers stay text: ids exceed 2^53, and money must not be a float."""
     data = json.loads(body, parse_int=str, parse_float=str)
     if not isinstance(data, dict):
         raise Unreadable("the body is no object")
@@ -39,7 +39,7 @@ def json_of(body: bytes) -> dict[str, Any]:
 
 
 def part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A part that is an object; nothing or null is an empty one."""
+    """Return a member that is an object; a missing or null one is empty. Raises Unreadable."""
     value = data.get(name)
     if value is None:
         return {}
@@ -49,7 +49,7 @@ def part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def services_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A list of objects; nothing or null is an empty one."""
+    """Return a member that is a list of objects; a missing or null one is empty. Raises Unreadable."""
     value = data.get(name)
     if value is None:
         return []
@@ -68,11 +68,11 @@ def text(value: Any) -> str:
         raise Unreadable("a text holds a NUL character")
     if len(plain) > MAX_TEXT:
         plain = plain[:MAX_TEXT]
-    return plain.encode("utf-8", "replace").decode().strip()  # A lone surrogate is no text that a table takes.
+    return plain.encode("utf-8", "replace").decode().strip()  # A database cannot store lone surrogates.
 
 
 def id_of(value: Any, whose: str) -> str:
-    """An id, which cannot be left out."""
+    """Return a required id. Raises Unreadable."""
     found = text(value)
     if not found:
         raise Unreadable(f"{whose} has no id")
@@ -86,7 +86,7 @@ def flag(value: Any) -> bool | None:
 
 
 def moment(value: Any) -> datetime | None:
-    """ISO 8601, or seconds since 1970. Without a zone it is UTC."""
+    """Parse ISO 8601, or seconds since 1970. Without a time zone, it is UTC. Raises Unreadable."""
     if not isinstance(value, str) or not value:
         return None
     if value.isascii() and value.isdigit() and len(value) < 12:
@@ -108,9 +108,9 @@ def quantity(value: Any, *, missing: int = 1) -> int:
 
 
 def minor_units(value: Any, currency: str) -> int | None:
-    """Minor units from minor units (``2400``), or from a decimal text in whole units (``"24.00"``).
+    """Return minor units from minor units (``2400``) or from decimal text in whole units (``"24.00"``).
 
-    How many decimals a currency has is for ``money`` to say: ``"1500.00"`` yen are 1500, ``"1.500"`` dinars too.
+    ``money`` applies the currency's number of decimals: ``"1500.00"`` yen are 1500, and so are ``"1.500"`` dinars.
     """
     if "." in str(value):
         return money(value, currency)
@@ -118,7 +118,7 @@ def minor_units(value: Any, currency: str) -> int | None:
 
 
 def money(value: Any, currency: str) -> int | None:
-    """Minor units from an amount in whole units (``"24.00"``, ``"24"``, ``24``), as currencies count (ISO 4217)."""
+    """Return minor units (ISO 4217) from an amount in whole units (``"24.00"``, ``"24"``, ``24``)."""
     amount = _amount(value)
     return None if amount is None else round(amount.scaleb(get_currency_precision(currency or "USD")))
 
@@ -136,13 +136,13 @@ def _amount(value: Any) -> Decimal | None:
 
 
 def named_values(value: Any, name: str = "name") -> dict[str, Any]:
-    """``{name: value}``, from that or from a list of ``{name, value}``."""
+    """Return ``{name: value}`` from the same or from a list of ``{name, value}``."""
     if isinstance(value, list):
         return {str(item.get(name)): item.get("value") for item in value if isinstance(item, dict)}
     return value if isinstance(value, dict) else {}
 
 
 def visit_in(attributes: Mapping[str, Any]) -> str:
-    """The visit that the widget gave the cart."""
+    """Return the visit id that the widget added to the cart."""
     value = attributes.get(VISIT)
     return text(value)[:64] if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Orders that changed since a moment, page by page, from a store's API: what no webhook may have brought.
+"""Orders changed since a moment, page by page, from a store's API, to find those that no webhook delivered.
 
 Sources: Shopify Admin REST API, "Order" (``updated_at_min``, ``status=any``, ``limit`` up to 250, the next page in the
 ``Link`` header, 429 with ``Retry-After``); WooCommerce REST API v3, "List all orders" (``modified_after`` with
@@ -24,7 +24,7 @@ NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
 
 
 def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
-    """Pages of orders that changed since then. Raises NotFetched, Throttled."""
+    """Yield pages of orders changed since a moment. Raises NotFetched, Throttled."""
     asked = {"status": "any", "updated_at_min": _iso(since), "order": "updated_at asc", "limit": str(SHOPIFY_PAGE)}
     url = f"{address}/admin/api/{SHOPIFY_VERSION}/orders.json?{urlencode(asked)}"
     for _ in range(MAX_PAGES):
@@ -40,8 +40,10 @@ def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Ite
 
 
 def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
-    """Likewise. Every page is asked for anew from the last change on: by number, an order that changes meanwhile would
-    move all others up, and the first of the next page would be missed.
+    """Yield pages of orders changed since a moment. Raises NotFetched, Throttled.
+
+    Every page is requested from the last change on. With page numbers, an order that changes in the meantime would move
+    all others up, and the first one of the next page would be missed.
     """
     page = 1
     for _ in range(MAX_PAGES):
@@ -62,7 +64,7 @@ def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) ->
         last = _changed(orders[-1]) - timedelta(seconds=1)
         if last + timedelta(seconds=1) < since - timedelta(seconds=1):
             raise NotFetched("the store's API does not heed modified_after: WooCommerce 5.8 or newer is needed")
-        since, page = (last, 1) if last > since else (since, page + 1)  # More of one moment than a page holds.
+        since, page = (last, 1) if last > since else (since, page + 1)  # One moment has more orders than a page.
     raise NotFetched("the store has more changed orders than one look goes through")
 
 
@@ -75,7 +77,7 @@ def _changed(order: dict[str, Any]) -> datetime:
 
 
 def woo_login(key: str) -> dict[str, str]:
-    """Consumer key and secret (``ck_…:cs_…``) by HTTP Basic, as WooCommerce takes them over https."""
+    """Return the HTTP Basic header with consumer key and secret (``ck_…:cs_…``), which WooCommerce accepts on https."""
     return {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"}
 
 

@@ -1,4 +1,4 @@
-"""Shopify: how it signs, and how its orders, consents and privacy requests read.
+"""Shopify: verification of webhooks, and parsing of orders, consents, and privacy requests.
 
 Sources: shopify.dev, "Verify webhook deliveries" (base64 of HMAC-SHA256 over the raw body, keyed with the client
 secret), "Ignore duplicate webhooks" (event id), "Privacy law compliance" (customers/data_request, customers/redact,
@@ -61,7 +61,10 @@ CONSENT_TOPICS = ("customers_email_marketing_consent/update", "customers/email_m
 
 
 def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
-    """The delivery, if one of the client secrets signed it: both are good in a rotation. Raises BadSignature."""
+    """Return the delivery if one of the client secrets signed it; during a rotation, both are valid.
+
+    Raises BadSignature.
+    """
     given = _header(headers, "hmac-sha256")
     if not given or not signed_by((secret.encode() for secret in known_secrets), body, given):
         raise BadSignature("the signature does not fit")
@@ -71,12 +74,12 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
-    """A header under its usual name, or as the newer events spell it."""
+    """Return a header by its usual name or by the name that newer events use."""
     return headers.get(f"x-shopify-{name}") or headers.get(f"shopify-{name}", "")
 
 
 def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
-    """What a signed body says, by its topic. Raises Unreadable. A topic that does not concern us says nothing."""
+    """Return the events in a signed body, by its topic; none for topics that are not supported. Raises Unreadable."""
     with reading("Shopify event"):
         data = json_of(body)
         _refuse_other_shapes(topic, data)
@@ -98,9 +101,10 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
 
 
 def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
-    """The signature covers the body and not the topic: a body must have the shape of its topic, and of no other.
+    """Raise Unreadable unless a body has the shape of its topic and of no other topic.
 
-    Raises Unreadable. Else a captured order could be sent again as the wish to have everything deleted.
+    The signature covers the body but not the topic. Without this check, a captured order could be replayed as a request
+    to erase everything.
     """
     wanted: tuple[str, ...]
     alien: tuple[str, ...]
@@ -133,7 +137,7 @@ def _host(value: Any) -> str:
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:
-    """An order as Shopify shows it, in webhooks and in its Admin API alike."""
+    """Parse an order, which has the same format in Shopify's webhooks and Admin API. Raises Unreadable."""
     external_id = id_of(order.get("id"), "the order")
     created, updated = moment(order.get("created_at")), moment(order.get("updated_at"))
     at = updated or created
@@ -181,7 +185,7 @@ def _moments(order: dict[str, Any], created: datetime, at: datetime, refunds: Se
 
 
 def _accepts(order: dict[str, Any], customer: dict[str, Any]) -> bool | None:
-    """The order's flag and the customer's own state; where they contradict each other it is a no."""
+    """Return the marketing consent from the order's flag and the customer's state; False if they contradict."""
     outcome = flag(order.get("buyer_accepts_marketing"))
     state = text(part(customer, "email_marketing_consent").get("state"))
     return outcome if not state else (outcome is not False and state == "subscribed")
@@ -223,7 +227,7 @@ def _refund_event(data: dict[str, Any]) -> OrderEvent:
 
 
 def _deleted(data: dict[str, Any], received_at: datetime) -> OrderEvent:
-    """Its body is the id alone: gone is at least cancelled."""
+    """Parse a deletion, whose body is only the id. A deleted order is treated as canceled."""
     return OrderEvent(at=received_at, external_id=id_of(data.get("id"), "the order"), moments={CANCELLED: received_at})
 
 

@@ -1,4 +1,4 @@
-"""Standard Webhooks 1.0.0: how a generic store signs, and how its orders read.
+"""Standard Webhooks 1.0.0: verification of a generic store's webhooks, and parsing of its orders.
 
 Source: the Standard Webhooks specification: signed text ``id.timestamp.body``, header ``webhook-signature`` a list
 of ``v1,<base64 HMAC-SHA256>``, secrets ``whsec_`` + base64 of 24 to 64 bytes, five minutes of tolerance.
@@ -33,21 +33,21 @@ TOLERANCE = 300
 
 
 def new_secret() -> str:
-    """A fresh secret: 32 random bytes."""
+    """Return a new secret of 32 random bytes."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
-    """The signature of a delivery, ``v1,…``."""
+    """Return the signature of a delivery, ``v1,…``."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     text = f"{event_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
 
 
 def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
-    """The delivery, if one of the secrets signed it in the last five minutes. Raises BadSignature.
+    """Return the delivery if one of the secrets signed it in the last five minutes. Raises BadSignature.
 
-    Every secret is tried, in constant time each: during a rotation both the old and the new one are good.
+    Every secret is tried, each in constant time: during a rotation, both the old and the new one are valid.
     """
     event_id = headers.get("webhook-id", "")
     given = headers.get("webhook-signature", "").split()
@@ -70,7 +70,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
 
 
 def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
-    """What a signed body says happened to an order. Raises Unreadable. Ids stay text: they exceed 2^53."""
+    """Return the order event in a signed body. Raises Unreadable. Ids stay text, since they exceed 2^53."""
     with reading("order event"):
         data = json_of(body)
         kind = data["type"]
@@ -88,7 +88,7 @@ def _event(kind: str, data: dict[str, Any], order: dict[str, Any]) -> OrderEvent
         raise Unreadable("the event has no timestamp")
     moments = {kind: at}
     if kind not in (CANCELLED, REFUNDED):
-        # An event of any other kind says that the order was placed, also when that webhook never came.
+        # Any other event implies that the order was placed, even if that webhook never arrived.
         moments[PLACED] = moment(order.get("placed_at")) or at
     attributes = named_values(order.get("attributes"))
     currency = text(order.get("currency"))[:3].upper()

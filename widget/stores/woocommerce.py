@@ -1,7 +1,7 @@
-"""WooCommerce: how it signs, its unsigned ping, and how its orders read.
+"""WooCommerce: verification of webhooks, the unsigned ping, and parsing of orders.
 
 Sources: WooCommerce ``class-wc-webhook.php`` (signature: base64 of HMAC-SHA256 over the body; the key is the secret
-with the HTML entities of quotes decoded; the ping is the form ``webhook_id=N``; ``deleted`` holds the id alone;
+with the HTML entities of quotes decoded; the ping is the form ``webhook_id=N``; ``deleted`` contains only the id;
 deliveries within a second share their id) and the REST API v3 documentation (orders; ``_gmt`` moments have no zone).
 """
 
@@ -43,24 +43,24 @@ from widget.stores.reading import (
 _PING = re.compile(rb"webhook_id=\d{1,20}\Z")
 _ENTITIES = (("&quot;", '"'), ("&#034;", '"'), ("&#039;", "'"), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"))
 BOUGHT = frozenset({"processing", "completed", "on-hold", "refunded"})
-"""States of an order that stands. ``pending``, ``failed`` and drafts are carts that nobody has paid for yet."""
+"""States of a placed order. ``pending``, ``failed``, and drafts are carts that have not been paid for yet."""
 OFF = frozenset({"cancelled", "trash"})
 
 
 def is_ping(headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether this is what WooCommerce sends, unsigned, when a webhook is saved: it wants 200 and nothing more."""
+    """Return whether this is the unsigned ping that WooCommerce sends when a webhook is saved; it expects a 200."""
     form = headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
     return form and _PING.match(body) is not None
 
 
 def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[str], now: datetime) -> VerifiedWebhook:
-    """The delivery, if one of the secrets signed it. Raises BadSignature."""
+    """Return the delivery if one of the secrets signed it. Raises BadSignature."""
     given = headers.get("x-wc-webhook-signature", "")
     keys = [key.encode() for secret in known_secrets for key in dict.fromkeys((secret, _decoded(secret)))]
     if not given or not signed_by(keys, body, given):
         raise BadSignature("the signature does not fit")
     topic = headers.get("x-wc-webhook-topic", "").lower()[:80]
-    # Its delivery id is the same for two events in one second: the body tells repeats apart.
+    # WooCommerce uses the same delivery id for two events in one second, so repeats are identified by the body.
     return VerifiedWebhook(digest_id(topic, body), body, topic)
 
 
@@ -71,7 +71,7 @@ def _decoded(secret: str) -> str:
 
 
 def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
-    """What a signed body says, by its topic. Raises Unreadable. A topic that does not concern us says nothing."""
+    """Return the events in a signed body, by its topic; none for topics that are not supported. Raises Unreadable."""
     with reading("WooCommerce event"):
         data = json_of(body)
         _refuse_other_shapes(topic, data)
@@ -86,7 +86,7 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
 
 
 def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
-    """The signature covers the body and not the topic. Raises Unreadable for a body of another topic's shape."""
+    """Raise Unreadable for a body with the shape of another topic: the signature covers the body but not the topic."""
     if topic.endswith(".deleted"):
         fits = set(data) == {"id"}
     elif topic.startswith("order."):
@@ -100,7 +100,7 @@ def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:
-    """An order of the REST API v3, in webhooks and in its answers alike."""
+    """Parse an order, which has the same format in webhooks and in the REST API v3. Raises Unreadable."""
     external_id = id_of(order.get("id"), "the order")
     created = moment(order.get("date_created_gmt"))
     at = moment(order.get("date_modified_gmt")) or created
@@ -115,7 +115,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         moments=_moments(order, created or at, at),
         number=text(order.get("number")) or external_id,
         email=text(part(order, "billing").get("email")),
-        customer_id="" if customer == "0" else customer,  # 0 is a guest.
+        customer_id="" if customer == "0" else customer,  # 0 means a guest.
         locale="",
         currency=currency,
         total=money(order.get("total"), currency),
@@ -143,7 +143,7 @@ def _moments(order: dict[str, Any], created: datetime, at: datetime) -> dict[str
 
 
 def _accepts(attributes: Mapping[str, Any]) -> bool | None:
-    """WooCommerce knows no consent; the snippet of ours (infra/stores) notes it with the order."""
+    """Return the marketing consent. WooCommerce has none; our snippet (infra/stores) adds it to the order metadata."""
     value = attributes.get("recovery_quiz_accepts_marketing")
     if isinstance(value, str) and value in ("yes", "no"):
         return value == "yes"
@@ -164,6 +164,6 @@ def _line(line: dict[str, Any], currency: str) -> OrderLine:
 
 
 def _refund(refund: dict[str, Any], at: datetime, currency: str) -> Refund:
-    """Within an order a refund is its id and its (negative) total; its goods are in a resource of their own."""
+    """Parse a refund in an order, which has only an id and a (negative) total; its items are a separate resource."""
     amount = money(refund.get("total"), currency)
     return Refund(id_of(refund.get("id"), "a refund"), at, {}, abs(amount) if amount is not None else None)

@@ -1,1 +1,1 @@
-"""Tasks, one module for each queue; each runs one action with the services of its process."""
+"""Celery tasks, one module for each queue; each task runs one action with the services of its process."""

@@ -1,4 +1,4 @@
-"""What stores are asked for: feeds, catalogs, and orders that no webhook announced."""
+"""Tasks that call stores: importing feeds and catalogs, and reconciling orders that no webhook delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of drafts, and scheduled publishes."""
+"""Tasks that check drafts and run scheduled publishes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Emails that are due, and the outbox."""
+"""Tasks that send due emails and the outbox, and rescue stuck emails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Privacy requests and retention."""
+"""Tasks for privacy requests and data retention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhook deliveries, and bounce reports that arrive by email."""
+"""Tasks that process webhook deliveries and collect bounce messages received by email."""
 
 from __future__ import annotations
 

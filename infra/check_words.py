@@ -21,7 +21,7 @@ ALLOWED = {
 ANYWHERE = re.compile(
     r"pypi\.or[g]|pythonhoste[d]|registry\.npmj[s]|deb\.debia[n]\.org|/hom[e]/[a-z]+/|/roo[t]/",
 )
-"""Addresses of package registries, and paths of one machine."""
+"""Host names of package registries, and machine-specific paths."""
 
 
 def tracked(*paths: str) -> list[Path]:

@@ -71,7 +71,7 @@ def _discard_inherited_services(**_: Any) -> None:
         held.database.dispose(close=False)
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]  # Celery's signals carry no types.
+@worker_ready.connect  # type: ignore[untyped-decorator]  # Celery's signals have no type hints.
 def _listen_for_nudges(**_: Any) -> None:
     """Start the nudge listener in the worker's main process; pool processes do not listen."""
     listener = NudgeListener(open_shared_cache(read_settings()), _send)
@@ -79,7 +79,7 @@ def _listen_for_nudges(**_: Any) -> None:
     listener.start()
 
 
-@worker_shutdown.connect  # type: ignore[untyped-decorator]  # Celery's signals carry no types.
+@worker_shutdown.connect  # type: ignore[untyped-decorator]  # Celery's signals have no type hints.
 def _stop_listening(**_: Any) -> None:
     while _listening:
         _listening.pop().stop()

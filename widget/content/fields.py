@@ -22,7 +22,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,15}")
 
 
 class Hint(str):
-    """A message that carries the nearest valid name."""
+    """An error message with the nearest valid name."""
 
     __slots__ = ("suggestion",)
     suggestion: str | None
@@ -157,7 +157,7 @@ class Amount(fields.Field[Decimal]):
 
 
 class Flag(fields.Field[bool]):
-    """``true`` or ``false``, nothing else."""
+    """A boolean: ``true`` or ``false``, nothing else."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if value not in ("true", "false"):
@@ -166,7 +166,7 @@ class Flag(fields.Field[bool]):
 
 
 class Day(fields.Field[date]):
-    """A day as YYYY-MM-DD."""
+    """A date in the format YYYY-MM-DD."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
         try:

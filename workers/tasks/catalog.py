@@ -7,11 +7,11 @@ from widget.actions.orders.reconcile_orders import reconcile_orders
 from workers.app import app, services
 
 
-@app.task(name="import_feeds")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="import_feeds")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def import_feeds_task() -> int:
     return import_due_feeds(services())
 
 
-@app.task(name="reconcile_orders")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="reconcile_orders")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def reconcile_orders_task() -> int:
     return reconcile_orders(services())

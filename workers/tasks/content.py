@@ -7,11 +7,11 @@ from widget.actions.content.publish_draft import publish_due
 from workers.app import app, services
 
 
-@app.task(name="check_drafts")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="check_drafts")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def check_drafts_task() -> int:
     return check_waiting_drafts(services())
 
 
-@app.task(name="publish_due")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="publish_due")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def publish_due_task() -> int:
     return publish_due(services())

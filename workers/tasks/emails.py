@@ -8,16 +8,16 @@ from widget.actions.emails.send_outbox import send_outbox
 from workers.app import app, services
 
 
-@app.task(name="send_emails")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="send_emails")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def send_emails_task() -> int:
     return send_due_emails(services())
 
 
-@app.task(name="send_outbox")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="send_outbox")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def send_outbox_task() -> int:
     return send_outbox(services())
 
 
-@app.task(name="rescue_emails")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="rescue_emails")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def rescue_emails_task() -> int:
     return rescue_emails(services())

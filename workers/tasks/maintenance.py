@@ -7,11 +7,11 @@ from widget.actions.privacy.purge_expired import purge_expired
 from workers.app import app, services
 
 
-@app.task(name="carry_out_privacy")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="carry_out_privacy")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def carry_out_privacy_task() -> int:
     return carry_out_due(services())
 
 
-@app.task(name="purge_expired")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="purge_expired")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def purge_expired_task() -> int:
     return purge_expired(services())

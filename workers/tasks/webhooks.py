@@ -7,11 +7,11 @@ from widget.actions.webhooks.process_webhooks import process_webhooks
 from workers.app import app, services
 
 
-@app.task(name="process_webhooks")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="process_webhooks")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def process_webhooks_task() -> int:
     return process_webhooks(services())
 
 
-@app.task(name="collect_bounces")  # type: ignore[untyped-decorator]  # Celery carries no types.
+@app.task(name="collect_bounces")  # type: ignore[untyped-decorator]  # Celery has no type hints.
 def collect_bounces_task() -> int:
     return collect_bounces(services())

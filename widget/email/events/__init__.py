@@ -1,1 +1,1 @@
-"""What providers report of emails: verified by their signatures, read into one kind of report."""
+"""Email events from providers: verification of their webhooks, and parsing into a common format."""

@@ -1,4 +1,4 @@
-"""A mailbox over IMAP: what is unread, and marking it read."""
+"""An IMAP mailbox: fetching unread messages and marking them as read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NoMailbox(OSError):
 
 
 class Mailbox:
-    """``imaps://user:password@host:993/INBOX``; ``imap://`` for this very machine. Raises NoMailbox."""
+    """A mailbox at ``imaps://user:password@host:993/INBOX``; ``imap://`` is for this machine. Raises NoMailbox."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -52,7 +52,7 @@ class Mailbox:
             return
 
     def unread(self, most: int) -> Iterator[tuple[str, bytes]]:
-        """(number, the message), the oldest first; those that are too large are passed over."""
+        """Yield (UID, message) of unread messages, oldest first, skipping those that are too large."""
         try:
             _, found = self._line.uid("search", "UNSEEN", f"SMALLER {MAX_BYTES}")
             for number in (found[0] or b"").decode().split()[:most]:

@@ -1,6 +1,6 @@
-"""Reports that come as mail: delivery status (RFC 3464) and abuse (ARF, RFC 5965).
+"""Email events received as messages: delivery status notifications (RFC 3464) and abuse reports (ARF, RFC 5965).
 
-Only ``failed`` with a status 5.x.x is a hard bounce; ``delayed`` says nothing yet.
+Only ``failed`` with a status of 5.x.x is a hard bounce; ``delayed`` is ignored, since it is not final.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COMPLAINTS = frozenset({"abuse", "fraud", "virus", "other"})
 
 
 def reports(raw: bytes) -> list[EmailReport]:
-    """The reports in one message; none for mail that is no report. Raises NotReadable for what cannot be parsed."""
+    """Return the email events in a message; none if it is not a report. Raises NotReadable if it cannot be parsed."""
     if len(raw) > MAX_BYTES:
         raise NotReadable(f"the message is over {MAX_BYTES // 1024 // 1024} MB")
     try:
@@ -41,7 +41,7 @@ def reports(raw: bytes) -> list[EmailReport]:
 
 
 def _status(message: Message) -> Iterator[tuple[str, str]]:
-    """(kind, address) of each recipient's block."""
+    """Yield (kind, address) of each recipient's block."""
     for part in message.walk():
         if part.get_content_type() != "message/delivery-status":
             continue
@@ -65,7 +65,10 @@ def _word(block: object, name: str) -> str:
 
 
 def _abuse(message: Message) -> Iterator[tuple[str, str]]:
-    """A complaint names its recipient often not at all: the email itself says whom it went to."""
+    """Yield (kind, address) of each complaint.
+
+    Complaints often omit the recipient; the address is then empty, and the recipient is found by the Message-ID.
+    """
     for part in message.walk():
         if part.get_content_type() != "message/feedback-report":
             continue
@@ -82,7 +85,7 @@ def _parsed(part: Message) -> Message:
 
 
 def _original_id(message: Message) -> str:
-    """The Message-ID of the email that came back, whole or as headers."""
+    """Return the Message-ID of the original email, which a report includes as a whole or as headers only."""
     for part in message.walk():
         if part.get_content_type() in ("text/rfc822-headers", "message/rfc822"):
             inner = part.get_payload(0) if part.is_multipart() else _parsed(part)

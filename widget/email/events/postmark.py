@@ -1,7 +1,7 @@
-"""Postmark: its webhooks are not signed; they carry the name and password that were set (HTTP Basic).
+"""Postmark: its webhooks are not signed but authenticated by a configured name and password (HTTP Basic).
 
 Source: Postmark developer documentation, "Webhooks overview", "Bounce webhook" (TypeCode 1 is HardBounce; ``Inactive``
-says that Postmark itself stopped), "Spam complaint webhook", "Delivery webhook".
+means that Postmark itself stopped sending), "Spam complaint webhook", "Delivery webhook".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMPLAINT_CODES = frozenset({"512", "100001"})
 
 
 def check(headers: Mapping[str, str], *, known: Sequence[str]) -> None:
-    """``known``: ``name:password`` as set in the address. Raises NotReadable."""
+    """Verify name and password. ``known``: ``name:password`` as configured in the webhook URL. Raises NotReadable."""
     kind, _, given = headers.get("authorization", "").partition(" ")
     try:
         plain = base64.b64decode(given.strip(), validate=True).decode()
@@ -31,7 +31,7 @@ def check(headers: Mapping[str, str], *, known: Sequence[str]) -> None:
 
 
 def reports(body: bytes) -> list[EmailReport]:
-    """The one report in a body, if it is of a kind that concerns us. Raises NotReadable."""
+    """Return the email event in a body, or none if its kind is not supported. Raises NotReadable."""
     data = json_object(body)
     kind = _kind(data)
     if not kind:
@@ -57,6 +57,6 @@ def _kind(data: Mapping[str, Any]) -> str:
 
 
 def _message_id(data: Mapping[str, Any]) -> str:
-    """Ours, where it was passed on as metadata; Postmark has ids of its own."""
+    """Return our Message-ID, if it was passed as metadata; Postmark uses its own ids."""
     metadata = data.get("Metadata")
     return text(metadata.get("message_id")) if isinstance(metadata, dict) else ""

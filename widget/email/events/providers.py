@@ -1,4 +1,4 @@
-"""The providers whose reports we understand, behind one protocol."""
+"""The supported email providers, behind one protocol."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from widget.email.events import messages, postmark, sendgrid, ses
 from widget.email.events.reading import NotReadable
 
 Fetch = Callable[[str], bytes]
-"""Gives what stands at an address. Raises OSError or ValueError."""
+"""A function that downloads a URL. Raises OSError or ValueError."""
 SES, SENDGRID, POSTMARK, MESSAGE = "ses", "sendgrid", "postmark", "message"
 
 
 @dataclass(frozen=True, slots=True)
 class EmailProvider:
-    """``known`` of verify: what was set for this provider (topic, public key, name:password), newest first."""
+    """Verification and parsing of a provider's webhooks.
+
+    ``known`` of ``verify``: the values configured for this provider (topic, public key, name:password), newest first.
+    """
 
     check: Callable[[Mapping[str, str], bytes, Sequence[str], Fetch | None], str]
     reports: Callable[[bytes], list[EmailReport]]
@@ -25,7 +28,7 @@ class EmailProvider:
     def verify(
         self, headers: Mapping[str, str], body: bytes, *, known: Sequence[str], fetch: Fetch | None = None
     ) -> VerifiedWebhook:
-        """The delivery, if it is theirs. Raises BadSignature."""
+        """Return the delivery if the provider sent it. Raises BadSignature."""
         try:
             if not known:
                 raise NotReadable("nothing was set to know it by")
@@ -35,7 +38,7 @@ class EmailProvider:
         return VerifiedWebhook((event_id or digest_id("", body))[:MAX_ID], body)
 
     def parse(self, body: bytes) -> list[EmailReport]:
-        """Raises Unreadable."""
+        """Return the email events in a body. Raises Unreadable."""
         try:
             return self.reports(body)
         except NotReadable as error:
@@ -69,4 +72,4 @@ PROVIDERS = {
     POSTMARK: EmailProvider(_postmark, postmark.reports),
     MESSAGE: EmailProvider(_nobody, messages.reports),
 }
-"""By the name in the webhook address: ``/webhooks/{shop}/mail/{name}``."""
+"""Providers by the name in the webhook URL: ``/webhooks/{shop}/mail/{name}``."""

@@ -1,4 +1,4 @@
-"""Values in providers' reports, read without trust."""
+"""Parsing of untrusted values in providers' reports."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MAX_TEXT = 4000
 
 
 class NotReadable(ValueError):
-    """A report that is none, or is not signed as it should be; the text repeats nothing of it."""
+    """An invalid report, or one with an invalid signature. The message repeats no part of it."""
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Raises NotReadable."""
+    """Return the JSON object in a body. Numbers stay text. Raises NotReadable."""
     data = json_value(body)
     if not isinstance(data, dict):
         raise NotReadable("the body is no object")
@@ -24,7 +24,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def json_value(body: bytes) -> Any:
-    """Raises NotReadable. Numbers stay text."""
+    """Return the JSON value in a body. Numbers stay text. Raises NotReadable."""
     try:
         return json.loads(body, parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
@@ -41,7 +41,7 @@ def text(value: Any, *, most: int = MAX_TEXT) -> str:
 
 
 def moment(value: str) -> datetime | None:
-    """ISO 8601 or seconds since 1970; None for anything else: the moment of our receiving it does as well."""
+    """Parse ISO 8601 or seconds since 1970. Return None for anything else: the time of receipt serves as well."""
     try:
         if value.isascii() and value.isdigit() and len(value) < 12:
             return datetime.fromtimestamp(int(value), UTC)
@@ -53,7 +53,7 @@ def moment(value: str) -> datetime | None:
 
 
 def same(given: str, known: Sequence[str]) -> bool:
-    """Whether it is one of these, each compared in constant time."""
+    """Return whether a value is one of ``known``, comparing each in constant time."""
     good = False
     for item in known:
         good |= hmac.compare_digest(given.encode(), item.encode())

@@ -1,7 +1,8 @@
 """Twilio SendGrid: its event webhook, signed with ECDSA over the exact bytes.
 
-Source: Twilio SendGrid, "Event Webhook security features": P-256, SHA-256, over timestamp + raw body, a trailing line
-break included; "Event Webhook reference": ``bounce`` of type ``blocked`` is no hard bounce; ``sg_event_id`` repeats.
+Source: Twilio SendGrid, "Event Webhook security features": P-256, SHA-256, over timestamp + raw body, including a
+trailing line break; "Event Webhook reference": a ``bounce`` of type ``blocked`` is not a hard bounce; ``sg_event_id``
+repeats.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ KINDS = {
 
 
 def check(headers: Mapping[str, str], body: bytes, *, keys: Sequence[str]) -> None:
-    """Whether one of these public keys (base64, as SendGrid shows them) fits. Raises NotReadable."""
+    """Verify the signature with one of these public keys (base64, as SendGrid shows them). Raises NotReadable."""
     try:
         given = base64.b64decode(headers.get(SIGNATURE, ""), validate=True)
     except (ValueError, binascii.Error) as error:
@@ -51,7 +52,7 @@ def _fits(key: str, given: bytes, signed: bytes) -> bool:
 
 
 def reports(body: bytes) -> list[EmailReport]:
-    """The reports in a batch; unknown events and fields are passed over. Raises NotReadable."""
+    """Return the email events in a batch; unknown events and fields are ignored. Raises NotReadable."""
     data = json_value(body)
     if not isinstance(data, list):
         raise NotReadable("the body is no list")
@@ -71,5 +72,5 @@ def _kind(event: Mapping[str, Any]) -> str:
     if name == "bounce":
         return SOFT_BOUNCE if text(event.get("type")) == "blocked" else HARD_BOUNCE
     if name == "dropped":
-        return ""  # It was stopped for a reason that was reported before.
+        return ""  # SendGrid did not send it, for a reason that was reported before.
     return KINDS.get(name, "")

@@ -1,4 +1,4 @@
-"""Amazon SES through SNS: certificate and signature of the envelope, bounces and complaints in its message.
+"""Amazon SES through SNS: verification of the signed envelope, and parsing of bounces and complaints in its message.
 
 Sources: AWS SNS developer guide, "Verifying the signatures of Amazon SNS messages" (string to sign; SignatureVersion 1
 is SHA-1, 2 is SHA-256; RSA PKCS#1 v1.5; the certificate comes from sns.<region>.amazonaws.com over https); AWS SES
@@ -36,9 +36,9 @@ CERTIFICATES = 32
 
 
 def verified(body: bytes, *, topics: Sequence[str], fetch: Any) -> tuple[str, str]:
-    """(message id, type) of an envelope from one of these topics that Amazon signed. Raises NotReadable.
+    """Verify that Amazon signed an envelope from one of these topics; return (message id, type). Raises NotReadable.
 
-    ``fetch(address)`` gives the certificate; it is asked for addresses of Amazon's alone.
+    ``fetch(address)`` returns the certificate; it is called only for addresses of Amazon.
     """
     data = json_object(body)
     kind, topic = text(data.get("Type")), text(data.get("TopicArn"))
@@ -68,7 +68,7 @@ def _check(data: Mapping[str, Any], kind: str, certificate: bytes) -> None:
 
 
 def string_to_sign(data: Mapping[str, Any], kind: str) -> bytes:
-    """Each key that is there, in their order, with its value: one a line."""
+    """Return the text that Amazon signs: each existing key and its value, in Amazon's order, one per line."""
     return "".join(f"{key}\n{data[key]}\n" for key in KEYS[kind] if isinstance(data.get(key), str)).encode()
 
 
@@ -80,12 +80,15 @@ def _public_key(certificate: bytes) -> RSAPublicKey:
         raise ValueError("the certificate is not good today")
     key = found.public_key()
     if not isinstance(key, RSAPublicKey):
-        raise ValueError("the certificate holds no RSA key")  # A bad certificate is a bad value.
+        raise ValueError("the certificate holds no RSA key")  # The caller handles ValueError.
     return key
 
 
 def subscribe_address(body: bytes) -> str:
-    """Where to confirm the subscription; empty for anything else. Raises NotReadable for an address not Amazon's."""
+    """Return the URL that confirms a subscription, or an empty string for other messages.
+
+    Raises NotReadable if the URL is not one of Amazon's.
+    """
     data = json_object(body)
     if text(data.get("Type")) != CONFIRMATION:
         return ""
@@ -97,7 +100,7 @@ def subscribe_address(body: bytes) -> str:
 
 
 def reports(body: bytes) -> list[EmailReport]:
-    """The reports in an envelope's message. Unknown kinds and fields are passed over."""
+    """Return the email events in an envelope's message; unknown kinds and fields are ignored. Raises NotReadable."""
     envelope = json_object(body)
     if text(envelope.get("Type")) != NOTIFICATION:
         return []
@@ -112,7 +115,7 @@ def reports(body: bytes) -> list[EmailReport]:
 
 
 def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
-    """(address, kind of report)"""
+    """Return (address, kind of email event) of each recipient."""
     if kind == "Bounce":
         outcome = _part(data, "bounce")
         bounce = HARD_BOUNCE if text(outcome.get("bounceType")) == "Permanent" else SOFT_BOUNCE
@@ -137,7 +140,7 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _message_id(data: Mapping[str, Any]) -> str:
-    """Our own Message-ID: among the headers, which SES passes on where it is told to."""
+    """Return our Message-ID from the headers, which SES includes if configured to."""
     for service in services_of(_part(data, "mail").get("headers")):
         if text(service.get("name")).lower() == "message-id":
             return text(service.get("value"))

@@ -40,7 +40,7 @@ class Shop(Table):
     soft_opt_in: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether buyers who were never asked get emails on similar products, where their market's law allows that."""
     approval: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether publishing requires a second person."""
+    """Whether publishing requires approval by a second person."""
     catalog_revision: Mapped[int] = mapped_column(default=0)
     revision: Mapped[int] = mapped_column(default=0, server_default="0")
     """Incremented with each change of this row, so that caches need not compare columns."""

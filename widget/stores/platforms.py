@@ -49,7 +49,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A platform's webhook verification, webhook parsing, cart links, and API, if it has one."""
+    """A platform's webhook verification, webhook parsing, cart handling, and API, if it has one."""
 
     verify: Verify
     parse: Parse

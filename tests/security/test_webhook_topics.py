@@ -13,6 +13,7 @@ from sqlalchemy import select
 from tests.support.console_forms import client_in, post
 from tests.support.database import rows
 from tests.support.deliveries import (
+    BODIES,
     BUYER,
     SHOPIFY_SECRET,
     connected,
@@ -20,7 +21,6 @@ from tests.support.deliveries import (
     shopify,
     shopify_headers,
     shopify_order,
-    shopify_refund,
     woo,
     woo_order,
 )
@@ -43,27 +43,6 @@ from widget.storage.webhook_deliveries import WebhookDelivery
 
 DESTRUCTIVE = ("shop/redact", "customers/redact", "app/uninstalled", "orders/delete")
 PRIVACY = "/console/shops/demo/settings/privacy"
-BODIES: dict[str, Any] = {
-    "orders/create": shopify_order(1),
-    "refunds/create": shopify_refund(1),
-    "shop/redact": {"shop_id": 1, "shop_domain": "x.myshopify.com"},
-    "customers/redact": {
-        "shop_id": 1,
-        "shop_domain": "x.myshopify.com",
-        "customer": {"email": BUYER},
-        "orders_to_redact": [],
-    },
-    "customers/data_request": {
-        "shop_id": 1,
-        "shop_domain": "x.myshopify.com",
-        "customer": {"email": BUYER},
-        "orders_requested": [],
-        "data_request": {"id": 9},
-    },
-    "app/uninstalled": {"id": 1, "myshopify_domain": "x.myshopify.com", "email": "o@x.example"},
-    "orders/delete": {"id": 1},
-    "products/update": {"id": 1, "title": "Cream", "variants": []},
-}
 
 
 def delivered(services: Services, topic: str, body: bytes, event: str) -> bool:

@@ -129,3 +129,26 @@ def woo_order(number: int = 727, **change: Any) -> dict[str, Any]:
         "refunds": [],
         **change,
     }
+
+
+BODIES: dict[str, Any] = {
+    "orders/create": shopify_order(1),
+    "refunds/create": shopify_refund(1),
+    "shop/redact": {"shop_id": 1, "shop_domain": "x.myshopify.com"},
+    "customers/redact": {
+        "shop_id": 1,
+        "shop_domain": "x.myshopify.com",
+        "customer": {"email": BUYER},
+        "orders_to_redact": [],
+    },
+    "customers/data_request": {
+        "shop_id": 1,
+        "shop_domain": "x.myshopify.com",
+        "customer": {"email": BUYER},
+        "orders_requested": [],
+        "data_request": {"id": 9},
+    },
+    "app/uninstalled": {"id": 1, "myshopify_domain": "x.myshopify.com", "email": "o@x.example"},
+    "orders/delete": {"id": 1},
+    "products/update": {"id": 1, "title": "Cream", "variants": []},
+}

@@ -337,6 +337,7 @@ class Post(StreamRequestHandler):
 
     mail: list[bytes]
     seen: set[int]
+    selected: list[bytes]
 
     def handle(self) -> None:
         self.wfile.write(b"* OK ready\r\n")
@@ -347,13 +348,15 @@ class Post(StreamRequestHandler):
                 left = [str(n).encode() for n in range(1, len(self.mail) + 1) if n not in self.seen]
                 self.wfile.write(b"* SEARCH " + b" ".join(left) + b"\r\n")
             elif word.startswith(b"UID FETCH"):
-                raw = self.mail[int(command.split()[2]) - 1]
-                self.wfile.write(b"* 1 FETCH (UID 1 BODY[] {%d}\r\n%b)\r\n" % (len(raw), raw))
+                number = int(command.split()[2])
+                raw = self.mail[number - 1]
+                self.wfile.write(b"* %d FETCH (UID %d BODY[] {%d}\r\n%b)\r\n" % (number, number, len(raw), raw))
             elif word.startswith(b"UID STORE"):
                 self.seen.add(int(command.split()[2]))
             elif word.startswith(b"CAPABILITY"):
                 self.wfile.write(b"* CAPABILITY IMAP4rev1\r\n")
             elif word.startswith(b"SELECT"):
+                self.selected.append(command.partition(b" ")[2])
                 self.wfile.write(b"* 1 EXISTS\r\n")
             elif word.startswith(b"LOGIN") and b"right" not in command:
                 self.wfile.write(tag + b" NO\r\n")
@@ -365,7 +368,7 @@ class Post(StreamRequestHandler):
 
 @pytest.fixture
 def post() -> Iterator[tuple[type[Post], int]]:
-    handler = type("Handler", (Post,), {"mail": [], "seen": set()})
+    handler = type("Handler", (Post,), {"mail": [], "seen": set(), "selected": []})
     server = ThreadingTCPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -386,6 +389,27 @@ def test_bounce_mailbox_messages_are_read_once(mailing: Services, post: tuple[ty
 
     assert handler.seen == {1, 2}
     assert reasons(mailing) == ["bounced"]
+
+
+@pytest.mark.parametrize("folder", ["Bounces", "Zustellfehler/R%C3%BCckl%C3%A4ufer"])
+def test_bounce_mailbox_folder_may_have_any_name(mailing: Services, post: tuple[type[Post], int], folder: str) -> None:
+    handler, port = post
+    handler.mail.append(sample("dsn-failed-5.1.1", mailing))
+    settings = replace(mailing.settings, imap_url=f"imap://box:right@127.0.0.1:{port}/{folder}")
+
+    assert collect_bounces(replace(mailing, settings=settings)) == 1
+    expected = {"Bounces": b'"Bounces"'}.get(folder, b'"Zustellfehler/R&APw-ckl&AOQ-ufer"')  # RFC 3501, 5.1.3.
+    assert handler.selected == [expected]
+
+
+def test_wrong_mailbox_password_is_logged_and_tried_again(
+    mailing: Services, post: tuple[type[Post], int], log_lines: list[Any]
+) -> None:
+    _, port = post
+    settings = replace(mailing.settings, imap_url=f"imap://box:wrong@127.0.0.1:{port}/INBOX")
+
+    assert collect_bounces(replace(mailing, settings=settings)) == 0
+    assert [line["event"] for line in log_lines] == ["mailbox_not_read"]
 
 
 def test_email_event_does_not_change_emails_of_other_shops(mailing: Services) -> None:

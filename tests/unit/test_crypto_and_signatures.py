@@ -104,6 +104,30 @@ def test_both_webhook_secrets_are_valid_during_a_rotation() -> None:
     assert verify(headers, b"{}", known_secrets=[new, old], now=NOW)
 
 
+@pytest.mark.parametrize("body", [b"\xff\xfe", '{"a": "caf\u00e9"}'.encode("latin-1")])
+def test_webhook_body_that_is_not_utf_8_is_refused(body: bytes) -> None:
+    headers = {"webhook-id": "m", "webhook-timestamp": str(int(NOW.timestamp())), "webhook-signature": "v1,abc"}
+
+    with pytest.raises(BadSignature):
+        verify(headers, body, known_secrets=[new_secret()], now=NOW)
+
+
+@pytest.mark.parametrize("given", ["v1", "v1,not base64", "v2,abc", ",", "v1,\u00e9"])
+def test_malformed_webhook_signature_is_refused(given: str) -> None:
+    headers = {"webhook-id": "m", "webhook-timestamp": str(int(NOW.timestamp())), "webhook-signature": given}
+
+    with pytest.raises(BadSignature):
+        verify(headers, b"{}", known_secrets=[new_secret()], now=NOW)
+
+
+@pytest.mark.parametrize("stamp", ["999999999999", "0", "-1", "1e9"])
+def test_webhook_timestamp_far_from_now_is_refused(stamp: str) -> None:
+    headers = {"webhook-id": "m", "webhook-timestamp": stamp, "webhook-signature": "v1,abc"}
+
+    with pytest.raises(BadSignature):
+        verify(headers, b"{}", known_secrets=[new_secret()], now=NOW)
+
+
 def read(body: bytes) -> Any:
     """Return the only event in a body."""
     (event,) = parse("", body, received_at=datetime.now(UTC))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 
 from sqlalchemy import select
 from sqlalchemy.exc import DataError
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.webhooks.receive_webhook import MAIL
 from widget.domain.email.email_event import EmailReport
-from widget.email.events.mailbox import Mailbox
+from widget.email.events.mailbox import open_mailbox
 from widget.email.events.messages import reports
 from widget.email.events.providers import MESSAGE
 from widget.email.events.reading import NotReadable
@@ -23,7 +22,7 @@ from widget.telemetry import log
 MAX_AT_ONCE = 200
 
 
-def collect_bounces(services: Services, *, open_mailbox: Callable[[str], Mailbox] = Mailbox) -> int:
+def collect_bounces(services: Services) -> int:
     """Read the mailbox of RECOVERY_IMAP_URL, if configured; return how many messages were stored.
 
     A message is marked as read after it is stored. If the process crashes in between, the message is read again, which
@@ -40,7 +39,7 @@ def collect_bounces(services: Services, *, open_mailbox: Callable[[str], Mailbox
                 except DataError:  # One bad message must not stop the others: it stays in the mailbox, marked as read.
                     log("reports").warning("report_not_taken")
                 mailbox.mark_read(number)
-    except OSError as error:  # Includes errors of imaplib; the next run tries again.
+    except OSError as error:  # Includes NoMailbox; the next run tries again.
         log("reports").warning("mailbox_not_read", error=type(error).__name__)
     return taken
 

@@ -1,13 +1,19 @@
-"""An IMAP mailbox: fetching unread messages and marking them as read."""
+"""The IMAP mailbox that receives bounce messages: read unread messages, and mark them as read."""
 
 from __future__ import annotations
 
 import imaplib
 import ssl
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
+from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from imap_tools.consts import MailMessageFlags
+from imap_tools.errors import ImapToolsError, MailboxFolderSelectError, MailboxLoginError
+from imap_tools.mailbox import BaseMailBox, MailBox, MailBoxUnencrypted
+from imap_tools.message import MailMessage
+from imap_tools.query import AND
 
 from widget.email.events.messages import MAX_BYTES
 
@@ -18,53 +24,67 @@ class NoMailbox(OSError):
     """The mailbox cannot be opened or read."""
 
 
+class _RawMessage(MailMessage):
+    """A message that keeps its bytes as received: their hash identifies the report."""
+
+    def __init__(self, fetch_data: list[Any]) -> None:
+        super().__init__(fetch_data)
+        self.raw: bytes = self._get_message_data_parts(fetch_data)[0]
+
+
 class Mailbox:
-    """A mailbox at ``imaps://user:password@host:993/INBOX``; ``imap://`` is for this machine. Raises NoMailbox."""
+    """An open mailbox. All methods raise NoMailbox."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._tls = parts.hostname or "127.0.0.1", parts.scheme == "imaps"
-        self._port = parts.port or (993 if self._tls else 143)
-        self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
-        self._folder = unquote(parts.path.strip("/")) or "INBOX"
-
-    def __enter__(self) -> Self:
-        try:
-            if self._tls:
-                context = ssl.create_default_context()
-                self._line: imaplib.IMAP4 = imaplib.IMAP4_SSL(
-                    self._host, self._port, ssl_context=context, timeout=TIMEOUT
-                )
-            else:
-                self._line = imaplib.IMAP4(self._host, self._port, timeout=TIMEOUT)
-            self._line.login(self._user, self._password)
-            state, _ = self._line.select(f'"{self._folder}"')
-        except imaplib.IMAP4.error as error:
-            raise NoMailbox("the mailbox does not let us in") from error
-        if state != "OK":
-            raise NoMailbox("there is no such folder")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        try:
-            self._line.logout()
-        except (imaplib.IMAP4.error, OSError):
-            return
+    def __init__(self, connection: BaseMailBox) -> None:
+        self._connection = connection
+        self._connection.email_message_class = _RawMessage
 
     def unread(self, most: int) -> Iterator[tuple[str, bytes]]:
         """Yield (UID, message) of unread messages, oldest first, skipping those that are too large."""
-        try:
-            _, found = self._line.uid("search", "UNSEEN", f"SMALLER {MAX_BYTES}")
-            for number in (found[0] or b"").decode().split()[:most]:
-                _, parts = self._line.uid("fetch", number, "(BODY.PEEK[])")
-                raw = next((part[1] for part in parts or () if isinstance(part, tuple)), None)
-                if isinstance(raw, bytes):
-                    yield number, raw
-        except imaplib.IMAP4.error as error:
-            raise NoMailbox("the mailbox broke off") from error
+        wanted = AND(seen=False, size_lt=MAX_BYTES)
+        with _failures():
+            for message in self._connection.fetch(wanted, limit=most, mark_seen=False):
+                assert isinstance(message, _RawMessage)
+                yield str(message.uid), message.raw
 
     def mark_read(self, number: str) -> None:
+        with _failures():
+            self._connection.flag(number, MailMessageFlags.SEEN, True)
+
+
+@contextmanager
+def open_mailbox(url: str) -> Iterator[Mailbox]:
+    """Open ``imaps://user:password@host:993/INBOX``; ``imap://`` is for this machine. Raises NoMailbox."""
+    parts = urlsplit(url)
+    host, user, password = parts.hostname or "127.0.0.1", unquote(parts.username or ""), unquote(parts.password or "")
+    folder = unquote(parts.path.strip("/")) or "INBOX"
+    with _failures():
+        box = _connected(host, parts.port, tls=parts.scheme == "imaps")
         try:
-            self._line.uid("store", number, "+FLAGS", r"(\Seen)")
-        except imaplib.IMAP4.error as error:
-            raise NoMailbox("the mailbox broke off") from error
+            box.login(user, password, initial_folder=folder)
+        except BaseException:
+            box.client.shutdown()
+            raise
+    try:
+        yield Mailbox(box)
+    finally:
+        with suppress(ImapToolsError, imaplib.IMAP4.error, OSError):
+            box.logout()
+
+
+def _connected(host: str, port: int | None, *, tls: bool) -> BaseMailBox:
+    if tls:
+        return MailBox(host, port or 993, timeout=TIMEOUT, ssl_context=ssl.create_default_context())
+    return MailBoxUnencrypted(host, port or 143, timeout=TIMEOUT)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except MailboxLoginError as error:
+        raise NoMailbox("the mailbox refused the user name or password") from error
+    except MailboxFolderSelectError as error:
+        raise NoMailbox("the mailbox has no such folder") from error
+    except (ImapToolsError, imaplib.IMAP4.error) as error:
+        raise NoMailbox("the connection to the mailbox failed") from error

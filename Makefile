@@ -8,7 +8,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 PIP_OPTIONS := --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 LOCK_OPTIONS := --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
-.PHONY: help setup setup-dev run test check bench lock clean browser
+.PHONY: help setup setup-dev run test check bench docs release lock clean browser
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,16 @@ $(VENV)/bench.stamp: requirements/bench.lock $(VENV)/dev.stamp
 	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements/bench.lock
 	@touch $@
 
+$(VENV)/docs.stamp: requirements/docs.lock $(VENV)/run.stamp
+	@echo "Installing what the documentation site needs (once) …"
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements/docs.lock
+	@touch $@
+
+$(VENV)/release.stamp: requirements/release.lock $(VENV)/run.stamp
+	@echo "Installing what a release needs (once) …"
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) -r requirements/release.lock
+	@touch $@
+
 setup: $(VENV)/run.stamp ## install what running needs; fast when nothing changed
 setup-dev: $(VENV)/dev.stamp
 
@@ -48,6 +58,7 @@ test: browser ## all tests, on SQLite and PostgreSQL, with a real Redis and a re
 
 check: setup-dev ## style, types, import contracts, migration drift, the shipped pack, known vulnerabilities
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/djlint --check --quiet widget
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python infra/check_drift.py
@@ -59,10 +70,16 @@ bench: $(VENV)/bench.stamp ## speed as ratios in one run, with wrk and nginx (in
 	@$(BIN)/python infra/install_tool.py wrk nginx
 	@$(BIN)/python -m tests.load.bench
 
+docs: $(VENV)/docs.stamp ## build the documentation site into var/site
+	@$(BIN)/python infra/docs/build.py
+
+release: $(VENV)/release.stamp ## build and check dist/: the wheel and its software bill of materials
+	@$(BIN)/python infra/release.py
+
 lock: setup-dev ## lock the requirements anew, with hashes and without addresses
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --extra oidc -o requirements/oidc.lock
-	@for name in dev bench; do $(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --group $$name -o requirements/$$name.lock; done
+	@for name in dev bench docs release; do $(BIN)/uv pip compile $(LOCK_OPTIONS) pyproject.toml --group $$name -o requirements/$$name.lock; done
 
 clean: ## remove the environment and caches; data in var/ stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -20,7 +20,8 @@ class ProblemApi(Api):  # type: ignore[misc]
         return _http(error)
 
 
-def register(app: Flask) -> None:
+def register(app: Flask) -> ProblemApi:
+    """Add the API and its description; return the API, whose ``spec`` is the OpenAPI document."""
     app.config |= {
         "API_TITLE": "Recovery Quiz",
         "API_VERSION": "v1",
@@ -32,6 +33,7 @@ def register(app: Flask) -> None:
     api.register_blueprint(blueprint)
     app.add_url_rule("/v1/docs", "docs", lambda: _docs(api.spec.to_dict()))
     app.after_request(_open_to_all)
+    return api
 
 
 def _docs(spec: dict[str, Any]) -> str:

@@ -212,9 +212,9 @@ def test_condition_is_built_from_lists_and_undone(page: Page) -> None:
 def test_questions_are_reordered_by_keyboard_and_options_added(page: Page) -> None:
     page.goto(f"{ROOT}/quiz")
     with page.expect_navigation():
-        page.get_by_role("button", name=re.compile("Move up: How should it smell")).press("Enter")
+        page.get_by_role("button", name=re.compile("Move up: Which scent do you prefer")).press("Enter")
     listed = page.locator(".rows a.name").all_inner_texts()
-    assert listed.index("How should it smell?") < listed.index("When would you use it most?")
+    assert listed.index("Which scent do you prefer?") < listed.index("When would you use it most?")
     page.goto(f"{ROOT}/records/question/scent")
     page.get_by_role("button", name="Add option").click()
     fresh = page.locator("[data-item]").last

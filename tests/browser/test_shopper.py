@@ -26,7 +26,7 @@ def no_sideways_scroll(page: Page) -> bool:
 @BOTH
 def test_quiz_by_mouse_leads_to_a_result_with_reasons(page: Page) -> None:
     page.goto(PRODUCT)
-    expect(page.locator("recovery-quiz h2")).to_have_text("Legs sore after training?")
+    expect(page.locator("recovery-quiz h2")).to_have_text("Sore legs after a workout?")
     check_accessible(page)
     take_quiz(page)
     quiz = page.locator("recovery-quiz")
@@ -207,10 +207,10 @@ def test_shopper_goes_from_result_to_cart_checkout_email_and_unsubscribe(page: P
     page.get_by_role("button", name="Move the clock").click()
     service.until(lambda: "walker@shop.example" in service.get("/mailbox/"))
     page.reload()
-    page.locator("a.email", has_text="Start like this").first.click()
+    page.locator("a.email", has_text="Getting started with your").first.click()
     email = page.frame_locator("iframe")
 
-    expect(email.get_by_text("Try a small patch first.")).to_be_visible()
+    expect(email.get_by_text("Do a patch test first.")).to_be_visible()
     assert no_sideways_scroll(page)
     link = email.get_by_role("link", name="Unsubscribe with one click").get_attribute("href")
     assert link is not None

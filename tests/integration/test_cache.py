@@ -124,7 +124,7 @@ def test_publish_and_new_stock_reach_another_process_within_five_seconds(
     assert orjson.loads(answer(there))["version"] == 1
     time.sleep(0.3)  # The listener needs a moment to subscribe.
     files = leg_day_files()
-    publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+    publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Sore legs", "Still sore legs")})
 
     # Sooner than a refresh: by the message in Redis.
     assert _within(FRESH_SECONDS / 2, lambda: orjson.loads(answer(there))["version"] == 2)
@@ -139,7 +139,7 @@ def test_publish_reaches_another_process_within_five_seconds_without_redis(
     here, there = make_services(sqlite_url), make_services(sqlite_url)
     answer(there)
     files = leg_day_files()
-    publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+    publish_files(here, {**files, "quiz.yaml": files["quiz.yaml"].replace("Sore legs", "Still sore legs")})
 
     assert _within(5, lambda: orjson.loads(answer(there))["version"] == 2)
 
@@ -156,7 +156,7 @@ def _within(seconds: float, holds: Callable[[], bool]) -> bool:
 def test_older_quiz_version_is_accepted_for_a_day(sqlite_services: Services) -> None:
     services = sqlite_services
     files = leg_day_files()
-    publish_files(services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")})
+    publish_files(services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Sore legs", "Still sore legs")})
 
     assert orjson.loads(answer(services, version=1))["version"] == 1
     services.clock.move_to(services.now() + timedelta(hours=25))

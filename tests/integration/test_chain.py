@@ -56,7 +56,7 @@ def test_order_plans_emails_that_are_sent_when_due(services: Services) -> None:
     go_to(services, "how-to-use")
     send_due_emails(services)
 
-    assert sent(services) == ["Your Stride Roll-on is here. Start like this."]
+    assert sent(services) == ["Getting started with your Stride Roll-on"]
     row = emails(services)["how-to-use"]
     assert [step["state"] for step in row.history] == ["planned", "sending", "sent"]
     assert row.message_id
@@ -253,7 +253,7 @@ def test_worker_that_died_while_sending_duplicates_no_email(services: Services) 
     assert rescue_emails(services) == 1
     assert emails(services)["how-to-use"].state == "delivery_unknown"
     send_due_emails(services)
-    assert "Your Stride Roll-on is here. Start like this." not in sent(services)
+    assert "Getting started with your Stride Roll-on" not in sent(services)
 
 
 def test_worker_that_died_before_sending_loses_no_email(services: Services) -> None:
@@ -380,7 +380,7 @@ def test_publishing_creates_a_new_version_and_keeps_the_old_one(services: Servic
     files = leg_day_files()
     first = services.quizzes.live("demo", "leg-day")
     assert first is not None
-    changed = {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore after training?", "Sore legs?")}
+    changed = {**files, "quiz.yaml": files["quiz.yaml"].replace("Sore legs after a workout?", "Sore legs?")}
 
     assert publish_files(services, files) == 1  # The same content is the same version.
     assert publish_files(services, changed) == 2
@@ -389,7 +389,7 @@ def test_publishing_creates_a_new_version_and_keeps_the_old_one(services: Servic
     assert live.engine.rules.pack.quiz.intro.title == "Sore legs?"
     old = services.quizzes.version("demo", "leg-day", 1)
     assert old is not None
-    assert old.engine.rules.pack.quiz.intro.title == "Legs sore after training?"
+    assert old.engine.rules.pack.quiz.intro.title == "Sore legs after a workout?"
 
 
 def test_results_of_one_shop_are_not_served_by_another(

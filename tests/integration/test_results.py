@@ -175,7 +175,7 @@ def test_results_page_shows_charts_each_with_a_table(services: Services) -> None
     load_demo(services, days=40, number=900)
     page = signed_in(services, "owner").get(PAGE).text
 
-    for words in ("From seeing to buying", "Where is it sore?", "Revenue the quiz had a part in", "Calm Cream 75 g"):
+    for words in ("From seeing to buying", "Where are you sore?", "Revenue the quiz had a part in", "Calm Cream 75 g"):
         assert words in page
     assert page.count('role="img"') >= 14
     assert page.count("<details") >= page.count('role="img"')

@@ -187,7 +187,7 @@ def test_published_version_is_seen_at_once_in_the_publishing_process(sqlite_serv
     sqlite_services.quizzes.live("demo", "leg-day")
     files = leg_day_files()
     number = publish_files(
-        sqlite_services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Legs sore", "Legs still sore")}
+        sqlite_services, {**files, "quiz.yaml": files["quiz.yaml"].replace("Sore legs", "Still sore legs")}
     )
     loaded = sqlite_services.quizzes.live("demo", "leg-day")
 

@@ -39,7 +39,9 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def _cyclic(pack: Path) -> None:
     edit(
-        pack / "quiz.yaml", "    text: Where is it sore?", "    text: Where is it sore?\n    show_if: knee-kind = front"
+        pack / "quiz.yaml",
+        "    text: Where are you sore?",
+        "    text: Where are you sore?\n    show_if: knee-kind = front",
     )
 
 

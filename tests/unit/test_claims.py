@@ -30,10 +30,10 @@ def changed(name: str, old: str, new: str) -> Reading:
 @pytest.mark.parametrize(
     ("name", "old", "new", "phrase"),
     [
-        ("mappings.csv", "a cream sinks in as you go.", "a cream for pain relief.", "pain"),
+        ("mappings.csv", "a cream absorbs as you go.", "a cream for pain relief.", "pain"),
         ("products.yaml", "name: Trail Cream", "name: Anti-Inflammatory Cream", "Anti-Inflammatory"),
         ("tips/massage.md", "can give your hands glide.", "heals sore muscles.", "heals"),
-        ("quiz.yaml", "How should it smell?", "Do you want our salve that cures arthritis?", "cures arthritis"),
+        ("quiz.yaml", "Which scent do you prefer?", "Do you want our salve that cures arthritis?", "cures arthritis"),
         ("pack.yaml", "They differ in how they feel", "Our creams treat arthritis", "treat arthritis"),
         ("emails/review/body.md", "A few honest words", "This cream heals bruises. A few honest words", "heals"),
         ("locales/es.yaml", "una crema se absorbe", "una crema que alivia el dolor se absorbe", "alivia"),
@@ -66,7 +66,7 @@ def test_safety_text_may_name_the_symptom_it_warns_of() -> None:
 
 
 def test_product_without_a_required_warning_is_reported() -> None:
-    reading = changed("products.yaml", '    - "Keep away from eyes, nose, mouth and other mucous membranes."\n', "")
+    reading = changed("products.yaml", '    - "Keep away from eyes, nose, mouth, and other mucous membranes."\n', "")
     lines = [problem.problem for problem in reading.problems if problem.problem.code == "missing_warning"]
     assert lines
     assert "eyes" in lines[0].message
@@ -74,8 +74,8 @@ def test_product_without_a_required_warning_is_reported() -> None:
 
 
 def test_accepted_claim_warning_lapses_when_the_text_changes() -> None:
-    new = "this cream supports muscles and sinks in as you go."
-    reading = changed("mappings.csv", "a cream sinks in as you go.", new)
+    new = "this cream supports muscles and absorbs as you go."
+    reading = changed("mappings.csv", "a cream absorbs as you go.", new)
     warning = next(problem for problem in reading.problems if problem.problem.code == "claim")
     assert warning.problem.severity == "warning"
     key = "mappings.rub-in-cream.reason"
@@ -102,7 +102,7 @@ def _claims(of: str) -> str:
 
 
 def test_claim_error_cannot_be_accepted() -> None:
-    pack = changed("mappings.csv", "a cream sinks in as you go.", "a cream for pain relief.").pack
+    pack = changed("mappings.csv", "a cream absorbs as you go.", "a cream for pain relief.").pack
     assert pack is not None
     with pytest.raises(CannotAccept, match="only reworded"):
         accept_claim(

@@ -68,7 +68,9 @@ def test_missing_stale_and_unknown_translations_are_reported_by_key() -> None:
     files = leg_day_files()
     text = files[SPANISH].replace("quiz.area.text:", "quiz.aera.text:", 1)
     files[SPANISH] = text
-    files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
+    files["quiz.yaml"] = files["quiz.yaml"].replace(
+        "text: When did you last train", "text: On which day did you last train", 1
+    )
     data = {problem.problem.code: problem for problem in read_files(files, []).problems}
     assert "quiz.area.text is missing in 'es'" in data["missing_translation"].problem.message
     assert "quiz.trained.text" in data["stale_translation"].problem.message
@@ -80,7 +82,9 @@ def test_missing_stale_and_unknown_translations_are_reported_by_key() -> None:
 def test_changed_safety_text_is_shown_untranslated_instead_of_in_a_stale_translation() -> None:
     files = leg_day_files()
     files["safety.yaml"] = files["safety.yaml"].replace("Sore legs can wait. This cannot.", "Nothing else matters now.")
-    files["quiz.yaml"] = files["quiz.yaml"].replace("text: When did you train", "text: On which day did you train", 1)
+    files["quiz.yaml"] = files["quiz.yaml"].replace(
+        "text: When did you last train", "text: On which day did you last train", 1
+    )
     pack = read_files(files, []).pack
     assert pack is not None
     spanish = localized(pack, "es")

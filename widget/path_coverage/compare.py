@@ -36,7 +36,7 @@ from widget.path_coverage.ways import ways_of
 MAX_EXAMPLES = 10
 COMPARED = 4000
 """Paths drawn from each version where they cannot be gone through side by side."""
-_SHARE = re.compile(r"[\d.,]+ %|[\d,]+ of [\d,]+")
+_SHARE = re.compile(r"[\d.,]+ ?%|[\d,]+ of [\d,]+")
 
 
 @dataclass

@@ -53,13 +53,13 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
         known = user_by_email(session, email)
     right = is_password(known.password_hash if known else "", password)
     if known is not None and right and not known.disabled_at and known.encrypted_totp and not code:
-        raise CodeNeeded("Now the six digits from your authenticator.")
+        raise CodeNeeded("Enter the six-digit code from your authenticator app.")
     token = None
     if known is not None:
         with services.sessions.begin() as session:
             user = session.get_one(User, known.id, with_for_update=True)
             if not right or user.disabled_at or user.password_hash != known.password_hash:
-                note_in_shops(services, session, user, "sign_in_refused", "wrong password, or disabled")
+                note_in_shops(services, session, user, "sign_in_refused", "incorrect password, or user disabled")
             else:
                 token = _with_code(services, session, user, code, browser)
     if token is None:
@@ -73,7 +73,7 @@ def _with_code(services: Services, session: Session, user: User, code: str, brow
         unused = update(User).where(User.id == user.id, User.totp_step < (step or 0)).values(totp_step=step)
         # The update decides: of two concurrent requests with the same code, one is refused (RFC 6238, 5.2).
         if step is None or not session.execute(unused).rowcount:  # type: ignore[attr-defined]
-            note_in_shops(services, session, user, "sign_in_refused", "wrong one-time code")
+            note_in_shops(services, session, user, "sign_in_refused", "incorrect one-time code")
             return None
     return start_session(services, session, user, browser)
 
@@ -118,9 +118,7 @@ def sign_out(services: Services, *, user_id: int, session_id: int | None = None)
             row.ended_at = services.now()
         user = session.get(User, user_id)
         if user and ended:
-            note_in_shops(
-                services, session, user, "signed_out", f"{len(ended)} of their browsers" if len(ended) > 1 else ""
-            )
+            note_in_shops(services, session, user, "signed_out", f"{len(ended)} sessions" if len(ended) > 1 else "")
 
 
 def user_of_invitation(

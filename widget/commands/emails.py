@@ -20,7 +20,7 @@ from widget.storage.emails import Email
 
 @click.group()
 def emails() -> None:
-    """Look at emails, play them forward, send one again, take in reports."""
+    """List, inspect, simulate, and resend emails; import bounces."""
 
 
 emails.add_command(simulate)
@@ -29,25 +29,25 @@ emails.add_command(simulate)
 @emails.command()
 @click.option("--json", "as_json", is_flag=True)
 def due(as_json: bool) -> None:
-    """Planned emails, soonest first."""
+    """List planned emails, soonest first."""
     with opened_services() as services, services.reads() as session:
         rows = session.scalars(select(Email).where(Email.state == PLANNED).order_by(Email.due_at).limit(500))
         data = [
             {"id": row.id, "template": row.template, "due_at": row.due_at.isoformat(), "reason": row.reason}
             for row in rows
         ]
-    _tell(data, as_json, empty="No email is planned.")
+    _tell(data, as_json, empty="No emails are planned.")
 
 
 @emails.command()
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True)
 def show(number: int, as_json: bool) -> None:
-    """The whole life of an email."""
+    """Show the history of an email."""
     with opened_services() as services, services.reads() as session:
         row = session.get(Email, number)
         if row is None:
-            raise click.UsageError(f"there is no email {number}")
+            raise click.UsageError(f"There is no email {number}.")
         data = [{"id": row.id, "template": row.template, **step} for step in row.history]
     _tell(data, as_json, empty="")
 
@@ -55,10 +55,10 @@ def show(number: int, as_json: bool) -> None:
 @emails.command("send-again")
 @click.argument("number", type=int)
 def send_again_command(number: int) -> None:
-    """Plan an email of unknown delivery once more."""
+    """Resend an email of unknown delivery."""
     with opened_services() as services:
         send_again(services, number)
-    click.echo(f"Email {number} is planned again.")
+    click.echo(f"Email {number} will be resent.")
 
 
 @emails.command("import-bounces")

@@ -26,7 +26,7 @@ class Days(click.ParamType[timedelta]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         text = str(value).removesuffix("d")
         if not text.isdigit() or int(text) > 3660:
-            self.fail(f"{value!r} is no number of days such as 60d", param, ctx)
+            self.fail(f"{value!r} is not a number of days such as 60d", param, ctx)
         return timedelta(days=int(text))
 
 
@@ -36,12 +36,17 @@ def today() -> date:
 
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--soon", type=Days(), default=None, help="Also report what falls due within this period, such as 60d.")
+@click.option(
+    "--soon",
+    type=Days(),
+    default=None,
+    help="Also report reviews and certificates due within this period, such as 60d.",
+)
 @click.option("--json", "json_wanted", is_flag=True, help="Print problems as JSON.")
 def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
-    """All problems of a PACK folder, with file, line and the nearest valid name. Exit 1 when one is an error."""
+    """List all problems of a PACK folder, with file, line, and suggestion. Exits with 1 if one is an error."""
     reading = read_or_refuse(pack)
-    with progress_bar("Going through all answer paths") as bar:
+    with progress_bar("Checking answer paths") as bar:
         check_content(reading, today=today(), soon=soon, progress=bar)
     if json_wanted:
         as_json({"problems": [problem.data() for problem in reading.problems]})
@@ -53,9 +58,9 @@ def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
 
 @click.command("format")
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if something would change.")
+@click.option("--check", "check_only", is_flag=True, help="Only check; exit with 1 if something would change.")
 def format_command(pack: Path, check_only: bool) -> None:
-    """Write the conditions and targets of a PACK in their plain form. All else stays as it is."""
+    """Format the conditions and targets of a PACK. Nothing else is changed."""
     changed = formatted_files(read_or_refuse(pack).files)
     for name in changed:
         click.echo(f"{pack / name}{' would change' if check_only else ''}")
@@ -73,7 +78,7 @@ def format_command(pack: Path, check_only: bool) -> None:
 @click.option("--by", required=True, help="Name of the person who accepts it.")
 @click.option("--reason", required=True, help="Reason why the claim is acceptable.")
 def accept_command(pack: Path, key: str, rule: str, locale: str | None, by: str, reason: str) -> None:
-    """Accept a warning of the claims lint in a PACK. Errors cannot be accepted; another wording needs another look."""
+    """Accept a claims lint warning in a PACK. Errors cannot be accepted; a reworded text must be accepted again."""
     checked = sound_pack(pack, read_or_refuse(pack))
     try:
         accepted = accept_claim(checked, key=key, rule=rule, locale=locale, by=by, reason=reason, on=today())
@@ -81,4 +86,4 @@ def accept_command(pack: Path, key: str, rule: str, locale: str | None, by: str,
         raise click.UsageError(str(error)) from error
     files = canonical_files(replace(checked, accepted=accepted), {})
     write_folder(pack, {"claims.yaml": files["claims.yaml"]})
-    click.echo(f"Kept in {pack / 'claims.yaml'}.")
+    click.echo(f"Saved to {pack / 'claims.yaml'}.")

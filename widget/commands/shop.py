@@ -22,7 +22,7 @@ from widget.storage.shops import good_secrets
 
 @click.group()
 def shop() -> None:
-    """Add shops, show their addresses, block products, import what the store says of them."""
+    """Add and inspect shops, connect stores, block products, and import feeds."""
 
 
 shop.add_command(import_feed_command)
@@ -35,10 +35,10 @@ shop.add_command(import_feed_command)
 @click.option("--postal-address", default="", help="Shown in the footer of every email (required by law).")
 @click.option("--timezone", default="UTC", show_default=True)
 def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> None:
-    """Add a shop, with a fresh webhook secret."""
+    """Add a shop with a new webhook secret."""
     with opened_services() as services:
         add_shop(services, slug, name=name, url=url, postal_address=postal_address, timezone=timezone)
-    click.echo(f"Shop {slug} is there. Next: recovery-quiz content import PACK --shop {slug} --publish")
+    click.echo(f"Shop {slug} added. Next: recovery-quiz content import PACK --shop {slug} --publish")
 
 
 @shop.command()
@@ -46,7 +46,7 @@ def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> N
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--secrets", is_flag=True, help="Also show the webhook secrets.")
 def show(slug: str, as_json: bool, secrets: bool) -> None:
-    """Webhook addresses and embed snippet of a shop."""
+    """Show the webhook URLs and embed snippet of a shop."""
     with opened_services() as services:
         data = _described(services, slug, secrets)
     if as_json:
@@ -97,9 +97,9 @@ def _described(services: Services, slug: str, secrets: bool) -> dict[str, Any]:
 @click.option("--secret", envvar="RECOVERY_CONNECT_SECRET", default="", help="Webhook signing secret.")
 @click.option("--key", envvar="RECOVERY_CONNECT_KEY", default="", help="API key of the store.")
 def connect(slug: str, platform: str, address: str, secret: str, key: str) -> None:
-    """Connect a shop with its platform or email provider.
+    """Connect a shop to its store platform or email provider.
 
-    Secrets are better given by RECOVERY_CONNECT_SECRET and RECOVERY_CONNECT_KEY than on the command line.
+    To keep secrets off the command line, set RECOVERY_CONNECT_SECRET and RECOVERY_CONNECT_KEY instead.
     """
     with opened_services() as services:
         try:
@@ -107,7 +107,7 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
         except BadConnection as error:
             raise click.UsageError(str(error)) from error
         path = platform if platform in PLATFORMS else f"mail/{platform}"
-        click.echo(f"Connected. Deliveries go to {services.settings.public_url}/webhooks/{slug}/{path}")
+        click.echo(f"Connected. Webhook URL: {services.settings.public_url}/webhooks/{slug}/{path}")
 
 
 @shop.command()
@@ -115,7 +115,7 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
 @click.argument("sku")
 @click.option("--reason", required=True, help="Reason, shown in the audit log.")
 def block(slug: str, sku: str, reason: str) -> None:
-    """Keep a product out of every result and email, old links included, within 5 s."""
+    """Remove a product from every result and email, including old links, within 5 seconds."""
     with opened_services() as services:
         change_product(services, shop=slug, sku=sku, blocked=True, reason=reason)
     click.echo(f"{sku} is blocked.")
@@ -125,7 +125,7 @@ def block(slug: str, sku: str, reason: str) -> None:
 @click.argument("slug")
 @click.argument("sku")
 def unblock(slug: str, sku: str) -> None:
-    """Let a blocked product be shown again."""
+    """Unblock a product, so that it can be shown again."""
     with opened_services() as services:
         change_product(services, shop=slug, sku=sku, blocked=False)
-    click.echo(f"{sku} may be shown again.")
+    click.echo(f"{sku} is unblocked.")

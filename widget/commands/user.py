@@ -15,7 +15,7 @@ from widget.email.message import BadAddress
 
 @click.group()
 def user() -> None:
-    """People of the console."""
+    """Manage console users."""
 
 
 @user.command()
@@ -26,7 +26,7 @@ def user() -> None:
 @click.option("--link", is_flag=True, help="Create a new one-time link even if the user has a password.")
 @click.option("--json", "json_out", is_flag=True)
 def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool) -> None:
-    """Let EMAIL into a shop's console; prints a link that lets them in once."""
+    """Add EMAIL to a shop's console and print a one-time link to sign in."""
     with opened_services() as services:
         try:
             user, token = add_user(services, shop=slug, email=email, role=role, name=name, again=link)
@@ -36,16 +36,16 @@ def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool)
     if json_out:
         as_json({"email": user.email, "shop": slug, "role": role, "link": address or None})
     elif address:
-        click.echo(f"{user.email} is {role} of shop {slug}. Good once, for three days:\n{address}")
+        click.echo(f"{user.email} is {role} of shop {slug}. One-time link, valid for three days:\n{address}")
     else:
-        click.echo(f"{user.email} is {role} of shop {slug}, and signs in with the password they have.")
+        click.echo(f"{user.email} is {role} of shop {slug}, and signs in with their existing password.")
 
 
 @user.command("reset-codes")
 @click.argument("email")
 def reset_codes(email: str) -> None:
-    """Turn one-time codes off for EMAIL, who lost their authenticator; all their sessions end."""
+    """Turn off one-time codes for EMAIL, who lost their authenticator app; all their sessions end."""
     with opened_services() as services:
         if not reset_codes_of(services, email=email):
-            raise click.ClickException(f"nobody here has the address {email}")
-    click.echo(f"{email} signs in with the password alone now. Ask them to set codes up again.")
+            raise click.ClickException(f"There is no user with the address {email}.")
+    click.echo(f"{email} now signs in with the password alone. Ask them to set up one-time codes again.")

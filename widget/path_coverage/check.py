@@ -83,8 +83,8 @@ def _look_at_pairs(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
     drawn = min(item.run.classes for item in coverage.gone if not item.exact)
     coverage.sureness = (
         f"There are too many classes to check individually: the counts are estimates from {drawn:,} answer paths "
-        f"drawn uniformly and independently, with a fixed seed. Anything true of {300 / drawn:.4f}% of paths or more was "
-        f"found with 95% certainty (rule of three). {len(pairs.answers):,} more answer sets cover {pairs.held:,} "
+        f"drawn uniformly and independently, with a fixed seed. Anything true of {300 / drawn:.4f}% of paths or more "
+        f"was found with 95% certainty (rule of three). {len(pairs.answers):,} more answer sets cover {pairs.held:,} "
         f'of {pairs.possible:,} pairs of options; "never" means: found in neither.'
     )
     if empty and not _gap(coverage.gone[0].run):

@@ -53,19 +53,19 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
     given = headers.get("webhook-signature", "").split()
     stamp = headers.get("webhook-timestamp", "")
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
-        raise BadSignature("no readable webhook-timestamp")
+        raise BadSignature("The webhook-timestamp header is missing or invalid.")
     timestamp = int(stamp)
     if not event_id or len(event_id) > MAX_ID or not given or len(given) > 16:
-        raise BadSignature("webhook-id or webhook-signature is missing")
+        raise BadSignature("The webhook-id or webhook-signature header is missing.")
     if abs(now.timestamp() - timestamp) > TOLERANCE:
-        raise BadSignature("webhook-timestamp is more than five minutes away")
+        raise BadSignature("The webhook-timestamp is more than five minutes off.")
     good = False
     for secret in known_secrets:
         wanted = sign(secret, event_id, timestamp, body).encode()
         for item in given:
             good |= hmac.compare_digest(wanted, item.encode())
     if not good:
-        raise BadSignature("no signature fits")
+        raise BadSignature("No signature matches.")
     return VerifiedWebhook(event_id, body)
 
 

@@ -54,7 +54,7 @@ def _fetched(address: str, host: str) -> bytes:
         _FAILED.put(host, True)
         raise CertificateUnavailable from error
     if status != 200:
-        raise NotReadable(f"the certificate cannot be fetched ({status})")
+        raise NotReadable(f"The certificate cannot be fetched ({status}).")
     _KEPT.put(address, into.getvalue())
     return into.getvalue()
 

@@ -40,9 +40,9 @@ class Mailbox:
             self._line.login(self._user, self._password)
             state, _ = self._line.select(f'"{self._folder}"')
         except imaplib.IMAP4.error as error:
-            raise NoMailbox("the mailbox does not let us in") from error
+            raise NoMailbox("the mailbox rejected the sign-in") from error
         if state != "OK":
-            raise NoMailbox("there is no such folder")
+            raise NoMailbox("the mailbox folder does not exist")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -61,10 +61,10 @@ class Mailbox:
                 if isinstance(raw, bytes):
                     yield number, raw
         except imaplib.IMAP4.error as error:
-            raise NoMailbox("the mailbox broke off") from error
+            raise NoMailbox("the mailbox closed the connection") from error
 
     def mark_read(self, number: str) -> None:
         try:
             self._line.uid("store", number, "+FLAGS", r"(\Seen)")
         except imaplib.IMAP4.error as error:
-            raise NoMailbox("the mailbox broke off") from error
+            raise NoMailbox("the mailbox closed the connection") from error

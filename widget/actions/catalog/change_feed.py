@@ -102,7 +102,7 @@ def shown_address(services: Services, row: Feed | None) -> str:
     try:
         address = services.crypto.decrypt(row.encrypted_address, FEED_ADDRESS)
         if address.startswith(API):
-            return f"{address.removeprefix(API).title()} API"
+            return f"the API of {address.removeprefix(API).title()}"
         return f"https://{urlsplit(address).hostname}/…"
     except (InvalidToken, ValueError):
         return "encrypted with another key: enter it again"

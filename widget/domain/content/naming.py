@@ -192,9 +192,7 @@ def _safety(pack: Pack) -> Iterator[Problem]:
     if any(target.kind == "form" for exclusion in pack.exclusions for target in exclusion.exclude):
         for index, product in enumerate(pack.products):
             if not product.form:
-                message = (
-                    f"{product.sku} has no form, and safety excludes by form: declare its form, or it is not excluded"
-                )
+                message = f"{product.sku} has no form, but safety excludes by form: declare it, or it is not excluded"
                 yield Problem(WARNING, ("products.yaml", index), "undeclared_form", message)
 
 

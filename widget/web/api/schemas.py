@@ -95,11 +95,11 @@ class ProblemSchema(Schema):
     detail = fields.String(required=True)
     code = fields.String(required=True)
     errors = fields.Raw()
-    version = fields.Integer(metadata={"description": "with version_gone: the live version"})
+    version = fields.Integer(metadata={"description": "with version_gone: number of the live version"})
 
 
 class PriceSchema(Schema):
-    amount = fields.Integer(metadata={"description": "minor units"})
+    amount = fields.Integer(metadata={"description": "amount in minor units, such as cents"})
     currency = fields.String()
     text = fields.String()
 

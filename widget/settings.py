@@ -43,10 +43,10 @@ class Described:
 DESCRIBED = (
     Described(
         "ENV",
-        "production refuses missing or weak settings; local (one machine, loopback only) makes its own",
-        "local for `run` and for commands that serve nobody, else production",
+        "production rejects missing or weak settings; local (one machine, loopback only) generates them",
+        "production for `web`, `worker`, and `beat`, else local",
     ),
-    Described("HOME", "the data folder: database, secrets, mailbox, the private Redis", "./var"),
+    Described("HOME", "data folder: database, secrets, mailbox, private Redis", "./var"),
     Described("DATABASE_URL", "sqlite:///… or postgresql://…", "SQLite in HOME", secret=True),
     Described(
         "REDIS_URL", "Redis for cache, rate limits, and counters", "a private Redis, started by run", secret=True
@@ -80,11 +80,11 @@ DESCRIBED = (
     ),
     Described("HOST", "address the web server listens on", "127.0.0.1"),
     Described("PORT", "port of the web server", "8000"),
-    Described("METRICS_HOST", "address metrics are served on; expose it to Prometheus only", "127.0.0.1"),
+    Described("METRICS_HOST", "address the metrics are served on; expose it to Prometheus only", "127.0.0.1"),
     Described("METRICS_PORT", "port of the Prometheus metrics", "9000"),
     Described("MAILBOX_PORT", "SMTP port of the local mailbox (local mode only)", "8025"),
     Described("WEB_WORKERS", "web server processes", "1"),
-    Described("SWEEP_SECONDS", "interval at which workers look for due work, in seconds", "2"),
+    Described("SWEEP_SECONDS", "interval at which workers check for due work, in seconds", "2"),
     Described("LOG_LEVEL", "debug, info (every request), warning, or error", "info in production, else warning"),
     Described("TRUSTED_PROXIES", "number of reverse proxies whose X-Forwarded-For is trusted", "0"),
     Described("CLIENT_RATE", "responses and events per second and client, on average; 0 means no limit", "20"),
@@ -93,7 +93,7 @@ DESCRIBED = (
     Described("DKIM_KEY_FILE", "PEM file with the RSA key for DKIM, if the provider does not sign", "none"),
     Described("DKIM_SELECTOR", "DKIM selector: the public key is at SELECTOR._domainkey.DOMAIN", "none"),
     Described("OIDC_ISSUER", "https URL of an OpenID Connect provider for console sign-in", "none"),
-    Described("OIDC_CLIENT_ID", "client id at the OpenID Connect provider", "none"),
+    Described("OIDC_CLIENT_ID", "client ID at the OpenID Connect provider", "none"),
     Described("OIDC_CLIENT_SECRET", "client secret at the OpenID Connect provider", "none", secret=True),
 )
 
@@ -218,7 +218,7 @@ def _read(env: Env, default_env: str) -> Settings:
 def _port(env: Env, name: str, default: int) -> int:
     port = env.int(name, default)
     if not 0 < port < 65536:
-        raise SettingsError(f"{PREFIX}{name} is {port}: a port is a number from 1 to 65535")
+        raise SettingsError(f"{PREFIX}{name} is {port}: a port must be a number from 1 to 65535")
     return port
 
 

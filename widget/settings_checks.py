@@ -88,12 +88,12 @@ def _unusable(settings: Settings) -> Iterator[str]:
         parts = _split(value)
         if value and (parts is None or parts.scheme.split("+")[0] not in schemes):
             starts = " or ".join(f"{scheme}://" for scheme in schemes)
-            yield f"{name} cannot be read: it must start with {starts}"
+            yield f"{name} is invalid: it must start with {starts}"
     for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
         if any(key and (len(key) < MIN_SECRET or len(set(key)) < 8) for key in keys) or (
             settings.local and not all(keys)
         ):
-            yield f"{name} is missing or weak: give at least {MIN_SECRET} random characters"
+            yield f"{name} is missing or weak: use at least {MIN_SECRET} random characters"
     if settings.log_level not in LEVELS:
         yield f"LOG_LEVEL: use {', '.join(LEVELS)}"
     if settings.sweep_seconds < MIN_SWEEP:
@@ -105,15 +105,15 @@ def _unusable(settings: Settings) -> Iterator[str]:
     if settings.client_rate < 0:
         yield "CLIENT_RATE: use 0 (no limit) or more"
     if settings.mail_rate and not RATE.fullmatch(settings.mail_rate):
-        yield "MAIL_RATE: use such as 14/second"
+        yield "MAIL_RATE: use a rate such as 14/second"
     if bool(settings.dkim_key_file) != bool(settings.dkim_selector):
-        yield "DKIM_KEY_FILE and DKIM_SELECTOR: give both or none"
+        yield "DKIM_KEY_FILE and DKIM_SELECTOR: set both or neither"
     if settings.dkim_key_file and not Path(settings.dkim_key_file).is_file():
-        yield "DKIM_KEY_FILE: there is no such file"
+        yield "DKIM_KEY_FILE: the file does not exist"
     if settings.mail_from and "@" not in settings.mail_from.strip("@"):
-        yield "MAIL_FROM: give an email address"
+        yield "MAIL_FROM: use an email address"
     if len({settings.port, settings.metrics_port, settings.mailbox_port}) < 3:
-        yield "PORT, METRICS_PORT and MAILBOX_PORT must differ"
+        yield "PORT, METRICS_PORT, and MAILBOX_PORT must be different"
 
 
 def _half_a_provider(settings: Settings) -> Iterator[str]:
@@ -125,30 +125,31 @@ def _half_a_provider(settings: Settings) -> Iterator[str]:
     if len(missing) == len(OIDC):
         return
     for name in missing:
-        yield f"{name} is missing: to sign in by a provider, set all of {', '.join(PREFIX + other for other in OIDC)}"
+        others = ", ".join(PREFIX + other for other in OIDC)
+        yield f"{name} is missing: to enable sign-in by a provider, set all of {others}"
     if settings.oidc_issuer and not safe_address(settings.oidc_issuer, local=settings.local):
-        yield "OIDC_ISSUER must start with https:// (local mode: http://127.0.0.1 will do)"
+        yield "OIDC_ISSUER must start with https:// (in local mode, http://127.0.0.1 is allowed, too)"
     if not all(find_spec(name) for name in _OIDC_PACKAGES):
-        yield "OIDC_… need more packages: run pip install 'recovery-quiz[oidc]'"
+        yield "OIDC_… settings require more packages: run pip install 'recovery-quiz[oidc]'"
 
 
 def _not_for_local(settings: Settings) -> Iterator[str]:
     """Yield the problems of exposing local mode, whose demo store, mailbox, and clock are open to everyone."""
-    why = "local mode is for this machine alone; set RECOVERY_ENV=production to serve others"
+    why = "local mode only serves this machine; set RECOVERY_ENV=production to serve others"
     if not is_loopback_host(settings.host):
         yield f"HOST is '{settings.host}', not a loopback address: {why}"
     for name, url in (("PUBLIC_URL", settings.public_url), ("SMTP_URL", settings.smtp_url)):
         parts = _split(url)
         if parts is not None and not is_loopback_host(parts.hostname):
-            yield f"{name} does not lead to this machine: {why}"
+            yield f"{name} does not point to this machine: {why}"
 
 
 def _not_for_production(settings: Settings) -> Iterator[str]:
     for name in _NEEDED:
         if not any(getattr(settings, name.lower())):
-            yield f"{name} is missing: it must be set in production"
+            yield f"{name} is missing: it is required in production"
     if settings.public_url.startswith("http://"):
-        yield "PUBLIC_URL must start with https:// in production: shoppers' answers and sign-ins travel there"
+        yield "PUBLIC_URL must start with https:// in production, since it receives shoppers' answers and passwords"
     yield from _clear_text(settings)
     yield from _weak_keys(settings)
 
@@ -157,7 +158,7 @@ def _clear_text(settings: Settings) -> Iterator[str]:
     """Yield the settings whose passwords would cross a network unencrypted."""
     smtp = _split(settings.smtp_url)
     if smtp and smtp.scheme == "smtp" and smtp.username and "required" not in parse_qs(smtp.query).get("starttls", []):
-        yield f"SMTP_URL has a password and no required TLS: use smtps://, or add ?{STARTTLS}"
+        yield f"SMTP_URL has a password but does not require TLS: use smtps://, or add ?{STARTTLS}"
     for name, scheme in {**_CLEAR_TEXT, "BROKER_URL ": "amqp"}.items():
         parts = _split(getattr(settings, name.strip().lower()))
         if parts and parts.scheme == scheme and parts.password and not is_loopback_host(parts.hostname):
@@ -168,8 +169,8 @@ def _weak_keys(settings: Settings) -> Iterator[str]:
     for name, keys in (("SECRET_KEYS", settings.secret_keys), ("SUPPRESSION_KEY", (settings.suppression_key,))):
         if any(len(key) >= MIN_SECRET and strength_bits(key) < MIN_SECRET_BITS for key in keys):
             yield (
-                f"{name} can be guessed: give random characters, such as the output of "
+                f"{name} can be guessed: use random characters, such as the output of "
                 "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
             )
     if settings.suppression_key and settings.suppression_key in settings.secret_keys:
-        yield "SUPPRESSION_KEY must not be one of SECRET_KEYS: those are rotated, this one never is"
+        yield "SUPPRESSION_KEY must not be one of SECRET_KEYS, which are rotated; it must never change"

@@ -56,7 +56,12 @@ def settings_page() -> str:
     """Return the page of all settings."""
     from widget.settings import DESCRIBED, PREFIX
 
-    lines = ["# Settings", "", "All settings are environment variables. `recovery-quiz settings` shows the current values.", ""]
+    lines = [
+        "# Settings",
+        "",
+        "All settings are environment variables. `recovery-quiz settings` shows the current values.",
+        "",
+    ]
     lines += ["| variable | meaning | default |", "|---|---|---|"]
     lines += [f"| `{PREFIX}{item.name}` | {_cell(item.meaning)} | {_cell(item.default)} |" for item in DESCRIBED]
     return "\n".join(lines)
@@ -110,14 +115,12 @@ def openapi() -> dict[str, Any]:
 
 def linked(text: str) -> str:
     """Point links between files of the repository to their pages; other files are named as code."""
-    pages = {source: page for source, page in COPIED.items()}
-
     def one(match: re.Match[str]) -> str:
         label, target = match[1], match[2]
         if "://" in target or target.startswith("#"):
             return match[0]
         name = target.split("#")[0].removeprefix("./").removeprefix("../")
-        return f"[{label}]({pages[name]})" if name in pages else label
+        return f"[{label}]({COPIED[name]})" if name in COPIED else label
 
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)]+)\)", one, text)
 

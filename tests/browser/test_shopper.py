@@ -331,7 +331,7 @@ def test_quiz_is_fully_translated_from_first_question_to_result(
     expect(result).to_have_attribute("lang", language.split("-")[0])
     assert no_sideways_scroll(page)
     check_accessible(page)
-    for english in ("Add to cart", "Why for you", "Warnings", "Your next days", "evidence"):
+    for english in ("Add to cart", "Why it fits you", "Warnings", "Your next days", "evidence"):
         assert english not in result.inner_text()
     start = result.locator("h2").first.bounding_box()
     box = result.bounding_box()

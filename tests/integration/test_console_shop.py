@@ -516,7 +516,7 @@ def test_saving_settings_changed_by_another_owner_is_a_conflict(sqlite_services:
 
     assert answer.status_code == 409
     assert shop(sqlite_services).paused is True
-    assert "Somebody else changed" in text_of(answer)
+    assert "Another user changed" in text_of(answer)
 
 
 def test_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Services) -> None:
@@ -549,7 +549,7 @@ def test_embed_colors_are_checked_on_the_server_and_rendered_as_css(sqlite_servi
     page = text_of(client.get(f"{HERE}/settings/embed?accent=%23aabbcc&paper=%23ffffff&ink=%23000000&card=%23ffffff"))
     odd = text_of(client.get(f"{HERE}/settings/embed?accent=red;}}body{{display:none"))
 
-    assert "Words on a button" in page
+    assert "Button label" in page
     assert "pairs cannot be read well enough" in page
     assert "--rq-accent: #aabbcc;" in page
     assert "Write a color as #rrggbb" in odd

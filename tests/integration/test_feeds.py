@@ -150,7 +150,7 @@ def test_feed_name_that_breaks_the_claims_rules_hides_the_product_with_a_problem
     assert loaded is not None
 
     assert report.outcome == DONE
-    assert "CREAM-60 is kept out of results: its name in the store breaks the claims rules" in report.problems
+    assert "CREAM-60 is not shown in results: its name in the store breaks the claims rules" in report.problems
     assert "CREAM-60" in loaded.engine.catalog.blocked
     assert "CREAM-60" not in cards(services)
     assert fed(services)["CREAM-60"]["price"] == 3100
@@ -261,7 +261,7 @@ def test_product_missing_from_the_feed_is_reported_by_the_drift_check(services: 
     lines = [drift_problem.message for drift_problem in drift_problems(loaded.engine.catalog, fed(services))]
 
     assert report.missing == ["CREAM-60"]
-    assert any("(CREAM-60) is gone from the store" in item for item in lines)
+    assert any("(CREAM-60) is no longer in the store" in item for item in lines)
 
 
 # Imports by a worker ---------------------------------------------------------------------------------
@@ -480,7 +480,7 @@ def test_uploaded_feed_is_imported_stopped_and_forced(sqlite_services: Services)
     page = shown(client)
     assert "Imported: 4 products changed." in page
     assert "line 6 (X) was left out: it has no title" in page
-    assert "is not in the feed: the quiz goes by what it knew" in page
+    assert "is not in the feed: the quiz uses its previous data" in page
     stopped = send_file(client, tsv({"CREAM-60": "Trail Cream"}))
     assert stopped.status_code == 422
     assert "Import it although 3 products are missing" in stopped.get_data(as_text=True)
@@ -540,9 +540,7 @@ def test_import_feed_command_imports_a_file(
         return CliRunner().invoke(main, ["shop", "import-feed", "demo", *more])
 
     completed = run(str(path))
-    assert (completed.exit_code, "4 items, 4 of them ours, 4 changed" in completed.output) == (0, True), (
-        completed.output
-    )
+    assert (completed.exit_code, "4 items, 4 matched, 4 changed" in completed.output) == (0, True), completed.output
     path.write_text(HEAD)
     stopped = run(str(path), "--json")
     assert stopped.exit_code == 1

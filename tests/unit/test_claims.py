@@ -104,7 +104,7 @@ def _claims(of: str) -> str:
 def test_claim_error_cannot_be_accepted() -> None:
     pack = changed("mappings.csv", "a cream absorbs as you go.", "a cream for pain relief.").pack
     assert pack is not None
-    with pytest.raises(CannotAccept, match="only reworded"):
+    with pytest.raises(CannotAccept, match="cannot be accepted; reword"):
         accept_claim(
             pack,
             key="mappings.rub-in-cream.reason",

@@ -176,11 +176,11 @@ def _huge(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (_formula, "row 2, column weight: the cell holds a formula"),
+        (_formula, "row 2, column weight: the cell contains a formula"),
         (_bomb, "unpacks to"),
-        (_broken_zip, "no .xlsx file"),
+        (_broken_zip, "not a readable .xlsx file"),
         (_latin, "not UTF-8"),
-        (_control, "row 2, column reason: the cell holds a control character"),
+        (_control, "row 2, column reason: the cell contains a control character"),
         (_long, "row 2, column reason"),
         (_huge, "200 MB"),
     ],

@@ -12,5 +12,5 @@ def require_shop(session: Session, slug: str, *, lock: bool = False) -> Shop:
     """Return the shop with this slug; ``lock`` locks its row until the transaction ends. Raises UnknownShop."""
     shop = shop_by_slug(session, slug, lock=lock)
     if shop is None:
-        raise UnknownShop(f"there is no shop '{slug}'")
+        raise UnknownShop(f"There is no shop '{slug}'.")
     return shop

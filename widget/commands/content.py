@@ -7,18 +7,26 @@ import click
 from widget.commands.lazy import LazyGroup
 
 COMMANDS = {
-    "check": ("widget.commands.packs", "check", "Every problem of a pack, with file and line."),
-    "coverage": ("widget.commands.impact", "coverage", "What every answer path comes to."),
-    "compare": ("widget.commands.impact", "compare_command", "What an edit changes, on paths and on real responses."),
+    "check": ("widget.commands.packs", "check", "List every problem of a pack, with file and line."),
+    "coverage": ("widget.commands.impact", "coverage", "Check the outcome of every answer path."),
+    "compare": (
+        "widget.commands.impact",
+        "compare_command",
+        "Compare two versions on answer paths and real responses.",
+    ),
     "import": (
         "widget.commands.versions",
         "import_command",
-        "A new content version, from a pack or a sheet.",
+        "Import a pack or a sheet as a new content version.",
     ),
-    "publish": ("widget.commands.versions", "publish_command", "Make a version the live one."),
-    "export": ("widget.commands.versions", "export_command", "A content version as files, or its mappings as a sheet."),
-    "format": ("widget.commands.packs", "format_command", "Conditions and targets in their plain form."),
-    "accept": ("widget.commands.packs", "accept_command", "Accept a warning of the claims lint, by name and reason."),
+    "publish": ("widget.commands.versions", "publish_command", "Publish a version, or roll back to one."),
+    "export": (
+        "widget.commands.versions",
+        "export_command",
+        "Export a content version as files, or its mappings as a sheet.",
+    ),
+    "format": ("widget.commands.packs", "format_command", "Format conditions and targets."),
+    "accept": ("widget.commands.packs", "accept_command", "Accept a claims lint warning, with name and reason."),
 }
 
 

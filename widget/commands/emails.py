@@ -36,7 +36,7 @@ def due(as_json: bool) -> None:
             {"id": row.id, "template": row.template, "due_at": row.due_at.isoformat(), "reason": row.reason}
             for row in rows
         ]
-    _tell(data, as_json, empty="No email is planned.")
+    _tell(data, as_json, empty="No emails are planned.")
 
 
 @emails.command()
@@ -47,7 +47,7 @@ def show(number: int, as_json: bool) -> None:
     with opened_services() as services, services.reads() as session:
         row = session.get(Email, number)
         if row is None:
-            raise click.UsageError(f"there is no email {number}")
+            raise click.UsageError(f"There is no email {number}.")
         data = [{"id": row.id, "template": row.template, **step} for step in row.history]
     _tell(data, as_json, empty="")
 
@@ -58,7 +58,7 @@ def send_again_command(number: int) -> None:
     """Resend an email whose delivery is unknown."""
     with opened_services() as services:
         send_again(services, number)
-    click.echo(f"Email {number} is planned again.")
+    click.echo(f"Email {number} will be resent.")
 
 
 @emails.command("import-bounces")

@@ -57,9 +57,9 @@ def _opened(file_or_url: str) -> Iterator[list[BinaryIO]]:
             with Path(file_or_url).open("rb") as file:
                 yield [file]
     except OSError as error:
-        raise click.UsageError(f"{file_or_url} cannot be read: {error.strerror}") from error
+        raise click.UsageError(f"{file_or_url} cannot be read: {error.strerror}.") from error
     except (NotFetched, BadFeed) as error:
-        raise click.ClickException(f"nothing was changed: {error}") from error
+        raise click.ClickException(f"Nothing was changed: {error}.") from error
 
 
 def _by_size(files: Sequence[BinaryIO], bar: Callable[[int, int], None] | None) -> Callable[[int], None] | None:
@@ -74,13 +74,13 @@ def _print(report: FeedReport) -> None:
     if report.error:
         click.secho(report.error, fg="red")
     elif report.outcome == UNCHANGED:
-        click.secho("The feed says the same as before.", fg="green")
+        click.secho("The feed has not changed.", fg="green")
     else:
-        counts = f"{report.items:,} items, {report.matched} of them ours, {len(report.changed)} changed"
+        counts = f"{report.items:,} items, {report.matched} matched, {len(report.changed)} changed"
         click.secho(f"{KINDS[report.kind]}: {counts}.", fg="green")
     for text in report.problems:
         click.echo(f"  {text}")
     if report.problems_more:
         click.echo(f"  … and {report.problems_more:,} more")
     if report.outcome == STOPPED:
-        click.echo(f"Missing: {', '.join(report.missing)}. With --force they are taken out.")
+        click.echo(f"Missing: {', '.join(report.missing)}. To deactivate these products, run with --force.")

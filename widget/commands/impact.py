@@ -28,7 +28,7 @@ def coverage(pack: Path, json_wanted: bool) -> None:
     """Check every answer path of a PACK folder. Exits with 1 if a finding is an error."""
     reading = read_or_refuse(pack)
     checked = sound_pack(pack, reading)
-    with progress_bar("Going through all answer paths") as bar:
+    with progress_bar("Checking answer paths") as bar:
         outcome = check_paths(checked, progress=bar)
     if json_wanted:
         as_json(outcome.data())
@@ -61,7 +61,7 @@ def compare_command(
     actual responses.
     """
     if responses and shop:
-        raise click.UsageError("give --responses or --shop, not both")
+        raise click.UsageError("Use either --responses or --shop, not both.")
     with ExitStack() as stack:
         numbered = [name for name in (before, after) if _is_version(name)]
         services = stack.enter_context(_opened()) if shop or numbered else None
@@ -71,7 +71,7 @@ def compare_command(
             from widget.actions.content.load_version import load_responses
 
             real = load_responses(services, shop=shop, quiz=engines[1].rules.pack.id, days=days)
-    with progress_bar("Comparing all answer paths") as bar:
+    with progress_bar("Comparing answer paths") as bar:
         comparison = compare(engines[0], engines[1], real, progress=bar)
     if json_wanted:
         as_json(comparison.data())
@@ -115,5 +115,7 @@ def _lines(path: Path) -> Iterator[Answers]:
         except (orjson.JSONDecodeError, AttributeError):
             sound = False
         if not sound:
-            raise click.UsageError(f"{path}, line {number}: this is no JSON object of question ids to lists of options")
+            raise click.UsageError(
+                f"{path}, line {number}: expected a JSON object that maps question ids to lists of option ids."
+            )
         yield answers

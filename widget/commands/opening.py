@@ -40,6 +40,8 @@ def opened_services(*, migrate: bool = True) -> Iterator[Services]:
     except ActionError as error:
         raise click.UsageError(str(error)) from error
     except OperationalError as error:
-        raise click.ClickException("the database of RECOVERY_DATABASE_URL does not answer") from error
+        raise click.ClickException(
+            "The database at RECOVERY_DATABASE_URL does not respond. Make sure that it is running."
+        ) from error
     finally:
         services.close()

@@ -26,7 +26,7 @@ class Days(click.ParamType[timedelta]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         text = str(value).removesuffix("d")
         if not text.isdigit() or int(text) > 3660:
-            self.fail(f"{value!r} is no number of days such as 60d", param, ctx)
+            self.fail(f"{value!r} is not a number of days such as 60d", param, ctx)
         return timedelta(days=int(text))
 
 
@@ -36,12 +36,17 @@ def today() -> date:
 
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--soon", type=Days(), default=None, help="Also report what falls due within this period, such as 60d.")
+@click.option(
+    "--soon",
+    type=Days(),
+    default=None,
+    help="Also report reviews and certificates due within this period, such as 60d.",
+)
 @click.option("--json", "json_wanted", is_flag=True, help="Print problems as JSON.")
 def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
     """List all problems of a PACK folder, with file, line, and nearest valid name. Exits with 1 if one is an error."""
     reading = read_or_refuse(pack)
-    with progress_bar("Going through all answer paths") as bar:
+    with progress_bar("Checking answer paths") as bar:
         check_content(reading, today=today(), soon=soon, progress=bar)
     if json_wanted:
         as_json({"problems": [problem.data() for problem in reading.problems]})
@@ -53,7 +58,7 @@ def check(pack: Path, soon: timedelta | None, json_wanted: bool) -> None:
 
 @click.command("format")
 @click.argument("pack", type=click.Path(path_type=Path))
-@click.option("--check", "check_only", is_flag=True, help="Change nothing; exit 1 if something would change.")
+@click.option("--check", "check_only", is_flag=True, help="Only check; exit with 1 if something would change.")
 def format_command(pack: Path, check_only: bool) -> None:
     """Format the conditions and targets of a PACK folder. Everything else stays unchanged."""
     changed = formatted_files(read_or_refuse(pack).files)
@@ -84,4 +89,4 @@ def accept_command(pack: Path, key: str, rule: str, locale: str | None, by: str,
         raise click.UsageError(str(error)) from error
     files = canonical_files(replace(checked, accepted=accepted), {})
     write_folder(pack, {"claims.yaml": files["claims.yaml"]})
-    click.echo(f"Kept in {pack / 'claims.yaml'}.")
+    click.echo(f"Saved to {pack / 'claims.yaml'}.")

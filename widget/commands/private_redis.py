@@ -69,4 +69,4 @@ def wait_for_redis(socket: Path) -> None:
                 return
         except redis.RedisError:
             time.sleep(0.03)
-    raise click.ClickException("the private Redis did not start; see redis/redis.log in the data folder")
+    raise click.ClickException("The private Redis did not start. See redis/redis.log in the data folder.")

@@ -18,7 +18,7 @@ from widget.domain.engine.live import Engine
 from widget.domain.engine.result import Setting
 from widget.i18n.money import money_text
 
-_NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jsonl'
+_NO_ANSWERS = 'Use --answers \'{"area":["calves"]}\' or --answers-file FILE.jsonl.'
 
 
 @click.command()
@@ -27,7 +27,7 @@ _NO_ANSWERS = 'give --answers \'{"area":["calves"]}\' or --answers-file FILE.jso
 @click.option(
     "--answers-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="One JSON object per line.",
+    help="File with answers, one JSON object per line.",
 )
 @click.option("--explain", is_flag=True, help="Add the trace: matched rows, scores, and why products were excluded.")
 @click.option("--why-not", metavar="SKU", help="Explain why this product is shown, or why it is not.")
@@ -61,12 +61,12 @@ def _lines(path: Path) -> Iterator[str]:
     try:
         lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path} is not UTF-8 (byte {error.start})") from error
+        raise click.UsageError(f"{path} is not UTF-8 (byte {error.start}).") from error
     if len(lines) < 10_000 or not sys.stderr.isatty():
         return iter(lines)
     from rich.console import Console
 
-    return iter(track(lines, description="Answering", console=Console(stderr=True)))
+    return iter(track(lines, description="Evaluating", console=Console(stderr=True)))
 
 
 def _one(engine: Engine, setting: Setting, text: str, explain: bool, why: str | None) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _one(engine: Engine, setting: Setting, text: str, explain: bool, why: str | 
     try:
         return engine.recommend(orjson.loads(text), setting, explain=explain, why=why)
     except orjson.JSONDecodeError as error:
-        return {"refused": "not_json", "detail": f"this is no JSON: {error}"}
+        return {"refused": "not_json", "detail": f"invalid JSON: {error}"}
     except Refused as refused:
         return {"refused": refused.code, "detail": refused.detail, "errors": refused.errors}
 
@@ -104,25 +104,25 @@ _CAUSES = {
     "ended_early": "the quiz ended early, at triage row {row}",
     "tips_only": "no product is shown, because of triage row {row}",
     "inactive": "it is not active",
-    "blocked": "the shop blocks it",
-    "certificate": "it lacks a certificate with a total THC within the limit",
-    "safety": "safety exclusion {row} takes it out",
-    "live_safety": "the safety of the live version takes it out",
+    "blocked": "it is blocked",
+    "certificate": "it has no certificate with a total THC within the limit",
+    "safety": "safety exclusion {row} excludes it",
+    "live_safety": "the safety rules of the live version exclude it",
     "exclude": "row {row} excludes it",
-    "require": "row {row} requires others",
+    "require": "row {row} requires other products",
     "out_of_stock": "it is out of stock",
-    "score": "its score is below the least one, by {needed}",
+    "score": "its score is {needed} below the minimum",
     "variant": "another variant of the same product is shown",
-    "slot": "the slots it fits are taken by better ones",
+    "slot": "the slots it fits are filled with higher-ranked products",
 }
 
 
 def _say_why(line: dict[str, Any]) -> None:
     """Print why a product is shown in its place, or why it is not shown."""
-    rows = ", ".join(f"{item['id']} {item['adds']:+d}" for item in line["rows"]) or "no row adds to it"
+    rows = ", ".join(f"{item['id']} {item['adds']:+d}" for item in line["rows"]) or "no row adds to its score"
     out = line["kept_out"]
     if out is None:
-        click.secho(f"{line['sku']} is shown in place {line['shown']}, slot {line['slot']}.", bold=True)
+        click.secho(f"{line['sku']} is shown at position {line['shown']}, slot {line['slot']}.", bold=True)
     else:
         cause = _CAUSES[out["by"]].format(row=f"'{out.get('row')}'", needed=line["needed"])
         click.secho(f"{line['sku']} is not shown: {cause}.", bold=True)

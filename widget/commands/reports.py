@@ -46,11 +46,14 @@ def print_problems(pack: Path, reading: Reading) -> None:
         _print_problem(pack, item)
     more = len(reading.problems) - _MAX_LINES
     if more > 0:
-        click.echo(f"… and {more} more; --json tells all.")
+        click.echo(f"… and {more} more. Use --json to see all.")
     errors = len(reading.errors)
     findings = len(reading.problems) - errors
     if errors:
-        click.secho(f"Errors: {errors}, findings: {findings}. Errors stop this pack from being published.", fg="red")
+        click.secho(
+            f"Errors: {errors}, findings: {findings}. This pack cannot be published until the errors are fixed.",
+            fg="red",
+        )
     else:
         click.secho(f"No errors, {findings} findings. This pack can be published.", fg="green")
 
@@ -104,7 +107,7 @@ def _answers(answers: dict[str, list[str]]) -> str:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print what an edit changes."""
-    exact = "" if comparison.exact else " (estimated on a sample)"
+    exact = "" if comparison.exact else " (estimated from a sample)"
     click.secho(f"{_part(comparison.changed, comparison.paths)} of answer paths change{exact}.", bold=True)
     if comparison.responses is not None and comparison.responses_changed is not None:
         share = _part(comparison.responses_changed, comparison.responses)
@@ -140,7 +143,7 @@ def _print_example(example: dict[str, Any]) -> None:
 
 def _result(result: dict[str, Any] | None) -> str:
     if result is None:
-        return "these answers are not accepted"
+        return "answers rejected"
     products = ", ".join(card["sku"] for card in result["products"]) or "no product"
     tips = ", ".join(tip["id"] for tip in result["tips"]) or "no tip"
     return f"{result['outcome']}: {products}; {tips}"

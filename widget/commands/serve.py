@@ -63,7 +63,7 @@ def web() -> None:
         supervisor.start(web_program(settings))
         _wait_until_up(settings, supervisor)
         _serve_metrics(settings, supervisor, settings.metrics_port)
-        click.echo(f"Web server on port {settings.port}, metrics on {settings.metrics_port}.")
+        click.echo(f"Web server is running on port {settings.port}, metrics on port {settings.metrics_port}.")
         supervisor.watch()
 
 
@@ -90,7 +90,7 @@ def _alone(role: str, above: int, program: Callable[[Settings], Program]) -> Non
     with _going_down(supervisor):
         supervisor.start(program(settings))
         port = _serve_metrics(settings, supervisor, _free_port(settings.metrics_host, settings.metrics_port + above))
-        click.echo(f"Celery {role}, metrics on {port}.")
+        click.echo(f"Celery {role} is running, metrics on port {port}.")
         sys.stdout.flush()
         supervisor.watch()
 
@@ -249,7 +249,9 @@ def _refuse_taken_ports(settings: Settings, *, mailbox: bool) -> None:
             try:
                 probe.bind((host, port))
             except OSError as error:
-                message = f"port {port} for {what} is taken. Is it running already? Else set {PREFIX}{name} to another."
+                message = (
+                    f"Port {port} for {what} is in use. Stop the other program, or set {PREFIX}{name} to another port."
+                )
                 raise click.ClickException(message) from error
 
 
@@ -261,13 +263,13 @@ def _wait_until_up(settings: Settings, supervisor: Supervisor) -> None:
             (program for program in supervisor.programs if program.process and program.process.poll() is not None), None
         )
         if fallen:
-            raise click.ClickException(f"{fallen.name} did not start; its messages stand above.")
+            raise click.ClickException(f"{fallen.name} did not start. See its messages above.")
         try:
             with urllib.request.urlopen(address, timeout=1):  # The URL is our own.
                 return
         except OSError:
             time.sleep(0.05)
-    raise click.ClickException(f"the web server did not answer within {START_SECONDS} s")
+    raise click.ClickException(f"The web server did not respond within {START_SECONDS} seconds.")
 
 
 @contextmanager
@@ -283,10 +285,10 @@ def _going_down(supervisor: Supervisor) -> Iterator[None]:
 
 def _say_where(settings: Settings, link: str) -> None:
     base = settings.public_url
-    click.echo("\nRecovery Quiz is up.\n")
+    click.echo("\nRecovery Quiz is running.\n")
     if settings.local:
         click.echo(f"  Demo store  {base}/demo/\n  Console     {base}/console/\n  Mailbox     {base}/mailbox/")
     if link:
         click.echo(f"\n  Sign in to the console as {FIRST_OWNER} (one-time link):\n  {link}\n")
-    click.echo(f"  API         {base}/v1/docs\n\nData: {settings.home}. Ctrl-C stops everything.", nl=True)
+    click.echo(f"  API         {base}/v1/docs\n\nData: {settings.home}. Press Ctrl-C to stop.", nl=True)
     sys.stdout.flush()

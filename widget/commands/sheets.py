@@ -26,12 +26,12 @@ def write_mappings(pack: Pack, path: Path) -> None:
     """Write the mappings of a pack to a .csv or .xlsx file."""
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
-        raise click.UsageError(f"{path.name}: give a name that ends in .csv or .xlsx")
+        raise click.UsageError(f"{path.name}: use a file name that ends in .csv or .xlsx.")
     rows = mapping_cells(pack)
     try:
         write_whole(path, kind(rows))
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}.") from error
     click.echo(f"{len(rows)} rows written to {path}.")
 
 
@@ -62,7 +62,7 @@ def _refused(path: Path, messages: list[str]) -> click.ClickException:
         click.secho(f"✗ {path.name}, {message}", fg="red", err=True)
     if len(messages) > MAX_TOLD:
         click.secho(f"… and {len(messages) - MAX_TOLD} more", fg="red", err=True)
-    return click.ClickException("nothing was changed: mend the sheet and try again")
+    return click.ClickException("Nothing was changed. Fix the sheet and try again.")
 
 
 def _told(located: Located, numbers: list[int]) -> str:
@@ -92,7 +92,7 @@ def preview(mapping_changes: MappingChanges) -> None:
     if len(mapping_changes.changes) > MAX_SHOWN:
         click.echo(f"… and {len(mapping_changes.changes) - MAX_SHOWN} more rows")
     if mapping_changes.moved:
-        click.echo("~ rows come in another order")
+        click.echo("~ the order of rows changes")
     counts = ", ".join(f"{mapping_changes.count(kind)} {kind}" for kind in ("added", "changed", "removed"))
     click.secho(f"{counts}.", bold=True)
 
@@ -101,7 +101,7 @@ def _print_change(change: Change) -> None:
     mark, color = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}[change.kind]
     click.secho(f"{mark} {change.row}", fg=color)
     for name in change.before if change.kind == "changed" else ():
-        click.echo(f"    {name}: {change.before[name] or 'nothing'} → {change.after[name] or 'nothing'}")
+        click.echo(f"    {name}: {change.before[name] or 'empty'} → {change.after[name] or 'empty'}")
     if change.kind != "changed":
         cells = change.after or change.before
         click.echo(f"    {cells['when'] or 'always'}: {cells['effect']} {cells['target']} {cells['weight']}".rstrip())

@@ -38,7 +38,7 @@ def add(slug: str, name: str, url: str, postal_address: str, timezone: str) -> N
     """Add a shop with a new webhook secret."""
     with opened_services() as services:
         add_shop(services, slug, name=name, url=url, postal_address=postal_address, timezone=timezone)
-    click.echo(f"Shop {slug} is there. Next: recovery-quiz content import PACK --shop {slug} --publish")
+    click.echo(f"Shop {slug} added. Next: recovery-quiz content import PACK --shop {slug} --publish")
 
 
 @shop.command()
@@ -107,7 +107,7 @@ def connect(slug: str, platform: str, address: str, secret: str, key: str) -> No
         except BadConnection as error:
             raise click.UsageError(str(error)) from error
         path = platform if platform in PLATFORMS else f"mail/{platform}"
-        click.echo(f"Connected. Deliveries go to {services.settings.public_url}/webhooks/{slug}/{path}")
+        click.echo(f"Connected. Webhook URL: {services.settings.public_url}/webhooks/{slug}/{path}")
 
 
 @shop.command()
@@ -128,4 +128,4 @@ def unblock(slug: str, sku: str) -> None:
     """Allow a blocked product to be shown again."""
     with opened_services() as services:
         change_product(services, shop=slug, sku=sku, blocked=False)
-    click.echo(f"{sku} may be shown again.")
+    click.echo(f"{sku} is unblocked.")

@@ -13,7 +13,7 @@ from widget.settings import PRODUCTION, SettingsError, described, read_settings
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--check", is_flag=True, help="Only validate: list all problems; exit 1 if there are any.")
+@click.option("--check", is_flag=True, help="Only validate: list all problems; exit with 1 if there are any.")
 def settings(as_json: bool, check: bool) -> None:
     """Show all settings with their meaning and source. Secrets are masked."""
     if check:
@@ -37,4 +37,4 @@ def _check() -> None:
         for problem in str(error).split("\n"):
             click.echo(f"✗ {problem}", err=True)
         raise SystemExit(1) from error
-    click.echo(f"All settings can be used ({found.env} mode).")
+    click.echo(f"All settings are valid ({found.env} mode).")

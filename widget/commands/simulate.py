@@ -25,7 +25,7 @@ from widget.storage.shops import shop_by_slug
 
 @click.command()
 @click.option("--order", "order_file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
-@click.option("--answers", help="The answers before it as JSON: question ids to lists of option ids.")
+@click.option("--answers", help="Quiz answers before the order as JSON: question ids to lists of option ids.")
 @click.option("--from", "start", help="Start time, such as 2026-11-28T09:00 (default: now).")
 @click.option("--pack", type=click.Path(path_type=Path), help="Content pack folder.")
 @click.option("--shop", help="Use the live content of a shop, with its quiet hours.")
@@ -48,7 +48,7 @@ def simulate(
 ) -> None:
     """List each email with its local time, or the reason it would not be sent. Nothing is sent or stored."""
     if (pack is None) == (shop is None):
-        raise click.UsageError("give --pack FOLDER or --shop SHOP")
+        raise click.UsageError("Use either --pack FOLDER or --shop SHOP.")
     engine, shop_zone, quiet = _from_files(pack) if pack else _from_shop(shop or "", quiz)
     zone = known_zone(zone or "", shop_zone)
     try:
@@ -70,11 +70,11 @@ def simulate(
     if as_json:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
-    click.echo(f"Times on the clocks of {local.key}.")
+    click.echo(f"Times are in {local.key}.")
     for row in rows:
         click.echo(f"{row['local'] or '–':<22} {row['email']:<14} {row['said']}")
     if not rows:
-        click.echo("No sequence concerns this order.")
+        click.echo("No sequence applies to this order.")
 
 
 def _from_files(pack: Path) -> tuple[Engine, str, tuple[str, str]]:
@@ -88,7 +88,7 @@ def _from_shop(shop: str, quiz: str | None) -> tuple[Engine, str, tuple[str, str
             quizzes = live_quizzes(session, owner.id) if owner else []
         loaded = services.quizzes.live(shop, quiz or quizzes[0]) if quizzes else None
         if owner is None or loaded is None:
-            raise click.UsageError(f"shop '{shop}' has no live quiz" + (f" '{quiz}'" if quiz else ""))
+            raise click.UsageError(f"Shop '{shop}' has no live quiz" + (f" '{quiz}'." if quiz else "."))
         return loaded.engine, owner.timezone, (owner.quiet_from, owner.quiet_to)
 
 
@@ -98,13 +98,13 @@ def _moment(text: str | None, zone: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise click.UsageError("--from: give a moment such as 2026-11-28T09:00") from error
+        raise click.UsageError("--from: use a time such as 2026-11-28T09:00.") from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 def _row(simulated: Simulated, zone: ZoneInfo) -> dict[str, Any]:
-    put_off = f" (put off: {', '.join(simulated.deferred)})" if simulated.deferred else ""
-    said = "goes" if simulated.verdict == SENDING else f"{simulated.verdict}: {simulated.reason}"
+    put_off = f" (deferred: {', '.join(simulated.deferred)})" if simulated.deferred else ""
+    said = "sent" if simulated.verdict == SENDING else f"{simulated.verdict}: {simulated.reason}"
     return {
         "email": simulated.email,
         "sequence": simulated.sequence,

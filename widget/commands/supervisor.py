@@ -87,10 +87,10 @@ class Supervisor:
             program.down_since = time.monotonic()
             _kill_group(program.process.pid)  # Remaining children would run beside its successor.
             code = program.process.returncode
-            click.echo(f"{program.name} ended with {code}; starting it again.", err=True)
+            click.echo(f"{program.name} exited with code {code}; restarting it.", err=True)
         if time.monotonic() - program.down_since > RESTART_SECONDS:
             if program.restarts >= MAX_RESTARTS:
-                raise click.ClickException(f"{program.name} keeps falling; see its messages above.")
+                raise click.ClickException(f"{program.name} keeps exiting. See its messages above.")
             program.restarts += 1
             program.down_since = 0.0
             self._spawn(program)

@@ -36,9 +36,9 @@ def add(email: str, slug: str, role: str, name: str, link: bool, json_out: bool)
     if json_out:
         as_json({"email": user.email, "shop": slug, "role": role, "link": address or None})
     elif address:
-        click.echo(f"{user.email} is {role} of shop {slug}. Good once, for three days:\n{address}")
+        click.echo(f"{user.email} is {role} of shop {slug}. One-time link, valid for three days:\n{address}")
     else:
-        click.echo(f"{user.email} is {role} of shop {slug}, and signs in with the password they have.")
+        click.echo(f"{user.email} is {role} of shop {slug}, and signs in with their existing password.")
 
 
 @user.command("reset-codes")
@@ -47,5 +47,5 @@ def reset_codes(email: str) -> None:
     """Turn off one-time codes for EMAIL, after they lost their authenticator, and end all of their sessions."""
     with opened_services() as services:
         if not reset_codes_of(services, email=email):
-            raise click.ClickException(f"nobody here has the address {email}")
-    click.echo(f"{email} signs in with the password alone now. Ask them to set codes up again.")
+            raise click.ClickException(f"There is no user with the address {email}.")
+    click.echo(f"{email} now signs in with the password alone. Ask them to set up one-time codes again.")

@@ -42,7 +42,7 @@ def import_command(
         _import_sheet(pack, shop, quiz, mappings, publish=publish, yes=yes)
         return
     if pack is None:
-        raise click.UsageError("give the folder of a pack, or --mappings FILE")
+        raise click.UsageError("Provide a PACK folder or --mappings FILE.")
     reading = read_or_refuse(pack)
     check_content(reading, today=today())
     if reading.errors:
@@ -54,12 +54,12 @@ def import_command(
 def _store(shop: str, files: PackFiles, note: str, *, publish: bool, checked: bool = False) -> None:
     with opened_services() as services:
         version = import_content(services, shop=shop, files=files, note=note, author=AUTHOR)
-        click.echo(f"{version.quiz}: version {version.number} of shop {shop}.")
+        click.echo(f"{version.quiz}: imported version {version.number} for shop {shop}.")
         if publish:
             moved = publish_content(
                 services, shop=shop, quiz=version.quiz, number=version.number, author=AUTHOR, checked=checked
             )
-            click.echo("It is live now." if moved else "It was live already.")
+            click.echo("It is now live." if moved else "It was already live.")
 
 
 def _import_sheet(pack: Path | None, shop: str, quiz: str, sheet: Path, *, publish: bool, yes: bool) -> None:
@@ -69,12 +69,12 @@ def _import_sheet(pack: Path | None, shop: str, quiz: str, sheet: Path, *, publi
     preview(outcome)
     if not outcome.changes and not outcome.moved:
         return
-    if not yes and not (sys.stdin.isatty() and click.confirm("Take these rows over?")):
-        click.echo("Nothing was changed. Repeat with --yes to take the rows over.")
+    if not yes and not (sys.stdin.isatty() and click.confirm("Apply these changes?")):
+        click.echo("Nothing was changed. Run with --yes to apply the changes.")
         return
     if pack:
         write_folder(pack, {"mappings.csv": fresh["mappings.csv"]})
-        click.echo(f"{pack / 'mappings.csv'} was written.")
+        click.echo(f"Saved to {pack / 'mappings.csv'}.")
     else:
         _store(shop, fresh, f"mappings from {sheet.name}", publish=publish)
 
@@ -87,7 +87,7 @@ def publish_command(number: int, shop: str, quiz: str) -> None:
     """Make version NUMBER live. To roll back, publish an older version."""
     with opened_services() as services:
         moved = publish_content(services, shop=shop, quiz=quiz, number=number, author=AUTHOR)
-    click.echo(f"{quiz}: version {number} is live now." if moved else f"{quiz}: version {number} was live already.")
+    click.echo(f"{quiz}: version {number} is now live." if moved else f"{quiz}: version {number} was already live.")
 
 
 @click.command("export")
@@ -109,7 +109,7 @@ def export_command(folder: Path | None, shop: str, quiz: str, number: int | None
         write_mappings(sound_pack(folder or Path(quiz), reading), mappings)
         return
     if folder is None:
-        raise click.UsageError("give a folder to write to, or --mappings FILE")
+        raise click.UsageError("Provide a FOLDER to write to or --mappings FILE.")
     files = _exported(shop, quiz, number)
     write_folder(folder, files)
     click.echo(f"{len(files)} files written to {folder}.")

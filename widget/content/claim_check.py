@@ -24,7 +24,7 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
     """Yield claims that the pack's market forbids, in each of its languages, and acceptances that have lapsed."""
     market = market_rules(pack.market)
     if market is None:
-        message = f"there are no claim rules for market '{pack.market}': nothing was checked"
+        message = f"there are no claim rules for market '{pack.market}': claims were not checked"
         yield Problem(WARNING, ("pack.yaml", "market"), "no_claim_rules", message)
         return
     used: set[int] = set()
@@ -39,7 +39,7 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
         yield from _warnings(pack, spoken, market, locale)
     for at, item in enumerate(pack.accepted):
         if at not in used:
-            message = f"the acceptance of '{item.rule}' in {item.key} no longer holds: text or rule changed"
+            message = f"the acceptance of '{item.rule}' in {item.key} is no longer valid: the text or the rule changed"
             yield Problem(WARNING, ("claims.yaml", "accepted", at), "acceptance_lapsed", message)
 
 
@@ -102,7 +102,7 @@ def _problem(pack: Pack, claim: Claim, key: str, locale: str) -> Problem:
     rule = claim.rule
     spoken = f" ({locale})" if locale != pack.default_locale else ""
     instead = claim.instead(locale.split("-")[0])
-    message = f"{key}{spoken}: “{claim.phrase}”, rule {rule.id}: {rule.why}. Source: {rule.source}. Rather: {instead}"
+    message = f"{key}{spoken}: “{claim.phrase}”, rule {rule.id}: {rule.why}. Source: {rule.source}. Instead: {instead}"
     place = place_of(pack, key) if locale == pack.default_locale else (f"locales/{locale}.yaml", key)
     if str(place[0]).endswith(".md") and key.endswith(".body") and locale == pack.default_locale:
         place = (place[0], f"phrase {claim.phrase}")
@@ -133,12 +133,14 @@ def accept_claim(
     if key not in texts:
         raise CannotAccept(unknown_text("text", key, texts))
     if not by.strip() or not reason.strip():
-        raise CannotAccept("an acceptance needs the name of a person and a reason")
+        raise CannotAccept("an acceptance requires the name of a person and a reason")
     found = {claim.rule.id: claim for claim in _claims(_said(pack, key, texts[key], locale), pack.market)}
     if rule not in found:
-        raise CannotAccept(f"rule '{rule}' finds nothing in {key}" + (f"; found: {', '.join(found)}" if found else ""))
+        raise CannotAccept(
+            f"rule '{rule}' does not match anything in {key}" + (f"; found: {', '.join(found)}" if found else "")
+        )
     if found[rule].rule.severity == ERROR:
-        raise CannotAccept(f"rule '{rule}' is an error: it cannot be accepted, only reworded. {found[rule].rule.why}")
+        raise CannotAccept(f"rule '{rule}' is an error: it cannot be accepted; reword the text. {found[rule].rule.why}")
     kept = [item for item in pack.accepted if (item.rule, item.key, item.locale) != (rule, key, locale)]
     return (*kept, Acceptance(rule, key, text_hash(texts[key]), by.strip(), reason.strip(), locale, on))
 
@@ -151,7 +153,7 @@ def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator
             at = f" ({locale})" if locale != pack.default_locale else ""
             listed = "; ".join(f"{item.id} ({item.why})" for item in missing)
             sources = ", ".join(dict.fromkeys(item.source for item in missing))
-            message = f"{product.sku}{at} lacks warnings that must go with it: {listed}. Sources: {sources}"
+            message = f"{product.sku}{at} lacks required warnings: {listed}. Sources: {sources}"
             yield Problem(WARNING, place_of(pack, f"products.{product.sku}.warnings"), "missing_warning", message)
 
 

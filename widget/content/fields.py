@@ -42,11 +42,11 @@ class Word(fields.Field[str]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError("must be a text")
+            raise ValidationError("must be text")
         if not value.strip():
             raise ValidationError("must not be empty")
         if "\x00" in value:
-            raise ValidationError("must not hold a NUL character")
+            raise ValidationError("must not contain a NUL character")
         return str(value)
 
 
@@ -56,7 +56,7 @@ class Sku(Word):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         sku = super()._deserialize(value, attr, data, **kwargs)
         if '"' in sku:
-            raise ValidationError("a SKU has no double quote")
+            raise ValidationError("a SKU must not contain a double quote")
         return sku
 
 
@@ -70,7 +70,7 @@ class Id(Word):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         word = super()._deserialize(value, attr, data, **kwargs)
         if not _ID.fullmatch(word):
-            raise ValidationError(f"'{word}' is no id: use a-z, 0-9 and -")
+            raise ValidationError(f"'{word}' is not a valid id: use a-z, 0-9, and -")
         if word in self.reserved:
             raise ValidationError(f"'{word}' is a reserved word")
         return word
@@ -81,9 +81,9 @@ class Prose(fields.Field[str]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
-            raise ValidationError("must be a text")
+            raise ValidationError("must be text")
         if "\x00" in value:
-            raise ValidationError("must not hold a NUL character")
+            raise ValidationError("must not contain a NUL character")
         if self.required and not value.strip():
             raise ValidationError("must not be empty")
         return str(value)
@@ -102,7 +102,7 @@ class Link(Prose):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         link = super()._deserialize(value, attr, data, **kwargs)
         if not _LINK.fullmatch(link):
-            raise ValidationError("must be an address that starts with https:// or /")
+            raise ValidationError("must be a URL that starts with https:// or /")
         return link
 
 
@@ -149,7 +149,7 @@ class Amount(fields.Field[Decimal]):
         except InvalidOperation:
             number = Decimal("NaN")
         if not number.is_finite() or number < 0:
-            raise ValidationError("must be a number of at least 0")
+            raise ValidationError("must be a number that is 0 or higher")
         return number
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
@@ -174,7 +174,7 @@ class Day(fields.Field[date]):
                 return date.fromisoformat(value)
         except ValueError:
             pass
-        raise ValidationError("must be a day such as 2027-05-31")
+        raise ValidationError("must be a date such as 2027-05-31")
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return value

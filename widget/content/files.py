@@ -27,20 +27,20 @@ class NoPack(ValueError):
 def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
     """Read all known files of a pack folder as text. Raises NoPack if there is no such folder."""
     if not folder.is_dir():
-        raise NoPack(f"{folder} is no folder: give the folder of a content pack, such as content/leg-day")
+        raise NoPack(f"{folder} is not a folder: provide the folder of a content pack, such as content/leg-day")
     files: PackFiles = {}
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_dir() or path.is_file()) or (path.is_dir() and _KNOWN.fullmatch(name)):
             if _KNOWN.fullmatch(name) or path.is_symlink():
-                message = f"'{name}' is no ordinary file of the pack: links, pipes and folders in its place are refused"
+                message = f"'{name}' is not a regular file: links, pipes, and folders are not allowed in its place"
                 problems.append(Problem(ERROR, (name,), "no_file", message))
             continue
         if path.is_dir() or any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
         if not _KNOWN.fullmatch(name):
-            message = f"'{name}' is no file of a pack and is left out"
+            message = f"'{name}' is not a pack file and is ignored"
             problems.append(Problem(WARNING, (name,), "unknown_file", message))
             continue
         text = _read(path, name, problems)
@@ -56,7 +56,7 @@ def read_folder(folder: Path) -> tuple[PackFiles, list[Problem]]:
 
 def _read(path: Path, name: str, problems: list[Problem]) -> str | None:
     if path.stat().st_size > MAX_BYTES:
-        problems.append(Problem(ERROR, (name,), "too_large", f"the file is over {MAX_BYTES // 1_000_000} MB"))
+        problems.append(Problem(ERROR, (name,), "too_large", f"the file is larger than {MAX_BYTES // 1_000_000} MB"))
         return None
     try:
         text = path.read_bytes().decode("utf-8-sig")

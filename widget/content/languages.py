@@ -89,9 +89,13 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
             if key not in known or not known[key].text.strip():
                 yield Problem(WARNING, (file,), "missing_translation", f"{key} is missing in '{locale}': {text[:60]}")
             elif known[key].of != text_hash(text):
-                until = "; until then the text in the pack's own language is shown" if is_safety(key) else ""
+                until = (
+                    "; until it is translated, the text in the pack's default language is shown"
+                    if is_safety(key)
+                    else ""
+                )
                 message = (
-                    f"{key}: the text was changed since it was translated{until}. It is {text_hash(text)}: {text[:60]}"
+                    f"{key}: the text has changed since it was translated{until}. Now {text_hash(text)}: {text[:60]}"
                 )
                 yield Problem(WARNING, (file, key), "stale_translation", message)
         for at, key in enumerate(sorted(known.keys() - texts.keys())):
@@ -103,7 +107,7 @@ def language_problems(pack: Pack) -> Iterator[Problem]:
 def unused_locales(pack: Pack) -> Iterator[Problem]:
     """Yield files of languages that the pack does not list."""
     for locale in sorted(pack.translations.keys() - set(pack.locales)):
-        message = f"'{locale}' is not among the locales of pack.yaml, so nobody reads this file"
+        message = f"'{locale}' is not one of the locales in pack.yaml, so this file is not used"
         yield Problem(WARNING, (_LOCALE_PLACE.format(locale),), "unused_locale", message)
 
 

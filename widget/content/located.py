@@ -83,10 +83,10 @@ def parse_yaml(text: str, first_line: int = 1) -> Parsed:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise Unreadable(
-            str(error.problem or error.context or "no YAML"), (mark.line + 1 if mark else 1) + offset
+            str(error.problem or error.context or "invalid YAML"), (mark.line + 1 if mark else 1) + offset
         ) from error
     except yaml.YAMLError as error:
-        raise Unreadable("a character that YAML does not allow", 1 + offset) from error
+        raise Unreadable("it contains a character that YAML does not allow", 1 + offset) from error
     reader = _Reader(offset)
     value = None if node is None else reader.value(node, ())
     return Parsed(value, reader.duplicates, reader.split_texts)
@@ -101,7 +101,7 @@ def _refuse_depth(text: str, offset: int) -> None:
                 depth += 1
                 if depth > MAX_DEPTH:
                     line = event.start_mark.line if event.start_mark else 0
-                    raise Unreadable(f"nested more than {MAX_DEPTH} deep", line + 1 + offset)
+                    raise Unreadable(f"it is nested more than {MAX_DEPTH} levels deep", line + 1 + offset)
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 depth -= 1
     except yaml.YAMLError:
@@ -119,9 +119,9 @@ class _Reader:
         line = node.start_mark.line + 1 + self.offset
         self.count += 1
         if self.count > MAX_NODES or id(node) in above:
-            raise Unreadable("the file repeats itself without end", line)
+            raise Unreadable("the file contains too many or circular references", line)
         if not node.tag.startswith("tag:yaml.org,2002:") or "python" in node.tag:
-            raise Unreadable(f"the tag {node.tag} is not known here", line)
+            raise Unreadable(f"the tag {node.tag} is not supported", line)
         if isinstance(node, yaml.ScalarNode):
             return Text.at(node.value, line, plain=node.style not in _QUOTED)
         inside = (*above, id(node))
@@ -137,7 +137,7 @@ class _Reader:
         for key_node, value_node in node.value:
             at = key_node.start_mark.line + 1 + self.offset
             if not isinstance(key_node, yaml.ScalarNode):
-                raise Unreadable("a key must be a plain word", at)
+                raise Unreadable("a key must be a plain scalar", at)
             key = key_node.value
             if node.flow_style and before is not None and _is_rest(key_node, value_node, table[before]):
                 table[before] = Text.at(f"{table[before]}, {key}", table[before].line)

@@ -25,7 +25,9 @@ def mapping_rows(text: str | None, tell: Tell) -> Iterator[tuple[int, dict[str, 
             count += 1
             if count > MAX_ROWS + 1:
                 tell(
-                    line, "too_many_rows", f"there are more than {MAX_ROWS:,} rows: split the quiz, or join conditions"
+                    line,
+                    "too_many_rows",
+                    f"there are more than {MAX_ROWS:,} rows: split the quiz, or combine conditions",
                 )
                 return
             if not any(cell.strip() for cell in row):
@@ -36,7 +38,7 @@ def mapping_rows(text: str | None, tell: Tell) -> Iterator[tuple[int, dict[str, 
                     tell(line, "bad_header", _HEADER)
                     return
             elif len(row) != len(header):
-                tell(line, "row_length", f"this row has {len(row)} cells, the header {len(header)}")
+                tell(line, "row_length", f"this row has {len(row)} cells, but the header has {len(header)}")
             else:
                 yield line, dict(zip(header, row, strict=True))
     except csv.Error as error:

@@ -99,9 +99,9 @@ class _Reader:
             self._at_line(name, error.line, "unreadable", f"cannot read this: {error.message}")
             return None
         for line, key in parsed.duplicates:
-            self._at_line(name, line, "duplicate_key", f"the key '{key}' stands here twice")
+            self._at_line(name, line, "duplicate_key", f"the key '{key}' appears twice")
         for line, key in parsed.split_texts:
-            message = f"the text of '{key}' holds a comma: put it in quotes"
+            message = f"the text of '{key}' contains a comma: put it in quotes"
             self._at_line(name, line, "unquoted_comma", message, WARNING)
         self.trees[name] = parsed.value
         return parsed.value
@@ -114,14 +114,14 @@ class _Reader:
         if isinstance(value, Table):
             return value
         if name in self.files and not any(problem.place[0] == name for problem in self.problems):
-            self.problems.append(Problem(ERROR, (name,), "not_a_table", "expected keys with values here"))
+            self.problems.append(Problem(ERROR, (name,), "not_a_table", "expected keys with values"))
         return Table(1)
 
     def rows(self, within: Any, place: tuple[str | int, ...]) -> Rows:
         if isinstance(within, Rows):
             return within
         if within is not None and not (isinstance(within, Text) and within.is_null):
-            self.problems.append(Problem(ERROR, place, "not_a_list", "expected a list here"))
+            self.problems.append(Problem(ERROR, place, "not_a_list", "expected a list"))
         return Rows(1)
 
     # Trees to records --------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class _Reader:
             tip_id = name.removeprefix("tips/").removesuffix(".md")
             front = _FRONT.match(self.files[name])
             if front is None:
-                self._at_line(name, 1, "no_front_matter", "a tip starts with --- , its keys, and ---")
+                self._at_line(name, 1, "no_front_matter", "a tip must start with ---, its keys, and ---")
                 yield Tip(tip_id, title=tip_id)
                 continue
             tree = self.tree(name, front[1] or "", first_line=2)

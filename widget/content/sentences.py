@@ -180,11 +180,11 @@ def target_words(text: str, names: Names) -> str:
         "tip": "the tip {}",
         "all": "every product",
         "form": "every {}",
-        "tag": "everything tagged {}",
-        "contains": "everything that contains {}",
-        "allergen": "everything that declares {}",
-        "collection": "everything in {}",
-        "lacks": "everything that does not declare its {}",
+        "tag": "every product tagged {}",
+        "contains": "every product that contains {}",
+        "allergen": "every product that declares {}",
+        "collection": "every product in {}",
+        "lacks": "every product that does not declare its {}",
     }
     return " and ".join(said.get(kind, "{}").format(words) for kind, words, _ in parts)
 
@@ -195,11 +195,11 @@ def row_sentence(row: Data, names: Names) -> str:
     weight = row.get("weight", "")
     takes = weight.startswith("-")
     does = {
-        "boost": f"{'take' if takes else 'add'} {weight.lstrip('+-') or '?'} {'from' if takes else 'to'} {target}",
+        "boost": f"{'subtract' if takes else 'add'} {weight.lstrip('+-') or '?'} {'from' if takes else 'to'} {target}",
         "require": f"show only {target}",
         "exclude": f"never show {target}",
         "pin": f"put {target} first",
-    }.get(row.get("effect", ""), f"do something unknown with {target}")
+    }.get(row.get("effect", ""), f"apply an unknown effect to {target}")
     return f"{f'When {condition_words(when, names)}, ' if when.strip() else 'Always '}{does}."
 
 

@@ -24,7 +24,7 @@ _at_once = threading.BoundedSemaphore(2)
 def read_workbook(data: bytes) -> Iterator[tuple[int, list[str]]]:
     """Yield (row number, cells) of a workbook. Raises BadSheet."""
     if not _at_once.acquire(timeout=BUSY_SECONDS):
-        raise BadSheet("other sheets are being read right now: try again in a moment")
+        raise BadSheet("other sheets are being processed: try again in a moment")
     try:
         done = subprocess.run(  # It runs our own module.
             [sys.executable, "-m", "widget.content.sheet_process"],
@@ -34,13 +34,15 @@ def read_workbook(data: bytes) -> Iterator[tuple[int, list[str]]]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise BadSheet(f"reading it took over {SECONDS} seconds: save this sheet alone") from error
+        raise BadSheet(
+            f"reading the file took more than {SECONDS} seconds: save only this sheet and try again"
+        ) from error
     finally:
         _at_once.release()
     try:
         outcome = json.loads(done.stdout)
     except ValueError as error:
-        raise BadSheet("this is no .xlsx file that can be read, or it needs too much memory") from error
+        raise BadSheet("this is not a readable .xlsx file, or it needs too much memory") from error
     if "error" in outcome:
         raise BadSheet(outcome["error"], outcome.get("row", 0), outcome.get("column", ""))
     yield from outcome["rows"]
@@ -56,7 +58,7 @@ def main() -> None:
     except BadSheet as error:
         data = {"error": error.message, "row": error.row, "column": error.column}
     except Exception:  # A broken file can cause any error in the library; users get the same message for all.
-        data = {"error": "this is no .xlsx file that can be read"}
+        data = {"error": "this is not a readable .xlsx file"}
     sys.stdout.write(json.dumps(data))
 
 

@@ -92,18 +92,18 @@ def read_sheet(path: Path) -> list[tuple[int, Cells]]:
     """Read a sheet and return (row number, cells by column) of each row. Raises BadSheet."""
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise BadSheet(f"{path.name} has {size // 1_000_000} MB; at most {MAX_BYTES // 1_000_000} MB are read")
+        raise BadSheet(f"{path.name} is {size // 1_000_000} MB; the limit is {MAX_BYTES // 1_000_000} MB")
     return sheet_rows(path.read_bytes(), path.name)
 
 
 def sheet_rows(data: bytes, name: str) -> list[tuple[int, Cells]]:
     """Parse a sheet from bytes, as ``read_sheet`` does; ``name`` is used in messages. Raises BadSheet."""
     if len(data) > MAX_BYTES:
-        raise BadSheet(f"{name} has {len(data) // 1_000_000} MB; at most {MAX_BYTES // 1_000_000} MB are read")
+        raise BadSheet(f"{name} is {len(data) // 1_000_000} MB; the limit is {MAX_BYTES // 1_000_000} MB")
     grid = _xlsx_rows(data) if data[:4] == b"PK\x03\x04" else _csv_rows(data)
     rows = list(_by_column(grid))
     if not rows:
-        raise BadSheet("the sheet has a header and no rows: to remove all rows, remove them in mappings.csv")
+        raise BadSheet("the sheet has a header but no rows: to remove all rows, edit mappings.csv")
     return rows
 
 
@@ -120,7 +120,7 @@ def _by_column(grid: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Cel
             _check_header(header, number)
             continue
         if len(cells) > len(header):
-            raise BadSheet(f"this row has {len(cells)} cells, the header {len(header)}", number)
+            raise BadSheet(f"this row has {len(cells)} cells, but the header has {len(header)}", number)
         row = dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=True))
         yield number, {name: _clean(name, text, number) for name, text in row.items()}  # Missing columns stay missing.
     if header is None:
@@ -131,18 +131,18 @@ def _check_header(header: list[str], number: int) -> None:
     unknown = [name for name in header if name not in MAPPING_COLUMNS]
     missing = [name for name in ("id", "when", "effect", "target") if name not in header]
     if unknown or missing or len(set(header)) != len(header):
-        wrong = unknown or missing or ["a column stands twice"]
-        raise BadSheet(f"the first line must be {','.join(MAPPING_COLUMNS)} (look at: {', '.join(wrong)})", number)
+        wrong = unknown or missing or ["a column appears twice"]
+        raise BadSheet(f"the first line must be {','.join(MAPPING_COLUMNS)} (check: {', '.join(wrong)})", number)
 
 
 def _clean(name: str, text: str, number: int) -> str:
     if len(text) > MAX_CELL:
-        raise BadSheet(f"the cell has {len(text):,} characters; at most {MAX_CELL:,} are taken", number, name)
+        raise BadSheet(f"the cell has {len(text):,} characters; the limit is {MAX_CELL:,}", number, name)
     if name not in ("reason", "note"):
         text = text.translate(_CURLY)
     text = restored(text)
     if _CONTROL.search(text):
-        raise BadSheet("the cell holds a control character", number, name)
+        raise BadSheet("the cell contains a control character", number, name)
     if name == "weight":
         text = text.replace("−", "-").removesuffix(".0")  # Spreadsheets may write U+2212 as the minus sign.
     return text
@@ -186,6 +186,6 @@ def _refuse_bombs(data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             unpacked = sum(item.file_size for item in archive.infolist())
     except zipfile.BadZipFile as error:
-        raise BadSheet("this is no .xlsx file that can be read") from error
+        raise BadSheet("this is not a readable .xlsx file") from error
     if unpacked > MAX_UNPACKED:
-        raise BadSheet(f"the file unpacks to {unpacked // 1_000_000} MB: that is no sheet of mappings")
+        raise BadSheet(f"the file unpacks to {unpacked // 1_000_000} MB: too large for a sheet of mappings")

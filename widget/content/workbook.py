@@ -37,10 +37,10 @@ def workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
         for at, cell in enumerate(row):
             if cell.data_type == "f":
                 column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
-                raise BadSheet("the cell holds a formula: paste its value instead", number, column)
+                raise BadSheet("the cell contains a formula: paste its value instead", number, column)
             if cell.data_type == "e":
                 column = MAPPING_COLUMNS[at] if at < len(MAPPING_COLUMNS) else str(at + 1)
-                raise BadSheet(f"the cell holds an error ({cell.value})", number, column)
+                raise BadSheet(f"the cell contains an error ({cell.value})", number, column)
             cells.append(_as_text(cell.value))
         yield number, cells
 

@@ -9,10 +9,10 @@ VIEW, EDIT, PUBLISH, MONEY, MANAGE = "view", "edit", "publish", "money", "manage
 ``money``: see revenue and orders. ``manage``: users, secrets, and settings of the shop."""
 MINIMUM_ROLE = {VIEW: VIEWER, EDIT: EDITOR, PUBLISH: PUBLISHER, MONEY: PUBLISHER, MANAGE: OWNER}
 MEANS = {
-    VIEWER: "reads everything but money",
-    EDITOR: "changes the draft",
-    PUBLISHER: "changes the draft, publishes, and sees money",
-    OWNER: "does all of it, and looks after people and settings",
+    VIEWER: "view everything except orders and revenue",
+    EDITOR: "edit drafts",
+    PUBLISHER: "edit drafts, publish, and view orders and revenue",
+    OWNER: "do everything, and manage the team and settings",
 }
 
 

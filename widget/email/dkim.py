@@ -41,7 +41,7 @@ class DkimSigner:
     def __init__(self, pem: bytes, *, domain: str, selector: str, clock: Callable[[], float] = time.time) -> None:
         key = load_pem_private_key(pem, password=None)
         if not isinstance(key, RSAPrivateKey) or key.key_size < MIN_BITS:
-            raise ValueError(f"give an RSA key of {MIN_BITS} bits or more")
+            raise ValueError(f"the key must be an RSA key of at least {MIN_BITS} bits")
         self._key, self._domain, self._selector, self._clock = key, domain, selector, clock
 
     def __call__(self, message: bytes) -> bytes:

@@ -46,9 +46,9 @@ def wire_address(email: str) -> str:
     try:
         found = validate_email(email, check_deliverability=False, test_environment=True, allow_smtputf8=False)
     except EmailNotValidError as error:
-        raise BadAddress("no mail server would take this address") from error
+        raise BadAddress("Enter a valid email address") from error
     if found.ascii_email is None:
-        raise BadAddress("no mail server would take this address")
+        raise BadAddress("Enter a valid email address")
     return found.ascii_email
 
 
@@ -63,7 +63,7 @@ def checked_address(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False, test_environment=True, allow_smtputf8=False).normalized
     except EmailNotValidError as error:
-        raise BadAddress("this is no e-mail address") from error
+        raise BadAddress("Enter a valid email address") from error
 
 
 def email_message(

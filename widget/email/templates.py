@@ -102,9 +102,9 @@ def fill(template: str, context: dict[str, Any], *, markdown: bool = False) -> s
     except TemplateError as error:
         raise CannotWrite(_with_line(error)) from error
     except Exception as error:  # Any other error that a template causes is reported to its author, not as our failure.
-        raise CannotWrite(f"it cannot be filled in ({type(error).__name__})") from error
+        raise CannotWrite(f"it cannot be rendered ({type(error).__name__})") from error
     if len(filled) > MAX_FILLED:
-        raise CannotWrite(f"it comes to {len(filled):,} characters; at most {MAX_FILLED:,} are sent")
+        raise CannotWrite(f"it has {len(filled):,} characters when rendered; the limit is {MAX_FILLED:,}")
     return filled
 
 
@@ -120,7 +120,7 @@ def _compiled(template: str, markdown: bool) -> Template:
     Raises CannotWrite.
     """
     if len(template) > MAX_TEMPLATE:
-        raise CannotWrite(f"it has {len(template):,} characters; at most {MAX_TEMPLATE:,} are read")
+        raise CannotWrite(f"it has {len(template):,} characters; the limit is {MAX_TEMPLATE:,}")
     environment = _MARKDOWN if markdown else _PLAIN
     try:
         tree = environment.parse(template)
@@ -131,7 +131,7 @@ def _compiled(template: str, markdown: bool) -> Template:
     except (RecursionError, MemoryError, ValueError, OverflowError) as error:
         if isinstance(error, CannotWrite):
             raise
-        raise CannotWrite(f"it cannot be read ({type(error).__name__})") from error
+        raise CannotWrite(f"it cannot be parsed ({type(error).__name__})") from error
 
 
 def _check(tree: nodes.Template) -> None:
@@ -142,7 +142,7 @@ def _check(tree: nodes.Template) -> None:
         node, depth = waiting.pop()
         seen += 1
         if seen > MAX_NODES or depth > MAX_DEPTH:
-            raise CannotWrite(f"line {node.lineno}: this is nested too deeply, or too long")
+            raise CannotWrite(f"line {node.lineno}: the template is too long or nested too deeply")
         _check_node(node)
         waiting += [(child, depth + 1) for child in node.iter_child_nodes()]
 
@@ -150,12 +150,12 @@ def _check(tree: nodes.Template) -> None:
 def _check_node(node: nodes.Node) -> None:
     if not isinstance(node, _ALLOWED):
         what = next((name for kind, name in _NAMES.items() if isinstance(node, kind)), type(node).__name__.lower())
-        raise CannotWrite(f"line {node.lineno}: {what} cannot be used in an email; fields and if can")
+        raise CannotWrite(f"line {node.lineno}: {what} cannot be used in an email; only fields and if can")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         raise CannotWrite(f"line {node.lineno}: unknown filter '{node.name}': use one of {', '.join(FILTERS)}")
     if isinstance(node, nodes.Test) and node.name not in TESTS:
         raise CannotWrite(f"line {node.lineno}: unknown test '{node.name}': use one of {', '.join(TESTS)}")
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
-        raise CannotWrite(f"line {node.lineno}: there is no field '{node.attr}'")
+        raise CannotWrite(f"line {node.lineno}: unknown field '{node.attr}'")
     if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Const):
-        raise CannotWrite(f"line {node.lineno}: name the field itself, as in product.name")
+        raise CannotWrite(f"line {node.lineno}: use a literal field name, as in product.name")

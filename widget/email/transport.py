@@ -79,7 +79,7 @@ class SmtpTransport:
             body, recipient = message.as_bytes(), wire_address(recipient)
             body = self._sign(body) if self._sign is not None else body
         except ValueError as error:  # The message itself is at fault, so a retry would not help.
-            raise PermanentFailure(f"it cannot be put on the wire ({type(error).__name__})") from error
+            raise PermanentFailure(f"the message cannot be encoded ({type(error).__name__})") from error
         line = self._kept_line()
         if line is not None:
             try:
@@ -90,12 +90,12 @@ class SmtpTransport:
         try:
             line = _Line(self._connect())
         except (OSError, smtplib.SMTPException) as error:
-            raise TemporaryFailure(f"no connection ({type(error).__name__})") from error
+            raise TemporaryFailure(f"connection failed ({type(error).__name__})") from error
         try:
             self._hand_over(line, body, recipient)
         except _Stale as error:
             line.smtp.close()
-            raise TemporaryFailure(f"the line broke before the message ({error})") from error
+            raise TemporaryFailure(f"the connection closed before the message was sent ({error})") from error
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -133,7 +133,7 @@ class SmtpTransport:
                 connection.starttls(context=context)
                 connection.ehlo()
             elif not self._tls and self._tls_required:
-                raise smtplib.SMTPNotSupportedError("the server offers no STARTTLS, and it is required")
+                raise smtplib.SMTPNotSupportedError("the server does not offer STARTTLS, which is required")
             if self._user:
                 connection.login(self._user, self._password)
         except Exception:
@@ -164,7 +164,9 @@ class SmtpTransport:
             code, text = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
         except (OSError, smtplib.SMTPException) as error:
             line.smtp.close()
-            raise UnknownOutcome(f"the line broke before the answer ({type(error).__name__})") from error
+            raise UnknownOutcome(
+                f"the connection closed before the server responded ({type(error).__name__})"
+            ) from error
         line.sent += 1
         self._keep(line)
         _refuse(code, text, good=(250,))

@@ -82,13 +82,13 @@ def _look_at_pairs(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
             empty = empty or answers
     drawn = min(item.run.classes for item in coverage.gone if not item.exact)
     coverage.sureness = (
-        f"There are too many classes to go through one by one: the counts are estimates from {drawn:,} answer paths "
-        f"drawn alike and independently, with a fixed seed. What holds on {300 / drawn:.4f}% of paths or more was met "
-        f"with a certainty of 95 % (rule of three). {len(pairs.answers):,} more answer sets hold {pairs.held:,} "
-        f'of {pairs.possible:,} pairs of options; "never" means: not met in either.'
+        f"There are too many classes to check individually: the counts are estimates from {drawn:,} answer paths "
+        f"drawn uniformly and independently, with a fixed seed. Anything true of {300 / drawn:.4f}% of paths or more "
+        f"was found with 95% certainty (rule of three). {len(pairs.answers):,} more answer sets cover {pairs.held:,} "
+        f'of {pairs.possible:,} pairs of options; "never" means: found in neither.'
     )
     if empty and not _gap(coverage.gone[0].run):
-        message = "no product fits these answers, and the fallback does not help either"
+        message = "no product fits these answers, and no fallback product fits either"
         yield from tell("path_without_product", ("pack.yaml", "result", "fallback"), message, empty, 1)
 
 

@@ -36,7 +36,7 @@ from widget.path_coverage.ways import ways_of
 MAX_EXAMPLES = 10
 COMPARED = 4000
 """Number of paths sampled from each version if the two cannot be explored side by side."""
-_SHARE = re.compile(r"[\d.,]+ %|[\d,]+ of [\d,]+")
+_SHARE = re.compile(r"[\d.,]+ ?%|[\d,]+ of [\d,]+")
 
 
 @dataclass

@@ -40,7 +40,7 @@ class FindingCollector:
 def share(paths: int, total: int) -> str:
     """Format a number of paths as a share of all answer paths (not of shoppers)."""
     if not total:
-        return "0 % of answer paths"
+        return "0% of answer paths"
     percent = 100 * paths / total
     return f"{percent:.1f}% of answer paths" if percent >= 0.1 else f"{paths:,} of {total:,} answer paths"
 
@@ -90,7 +90,7 @@ def _without_product(
     where: Place = ("pack.yaml", "result", "fallback")
     gaps = empty if not rules.pack.exclusions else _gaps(rules, catalog)
     if gaps:
-        message = f"no product fits on {share(gaps[0], coverage.paths)}, and the fallback does not help either"
+        message = f"no product fits on {share(gaps[0], coverage.paths)}, and no fallback product fits either"
         yield from tell("path_without_product", where, message, gaps[1], gaps[0])
     if empty[0] > (gaps[0] if gaps else 0):
         paths = empty[0] - (gaps[0] if gaps else 0)
@@ -127,7 +127,7 @@ def _products(
         elif 100 * paths > OFTEN * coverage.paths:
             place = rules.place[sku]
             example = _where(run, _shows(place))
-            message = f"{sku} is shown on {share(paths, coverage.paths)}: is it meant to fit nearly everyone?"
+            message = f"{sku} is shown on {share(paths, coverage.paths)}: check that it should fit nearly everyone"
             yield from tell("product_shown_often", where, message, example[1] if example else None, paths)
 
 
@@ -136,14 +136,14 @@ def _why_never(rules: Rules, catalog: Catalog, sku: str) -> str:
     if not catalog.active & bit:
         return ": it is not active"
     if not catalog.free & bit:
-        return ": the shop blocks it"
+        return ": it is blocked"
     if not catalog.certified & bit:
         return ": it has no certificate with a total THC within the limit"
     if not catalog.in_stock & bit and rules.pack.result.stock == HIDE:
         return ": it is out of stock"
     if not any(rules.names(at) & bit and row.weight > 0 for at, (_, row) in enumerate(rules.boosts.rows)):
         return ": no row adds to its score"
-    return ": others are always ahead, or a rule keeps it out"
+    return ": others always rank higher, or a rule excludes it"
 
 
 def _never_tips(tell: FindingCollector, coverage: Coverage) -> Iterator[Finding]:
@@ -185,7 +185,7 @@ def _ties(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | S
     for place, paths in sorted(by_place.items()):
         sku = rules.products[place].sku
         message = (
-            f"{sku} goes ahead of an equal one on {share(paths, coverage.paths)}, by its SKU alone: give a priority"
+            f"{sku} ranks above an equal product on {share(paths, coverage.paths)} only by its SKU: set a priority"
         )
         yield from tell("tie_by_sku", ("products.yaml", order[sku]), message, run.example_of_kind(best[place]), paths)
 
@@ -202,7 +202,7 @@ def answer_findings(coverage: Coverage, rules: Rules, gone: list[Gone]) -> Itera
         if question.id in elsewhere:
             continue
         if question.id in idle:
-            message = f"no answer to '{question.id}' changes the result: leave it out, or use it in a mapping"
+            message = f"no answer to '{question.id}' changes the result: remove the question, or use it in a mapping"
             yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, coverage.paths)
             continue
         for same in _same_options(question, [mark.get(question.id, {}) for mark in marks]):
@@ -242,5 +242,5 @@ def triage_findings(coverage: Coverage, goods: Gone) -> Iterator[Finding]:
     deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
     for at, row in enumerate(coverage.pack.triage):
         if at not in deciding:
-            message = f"triage row '{row.id}' never decides: it never holds, or a row above always goes first"
+            message = f"triage row '{row.id}' never applies: it never matches, or a row above it always matches first"
             yield from tell("triage_never_holds", ("safety.yaml", "triage", at), message)

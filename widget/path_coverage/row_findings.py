@@ -44,7 +44,7 @@ def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[
         where: Place = ("mappings.csv", index)
         group = groups[TIPS if names_tips(row.target) else PRODUCTS]
         if not coverage.rows[row.id] and (group.exact or not _alone(rules, catalog, index)):
-            message = f"row '{row.id}' never matches where it could decide: no answers fit '{row.when}'"
+            message = f"row '{row.id}' never matches where it could have an effect: no answers fit '{row.when}'"
             yield from tell("row_never_matches", where, message)
             continue
         if tries <= 0:
@@ -63,7 +63,7 @@ def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[
                 continue
         yield from _idle_row(tell, rules, index, met, coverage.rows[row.id], certain)
     if unjudged:
-        message = f"{unjudged} rows were not tried out: whether they change anything is not known"
+        message = f"{unjudged} rows were not tried: whether they change anything is unknown"
         yield from tell("rows_not_tried", ("mappings.csv",), message)
     yield from contradictions(coverage, rules, catalog)
 
@@ -142,10 +142,10 @@ def _idle_row(
     example = _answers(met[0]) if met else None
     shadow = _in_shadow_of(rules, index, met)
     if shadow:
-        message = f"row '{row.id}' matches, but wherever it was tried '{shadow}' settles it first{hedge}"
+        message = f"row '{row.id}' matches, but '{shadow}' takes precedence wherever it was tried{hedge}"
         yield from tell("row_shadowed", where, message, example, paths)
     elif row.reason and row.effect in (BOOST, PIN) and row.weight >= 0:
-        message = f"row '{row.id}' gives a reason, but never changes what is shown{hedge}"
+        message = f"row '{row.id}' provides a reason, but never changes what is shown{hedge}"
         yield from tell("row_gives_reasons_only", where, message, example, paths)
     else:
         message = f"row '{row.id}' matches, but never changes what is shown{hedge}"
@@ -209,7 +209,7 @@ def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
             continue
         looked += 1
         if looked > MAX_PAIRS:
-            message = f"more than {MAX_PAIRS} pairs of rows demand and exclude the same: only the first were looked at"
+            message = f"more than {MAX_PAIRS} pairs of rows require and exclude the same: only the first were checked"
             yield from tell("rows_not_tried", ("mappings.csv", demand), message)
             return
         try:
@@ -217,9 +217,11 @@ def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
         except (TooMany, TooManyClasses):
             continue
         if paths:
-            what = "takes out all that it requires" if against else "requires other things: nothing is left"
+            what = (
+                "excludes everything that the first requires" if against else "requires something else: nothing is left"
+            )
             pair = f"row '{rows[demand].id}' and row '{rows[second].id}'"
-            message = f"{pair} hold together on {share(paths, coverage.paths)}, and the second {what}"
+            message = f"{pair} both match on {share(paths, coverage.paths)}, and the second {what}"
             code = "rows_contradict" if against else "requires_empty"
             yield from tell(code, ("mappings.csv", demand), message, example, paths)
 

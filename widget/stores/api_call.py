@@ -55,13 +55,13 @@ def call(
     if status in (429, 503):
         raise Throttled(_seconds(given.get("retry-after", "")))
     if status in (401, 403):
-        raise NotAllowed(f"the store answered {status}: the key is not good, or not for reading orders")
+        raise NotAllowed(f"the store responded with {status}: the API key is invalid or cannot read orders")
     if status != 200:
-        raise NotFetched(f"the store answered {status}")
+        raise NotFetched(f"the store responded with {status}")
     try:
         data = json.loads(into.getvalue(), parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
-        raise NotFetched("the store's answer cannot be read") from error
+        raise NotFetched("the store's response cannot be read") from error
     return Answered(data, given)
 
 

@@ -31,7 +31,7 @@ def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Produ
             return
         url = found.group(1)
         if urlsplit(url)[:2] != urlsplit(address)[:2]:
-            raise NotFetched("the store's next page is at another address")
+            raise NotFetched("the store's next page is on another host")
     raise BadFeed(f"the store has more than {MAX_PAGES * A_PAGE:,} products")
 
 
@@ -102,5 +102,5 @@ def _woo_variant(item: Product, *, simple: bool) -> Product:
 def _listed(data: Any, name: str) -> list[Product]:
     found = data.get(name) if name and isinstance(data, dict) else data
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise NotFetched("the store's answer holds no list of products")
+        raise NotFetched("the store's response contains no list of products")
     return found

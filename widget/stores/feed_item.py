@@ -76,9 +76,9 @@ def merchant_item(fields: Mapping[str, str], place: str, given: Defaults) -> Fee
     """Parse an item of a Google Merchant feed from its attributes by name."""
     sku, mpn = visible(fields.get("id", "")).strip(), visible(fields.get("mpn", "")).strip()
     if not sku:
-        return BadItem(place, "it has no id")
+        return BadItem(place, "it has no ID")
     if len(sku) > MAX_ID or len(mpn) > MAX_ID:
-        return BadItem(place, f"its id is longer than {MAX_ID} characters")
+        return BadItem(place, f"its ID is longer than {MAX_ID} characters")
     notes: list[str] = []
     url = _address(fields, "link", given, notes)
     shopify = _SHOPIFY_ID.fullmatch(sku)
@@ -108,7 +108,7 @@ def _merchant_price(fields: Mapping[str, str], given: Defaults, notes: list[str]
             raise BadValue("the sale price is not lower than the price")
         return (lower if in_period(period, given.now) else price), currency, bool(period)
     except BadValue as error:
-        notes.append(f"{error}: the sale price does not count")
+        notes.append(f"{error}: the sale price is ignored")
         return price, currency, False
 
 
@@ -162,7 +162,7 @@ def _shopify_item(
 ) -> FeedItem | BadItem:
     sku, variant_id = _text(variant.get("sku")), _text(variant.get("id"))
     if not sku and not variant_id:
-        return BadItem(place, "it has neither a SKU nor an id")
+        return BadItem(place, "it has neither a SKU nor an ID")
     if max(len(sku), len(variant_id)) > MAX_ID:
         return BadItem(place, f"its SKU is longer than {MAX_ID} characters")
     title = _text(variant.get("title"))
@@ -203,7 +203,7 @@ def _shopify_stock(variant: Mapping[str, Any]) -> int | None:
         return None if available else 0
     if isinstance(many, int) and not isinstance(many, bool):
         return max(0, many)
-    raise BadValue("it does not say whether it is available")
+    raise BadValue("it does not state its availability")
 
 
 def _picture(product: Mapping[str, Any], variant: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def survey(
             progress(outcome.items)
         sku, rank = _ours(item, ours, variants)
         if isinstance(item, BadItem):
-            outcome.tell(f"{item.place}{_named(item.sku)} was left out: {item.reason}")
+            outcome.tell(f"{item.place}{_named(item.sku)} was skipped: {item.reason}")
             outcome.unread |= {sku} if sku else set()
             continue
         if sku and rank < outcome._ranks.get(sku, 9):

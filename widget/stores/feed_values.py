@@ -32,16 +32,18 @@ def amount_of(text: str, currency: str) -> tuple[int, str]:
     """
     found = _PRICE.fullmatch(text.strip())
     if found is None or not _NUMBER.fullmatch(found[2]) or (found[1] and found[3]):
-        raise BadValue(f"price {text.strip()[:40]!r} is no amount such as 15.00 USD" if text.strip() else "no price")
+        raise BadValue(
+            f"price {text.strip()[:40]!r} is not an amount such as 15.00 USD" if text.strip() else "no price"
+        )
     code = (found[1] or found[3] or currency).upper()
     decimals = _decimals(code)
     if decimals is None:
-        raise BadValue(f"currency {code!r} is not known")
+        raise BadValue(f"unknown currency {code!r}")
     minor = Decimal(found[2].replace(",", "")).scaleb(decimals)
     if minor != minor.to_integral_value():
-        raise BadValue(f"price {text.strip()[:40]!r} has more decimals than {code} has")
+        raise BadValue(f"price {text.strip()[:40]!r} has more decimals than {code} allows")
     if not 0 < minor <= MAX_AMOUNT:
-        raise BadValue(f"price {text.strip()[:40]!r} is out of all reason")
+        raise BadValue(f"price {text.strip()[:40]!r} is out of range")
     return int(minor), code
 
 
@@ -93,7 +95,7 @@ def web_address(text: str, base: str) -> str:
     except ValueError:
         good = False
     if not good or len(whole) > MAX_ADDRESS or " " in whole or not whole.isprintable():
-        raise BadValue("it is no http or https address")
+        raise BadValue("it is not an http or https URL")
     return whole
 
 
@@ -114,5 +116,5 @@ def in_period(text: str, now: datetime) -> bool:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(_ZONE.sub(r"\1:\2", text.strip()))
     if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone")
+        raise ValueError("a time has no time zone")
     return moment

@@ -35,14 +35,14 @@ def kind_of(stream: BinaryIO) -> str:
     stream.seek(0)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith((b"\x1f\x8b", b"PK")):
-        raise BadFeed("the file is packed (gzip or zip): give the plain file")
+        raise BadFeed("the file is compressed (gzip or zip): provide it uncompressed")
     if start.startswith(b"<") or head.startswith((b"\xff\xfe<", b"\xfe\xff\0<")):
         return RSS
     if start.startswith(b"{"):
         return SHOPIFY
     if b"\t" in start.splitlines()[0] if start else False:
         return TSV
-    raise BadFeed("this is no feed we read: neither RSS 2.0, nor a tab-separated table, nor a products.json")
+    raise BadFeed("unsupported format: provide RSS 2.0, a tab-separated table, or a products.json")
 
 
 def digest_of(stream: BinaryIO) -> bytes:
@@ -63,7 +63,7 @@ def read_feed(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
             raise BadFeed(f"the feed has more than {MAX_ITEMS:,} items")
         name = item.sku or (f"variant {item.variant_id}" if item.variant_id else "")
         if name and name in seen:
-            yield BadItem(item.place, f"the id {name!r} stands at {seen[name]} already")
+            yield BadItem(item.place, f"the ID {name!r} was already used at {seen[name]}")
             continue
         if name:
             seen[name] = item.place
@@ -102,13 +102,13 @@ def _rss(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
             if len(above) <= 2 and above:
                 above[-1].remove(element)  # Free the memory of elements already read.
     except DTDForbidden as error:
-        raise BadFeed("the file declares a DTD or entities, which no feed needs: it was not read") from error
+        raise BadFeed("the file declares a DTD or entities, which are not allowed in a feed") from error
     except DefusedXmlException as error:
-        raise BadFeed("the file uses parts of XML that no feed needs: it was not read") from error
+        raise BadFeed("the file uses XML features that are not allowed in a feed") from error
     except (ParseError, LookupError, ValueError) as error:
         if isinstance(error, BadFeed):
             raise
-        raise BadFeed(f"the file is no well-formed XML after item {number}: {_short(error)}") from error
+        raise BadFeed(f"the file is not well-formed XML after item {number}: {_short(error)}") from error
 
 
 def _attributes(item: Element) -> dict[str, str]:
@@ -136,7 +136,7 @@ def _tsv(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
                 continue
             place = f"line {rows.line_num}"
             if len(cells) > len(header):
-                yield BadItem(place, f"it has {len(cells)} cells, the header {len(header)}")
+                yield BadItem(place, f"it has {len(cells)} cells, but the header has {len(header)}")
                 continue
             yield merchant_item(dict(zip(header, cells, strict=False)), place, given)
     except csv.Error as error:
@@ -169,21 +169,21 @@ def _shopify(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
         if isinstance(product, dict):
             yield from shopify_items(product, place, given)
         else:
-            yield BadItem(place, "it is no product")
+            yield BadItem(place, "it is not a product")
 
 
 def shopify_products(stream: BinaryIO) -> list[Any]:
     """Return the products of a products.json page; decimal numbers stay text, and ids are exact. Raises BadFeed."""
     text = stream.read(MAX_JSON + 1)
     if len(text) > MAX_JSON:
-        raise BadFeed(f"a JSON file of more than {MAX_JSON // 1024 // 1024} MB is not read: give a feed of RSS or TSV")
+        raise BadFeed(f"a JSON file can be at most {MAX_JSON // 1024 // 1024} MB: provide an RSS or TSV feed")
     try:
         data = json.loads(text.decode("utf-8-sig"), parse_float=str)
     except (ValueError, RecursionError) as error:
-        raise BadFeed(f"the file is no well-formed JSON: {_short(error)}") from error
+        raise BadFeed(f"the file is not well-formed JSON: {_short(error)}") from error
     products = data.get("products") if isinstance(data, dict) else None
     if not isinstance(products, list):
-        raise BadFeed('the file holds no list of "products"')
+        raise BadFeed('the file contains no list of "products"')
     return products
 
 

@@ -59,12 +59,12 @@ def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> Ta
     try:
         addresses = tuple(resolver(host, port))
     except (OSError, UnicodeError) as error:
-        raise NotFetched("the host of the address is not known") from error
+        raise NotFetched("the host name could not be resolved") from error
     if not addresses:
-        raise NotFetched("the host of the address is not known")
+        raise NotFetched("the host name could not be resolved")
     allowed = all(is_public(address) or (limits.loopback and is_loopback(address)) for address in addresses)
     if not allowed or (scheme == "http" and not all(map(is_loopback, addresses))):
-        raise NotFetched("the address leads into a private network: it was not called")
+        raise NotFetched("the address points to a private network, which is not allowed")
     return Target(scheme, host, port, path, addresses)
 
 
@@ -75,13 +75,13 @@ def checked_form(url: str, limits: Limits) -> tuple[str, str, int, str]:
         scheme, host = parts.scheme, (parts.hostname or "").encode("idna").decode()
         port = parts.port or (443 if scheme == "https" else 80)
     except (ValueError, UnicodeError) as error:
-        raise NotFetched("the address cannot be read") from error
+        raise NotFetched("the address is not a valid URL") from error
     if scheme not in ("https", "http") or not host:
-        raise NotFetched("the address must begin with https://")
+        raise NotFetched("the address must start with https://")
     if parts.username is not None or parts.password is not None:
-        raise NotFetched("the address must not hold a name or password before an @")
+        raise NotFetched("the address must not contain a user name or password")
     if not (scheme == "https" and port == 443) and not limits.loopback:
-        raise NotFetched("the address must begin with https:// and name no port")
+        raise NotFetched("the address must start with https:// and must not contain a port")
     safe = "/%:@!$&'()*+,;=~-._"
     path = quote(parts.path or "/", safe=safe) + (f"?{quote(parts.query, safe=safe + '?')}" if parts.query else "")
     return scheme, host, port, path
@@ -110,7 +110,7 @@ class _Line(HTTPConnection):
             else:
                 self.sock = plain
             return
-        raise error or OSError("no address")
+        raise error or OSError("no address is set")
 
 
 class Deadline:
@@ -131,7 +131,7 @@ class Deadline:
     def left(self) -> float:
         left = self._end - time.monotonic()
         if left <= 0:
-            raise NotFetched("the store took too long")
+            raise NotFetched("the store took too long to respond")
         return left
 
     def close(self) -> None:
@@ -163,13 +163,13 @@ def fetch(
             with _answer(checked_target(url, limits, resolver), deadline, limits) as answer:
                 if answer.status not in _REDIRECTS:
                     if answer.status != 200:
-                        raise NotFetched(f"the store answered {answer.status}")
+                        raise NotFetched(f"the store responded with {answer.status}")
                     return _take(answer, into, limits, deadline, progress)
                 onwards = urljoin(url, answer.headers.get("Location", ""))
             if urlsplit(url).scheme == "https" and urlsplit(onwards).scheme != "https":
-                raise NotFetched("the store sends us on to an address without https")
+                raise NotFetched("the store redirects to an address without https")
             url = onwards
-        raise NotFetched(f"the store sends us on more than {MAX_REDIRECTS} times")
+        raise NotFetched(f"the store redirects more than {MAX_REDIRECTS} times")
 
 
 def answered(
@@ -200,13 +200,13 @@ def _in_time(limits: Limits) -> Iterator[Deadline]:
     try:
         yield deadline
     except ssl.SSLError as error:
-        raise NotFetched("the certificate of the store cannot be trusted, or its https failed") from error
+        raise NotFetched("the store's certificate is not trusted, or the TLS connection failed") from error
     except TimeoutError as error:
-        raise NotFetched("the store took too long") from error
+        raise NotFetched("the store took too long to respond") from error
     except (OSError, HTTPException) as error:
         if deadline.over:
-            raise NotFetched("the store took too long") from error
-        raise NotFetched("the store cannot be reached, or broke off") from error
+            raise NotFetched("the store took too long to respond") from error
+        raise NotFetched("the store cannot be reached or closed the connection") from error
     finally:
         deadline.close()
 
@@ -234,7 +234,7 @@ def _take(
     answer: HTTPResponse, into: BinaryIO, limits: Limits, deadline: Deadline, progress: Callable[[int], None] | None
 ) -> int:
     if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise NotFetched("the store answered in a packed form that we did not ask for")
+        raise NotFetched("the store sent a compressed response that was not requested")
     promised, size = answer.length, 0
     most = f"the file is larger than {limits.size / 1024 / 1024:,.0f} MB"
     if promised is not None and promised > limits.size:
@@ -247,7 +247,7 @@ def _take(
         if progress:
             progress(size)
     if deadline.over:
-        raise NotFetched("the store took too long")
+        raise NotFetched("the store took too long to respond")
     if promised is not None and size != promised:
-        raise NotFetched("the store broke off in the middle of the file")
+        raise NotFetched("the store closed the connection before the end of the file")
     return size

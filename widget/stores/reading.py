@@ -27,14 +27,14 @@ def reading(what: str) -> Iterator[None]:
     except Unreadable:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise Unreadable(f"the body is no {what} ({type(error).__name__})") from error
+        raise Unreadable(f"the body is not a valid {what} ({type(error).__name__})") from error
 
 
 def json_of(body: bytes) -> dict[str, Any]:
     """Return the JSON object in a body. Numbers stay text: ids exceed 2^53, and money must not be a float."""
     data = json.loads(body, parse_int=str, parse_float=str)
     if not isinstance(data, dict):
-        raise Unreadable("the body is no object")
+        raise Unreadable("the body is not a JSON object")
     return data
 
 
@@ -44,7 +44,7 @@ def part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Unreadable(f"{name} is no object")
+        raise Unreadable(f"{name} is not an object")
     return value
 
 
@@ -54,7 +54,7 @@ def services_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise Unreadable(f"{name} is no list of objects")
+        raise Unreadable(f"{name} is not a list of objects")
     if len(value) > MAX_LINES:
         raise Unreadable(f"{name} has more than {MAX_LINES:,} entries")
     return value
@@ -62,10 +62,10 @@ def services_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def text(value: Any) -> str:
     if isinstance(value, dict | list):
-        raise Unreadable("a text is none")
+        raise Unreadable("a text value is a list or an object")
     plain = "" if value is None or isinstance(value, bool) else str(value)
     if "\x00" in plain:
-        raise Unreadable("a text holds a NUL character")
+        raise Unreadable("a text contains a NUL character")
     if len(plain) > MAX_TEXT:
         plain = plain[:MAX_TEXT]
     return plain.encode("utf-8", "replace").decode().strip()  # A database cannot store lone surrogates.
@@ -75,9 +75,9 @@ def id_of(value: Any, whose: str) -> str:
     """Return a required id. Raises Unreadable."""
     found = text(value)
     if not found:
-        raise Unreadable(f"{whose} has no id")
+        raise Unreadable(f"{whose} has no ID")
     if len(found.encode()) > MAX_ID:
-        raise Unreadable(f"{whose} has an id over {MAX_ID} bytes")
+        raise Unreadable(f"{whose} has an ID of more than {MAX_ID} bytes")
     return found
 
 
@@ -94,7 +94,7 @@ def moment(value: Any) -> datetime | None:
     found = datetime.fromisoformat(value)
     found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     if found > _NEVER or found.year < 1990:
-        raise Unreadable("a moment lies too far away")
+        raise Unreadable("a time is out of range")
     return found
 
 
@@ -103,7 +103,7 @@ def quantity(value: Any, *, missing: int = 1) -> int:
     if not plain:
         return missing
     if not (plain.isascii() and plain.isdigit()) or len(plain) > 6:
-        raise Unreadable("a quantity is no whole number")
+        raise Unreadable("a quantity is not a whole number")
     return int(plain)
 
 
@@ -129,9 +129,9 @@ def _amount(value: Any) -> Decimal | None:
     try:
         amount = Decimal(str(value))
     except InvalidOperation as error:
-        raise Unreadable("an amount is no number") from error
+        raise Unreadable("an amount is not a number") from error
     if not amount.is_finite() or abs(amount) > 10**12:
-        raise Unreadable("an amount is no number")
+        raise Unreadable("an amount is not a number")
     return amount
 
 

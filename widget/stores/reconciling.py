@@ -35,8 +35,8 @@ def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Ite
             return
         url = found.group(1)
         if urlsplit(url)[:2] != urlsplit(address)[:2]:
-            raise NotFetched("the store's next page is at another address")
-    raise NotFetched("the store has more changed orders than one look goes through")
+            raise NotFetched("the store's next page is on another host")
+    raise NotFetched("the store has more changed orders than one reconciliation can process")
 
 
 def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
@@ -63,16 +63,16 @@ def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) ->
             return
         last = _changed(orders[-1]) - timedelta(seconds=1)
         if last + timedelta(seconds=1) < since - timedelta(seconds=1):
-            raise NotFetched("the store's API does not heed modified_after: WooCommerce 5.8 or newer is needed")
+            raise NotFetched("the store's API ignores modified_after: WooCommerce 5.8 or later is required")
         since, page = (last, 1) if last > since else (since, page + 1)  # One moment has more orders than a page.
-    raise NotFetched("the store has more changed orders than one look goes through")
+    raise NotFetched("the store has more changed orders than one reconciliation can process")
 
 
 def _changed(order: dict[str, Any]) -> datetime:
     try:
         found = datetime.fromisoformat(str(order.get("date_modified_gmt")))
     except ValueError as error:
-        raise NotFetched("the store's answer does not say when its orders changed") from error
+        raise NotFetched("the store's response does not state when orders changed") from error
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -87,5 +87,5 @@ def _iso(moment: datetime) -> str:
 
 def _listed(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise NotFetched("the store's answer holds no list of orders")
+        raise NotFetched("the store's response contains no list of orders")
     return value

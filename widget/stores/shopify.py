@@ -67,7 +67,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
     """
     given = _header(headers, "hmac-sha256")
     if not given or not signed_by((secret.encode() for secret in known_secrets), body, given):
-        raise BadSignature("the signature does not fit")
+        raise BadSignature("The signature does not match.")
     topic = _header(headers, "topic").lower()[:80]
     event = _header(headers, "event-id") or _header(headers, "webhook-id")
     return VerifiedWebhook(f"{event}:{topic}"[:MAX_ID] if event else digest_id(topic, body), body, topic)
@@ -129,7 +129,7 @@ def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
     else:
         return
     if any(name not in data for name in wanted) or any(name in data for name in alien):
-        raise Unreadable(f"the body does not have the shape of {topic}")
+        raise Unreadable(f"the body does not match the format of {topic}")
 
 
 def _host(value: Any) -> str:
@@ -142,7 +142,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
     created, updated = moment(order.get("created_at")), moment(order.get("updated_at"))
     at = updated or created
     if at is None:
-        raise Unreadable("the order has no moment")
+        raise Unreadable("the order has no timestamp")
     currency = text(order.get("currency"))[:3]
     refunds = tuple(_refund(service, currency) for service in services_of(order, "refunds"))
     customer = part(order, "customer")
@@ -217,7 +217,7 @@ def _refund(refund: dict[str, Any], currency: str) -> Refund:
     ]
     at = moment(refund.get("created_at")) or moment(refund.get("processed_at"))
     if at is None:
-        raise Unreadable("a refund has no moment")
+        raise Unreadable("a refund has no timestamp")
     return Refund(id_of(refund.get("id"), "a refund"), at, lines, sum(paid_back) if paid_back else None)
 
 
@@ -236,7 +236,7 @@ def _consent(data: dict[str, Any], received_at: datetime) -> ConsentEvent:
     state = text(outcome.get("state"))
     email = text(data.get("email_address"))
     if not state or not (email or data.get("customer_id")):
-        raise Unreadable("the consent names no state, or nobody")
+        raise Unreadable("the consent has no state or no customer")
     at = moment(outcome.get("consent_updated_at")) or received_at
     return ConsentEvent(at, email, granted=state == "subscribed", customer_id=text(data.get("customer_id"))[:MAX_ID])
 
@@ -245,7 +245,7 @@ def _privacy(kind: str, data: dict[str, Any]) -> PrivacyEvent:
     customer = part(data, "customer")
     listed = data.get("orders_requested" if kind == DATA_REQUEST else "orders_to_redact") or ()
     if not isinstance(listed, list | tuple):
-        raise Unreadable("the orders are no list")
+        raise Unreadable("the orders are not a list")
     found = PrivacyEvent(
         kind,
         email=text(customer.get("email")),
@@ -254,5 +254,5 @@ def _privacy(kind: str, data: dict[str, Any]) -> PrivacyEvent:
         store=_host(data.get("shop_domain")),
     )
     if kind != SHOP_REDACT and not (found.email or found.customer_id or found.order_ids):
-        raise Unreadable("the request names nobody")
+        raise Unreadable("the request does not identify a customer")
     return found

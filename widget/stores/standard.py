@@ -52,19 +52,19 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
     given = headers.get("webhook-signature", "").split()
     stamp = headers.get("webhook-timestamp", "")
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
-        raise BadSignature("no readable webhook-timestamp")
+        raise BadSignature("The webhook-timestamp header is missing or invalid.")
     timestamp = int(stamp)
     if not event_id or len(event_id) > MAX_ID or not given or len(given) > 16:
-        raise BadSignature("webhook-id or webhook-signature is missing")
+        raise BadSignature("The webhook-id or webhook-signature header is missing.")
     if abs(now.timestamp() - timestamp) > TOLERANCE:
-        raise BadSignature("webhook-timestamp is more than five minutes away")
+        raise BadSignature("The webhook-timestamp is more than five minutes off.")
     try:
         expected = [sign(secret, event_id, timestamp, body).encode() for secret in known_secrets]
     except UnicodeDecodeError as error:
         raise BadSignature("the body is not UTF-8") from error
     # Every pair is compared, so that the time does not tell which one fits.
     if not sum(hmac.compare_digest(one, item.encode()) for one in expected for item in given):
-        raise BadSignature("no signature fits")
+        raise BadSignature("No signature matches.")
     return VerifiedWebhook(event_id, body)
 
 

@@ -58,7 +58,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
     given = headers.get("x-wc-webhook-signature", "")
     keys = [key.encode() for secret in known_secrets for key in dict.fromkeys((secret, _decoded(secret)))]
     if not given or not signed_by(keys, body, given):
-        raise BadSignature("the signature does not fit")
+        raise BadSignature("The signature does not match.")
     topic = headers.get("x-wc-webhook-topic", "").lower()[:80]
     # WooCommerce uses the same delivery id for two events in one second, so repeats are identified by the body.
     return VerifiedWebhook(digest_id(topic, body), body, topic)
@@ -96,7 +96,7 @@ def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
     else:
         return
     if not fits:
-        raise Unreadable(f"the body does not have the shape of {topic}")
+        raise Unreadable(f"the body does not match the format of {topic}")
 
 
 def order_event(order: dict[str, Any]) -> OrderEvent:
@@ -105,7 +105,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
     created = moment(order.get("date_created_gmt"))
     at = moment(order.get("date_modified_gmt")) or created
     if at is None:
-        raise Unreadable("the order has no moment")
+        raise Unreadable("the order has no timestamp")
     currency = text(order.get("currency"))[:3]
     customer = text(order.get("customer_id"))[:MAX_ID]
     attributes = named_values(order.get("meta_data"), "key")

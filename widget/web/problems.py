@@ -110,7 +110,7 @@ def _say_when_to_retry(response: Response) -> Response:
 
 
 def _refused(error: Refused) -> Response:
-    return problem(422, error.code, "These answers are not valid for this quiz.", errors=error.errors)
+    return problem(422, error.code, "These answers are not valid for this quiz. See errors.", errors=error.errors)
 
 
 def _coded(error: Any) -> Response:
@@ -124,7 +124,7 @@ def _http(error: HTTPException) -> Response:
     more = {"errors": _plain(errors)} if errors else {}
     code = CODES.get(status, error.name.lower().replace(" ", "_"))
     detail = {
-        404: "No resource exists at this address.",
+        404: "There is no resource at this address.",
         413: "The request body exceeds the size limit.",
         415: "Send JSON, as application/json or text/plain.",
         422: "Some fields are invalid. See errors.",
@@ -162,4 +162,4 @@ def _database_gone(error: Exception) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     log("web").error("unexpected", exc_info=(type(error), error, error.__traceback__))
-    return problem(500, "internal", "It has been noted. Please try again in a moment.")
+    return problem(500, "internal", "Something went wrong on our side and was logged. Try again in a moment.")

@@ -44,10 +44,10 @@ TITLES = {
 CODES = {400: "bad_request", 408: "body_too_slow", 413: "too_large", 500: "internal", 503: "unavailable"}
 DETAILS = {
     400: "Check the request and try again.",
-    408: "The body did not arrive in time.",
+    408: "The request body did not arrive in time.",
     413: "The request body exceeds the size limit.",
-    500: "It has been noted. Please try again in a moment.",
-    503: "Too many requests are waiting. Please try again in a moment.",
+    500: "Something went wrong on our side and was logged. Try again in a moment.",
+    503: "Too many requests are waiting. Try again in a moment.",
 }
 _HEALTHY = b'{"status":"ok"}'
 _JSON = ("Content-Type", "application/json")

@@ -46,7 +46,7 @@ def add_user(
     the new role. Raises UnknownShop, BadMember, BadAddress.
     """
     if role not in ROLES:
-        raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
+        raise BadMember(f"unknown role '{role}': use {', '.join(ROLES)}")
     address = checked_address(email).casefold()
     with services.sessions.begin() as session:
         owner = require_shop(session, shop, lock=True)
@@ -104,12 +104,12 @@ def make_link(services: Services, session: Session, user: User, shop: Shop, *, m
 def change_member(services: Services, *, shop: str, user_id: int, role: str | None, by: User) -> None:
     """Change a member's role, or (None) remove the membership. Raises BadMember."""
     if role is not None and role not in ROLES:
-        raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
+        raise BadMember(f"unknown role '{role}': use {', '.join(ROLES)}")
     with services.sessions.begin() as session:
         owner = shop_by_slug(session, shop, lock=True)
         member = membership(session, owner.id, user_id) if owner else None
         if owner is None or member is None:
-            raise BadMember("this person is not in this shop")
+            raise BadMember("this user is not a member of this shop")
         user = session.get_one(User, user_id)
         keep_an_owner(session, owner, member, role)
         if role is None:
@@ -117,7 +117,7 @@ def change_member(services: Services, *, shop: str, user_id: int, role: str | No
             tell(services, session, owner, by, "user_removed", user.email)
         else:
             member.role = role
-            tell(services, session, owner, by, "role_changed", f"{user.email} is {role} now")
+            tell(services, session, owner, by, "role_changed", f"{user.email} is now {role}")
 
 
 def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | None) -> None:
@@ -129,7 +129,7 @@ def keep_an_owner(session: Session, shop: Shop, member: Membership, role: str | 
     mine = (Membership.shop_id == shop.id, Membership.role == OWNER, Membership.active_at.is_not(None))
     owners = session.scalar(select(func.count()).where(*mine))
     if member.role == OWNER and member.active_at is not None and role != OWNER and owners == 1:
-        raise BadMember("this is the only owner: make somebody else an owner first")
+        raise BadMember("this is the only owner. Make another user an owner first")
 
 
 def tell(services: Services, session: Session, shop: Shop, by: User | None, what: str, about: str) -> None:

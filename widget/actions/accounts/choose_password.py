@@ -32,7 +32,7 @@ class Opening:
     accept: bool
 
 
-_GONE = "this link was used already, or is too old: ask for another one"
+_GONE = "this link has already been used or has expired. Ask for a new one"
 
 
 def link_opens_for(services: Services, token: str) -> Opening:
@@ -64,7 +64,7 @@ def set_password(services: Services, *, token: str, name: str, password: str, co
     """
     opening = link_opens_for(services, token)
     if opening.accept:
-        raise UnknownToken("this link is for accepting an invitation: sign in with your password afterwards")
+        raise UnknownToken("this link is for accepting an invitation. Accept it, then sign in with your password")
     hashed = hash_password(password, opening.user.email, name)  # Outside a transaction, since it is slow.
     with services.sessions.begin() as session:
         link, user, member = _link(services, session, token, lock=True)
@@ -114,7 +114,7 @@ def _accepts(link: Invitation, user: User, member: Membership | None) -> bool:
 
 def _check_code(services: Services, session: Session, user: User, code: str) -> None:
     if user.encrypted_totp and not use_code(services, session, user, code):
-        raise WrongCode("Give the six digits that your authenticator shows now.")
+        raise WrongCode("Enter the current six-digit code from your authenticator app.")
 
 
 def change_password(services: Services, *, user_id: int, old: str, new: str, keep: int | None = None) -> None:
@@ -152,14 +152,14 @@ def use_codes(
     try:
         secret = services.crypto.decrypt(encrypted, f"{TOTP_OFFER} {user_id}")
     except InvalidToken as error:
-        raise WrongCode("This page is too old. Begin again.") from error
+        raise WrongCode("This page has expired. Start over.") from error
     step = totp_step(secret, code, services.now())
     if step is None:
-        raise WrongCode("These six digits are not the ones of this moment. Check the clock of your phone.")
+        raise WrongCode("Incorrect code. Make sure that your phone's clock is correct, then try again.")
     with services.sessions.begin() as session:
         fresh = _unchanged(session, user)
         if fresh.encrypted_totp and not use_code(services, session, fresh, old_code):
-            raise WrongCode("Give a code of the authenticator you use today as well.")
+            raise WrongCode("Enter a code from your current authenticator app, too.")
         fresh.encrypted_totp, fresh.totp_step = services.crypto.encrypt(secret, TOTP), step
         end_other_sessions(services, session, fresh, keep)
         _tell(services, session, fresh, "codes_on")
@@ -193,7 +193,7 @@ def _with_password(services: Services, user_id: int, password: str) -> User:
     with services.reads() as session:
         user = session.get_one(User, user_id)
     if not is_password(user.password_hash, password):
-        raise WrongPassword("That is not your current password.")
+        raise WrongPassword("Incorrect current password.")
     return user
 
 
@@ -201,7 +201,7 @@ def _unchanged(session: Session, user: User) -> User:
     """Return the user's row, locked, if the password is still the one that was compared. Raises WrongPassword."""
     fresh = session.get_one(User, user.id, with_for_update=True)
     if fresh.password_hash != user.password_hash:
-        raise WrongPassword("Your password was changed meanwhile. Try again.")
+        raise WrongPassword("Your password was changed in the meantime. Try again.")
     return fresh
 
 

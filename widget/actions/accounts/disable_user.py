@@ -20,9 +20,9 @@ def disable_user(services: Services, *, shop: str, user_id: int, by: User, again
     with services.sessions.begin() as session:
         user = _theirs(session, shop, user_id)
         if user.id == by.id:
-            raise BadMember("you cannot disable yourself")
+            raise BadMember("you cannot disable your own account")
         if not owns_all_of(session, by.id, user.id):
-            raise BadMember("this person belongs to other shops, too: you can remove them from this one")
+            raise BadMember("this user also belongs to other shops. You can remove them from this shop instead")
         if bool(user.disabled_at) == (not again):
             return
         user.disabled_at = None if again else services.now()
@@ -45,10 +45,10 @@ def _theirs(session: Session, shop: str, user_id: int) -> User:
     owner = shop_by_slug(session, shop)
     member = membership(session, owner.id, user_id) if owner else None
     if member is None:
-        raise BadMember("this person is not in this shop")
+        raise BadMember("this user is not a member of this shop")
     user = session.get_one(User, user_id, with_for_update=True)
     if member.active_at is None:
-        raise BadMember("this person has not come in yet: you can remove them")
+        raise BadMember("this user has not accepted the invitation yet. You can remove them instead")
     return user
 
 

@@ -24,7 +24,7 @@ def invite_user(services: Services, *, shop: str, email: str, role: str, name: s
     Raises UnknownShop, BadMember, BadAddress.
     """
     if role not in ROLES:
-        raise BadMember(f"'{role}' is no role: use {', '.join(ROLES)}")
+        raise BadMember(f"unknown role '{role}': use {', '.join(ROLES)}")
     address = checked_address(email).casefold()
     with services.sessions.begin() as session:
         owner = require_shop(session, shop, lock=True)
@@ -71,14 +71,16 @@ def _member(session: Session, shop: str, user_id: int) -> tuple[Shop, User, Memb
     user = session.get(User, user_id)
     member = membership(session, owner.id, user_id) if owner else None
     if owner is None or user is None or member is None:
-        raise BadMember("this person is not in this shop")
+        raise BadMember("this user is not a member of this shop")
     return owner, user, member
 
 
 def _invitation(services: Services, shop: Shop, by: User, role: str, token: str) -> Written:
     name = by.display_name
     because = f"You received this email because {name} entered your address. If that was a mistake, ignore it."
-    sentence = f"{name} invited you to the recovery quiz of {shop.name} as {_a(role)}: someone who {MEANS[role]}."
+    sentence = (
+        f"{name} invited you to the recovery quiz of {shop.name} as {_a(role)}, with permission to {MEANS[role]}."
+    )
     blocks: list[Block] = [
         Paragraph((Span(sentence),)),
         Button("Accept invitation", f"{services.settings.public_url}/console/set-password/{token}"),

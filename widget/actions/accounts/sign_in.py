@@ -53,13 +53,13 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
         known = user_by_email(session, email)
     right = is_password(known.password_hash if known else "", password)
     if known is not None and right and not known.disabled_at and known.encrypted_totp and not code:
-        raise CodeNeeded("Now the six digits from your authenticator.")
+        raise CodeNeeded("Enter the six-digit code from your authenticator app.")
     token = None
     if known is not None:
         with services.sessions.begin() as session:
             user = session.get_one(User, known.id, with_for_update=True)
             if not right or user.disabled_at or user.password_hash != known.password_hash:
-                note_in_shops(services, session, user, "sign_in_refused", "wrong password, or disabled")
+                note_in_shops(services, session, user, "sign_in_refused", "incorrect password, or user disabled")
             else:
                 token = _with_code(services, session, user, code, browser)
     if token is None:
@@ -69,7 +69,7 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
 
 def _with_code(services: Services, session: Session, user: User, code: str, browser: str) -> str | None:
     if user.encrypted_totp and not use_code(services, session, user, code):
-        note_in_shops(services, session, user, "sign_in_refused", "wrong one-time code")
+        note_in_shops(services, session, user, "sign_in_refused", "incorrect one-time code")
         return None
     return start_session(services, session, user, browser)
 
@@ -114,9 +114,7 @@ def sign_out(services: Services, *, user_id: int, session_id: int | None = None)
             row.ended_at = services.now()
         user = session.get(User, user_id)
         if user and ended:
-            note_in_shops(
-                services, session, user, "signed_out", f"{len(ended)} of their browsers" if len(ended) > 1 else ""
-            )
+            note_in_shops(services, session, user, "signed_out", f"{len(ended)} sessions" if len(ended) > 1 else "")
 
 
 def user_of_invitation(

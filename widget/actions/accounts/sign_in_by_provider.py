@@ -18,8 +18,8 @@ class NotInvited(ActionError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This company account does not open the console. "
-            "An owner of your shop can add its address, or use your password."
+            "This company account has no access to the console. "
+            "Ask an owner of your shop to invite its address, or sign in with your password."
         )
 
 
@@ -56,9 +56,9 @@ def _known(session: Session, subject: str, email: str, *, verified: bool) -> tup
     if user is None and email:
         user = user_by_email(session, email)
         if user is not None and user.oidc_subject is not None:
-            return user, "another company account belongs to this address"
+            return user, "this address is linked to another company account"
         if user is not None and not verified:
             return user, "the provider has not verified the address"
     if user is not None and user.disabled_at:
-        return user, "disabled"
+        return user, "user disabled"
     return user, ""

@@ -78,13 +78,13 @@ def ask_for_import(services: Services, *, shop: str, by: User, missing: int | No
     with services.sessions.begin() as session:
         _, row = _locked(session, shop)
         if row is None or not row.encrypted_address:
-            raise NotNow("Say first where the feed is.")
+            raise NotNow("Enter the address of the feed first.")
         now = services.now()
         at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
         if at_it:
-            raise NotNow("An import is under way. It says here what it comes to.")
+            raise NotNow("An import is in progress. Its results will appear here.")
         if missing is not None and (row.outcome != STOPPED or len(row.missing) != missing):
-            raise NotNow("The feed was looked at again meanwhile. See what it says now.")
+            raise NotNow("The feed was checked again in the meantime. Review the new results first.")
         row.state, row.due_at, row.asked_by = WAITING, now, by.id
         row.allow_missing, row.progress = missing or 0, 0
         nudge(session, CATALOG)
@@ -105,4 +105,4 @@ def shown_address(services: Services, row: Feed | None) -> str:
             return f"the API of {address.removeprefix(API).title()}"
         return f"https://{urlsplit(address).hostname}/…"
     except (InvalidToken, ValueError):
-        return "encrypted with another key: set it again"
+        return "encrypted with another key: enter it again"

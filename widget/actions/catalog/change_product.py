@@ -39,7 +39,7 @@ def change_product(
     """
     unknown = set(feed or {}) - set(FROM_FEEDS)
     if unknown:
-        raise BadProduct(f"a feed does not carry {', '.join(sorted(unknown))}")
+        raise BadProduct(f"a feed cannot set {', '.join(sorted(unknown))}")
     with services.sessions.begin() as session:
         owner = require_shop(session, shop)
         if not _known(services, session, owner, sku):

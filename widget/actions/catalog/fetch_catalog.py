@@ -39,11 +39,11 @@ def api_of(services: Services, shop_id: int, platform: str) -> tuple[str, str]:
     with services.reads() as session:
         row = connection_of(session, shop_id, platform)
     if platform not in WITH_API or row is None or not row.address or not row.encrypted_key:
-        raise NoKey("connect the store with its address and the key of its API first")
+        raise NoKey("connect the store with its address and API key first")
     try:
         return row.address, services.crypto.decrypt(row.encrypted_key, API_KEY)
     except InvalidToken as error:
-        raise NoKey("its key was encrypted with another key of ours: set it again") from error
+        raise NoKey("the API key was encrypted with another key: enter it again") from error
 
 
 @contextmanager
@@ -68,5 +68,5 @@ def fetched_catalog(
                 if products or not files:
                     files.append(file)
         except Throttled as wait:
-            raise NotFetched("the store asks us to wait; the next time comes by itself") from wait
+            raise NotFetched("the store limits our requests; the import is retried automatically") from wait
         yield files

@@ -47,7 +47,7 @@ def _pages(url: str, limits: Limits, one: Fetcher) -> Iterator[BinaryIO]:
     for page in range(1, MAX_PAGES + 1):
         seconds = min(limits.seconds, ends - time.monotonic())
         if seconds <= 0:
-            raise NotFetched("the store took too long")
+            raise NotFetched("the store took too long to respond")
         file, size = one(_page_address(url, page), replace(limits, size=left, seconds=seconds))
         left -= size
         digest = digest_of(file)

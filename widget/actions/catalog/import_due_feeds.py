@@ -52,11 +52,11 @@ def _run(services: Services, feed_id: int, limits: Limits | None, resolver: Reso
             asked = _asked(claim, base=base)
             import_feed(services, shop=claim.shop.slug, files=files, asked=asked, progress=_collector(services, claim))
     except InvalidToken:
-        _failed(services, claim, "Its address was encrypted with another key: set it again.")
+        _failed(services, claim, "The address was encrypted with another key. Enter it again.")
     except (NotFetched, BadFeed, NoKey) as error:
         _failed(services, claim, f"Nothing was changed: {error}.")
     except Exception:
-        _failed(services, claim, "Nothing was changed: something went wrong on our side. It is tried again.")
+        _failed(services, claim, "Nothing was changed: something went wrong on our side. The import will be retried.")
         raise
     return True
 

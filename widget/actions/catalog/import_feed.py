@@ -133,15 +133,15 @@ def _take_over(services: Services, needed: _Needed, asked: Asked, survey: Survey
     with services.sessions.begin() as session:
         row = _own_row(session, needed.shop, asked)
         if row is None:
-            return FeedReport(FAILED, error="Nothing was changed: the feed was changed meanwhile.")
+            return FeedReport(FAILED, error="Nothing was changed: the feed was changed in the meantime.")
         known = {product.sku: product for product in stored_products(session, needed.shop.id)}
         listed = {sku for sku, item in known.items() if item.feed and item.feed.get("active", True)}
         report.missing = sorted(listed - set(survey.found) - survey.unread)
         if len(report.missing) * ALARM_PART > len(listed) and len(report.missing) > asked.allow_missing:
             report.outcome = STOPPED
             report.error = (
-                f"Nothing was changed: {len(report.missing)} of the {len(listed)} products that the store listed "
-                "before are not in this feed. That looks like a broken feed."
+                f"Nothing was changed: {len(report.missing)} of the {len(listed)} products that were in the feed "
+                "before are missing. The feed may be broken."
             )
         else:
             report.changed = _change(session, services, needed.shop, known, survey, report.missing)
@@ -180,10 +180,10 @@ def _change(
 
 def _first_of_all(needed: _Needed, survey: Survey, report: FeedReport) -> list[str]:
     """Return the problems: first what keeps products from shoppers, then what was skipped while reading the feed."""
-    gone = [f"{sku} is not in the feed any more: it is shown nowhere now" for sku in report.missing]
+    gone = [f"{sku} is no longer in the feed: it is no longer shown" for sku in report.missing]
     quiet = sorted({product.sku for item in needed.loaded for product in _products(item)} - set(survey.found))
     never = [
-        f"{sku} is not in the feed: the quiz goes by what it knew"
+        f"{sku} is not in the feed: the quiz uses its previous data"
         for sku in quiet
         if sku not in report.missing and sku not in survey.unread
     ]
@@ -193,7 +193,7 @@ def _first_of_all(needed: _Needed, survey: Survey, report: FeedReport) -> list[s
 def _barred(needed: _Needed, survey: Survey) -> list[str]:
     names = {sku: {"name": item.name} for sku, item in survey.found.items()}
     barred = {sku for entry in needed.loaded for sku in offending(entry.engine.rules, names)}
-    return [f"{sku} is kept out of results: its name in the store breaks the claims rules" for sku in sorted(barred)]
+    return [f"{sku} is not shown in results: its name in the store breaks the claims rules" for sku in sorted(barred)]
 
 
 # Outcome of a run ------------------------------------------------------------------------------------
@@ -242,6 +242,6 @@ def _about(report: FeedReport) -> str:
     if report.error:
         return report.error
     if report.outcome == UNCHANGED:
-        return "the same as before"
-    gone = f", {len(report.missing)} vanished" if report.missing else ""
-    return f"{report.items:,} items, {report.matched} of ours, {len(report.changed)} changed{gone}"
+        return "no changes"
+    gone = f", {len(report.missing)} missing" if report.missing else ""
+    return f"{report.items:,} items, {report.matched} matched, {len(report.changed)} changed{gone}"

@@ -27,9 +27,9 @@ class BadQuiz(ActionError):
 def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str, by: User) -> None:
     """Create a draft of a new quiz with this title, as a copy of the quiz ``like``. Raises UnknownShop, BadQuiz."""
     if not _ID.fullmatch(quiz):
-        raise BadQuiz("The id of a quiz is made of a-z, 0-9 and -, such as arm-day.")
+        raise BadQuiz("Use only a-z, 0-9, and - in the ID, such as arm-day.")
     if not title.strip():
-        raise BadQuiz("Give the quiz a title.")
+        raise BadQuiz("Enter a title for the quiz.")
     source = open_draft(services, shop=shop, quiz=like)
     files = source.base or source.draft.files  # A quiz that was never published is copied from its draft.
     head = {**records_of(files, PACK)[PACK], "id": quiz, "title": title.strip()[:200]}
@@ -39,9 +39,9 @@ def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str,
             owner = require_shop(session, shop)
             taken = select(ContentVersion.id).where(ContentVersion.shop_id == owner.id, ContentVersion.quiz == quiz)
             if session.scalar(taken.limit(1)) is not None:
-                raise BadQuiz(f"There is a quiz '{quiz}' already.")
+                raise BadQuiz(f"A quiz with the ID '{quiz}' already exists.")
             session.add(Draft(shop_id=owner.id, quiz=quiz, base=0, files=files, changed_at=services.now()))
-            about = f"{quiz}, like {like}"
+            about = f"{quiz}, copied from {like}"
             audit.record(
                 session,
                 shop_id=owner.id,
@@ -52,4 +52,4 @@ def add_quiz(services: Services, *, shop: str, quiz: str, title: str, like: str,
                 detail=about,
             )
     except IntegrityError as error:
-        raise BadQuiz(f"There is a quiz '{quiz}' already.") from error
+        raise BadQuiz(f"A quiz with the ID '{quiz}' already exists.") from error

@@ -32,7 +32,7 @@ class EditConflict(ActionError):
 
     def __init__(self, kind: str, record: str, now: Data | None, by: str, when: Any) -> None:
         what = "deleted" if now is None else "changed"
-        super().__init__(f"{by} {what} this while you were working on it. Nothing of yours is lost: choose below.")
+        super().__init__(f"{by} {what} this while you were editing it. Your changes are not lost: choose below.")
         self.kind, self.record, self.now, self.by, self.when = kind, record, now, by, when
 
 
@@ -70,7 +70,7 @@ def open_draft(services: Services, *, shop: str, quiz: str) -> OpenDraft:
             newest = newest_version(session, owner.id, quiz)
             version = version_by_number(session, owner.id, quiz, live.number) if live else newest
             if version is None:
-                raise UnknownQuiz(f"shop '{shop}' has no quiz '{quiz}'")
+                raise UnknownQuiz(f"Shop '{shop}' has no quiz '{quiz}'.")
             row = Draft(
                 shop_id=owner.id, quiz=quiz, base=version.number, files=dict(version.files), changed_at=services.now()
             )
@@ -135,7 +135,7 @@ def _row(services: Services, draft: Draft, by: User, what: str, steps: Sequence[
 
 def _told(session: Session, draft: Draft, conflict: Conflict) -> EditConflict:
     change = last_change(session, draft.id, f"{conflict.kind}/{conflict.record}")
-    by, when = (change.author, change.at) if change else ("Somebody", draft.changed_at)
+    by, when = (change.author, change.at) if change else ("Another user", draft.changed_at)
     return EditConflict(conflict.kind, conflict.record, conflict.now, by, when)
 
 
@@ -159,7 +159,7 @@ def put_record(
     if record_hash(now) != seen:
         with services.reads() as session:
             if seen == "" and now is not None:
-                raise IdTaken(f"'{record}' is there already: take another id")
+                raise IdTaken(f"the ID '{record}' is already in use: choose another")
             raise _told(session, draft, Conflict(kind, record, now))
     return change_draft(
         services, draft_id=draft.id, by=by, what=what, steps=[Step(kind, record, now, after, follows=follows)]
@@ -181,7 +181,7 @@ def undo_change(services: Services, *, draft: Draft, by: User, revision: int | N
             )
             change = session.scalar(select(DraftChange).where(*wanted))
         if change is None:
-            raise NothingToUndo("There is nothing to undo.")
+            raise NothingToUndo("Nothing to undo.")
         steps = [Step(**step).back() for step in reversed(change.steps)]
     change_draft(services, draft_id=draft.id, by=by, what=f"undone: {change.summary}", steps=steps, undoes=change.id)
     return change.summary
@@ -196,7 +196,7 @@ def reset_draft(services: Services, *, draft: Draft, by: User, files: PackFiles,
         row = session.get_one(Draft, draft.id, with_for_update=True)
         row.base, row.changed_at = base, services.now()
         if row.revision != draft.revision:
-            _log(services, session, row, by, "draft_reset", f"{what}; changes made meanwhile stay in the draft")
+            _log(services, session, row, by, "draft_reset", f"{what}; changes made in the meantime stay in the draft")
             return
         row.files = dict(files)
         row.revision += 1

@@ -51,7 +51,7 @@ def path_problems(coverage: Coverage) -> Iterable[Problem]:
 def _estimated_matches(pack: Pack) -> Iterable[Problem]:
     """Yield a warning for each product whose highest score, and so its match percentage, is only an estimate."""
     rules = Rules(pack)
-    message = "the match of '{}' is an estimate: too many rows look at too many questions at once"
+    message = "the match of '{}' is an estimate: too many rows depend on too many questions"
     for product in rules.products:
         if not highest_score(rules, product.sku)[1]:
             yield Problem(WARNING, ("mappings.csv",), "match_estimated", message.format(product.sku))

@@ -17,5 +17,5 @@ def export_content(services: Services, *, shop: str, quiz: str, number: int | No
         wanted = number if number is not None else (live.number if live else None)
         row = version_by_number(session, owner.id, quiz, wanted) if wanted is not None else None
         if row is None:
-            raise UnknownQuiz(f"shop '{shop}' has no such version of quiz '{quiz}'")
+            raise UnknownQuiz(f"Shop '{shop}' has no such version of quiz '{quiz}'.")
         return dict(row.files)

@@ -21,10 +21,10 @@ def load_version(services: Services, *, shop: str, quiz: str, number: int | None
     """
     live = services.quizzes.live(shop, quiz)
     if live is None:
-        raise UnknownQuiz(f"shop '{shop}' has no live quiz '{quiz}'")
+        raise UnknownQuiz(f"Shop '{shop}' has no live quiz '{quiz}'.")
     loaded = live if number is None else services.quizzes.version(shop, quiz, number)
     if loaded is None:
-        raise UnknownVersion(f"quiz '{quiz}' of shop '{shop}' has no version {number}")
+        raise UnknownVersion(f"Quiz '{quiz}' of shop '{shop}' has no version {number}.")
     return loaded.engine
 
 

@@ -26,7 +26,7 @@ class NotPublishable(ActionError):
     def __init__(self, problems: list[Located]) -> None:
         first = problems[0]
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-        super().__init__(f"it has errors: {first.file}, line {first.line}: {first.problem.message}{more}")
+        super().__init__(f"the version has errors: {first.file}, line {first.line}: {first.problem.message}{more}")
         self.problems = problems
 
 
@@ -53,7 +53,7 @@ def move_pointer(services: Services, session: Session, shop: Shop, quiz: str, nu
     Every change of the live version takes this lock, so what was read under it remains valid. Raises UnknownVersion.
     """
     if version_by_number(session, shop.id, quiz, number) is None:
-        raise UnknownVersion(f"quiz '{quiz}' has no version {number}")
+        raise UnknownVersion(f"Quiz '{quiz}' has no version {number}.")
     live = live_publication(session, shop.id, quiz)
     if live and live.number == number:
         return False

@@ -70,12 +70,12 @@ def publish_draft(services: Services, *, shop: str, quiz: str, by: User, note: s
     """
     opened = _looked_at(services, shop, quiz, revision)
     if opened.shop.approval:
-        raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
+        raise ApprovalRequired("This shop requires approval by a second user. Request approval below.")
     version = _import(services, opened, by, note)
     with services.sessions.begin() as session:
         owner = require_shop(session, shop, lock=True)
         if owner.approval:
-            raise ApprovalRequired("In this shop a second person publishes. Ask one below.")
+            raise ApprovalRequired("This shop requires approval by a second user. Request approval below.")
         _refuse_if_moved(session, owner, opened, version.number)
         moved = move_pointer(services, session, owner, quiz, version.number, by.display_name)
         if moved:
@@ -93,17 +93,17 @@ def _refuse_if_moved(session: Session, shop: Shop, opened: OpenDraft, number: in
     if live is not None and live.number == number:
         return
     if draft.revision != opened.draft.revision:
-        raise DraftMoved("Somebody changed the draft while it was checked. Look at the impact once more.")
+        raise DraftMoved("Another user changed the draft during the checks. Review the impact again.")
     if (live.number if live else None) != opened.live:
         raise DraftMoved(
-            f"Version {live.number if live else 0} went live while this was checked. Look at the impact once more."
+            f"Version {live.number if live else 0} was published during the checks. Review the impact again."
         )
 
 
 def _looked_at(services: Services, shop: str, quiz: str, revision: int) -> OpenDraft:
     opened = open_draft(services, shop=shop, quiz=quiz)
     if opened.draft.revision != revision:
-        raise DraftMoved("Somebody changed the draft since you opened this page. Look at the impact once more.")
+        raise DraftMoved("The draft has changed since you opened this page. Review the impact again.")
     return opened
 
 
@@ -139,13 +139,13 @@ def plan_publish(
     """
     opened = _looked_at(services, shop, quiz, revision)
     if due_at is not None and due_at <= services.now():
-        raise BadTime("That moment has passed. Choose a later one, or publish now.")
+        raise BadTime("This time has passed. Choose a later time, or publish now.")
     if due_at is not None and opened.shop.approval:
-        raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
+        raise ApprovalRequired("This shop requires approval by a second user. Request approval first.")
     version = _import(services, opened, by, note)
     with services.sessions.begin() as session:
         if due_at is not None and require_shop(session, shop, lock=True).approval:
-            raise ApprovalRequired("In this shop a second person publishes. Ask one first.")
+            raise ApprovalRequired("This shop requires approval by a second user. Request approval first.")
         session.add(
             ScheduledPublish(
                 shop_id=opened.shop.id,
@@ -160,7 +160,7 @@ def plan_publish(
                 at=services.now(),
             )
         )
-        when = f"for {due_at:%Y-%m-%d %H:%M} UTC" if due_at else "for a second person to publish"
+        when = f"for {due_at:%b %-d, %Y, %-I:%M %p} UTC" if due_at else "for approval by a second user"
         about = f"{quiz}: version {version.number} {when}"
         _note(services, session, opened.shop.id, by, "publish_scheduled", about)
     return version.number
@@ -180,7 +180,7 @@ def agree_to_publish(services: Services, *, shop: str, scheduled_id: int, by: Us
 
 def _refuse_own(row: ScheduledPublish, by: User | None) -> None:
     if by is not None and row.user_id == by.id:
-        raise ApprovalRequired("You asked for this yourself: it takes a second person.")
+        raise ApprovalRequired("You requested this publish yourself. A second user must approve it.")
 
 
 def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish, by: User | None) -> None:
@@ -196,12 +196,12 @@ def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish,
             row, _ = _locked_schedule(session, shop, planned.id)
             _refuse_own(row, by)
             if owner.approval and by is None:
-                raise ApprovalRequired("since this was planned, the shop asks for a second person: ask one")
+                raise ApprovalRequired("the shop now requires approval by a second user: request approval")
             _refuse_if_overtaken(session, row)
             author = by.display_name if by else row.author
             moved = move_pointer(services, session, owner, row.quiz, row.number, author)
-            how = f"asked for by {row.author}" if by else f"planned by {row.author}"
-            row.state, row.reason = DONE, "" if moved else "it was live already"
+            how = f"requested by {row.author}" if by else f"scheduled by {row.author}"
+            row.state, row.reason = DONE, "" if moved else "already live"
             about = f"{row.quiz}: version {row.number}, {how}. {row.note}".strip()
             _note(services, session, owner.id, by, "published", about)
     except Settled:
@@ -217,7 +217,7 @@ def _refuse_if_overtaken(session: Session, row: ScheduledPublish) -> None:
     """Raise Overtaken if another version went live since scheduling: publishing would silently revert it."""
     live = live_publication(session, row.shop_id, row.quiz)
     if live is not None and live.number != row.number and live.at > row.at:
-        raise Overtaken(f"version {live.number} went live since; publish anew from the draft of today")
+        raise Overtaken(f"version {live.number} was published in the meantime; publish the current draft instead")
 
 
 def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> None:
@@ -226,7 +226,7 @@ def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> 
         # Publishing takes this lock as well: whichever request is second finds the schedule settled.
         require_shop(session, shop, lock=True)
         row, owner = _locked_schedule(session, shop, scheduled_id)
-        row.state, row.reason = DROPPED, f"dropped by {by.display_name}"
+        row.state, row.reason = DROPPED, f"canceled by {by.display_name}"
         _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
 
 
@@ -234,7 +234,7 @@ def _locked_schedule(session: Session, shop: str, scheduled_id: int) -> tuple[Sc
     row = session.get(ScheduledPublish, scheduled_id, with_for_update=True, populate_existing=True)
     owner = session.get(Shop, row.shop_id) if row else None
     if row is None or owner is None or owner.slug != shop or row.state != WAITING:
-        raise Settled("This was published or dropped meanwhile.")
+        raise Settled("This publish was already completed or canceled.")
     return row, owner
 
 
@@ -279,19 +279,19 @@ def roll_back(services: Services, *, shop: str, quiz: str, number: int, by: User
     opened = open_draft(services, shop=shop, quiz=quiz)
     with services.reads() as session:
         if not was_live(session, opened.shop.id, quiz, number):
-            raise NeverLive("Only a version that was live before can be gone back to.")
+            raise NeverLive("You can only roll back to a version that was live before.")
     with services.sessions.begin() as session:
         owner = require_shop(session, shop, lock=True)
         moved = move_pointer(services, session, owner, quiz, number, by.display_name)
         if moved:
-            _note(services, session, owner.id, by, "rolled_back", f"{quiz}: version {number} is live again")
+            _note(services, session, owner.id, by, "rolled_back", f"{quiz}: version {number}")
     if moved:
         services.invalidate(f"{shop}/{quiz}")
     return moved
 
 
 def _note(services: Services, session: Session, shop_id: int, by: User | None, what: str, about: str) -> None:
-    who = by.display_name if by else "the clock"
+    who = by.display_name if by else "scheduler"
     audit.record(
         session, shop_id=shop_id, at=services.now(), actor=who, user_id=by.id if by else None, action=what, detail=about
     )

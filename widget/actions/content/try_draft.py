@@ -54,7 +54,7 @@ def tried_draft(services: Services, shop: Shop, draft: Draft) -> LoadedQuiz:
         return loaded
     pack = read_files(draft.files, []).pack
     if pack is None:
-        raise NotReadable("The draft has errors, so it cannot be tried yet. Findings tells where.")
+        raise NotReadable("The draft has errors and cannot be previewed yet. See Findings.")
     with services.reads() as session:
         feed, blocked = stored_catalog(session, shop.id)
     engine = Engine.of(pack)
@@ -123,7 +123,7 @@ def preview_email(
     answers = sample_answers(loaded).get(outcome)
     written, frame = compose_email(services, loaded, row, order, answers if ordered else None)
     stopped = outcome in ENDS_EARLY and ordered
-    message = "These answers are a red flag: after them this email is not sent." if stopped else ""
+    message = "These answers are a red flag, so this email would not be sent." if stopped else ""
     return written, frame, message
 
 

@@ -22,7 +22,7 @@ def check_in_shop(services: Services, token: str) -> tuple[str, str]:
     with services.reads() as session:
         email = session.get(Email, email_id)
         if email is None:
-            raise UnknownToken("this link leads nowhere any more")
+            raise UnknownToken("This link no longer works.")
         return session.get_one(Shop, email.shop_id).name, answer
 
 
@@ -35,7 +35,7 @@ def answer_check_in(services: Services, token: str) -> tuple[str, str]:
     with services.sessions.begin() as session:
         email = session.get(Email, email_id, with_for_update=True)
         if email is None:
-            raise UnknownToken("this link leads nowhere any more")
+            raise UnknownToken("This link no longer works.")
         email.answer = answer
         return session.get_one(Shop, email.shop_id).name, answer
 
@@ -44,5 +44,5 @@ def _opened(services: Services, token: str) -> tuple[int, str]:
     try:
         email_id, place = divmod(services.crypto.open_token(CHECK_IN, token), len(ANSWERS))
     except InvalidToken as error:
-        raise UnknownToken("this link is not one of ours") from error
+        raise UnknownToken("This link is invalid.") from error
     return email_id, ANSWERS[place]

@@ -50,7 +50,7 @@ def follow_link(services: Services, token: str, *, client: str = "") -> str:
     link = _opened(services, token)
     live = services.quizzes.live(link.shop, link.quiz)
     if live is None:
-        raise UnknownToken("this link leads nowhere any more")
+        raise UnknownToken("This link no longer works.")
     if client:
         _count(services, live, link, services.crypto.memory_fingerprint(f"{client}\n{token}"))
     return _target(services, live, link) or quiz_url(services, link.shop, link.quiz)
@@ -60,7 +60,7 @@ def _opened(services: Services, token: str) -> Link:
     try:
         plain = services.crypto.open_code(token, ABOUT).decode()
     except InvalidToken as error:
-        raise UnknownToken("this link is not one of ours") from error
+        raise UnknownToken("This link is invalid.") from error
     shop, quiz, version, locale, email, kind, what = plain.split(_BETWEEN, 6)
     return Link(shop, quiz, int(version), locale, email, kind, what)
 

@@ -43,7 +43,7 @@ def request_email(
     """
     address = checked_address(email)
     if not consents.get(RESULT):
-        raise ConsentNeeded("without the first box there is nothing to send")
+        raise ConsentNeeded("Check the first box to have your result emailed.")
     locale = locale or loaded.engine.rules.pack.default_locale
     consents = {**consents, MARKETING: bool(consents.get(MARKETING)) and not ended}
     address_hash = services.crypto.address_hash(loaded.shop.slug, address)

@@ -23,8 +23,8 @@ def rescue_emails(
     now = services.now()
     rescued = 0
     for state, age, to, reason in (
-        (QUEUED, queued_for, PLANNED, "its worker is gone"),
-        (SENDING, sending_for, DELIVERY_UNKNOWN, "its worker died before the provider's answer was noted"),
+        (QUEUED, queued_for, PLANNED, "the worker stopped"),
+        (SENDING, sending_for, DELIVERY_UNKNOWN, "the worker stopped before recording the provider's response"),
     ):
         with services.sessions.begin() as session:
             for email_id in stuck_emails(session, state, now - age):

@@ -26,7 +26,7 @@ def send_again(services: Services, email_id: int, *, shop_id: int | None = None,
         if email is None or shop_id not in (None, email.shop_id):
             raise NotAgain(f"there is no email {email_id}")
         if email.state != DELIVERY_UNKNOWN:
-            raise NotAgain(f"email {email_id} is {email.state}: only one of unknown delivery is sent again")
+            raise NotAgain(f"email {email_id} is {email.state}: only an email of unknown delivery can be resent")
         transition(services, email, PLANNED, "sent again by hand")
         email.due_at = services.now()
         nudge(session, EMAILS)

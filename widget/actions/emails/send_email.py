@@ -227,7 +227,7 @@ def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | No
     if outcome.attempts >= MAX_ATTEMPTS:
         return FAILED, f"gave up after {outcome.attempts} attempts: {outcome.reason}", None
     wait = min(FIRST_RETRY * 2 ** (outcome.attempts - 1), LONGEST_RETRY)
-    return PLANNED, f"later: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
+    return PLANNED, f"will retry: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
 
 
 def transition(services: Services, email: Email, state: str, reason: str) -> None:

@@ -71,12 +71,12 @@ def _handed_over(services: Services, recipient: str, content: bytes, attempts: i
         message = cast(EmailMessage, message_from_bytes(services.crypto.decrypt_bytes(content, OUTBOX), policy=POLICY))
         services.transport.send(message, services.crypto.decrypt(recipient, OUTBOX))
     except InvalidToken:
-        return FAILED, "it was encrypted with a key that is gone", None
+        return FAILED, "the message was encrypted with a key that no longer exists", None
     except TemporaryFailure as error:
         if attempts >= MAX_ATTEMPTS:
             return FAILED, f"gave up after {attempts} attempts: {error}", None
         wait = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_RETRY)
-        return PLANNED, f"later: {error}", services.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
+        return PLANNED, f"will retry: {error}", services.now() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
     except PermanentFailure as error:
         return FAILED, f"refused: {error}", None
     except UnknownOutcome as error:
@@ -100,7 +100,7 @@ def _rescue(services: Services) -> None:
     )
     values = {
         "state": DELIVERY_UNKNOWN,
-        "reason": "the worker died",
+        "reason": "the worker stopped",
         "encrypted_recipient": "",
         "encrypted_message": b"",
     }

@@ -29,7 +29,7 @@ def order_in(body: bytes) -> OrderEvent:
     try:
         data = json.loads(body, parse_int=str, parse_float=str)
         if not isinstance(data, dict):
-            raise Unreadable("it is no object")
+            raise Unreadable("it is not a JSON object")
         if "type" in data:
             events = standard.parse("", body, received_at=datetime.now(UTC))
         elif "date_created_gmt" in data:

@@ -72,17 +72,20 @@ def _look(
     ask = patient(partial(call, limits=limits, resolver=resolver), sleep)
     try:
         if not look.key:
-            raise NotFetched("its key was encrypted with another key of ours: set it again")
+            raise NotFetched("the API key was encrypted with another key: enter it again")
         for orders in api_of(look.platform).reconcile(look.address, look.key, look.since, ask):
             fresh, newest = _hand_in(services, look, orders)
             found, seen = found + fresh, max(seen, newest)
     except Throttled as wait:
-        error, again = "The store asks us to wait.", max(AFTER_TROUBLE, timedelta(seconds=wait.seconds))
+        error, again = (
+            "The store limits our requests. Orders will be reconciled later.",
+            max(AFTER_TROUBLE, timedelta(seconds=wait.seconds)),
+        )
     except NotFetched as trouble:
         error = f"{str(trouble)[:1].upper()}{str(trouble)[1:]}."
     except Exception as trouble:
         log("orders").error("look_failed", connection_id=connection_id, exc_info=True)
-        error = f"Something went wrong on our side ({type(trouble).__name__}). It is tried again."
+        error = f"Something went wrong on our side ({type(trouble).__name__}). It will be retried."
     _done(services, look, found, error, again, seen)
     return found
 

@@ -16,10 +16,10 @@ from widget.storage.shops import Shop
 from widget.storage.users import Membership, User
 
 WHAT = {
-    SHOP_REDACT: "Your store asks us to delete the data of all its customers.",
-    CUSTOMER_REDACT: "Your store asks us to delete the data of one of its customers.",
+    SHOP_REDACT: "Your store asked us to delete the data of all its customers.",
+    CUSTOMER_REDACT: "Your store asked us to delete the data of one of its customers.",
 }
-UNINSTALLED = "Your store says that our app was uninstalled. Emails are paused, and its API key will be deleted."
+UNINSTALLED = "Your store reported that our app was uninstalled. Emails are paused, and its API key will be deleted."
 
 
 def announce(services: Services, session: Session, shop: Shop, row: PrivacyRequest) -> None:
@@ -39,13 +39,11 @@ def _written(services: Services, shop: Shop, row: PrivacyRequest) -> Written:
     assert row.due_at is not None
     page = f"{services.settings.public_url}/console/shops/{shop.slug}/settings/privacy"
     what = WHAT.get(row.kind, UNINSTALLED)
-    because = "You get this email because you are an owner of this shop."
+    because = "You received this email because you are an owner of this shop."
     blocks: list[Block] = [
         Paragraph((Span(what),)),
-        Paragraph(
-            (Span(f"This happens on {row.due_at:%b %-d, %Y at %-I:%M %p} UTC, and cannot be undone afterwards."),)
-        ),
-        Paragraph((Span("If you did not expect this, cancel it before then. Otherwise there is nothing to do."),)),
-        Button("See the request", page),
+        Paragraph((Span(f"This will happen on {row.due_at:%b %-d, %Y at %-I:%M %p} UTC, and cannot be undone."),)),
+        Paragraph((Span("If you did not expect this, cancel it before then. Otherwise, no action is needed."),)),
+        Button("View request", page),
     ]
     return system_email(shop, f"Data of {shop.name} will be deleted in two days", because, blocks)

@@ -122,7 +122,7 @@ def postpone(
             session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING, at=services.now()
         )
     announce(services, session, shop, row)
-    about = f"request {row.id}: {event.kind.replace('_', ' ')}, due {row.due_at:%Y-%m-%d %H:%M} UTC"
+    about = f"request {row.id}: {event.kind.replace('_', ' ')}, due {row.due_at:%b %-d, %Y, %-I:%M %p} UTC"
     audit.record(
         session, shop_id=shop.id, at=services.now(), actor="store", action="privacy_request_waits", detail=about
     )

@@ -26,7 +26,7 @@ class NotWaiting(ActionError):
     code = "not_waiting"
 
     def __init__(self) -> None:
-        super().__init__("This request was carried out or cancelled already.")
+        super().__init__("This request was already carried out or canceled.")
 
 
 def carry_out_due(services: Services) -> int:

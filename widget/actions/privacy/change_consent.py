@@ -189,9 +189,11 @@ def contact_of(services: Services, session: Session, purpose: str, token: str) -
     try:
         contact = session.get(Contact, services.crypto.open_token(purpose, token))
     except InvalidToken as error:
-        raise UnknownToken("this link is not one of ours") from error
+        raise UnknownToken("This link is invalid.") from error
     if contact is None or (not contact.email and purpose != UNSUBSCRIBE):
-        raise UnknownToken("What was behind this link is deleted. Nothing is sent, and nothing is left to choose.")
+        raise UnknownToken(
+            "The data behind this link was deleted. No emails are sent, and there is nothing left to choose."
+        )
     return contact
 
 

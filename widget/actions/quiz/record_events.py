@@ -34,7 +34,7 @@ def record_events(services: Services, *, shop: str, events: list[dict[str, Any]]
             where = (loaded.shop.id, loaded.quiz, day, event["event"], question, sku)
             services.recorder.add_daily_event((*where, *_split(loaded, event)))
     if events and not known:
-        raise UnknownShop("there is no such shop or quiz")
+        raise UnknownShop("This shop or quiz does not exist.")
 
 
 def _split(loaded: LoadedQuiz, event: dict[str, Any]) -> tuple[int, str]:

@@ -50,7 +50,7 @@ def open_result(
             raise BadCode
         return loaded, unpack_answers(loaded.engine.rules.pack.quiz, packed)
     except (InvalidToken, BadCode, IndexError, UnicodeDecodeError) as error:
-        raise UnknownResult("this link does not lead to a result; take the quiz to get one") from error
+        raise UnknownResult("This link does not lead to a result. Take the quiz to get one.") from error
 
 
 def result_setting(services: Services, loaded: LoadedQuiz, locale: str) -> Setting:

@@ -24,7 +24,7 @@ def show_quiz(services: Services, *, shop: str, quiz: str, locale: str | None = 
     """Return the live quiz as JSON. Raises UnknownQuiz."""
     loaded = services.quizzes.live(shop, quiz)
     if loaded is None:
-        raise UnknownQuiz("there is no such quiz here")
+        raise UnknownQuiz("This shop has no such quiz.")
     locale = negotiate_locale(loaded.engine.rules.pack, locale)
     key = f"quiz:{shop}:{quiz}:{loaded.state}:{locale}"
     body = services.shared.get(key)

@@ -28,13 +28,15 @@ def served_for(services: Services, shop: str, quiz: str, version: int | None) ->
     """Return the version to evaluate answers with. Raises UnknownQuiz, or VersionGone a day after it was superseded."""
     live = services.quizzes.live(shop, quiz)
     if live is None:
-        raise UnknownQuiz("there is no such quiz here")
+        raise UnknownQuiz("This shop has no such quiz.")
     if version is None or version == live.version:
         return live
     older = services.quizzes.version(shop, quiz, version)
     gone = older is None or older.superseded_at is None or services.now() - older.superseded_at > GRACE
     if older is None or gone:
-        raise VersionGone("this version of the quiz is gone; load the live one", version=live.version)
+        raise VersionGone(
+            "This version of the quiz is no longer available. Load the live version.", version=live.version
+        )
     return older
 
 

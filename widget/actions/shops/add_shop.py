@@ -26,17 +26,17 @@ class BadShop(ActionError):
 def add_shop(services: Services, slug: str, **fields: Any) -> Shop:
     """Add a shop. Raises BadShop if the slug is taken or reserved, or cannot be used in a URL."""
     if not _SLUG.fullmatch(slug) or (slug in TAKEN and not (slug == "demo" and services.settings.local)):
-        raise BadShop(f"'{slug}' cannot be the id of a shop: use a-z, 0-9 and -, and none of our own addresses")
+        raise BadShop(f"'{slug}' cannot be a shop ID: use a-z, 0-9, and -, and no reserved word")
     try:
         return _add(services, slug, fields)
     except IntegrityError as error:  # Another request added it at the same moment.
-        raise BadShop(f"there is a shop '{slug}' already") from error
+        raise BadShop(f"a shop with the ID '{slug}' already exists") from error
 
 
 def _add(services: Services, slug: str, fields: dict[str, Any]) -> Shop:
     with services.sessions.begin() as session:
         if shop_by_slug(session, slug):
-            raise BadShop(f"there is a shop '{slug}' already")
+            raise BadShop(f"a shop with the ID '{slug}' already exists")
         shop = Shop(
             slug=slug,
             created_at=services.now(),

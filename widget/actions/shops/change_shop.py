@@ -46,7 +46,7 @@ class BadSettings(ActionError):
     code = "bad_settings"
 
     def __init__(self, fields: dict[str, str]) -> None:
-        super().__init__("Nothing was saved: some fields need another look.")
+        super().__init__("Nothing was saved. Correct the marked fields and try again.")
         self.fields = fields
 
 
@@ -56,7 +56,9 @@ class ChangedMeanwhile(ActionError):
     code = "changed_meanwhile"
 
     def __init__(self) -> None:
-        super().__init__("Somebody else changed the settings meanwhile. Nothing of yours was saved yet: look again.")
+        super().__init__(
+            "Another user changed the settings in the meantime. Your changes are not saved yet: review them below."
+        )
 
 
 def settings_mark(shop: Shop) -> str:
@@ -113,12 +115,16 @@ def _problems(values: Mapping[str, Any]) -> dict[str, str]:
     """Return an error message for each field; "" for valid fields."""
     found = {}
     if "name" in values:
-        found["name"] = "" if 0 < len(values["name"]) <= 80 else "Give a name of at most 80 characters."
+        found["name"] = "" if 0 < len(values["name"]) <= 80 else "Enter a name of at most 80 characters."
     if "url" in values:
-        found["url"] = "" if not values["url"] or is_web_address(values["url"]) else "Start with https:// and a host."
+        found["url"] = (
+            ""
+            if not values["url"] or is_web_address(values["url"])
+            else "Enter a URL that starts with https:// and a host name."
+        )
     if "timezone" in values:
         known = values["timezone"] in available_timezones()
-        found["timezone"] = "" if known else "Choose a zone of the list, such as Europe/Berlin."
+        found["timezone"] = "" if known else "Choose a time zone from the list, such as America/New_York."
     if "postal_address" in values:
         found["postal_address"] = "" if len(values["postal_address"]) <= 300 else "Use at most 300 characters."
     if "cart" in values:
@@ -126,7 +132,7 @@ def _problems(values: Mapping[str, Any]) -> dict[str, str]:
     if "emails_per_day" in values:
         most = values["emails_per_day"]
         good = isinstance(most, int) and 0 <= most <= MAX_PER_DAY
-        found["emails_per_day"] = "" if good else f"Give a whole number from 0 (no limit) to {MAX_PER_DAY:,}."
+        found["emails_per_day"] = "" if good else f"Enter a whole number from 0 (no limit) to {MAX_PER_DAY:,}."
     return found | _quiet_problems(values)
 
 
@@ -135,13 +141,13 @@ def _quiet_problems(values: Mapping[str, Any]) -> dict[str, str]:
         return {}
     start, end = values.get("quiet_from", ""), values.get("quiet_to", "")
     found = {
-        name: "" if not text or _CLOCK.fullmatch(text) else "Give a time such as 21:00."
+        name: "" if not text or _CLOCK.fullmatch(text) else "Enter a time such as 21:00."
         for name, text in (("quiet_from", start), ("quiet_to", end))
     }
     if bool(start) != bool(end):
-        found["quiet_to" if start else "quiet_from"] = "Give both times, or none."
+        found["quiet_to" if start else "quiet_from"] = "Enter both times or neither."
     elif start and start == end:
-        found["quiet_to"] = "The two times are the same: no email would ever know when to go."
+        found["quiet_to"] = "The two times are the same, so no email could ever be sent."
     return found
 
 
@@ -151,7 +157,7 @@ def _cart_problems(cart: Mapping[str, Any]) -> dict[str, str]:
     if cart["kind"] == FORM:
         action = cart.get("action", "")
         good = is_web_address(action) or (action.startswith("/") and not action.startswith("//") and " " not in action)
-        return {"cart_action": "" if good else "Give a path such as /cart/add, or an https:// address."}
+        return {"cart_action": "" if good else "Enter a path such as /cart/add, or an https:// address."}
     return {}
 
 

@@ -77,7 +77,7 @@ def connect_store(
             row.due_at, row.error = now, ""
             nudge(session, CATALOG)
             row.synced_until = row.synced_until or now - FIRST_LOOK_BACK
-        about = f"{platform}: {', '.join(changed) or 'nothing new'}"
+        about = f"{platform}: {', '.join(changed) or 'no changes'}"
         who, user = (by.display_name, by.id) if by else ("command line", None)
         audit.record(session, shop_id=owner.id, at=now, user_id=user, actor=who, action="store_connected", detail=about)
 
@@ -87,7 +87,7 @@ def request_reconcile(services: Services, *, shop: str, platform: str) -> None:
     with services.sessions.begin() as session:
         row = _connection(session, shop, platform)
         if row.due_at is None:
-            raise BadConnection({"key": "Give the store's address and a key first."})
+            raise BadConnection({"key": "Enter the store's address and an API key first."})
         row.due_at = services.now()
         nudge(session, CATALOG)
 
@@ -110,7 +110,7 @@ def _connection(session: Session, shop: str, platform: str) -> Connection:
     owner = require_shop(session, shop)
     row = connection_of(session, owner.id, platform, lock=True)
     if row is None:
-        raise BadConnection({"secret": "It is not connected."})
+        raise BadConnection({"secret": "This platform is not connected."})
     return row
 
 
@@ -144,12 +144,12 @@ def _refuse(platform: str, address: str, secret: str, key: str, limits: Limits) 
             wrong[name] = f"Use at most {MAX_SECRET:,} characters, on one line."
     least = MIN_SECRET.get(platform, 0)
     if secret and len(secret) < least and "secret" not in wrong:
-        wrong["secret"] = f"This is too short: copy all of it (at least {least} characters)."
+        wrong["secret"] = f"This is too short. Copy the complete value (at least {least} characters)."
     if platform == SES and secret and not secret.startswith("arn:aws"):
-        wrong["secret"] = "Give the topic's ARN: it begins with arn:aws."  # noqa: S105  # An error message, not a secret.
+        wrong["secret"] = "Enter the topic's ARN, which begins with arn:aws."  # noqa: S105  # An error message, not a secret.
     if platform == POSTMARK and secret and ":" not in secret:
-        wrong["secret"] = "Give name and password as name:password."  # noqa: S105  # An error message, not a secret.
+        wrong["secret"] = "Enter the user name and password as name:password."  # noqa: S105  # An error message, not a secret.
     if platform == WOOCOMMERCE and key and ":" not in key:
-        wrong["key"] = "Give consumer key and secret as ck_…:cs_…."
+        wrong["key"] = "Enter the consumer key and secret as ck_…:cs_…."
     if wrong:
         raise BadConnection(wrong)

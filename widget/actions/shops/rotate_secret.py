@@ -40,7 +40,7 @@ def rotate_secret(services: Services, *, shop: str, seen: str, by: User) -> str:
             twice = len(known) > 1 and known[1][-16:] == seen and row.secrets_rotated_at is not None
             if twice and row.secrets_rotated_at and now - row.secrets_rotated_at < REPEAT_FOR:
                 return services.crypto.decrypt(known[0], WEBHOOK_SECRET)
-            raise Rotated("The secret was rotated meanwhile. Look at what stands here now before you do it again.")
+            raise Rotated("The secret was already rotated. Check the current secret before you rotate it again.")
         secret = new_secret()
         row.encrypted_secrets = [services.crypto.encrypt(secret, WEBHOOK_SECRET), *known[:1]]
         row.secrets_rotated_at = now

@@ -26,7 +26,7 @@ class CertificateUnavailable(ActionError):
     code = "certificate_unavailable"
 
     def __init__(self) -> None:
-        super().__init__("The signature cannot be checked right now. Please try again in a moment.")
+        super().__init__("The signature cannot be verified right now. Try again in a moment.")
 
 
 def fetch_certificate(address: str) -> bytes:
@@ -54,7 +54,7 @@ def _fetched(address: str, host: str) -> bytes:
         _FAILED.put(host, True)
         raise CertificateUnavailable from error
     if status != 200:
-        raise NotReadable(f"the certificate cannot be fetched ({status})")
+        raise NotReadable(f"The certificate cannot be fetched ({status}).")
     _KEPT.put(address, into.getvalue())
     return into.getvalue()
 
@@ -63,4 +63,4 @@ def fetch_confirmation(address: str) -> None:
     """Request the URL that confirms a subscription. Raises NotFetched."""
     status, _ = answered(address, io.BytesIO(), headers={}, limits=LIMITS)
     if status != 200:
-        raise NotFetched(f"it answered {status}")
+        raise NotFetched(f"the server responded with {status}")

@@ -116,7 +116,7 @@ def _try_later(services: Services, delivery_id: int) -> None:
         delivery.attempts += 1
         if delivery.attempts >= MAX_ATTEMPTS:
             delivery.state, delivery.done_at = FAILED, services.now()
-            delivery.error = f"gave up after {delivery.attempts} attempts: the database refused it each time"
+            delivery.error = f"gave up after {delivery.attempts} attempts: the database rejected the data each time"
             WEBHOOKS_RECEIVED.labels(delivery.source, FAILED).inc()
         else:
             delivery.retry_at = services.now() + min(FIRST_RETRY * 2 ** (delivery.attempts - 1), LONGEST_RETRY)
@@ -163,7 +163,7 @@ def _refuse_other_store(session: Session, shop: Shop, delivery: WebhookDelivery,
     connection = connection_of(session, shop.id, delivery.source)
     ours = (urlsplit(connection.address).hostname or "") if connection else ""
     if ours.endswith(PLATFORM_HOST) and store != ours:
-        raise Unreadable("this is about another store than the one that is connected")
+        raise Unreadable("this delivery is about a store other than the connected one")
 
 
 def _read_feed_soon(services: Services, session: Session, shop: Shop) -> None:

@@ -19,11 +19,11 @@ def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: Us
     with services.sessions.begin() as session:
         delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
         if delivery is None or delivery.shop_id != shop_id:
-            raise NoReplay("there is no such delivery")
+            raise NoReplay("this delivery does not exist")
         if delivery.state == WAITING:
             return False
         if delivery.state == DONE or not delivery.body:
-            raise NoReplay("this delivery was worked through meanwhile: there is nothing to repeat")
+            raise NoReplay("this delivery has already been processed")
         assert delivery.state == FAILED
         delivery.state, delivery.error, delivery.done_at, delivery.attempts, delivery.retry_at = (
             WAITING,

@@ -51,7 +51,7 @@ def parse_targets(text: str) -> tuple[Target, ...]:
         if not more:
             break
     if {target.kind == "tip" for target in targets} == {True, False}:
-        raise TargetError("products and tips do not mix in one row")
+        raise TargetError("a row cannot target both products and tips")
     return tuple(targets)
 
 
@@ -73,14 +73,14 @@ def _target(text: str, position: int) -> tuple[Target, int, bool]:
     if kind == "all":
         rest = text[head.end() :].lstrip()
         if head["colon"] or (rest and rest[0] != ";"):
-            raise TargetError("'all' stands alone, without a value")
+            raise TargetError("'all' does not take a value")
         return Target("all"), len(text) - len(rest) + 1, bool(rest)
     values: list[str] = []
     position = head.end()
     while True:
         part = _PART.match(text, position)
         if part is None:
-            raise TargetError(f"cannot read '{text[position:].strip()}' (put it in double quotes?)")
+            raise TargetError(f"cannot read '{text[position:].strip()}'. Try double quotes")
         values.append(_value(kind, part))
         position = part.end()
         if part["next"] != "|":
@@ -92,7 +92,7 @@ def _value(kind: str, part: re.Match[str]) -> str:
     if not value:
         raise TargetError(f"'{kind}:' needs a value")
     if kind == "lacks" and value not in DECLARABLE:
-        raise TargetError(f"'lacks:' takes contains or allergens, not '{value}'")
+        raise TargetError(f"'lacks:' must be followed by contains or allergens, not '{value}'")
     return value
 
 

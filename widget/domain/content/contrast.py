@@ -42,15 +42,15 @@ SIDES: dict[str, dict[str, str]] = {
 PAIRS: tuple[tuple[str, str, float, str], ...] = (
     ("ink", "paper", TEXT, "Text on the page"),
     ("ink", "card", TEXT, "Text on a card"),
-    ("ink", "accent-soft", TEXT, "Text of a chosen answer"),
+    ("ink", "accent-soft", TEXT, "Selected answer text"),
     ("ink-soft", "paper", TEXT, "Small print on the page"),
     ("ink-soft", "card", TEXT, "Small print on a card"),
     ("accent", "paper", TEXT, "Links on the page"),
     ("accent", "card", TEXT, "Links on a card"),
-    ("on-accent", "accent", TEXT, "Words on a button"),
-    ("accent", "accent-soft", CONTROL, "The edge of a chosen answer"),
-    ("warm", "card", TEXT, "The soreness scale"),
-    ("bad", "card", TEXT, "What went wrong, in words"),
+    ("on-accent", "accent", TEXT, "Button label"),
+    ("accent", "accent-soft", CONTROL, "Selected answer border"),
+    ("warm", "card", TEXT, "Soreness scale"),
+    ("bad", "card", TEXT, "Error messages"),
 )
 _HEX = re.compile(r"#[0-9a-f]{6}")
 
@@ -82,7 +82,7 @@ def is_color(text: str) -> bool:
 def luminance(color: str) -> float:
     """Return the relative luminance of #rrggbb: 0 is black, 1 is white. Raises ValueError."""
     if not is_color(color):
-        raise ValueError("a color is written #rrggbb")
+        raise ValueError("a color must have the form #rrggbb")
     red, green, blue = (_linear(int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

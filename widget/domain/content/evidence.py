@@ -35,10 +35,10 @@ def _due(
         return
     spot = (*place, "review_by")
     if by < today:
-        message = f"tip '{tip}': the evidence was to be reviewed by {by}: read it again, then move the date"
+        message = f"tip '{tip}': the evidence was due for review by {by}: review it, then update the date"
         yield Problem(ERROR, spot, "evidence_overdue", message)
     elif soon is not None and by <= today + soon:
-        message = f"tip '{tip}': the evidence falls due for review on {by} ({evidence.citation})"
+        message = f"tip '{tip}': the evidence is due for review on {by} ({evidence.citation})"
         yield Problem(INFO, spot, "evidence_due", message)
 
 

@@ -84,7 +84,7 @@ def _duplicates(pack: Pack) -> Iterator[Problem]:
 
 def _questions(pack: Pack) -> Iterator[Problem]:
     if not pack.quiz.questions:
-        yield Problem(ERROR, ("quiz.yaml", "questions"), "no_questions", "a quiz needs a question")
+        yield Problem(ERROR, ("quiz.yaml", "questions"), "no_questions", "a quiz needs at least one question")
     earlier: dict[str, Question] = {}
     for index, question in enumerate(pack.quiz.questions):
         place: Place = ("quiz.yaml", "questions", index)
@@ -98,25 +98,25 @@ def _shape(question: Question) -> Iterator[tuple[str, str]]:
     """Yield (key, description of the problem) for each invalid key of a question."""
     if question.kind == SCALE:
         if question.start is None or question.end is None or question.start >= question.end:
-            yield "from", "a scale runs from a whole number to a higher one"
+            yield "from", "a scale needs a whole number for from and a higher one for to"
         elif question.end - question.start >= MAX_POINTS:
-            yield "to", f"a scale has at most {MAX_POINTS} points"
+            yield "to", f"a scale can have at most {MAX_POINTS} points"
         elif question.point_labels and len(question.point_labels) != len(question.option_ids):
-            yield "point_labels", f"give {len(question.option_ids)} labels, one for each point, or none"
+            yield "point_labels", f"provide {len(question.option_ids)} labels, one for each point, or none"
         if question.options:
-            yield "options", "a scale has from and to, not options"
+            yield "options", "a scale uses from and to, not options"
     else:
         if not question.options:
             yield "options", "options are missing"
         for key, value in (("from", question.start), ("to", question.end)):
             if value is not None:
-                yield key, f"'{key}' belongs to a scale"
+                yield key, f"'{key}' is only for scales"
     if question.kind == MULTI:
         yield from _min_and_max(question)
     else:
         for key, value in (("min", question.min), ("max", question.max)):
             if value is not None:
-                yield key, f"'{key}' belongs to a question of several answers (multi)"
+                yield key, f"'{key}' is only for multiple-choice questions (multi)"
 
 
 def _min_and_max(question: Question) -> Iterator[tuple[str, str]]:
@@ -126,7 +126,7 @@ def _min_and_max(question: Question) -> Iterator[tuple[str, str]]:
     if question.max is not None and question.max > len(question.options):
         yield "max", f"max is {question.max}, but there are {len(question.options)} options"
     if question.min is not None and question.max is not None and question.min > question.max:
-        yield "max", "max is less than min"
+        yield "max", "max must not be less than min"
 
 
 def _condition(
@@ -140,7 +140,7 @@ def _condition(
         if question is not None:
             yield from _term(place, term, question)
         elif later and term.field in later:
-            message = f"'{term.field}' is asked later: a condition looks at earlier questions only"
+            message = f"'{term.field}' is asked later: conditions can only use earlier questions"
             yield Problem(ERROR, place, "later_question", message)
         else:
             yield _unknown(place, "question", term.field, questions)
@@ -149,7 +149,7 @@ def _condition(
 def _term(place: Place, term: Term, question: Question) -> Iterator[Problem]:
     if term.operator in COMPARISONS:
         if question.kind != SCALE:
-            message = f"'{term.operator}' compares numbers, but question '{question.id}' is no scale"
+            message = f"'{term.operator}' compares numbers, but question '{question.id}' is not a scale"
             yield Problem(ERROR, place, "not_a_scale", message)
         elif term.values[0] not in question.option_ids:
             message = f"'{term}' compares with a number outside {question.start}..{question.end}"
@@ -185,14 +185,14 @@ def _safety(pack: Pack) -> Iterator[Problem]:
                 question = pack.quiz.by_id[name]
                 if question.optional or not asked[name]:
                     how = "may be skipped" if question.optional else "is not asked on every path"
-                    message = f"safety looks at question '{name}', which {how}: make it required and always asked"
+                    message = f"safety depends on question '{name}', which {how}: make it required and always asked"
                     yield Problem(ERROR, (*place, "when"), "safety_not_asked", message)
     for index, exclusion in enumerate(pack.exclusions):
         yield from _targets(pack, ("safety.yaml", "exclusions", index, "exclude"), exclusion.exclude)
     if any(target.kind == "form" for exclusion in pack.exclusions for target in exclusion.exclude):
         for index, product in enumerate(pack.products):
             if not product.form:
-                message = f"{product.sku} has no form, and safety excludes by form: say what it is, or it slips through"
+                message = f"{product.sku} has no form, but safety excludes by form: declare it, or it is not excluded"
                 yield Problem(WARNING, ("products.yaml", index), "undeclared_form", message)
 
 
@@ -213,17 +213,17 @@ def _mappings(pack: Pack) -> Iterator[Problem]:
         for key, message in _effect(row):
             yield Problem(ERROR, (*place, key), "bad_mapping", f"row '{row.id}': {message}")
         if row.reason and row.effect not in (BOOST, PIN):
-            message = f"row '{row.id}': nobody reads the reason of {row.effect}"
+            message = f"row '{row.id}': the reason of {row.effect} is never shown"
             yield Problem(WARNING, (*place, "reason"), "unread_reason", message)
 
 
 def _effect(row: Mapping) -> Iterator[tuple[str, str]]:
     if row.effect == BOOST and row.weight == 0:
-        yield "weight", "boost needs a weight from -100 to 100, not 0"
+        yield "weight", "boost needs a weight from -100 to 100, other than 0"
     if row.effect != BOOST and row.weight:
-        yield "weight", f"{row.effect} takes no weight"
+        yield "weight", f"{row.effect} does not take a weight"
     if row.effect not in (BOOST, EXCLUDE) and row.target[0].kind == "tip":
-        yield "effect", f"{row.effect} is for products; tips take boost and exclude"
+        yield "effect", f"{row.effect} is only for products; tips support boost and exclude"
 
 
 def _targets(pack: Pack, place: Place, targets: tuple[Target, ...]) -> Iterator[Problem]:
@@ -264,11 +264,11 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
 def _result(pack: Pack) -> Iterator[Problem]:
     place: Place = ("pack.yaml", "result")
     if not pack.result.slots:
-        yield Problem(ERROR, (*place, "slots"), "no_slots", "a result needs a slot")
+        yield Problem(ERROR, (*place, "slots"), "no_slots", "a result needs at least one slot")
     for index, slot in enumerate(pack.result.slots):
         at = (*place, "slots", index, "from")
         if slot.from_[0].kind == "tip":
-            yield Problem(ERROR, at, "bad_slot", f"slot '{slot.id}' takes products, not tips")
+            yield Problem(ERROR, at, "bad_slot", f"slot '{slot.id}' can only hold products, not tips")
         yield from _targets(pack, at, slot.from_)
     for index, sku in enumerate(pack.result.fallback):
         if sku not in pack.product_by_sku:
@@ -284,7 +284,7 @@ def _words(pack: Pack) -> Iterator[Problem]:
             unknown = _unknown(("pack.yaml", "checks", code), "finding", code, FINDINGS)
             yield replace(unknown, severity=WARNING)
     if pack.default_locale not in pack.locales:
-        message = f"the default locale '{pack.default_locale}' is not among the locales"
+        message = f"the default locale '{pack.default_locale}' is not one of the locales"
         yield Problem(ERROR, ("pack.yaml", "default_locale"), "default_locale", message)
     for index, row in enumerate(pack.summary):
         yield from _condition(("pack.yaml", "summary", index, "when"), row.when, pack.quiz.by_id)
@@ -302,7 +302,7 @@ def _words(pack: Pack) -> Iterator[Problem]:
             message = f"day {day} is not in the plan of pack.yaml"
             yield Problem(WARNING, (f"tips/{tip.id}.md", "days"), "unknown_day", message)
         if not tip.evidence:
-            yield Problem(WARNING, (f"tips/{tip.id}.md",), "no_evidence", f"tip '{tip.id}' names no source")
+            yield Problem(WARNING, (f"tips/{tip.id}.md",), "no_evidence", f"tip '{tip.id}' has no source")
 
 
 # Emails ---------------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def _emails(pack: Pack) -> Iterator[Problem]:
                 if event not in ANCHORS:
                     yield _unknown((*place, "anchor"), "event", event, ANCHORS)
             if step.after.at is not None and not _TIME.fullmatch(step.after.at):
-                message = f"'{step.after.at}' is no time of day such as 09:30"
+                message = f"'{step.after.at}' is not a time of day such as 09:30"
                 yield Problem(ERROR, (*place, "after"), "bad_time", message)
             yield from _email_condition(pack, (*place, "when"), step)
 

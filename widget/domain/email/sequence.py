@@ -46,7 +46,7 @@ class WrongState(Exception):
 def next_state(state: str, to: str) -> str:
     """Return the new state. Raises WrongState for a transition that is not in TRANSITIONS."""
     if to not in TRANSITIONS[state]:
-        raise WrongState(f"an email that is {state} cannot become {to}")
+        raise WrongState(f"an email cannot go from {state} to {to}")
     return to
 
 

@@ -122,7 +122,7 @@ def _play(scheduled: _Scheduled, case: Case, start: datetime, before: list[Simul
             )
         now = decision.until
         deferred.append(decision.reason)
-    return replace(simulated, verdict=EXPIRED, reason="put off too often", at=now, deferred=tuple(deferred))
+    return replace(simulated, verdict=EXPIRED, reason="deferred too often", at=now, deferred=tuple(deferred))
 
 
 def _facts(

@@ -62,7 +62,7 @@ class Asking:
         self._most = most
         self._ways: dict[tuple[str, ...], Way] = {}
         self.hidden = made(question, None, None)
-        missing = None if question.optional else ("required", "this question needs an answer")
+        missing = None if question.optional else ("required", "an answer is required")
         self.unanswered = made(question, WAS_SKIPPED, missing)
         self.fitting: dict[tuple[str, ...], Way] = {}
         self._erase()
@@ -105,11 +105,11 @@ def invalid(question: Question, given: Any) -> tuple[str, str] | None:
     This applies to every answer, whether its question is asked or not.
     """
     if not isinstance(given, list | tuple) or not all(isinstance(item, str) for item in given):
-        return "not_a_list", "answers are lists of option ids, each a text"
+        return "not_a_list", "answers must be lists of option ids (strings)"
     if any(item not in question.option_ids for item in given):
-        return "unknown_option", "this is not an option of the question"
+        return "unknown_option", "this is not an option of this question"
     if len(set(given)) != len(given):
-        return "repeated_option", "an option is given twice"
+        return "repeated_option", "an option appears twice"
     return None
 
 
@@ -119,9 +119,9 @@ def unfit(question: Question, given: Sequence[str]) -> tuple[str, str] | None:
     The rules are: a single choice, min and max, and options that cannot be combined with others.
     """
     if question.kind != MULTI:
-        return ("one_only", "choose one option only") if len(given) > 1 else None
+        return ("one_only", "choose only one option") if len(given) > 1 else None
     if not question.only_ids.isdisjoint(given):
-        return ("only_stands_alone", "this option stands alone") if len(given) > 1 else None
+        return ("only_stands_alone", "this option cannot be combined with others") if len(given) > 1 else None
     if len(given) < question.least:
         return "too_few", f"choose at least {question.least}"
     return ("too_many", f"choose at most {question.most}") if len(given) > question.most else None

@@ -43,5 +43,5 @@ def unpack_answers(quiz: Quiz, packed: bytes) -> dict[str, list[str]]:
                 answers.setdefault(question.id, []).append(option)
             bits >>= 1
     if bits:
-        raise BadCode("this link does not fit the quiz")
+        raise BadCode("this link does not match the quiz")
     return answers

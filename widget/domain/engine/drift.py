@@ -20,8 +20,8 @@ def drift_problems(catalog: Catalog, known: Mapping[str, Any]) -> Iterator[Probl
     for place, product in enumerate(catalog.products):
         outcome = _what_is_wrong(catalog, place)
         if outcome:
-            also = " Mapping rows name it." if product.sku in named else ""
-            source = "the store says so" if product.sku in known else "products.yaml says so"
+            also = " Mapping rows refer to it." if product.sku in named else ""
+            source = "according to the store" if product.sku in known else "according to products.yaml"
             message = f"{product.name} ({product.sku}) {outcome}: it is not shown ({source}).{also}"
             yield Problem(WARNING, ("products.yaml", order[product.sku]), "catalog_drift", message)
         elif product.price is None:
@@ -32,9 +32,9 @@ def drift_problems(catalog: Catalog, known: Mapping[str, Any]) -> Iterator[Probl
 def _what_is_wrong(catalog: Catalog, place: int) -> str:
     bit = 1 << place
     for allowed, outcome in (
-        (catalog.active, "is gone from the store"),
+        (catalog.active, "is no longer in the store"),
         (catalog.free, "is blocked"),
-        (catalog.certified, "has no certificate that allows it"),
+        (catalog.certified, "has no valid certificate"),
         (catalog.in_stock, "is out of stock"),
     ):
         if not allowed & bit:

@@ -170,7 +170,7 @@ class Rules:
     def walk(self, answers: Answers) -> Walk:
         """Go through the questions in order. Raises Refused with every problem found."""
         if not isinstance(answers, dict):
-            raise Refused("not_an_object", {"answers": ["answers map question ids to lists of option ids"]})
+            raise Refused("not_an_object", {"answers": ["answers must map question ids to lists of option ids"]})
         return self._walk_straight(answers) or self._walk_in_order(answers)
 
     def _walk_straight(self, answers: Answers) -> Walk | None:
@@ -243,7 +243,7 @@ class Rules:
         for name, _given in answers.items():
             if name not in self._question_ids:
                 codes.append("unknown_question")
-                errors.setdefault("answers", ["a question that this quiz does not have"])
+                errors.setdefault("answers", ["this quiz has no such question"])
         for asking in self.askings:
             try:
                 if asking.id in answers:

@@ -112,13 +112,13 @@ def parse_condition(text: str) -> Condition:
         return ALWAYS
     if len(text) > MAX_CHARACTERS:
         raise ConditionError(
-            f"a condition has at most {MAX_CHARACTERS:,} characters: split it into rows", MAX_CHARACTERS
+            f"a condition can have at most {MAX_CHARACTERS:,} characters: split it into several rows", MAX_CHARACTERS
         )
     found = Condition(tuple(_Reader(text).clauses()))
     terms = list(found.terms())
     if len(terms) > MAX_TERMS:
         raise ConditionError(
-            f"a condition has at most {MAX_TERMS} comparisons: split it into rows", terms[MAX_TERMS].at
+            f"a condition can have at most {MAX_TERMS} comparisons: split it into several rows", terms[MAX_TERMS].at
         )
     return found
 
@@ -147,7 +147,7 @@ class _Reader:
         negated = self._take("word", "not")
         name = self._word("a question")
         if name.startswith("("):
-            raise ConditionError("there are no brackets: use 'or', or another row", at)
+            raise ConditionError("parentheses are not supported: use 'or', or another row", at)
         operator = self._operator(name)
         values = [self._value(operator)]
         while self._take("mark", "|"):

@@ -23,7 +23,7 @@ COMPLAINTS = frozenset({"abuse", "fraud", "virus", "other"})
 def reports(raw: bytes) -> list[EmailReport]:
     """Return the email events in a message; none if it is not a report. Raises NotReadable if it cannot be parsed."""
     if len(raw) > MAX_BYTES:
-        raise NotReadable(f"the message is over {MAX_BYTES // 1024 // 1024} MB")
+        raise NotReadable(f"the message is larger than {MAX_BYTES // 1024 // 1024} MB")
     try:
         message = BytesParser(policy=policy.compat32).parsebytes(raw)
         kind = str(message.get_param("report-type", "")).lower()

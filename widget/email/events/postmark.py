@@ -25,9 +25,9 @@ def check(headers: Mapping[str, str], *, known: Sequence[str]) -> None:
     try:
         plain = base64.b64decode(given.strip(), validate=True).decode()
     except (ValueError, binascii.Error) as error:
-        raise NotReadable("name and password cannot be read") from error
+        raise NotReadable("The user name and password are missing or invalid.") from error
     if kind.lower() != "basic" or not same(plain, known):
-        raise NotReadable("name and password do not fit")
+        raise NotReadable("Incorrect user name or password.")
 
 
 def reports(body: bytes) -> list[EmailReport]:
@@ -40,7 +40,7 @@ def reports(body: bytes) -> list[EmailReport]:
     outcome = text(data.get("BouncedAt")) or text(data.get("DeliveredAt")) or text(data.get("ChangedAt"))
     number = text(data.get("ID")) or text(data.get("MessageID"))
     if not number or not email:
-        raise NotReadable("the report names no message or nobody")
+        raise NotReadable("the report does not identify a message or a recipient")
     event_id = f"postmark:{text(data.get('RecordType'))}:{number}:{outcome}"[:255]
     return [EmailReport(kind, event_id, email, moment(outcome), _message_id(data))]
 

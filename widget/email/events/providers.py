@@ -31,7 +31,7 @@ class EmailProvider:
         """Return the delivery if the provider sent it. Raises BadSignature."""
         try:
             if not known:
-                raise NotReadable("nothing was set to know it by")
+                raise NotReadable("No signing secret is configured for this provider.")
             event_id = self.check(headers, body, known, fetch)
         except NotReadable as error:
             raise BadSignature(str(error)) from error
@@ -49,7 +49,7 @@ def _ses(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: F
     try:
         return ses.verified(body, topics=known, fetch=fetch)[0]
     except OSError as error:
-        raise NotReadable("the certificate cannot be fetched") from error
+        raise NotReadable("The certificate cannot be fetched.") from error
 
 
 def _sendgrid(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
@@ -63,7 +63,7 @@ def _postmark(headers: Mapping[str, str], body: bytes, known: Sequence[str], fet
 
 
 def _nobody(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
-    raise NotReadable("messages come by mailbox or file, not through this door")
+    raise NotReadable("Messages are collected from a mailbox or imported from files, not received here.")
 
 
 PROVIDERS = {

@@ -34,10 +34,10 @@ def check(headers: Mapping[str, str], body: bytes, *, keys: Sequence[str]) -> No
     try:
         given = base64.b64decode(headers.get(SIGNATURE, ""), validate=True)
     except (ValueError, binascii.Error) as error:
-        raise NotReadable("the signature cannot be read") from error
+        raise NotReadable("The signature is not valid base64.") from error
     signed = headers.get(STAMP, "").encode("latin-1", "replace") + body
     if not given or not any(_fits(key, given, signed) for key in keys):
-        raise NotReadable("the signature does not fit")
+        raise NotReadable("The signature does not match.")
 
 
 def _fits(key: str, given: bytes, signed: bytes) -> bool:
@@ -55,7 +55,7 @@ def reports(body: bytes) -> list[EmailReport]:
     """Return the email events in a batch; unknown events and fields are ignored. Raises NotReadable."""
     data = json_value(body)
     if not isinstance(data, list):
-        raise NotReadable("the body is no list")
+        raise NotReadable("the body is not a list")
     found = []
     for service in services_of(data):
         kind = _kind(service)

@@ -43,13 +43,13 @@ def verified(body: bytes, *, topics: Sequence[str], fetch: Any) -> tuple[str, st
     data = json_object(body)
     kind, topic = text(data.get("Type")), text(data.get("TopicArn"))
     if kind not in KEYS:
-        raise NotReadable("this kind of message is not taken")
+        raise NotReadable("This message type is not supported.")
     if not same(topic, topics):
-        raise NotReadable("the topic is not the one that was set")
+        raise NotReadable("The topic is not the configured one.")
     address = text(data.get("SigningCertURL"))
     parts = urlsplit(address)
     if parts.scheme != "https" or not HOST.fullmatch(parts.netloc) or not PATH.fullmatch(parts.path) or parts.query:
-        raise NotReadable("the certificate is not one of Amazon's")
+        raise NotReadable("The certificate is not one of Amazon's.")
     _check(data, kind, fetch(address))
     return text(data.get("MessageId")), kind
 
@@ -58,13 +58,13 @@ def _check(data: Mapping[str, Any], kind: str, certificate: bytes) -> None:
     signed = string_to_sign(data, kind)
     algorithm = {"1": SHA1(), "2": SHA256()}.get(text(data.get("SignatureVersion")))  # noqa: S303  # Amazon's version 1.
     if algorithm is None:
-        raise NotReadable("the version of the signature is not known")
+        raise NotReadable("The signature version is not supported.")
     try:
         _public_key(certificate).verify(
             base64.b64decode(text(data.get("Signature")), validate=True), signed, PKCS1v15(), algorithm
         )
     except (InvalidSignature, ValueError, binascii.Error) as error:
-        raise NotReadable("the signature does not fit") from error
+        raise NotReadable("The signature does not match.") from error
 
 
 def string_to_sign(data: Mapping[str, Any], kind: str) -> bytes:
@@ -77,10 +77,10 @@ def _public_key(certificate: bytes) -> RSAPublicKey:
     found = load_pem_x509_certificate(certificate)
     now = datetime.now(UTC)
     if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
-        raise ValueError("the certificate is not good today")
+        raise ValueError("the certificate has expired or is not valid yet")
     key = found.public_key()
     if not isinstance(key, RSAPublicKey):
-        raise ValueError("the certificate holds no RSA key")  # The caller handles ValueError.
+        raise ValueError("the certificate contains no RSA key")  # The caller handles ValueError.
     return key
 
 
@@ -95,7 +95,7 @@ def subscribe_address(body: bytes) -> str:
     address = text(data.get("SubscribeURL"))
     parts = urlsplit(address)
     if parts.scheme != "https" or not HOST.fullmatch(parts.netloc):
-        raise NotReadable("the address to confirm at is not one of Amazon's")
+        raise NotReadable("the confirmation URL is not one of Amazon's")
     return address
 
 

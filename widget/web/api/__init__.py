@@ -10,7 +10,7 @@ from flask_smorest import Api
 from widget.web.api.quizzes import blueprint
 from widget.web.problems import _http
 
-DESCRIPTION = "What a store's page needs of Recovery Quiz: the quiz, results, emails and counts. Errors are RFC 9457."
+DESCRIPTION = "Quizzes, results, emails, and events for storefront pages. Errors are problem details (RFC 9457)."
 
 
 class ProblemApi(Api):  # type: ignore[misc]

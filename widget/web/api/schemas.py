@@ -14,7 +14,7 @@ _short = validate.Length(max=200)
 
 def _no_nul(text: str) -> None:
     if "\x00" in text:
-        raise ValidationError("must not hold a NUL character")
+        raise ValidationError("must not contain a NUL character")
 
 
 class Strict(Schema):
@@ -30,9 +30,9 @@ class AnswersField(fields.Field[dict[str, list[str]]]):
             raise ValidationError("must map question ids to lists of option ids")
         for given in value.values():
             if not isinstance(given, list) or len(given) > MAX_OPTIONS:
-                raise ValidationError("answers are lists of option ids")
+                raise ValidationError("answers must be lists of option ids")
             if not all(isinstance(item, str) and len(item) <= 100 for item in given):
-                raise ValidationError("option ids are short texts")
+                raise ValidationError("option ids must be short strings")
         return value
 
 
@@ -58,7 +58,7 @@ class LocaleQuery(Schema):
 
 
 class ResponseQuery(LocaleQuery):
-    html = fields.Boolean(load_default=False, metadata={"description": "add the result as finished markup"})
+    html = fields.Boolean(load_default=False, metadata={"description": "include the result as ready-made HTML"})
 
 
 class ConsentsSchema(Strict):
@@ -95,11 +95,11 @@ class ProblemSchema(Schema):
     detail = fields.String(required=True)
     code = fields.String(required=True)
     errors = fields.Raw()
-    version = fields.Integer(metadata={"description": "with version_gone: the live version"})
+    version = fields.Integer(metadata={"description": "with version_gone: number of the live version"})
 
 
 class PriceSchema(Schema):
-    amount = fields.Integer(metadata={"description": "minor units"})
+    amount = fields.Integer(metadata={"description": "amount in minor units, such as cents"})
     currency = fields.String()
     text = fields.String()
 
@@ -145,7 +145,7 @@ class ResultSchema(Schema):
     plan = fields.List(fields.Dict())
     comparison = fields.Dict(allow_none=True)
     notices = fields.List(fields.String())
-    emails_per_month = fields.Integer(metadata={"description": "at most so many marketing emails in 30 days"})
+    emails_per_month = fields.Integer(metadata={"description": "maximum number of marketing emails in 30 days"})
 
 
 class AnsweredSchema(Schema):

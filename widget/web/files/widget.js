@@ -332,8 +332,8 @@ class RecoveryQuiz extends HTMLElement {
   #offline(again) {
     this.#retry = again;
     const w = this.#quiz?.strings ?? {
-      offline_title: "We cannot reach the quiz right now", offline_text: "Check your connection, then try again.",
-      offline_plain: "The plain page works without scripts.", try_again: "Try again",
+      offline_title: "We can't reach the quiz right now", offline_text: "Check your connection and try again.",
+      offline_plain: "The basic page works without JavaScript.", try_again: "Try again",
     };
     this.#show(`<div class="body" role="alert"><h2 tabindex="-1" data-title>${esc(w.offline_title)}</h2><p class="hint">${esc(w.offline_text)}</p>
       <p class="small"><a href="${this.#page}">${esc(w.offline_plain)}</a></p><div class="foot"><button class="btn" data-again>${esc(w.try_again)}</button></div></div>`, false);

@@ -115,6 +115,7 @@ def openapi() -> dict[str, Any]:
 
 def linked(text: str) -> str:
     """Point links between files of the repository to their pages; other files are named as code."""
+
     def one(match: re.Match[str]) -> str:
         label, target = match[1], match[2]
         if "://" in target or target.startswith("#"):

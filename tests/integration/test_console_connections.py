@@ -30,7 +30,7 @@ def test_store_is_connected_reconciled_and_disconnected(services: Services) -> N
     assert post(client, f"{HERE}/shopify", do="set", **fields).status_code == 303
     page = client.get(HERE).text
     assert "https://legs.myshopify.com" in page
-    assert "every ten minutes" in page
+    assert "every 10 minutes" in page
     assert SHOPIFY_SECRET not in page
     assert fields["key"] not in page
     assert shopify(services, "orders/create", shopify_order())
@@ -126,7 +126,7 @@ def test_email_simulation_follows_its_parameters(sqlite_services: Services) -> N
         assert answer.status_code == 200
         return str(answer.text)
 
-    assert shown().count(">goes<") == 4
+    assert shown().count(">will be sent<") == 4
     assert "no consent to emails like this" in shown("submitted=1")
     assert "the order was refunded" in shown("submitted=1&marketing=yes&refunded=1")
     assert "warning sign" in shown("submitted=1&marketing=yes&outcome=emergency")

@@ -305,7 +305,7 @@ def test_failed_webhook_delivery_is_replayed_once_with_one_effect(
     post(client, f"{page}/replay")
     process_webhooks(services)
 
-    assert "Worked through" in after
+    assert "Processed" in after
     assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [DONE]
     assert len(rows(services, Order)) == 1
     assert audited(services).count("webhook_replayed") == 1
@@ -550,9 +550,9 @@ def test_embed_colors_are_checked_on_the_server_and_rendered_as_css(sqlite_servi
     odd = text_of(client.get(f"{HERE}/settings/embed?accent=red;}}body{{display:none"))
 
     assert "Button label" in page
-    assert "pairs cannot be read well enough" in page
+    assert "color pairs lack contrast" in page
     assert "--rq-accent: #aabbcc;" in page
-    assert "Write a color as #rrggbb" in odd
+    assert "Enter a color as #rrggbb" in odd
     assert "display:none" not in odd
     assert '<recovery-quiz shop="demo" quiz="leg-day" api="/console/shops/demo/quizzes/leg-day/try/api">' in page
 

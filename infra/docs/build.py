@@ -5,6 +5,7 @@ The API, the settings, and the commands are described by the program: those page
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -145,7 +146,7 @@ def assemble() -> None:
 def main() -> None:
     assemble()
     command = [sys.executable, "-m", "mkdocs", "build", "--clean", "--quiet", "--config-file", str(HERE / "mkdocs.yml")]
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
     print("The documentation is in var/site: open var/site/index.html")
 
 

@@ -36,7 +36,7 @@ from widget.services import Services
 from widget.storage.contacts import Contact
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.webhook_deliveries import DONE, FAILED, WebhookDelivery
+from widget.storage.webhook_deliveries import DELIVERY_DONE, DELIVERY_FAILED, WebhookDelivery
 from widget.stores.platforms import PLATFORMS
 
 NOW = datetime.now(UTC)
@@ -213,8 +213,8 @@ def test_malformed_webhooks_over_http_are_all_stored_and_reach_no_other_contact(
     with services.reads() as session:
         assert session.scalar(select(func.count()).select_from(WebhookDelivery)) == len(bodies)
         states = set(session.scalars(select(WebhookDelivery.state)))
-        failed = list(session.scalars(select(WebhookDelivery).where(WebhookDelivery.state == FAILED)))
-    assert states <= {DONE, FAILED}
+        failed = list(session.scalars(select(WebhookDelivery).where(WebhookDelivery.state == DELIVERY_FAILED)))
+    assert states <= {DELIVERY_DONE, DELIVERY_FAILED}
     assert {item.body for item in failed} <= set(bodies)  # Unreadable bodies are stored unchanged.
     # No unexpected exception: each failed delivery was reported as unreadable.
     assert not {item.error for item in failed if item.error.endswith("Error")}

@@ -37,7 +37,7 @@ from widget.storage.emails import Email, claim_due
 from widget.storage.migrate import drift
 from widget.storage.orders import Order
 from widget.storage.responses import Response
-from widget.storage.webhook_deliveries import FAILED, WebhookDelivery
+from widget.storage.webhook_deliveries import DELIVERY_FAILED, WebhookDelivery
 
 
 def test_models_and_migrations_agree(services: Services) -> None:
@@ -300,7 +300,7 @@ def test_unreadable_signed_webhook_fails_and_is_shown_in_the_console(services: S
     webhook(services, body=b"not json")
     process_webhooks(services)
 
-    assert {row.state for row in rows(services, WebhookDelivery)} == {FAILED}
+    assert {row.state for row in rows(services, WebhookDelivery)} == {DELIVERY_FAILED}
     assert all(row.error for row in rows(services, WebhookDelivery))
     page = client_in(services, "publisher").get("/console/shops/demo/orders/deliveries").get_data(as_text=True)
     assert "no order event" in page

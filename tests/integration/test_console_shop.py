@@ -41,10 +41,10 @@ from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import Membership, User, user_by_email
-from widget.storage.webhook_deliveries import DONE, FAILED, WAITING, WebhookDelivery
+from widget.storage.webhook_deliveries import DELIVERY_DONE, DELIVERY_FAILED, DELIVERY_WAITING, WebhookDelivery
 from widget.stores.platforms import ORDERS, PLATFORMS
 from widget.stores.standard import sign
-from widget.web.console.labels import ENTRIES, KINDS
+from widget.web.console.labels import ACTION_GROUPS, ENTRIES
 
 HERE = "/console/shops/demo"
 
@@ -293,20 +293,20 @@ def test_failed_webhook_delivery_is_replayed_once_with_one_effect(
         process_webhooks(services)
     client = client_in(services, "publisher")
     (row,) = rows(services, WebhookDelivery)
-    assert row.state == FAILED
+    assert row.state == DELIVERY_FAILED
     page = f"{HERE}/orders/deliveries/{row.id}"
     assert "ZeroDivisionError" in text_of(client.get(page))
 
     for _ in range(2):
         assert post(client, f"{page}/replay").status_code == 303
-    assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [WAITING]
+    assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [DELIVERY_WAITING]
     process_webhooks(services)
     after = text_of(client.get(f"{page}"))
     post(client, f"{page}/replay")
     process_webhooks(services)
 
     assert "Processed" in after
-    assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [DONE]
+    assert [webhook_delivery.state for webhook_delivery in rows(services, WebhookDelivery)] == [DELIVERY_DONE]
     assert len(rows(services, Order)) == 1
     assert audited(services).count("webhook_replayed") == 1
 
@@ -321,7 +321,7 @@ def test_order_pages_show_no_unmasked_email_address(sqlite_services: Services) -
     webhook(services, body=json.dumps(body).encode())
     process_webhooks(services)
     client = client_in(services, "publisher")
-    failed = next(row.id for row in rows(services, WebhookDelivery) if row.state == FAILED)
+    failed = next(row.id for row in rows(services, WebhookDelivery) if row.state == DELIVERY_FAILED)
     paths = (
         "orders",
         f"orders/emails/{rows(services, Email)[0].id}",
@@ -593,4 +593,4 @@ def test_order_time_is_shown_in_the_time_zone_of_the_shop(sqlite_services: Servi
 
 
 def test_every_audit_log_action_has_a_label_and_a_kind() -> None:
-    assert {code for codes in KINDS.values() for code in codes} == set(ENTRIES)
+    assert {code for codes in ACTION_GROUPS.values() for code in codes} == set(ENTRIES)

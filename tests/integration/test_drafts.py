@@ -20,8 +20,8 @@ from widget.actions.content.change_draft import (
     undo_change,
 )
 from widget.actions.content.check_draft import (
-    DONE,
-    WAITING,
+    CHECK_DONE,
+    CHECK_WAITING,
     check_waiting_drafts,
     ensure_report,
     fresh_report,
@@ -36,7 +36,17 @@ from widget.actions.content.publish_draft import (
     publish_due,
     roll_back,
 )
-from widget.content.editing import KINDS, MAPPING, QUESTION, SINGLE, Step, apply, differences, record_hash, records_of
+from widget.content.editing import (
+    MAPPING,
+    QUESTION,
+    RECORD_KINDS,
+    SINGLE,
+    Step,
+    apply,
+    differences,
+    record_hash,
+    records_of,
+)
 from widget.content.reader import read_files
 from widget.content.writer import canonical_files
 from widget.services import Services
@@ -77,7 +87,7 @@ def test_submitting_an_unedited_form_changes_nothing(kind: str) -> None:
         assert read_form(kind, flat(FIELDS[kind], record), record) == record, name
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SINGLE])
+@pytest.mark.parametrize("kind", [kind for kind in RECORD_KINDS if kind not in SINGLE])
 def test_each_record_can_be_removed_and_restored_in_place(kind: str) -> None:
     accepted = (
         "accepted:\n- {rule: wellness, key: tips.massage.body, of: a1b2c3d4, by: Anna, reason: It names a feel}\n"
@@ -242,12 +252,12 @@ def test_draft_report_is_valid_for_one_revision_only(services: Services) -> None
 
 
 def test_draft_of_a_large_quiz_is_checked_by_a_worker(services: Services) -> None:
-    keep_report(services, draft_of(services), WAITING, {})
+    keep_report(services, draft_of(services), CHECK_WAITING, {})
     assert check_waiting_drafts(services) == 1
     found = fresh_report(services, draft_of(services))
 
     assert found is not None
-    assert found.state == DONE
+    assert found.state == CHECK_DONE
     assert found.report["paths"]["exact"]
     assert check_waiting_drafts(services) == 0
 
@@ -364,7 +374,7 @@ def test_a_process_checks_one_draft_at_a_time(sqlite_services: Services) -> None
 
     assert meanwhile.state == "running"
     assert fresh_report(sqlite_services, draft_of(sqlite_services)) is None
-    assert ensure_report(sqlite_services, draft_of(sqlite_services)).state == DONE
+    assert ensure_report(sqlite_services, draft_of(sqlite_services)).state == CHECK_DONE
 
 
 def test_worker_that_dies_while_publishing_publishes_once_on_retry(

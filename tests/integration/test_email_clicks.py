@@ -24,7 +24,7 @@ from tests.support.services import client_of
 from tests.support.shoppers import visit
 from widget.actions.catalog.change_product import change_product
 from widget.actions.content.try_draft import preview_email
-from widget.actions.emails.follow_link import PRODUCT, QUIZ, RESULT, Link, follow_link, link_url
+from widget.actions.emails.follow_link import PRODUCT_LINK, QUIZ_LINK, RESULT_LINK, EmailLink, follow_link, link_url
 from widget.actions.emails.request_email import request_email
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.privacy.change_consent import unsubscribe
@@ -36,11 +36,11 @@ from widget.services import Services
 from widget.storage.daily_metrics import EMAIL_CLICKED, DailyMetric
 from widget.telemetry import masked_path
 
-HOW_TO = Link("demo", "leg-day", 1, "en", "how-to-use", PRODUCT, "ROLL-75")
+HOW_TO = EmailLink("demo", "leg-day", 1, "en", "how-to-use", PRODUCT_LINK, "ROLL-75")
 QUIZ_PAGE = "http://quiz.localhost/demo/quiz/leg-day"
 
 
-def link_path(services: Services, link: Link = HOW_TO) -> str:
+def link_path(services: Services, link: EmailLink = HOW_TO) -> str:
     """Return the path of a tracked link as it appears in an email."""
     return urlsplit(link_url(services, link)).path
 
@@ -205,7 +205,7 @@ def test_link_counts_only_for_its_own_shop(sqlite_services: Services) -> None:
     theirs = client.get(link_path(services, replace(HOW_TO, shop="other")))
     assert theirs.location.startswith("https://other.example/")
     _, known = submit_answers(services, shop="demo", quiz="leg-day", answers=GOOD)
-    crossed = replace(HOW_TO, shop="other", kind=RESULT, what=json.loads(known.body)["code"])
+    crossed = replace(HOW_TO, shop="other", kind=RESULT_LINK, what=json.loads(known.body)["code"])
 
     assert client.get(link_path(services, crossed)).location == "http://quiz.localhost/other/quiz/leg-day"
     services.recorder.flush()
@@ -219,8 +219,8 @@ def test_link_counts_only_for_its_own_shop(sqlite_services: Services) -> None:
     [
         {"what": "GONE-1"},
         {"version": 99},
-        {"kind": QUIZ, "what": ""},
-        {"kind": RESULT, "what": "forged"},
+        {"kind": QUIZ_LINK, "what": ""},
+        {"kind": RESULT_LINK, "what": "forged"},
         {"kind": "?", "what": "https://evil.example"},
     ],
     ids=str,

@@ -20,10 +20,19 @@ from tests.support.console_forms import client_in, form_token, post
 from tests.support.http_server import HERE as LOOPBACK
 from tests.support.http_server import Store, gives
 from tests.support.packs import GOOD, leg_day_files, publish_files
-from widget.actions.catalog.change_feed import BadAddress, NotNow, ask_for_import, change_feed
+from widget.actions.catalog.change_feed import BadFeedAddress, NotNow, ask_for_import, change_feed
 from widget.actions.catalog.change_product import change_product
 from widget.actions.catalog.import_due_feeds import import_due_feeds
-from widget.actions.catalog.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.actions.catalog.import_feed import (
+    EVERY,
+    FEED_FAILED,
+    FEED_IMPORTED,
+    FEED_STOPPED,
+    FEED_UNCHANGED,
+    Asked,
+    FeedReport,
+    import_feed,
+)
 from widget.actions.quiz.submit_answers import submit_answers
 from widget.cache.shared import REVISIONS
 from widget.cli import main
@@ -103,7 +112,7 @@ def test_feed_price_stock_and_missing_products_reach_results(services: Services)
     names = {sku: card["name"] for sku, card in before.items()} | NAMES
     report = take(services, tsv(names, price="1,031.00 USD"))
 
-    assert (report.outcome, report.items, report.matched) == (DONE, len(names), len(names))
+    assert (report.outcome, report.items, report.matched) == (FEED_IMPORTED, len(names), len(names))
     assert cards(services)[best]["price"]["amount"] == 103100
     take(services, tsv({sku: name for sku, name in names.items() if sku != best}))
     assert best not in cards(services)
@@ -149,7 +158,7 @@ def test_feed_name_that_breaks_the_claims_rules_hides_the_product_with_a_problem
     loaded = services.quizzes.live("demo", "leg-day")
     assert loaded is not None
 
-    assert report.outcome == DONE
+    assert report.outcome == FEED_IMPORTED
     assert "CREAM-60 is not shown in results: its name in the store breaks the claims rules" in report.problems
     assert "CREAM-60" in loaded.engine.catalog.blocked
     assert "CREAM-60" not in cards(services)
@@ -158,18 +167,18 @@ def test_feed_name_that_breaks_the_claims_rules_hides_the_product_with_a_problem
 
 def test_same_feed_is_unchanged_unless_the_pack_needs_other_products(services: Services) -> None:
     revision = services.quizzes.live("demo", "leg-day")
-    assert take(services, tsv()).outcome == DONE
+    assert take(services, tsv()).outcome == FEED_IMPORTED
     moved = services.quizzes.live("demo", "leg-day")
     again = take(services, tsv())
 
-    assert (again.outcome, again.items, again.matched) == (UNCHANGED, 4, 4)
+    assert (again.outcome, again.items, again.matched) == (FEED_UNCHANGED, 4, 4)
     assert revision is not None
     assert moved is not None
     assert services.quizzes.live("demo", "leg-day") == moved
     assert moved.engine.catalog.revision == revision.engine.catalog.revision + 1
     files = leg_day_files()
     publish_files(services, {**files, "products.yaml": files["products.yaml"].replace("SALVE-50", "SALVE-51")})
-    assert take(services, tsv()).outcome == DONE
+    assert take(services, tsv()).outcome == FEED_IMPORTED
 
 
 def test_sale_price_ends_even_if_the_feed_is_unchanged(services: Services) -> None:
@@ -193,10 +202,10 @@ def test_truncated_feed_changes_nothing(services: Services) -> None:
     )
     report = take(services, rss)
 
-    assert report.outcome == FAILED
+    assert report.outcome == FEED_FAILED
     assert "Nothing was changed" in report.error
     assert fed(services) == before
-    assert (feed(services).outcome, feed(services).last_good_at is not None) == (FAILED, True)
+    assert (feed(services).outcome, feed(services).last_good_at is not None) == (FEED_FAILED, True)
 
 
 def test_failure_during_an_import_changes_nothing(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +226,7 @@ def test_unreadable_feed_item_keeps_the_known_product_data(services: Services) -
     bad = {sku: name for sku, name in NAMES.items() if sku != "CREAM-60"}
     report = take(services, tsv(bad, more="CREAM-60\tTrail Cream\t12,99\tin_stock\t\t\n"))
 
-    assert report.outcome == DONE
+    assert report.outcome == FEED_IMPORTED
     assert report.missing == []
     assert fed(services)["CREAM-60"]["price"] == 3100
     assert any("(CREAM-60) was left out: price '12,99'" in problem for problem in report.problems)
@@ -241,15 +250,17 @@ def test_import_stops_when_over_a_third_of_products_are_missing_until_allowed(se
     two = {sku: NAMES[sku] for sku in ("CREAM-60", "ROLL-75")}
     report = take(services, tsv(two, price="5.00 USD"))
 
-    assert (report.outcome, report.missing) == (STOPPED, ["SALVE-50", "SPRAY-100"])
+    assert (report.outcome, report.missing) == (FEED_STOPPED, ["SALVE-50", "SPRAY-100"])
     assert "2 of the 4 products" in report.error
     assert fed(services) == before
-    assert take(services, HEAD).outcome == STOPPED
-    assert take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == STOPPED  # Fewer than are missing.
-    assert take(services, tsv(two, price="5.00 USD"), allow_missing=2).outcome == DONE
+    assert take(services, HEAD).outcome == FEED_STOPPED
+    assert (
+        take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == FEED_STOPPED
+    )  # Fewer than are missing.
+    assert take(services, tsv(two, price="5.00 USD"), allow_missing=2).outcome == FEED_IMPORTED
     assert {sku for sku, said in fed(services).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
     assert fed(services)["CREAM-60"]["price"] == 500
-    assert take(services, tsv()).outcome == DONE
+    assert take(services, tsv()).outcome == FEED_IMPORTED
     assert all(said["active"] for said in fed(services).values())
 
 
@@ -286,7 +297,7 @@ def test_worker_imports_due_feeds_and_not_again_before_the_next_due_time(
     assert due(services) == 1
     row = feed(services)
 
-    assert (row.state, row.outcome, row.kind, row.items, row.matched) == ("idle", DONE, "tsv", 4, 4)
+    assert (row.state, row.outcome, row.kind, row.items, row.matched) == ("idle", FEED_IMPORTED, "tsv", 4, 4)
     assert row.due_at is not None
     assert row.last_run_at is not None
     assert row.due_at - row.last_run_at == EVERY
@@ -294,7 +305,7 @@ def test_worker_imports_due_feeds_and_not_again_before_the_next_due_time(
     assert due(services) == 0
     services.clock.move_to(services.now() + EVERY + timedelta(seconds=1))
     assert due(services) == 1
-    assert feed(services).outcome == UNCHANGED
+    assert feed(services).outcome == FEED_UNCHANGED
     assert len(store.asked) == 2
     assert "hush" not in row.encrypted_address
     assert "hush" not in repr(log_lines)
@@ -338,7 +349,7 @@ def test_feed_of_a_dead_worker_is_imported_by_another(services: Services, store:
     assert due(services) == 0
     services.clock.move_to(services.now() + GIVEN_UP_AFTER + timedelta(seconds=1))
     assert due(services) == 1
-    assert feed(services).outcome == DONE
+    assert feed(services).outcome == FEED_IMPORTED
 
 
 def test_import_is_discarded_when_the_feed_address_changed_meanwhile(services: Services, store: Store) -> None:
@@ -365,7 +376,7 @@ def test_unavailable_feed_is_logged_once_and_retried(services: Services, store: 
         assert due(services) == 1
         services.clock.move_to(services.now() + EVERY + timedelta(seconds=1))
 
-    assert feed(services).outcome == FAILED
+    assert feed(services).outcome == FEED_FAILED
     assert feed(services).error.startswith("Nothing was changed: ")
     assert "hush" not in feed(services).error
     assert len([entry for entry in entries(services) if entry[0] == "feed_refused"]) == 1
@@ -379,13 +390,13 @@ def test_allowed_missing_import_removes_only_the_confirmed_number_of_products(se
     store.says[path] = gives(tsv({"CREAM-60": "Trail Cream", "ROLL-75": "Stride Roll-on"}).encode())
     ask_for_import(services, shop="demo", by=by)
     due(services)
-    assert feed(services).outcome == STOPPED
+    assert feed(services).outcome == FEED_STOPPED
     with pytest.raises(NotNow):
         ask_for_import(services, shop="demo", by=by, missing=4)
     ask_for_import(services, shop="demo", by=by, missing=2)
     due(services)
 
-    assert feed(services).outcome == DONE
+    assert feed(services).outcome == FEED_IMPORTED
     assert feed(services).allow_missing == 0
     assert fed(services)["SALVE-50"]["active"] is False
 
@@ -402,7 +413,7 @@ def test_all_pages_of_a_shopify_store_are_read(services: Services, store: Store)
     at(services, store, "/products.json")
     due(services)
 
-    assert (feed(services).outcome, feed(services).items, feed(services).matched) == (DONE, 251, 1)
+    assert (feed(services).outcome, feed(services).items, feed(services).matched) == (FEED_IMPORTED, 251, 1)
     assert fed(services)["CREAM-60"]["variant_id"] == "1152921504606846977"
     assert fed(services)["CREAM-60"]["url"] == f"{store.root}/products/p1152921504606846977?variant=1152921504606846977"
 
@@ -422,7 +433,7 @@ def test_import_progress_is_stored(services: Services, store: Store, monkeypatch
     ["http://store.example/feed.xml", "feed.xml", "https://a:b@store.example/", "https://s.example/" + "x" * 2000],
 )
 def test_invalid_feed_address_is_rejected(sqlite_services: Services, address: str) -> None:
-    with pytest.raises(BadAddress):
+    with pytest.raises(BadFeedAddress):
         change_feed(sqlite_services, shop="demo", address=address, by=owner(sqlite_services))
     with sqlite_services.reads() as session:
         assert session.scalars(select(feeds_table.Feed)).all() == []
@@ -434,7 +445,7 @@ def test_feed_characters_that_no_database_accepts_are_handled(services: Services
     product = {"id": 3, "title": "Trail \ud800Cream", "handle": "a\ud800b", "variants": [odd, good]}
     report = take(services, json.dumps({"products": [product]}), base="https://s.example/")
 
-    assert (report.outcome, report.changed) == (DONE, ["CREAM-60"])
+    assert (report.outcome, report.changed) == (FEED_IMPORTED, ["CREAM-60"])
     assert feed(services).problems
 
 
@@ -544,7 +555,7 @@ def test_import_feed_command_imports_a_file(
     path.write_text(HEAD)
     stopped = run(str(path), "--json")
     assert stopped.exit_code == 1
-    assert orjson.loads(stopped.stdout)["outcome"] == STOPPED
+    assert orjson.loads(stopped.stdout)["outcome"] == FEED_STOPPED
     assert run(str(path), "--force").exit_code == 0
     assert run(str(tmp_path / "none.tsv")).exit_code == 2
     assert "private network" in run("https://127.0.0.1/feed.tsv").output

@@ -12,7 +12,7 @@ from tests.support.deliveries import shopify
 from tests.support.fake_stores import FakeShopify, FakeStore, FakeWoo
 from tests.support.http_server import HERE, gives
 from widget.actions.accounts.add_user import add_user
-from widget.actions.catalog.change_feed import BadAddress, change_feed
+from widget.actions.catalog.change_feed import BadFeedAddress, change_feed
 from widget.actions.catalog.import_due_feeds import import_due_feeds
 from widget.actions.shops.connect_store import connect_store
 from widget.actions.webhooks.process_webhooks import process_webhooks
@@ -126,6 +126,6 @@ def test_product_update_webhook_makes_the_catalog_import_due_sooner(services: Se
 def test_catalog_feed_without_an_api_key_is_rejected(sqlite_services: Services) -> None:
     by, _ = add_user(sqlite_services, shop="demo", email="owner@demo.example", role=OWNER)
     for address in ("api:shopify", "api:magento", "api:"):
-        with pytest.raises(BadAddress):
+        with pytest.raises(BadFeedAddress):
             change_feed(sqlite_services, shop="demo", address=address, by=by)
     assert rows(sqlite_services, Feed) == []

@@ -17,7 +17,7 @@ from widget.actions.shops.connect_store import connect_store
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.actions.webhooks.receive_webhook import receive_webhook
 from widget.services import Services
-from widget.storage.privacy import WAITING, PrivacyRequest
+from widget.storage.privacy import REQUEST_WAITING, PrivacyRequest
 from widget.stores.shopify import PRIVACY
 
 PAYLOADS = ROOT / "tests" / "payloads"
@@ -53,7 +53,9 @@ def settle_requests(services: Services) -> None:
     """Process all deliveries and carry out waiting privacy requests as if their two days had passed."""
     process_webhooks(services)
     with services.sessions.begin() as session:
-        session.execute(update(PrivacyRequest).where(PrivacyRequest.state == WAITING).values(due_at=services.now()))
+        session.execute(
+            update(PrivacyRequest).where(PrivacyRequest.state == REQUEST_WAITING).values(due_at=services.now())
+        )
     carry_out_due(services)
 
 

@@ -12,11 +12,10 @@ from typing import BinaryIO
 import click
 
 from widget.actions.catalog.fetch_feed import fetched_feed
-from widget.actions.catalog.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.actions.catalog.import_feed import FEED_FAILED, FEED_STOPPED, FEED_UNCHANGED, Asked, FeedReport, import_feed
 from widget.commands.opening import opened_services
 from widget.commands.reports import as_json, progress_bar
 from widget.stores.feed_item import BadFeed
-from widget.stores.feeds import KINDS
 from widget.stores.fetching import NotFetched
 
 WHO = "command line"
@@ -43,7 +42,7 @@ def import_feed_command(slug: str, file_or_url: str, allow_missing: bool, json_w
         as_json(asdict(report))
     else:
         _print(report)
-    if report.outcome in (FAILED, STOPPED):
+    if report.outcome in (FEED_FAILED, FEED_STOPPED):
         raise SystemExit(1)
 
 
@@ -73,14 +72,14 @@ def _by_size(files: Sequence[BinaryIO], bar: Callable[[int, int], None] | None) 
 def _print(report: FeedReport) -> None:
     if report.error:
         click.secho(report.error, fg="red")
-    elif report.outcome == UNCHANGED:
+    elif report.outcome == FEED_UNCHANGED:
         click.secho("The feed has not changed.", fg="green")
     else:
         counts = f"{report.items:,} items, {report.matched} matched, {len(report.changed)} changed"
-        click.secho(f"{KINDS[report.kind]}: {counts}.", fg="green")
+        click.secho(f"{FEED_KINDS[report.kind]}: {counts}.", fg="green")
     for text in report.problems:
         click.echo(f"  {text}")
     if report.problems_more:
         click.echo(f"  … and {report.problems_more:,} more")
-    if report.outcome == STOPPED:
+    if report.outcome == FEED_STOPPED:
         click.echo(f"Missing: {', '.join(report.missing)}. To deactivate these products, run with --force.")

@@ -28,7 +28,7 @@ Records = dict[str, Data]
 
 MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT = "mapping", "question", "intro", "triage", "exclusion", "product"
 TIP, EMAIL, SEQUENCE, PACK, ACCEPTANCE, TEXT = "tip", "email", "sequence", "pack", "acceptance", "text"
-KINDS = (MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT, TIP, EMAIL, SEQUENCE, PACK, ACCEPTANCE)
+RECORD_KINDS = (MAPPING, QUESTION, INTRO, TRIAGE, EXCLUSION, PRODUCT, TIP, EMAIL, SEQUENCE, PACK, ACCEPTANCE)
 """All kinds, except ``text.es`` and the like for translations into a language."""
 SINGLE = frozenset({INTRO, PACK})
 FIRST = ""
@@ -298,7 +298,7 @@ def _reorder(order: list[str], step: Step) -> None:
 def differences(before: PackFiles, after: PackFiles, locales: Iterable[str] = ()) -> list[Step]:
     """Return the steps between two states of a pack; a move is a step with equal ``before`` and ``after``."""
     found: list[Step] = []
-    for kind in (*KINDS, *(f"{TEXT}.{locale}" for locale in locales)):
+    for kind in (*RECORD_KINDS, *(f"{TEXT}.{locale}" for locale in locales)):
         if _same_texts(before, after, kind):
             continue
         old, new = records_of(before, kind), records_of(after, kind)

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_dump, post_load, pre_load, validates_schema
 
 from widget.content.located import Text
-from widget.domain.catalog.target import KINDS, Target, TargetError, format_targets, parse_targets
+from widget.domain.catalog.target import TARGET_KINDS, Target, TargetError, format_targets, parse_targets
 from widget.domain.content.problem import nearest, unknown_text
 from widget.domain.quiz.condition import RESERVED, Condition, ConditionError, parse_condition
 
@@ -96,7 +96,7 @@ class StoreId(Prose):
         return super()._deserialize(value, attr, data, **kwargs).strip() or None
 
 
-class Link(Prose):
+class WebLink(Prose):
     """A URL: https://…, http://…, or a path on the storefront."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -263,7 +263,7 @@ class Targets(fields.Field[tuple[Target, ...]]):
         try:
             return parse_targets(value)
         except TargetError as error:
-            hint = Hint.unknown("target kind", error.kind, KINDS) if error.kind is not None else error.message
+            hint = Hint.unknown("target kind", error.kind, TARGET_KINDS) if error.kind is not None else error.message
             raise ValidationError(hint) from error
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:

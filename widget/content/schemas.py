@@ -11,13 +11,13 @@ from widget.content.fields import (
     Day,
     Flag,
     Id,
-    Link,
     Listed,
     Prose,
     Record,
     Sku,
     StoreId,
     Targets,
+    WebLink,
     When,
     Whole,
     Word,
@@ -49,7 +49,7 @@ from widget.domain.content.pack import (
 )
 from widget.domain.email.sequence import MARKETING, TRANSACTIONAL, TRIGGERS, After, Sequence, Step
 from widget.domain.quiz.condition import RESERVED
-from widget.domain.quiz.questions import KINDS, Intro, Option, Question
+from widget.domain.quiz.questions import QUESTION_KINDS, Intro, Option, Question
 
 SEVERITIES = ("error", "warning", "info", "off")
 
@@ -59,7 +59,7 @@ class OptionSchema(Record):
     id = Id(required=True)
     text = Prose(required=True)
     help = Prose()
-    image = Link()
+    image = WebLink()
     only = Flag()  # type: ignore[assignment]  # A key of the format; marshmallow removes fields from the class.
     short = Prose()
     uses_per_week = Amount()
@@ -68,7 +68,7 @@ class OptionSchema(Record):
 class QuestionSchema(Record):
     make = Question
     id = Id(required=True)
-    kind = Choice(*KINDS, required=True)
+    kind = Choice(*QUESTION_KINDS, required=True)
     text = Prose(required=True)
     help = Prose()
     label = Prose()
@@ -92,7 +92,7 @@ class IntroSchema(Record):
     text = Prose()
     button = Prose()
     note = Prose()
-    image = Link()
+    image = WebLink()
 
 
 class QuizFileSchema(Record):
@@ -171,8 +171,8 @@ class ProductSchema(Record):
     certificate = fields.Nested(CertificateSchema)
     product_id = StoreId()
     variant_id = StoreId()
-    url = Link()
-    image = Link()
+    url = WebLink()
+    image = WebLink()
     size = Prose()
     uses = Whole(least=1)
     areas = Listed(Word(), alone=True)

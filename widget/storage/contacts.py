@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from widget.storage.database import Table, Utc
 from widget.storage.inserts import insert_or_ignore, insert_or_update
 
-RESULT, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
-KINDS = (RESULT, MARKETING, HEALTH_DATA)
+RESULT_EMAIL, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
+CONSENT_KINDS = (RESULT_EMAIL, MARKETING, HEALTH_DATA)
 ERASURE_PENDING, ERASURE_PENDING_AND_NO = "erasure_pending", "erasure_pending_and_unsubscribed"
 PENDING, GRANTED, WITHDRAWN = "pending", "granted", "withdrawn"
 

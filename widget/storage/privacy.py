@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
 
-WAITING, DONE, CANCELLED = "waiting", "done", "cancelled"
+REQUEST_WAITING, REQUEST_DONE, REQUEST_CANCELED = "waiting", "done", "cancelled"
 
 
 class PrivacyRequest(Table):
@@ -38,7 +38,7 @@ class PrivacyRequest(Table):
     kind: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(Utc)
     done_at: Mapped[datetime | None] = mapped_column(Utc)
-    state: Mapped[str] = mapped_column(Text, default=DONE, server_default=DONE)
+    state: Mapped[str] = mapped_column(Text, default=REQUEST_DONE, server_default=REQUEST_DONE)
     due_at: Mapped[datetime | None] = mapped_column(Utc)
     encrypted_event: Mapped[str] = mapped_column(Text, default="", server_default="")
     found: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

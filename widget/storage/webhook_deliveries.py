@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, defer, mapped_column
 from widget.storage.database import Table, Utc
 from widget.storage.inserts import insert_or_ignore
 
-WAITING, DONE, FAILED = "waiting", "done", "failed"
+DELIVERY_WAITING, DELIVERY_DONE, DELIVERY_FAILED = "waiting", "done", "failed"
 
 
 class WebhookDelivery(Table):
@@ -30,7 +30,7 @@ class WebhookDelivery(Table):
     event_id: Mapped[str] = mapped_column(Text)
     topic: Mapped[str] = mapped_column(Text, default="", server_default="")
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    state: Mapped[str] = mapped_column(Text, default=WAITING)
+    state: Mapped[str] = mapped_column(Text, default=DELIVERY_WAITING)
     error: Mapped[str] = mapped_column(Text, default="")
     received_at: Mapped[datetime] = mapped_column(Utc)
     done_at: Mapped[datetime | None] = mapped_column(Utc)
@@ -74,7 +74,10 @@ def waiting_webhooks(session: Session, now: datetime, limit: int) -> list[int]:
 
     A delivery that failed is not at the head of the queue: it is retried at its own time.
     """
-    due = (WebhookDelivery.state == WAITING, or_(WebhookDelivery.retry_at.is_(None), WebhookDelivery.retry_at <= now))
+    due = (
+        WebhookDelivery.state == DELIVERY_WAITING,
+        or_(WebhookDelivery.retry_at.is_(None), WebhookDelivery.retry_at <= now),
+    )
     return list(session.scalars(select(WebhookDelivery.id).where(*due).order_by(WebhookDelivery.id).limit(limit)))
 
 
@@ -94,7 +97,7 @@ def count_failed(session: Session, shop_id: int) -> int:
     query = (
         select(func.count())
         .select_from(WebhookDelivery)
-        .where(WebhookDelivery.shop_id == shop_id, WebhookDelivery.state == FAILED)
+        .where(WebhookDelivery.shop_id == shop_id, WebhookDelivery.state == DELIVERY_FAILED)
     )
     return int(session.scalar(query) or 0)
 

@@ -15,7 +15,7 @@ from defusedxml.ElementTree import iterparse
 from widget.stores.feed_item import BadFeed, BadItem, Defaults, FeedItem, merchant_item, shopify_items
 
 RSS, TSV, SHOPIFY = "rss", "tsv", "shopify"
-KINDS = {RSS: "Google Merchant, RSS 2.0", TSV: "Google Merchant, tab-separated", SHOPIFY: "Shopify products.json"}
+FEED_KINDS = {RSS: "Google Merchant, RSS 2.0", TSV: "Google Merchant, tab-separated", SHOPIFY: "Shopify products.json"}
 MAX_ITEMS = 250_000
 MAX_OF_ITEM = 1024 * 1024
 """Maximum bytes from one item to the next: anything longer is not a product."""

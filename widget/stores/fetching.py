@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class FetchTarget:
     """The target of a request: the host name, and its addresses that were checked."""
 
     scheme: str
@@ -53,7 +53,7 @@ class Target:
     addresses: tuple[str, ...]
 
 
-def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> Target:
+def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> FetchTarget:
     """Resolve and check a URL. Raises NotFetched if it must not be called."""
     scheme, host, port, path = checked_form(url, limits)
     try:
@@ -65,7 +65,7 @@ def checked_target(url: str, limits: Limits, resolver: Resolver = resolve) -> Ta
     allowed = all(is_public(address) or (limits.loopback and is_loopback(address)) for address in addresses)
     if not allowed or (scheme == "http" and not all(map(is_loopback, addresses))):
         raise NotFetched("the address points to a private network, which is not allowed")
-    return Target(scheme, host, port, path, addresses)
+    return FetchTarget(scheme, host, port, path, addresses)
 
 
 def checked_form(url: str, limits: Limits) -> tuple[str, str, int, str]:
@@ -90,7 +90,7 @@ def checked_form(url: str, limits: Limits) -> tuple[str, str, int, str]:
 class _Line(HTTPConnection):
     """A connection to the checked addresses of a target and to no others."""
 
-    def __init__(self, target: Target, deadline: Deadline, limits: Limits, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, target: FetchTarget, deadline: Deadline, limits: Limits, tls: ssl.SSLContext | None) -> None:
         super().__init__(target.host, target.port, timeout=limits.read_seconds)
         self.target, self.deadline, self.limits, self.tls = target, deadline, limits, tls
 
@@ -213,7 +213,7 @@ def _in_time(limits: Limits) -> Iterator[Deadline]:
 
 @contextmanager
 def _answer(
-    target: Target, deadline: Deadline, limits: Limits, more: Mapping[str, str] | None = None
+    target: FetchTarget, deadline: Deadline, limits: Limits, more: Mapping[str, str] | None = None
 ) -> Iterator[HTTPResponse]:
     tls = ssl.create_default_context() if target.scheme == "https" else None
     line = _Line(target, deadline, limits, tls)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.orm import Session
 
 from widget.actions.catalog.fetch_catalog import API, NoKey, api_of
-from widget.actions.catalog.import_feed import STOPPED
+from widget.actions.catalog.import_feed import FEED_STOPPED
 from widget.actions.errors import ActionError
 from widget.actions.require_shop import require_shop
 from widget.crypto import FEED_ADDRESS, InvalidToken
@@ -22,7 +22,7 @@ from widget.stores.fetching import Limits, NotFetched, checked_form
 MAX_ADDRESS = 2000
 
 
-class BadAddress(ActionError):
+class BadFeedAddress(ActionError):
     code = "bad_address"
 
 
@@ -39,7 +39,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
     Raises UnknownShop, BadAddress.
     """
     if len(address) > MAX_ADDRESS:
-        raise BadAddress(f"Use at most {MAX_ADDRESS:,} characters.")
+        raise BadFeedAddress(f"Use at most {MAX_ADDRESS:,} characters.")
     try:
         if address.startswith(API):
             with services.reads() as session:
@@ -49,7 +49,7 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
             checked_form(address, limits or Limits())
     except (NotFetched, NoKey) as error:
         message = str(error)
-        raise BadAddress(f"{message[:1].upper()}{message[1:]}.") from error
+        raise BadFeedAddress(f"{message[:1].upper()}{message[1:]}.") from error
     with services.sessions.begin() as session:
         owner, row = _locked(session, shop)
         if row is None:
@@ -83,7 +83,7 @@ def ask_for_import(services: Services, *, shop: str, by: User, missing: int | No
         at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
         if at_it:
             raise NotNow("An import is in progress. Its results will appear here.")
-        if missing is not None and (row.outcome != STOPPED or len(row.missing) != missing):
+        if missing is not None and (row.outcome != FEED_STOPPED or len(row.missing) != missing):
             raise NotNow("The feed was checked again in the meantime. Review the new results first.")
         row.state, row.due_at, row.asked_by = WAITING, now, by.id
         row.allow_missing, row.progress = missing or 0, 0

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from widget.actions.catalog.fetch_catalog import API, NoKey, api_of, fetched_catalog
 from widget.actions.catalog.fetch_feed import fetched_feed
-from widget.actions.catalog.import_feed import FAILED, Asked, FeedReport, import_feed, keep_report
+from widget.actions.catalog.import_feed import FEED_FAILED, Asked, FeedReport, import_feed, keep_report
 from widget.crypto import FEED_ADDRESS, InvalidToken
 from widget.services import Services
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, Feed, due_feeds
@@ -78,7 +78,7 @@ def _asked(claim: _Claim, *, base: str = "") -> Asked:
 
 
 def _failed(services: Services, claim: _Claim, error: str) -> None:
-    keep_report(services, claim.shop, _asked(claim), FeedReport(FAILED, error=error))
+    keep_report(services, claim.shop, _asked(claim), FeedReport(FEED_FAILED, error=error))
 
 
 def _claimed(services: Services, feed_id: int) -> _Claim | None:

@@ -27,7 +27,7 @@ from widget.stores.feed_item import BadFeed, Defaults
 from widget.stores.feed_survey import Survey, survey
 from widget.stores.feeds import digest_of, kind_of, read_feed
 
-DONE, UNCHANGED, STOPPED, FAILED = "done", "unchanged", "stopped", "failed"
+FEED_IMPORTED, FEED_UNCHANGED, FEED_STOPPED, FEED_FAILED = "done", "unchanged", "stopped", "failed"
 EVERY = timedelta(minutes=15)
 """Minimum interval between two scheduled fetches of a feed."""
 ALARM_PART = 3
@@ -93,13 +93,15 @@ def import_feed(
         with services.reads() as session:
             row = feed_of(session, needed.shop.id)
         if row is not None and digest == row.seen_digest:
-            return keep_report(services, needed.shop, asked, FeedReport(UNCHANGED, kind, row.items, row.matched))
+            return keep_report(services, needed.shop, asked, FeedReport(FEED_UNCHANGED, kind, row.items, row.matched))
         given = Defaults(needed.shop.currency, asked.base or needed.shop.url, services.now())
         outcome = Survey()
         for file in files:
             survey(read_feed(file, given), needed.skus, needed.variants, into=outcome, progress=progress)
     except BadFeed as error:
-        return keep_report(services, needed.shop, asked, FeedReport(FAILED, error=f"Nothing was changed: {error}."))
+        return keep_report(
+            services, needed.shop, asked, FeedReport(FEED_FAILED, error=f"Nothing was changed: {error}.")
+        )
     return _take_over(services, needed, asked, outcome, kind, digest)
 
 
@@ -129,16 +131,18 @@ def _digest(files: Sequence[BinaryIO], needed: _Needed) -> str:
 
 
 def _take_over(services: Services, needed: _Needed, asked: Asked, survey: Survey, kind: str, digest: str) -> FeedReport:
-    report = FeedReport(DONE, kind, survey.items, len(survey.found), problems=survey.notes, problems_more=survey.more)
+    report = FeedReport(
+        FEED_IMPORTED, kind, survey.items, len(survey.found), problems=survey.notes, problems_more=survey.more
+    )
     with services.sessions.begin() as session:
         row = _own_row(session, needed.shop, asked)
         if row is None:
-            return FeedReport(FAILED, error="Nothing was changed: the feed was changed in the meantime.")
+            return FeedReport(FEED_FAILED, error="Nothing was changed: the feed was changed in the meantime.")
         known = {product.sku: product for product in stored_products(session, needed.shop.id)}
         listed = {sku for sku, item in known.items() if item.feed and item.feed.get("active", True)}
         report.missing = sorted(listed - set(survey.found) - survey.unread)
         if len(report.missing) * ALARM_PART > len(listed) and len(report.missing) > asked.allow_missing:
-            report.outcome = STOPPED
+            report.outcome = FEED_STOPPED
             report.error = (
                 f"Nothing was changed: {len(report.missing)} of the {len(listed)} products that were in the feed "
                 "before are missing. The feed may be broken."
@@ -221,9 +225,9 @@ def _own_row(session: Session, shop: Shop, asked: Asked) -> Feed | None:
 
 def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: Asked, report: FeedReport) -> None:
     now, before = services.now(), row.outcome
-    if report.outcome in (DONE, UNCHANGED):
+    if report.outcome in (FEED_IMPORTED, FEED_UNCHANGED):
         row.last_good_at = now
-    if report.outcome != UNCHANGED:
+    if report.outcome != FEED_UNCHANGED:
         row.problems, row.problems_more = report.problems, report.problems_more
     row.kind, row.items, row.matched = report.kind, report.items, report.matched
     row.changed, row.missing, row.error = len(report.changed), report.missing, report.error
@@ -232,16 +236,20 @@ def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: As
         row.state, row.started_at, row.allow_missing, row.asked_by = IDLE, None, 0, None
         row.due_at = now + EVERY
     # Log a feed that fails every 15 minutes only once.
-    if report.changed or asked.by is not None or (report.outcome != before and report.outcome in (STOPPED, FAILED)):
+    if (
+        report.changed
+        or asked.by is not None
+        or (report.outcome != before and report.outcome in (FEED_STOPPED, FEED_FAILED))
+    ):
         who, by = (asked.by.display_name, asked.by.id) if asked.by else (asked.who, None)
-        what = "feed_imported" if report.outcome in (DONE, UNCHANGED) else "feed_refused"
+        what = "feed_imported" if report.outcome in (FEED_IMPORTED, FEED_UNCHANGED) else "feed_refused"
         audit.record(session, shop_id=shop.id, at=now, user_id=by, actor=who, action=what, detail=_about(report))
 
 
 def _about(report: FeedReport) -> str:
     if report.error:
         return report.error
-    if report.outcome == UNCHANGED:
+    if report.outcome == FEED_UNCHANGED:
         return "no changes"
     gone = f", {len(report.missing)} missing" if report.missing else ""
     return f"{report.items:,} items, {report.matched} matched, {len(report.changed)} changed{gone}"

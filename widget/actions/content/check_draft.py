@@ -32,7 +32,7 @@ from widget.storage.drafts import Draft, DraftReport, report_of
 from widget.storage.responses import Response
 from widget.storage.shops import Shop
 
-WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+CHECK_WAITING, CHECK_RUNNING, CHECK_DONE, CHECK_FAILED = "waiting", "running", "done", "failed"
 RESPONSES_FOR = timedelta(days=30)
 MAX_RESPONSES = 20_000
 """Maximum number of responses of the last 30 days to compare, newest first; the report states how many there were."""
@@ -237,16 +237,16 @@ def fresh_report(services: Services, draft: Draft) -> DraftReport | None:
 def ensure_report(services: Services, draft: Draft) -> DraftReport:
     """Return the report: computed at once for a quiz of ordinary size, else requested from a worker (``waiting``)."""
     row = fresh_report(services, draft)
-    if row is not None and row.state != FAILED:
+    if row is not None and row.state != CHECK_FAILED:
         return row
     if draft.files.get("mappings.csv", "").count("\n") > MAX_AT_ONCE:
-        return keep_report(services, draft, WAITING, {})
+        return keep_report(services, draft, CHECK_WAITING, {})
     if not services.checking.acquire(blocking=False):
         return DraftReport(
-            revision=draft.revision, state=RUNNING, done=0, total=0, report={}
+            revision=draft.revision, state=CHECK_RUNNING, done=0, total=0, report={}
         )  # The caller asks again soon.
     try:
-        return fresh_done(services, draft) or keep_report(services, draft, DONE, check_draft(services, draft))
+        return fresh_done(services, draft) or keep_report(services, draft, CHECK_DONE, check_draft(services, draft))
     finally:
         services.checking.release()
 
@@ -254,7 +254,7 @@ def ensure_report(services: Services, draft: Draft) -> DraftReport:
 def fresh_done(services: Services, draft: Draft) -> DraftReport | None:
     """Return the fresh report if another request or worker has just finished it."""
     row = fresh_report(services, draft)
-    return row if row is not None and row.state == DONE else None
+    return row if row is not None and row.state == CHECK_DONE else None
 
 
 def keep_report(services: Services, draft: Draft, state: str, report: dict[str, Any]) -> DraftReport:
@@ -270,7 +270,7 @@ def keep_report(services: Services, draft: Draft, state: str, report: dict[str, 
         row.report = report or row.report or {}  # Keep the previous figures until new ones are available.
         row.done = row.total = 0
         row.at = services.now()
-        if state == WAITING:
+        if state == CHECK_WAITING:
             nudge(session, CONTENT)
     return row
 
@@ -278,11 +278,13 @@ def keep_report(services: Services, draft: Draft, state: str, report: dict[str, 
 def check_waiting_drafts(services: Services) -> int:
     """Compute the requested reports (called by workers); return how many were computed."""
     with services.reads() as session:
-        waiting = list(session.scalars(select(DraftReport).where(DraftReport.state.in_((WAITING, RUNNING)))))
+        waiting = list(
+            session.scalars(select(DraftReport).where(DraftReport.state.in_((CHECK_WAITING, CHECK_RUNNING))))
+        )
     stale = services.now() - timedelta(minutes=10)
     made = 0
     for row in waiting:
-        if row.state == RUNNING and row.at > stale:
+        if row.state == CHECK_RUNNING and row.at > stale:
             continue  # Another worker is computing it.
         made += _check_one(services, row)
     return made
@@ -293,7 +295,7 @@ def _check_one(services: Services, row: DraftReport) -> bool:
         held = session.get(DraftReport, row.id, with_for_update=True)
         if held is None or held.state != row.state or held.at != row.at:
             return False
-        held.state, held.at = RUNNING, services.now()
+        held.state, held.at = CHECK_RUNNING, services.now()
         draft = session.get_one(Draft, held.draft_id)
 
     def progress(done: int, total: int) -> None:
@@ -305,7 +307,7 @@ def _check_one(services: Services, row: DraftReport) -> bool:
     try:
         report = check_draft(services, draft, progress=progress)
     except Exception:
-        keep_report(services, draft, FAILED, {})
+        keep_report(services, draft, CHECK_FAILED, {})
         raise
-    keep_report(services, draft, DONE, report)
+    keep_report(services, draft, CHECK_DONE, report)
     return True

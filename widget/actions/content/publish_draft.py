@@ -24,7 +24,7 @@ from widget.storage.shops import Shop
 from widget.storage.users import User
 from widget.telemetry import log
 
-WAITING, DONE, FAILED, DROPPED = "waiting", "done", "failed", "dropped"
+SCHEDULED, PUBLISHED, PUBLISH_FAILED, SCHEDULE_CANCELED = "waiting", "done", "failed", "dropped"
 
 
 class DraftMoved(ActionError):
@@ -156,7 +156,7 @@ def plan_publish(
                 user_id=by.id,
                 author=by.display_name,
                 approver_id=approver_id,
-                state=WAITING,
+                state=SCHEDULED,
                 at=services.now(),
             )
         )
@@ -201,7 +201,7 @@ def _publish_scheduled(services: Services, shop: str, planned: ScheduledPublish,
             author = by.display_name if by else row.author
             moved = move_pointer(services, session, owner, row.quiz, row.number, author)
             how = f"requested by {row.author}" if by else f"scheduled by {row.author}"
-            row.state, row.reason = DONE, "" if moved else "already live"
+            row.state, row.reason = PUBLISHED, "" if moved else "already live"
             about = f"{row.quiz}: version {row.number}, {how}. {row.note}".strip()
             _note(services, session, owner.id, by, "published", about)
     except Settled:
@@ -226,14 +226,14 @@ def drop_plan(services: Services, *, shop: str, scheduled_id: int, by: User) -> 
         # Publishing takes this lock as well: whichever request is second finds the schedule settled.
         require_shop(session, shop, lock=True)
         row, owner = _locked_schedule(session, shop, scheduled_id)
-        row.state, row.reason = DROPPED, f"canceled by {by.display_name}"
+        row.state, row.reason = SCHEDULE_CANCELED, f"canceled by {by.display_name}"
         _note(services, session, owner.id, by, "publish_dropped", f"{row.quiz}: version {row.number}")
 
 
 def _locked_schedule(session: Session, shop: str, scheduled_id: int) -> tuple[ScheduledPublish, Shop]:
     row = session.get(ScheduledPublish, scheduled_id, with_for_update=True, populate_existing=True)
     owner = session.get(Shop, row.shop_id) if row else None
-    if row is None or owner is None or owner.slug != shop or row.state != WAITING:
+    if row is None or owner is None or owner.slug != shop or row.state != SCHEDULED:
         raise Settled("This publish was already completed or canceled.")
     return row, owner
 
@@ -249,7 +249,7 @@ def publish_due(services: Services) -> int:
         with services.reads() as session:
             row = session.get_one(ScheduledPublish, scheduled_id)
             slug = session.get_one(Shop, row.shop_id).slug
-        if row.state == WAITING:
+        if row.state == SCHEDULED:
             try:
                 _publish_scheduled(services, slug, row, None)
             except ActionError:
@@ -265,8 +265,8 @@ def _fail(services: Services, scheduled_id: int, by: User | None, reason: str) -
     """Record why a scheduled publish failed; only once, even if two workers attempted it."""
     with services.sessions.begin() as session:
         row = session.get_one(ScheduledPublish, scheduled_id, with_for_update=True)
-        if row.state == WAITING:
-            row.state, row.reason = FAILED, reason[:500]
+        if row.state == SCHEDULED:
+            row.state, row.reason = PUBLISH_FAILED, reason[:500]
             about = f"{row.quiz}: version {row.number} was not published: {reason}"
             _note(services, session, row.shop_id, by, "publish_failed", about)
 

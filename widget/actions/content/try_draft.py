@@ -31,7 +31,7 @@ from widget.storage.shops import Shop
 from widget.storage.users import User
 
 
-class NotReadable(ActionError):
+class DraftUnreadable(ActionError):
     """A draft that cannot be previewed because its files have errors."""
 
     code = "draft_has_errors"
@@ -54,7 +54,7 @@ def tried_draft(services: Services, shop: Shop, draft: Draft) -> LoadedQuiz:
         return loaded
     pack = read_files(draft.files, []).pack
     if pack is None:
-        raise NotReadable("The draft has errors and cannot be previewed yet. See Findings.")
+        raise DraftUnreadable("The draft has errors and cannot be previewed yet. See Findings.")
     with services.reads() as session:
         feed, blocked = stored_catalog(session, shop.id)
     engine = Engine.of(pack)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from widget.actions.emails.plan_emails import RESULT, bought_products, outcome_of, usable_answers
+from widget.actions.emails.plan_emails import RESULT_TRIGGER, bought_products, outcome_of, usable_answers
 from widget.actions.emails.write_email import email_products
 from widget.domain.email.markets import softly_agreed
 from widget.domain.email.schedule import (
@@ -36,7 +36,7 @@ def send_context_of(services: Services, session: Session, loaded: LoadedQuiz, kn
     email, shop, order, agreed = known.email, known.shop, known.order, known.marketing
     now = services.now()
     # The shopper has just requested this email and is waiting for it: quiet hours do not apply.
-    asked = email.trigger_kind == RESULT and email.kind == TRANSACTIONAL
+    asked = email.trigger_kind == RESULT_TRIGGER and email.kind == TRANSACTIONAL
     step = step_of(loaded, email)
     reminds = step is not None and step.after.uses is not None
     zone = known_zone(order.timezone if order else "", known.contact.timezone, shop.timezone)

@@ -16,14 +16,14 @@ from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.daily_metrics import EMAIL_CLICKED, DailyMetricKey
 
-PRODUCT, QUIZ, RESULT = "p", "q", "r"
+PRODUCT_LINK, QUIZ_LINK, RESULT_LINK = "p", "q", "r"
 ABOUT = b"/l/"
 """Associated data that separates these codes from result codes: no shop's slug contains a slash."""
 _BETWEEN = "\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class EmailLink:
     """A link in an email. ``email``: id of the template in the pack; ``what``: SKU of a product, or a result code."""
 
     shop: str
@@ -35,7 +35,7 @@ class Link:
     what: str = ""
 
 
-def link_url(services: Services, link: Link) -> str:
+def link_url(services: Services, link: EmailLink) -> str:
     """Return the URL to put into the email."""
     plain = _BETWEEN.join(str(item) for item in astuple(link)).encode()
     return f"{services.settings.public_url}/l/{services.crypto.code(plain, ABOUT)}"
@@ -56,16 +56,16 @@ def follow_link(services: Services, token: str, *, client: str = "") -> str:
     return _target(services, live, link) or quiz_url(services, link.shop, link.quiz)
 
 
-def _opened(services: Services, token: str) -> Link:
+def _opened(services: Services, token: str) -> EmailLink:
     try:
         plain = services.crypto.open_code(token, ABOUT).decode()
     except InvalidToken as error:
         raise UnknownToken("This link is invalid.") from error
     shop, quiz, version, locale, email, kind, what = plain.split(_BETWEEN, 6)
-    return Link(shop, quiz, int(version), locale, email, kind, what)
+    return EmailLink(shop, quiz, int(version), locale, email, kind, what)
 
 
-def _count(services: Services, live: LoadedQuiz, link: Link, who: bytes) -> None:
+def _count(services: Services, live: LoadedQuiz, link: EmailLink, who: bytes) -> None:
     """Count a click. Scanners and preview panes open a link several times: within a few minutes that is one click."""
     if services.clicks.get(who):
         return
@@ -76,19 +76,19 @@ def _count(services: Services, live: LoadedQuiz, link: Link, who: bytes) -> None
     )
 
 
-def _target(services: Services, live: LoadedQuiz, link: Link) -> str:
+def _target(services: Services, live: LoadedQuiz, link: EmailLink) -> str:
     """Return the target, or "" if it is gone: a version, an unreadable result, or a product that is no longer sold."""
-    if link.kind == RESULT:
+    if link.kind == RESULT_LINK:
         try:
             open_result(services, link.shop, link.what)
         except UnknownResult:
             return ""
         return result_url(services, link.shop, link.what)
     loaded = services.quizzes.version(link.shop, link.quiz, link.version)
-    return _product(services, live, loaded, link) if loaded and link.kind == PRODUCT else ""
+    return _product(services, live, loaded, link) if loaded and link.kind == PRODUCT_LINK else ""
 
 
-def _product(services: Services, live: LoadedQuiz, loaded: LoadedQuiz, link: Link) -> str:
+def _product(services: Services, live: LoadedQuiz, loaded: LoadedQuiz, link: EmailLink) -> str:
     """Return the product URL from the email's version, or "" if the product is blocked or inactive today."""
     today = {item.sku: item for item in live.engine.catalog.products}
     then = {item.sku: item for item in loaded.localized(link.locale).catalog.products}

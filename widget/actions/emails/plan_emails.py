@@ -39,7 +39,7 @@ from widget.storage.orders import Order
 from widget.storage.responses import response_by_visit
 from widget.storage.shops import Shop
 
-ORDER, RESULT = "order", "result"
+ORDER_TRIGGER, RESULT_TRIGGER = "order", "result"
 VISIT_OF = "visit_of"
 """Key in ``Order.field_timestamps``: id of the contact whose answers the order's visit leads to."""
 _EVENT_OF = {
@@ -77,7 +77,7 @@ def plan_order_emails(services: Services, session: Session, shop: Shop, order: O
             elif known is None and moment and _concerns(step, bought):
                 code = _agreed_code(services, session, loaded, order.contact_id, visit)
                 row = _row(services, shop, loaded, sequence, step, moment)
-                row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER}
+                row |= {"contact_id": order.contact_id, "order_id": order.id, "trigger_kind": ORDER_TRIGGER}
                 # Store the language of the email itself, so that the results page counts it with its clicks.
                 locale = negotiate_locale(loaded.engine.rules.pack, order.locale)
                 row |= {"trigger_id": order.external_id, "locale": locale, "result_code": code}
@@ -155,7 +155,7 @@ def _plan_now(
                 row = _row(services, loaded.shop, loaded, sequence, step, moment)
                 spoken = negotiate_locale(loaded.engine.rules.pack, locale)
                 row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
-                row["trigger_kind"] = RESULT if trigger == "result.requested" else trigger
+                row["trigger_kind"] = RESULT_TRIGGER if trigger == "result.requested" else trigger
                 row["variant"] = variant_of(step, trigger_id)
                 made += add_email(session, row)
                 if moment <= services.now():
@@ -167,7 +167,7 @@ def _finished(session: Session, shop_id: int, about: str) -> int:
     """Return how many emails with this trigger prefix are finished: sent, skipped, expired, or failed."""
     over = (SENT, SKIPPED, EXPIRED, FAILED, DELIVERED, BOUNCED, COMPLAINED)
     query = select(func.count()).select_from(Email)
-    query = query.where(Email.shop_id == shop_id, Email.trigger_kind == RESULT, Email.state.in_(over))
+    query = query.where(Email.shop_id == shop_id, Email.trigger_kind == RESULT_TRIGGER, Email.state.in_(over))
     return int(session.scalar(query.where(Email.trigger_id.startswith(about, autoescape=True))) or 0)
 
 

@@ -11,12 +11,12 @@ from widget.email.message import checked_address
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.contacts import (
+    CONSENT_KINDS,
     GRANTED,
     HEALTH_DATA,
-    KINDS,
     MARKETING,
     PENDING,
-    RESULT,
+    RESULT_EMAIL,
     Consent,
     consent_state,
     contact_for,
@@ -42,7 +42,7 @@ def request_email(
     Raises BadAddress, ConsentNeeded.
     """
     address = checked_address(email)
-    if not consents.get(RESULT):
+    if not consents.get(RESULT_EMAIL):
         raise ConsentNeeded("Check the first box to have your result emailed.")
     locale = locale or loaded.engine.rules.pack.default_locale
     consents = {**consents, MARKETING: bool(consents.get(MARKETING)) and not ended}
@@ -58,7 +58,7 @@ def request_email(
         )
         if timezone and known_zone(timezone) == timezone:
             contact.timezone = timezone
-        for kind in KINDS:
+        for kind in CONSENT_KINDS:
             if consents.get(kind) and consent_state(session, contact.id, kind) != GRANTED:
                 promised = loaded.engine.rules.pack.emails_per_month if kind == MARKETING else None
                 shop_id, source = loaded.shop.id, "result page"

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.build_send_context import send_context_of
-from widget.actions.emails.plan_emails import RESULT
+from widget.actions.emails.plan_emails import RESULT_TRIGGER
 from widget.actions.emails.write_email import compose_email, content_of
 from widget.deadline import is_time_limit
 from widget.domain.email.send_policy import DEFER, Decision, decide
@@ -122,7 +122,7 @@ def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome 
         return None
     email, message, recipient = ready
     state, reason = _handed_over(services, message, recipient)
-    asked_for = email.trigger_kind == RESULT
+    asked_for = email.trigger_kind == RESULT_TRIGGER
     return Outcome(email_id, email.history, email.attempts, asked_for, state, reason)
 
 
@@ -236,7 +236,7 @@ def transition(services: Services, email: Email, state: str, reason: str) -> Non
     email.reason, email.changed_at = reason, services.now()
     if state == SENT:
         email.sent_at = services.now()
-    if email.trigger_kind == RESULT and state in (SENT, SKIPPED, EXPIRED, FAILED):
+    if email.trigger_kind == RESULT_TRIGGER and state in (SENT, SKIPPED, EXPIRED, FAILED):
         email.result_code = ""  # It contains the answers, which are no longer needed.
     email.history = [*email.history, {"at": services.now().isoformat(), "state": state, "reason": reason}]
     EMAILS.labels(state).inc()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from widget.actions.emails.answer_check_in import ANSWERS, check_in_token
-from widget.actions.emails.follow_link import PRODUCT, QUIZ, RESULT, Link, link_url
+from widget.actions.emails.follow_link import PRODUCT_LINK, QUIZ_LINK, RESULT_LINK, EmailLink, link_url
 from widget.actions.emails.plan_emails import bought_products
 from widget.actions.errors import ActionError, UnknownResult
 from widget.actions.quiz.result_links import open_result, quiz_url, result_setting, result_url
@@ -85,7 +85,7 @@ def _context(
     context: dict[str, Any] = {
         "shop": {"name": loaded.shop.name, "url": loaded.shop.url or base},
         "confirm_url": f"{base}/c/{crypto.token(CONFIRM, email.contact_id)}",
-        "quiz_url": _link(services, loaded, email, QUIZ, quiz_url(services, loaded.shop.slug, loaded.quiz)),
+        "quiz_url": _link(services, loaded, email, QUIZ_LINK, quiz_url(services, loaded.shop.slug, loaded.quiz)),
         "blocks": {
             "tips": _tips(services, loaded, email, answers),
             "check-in": [CheckIn(better, same, worse)],
@@ -94,7 +94,7 @@ def _context(
     }
     if email.result_code:
         plain = result_url(services, loaded.shop.slug, email.result_code)
-        context["result_url"] = _link(services, loaded, email, RESULT, plain, email.result_code)
+        context["result_url"] = _link(services, loaded, email, RESULT_LINK, plain, email.result_code)
     if order is not None:
         context["order"] = {"number": order.number}
     if products:
@@ -107,7 +107,9 @@ def _context(
             "size": first.size or "",
             "sku": first.sku,
         }
-        context["product_url"] = _link(services, loaded, email, PRODUCT, setting.address(first.url or "/"), first.sku)
+        context["product_url"] = _link(
+            services, loaded, email, PRODUCT_LINK, setting.address(first.url or "/"), first.sku
+        )
         context["blocks"]["product-picture"] = [Picture(picture, f"{first.name}{size}")] if picture else []
     return context
 
@@ -117,7 +119,7 @@ def _link(services: Services, loaded: LoadedQuiz, email: Email, kind: str, plain
     if not email.id:
         return plain
     locale = localized_in(loaded, email)
-    link = Link(loaded.shop.slug, loaded.quiz, loaded.version, locale, email.template, kind, what)
+    link = EmailLink(loaded.shop.slug, loaded.quiz, loaded.version, locale, email.template, kind, what)
     return link_url(services, link)
 
 

@@ -30,7 +30,7 @@ from widget.storage.connections import connection_of
 from widget.storage.contacts import Consent, Contact, lift, suppress, suppress_unless_known
 from widget.storage.emails import Email
 from widget.storage.orders import Order
-from widget.storage.privacy import DONE, WAITING, PrivacyRequest, drop_copies
+from widget.storage.privacy import REQUEST_DONE, REQUEST_WAITING, PrivacyRequest, drop_copies
 from widget.storage.shops import Shop
 from widget.storage.users import User
 
@@ -61,7 +61,7 @@ def answer_privacy(
 
 def carry_out(services: Services, session: Session, shop: Shop, event: PrivacyEvent, row: PrivacyRequest) -> None:
     """Carry out a request in the caller's transaction; its row records how many rows were found."""
-    row.state, row.done_at, row.encrypted_event = DONE, services.now(), ""
+    row.state, row.done_at, row.encrypted_event = REQUEST_DONE, services.now(), ""
     if event.kind == SHOP_REDACT:
         row.found = erase_shop(services, session, shop)
         return
@@ -113,7 +113,7 @@ def postpone(
 ) -> PrivacyRequest:
     """Store a request that destroys data until it is due, notify the owners, and suppress emails to those concerned."""
     row = _receipt(services, shop, event, event_id, received_at)
-    row.state, row.due_at = WAITING, received_at + GRACE
+    row.state, row.due_at = REQUEST_WAITING, received_at + GRACE
     row.encrypted_event = services.crypto.encrypt(json.dumps(asdict(event)), PRIVACY_EVENT)
     session.add(row)
     session.flush()  # The notification needs the id.
@@ -147,7 +147,7 @@ def release_hold(services: Services, session: Session, shop: Shop, event: Privac
 
 
 def _waiting(session: Session, shop: Shop, but: int) -> list[PrivacyRequest]:
-    mine = (PrivacyRequest.shop_id == shop.id, PrivacyRequest.state == WAITING, PrivacyRequest.id != but)
+    mine = (PrivacyRequest.shop_id == shop.id, PrivacyRequest.state == REQUEST_WAITING, PrivacyRequest.id != but)
     return list(session.scalars(select(PrivacyRequest).where(*mine, PrivacyRequest.kind == CUSTOMER_REDACT)))
 
 

@@ -14,7 +14,7 @@ from widget.services import Services
 from widget.storage import audit
 from widget.storage.connections import connection_of
 from widget.storage.database import scrub
-from widget.storage.privacy import CANCELLED, WAITING, PrivacyRequest
+from widget.storage.privacy import REQUEST_CANCELED, REQUEST_WAITING, PrivacyRequest
 from widget.storage.shops import Shop
 from widget.storage.users import User
 from widget.telemetry import log
@@ -31,7 +31,7 @@ class NotWaiting(ActionError):
 
 def carry_out_due(services: Services) -> int:
     """Carry out the due requests, each in its own transaction; return how many were due."""
-    due = (PrivacyRequest.state == WAITING, PrivacyRequest.due_at <= services.now())
+    due = (PrivacyRequest.state == REQUEST_WAITING, PrivacyRequest.due_at <= services.now())
     with services.reads() as session:
         waiting = list(session.scalars(select(PrivacyRequest.id).where(*due).order_by(PrivacyRequest.id).limit(BATCH)))
     for number in waiting:
@@ -49,7 +49,7 @@ def carry_out_due(services: Services) -> int:
 def _carry_out_one(services: Services, number: int) -> None:
     with services.sessions.begin() as session:
         row = session.get_one(PrivacyRequest, number, with_for_update=True)
-        if row.state == WAITING:
+        if row.state == REQUEST_WAITING:
             _carry_out(services, session, session.get_one(Shop, row.shop_id), row)
 
 
@@ -77,7 +77,7 @@ def cancel_privacy_request(services: Services, *, shop_id: int, number: int, by:
                 connection.due_at = services.now() if connection.address and connection.encrypted_key else None
                 shop.paused = shop.paused and not connection.paused_shop
                 connection.paused_shop = False
-        row.state, row.done_at, row.encrypted_event = CANCELLED, services.now(), ""
+        row.state, row.done_at, row.encrypted_event = REQUEST_CANCELED, services.now(), ""
         _note(services, session, row, by, "privacy_request_cancelled")
 
 
@@ -85,7 +85,7 @@ def _carry_out(services: Services, session: Session, shop: Shop, row: PrivacyReq
     """Carry out a request and return True; cancel one that cannot be read."""
     event = _readable(services, row)
     if event is None:
-        row.state, row.done_at = CANCELLED, services.now()
+        row.state, row.done_at = REQUEST_CANCELED, services.now()
         return False
     carry_out(services, session, shop, event, row)
     return True
@@ -101,7 +101,7 @@ def _readable(services: Services, row: PrivacyRequest) -> PrivacyEvent | None:
 
 def _waiting(session: Session, shop_id: int, number: int) -> PrivacyRequest:
     row = session.get(PrivacyRequest, number, with_for_update=True)
-    if row is None or row.shop_id != shop_id or row.state != WAITING:
+    if row is None or row.shop_id != shop_id or row.state != REQUEST_WAITING:
         raise NotWaiting
     return row
 

@@ -18,12 +18,12 @@ from widget.domain.email.send_policy import ERASED, UNSUBSCRIBED
 from widget.domain.email.sequence import PLANNED, SKIPPED
 from widget.services import Services
 from widget.storage.contacts import (
+    CONSENT_KINDS,
     GRANTED,
     HEALTH_DATA,
-    KINDS,
     MARKETING,
     PENDING,
-    RESULT,
+    RESULT_EMAIL,
     WITHDRAWN,
     Consent,
     Contact,
@@ -41,7 +41,7 @@ from widget.storage.orders import Order, without_buyer
 from widget.storage.outbox import drop_exports
 from widget.storage.privacy import drop_copies
 from widget.storage.shops import Shop
-from widget.storage.webhook_deliveries import FAILED, WebhookDelivery
+from widget.storage.webhook_deliveries import DELIVERY_FAILED, WebhookDelivery
 
 DEFAULT_CAP = 2
 
@@ -62,7 +62,7 @@ def preferences(services: Services, purpose: str, token: str) -> Preferences:
     with services.reads() as session:
         contact = contact_of(services, session, purpose, token)
         shop = session.get_one(Shop, contact.shop_id)
-        states = {kind: consent_state(session, contact.id, kind) or "" for kind in KINDS}
+        states = {kind: consent_state(session, contact.id, kind) or "" for kind in CONSENT_KINDS}
         if not states[MARKETING] and _said_yes_with_an_order(session, contact):
             states[MARKETING] = GRANTED
         promised = promised_emails(session, contact.id) or shop_cap(services, session, shop)
@@ -84,8 +84,8 @@ def confirm_consent(services: Services, purpose: str, token: str, only: set[str]
         contact = contact_of(services, session, purpose, token)
         contact.confirmed_at = contact.confirmed_at or services.now()
         lift(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED)
-        for kind in KINDS:
-            if consent_state(session, contact.id, kind) == PENDING and (only is None or kind in only | {RESULT}):
+        for kind in CONSENT_KINDS:
+            if consent_state(session, contact.id, kind) == PENDING and (only is None or kind in only | {RESULT_EMAIL}):
                 note_consent(services, session, contact.shop_id, contact.id, kind, GRANTED, "", "confirmed by link")
                 if kind == MARKETING:
                     _lift(session, contact)
@@ -164,7 +164,7 @@ def redact_webhooks(session: Session, shop_id: int, address: str) -> None:
         return
     wanted = address.casefold()
     rows = select(WebhookDelivery.id, WebhookDelivery.body).where(
-        WebhookDelivery.shop_id == shop_id, WebhookDelivery.state == FAILED
+        WebhookDelivery.shop_id == shop_id, WebhookDelivery.state == DELIVERY_FAILED
     )
     named = [delivery_id for delivery_id, body in session.execute(rows) if wanted in _plain(body)]
     for delivery_id in named:

@@ -19,11 +19,10 @@ from widget.storage.email_events import EmailEvent
 from widget.storage.emails import Email
 from widget.storage.orders import Order
 from widget.storage.outbox import OPEN, OutboxMessage
-from widget.storage.privacy import WAITING as REQUEST_WAITING
-from widget.storage.privacy import PrivacyRequest
+from widget.storage.privacy import REQUEST_WAITING, PrivacyRequest
 from widget.storage.responses import Response
 from widget.storage.users import Invitation, Membership, User, UserSession
-from widget.storage.webhook_deliveries import WAITING, WebhookDelivery
+from widget.storage.webhook_deliveries import DELIVERY_WAITING, WebhookDelivery
 
 BATCH = 2_000
 """Rows deleted in one transaction; limited so that locks are held only briefly."""
@@ -117,7 +116,8 @@ def _without_email(now: datetime) -> ColumnElement[bool]:
 _RULES = (
     _Rule(Response, lambda now: Response.created_at < now - MONTH),
     _Rule(
-        WebhookDelivery, lambda now: and_(WebhookDelivery.state != WAITING, WebhookDelivery.received_at < now - MONTH)
+        WebhookDelivery,
+        lambda now: and_(WebhookDelivery.state != DELIVERY_WAITING, WebhookDelivery.received_at < now - MONTH),
     ),
     _Rule(EmailEvent, lambda now: EmailEvent.at < now - QUARTER),
     _Rule(OutboxMessage, lambda now: and_(OutboxMessage.state.not_in(OPEN), OutboxMessage.changed_at < now - MONTH)),

@@ -13,7 +13,7 @@ from widget.domain.email.email_event import EmailReport
 from widget.email.events.mailbox import open_mailbox
 from widget.email.events.messages import reports
 from widget.email.events.providers import MESSAGE
-from widget.email.events.reading import NotReadable
+from widget.email.events.reading import ReportUnreadable
 from widget.services import Services
 from widget.storage.emails import Email
 from widget.storage.webhook_deliveries import add_webhook_delivery
@@ -51,7 +51,7 @@ def take_message(services: Services, raw: bytes) -> int:
     """
     try:
         found = reports(raw)
-    except NotReadable:
+    except ReportUnreadable:
         return 0
     event_id = f"message:{hashlib.sha256(raw).hexdigest()}"
     with services.sessions.begin() as session:

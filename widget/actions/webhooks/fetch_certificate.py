@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from widget.actions.errors import ActionError
 from widget.cache.local import LocalCache
-from widget.email.events.reading import NotReadable
+from widget.email.events.reading import ReportUnreadable
 from widget.stores.fetching import Limits, NotFetched, answered
 
 CERTIFICATE_LIMITS = Limits(size=64 * 1024, seconds=1.5, read_seconds=1.0)
@@ -54,7 +54,7 @@ def _fetched(address: str, host: str) -> bytes:
         _FAILED.put(host, True)
         raise CertificateUnavailable from error
     if status != 200:
-        raise NotReadable(f"The certificate cannot be fetched ({status}).")
+        raise ReportUnreadable(f"The certificate cannot be fetched ({status}).")
     _KEPT.put(address, into.getvalue())
     return into.getvalue()
 

@@ -27,15 +27,20 @@ from widget.domain.orders.order import (
 )
 from widget.domain.orders.webhook import Unreadable
 from widget.email.events.providers import PROVIDERS, SES
-from widget.email.events.reading import NotReadable
+from widget.email.events.reading import ReportUnreadable
 from widget.email.events.ses import subscribe_address
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.connections import connection_of
 from widget.storage.feeds import IDLE, WAITING, feed_of
 from widget.storage.shops import Shop
-from widget.storage.webhook_deliveries import DONE, FAILED, WebhookDelivery, waiting_webhooks
-from widget.storage.webhook_deliveries import WAITING as DELIVERY_WAITING
+from widget.storage.webhook_deliveries import (
+    DELIVERY_DONE,
+    DELIVERY_FAILED,
+    DELIVERY_WAITING,
+    WebhookDelivery,
+    waiting_webhooks,
+)
 from widget.stores.fetching import NotFetched
 from widget.stores.platforms import PLATFORMS
 from widget.telemetry import WEBHOOKS_RECEIVED, log
@@ -77,7 +82,7 @@ def process_webhook(services: Services, delivery_id: int) -> None:
             _do(services, session, delivery)
             # The data is now in tables. The body must go: with both an address and a visit token, it would link
             # answers to a person.
-            delivery.state, delivery.done_at, delivery.body = DONE, services.now(), b""
+            delivery.state, delivery.done_at, delivery.body = DELIVERY_DONE, services.now(), b""
     except DataError as error:
         # The database rejects these values: retrying would not help.
         _give_up(services, delivery_id, type(error).__name__)
@@ -105,7 +110,7 @@ def _confirm_subscription(services: Services, delivery_id: int) -> None:
         address = subscribe_address(delivery.body)
         if address:
             fetch_confirmation(address)
-    except (NotReadable, NotFetched) as error:
+    except (ReportUnreadable, NotFetched) as error:
         raise Unreadable(f"the subscription could not be confirmed: {error}") from error
 
 
@@ -115,9 +120,9 @@ def _try_later(services: Services, delivery_id: int) -> None:
         delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
         delivery.attempts += 1
         if delivery.attempts >= MAX_ATTEMPTS:
-            delivery.state, delivery.done_at = FAILED, services.now()
+            delivery.state, delivery.done_at = DELIVERY_FAILED, services.now()
             delivery.error = f"gave up after {delivery.attempts} attempts: the database rejected the data each time"
-            WEBHOOKS_RECEIVED.labels(delivery.source, FAILED).inc()
+            WEBHOOKS_RECEIVED.labels(delivery.source, DELIVERY_FAILED).inc()
         else:
             delivery.retry_at = services.now() + min(FIRST_RETRY * 2 ** (delivery.attempts - 1), LONGEST_RETRY)
 
@@ -125,8 +130,8 @@ def _try_later(services: Services, delivery_id: int) -> None:
 def _give_up(services: Services, delivery_id: int, reason: str) -> None:
     with services.sessions.begin() as session:
         delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
-        WEBHOOKS_RECEIVED.labels(delivery.source, FAILED).inc()
-        delivery.state, delivery.error, delivery.done_at = FAILED, reason[:500], services.now()
+        WEBHOOKS_RECEIVED.labels(delivery.source, DELIVERY_FAILED).inc()
+        delivery.state, delivery.error, delivery.done_at = DELIVERY_FAILED, reason[:500], services.now()
 
 
 def _do(services: Services, session: Session, delivery: WebhookDelivery) -> None:

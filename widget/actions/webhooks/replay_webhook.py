@@ -7,7 +7,7 @@ from widget.nudges import WEBHOOKS, nudge
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.users import User
-from widget.storage.webhook_deliveries import DONE, FAILED, WAITING, WebhookDelivery
+from widget.storage.webhook_deliveries import DELIVERY_DONE, DELIVERY_FAILED, DELIVERY_WAITING, WebhookDelivery
 
 
 class NoReplay(ActionError):
@@ -20,13 +20,13 @@ def replay_webhook(services: Services, delivery_id: int, *, shop_id: int, by: Us
         delivery = session.get(WebhookDelivery, delivery_id, with_for_update=True)
         if delivery is None or delivery.shop_id != shop_id:
             raise NoReplay("this delivery does not exist")
-        if delivery.state == WAITING:
+        if delivery.state == DELIVERY_WAITING:
             return False
-        if delivery.state == DONE or not delivery.body:
+        if delivery.state == DELIVERY_DONE or not delivery.body:
             raise NoReplay("this delivery has already been processed")
-        assert delivery.state == FAILED
+        assert delivery.state == DELIVERY_FAILED
         delivery.state, delivery.error, delivery.done_at, delivery.attempts, delivery.retry_at = (
-            WAITING,
+            DELIVERY_WAITING,
             "",
             None,
             0,

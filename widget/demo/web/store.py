@@ -21,7 +21,7 @@ from widget.web.requests import PAGE_POLICY, current_services
 blueprint = Blueprint("demo", __name__, template_folder="templates")
 SHOP, QUIZ = "demo", "leg-day"
 MAX_QUANTITY = 20
-KINDS = {"svg": "image/svg+xml", "png": "image/png"}
+PICTURE_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 _PICTURES = files("widget.demo.web") / "pictures"
 
 
@@ -64,10 +64,10 @@ def product(sku: str) -> Response:
 def picture(name: str) -> Response:
     ending = name.rpartition(".")[2]
     path = _PICTURES / name
-    if ending not in KINDS or "/" in name or not path.is_file():
+    if ending not in PICTURE_TYPES or "/" in name or not path.is_file():
         abort(404)
     headers = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
-    return Response(path.read_bytes(), mimetype=KINDS[ending], headers=headers)
+    return Response(path.read_bytes(), mimetype=PICTURE_TYPES[ending], headers=headers)
 
 
 @blueprint.get("/demo/cart")

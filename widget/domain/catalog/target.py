@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from widget.domain.catalog.product import Product
 
 PRODUCT_KINDS = ("sku", "form", "tag", "contains", "allergen", "collection", "lacks")
-KINDS = (*PRODUCT_KINDS, "tip", "all")
+TARGET_KINDS = (*PRODUCT_KINDS, "tip", "all")
 DECLARABLE = ("contains", "allergens")
 _PART = re.compile(r'\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^|;&"]*))\s*(?P<next>[|;]|$)')
 _HEAD = re.compile(r"\s*(?P<kind>[a-z]+)\s*(?P<colon>:)?")
@@ -68,7 +68,7 @@ def _target(text: str, position: int) -> tuple[Target, int, bool]:
     if head is None or not (head["colon"] or head["kind"] == "all"):
         raise TargetError(f"expected kind:value or all, not '{text[position:].strip()}'")
     kind = head["kind"]
-    if kind not in KINDS:
+    if kind not in TARGET_KINDS:
         raise TargetError(f"unknown target kind '{kind}'", kind)
     if kind == "all":
         rest = text[head.end() :].lstrip()

@@ -9,7 +9,7 @@ from functools import cached_property
 from widget.domain.quiz.condition import ALWAYS, Condition
 
 SINGLE, MULTI, SCALE = "single", "multi", "scale"
-KINDS = (SINGLE, MULTI, SCALE)
+QUESTION_KINDS = (SINGLE, MULTI, SCALE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
 
 from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, EmailReport
-from widget.email.events.reading import NotReadable, moment
+from widget.email.events.reading import ReportUnreadable, moment
 
 MAX_BYTES = 5 * 1024 * 1024
 COMPLAINTS = frozenset({"abuse", "fraud", "virus", "other"})
@@ -23,7 +23,7 @@ COMPLAINTS = frozenset({"abuse", "fraud", "virus", "other"})
 def reports(raw: bytes) -> list[EmailReport]:
     """Return the email events in a message; none if it is not a report. Raises NotReadable if it cannot be parsed."""
     if len(raw) > MAX_BYTES:
-        raise NotReadable(f"the message is larger than {MAX_BYTES // 1024 // 1024} MB")
+        raise ReportUnreadable(f"the message is larger than {MAX_BYTES // 1024 // 1024} MB")
     try:
         message = BytesParser(policy=policy.compat32).parsebytes(raw)
         kind = str(message.get_param("report-type", "")).lower()
@@ -32,7 +32,7 @@ def reports(raw: bytes) -> list[EmailReport]:
         items_ = list(_status(message)) if kind == "delivery-status" else []
         items_ += _abuse(message) if kind == "feedback-report" else []
     except (ValueError, KeyError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        raise NotReadable("the message cannot be read") from error
+        raise ReportUnreadable("the message cannot be read") from error
     number, at = hashlib.sha256(raw).hexdigest(), _date(message)
     return [
         EmailReport(kind, f"message:{number}:{place}", email, at, _original_id(message))

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, UNSUBSCRIBED, EmailReport
-from widget.email.events.reading import NotReadable, json_object, moment, same, text
+from widget.email.events.reading import ReportUnreadable, json_object, moment, same, text
 
 HARD_CODES = frozenset({"1", "100000"})
 """HardBounce and BadEmailAddress."""
@@ -25,9 +25,9 @@ def check(headers: Mapping[str, str], *, known: Sequence[str]) -> None:
     try:
         plain = base64.b64decode(given.strip(), validate=True).decode()
     except (ValueError, binascii.Error) as error:
-        raise NotReadable("The user name and password are missing or invalid.") from error
+        raise ReportUnreadable("The user name and password are missing or invalid.") from error
     if kind.lower() != "basic" or not same(plain, known):
-        raise NotReadable("Incorrect user name or password.")
+        raise ReportUnreadable("Incorrect user name or password.")
 
 
 def reports(body: bytes) -> list[EmailReport]:
@@ -40,7 +40,7 @@ def reports(body: bytes) -> list[EmailReport]:
     outcome = text(data.get("BouncedAt")) or text(data.get("DeliveredAt")) or text(data.get("ChangedAt"))
     number = text(data.get("ID")) or text(data.get("MessageID"))
     if not number or not email:
-        raise NotReadable("the report does not identify a message or a recipient")
+        raise ReportUnreadable("the report does not identify a message or a recipient")
     event_id = f"postmark:{text(data.get('RecordType'))}:{number}:{outcome}"[:255]
     return [EmailReport(kind, event_id, email, moment(outcome), _message_id(data))]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from widget.domain.email.email_event import EmailReport
 from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id
 from widget.email.events import messages, postmark, sendgrid, ses
-from widget.email.events.reading import NotReadable
+from widget.email.events.reading import ReportUnreadable
 
 Fetch = Callable[[str], bytes]
 """A function that downloads a URL. Raises OSError or ValueError."""
@@ -31,9 +31,9 @@ class EmailProvider:
         """Return the delivery if the provider sent it. Raises BadSignature."""
         try:
             if not known:
-                raise NotReadable("No signing secret is configured for this provider.")
+                raise ReportUnreadable("No signing secret is configured for this provider.")
             event_id = self.check(headers, body, known, fetch)
-        except NotReadable as error:
+        except ReportUnreadable as error:
             raise BadSignature(str(error)) from error
         return VerifiedWebhook((event_id or digest_id("", body))[:MAX_ID], body)
 
@@ -41,7 +41,7 @@ class EmailProvider:
         """Return the email events in a body. Raises Unreadable."""
         try:
             return self.reports(body)
-        except NotReadable as error:
+        except ReportUnreadable as error:
             raise Unreadable(str(error)) from error
 
 
@@ -49,7 +49,7 @@ def _ses(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: F
     try:
         return ses.verified(body, topics=known, fetch=fetch)[0]
     except OSError as error:
-        raise NotReadable("The certificate cannot be fetched.") from error
+        raise ReportUnreadable("The certificate cannot be fetched.") from error
 
 
 def _sendgrid(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
@@ -63,7 +63,7 @@ def _postmark(headers: Mapping[str, str], body: bytes, known: Sequence[str], fet
 
 
 def _nobody(headers: Mapping[str, str], body: bytes, known: Sequence[str], fetch: Fetch | None) -> str:
-    raise NotReadable("Messages are collected from a mailbox or imported from files, not received here.")
+    raise ReportUnreadable("Messages are collected from a mailbox or imported from files, not received here.")
 
 
 PROVIDERS = {

@@ -11,7 +11,7 @@ from typing import Any
 MAX_TEXT = 4000
 
 
-class NotReadable(ValueError):
+class ReportUnreadable(ValueError):
     """An invalid report, or one with an invalid signature. The message repeats no part of it."""
 
 
@@ -19,7 +19,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object in a body. Numbers stay text. Raises NotReadable."""
     data = json_value(body)
     if not isinstance(data, dict):
-        raise NotReadable("the body is not a JSON object")
+        raise ReportUnreadable("the body is not a JSON object")
     return data
 
 
@@ -28,7 +28,7 @@ def json_value(body: bytes) -> Any:
     try:
         return json.loads(body, parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
-        raise NotReadable("the body is not valid JSON") from error
+        raise ReportUnreadable("the body is not valid JSON") from error
 
 
 def services_of(value: Any) -> list[dict[str, Any]]:

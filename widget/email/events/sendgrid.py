@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, UNSUBSCRIBED, EmailReport
-from widget.email.events.reading import NotReadable, json_value, moment, services_of, text
+from widget.email.events.reading import ReportUnreadable, json_value, moment, services_of, text
 
 SIGNATURE, STAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
-KINDS = {
+EVENT_KINDS = {
     "delivered": DELIVERED,
     "spamreport": COMPLAINT,
     "unsubscribe": UNSUBSCRIBED,
@@ -34,10 +34,10 @@ def check(headers: Mapping[str, str], body: bytes, *, keys: Sequence[str]) -> No
     try:
         given = base64.b64decode(headers.get(SIGNATURE, ""), validate=True)
     except (ValueError, binascii.Error) as error:
-        raise NotReadable("The signature is not valid base64.") from error
+        raise ReportUnreadable("The signature is not valid base64.") from error
     signed = headers.get(STAMP, "").encode("latin-1", "replace") + body
     if not given or not any(_fits(key, given, signed) for key in keys):
-        raise NotReadable("The signature does not match.")
+        raise ReportUnreadable("The signature does not match.")
 
 
 def _fits(key: str, given: bytes, signed: bytes) -> bool:
@@ -55,7 +55,7 @@ def reports(body: bytes) -> list[EmailReport]:
     """Return the email events in a batch; unknown events and fields are ignored. Raises NotReadable."""
     data = json_value(body)
     if not isinstance(data, list):
-        raise NotReadable("the body is not a list")
+        raise ReportUnreadable("the body is not a list")
     found = []
     for service in services_of(data):
         kind = _kind(service)
@@ -73,4 +73,4 @@ def _kind(event: Mapping[str, Any]) -> str:
         return SOFT_BOUNCE if text(event.get("type")) == "blocked" else HARD_BOUNCE
     if name == "dropped":
         return ""  # SendGrid did not send it, for a reason that was reported before.
-    return KINDS.get(name, "")
+    return EVENT_KINDS.get(name, "")

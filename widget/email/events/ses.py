@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_pem_x509_certificate
 
 from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, EmailReport
-from widget.email.events.reading import NotReadable, json_object, moment, same, services_of, text
+from widget.email.events.reading import ReportUnreadable, json_object, moment, same, services_of, text
 
 HOST = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?")
 PATH = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{8,80}\.pem")
@@ -43,13 +43,13 @@ def verified(body: bytes, *, topics: Sequence[str], fetch: Any) -> tuple[str, st
     data = json_object(body)
     kind, topic = text(data.get("Type")), text(data.get("TopicArn"))
     if kind not in KEYS:
-        raise NotReadable("This message type is not supported.")
+        raise ReportUnreadable("This message type is not supported.")
     if not same(topic, topics):
-        raise NotReadable("The topic is not the configured one.")
+        raise ReportUnreadable("The topic is not the configured one.")
     address = text(data.get("SigningCertURL"))
     parts = urlsplit(address)
     if parts.scheme != "https" or not HOST.fullmatch(parts.netloc) or not PATH.fullmatch(parts.path) or parts.query:
-        raise NotReadable("The certificate is not one of Amazon's.")
+        raise ReportUnreadable("The certificate is not one of Amazon's.")
     _check(data, kind, fetch(address))
     return text(data.get("MessageId")), kind
 
@@ -58,13 +58,13 @@ def _check(data: Mapping[str, Any], kind: str, certificate: bytes) -> None:
     signed = string_to_sign(data, kind)
     algorithm = {"1": SHA1(), "2": SHA256()}.get(text(data.get("SignatureVersion")))  # noqa: S303  # Amazon's version 1.
     if algorithm is None:
-        raise NotReadable("The signature version is not supported.")
+        raise ReportUnreadable("The signature version is not supported.")
     try:
         _public_key(certificate).verify(
             base64.b64decode(text(data.get("Signature")), validate=True), signed, PKCS1v15(), algorithm
         )
     except (InvalidSignature, ValueError, binascii.Error) as error:
-        raise NotReadable("The signature does not match.") from error
+        raise ReportUnreadable("The signature does not match.") from error
 
 
 def string_to_sign(data: Mapping[str, Any], kind: str) -> bytes:
@@ -95,7 +95,7 @@ def subscribe_address(body: bytes) -> str:
     address = text(data.get("SubscribeURL"))
     parts = urlsplit(address)
     if parts.scheme != "https" or not HOST.fullmatch(parts.netloc):
-        raise NotReadable("the confirmation URL is not one of Amazon's")
+        raise ReportUnreadable("the confirmation URL is not one of Amazon's")
     return address
 
 

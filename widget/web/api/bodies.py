@@ -9,7 +9,7 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-KINDS = ("application/json", "text/plain")
+BODY_TYPES = ("application/json", "text/plain")
 
 
 class BodyParser(FlaskParser):
@@ -19,7 +19,7 @@ class BodyParser(FlaskParser):
 
     def load_json(self, req: Request, schema: Any) -> Any:
         kind = req.mimetype or "text/plain"
-        if kind not in KINDS:
+        if kind not in BODY_TYPES:
             raise UnsupportedMediaType
         try:
             return orjson.loads(req.get_data(cache=True))

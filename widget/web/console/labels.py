@@ -70,7 +70,7 @@ REASONS = {
     "quiet_hours": "quiet hours",
     "daily_limit": "daily sending limit reached",
 }
-KINDS: dict[str, tuple[str, ...]] = {
+ACTION_GROUPS: dict[str, tuple[str, ...]] = {
     "Sign-in": ("signed_in", "sign_in_refused", "signed_out", "signed_out_by", "password_chosen", "password_changed"),
     "One-time codes": ("codes_on", "codes_off"),
     "Team": (

@@ -9,7 +9,7 @@ from typing import Any
 from flask import render_template, request
 
 from widget.actions.content.change_draft import OpenDraft, open_draft
-from widget.actions.content.check_draft import DONE, fresh_report
+from widget.actions.content.check_draft import CHECK_DONE, fresh_report
 from widget.content.editing import (
     EMAIL,
     EXCLUSION,
@@ -128,7 +128,7 @@ class PageContext:
         assert self.opened is not None
         state = State(changed=self.draft.files != self.opened.base)
         row = self.report
-        if row is None or row.state != DONE:
+        if row is None or row.state != CHECK_DONE:
             return state
         report = row.report
         state.checked = True

@@ -21,7 +21,7 @@ from widget.content.editing import (
 )
 from widget.domain.content.pack import DEMOTE, EMERGENCY, HIDE, SEE_DOCTOR, TIPS_ONLY
 from widget.domain.email.sequence import ANCHORS, MARKETING, TRANSACTIONAL, TRIGGERS
-from widget.domain.quiz.questions import KINDS as QUESTION_KINDS
+from widget.domain.quiz.questions import QUESTION_KINDS
 
 LINE, LONG, MARKDOWN, CHOICE, FLAG, NUMBER, WHEN, TARGETS = (
     *("line", "long", "markdown", "choice", "flag", "number"),

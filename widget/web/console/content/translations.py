@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.content.change_draft import EditConflict, IdTaken, put_record
-from widget.actions.content.try_draft import NotReadable, tried_draft
+from widget.actions.content.try_draft import DraftUnreadable, tried_draft
 from widget.content.editing import TEXT, record_hash
 from widget.content.languages import is_safety, pack_texts, text_hash
 from widget.domain.engine.result import direction
@@ -21,7 +21,7 @@ from widget.web.requests import current_services
 blueprint = Blueprint("translations", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/languages")
 A_PAGE = 40
 NAMES = {"en": "English", "es": "Spanish", "ar": "Arabic", "de": "German", "fr": "French", "it": "Italian"}
-MISSING, STALE, DONE = "missing", "stale", "done"
+MISSING, STALE, TRANSLATED = "missing", "stale", "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ def languages(shop: str, quiz: str) -> str:
         texts = _texts(page)
         for locale in page.locales:
             views = _views(page, locale, texts)
-            counts = {state: sum(view.state == state for view in views) for state in (MISSING, STALE, DONE)}
+            counts = {state: sum(view.state == state for view in views) for state in (MISSING, STALE, TRANSLATED)}
             rows.append({"locale": locale, "name": NAMES.get(locale, locale), "all": len(views), **counts})
-    except NotReadable as error:
+    except DraftUnreadable as error:
         message = str(error)
     return render_page(
         "console/content/languages.html",
@@ -73,7 +73,9 @@ def _views(page: PageContext, locale: str, texts: dict[str, str]) -> list[TextVi
     for key, source in texts.items():
         record = known.get(key)
         text = str((record or {}).get("text", ""))
-        state = MISSING if not text.strip() else DONE if record and record.get("of") == text_hash(source) else STALE
+        state = (
+            MISSING if not text.strip() else TRANSLATED if record and record.get("of") == text_hash(source) else STALE
+        )
         views.append(TextView(key, source, text, state, record_hash(record), is_safety(key)))
     return views
 
@@ -89,11 +91,11 @@ def language(shop: str, quiz: str, locale: str) -> str:
     message, views = "", []
     try:
         views = _views(page, locale, _texts(page))
-    except NotReadable as error:
+    except DraftUnreadable as error:
         message = str(error)
-    still = sum(view.state != DONE for view in views)
+    still = sum(view.state != TRANSLATED for view in views)
     if show != "all":
-        views = [view for view in views if view.state != DONE]
+        views = [view for view in views if view.state != TRANSLATED]
     views = [v for v in views if all(word in f"{v.key} {v.source} {v.text}".casefold() for word in words)]
     first = whole_number(request.args.get("from")) or 0
     first = first if first < len(views) else 0

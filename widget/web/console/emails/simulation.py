@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from widget.actions.content.try_draft import NotReadable, sample_answers, tried_draft
+from widget.actions.content.try_draft import DraftUnreadable, sample_answers, tried_draft
 from widget.actions.emails.simulate_emails import simulate_emails
 from widget.domain.email.sequence import EXPIRED, SENDING, SKIPPED
 from widget.domain.email.simulation import NOT_YET, Simulated
@@ -37,7 +37,7 @@ def show(shop: str, quiz: str) -> str:
     found, message = [], ""
     try:
         found = _played(page, asked)
-    except NotReadable as error:
+    except DraftUnreadable as error:
         message = str(error)
     return render_page(
         "console/emails/simulation.html",

@@ -17,9 +17,9 @@ from widget.i18n.money import money_text
 from widget.storage.emails import Email, email_by_id, emails_of_orders, emails_of_unknown_delivery, trigger_of
 from widget.storage.orders import Order, orders_of
 from widget.storage.webhook_deliveries import (
-    DONE,
-    FAILED,
-    WAITING,
+    DELIVERY_DONE,
+    DELIVERY_FAILED,
+    DELIVERY_WAITING,
     WebhookDelivery,
     count_failed,
     delivery_by_id,
@@ -44,9 +44,9 @@ EVENTS = (
 )
 """(column, label, icon, class): the first one that happened is the state of the order."""
 DELIVERY_STATES = {
-    WAITING: ("waiting", "clock", ""),
-    DONE: ("processed", "ok", "good"),
-    FAILED: ("failed", "error", "bad"),
+    DELIVERY_WAITING: ("waiting", "clock", ""),
+    DELIVERY_DONE: ("processed", "ok", "good"),
+    DELIVERY_FAILED: ("failed", "error", "bad"),
 }
 
 
@@ -195,7 +195,7 @@ def delivery(shop: str, delivery: int) -> str:
         row=row,
         body=shown_body(row.body),
         states=DELIVERY_STATES,
-        again=row.state == FAILED,
+        again=row.state == DELIVERY_FAILED,
     )
 
 

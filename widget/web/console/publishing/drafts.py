@@ -15,7 +15,7 @@ from widget.actions.content.change_draft import (
     reset_draft,
     undo_change,
 )
-from widget.actions.content.check_draft import FAILED, ensure_report, keep_report
+from widget.actions.content.check_draft import CHECK_FAILED, ensure_report, keep_report
 from widget.content.claim_check import CannotAccept, accept_claim
 from widget.content.editing import ACCEPTANCE, Step, differences, records_of
 from widget.content.reader import read_files
@@ -39,7 +39,7 @@ def check(shop: str, quiz: str) -> AnyResponse:
     try:
         page.report = ensure_report(services, page.draft)
     except Exception:
-        page.report = keep_report(services, page.draft, FAILED, {})
+        page.report = keep_report(services, page.draft, CHECK_FAILED, {})
         raise
     if not wants_json():
         back = request.args.get("back", "")

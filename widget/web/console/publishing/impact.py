@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.content.check_draft import DONE, FAILED, ensure_report
+from widget.actions.content.check_draft import CHECK_DONE, CHECK_FAILED, ensure_report
 from widget.actions.content.publish_content import NotPublishable
 from widget.actions.content.publish_draft import (
     agree_to_publish,
@@ -46,7 +46,7 @@ def impact(shop: str, quiz: str) -> str:
 def _page(page: PageContext, message: str = "", typed: str = "") -> str:
     assert page.opened is not None
     row = page.report
-    report = row.report if row and row.state == DONE else None
+    report = row.report if row and row.state == CHECK_DONE else None
     by = "paths" if request.args.get("by") == "paths" or not (report and report["answers"]) else "answers"
     at = whole_number(request.args.get("example")) or 0
     live = page.opened.live
@@ -199,7 +199,7 @@ def report(shop: str, quiz: str) -> Response:
     """Download the report as JSON."""
     page = quiz_page(shop, quiz)
     row = ensure_report(current_services(), page.draft)
-    state = 200 if row.state != FAILED else 503
+    state = 200 if row.state != CHECK_FAILED else 503
     headers = {"Content-Disposition": f'attachment; filename="{quiz}-impact.json"'}
     body = orjson.dumps({"state": row.state, **row.report}, option=orjson.OPT_INDENT_2)
     return Response(body, status=state, mimetype="application/json", headers=headers)

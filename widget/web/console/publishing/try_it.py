@@ -8,7 +8,14 @@ import orjson
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.content.try_draft import NotReadable, Tried, preview_email, send_preview, tried_draft, try_answers
+from widget.actions.content.try_draft import (
+    DraftUnreadable,
+    Tried,
+    preview_email,
+    send_preview,
+    tried_draft,
+    try_answers,
+)
 from widget.actions.emails.write_email import NoContent
 from widget.actions.quiz.show_quiz import quiz_document
 from widget.content.languages import negotiate_locale
@@ -94,7 +101,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
         shows_products_of(loaded)
         if answers is not None:
             tried = try_answers(services, loaded, answers, why=request.values.get("why", "")[:200])
-    except NotReadable as error:
+    except DraftUnreadable as error:
         message = str(error)
     except Refused as error:
         message = f"The draft does not accept these answers: {error.detail}"
@@ -192,7 +199,7 @@ def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
     wanted, message, written, why = _wanted(), "", None, ""
     try:
         written, _, why = preview_email(current_services(), _served(shop, quiz), email, **wanted)
-    except (NotReadable, NoContent, CannotWrite, TooLarge) as error:
+    except (DraftUnreadable, NoContent, CannotWrite, TooLarge) as error:
         message = str(error)
     return make_response(
         render_page(
@@ -239,7 +246,7 @@ def email_test(shop: str, quiz: str, email: str) -> AnyResponse:
         written, _, _ = preview_email(services, _served(shop, quiz), email, **_wanted())
         send_preview(services, shop=quiz_page(shop, quiz).shop, written=written, to=me())
         flash(f"Sending a test email to {me().email}.", "good")
-    except (NotReadable, NoContent, CannotWrite, TooLarge, BadAddress) as error:
+    except (DraftUnreadable, NoContent, CannotWrite, TooLarge, BadAddress) as error:
         flash(str(error), "bad")
     back = "&".join(
         f"{name}={value}" for name, value in _wanted().items() if value.replace("-", "").replace("_", "").isalnum()

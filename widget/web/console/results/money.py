@@ -10,7 +10,7 @@ from widget.storage.figures import Ordered
 
 
 @dataclass(frozen=True, slots=True)
-class DailyEvent:
+class AttributedRevenue:
     """Revenue by one kind of attribution, in minor units. ``net`` is ``total`` less ``refunded``."""
 
     orders: int
@@ -27,8 +27,8 @@ class Money:
     """Both attributions in one currency, with the numbers of people that they are compared with."""
 
     currency: str
-    direct: DailyEvent
-    assisted: DailyEvent
+    direct: AttributedRevenue
+    assisted: AttributedRevenue
     completed: int
     seen: int
 
@@ -47,7 +47,7 @@ class Money:
         )
         return [(name, self._each(self.direct, a), self._each(self.assisted, b)) for name, a, b in rows]
 
-    def _each(self, count: DailyEvent, of: int) -> str:
+    def _each(self, count: AttributedRevenue, of: int) -> str:
         return self.text(round(count.net / of)) if of else "–"
 
 
@@ -63,9 +63,9 @@ def money_of(orders: Iterable[Ordered], *, completed: int, seen: int) -> list[Mo
     return sorted(found, key=lambda item: (-item.assisted.orders, item.currency))
 
 
-def _count(rows: Iterable[Ordered]) -> DailyEvent:
+def _count(rows: Iterable[Ordered]) -> AttributedRevenue:
     listed = list(rows)
-    return DailyEvent(
+    return AttributedRevenue(
         sum(row.number for row in listed),
         sum(row.total for row in listed),
         sum(row.total if row.gone else row.refunded for row in listed),

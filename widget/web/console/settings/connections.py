@@ -40,7 +40,7 @@ class Kind:
     key_help: str = ""
 
 
-KINDS = (
+CONNECTION_KINDS = (
     Kind(
         "shopify",
         "Shopify",
@@ -83,7 +83,7 @@ KINDS = (
         "Enter the same credentials in the webhook's basic authentication.",
     ),
 )
-BY_ID = {kind.id: kind for kind in KINDS}
+BY_ID = {kind.id: kind for kind in CONNECTION_KINDS}
 
 
 @blueprint.get("")
@@ -127,7 +127,7 @@ def _page(page: PageContext, *, wrong: dict[str, dict[str, str]] | None = None, 
     with services.reads() as session:
         rows = connections_of(session, page.shop.id)
     base = f"{services.settings.public_url}/webhooks/{page.shop.slug}"
-    shown = [_shown(kind, rows.get(kind.id), base) for kind in KINDS]
+    shown = [_shown(kind, rows.get(kind.id), base) for kind in CONNECTION_KINDS]
     return render_page(
         "console/settings/connections.html",
         page,

@@ -7,9 +7,9 @@ from io import BytesIO
 from flask import Blueprint, abort, flash, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from widget.actions.catalog.change_feed import BadAddress, NotNow, ask_for_import, change_feed
+from widget.actions.catalog.change_feed import BadFeedAddress, NotNow, ask_for_import, change_feed
 from widget.actions.catalog.fetch_catalog import API
-from widget.actions.catalog.import_feed import FAILED, STOPPED, UNCHANGED, Asked, FeedReport, import_feed
+from widget.actions.catalog.import_feed import FEED_FAILED, FEED_STOPPED, FEED_UNCHANGED, Asked, FeedReport, import_feed
 from widget.domain.roles import MANAGE
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import PageContext, shop_page
@@ -29,7 +29,7 @@ def change(shop: str) -> AnyResponse:
         if do == "set":
             address = request.form.get("address", "").strip()
             if not address:
-                raise BadAddress("Enter the feed URL.")
+                raise BadFeedAddress("Enter the feed URL.")
             change_feed(services, shop=shop, address=address, by=me())
             flash("Feed URL saved. The first import starts within seconds.", "good")
         elif do == "api":
@@ -44,7 +44,7 @@ def change(shop: str) -> AnyResponse:
             ask_for_import(services, shop=shop, by=me(), missing=_number(request.form.get("missing", "")))
         else:
             abort(400)
-    except BadAddress as error:
+    except BadFeedAddress as error:
         return make_response(products_page(page, feed=feed_view(services, page.shop, wrong=str(error))), 422)
     except NotNow as error:
         flash(str(error), "bad")
@@ -62,14 +62,14 @@ def upload(shop: str) -> AnyResponse:
         return make_response(products_page(page, feed=feed_view(services, page.shop, wrong_file=message)), 422)
     asked = Asked(by=me(), uploaded=True, allow_missing=_number(request.form.get("missing", "")))
     report = import_feed(services, shop=shop, files=[BytesIO(body)], asked=asked)
-    if report.outcome in (STOPPED, FAILED):
+    if report.outcome in (FEED_STOPPED, FEED_FAILED):
         return make_response(products_page(page), 422)
     flash(_words(report), "good")
     return _back(page)
 
 
 def _words(report: FeedReport) -> str:
-    if report.outcome == UNCHANGED:
+    if report.outcome == FEED_UNCHANGED:
         return "No changes: the file matches the last import."
     many = len(report.changed)
     return f"Imported: {many} {'product' if many == 1 else 'products'} changed."

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from widget.actions.catalog.change_feed import shown_address
 from widget.actions.catalog.fetch_catalog import WITH_API
-from widget.actions.catalog.import_feed import DONE, EVERY, FAILED, STOPPED, UNCHANGED
+from widget.actions.catalog.import_feed import EVERY, FEED_FAILED, FEED_IMPORTED, FEED_STOPPED, FEED_UNCHANGED
 from widget.services import Services
 from widget.storage.connections import connections_of
 from widget.storage.feeds import GIVEN_UP_AFTER, RUNNING, WAITING, Feed, feed_of
 from widget.storage.shops import Shop
-from widget.stores.feeds import KINDS
+from widget.stores.feeds import FEED_KINDS
 
 LOOKS = {
-    DONE: ("ok", "good", "Imported"),
-    UNCHANGED: ("ok", "good", "No changes"),
-    STOPPED: ("warning", "warn", "Stopped: too many products are missing"),
-    FAILED: ("error", "bad", "Import failed"),
+    FEED_IMPORTED: ("ok", "good", "Imported"),
+    FEED_UNCHANGED: ("ok", "good", "No changes"),
+    FEED_STOPPED: ("warning", "warn", "Stopped: too many products are missing"),
+    FEED_FAILED: ("error", "bad", "Import failed"),
 }
 """(icon, color class, label) by outcome."""
 MAX_SHOWN = 12
@@ -46,11 +46,11 @@ class FeedView:
 
     @property
     def kind(self) -> str:
-        return KINDS.get(self.row.kind, "") if self.row else ""
+        return FEED_KINDS.get(self.row.kind, "") if self.row else ""
 
     @property
     def stopped(self) -> bool:
-        return self.row is not None and self.row.outcome == STOPPED
+        return self.row is not None and self.row.outcome == FEED_STOPPED
 
 
 def feed_view(services: Services, shop: Shop, *, wrong: str = "", wrong_file: str = "") -> FeedView:

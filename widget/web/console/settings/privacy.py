@@ -15,7 +15,7 @@ from widget.web.console.page_context import render_page, shop_page
 from widget.web.requests import current_services
 
 blueprint = Blueprint("privacy_page", __name__, url_prefix="/shops/<shop>/settings/privacy")
-KINDS = {
+REQUEST_LABELS = {
     DATA_REQUEST: ("Copy of a customer's data", "search"),
     CUSTOMER_REDACT: ("Delete a customer's data", "shield"),
     SHOP_REDACT: ("Delete the data of all customers", "shield"),
@@ -37,7 +37,7 @@ def listing(shop: str) -> str:
         lead="Privacy requests that customers made through the store, and their status.",
         section="settings",
         rows=rows,
-        kinds=KINDS,
+        kinds=REQUEST_LABELS,
         now=services.now(),
     )
 

@@ -21,7 +21,7 @@ from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, last_entry
 from widget.storage.shops import Shop
 from widget.web.console.guard import me, permitted
-from widget.web.console.labels import KINDS
+from widget.web.console.labels import ACTION_GROUPS
 from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.requests import current_services
 
@@ -94,7 +94,7 @@ def _form(page: PageContext, fields: dict[str, Any], seen: str, **more: Any) -> 
 def last_change(page: PageContext) -> AuditEntry | None:
     """Return the audit entry of the latest change on the settings pages."""
     with current_services().reads() as session:
-        return last_entry(session, page.shop.id, (*KINDS["Settings"], *KINDS["Store and provider"]))
+        return last_entry(session, page.shop.id, (*ACTION_GROUPS["Settings"], *ACTION_GROUPS["Store and provider"]))
 
 
 def _fields(shop: Shop) -> dict[str, Any]:

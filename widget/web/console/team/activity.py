@@ -12,7 +12,7 @@ from widget.content.spreadsheet import neutral
 from widget.domain.roles import MANAGE
 from widget.storage.audit import AuditEntry, actors, entries
 from widget.web.console.guard import permitted
-from widget.web.console.labels import KINDS, entry, local
+from widget.web.console.labels import ACTION_GROUPS, entry, local
 from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services
@@ -53,8 +53,8 @@ def table(shop: str) -> str:
         older=listed[A_PAGE - 1].id if len(listed) > A_PAGE else None,
         later=bool(before),
         actors=actors_here,
-        kinds=KINDS,
-        sign_of={code: SIGNS[name] for name, codes in KINDS.items() for code in codes},
+        kinds=ACTION_GROUPS,
+        sign_of={code: SIGNS[name] for name, codes in ACTION_GROUPS.items() for code in codes},
         actor=actor,
         kind=kind,
         query=urlencode(wanted),
@@ -83,10 +83,12 @@ def export(shop: str) -> Response:
 
 def _wanted() -> tuple[str, str]:
     kind = request.args.get("kind", "")
-    return request.args.get("actor", "")[:200], kind if kind in KINDS else ""
+    return request.args.get("actor", "")[:200], kind if kind in ACTION_GROUPS else ""
 
 
 def _entries(page: PageContext, before: int | None, limit: int) -> list[AuditEntry]:
     actor, kind = _wanted()
     with current_services().reads() as session:
-        return entries(session, page.shop.id, before=before, limit=limit, actor=actor, kinds=KINDS.get(kind, ()))
+        return entries(
+            session, page.shop.id, before=before, limit=limit, actor=actor, kinds=ACTION_GROUPS.get(kind, ())
+        )

@@ -128,8 +128,8 @@ def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
     page.goto("/console/shops/demo/team")
     page.get_by_label("Email address").fill("kim@team.example")
     page.get_by_label("Publisher").check()
-    page.get_by_role("button", name="Send the invitation").click()
-    expect(page.get_by_role("status")).to_contain_text("is on its way")
+    page.get_by_role("button", name="Send invitation").click()
+    expect(page.get_by_role("status")).to_contain_text("Sending the invitation")
     context.close()
     context = browser.new_context(base_url=desk.base, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
@@ -159,10 +159,10 @@ def test_invited_editor_fixes_a_finding_publishes_and_rolls_back(
     editor.get_by_label("Weight").fill("95")
     editor.get_by_label("Reason").fill("This salve relieves pain and cures arthritis.")
     expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
-    expect(page.locator("#panel")).to_contain_text(re.compile("stops? a publish"))
+    expect(page.locator("#panel")).to_contain_text(re.compile("blocks? publishing"))
     expect(page.locator("#finding-rub-in-salve").first).to_contain_text("reason")
     page.goto(f"{ROOT}/impact")
-    page.get_by_label("What changed").fill("Salve first for who rubs it in.")
+    page.get_by_label("Version note").fill("Salve first for who rubs it in.")
     page.get_by_role("button", name=re.compile(r"Publish version \d+")).click()
     expect(page.get_by_role("alert")).to_contain_text("Not published")
     assert best_form(desk) == "cream"
@@ -172,9 +172,9 @@ def test_invited_editor_fixes_a_finding_publishes_and_rolls_back(
     expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
     page.goto(f"{ROOT}/impact")
     expect(page.get_by_text("No answer moves away from")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("heading", name="What causes it")).to_be_visible()
-    assert page.get_by_label("What changed").input_value() == ""
-    page.get_by_label("What changed").fill("Salve first for who rubs it in.")
+    expect(page.get_by_role("heading", name="Causes")).to_be_visible()
+    assert page.get_by_label("Version note").input_value() == ""
+    page.get_by_label("Version note").fill("Salve first for who rubs it in.")
     page.get_by_role("button", name=re.compile(r"Publish version \d+")).click()
     expect(page.get_by_text(re.compile(r"Version \d+ is live"))).to_be_visible(timeout=20_000)
     desk.until(lambda: best_form(desk) == "salve", seconds=5)
@@ -200,7 +200,7 @@ def test_condition_is_built_from_lists_and_undone(page: Page) -> None:
     expect(editor).to_have_count(0)
     for _ in range(2):
         page.goto(f"{ROOT}/changes")
-        undo = page.get_by_role("button", name="Undo this").first
+        undo = page.get_by_role("button", name="Undo", exact=True).first
         if undo.count():
             with page.expect_navigation():
                 undo.click()
@@ -218,16 +218,16 @@ def test_questions_are_reordered_by_keyboard_and_options_added(page: Page) -> No
     page.goto(f"{ROOT}/records/question/scent")
     page.get_by_role("button", name="Add option").click()
     fresh = page.locator("[data-item]").last
-    fresh.get_by_label("Id").fill("citrus")
+    fresh.get_by_label("ID").fill("citrus")
     fresh.get_by_label("Answer").fill("Citrus")
     expect(page.locator("[data-saved]")).to_have_text("Saved to the draft.")
     page.reload()
     expect(page.locator("input[value=citrus]")).to_be_visible()
     page.goto(f"{ROOT}/changes")
     page.get_by_label("I am sure").check()
-    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("button", name="Reset draft").click()
 
-    expect(page.get_by_text("The draft starts over")).to_be_visible()
+    expect(page.get_by_text("The draft was reset")).to_be_visible()
 
 
 def test_unsaved_input_is_kept_and_restored_after_a_failed_save(page: Page, desk: Running) -> None:
@@ -238,7 +238,7 @@ def test_unsaved_input_is_kept_and_restored_after_a_failed_save(page: Page, desk
     expect(editor.get_by_role("status")).to_have_text("Not now.")
     page.unroute("**/mappings/rows/**")
     page.reload()
-    page.get_by_role("button", name="Put it back").click()
+    page.get_by_role("button", name="Restore", exact=True).click()
     expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
     page.reload()
 
@@ -255,7 +255,7 @@ def test_draft_is_tried_in_the_real_widget_with_its_trace(page: Page) -> None:
     expect(page.locator("#trace")).to_contain_text("mapping rows matched")
     page.locator("[data-why]").first.click()
 
-    expect(page.locator("#why-not")).to_contain_text("Kept out by")
+    expect(page.locator("#why-not")).to_contain_text("Not shown:")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (375, "dark")])
@@ -291,7 +291,7 @@ def test_mapping_row_is_edited_and_published_without_javascript(
     expect(editor.get_by_label("Weight")).to_have_value("33")
     page.get_by_role("link", name="Check now").click()
     page.get_by_role("link", name="Review & publish").click()
-    page.get_by_label("What changed").fill("A little more cream.")
+    page.get_by_label("Version note").fill("A little more cream.")
     page.get_by_role("button", name=re.compile("Publish version")).click()
 
     expect(page.get_by_text(re.compile(r"Version \d is live"))).to_be_visible()

@@ -80,7 +80,7 @@ def test_results_page_filter_applies_on_change(browser: Browser, service: Runnin
     page.goto(PAGE)
     page.get_by_label("Period").select_option("7")
     page.wait_for_url("**period=7**")
-    expect(page.get_by_text("Against the 7 days before", exact=True)).to_be_visible()
+    expect(page.get_by_text("Compare with the previous 7 days", exact=True)).to_be_visible()
     page.locator("[name=from]").fill("2026-01-01")
     page.wait_for_url("**from=2026-01-01**")
 

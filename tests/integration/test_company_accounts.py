@@ -27,7 +27,7 @@ from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.users import UserSession, user_by_email
 
-AGAIN, NOT_NOW, NOBODY = "did not work out", "could not be asked just now", "does not open the console"
+AGAIN, NOT_NOW, NOBODY = "company account failed", "could not be reached", "does not open the console"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def text_after(client: Client, answer: Any) -> str:
     page = client.get("/console/sign-in")
     assert page.status_code == 200
     assert client.get("/console/account").status_code == 303
-    assert not client.get("/console/sign-in").text.count("company account could")  # The message is shown once.
+    assert not client.get("/console/sign-in").text.count("company sign-in could")  # The message is shown once.
     return page.text
 
 

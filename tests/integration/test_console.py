@@ -148,7 +148,7 @@ def test_invalid_bulk_change_changes_nothing(owner: Somebody) -> None:
         follow_redirects=True,
     )
 
-    assert "Write a weight such as 20" in response.text
+    assert "Enter a weight, such as 20" in response.text
     assert rows(owner) == before
 
 
@@ -159,7 +159,7 @@ def test_exported_sheet_is_imported_after_a_preview_of_the_changes(owner: Somebo
     listed[0]["weight"] = "29"
     sheet = xlsx_sheet(listed[:-1])
     look = owner.post("/mappings/import", {"file": (io.BytesIO(sheet), "m.xlsx")})
-    assert "2 rows would change" in look.text
+    assert "2 rows will change" in look.text
     assert rows(owner)["rub-in-cream"]["weight"] == "30"  # Only previewed so far.
     fields = dict(re.findall(r'type="hidden" name="(seen|whole|do)" value="([^"]*)"', look.text))
     text = re.search(r'<textarea name="text" hidden>(.*?)</textarea>', look.text, re.DOTALL)
@@ -194,7 +194,7 @@ def test_invalid_import_file_is_refused_with_a_message(owner: Somebody, name: st
 def test_pasted_rows_are_added_without_changing_other_rows(owner: Somebody) -> None:
     pasted = "extra\tarea = calves\tboost\tform:spray\t7\tQuick.\t"
     look = owner.post("/mappings/import", {"text": pasted})
-    assert "1 row would change" in look.text
+    assert "1 row will change" in look.text
     seen = re.search(r'name="seen" value="([^"]*)"', look.text)
     assert seen
     owner.post("/mappings/import", {"text": pasted, "do": "apply", "seen": seen[1], "whole": "0"})
@@ -338,16 +338,16 @@ def test_accepted_warning_with_a_reason_returns_when_the_text_changes(owner: Som
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=said))
     owner.get("/check")
     page = owner.get("/findings").text
-    assert "Accept it with a reason" in page
+    assert "Accept with a reason" in page
     block = page.partition(f"{ROOT}/accept")[2].partition("</form>")[0]
     fields = dict(re.findall(r'type="hidden" name="(key|locale|rule)" value="([^"]*)"', block))
     owner.post("/accept", {**fields, "reason": "It speaks of the feel on the skin."})
     owner.get("/check")
-    assert "Accept it with a reason" not in owner.get("/findings").text
+    assert "Accept with a reason" not in owner.get("/findings").text
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=said + " A wellness ritual."))
     owner.get("/check")
 
-    assert "Accept it with a reason" in owner.get("/findings").text
+    assert "Accept with a reason" in owner.get("/findings").text
 
 
 def test_one_time_link_is_masked_in_logs() -> None:

@@ -131,7 +131,7 @@ def test_duplicate_id_in_an_imported_sheet_is_an_error_and_keeps_the_text(owner:
     answer = owner.post("/mappings/import", {"text": text})
 
     assert answer.status_code == 422
-    assert "stands in two rows" in answer.text
+    assert "two rows have the ID" in answer.text
     assert "form:salve" in answer.text
 
 

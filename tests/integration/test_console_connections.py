@@ -30,7 +30,7 @@ def test_store_is_connected_reconciled_and_disconnected(services: Services) -> N
     assert post(client, f"{HERE}/shopify", do="set", **fields).status_code == 303
     page = client.get(HERE).text
     assert "https://legs.myshopify.com" in page
-    assert "every ten minutes" in page
+    assert "every 10 minutes" in page
     assert SHOPIFY_SECRET not in page
     assert fields["key"] not in page
     assert shopify(services, "orders/create", shopify_order())

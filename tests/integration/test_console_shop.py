@@ -550,9 +550,9 @@ def test_embed_colors_are_checked_on_the_server_and_rendered_as_css(sqlite_servi
     odd = text_of(client.get(f"{HERE}/settings/embed?accent=red;}}body{{display:none"))
 
     assert "Words on a button" in page
-    assert "pairs cannot be read well enough" in page
+    assert "color pairs lack contrast" in page
     assert "--rq-accent: #aabbcc;" in page
-    assert "Write a color as #rrggbb" in odd
+    assert "Enter a color as #rrggbb" in odd
     assert "display:none" not in odd
     assert '<recovery-quiz shop="demo" quiz="leg-day" api="/console/shops/demo/quizzes/leg-day/try/api">' in page
 

@@ -316,7 +316,7 @@ def test_results_page_shows_sent_clicked_and_unsubscribed_by_email(services: Ser
     row = re.search(r'<th scope="row">How to use</th>(.*?)</tr>', card)
     assert row
     assert re.findall(r">([^<]+)</td>", row[1]) == ["1", "0", "0", "1", "100.0%", "1"]
-    assert "<b>Clicked</b>: how often a link" in card
+    assert "<b>Clicked</b>: clicks on links" in card
     assert "not followed" not in card
     listed = csv.DictReader(io.StringIO(owner.get(f"{PAGE}/export.csv").text.lstrip("\ufeff")))
     data = {line["what"]: (line["name"], line["number"]) for line in listed if line["what"].startswith("email_")}
@@ -327,7 +327,7 @@ def test_results_page_shows_sent_clicked_and_unsubscribed_by_email(services: Ser
     }
     assert '<th scope="row">How to use</th>' in owner.get(f"{PAGE}?language=en").text
     other_language = owner.get(f"{PAGE}?language=es").text
-    assert "No email was sent in these days." in other_language
+    assert "No emails were sent in this period." in other_language
 
 
 def test_demo_traffic_has_plausible_click_rates(make_services: Callable[..., Services], sqlite_url: str) -> None:

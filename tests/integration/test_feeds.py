@@ -483,7 +483,7 @@ def test_uploaded_feed_is_imported_stopped_and_forced(sqlite_services: Services)
     assert "is not in the feed: the quiz goes by what it knew" in page
     stopped = send_file(client, tsv({"CREAM-60": "Trail Cream"}))
     assert stopped.status_code == 422
-    assert "Import it although 3 products are missing" in stopped.get_data(as_text=True)
+    assert "Import although 3 products are missing" in stopped.get_data(as_text=True)
     assert send_file(client, tsv({"CREAM-60": "Trail Cream"}), missing="3").status_code == 303
     assert fed(sqlite_services)["SALVE-50"]["active"] is False
     bad = send_file(client, "hello")
@@ -504,7 +504,7 @@ def test_stopped_import_shows_missing_products_and_can_be_forced(sqlite_services
     due(sqlite_services)
     page = shown(client)
 
-    assert "Stopped: too much is missing" in page
+    assert "Stopped: too many products are missing" in page
     assert "CREAM-60, ROLL-75, SALVE-50, SPRAY-100" in page
     assert 'name="missing" value="4"' in page
     post(client, f"{PAGE}/feed", do="allow_missing", missing="4")

@@ -52,7 +52,7 @@ def test_owner_signs_in_edits_publishes_and_signs_out(context: BrowserContext, p
     expect(editor.get_by_role("status")).to_have_text("Saved to the draft.")
     page.goto(f"{ROOT}/impact")
     expect(page.get_by_text("No answer moves away from")).to_be_visible(timeout=30_000)
-    page.get_by_label("What changed").fill("Salve first for who rubs it in.")
+    page.get_by_label("Version note").fill("Salve first for who rubs it in.")
     page.get_by_role("button", name=re.compile(r"Publish version \d+")).click()
     expect(page.get_by_text(re.compile(r"Version \d+ is live"))).to_be_visible(timeout=30_000)
 

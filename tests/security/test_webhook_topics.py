@@ -192,9 +192,9 @@ def test_owner_cancels_a_privacy_request_in_the_console(waiting: Services) -> No
     page = client.get(PRIVACY).text
     number = rows(waiting, PrivacyRequest)[0].id
     assert "Delete the data of all customers" in page
-    assert re.search(r"Happens ", page)
+    assert re.search(r"Scheduled for ", page)
     assert post(client, f"{PRIVACY}/{number}", do="cancel").status_code == 303
-    assert "Cancelled" in client.get(PRIVACY).text
+    assert "Canceled" in client.get(PRIVACY).text
     waiting.clock.move_to(waiting.now() + timedelta(days=3))
     carry_out_due(waiting)
 

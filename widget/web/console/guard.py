@@ -147,7 +147,7 @@ def _to_sign_in() -> AnyResponse:
         session["next"] = request.full_path.rstrip("?")
         return redirect("/console/sign-in", 303)
     body = render_template(
-        "console/auth/sign_in.html", kept=keep_fields(), message="You were signed out. Sign in, and go on."
+        "console/auth/sign_in.html", kept=keep_fields(), message="You were signed out. Sign in to continue."
     )
     return make_response(body, 401)
 
@@ -178,10 +178,10 @@ def kept_fields(encrypted: str) -> Kept | None:
 def _stale_form(error: CSRFError) -> AnyResponse:
     """Show a form from before the last sign-in, or from another site, again, to be submitted by hand."""
     if wants_json():
-        return json_answer({"code": "stale_form", "detail": "This page is too old to save from. Reload it."}, 400)
+        return json_answer({"code": "stale_form", "detail": "This page has expired. Reload it and try again."}, 400)
     if visitor() is None:
         return make_response(
-            render_template("console/auth/sign_in.html", kept="", message="That form was too old. Please try again."),
+            render_template("console/auth/sign_in.html", kept="", message="This form has expired. Try again."),
             400,
         )
     return make_response(render_template("console/auth/again.html", kept=kept_fields(keep_fields()), why="stale"), 400)

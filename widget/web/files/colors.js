@@ -30,7 +30,7 @@ function draw() {
     line.querySelector("[data-poor]").toggleAttribute("hidden", good);
     line.querySelector("[data-ratio]").textContent = cut(found);
   });
-  document.querySelector("[data-verdict]").textContent = failing ? `${failing} of ${pairs.length} pairs cannot be read well enough` : "Every pair can be read";
+  document.querySelector("[data-verdict]").textContent = failing ? `${failing} of ${pairs.length} color pairs lack contrast` : "All color pairs pass";
   document.getElementById("css").textContent = ["recovery-quiz {", `  color-scheme: ${side};`, ...tokens.map((name) => `  --rq-${name}: ${chosen[name]};`), "}"].join("\n");
 }
 let first = form.dataset.touched !== undefined;

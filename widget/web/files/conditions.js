@@ -28,21 +28,21 @@ function draw(text) {
   const box = text.terms;
   const clauses = parse(text.value);
   box.hidden = false;
-  if (clauses === null) { box.innerHTML = '<p class="soft">This condition is written by hand; edit it as text.</p>'; return; }
+  if (clauses === null) { box.innerHTML = '<p class="soft">This condition can only be edited as text.</p>'; return; }
   const questions = Object.entries(names.questions).map(([id, item]) => [id, item.label]);
   let html = "";
   clauses.forEach((clause, c) => clause.forEach(([field, op, values, no], t) => {
     const question = names.questions[field] ?? { options: {}, kind: "single", label: field };
     const scale = question.kind === "scale";
-    const joined = c + t === 0 ? "<span>if</span>" : pick("Joined by", t ? "and" : "or", [["and", "and"], ["or", "or"]], "data-join");
+    const joined = c + t === 0 ? "<span>if</span>" : pick("Join with", t ? "and" : "or", [["and", "and"], ["or", "or"]], "data-join");
     const known = field in names.questions ? questions : [[field, field], ...questions];
     const options = { ...question.options, ...(question.optional ? { skipped: "skipped" } : {}) };
     const value = scale && op in { ">=": 1, "<=": 1, ">": 1, "<": 1 }
       ? pick("Value", values[0], Object.entries(question.options), "data-value")
-      : `<span class="tokens">${values.filter(Boolean).map((v) => `<span class="chip full">${esc(options[v] ?? v)}<button type="button" data-drop="${esc(v)}" aria-label="Remove ${esc(options[v] ?? v)}">${cross}</button></span>`).join("")}${pick("Add an option", "", [["", "Add …"], ...Object.entries(options).filter(([id]) => !values.includes(id))], "data-more")}</span>`;
+      : `<span class="tokens">${values.filter(Boolean).map((v) => `<span class="chip full">${esc(options[v] ?? v)}<button type="button" data-drop="${esc(v)}" aria-label="Remove ${esc(options[v] ?? v)}">${cross}</button></span>`).join("")}${pick("Add an option", "", [["", "Add…"], ...Object.entries(options).filter(([id]) => !values.includes(id))], "data-more")}</span>`;
     html += `<div class="term" data-c="${c}" data-t="${t}">${joined}${pick("Question", field, known, "data-field")}${pick("Comparison", (no ? "not " : "") + op, [...(scale ? NUMBERS : []), ...WORDS, ...(no ? [["not " + op, "is not " + op]] : [])], "data-op")}${value}<button class="ico" type="button" data-less aria-label="Remove this comparison">${cross}</button></div>`;
   }));
-  box.innerHTML = `${html}<div><button class="lnk" type="button" data-plus>${clauses.length ? "Add a comparison" : "Always. Add a comparison"}</button></div>`;
+  box.innerHTML = `${html}<div><button class="lnk" type="button" data-plus>${clauses.length ? "Add a comparison" : "Always applies. Add a comparison"}</button></div>`;
   box.clauses = clauses;
 }
 function change(text, event) {

@@ -55,7 +55,7 @@ async function save(form) {
   waiting.delete(form);
   form.dataset.saving = "1";
   const action = form.action;
-  saved(form, "Saving …");
+  saved(form, "Saving…");
   let answer, told = {};
   try {
     const body = new FormData(form);
@@ -64,9 +64,9 @@ async function save(form) {
     told = await answer.json();
   } catch { answer = null; }
   delete form.dataset.saving;
-  if (!answer) { keep(form); saved(form, "Not saved: the server cannot be reached. What you typed is kept here; it is tried again with the next change.", true); return; }
+  if (!answer) { keep(form); saved(form, "Not saved: the server cannot be reached. Your changes are kept in this browser and retried with your next edit.", true); return; }
   if (answer.status === 409 && told.html) { conflict(form, told); return; }
-  if (!answer.ok) { keep(form); saved(form, told.detail || "Not saved.", true); return; }
+  if (!answer.ok) { keep(form); saved(form, told.detail || "Not saved. Try again.", true); return; }
   forget(action);
   form.elements.seen.value = told.seen ?? "";
   if (told.action) form.action = told.action;
@@ -86,7 +86,7 @@ const saveNow = later(600, (form) => { waiting.delete(form); save(form); });
 const saveSoon = (form) => {
   for (const other of waiting) if (other !== form) { waiting.delete(other); save(other); }
   waiting.add(form);
-  saved(form, "Saving …");
+  saved(form, "Saving…");
   saveNow(form);
 };
 // If the page is left just before a save, the form is still saved. During another save, it is stored locally and offered again.
@@ -124,7 +124,7 @@ export function restore(form) {
   if (!kept) return;
   const line = document.createElement("p");
   line.className = "message";
-  line.innerHTML = '<span>Something typed here was never saved.</span><span class="acts"><button class="btn" type="button">Put it back</button><button class="btn quiet" type="button">Forget it</button></span>';
+  line.innerHTML = '<span>This form has unsaved changes.</span><span class="acts"><button class="btn" type="button">Restore</button><button class="btn quiet" type="button">Discard</button></span>';
   const [back, drop] = line.querySelectorAll("button");
   back.onclick = () => {
     for (const [name, value] of kept) {

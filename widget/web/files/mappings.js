@@ -25,7 +25,7 @@ function drawTargets(form) {
   const option = (kind, value) => `<option value="${esc(kind)}:${esc(value)}">${esc(wording([kind, value]))}</option>`;
   box.hidden = false;
   box.innerHTML = `<span class="tokens">${chosen.map((item, at) => `<span class="chip full"><small>${item[1] === null ? "" : esc(item[0])}</small> ${esc(wording(item))}<button type="button" data-out="${at}" aria-label="Remove ${esc(wording(item))}">${cross}</button></span>`).join("")}
-    <select aria-label="Add a target" data-into><option value="">Add …</option>${groups.map(([kind, values]) => (values.length ? `<optgroup label="${esc({ sku: "Product", form: "Form", tag: "Tag", contains: "Contains", allergen: "Allergen", collection: "Collection", tip: "Tip" }[kind] ?? kind)}">${values.map((value) => option(kind, value)).join("")}</optgroup>` : "")).join("")}${tips ? "" : '<option value="all">Every product</option>'}</select></span>`;
+    <select aria-label="Add a target" data-into><option value="">Add…</option>${groups.map(([kind, values]) => (values.length ? `<optgroup label="${esc({ sku: "Product", form: "Form", tag: "Tag", contains: "Contains", allergen: "Allergen", collection: "Collection", tip: "Tip" }[kind] ?? kind)}">${values.map((value) => option(kind, value)).join("")}</optgroup>` : "")).join("")}${tips ? "" : '<option value="all">Every product</option>'}</select></span>`;
 }
 function changeTarget(form, event) {
   const chosen = targets(form.elements.target.value), { target } = event;

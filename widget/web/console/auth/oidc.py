@@ -22,8 +22,8 @@ blueprint = Blueprint("oidc", __name__, url_prefix="/oidc")
 UNDER_WAY, MESSAGE = "oidc", "message"
 LONGEST = 600
 """Seconds from the button to the callback. Users who take longer have to start again."""
-NOT_NOW = "Your company account could not be asked just now. Try again in a moment, or use your password."
-AGAIN = "Signing in by your company account did not work out. Try again, or use your password."
+NOT_NOW = "Your company sign-in could not be reached. Try again in a moment, or use your password."
+AGAIN = "Signing in with your company account failed. Try again, or use your password."
 
 
 def init_provider(app: Flask, settings: Settings) -> None:

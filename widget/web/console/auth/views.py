@@ -114,7 +114,7 @@ def set_password_post(token: str) -> AnyResponse:
     try:
         if form.get("do") == "accept":
             accept_invitation(services, token=token)
-            flash("You accepted the invitation.", "good")
+            flash("Invitation accepted.", "good")
             return redirect("/console/", 303)
         cookie = set_password(
             services,
@@ -224,4 +224,4 @@ def _end() -> dict[str, object]:
     chosen = request.form.get("sign_in", "")
     one = None if chosen == "all" else whole_number(chosen) or 0
     sign_out(current_services(), user_id=me().id, session_id=one)
-    return {"message": "Signed out there."}
+    return {"message": "Session ended."}

@@ -27,7 +27,7 @@ def bulk(shop: str, quiz: str) -> AnyResponse:
     rows = page.records(MAPPING)
     chosen = [name for name in request.form.getlist("row") if name in rows]
     if not chosen:
-        flash("Tick the rows first.", "bad")
+        flash("Select at least one row.", "bad")
         return back_to_table()
     do, value = request.form.get("do", ""), request.form.get("value", "").strip()[:2000]
     try:
@@ -39,7 +39,7 @@ def bulk(shop: str, quiz: str) -> AnyResponse:
         steps = _copies(rows, chosen)
     what = f"{len(chosen)} rows: {_BULK.get(do, do)} {value}".rstrip()
     change_draft(current_services(), draft_id=page.draft.id, by=me(), what=what, steps=steps)
-    flash(f"{len(chosen)} rows changed. One Undo takes all of it back.", "good")
+    flash(f"{len(chosen)} rows changed. One undo reverts all of them.", "good")
     return back_to_table()
 
 
@@ -59,7 +59,7 @@ def _bulk_step(rows: Records, name: str, do: str, value: str) -> Step:
     if do == "weight":
         return Step(MAPPING, name, row, {**row, "weight": _weight(row, value)})
     if do in ("and", "target") and not value:
-        raise ValueError("Write what to set in the field first, such as area = calves, form:cream, 20 or +5.")
+        raise ValueError("Enter a value first, such as area = calves, form:cream, 20, or +5.")
     if do == "and":
         pairs = [f"{old} & {new}" for old in row["when"].split(" or ") for new in value.split(" or ")]
         when = " or ".join(pairs) if row["when"] else value  # There are no parentheses: every pair is written out.
@@ -74,7 +74,7 @@ def _weight(row: Data, value: str) -> str:
     if row["effect"] != "boost":
         return str(row["weight"])
     if not re.fullmatch(r"[+-]?\d{1,3}", value):
-        raise ValueError("Write a weight such as 20, or +5 to add to what is there.")
+        raise ValueError("Enter a weight, such as 20, or +5 to add to the current weight.")
     number = int(value)
     return str(int(row["weight"] or 0) + number) if value[0] in "+-" else str(number)
 

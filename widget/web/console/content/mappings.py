@@ -60,7 +60,7 @@ def _table(page: PageContext, *, open_row: RowView | None = None, conflict: Edit
         "console/content/mappings.html",
         page,
         title="Mappings",
-        lead="Which answers lead to which product or tip, and the reason a shopper reads.",
+        lead="Rules that match answers to products and tips, with the reasons shoppers see.",
         section="mappings",
         rows=shown,
         total=len(rows),
@@ -184,7 +184,7 @@ def _what_changed(page: PageContext, before: Data | None, after: Data) -> str:
         return ""
     first = changed[0]
     more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return f"row {after['id']}: {first} {before.get(first) or 'nothing'} → {after[first] or 'nothing'}{more}"
+    return f"row {after['id']}: {first} {before.get(first) or 'empty'} → {after[first] or 'empty'}{more}"
 
 
 def _saved(page: PageContext, name: str) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def _conflicted(page: PageContext, name: str, after: Data, conflict: EditConflic
         return json_answer({"code": conflict.code, "detail": str(conflict), "html": markup}, 409)
     return make_response(
         render_page(
-            "console/content/conflict_page.html", page, title="Changed by two people", section="mappings", markup=markup
+            "console/content/conflict_page.html", page, title="Editing conflict", section="mappings", markup=markup
         ),
         409,
     )
@@ -253,7 +253,7 @@ def _other(page: PageContext, name: str, do: str) -> AnyResponse:
         return back_to_table(f"row={copy['id']}#row-{copy['id']}")
     step = Step(MAPPING, name, rows[name], None)
     change_draft(services, draft_id=page.draft.id, by=by, what=f"row {name} deleted", steps=[step])
-    flash(f"Row {name} is deleted in this draft. Undo brings it back.", "good")
+    flash(f"Row {name} deleted from this draft. Undo to restore it.", "good")
     return back_to_table()
 
 

@@ -41,23 +41,23 @@ ORDERED = (QUESTION, TRIAGE, EXCLUSION, PRODUCT, SEQUENCE)
 LISTS: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
     "quiz": (
         "Quiz",
-        "Questions in the order they are asked. An answer that ends the quiz is a matter of Safety.",
+        "Questions in the order they are asked. To end the quiz on an answer, add a row under Safety.",
         ((QUESTION, "Questions", "question"),),
     ),
     "safety": (
         "Safety",
-        "What is said instead of selling. The first row that holds decides; exclusions fail closed.",
-        ((TRIAGE, "Advice instead of products", "row"), (EXCLUSION, "Never shown", "exclusion")),
+        "Advice shown instead of products, and exclusions. The first matching row applies; exclusions fail closed.",
+        ((TRIAGE, "Advice instead of products", "safety row"), (EXCLUSION, "Exclusions", "exclusion")),
     ),
     "products": (
         "Products",
-        "What we know of each product. A store feed overrides name, price, stock and picture, never safety.",
+        "Product data of the quiz. A store feed overrides name, price, stock, and image, but never safety data.",
         ((PRODUCT, "Products", "product"),),
     ),
-    "tips": ("Tips", "Recovery tips with their evidence. Each is reviewed by a date.", ((TIP, "Tips", "tip"),)),
+    "tips": ("Tips", "Recovery tips and their evidence. Each source has a review date.", ((TIP, "Tips", "tip"),)),
     "emails": (
         "Emails",
-        "What is written, and when it is sent.",
+        "Email content, and the sequences that send it.",
         ((EMAIL, "Emails", "email"), (SEQUENCE, "Sequences", "sequence")),
     ),
 }
@@ -114,7 +114,7 @@ def _title(kind: str, name: str, record: Data, names: Names) -> str:
     if kind == TRIAGE:
         return str((record.get("advice") or {}).get("title", name))
     if kind == EXCLUSION:
-        return f"Never {target_words(record.get('exclude', ''), names)}"
+        return f"Exclude {target_words(record.get('exclude', ''), names)}"
     if kind == PRODUCT:
         return f"{record.get('name', name)} {record.get('size', '')}".strip()
     return str(record.get("text" if kind == QUESTION else "subject" if kind == EMAIL else "title", name))
@@ -125,8 +125,8 @@ def _summary(kind: str, record: Data, names: Names) -> str:
     if kind == QUESTION:
         options = len(record.get("options") or [])
         shown = record.get("show_if", "")
-        what = "a scale" if record.get("kind") == "scale" else f"{options} options"
-        return f"{what}, only when {condition_words(shown, names)}" if shown else what
+        what = "scale" if record.get("kind") == "scale" else f"{options} options"
+        return f"{what}, asked only when {condition_words(shown, names)}" if shown else what
     if kind in (TRIAGE, EXCLUSION):
         outcome = str(record.get("outcome", "")).replace("_", " ")
         return f"when {condition_words(record.get('when', ''), names)}" + (f": {outcome}" if outcome else "")
@@ -135,7 +135,7 @@ def _summary(kind: str, record: Data, names: Names) -> str:
     if kind == TIP:
         sources = len(record.get("evidence") or [])
         due = min((item["review_by"] for item in record.get("evidence") or [] if item.get("review_by")), default="")
-        return f"{sources} {'source' if sources == 1 else 'sources'}" + (f", look again by {due}" if due else "")
+        return f"{sources} {'source' if sources == 1 else 'sources'}" + (f", review by {due}" if due else "")
     if kind == SEQUENCE:
         return f"{record.get('trigger')}: {', '.join(step.get('email', '') for step in record.get('steps') or [])}"
     return str(record.get("preview", ""))
@@ -171,7 +171,7 @@ def _form(page: PageContext, kind: str, name: str, data: Data, **more: Any) -> s
         names=Names.of(page.draft.files),
         may_edit=may_here(EDIT),
         is_new=name == "new",
-        id_label="SKU" if kind == PRODUCT else "Id",
+        id_label="SKU" if kind == PRODUCT else "ID",
         **more,
     )
 
@@ -207,9 +207,9 @@ def save_record(shop: str, quiz: str, kind: str, name: str) -> AnyResponse:
         return _conflict(page, kind, name, after, conflict)
     missing = missing_fields(kind, after)
     if wants_json():
-        message = f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft."
+        message = f"Saved to the draft. Still missing: {', '.join(missing)}." if missing else "Saved to the draft."
         return json_answer({"seen": record_hash(after), "detail": message, "revision": page.draft.revision + 1})
-    flash(f"Saved. Still empty: {', '.join(missing)}." if missing else "Saved to the draft.", "good")
+    flash(f"Saved to the draft. Still missing: {', '.join(missing)}." if missing else "Saved to the draft.", "good")
     return redirect(f"{page.root}/records/{kind}/{quote(new_id if kind not in SINGLE else kind)}", 303)
 
 
@@ -237,7 +237,7 @@ def _delete(page: PageContext, kind: str, name: str, before: Data | None) -> Any
     step = Step(kind, name, before, None)
     what = f"{TITLES[kind].lower()} {name} deleted"
     change_draft(current_services(), draft_id=page.draft.id, by=me(), what=what, steps=[step])
-    flash(f"{TITLES[kind]} {name} is deleted in this draft. Undo brings it back.", "good")
+    flash(f"{TITLES[kind]} {name} deleted from this draft. Undo to restore it.", "good")
     return redirect(back, 303)
 
 
@@ -273,7 +273,7 @@ def _conflict(page: PageContext, kind: str, name: str, after: Data, conflict: Ed
         render_page(
             "console/content/conflict_page.html",
             page,
-            title="Changed by two people",
+            title="Editing conflict",
             section=PAGE_OF[kind],
             markup=markup,
         ),

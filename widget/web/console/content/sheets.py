@@ -56,10 +56,10 @@ def import_sheet(shop: str, quiz: str) -> AnyResponse:
     if request.form.get("do") != "apply":
         return make_response(_import_page(page, steps=steps, rows=listed, whole=whole))
     if record_hash({"revision": str(page.draft.revision)}) != request.form.get("seen"):
-        message = "Somebody changed the draft meanwhile: look at the changes once more."
+        message = "Another user changed the draft. Review the changes again before you apply them."
         return make_response(_import_page(page, message=message, steps=steps, rows=listed, whole=whole), 409)
     change_draft(current_services(), draft_id=page.draft.id, by=me(), what=f"{len(steps)} rows imported", steps=steps)
-    flash(f"{len(steps)} rows imported. One Undo takes all of it back.", "good")
+    flash(f"{len(steps)} rows imported. One undo reverts all of them.", "good")
     return back_to_table("changed=1")
 
 
@@ -71,11 +71,11 @@ def _given_rows() -> tuple[list[Data], bool]:
         rows = sheet_rows(upload.read(), PurePath(upload.filename).name[:80])
         return [dict(cells) for _, cells in rows], True
     if not text.strip():
-        raise BadSheet("Choose a file, or paste rows.")
+        raise BadSheet("Choose a file or paste rows.")
     if not text.lstrip().lower().startswith(("id\t", "id,", "id;", "sep=")):
         separator = "\t" if "\t" in text else ","
         text = separator.join(MAPPING_COLUMNS) + "\n" + text
-    rows = sheet_rows(text.encode(), "what was pasted")
+    rows = sheet_rows(text.encode(), "the pasted text")
     return [dict(cells) for _, cells in rows], request.form.get("whole") == "1"
 
 
@@ -89,10 +89,10 @@ def _import_steps(known: Records, listed: list[Data], *, whole: bool) -> list[St
         old = known.get(name)
         after = {**(old or dict.fromkeys(MAPPING_COLUMNS, "")), **cells}
         if name in names:
-            raise BadSheet(f"the id '{name}' stands in two rows")
+            raise BadSheet(f"two rows have the ID '{name}'")
         names.append(name)
         if not name:
-            raise BadSheet("a row has no id")
+            raise BadSheet("a row has no ID")
         if old != after or moved:
             steps.append(Step(MAPPING, name, old, after, follows=follows if old is None or moved else None))
         follows = name if whole else None
@@ -106,7 +106,7 @@ def _import_page(page: PageContext, *, message: str = "", steps: list[Step] | No
         "console/content/import.html",
         page,
         title="Import mappings",
-        lead="From a spreadsheet, by file or by pasting. You see what changes before anything does.",
+        lead="Upload a spreadsheet or paste rows, and review the changes before you apply them.",
         section="mappings",
         message=message,
         steps=steps,

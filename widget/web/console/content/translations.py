@@ -54,7 +54,7 @@ def languages(shop: str, quiz: str) -> str:
         "console/content/languages.html",
         page,
         title="Languages",
-        lead="Every text of the quiz in each language, beside the wording it translates.",
+        lead="Translations of every quiz text, next to the original.",
         section="languages",
         rows=rows,
         message=message,
@@ -101,7 +101,7 @@ def language(shop: str, quiz: str, locale: str) -> str:
         "console/content/language.html",
         page,
         title=f"Languages: {NAMES.get(locale, locale)}",
-        lead=f"{still} texts need work." if still else "Everything is translated and up to date.",
+        lead=f"{still} texts need translation or review." if still else "Everything is translated and up to date.",
         section="languages",
         locale=locale,
         dir=direction(locale),
@@ -140,8 +140,8 @@ def save_text(shop: str, quiz: str, locale: str, key: str) -> AnyResponse:
             what=f"{locale}: {key}",
         )
     except (EditConflict, IdTaken) as error:
-        now = page.records(f"{TEXT}.{locale}").get(key, {}).get("text", "nothing")
-        message = f"{error} It reads now: {now}"
+        now = page.records(f"{TEXT}.{locale}").get(key, {}).get("text", "(empty)")
+        message = f"{error} Current text: {now}"
         if wants_json():
             return json_answer({"code": "edit_conflict", "detail": message}, 422)
         flash(message, "bad")

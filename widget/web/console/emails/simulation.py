@@ -21,10 +21,10 @@ from widget.web.requests import current_services
 blueprint = Blueprint("simulation_page", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>")
 MAX_DAYS = 120
 VERDICTS = {
-    SENDING: ("goes", "ok", "good"),
-    SKIPPED: ("does not go", "minus", "warn"),
-    EXPIRED: ("comes too late", "clock", "warn"),
-    NOT_YET: ("waits", "clock", "soft"),
+    SENDING: ("will be sent", "ok", "good"),
+    SKIPPED: ("not sent", "minus", "warn"),
+    EXPIRED: ("expires before sending", "clock", "warn"),
+    NOT_YET: ("waiting for an order event", "clock", "soft"),
 }
 
 
@@ -42,8 +42,8 @@ def show(shop: str, quiz: str) -> str:
     return render_page(
         "console/emails/simulation.html",
         page,
-        title="When emails come",
-        lead="An order placed now, played forward over the draft. Nothing is sent.",
+        title="Simulate emails",
+        lead="Emails the draft would send for an order placed now. Nothing is sent.",
         section="emails",
         asked=asked,
         found=found,

@@ -43,7 +43,7 @@ def shown_body(body: bytes) -> str:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        return f"No JSON: {len(body):,} bytes that cannot be read."
+        return f"Not valid JSON: {len(body):,} bytes that cannot be shown."
     return json.dumps(_shown(data, "", 0), indent=2, ensure_ascii=False)[:MAX_SHOWN]
 
 

@@ -36,16 +36,16 @@ blueprint = Blueprint("orders", __name__, url_prefix="/shops/<shop>/orders")
 A_PAGE = 20
 EVENTS = (
     ("refunded_at", "refunded", "minus", "warn"),
-    ("cancelled_at", "cancelled", "x", "warn"),
+    ("cancelled_at", "canceled", "x", "warn"),
     ("delivered_at", "delivered", "ok", "good"),
-    ("fulfilled_at", "sent off", "orders", ""),
+    ("fulfilled_at", "fulfilled", "orders", ""),
     ("paid_at", "paid", "ok", ""),
     ("placed_at", "placed", "clock", ""),
 )
 """(column, label, icon, class): the first one that happened is the state of the order."""
 DELIVERY_STATES = {
     WAITING: ("waiting", "clock", ""),
-    DONE: ("worked through", "ok", "good"),
+    DONE: ("processed", "ok", "good"),
     FAILED: ("failed", "error", "bad"),
 }
 
@@ -66,7 +66,7 @@ def listing(shop: str) -> str:
         "console/orders/orders.html",
         page,
         title="Orders",
-        lead="What the store told us of its orders, and the emails that follow each.",
+        lead="Orders received from the store, with the emails planned or sent for each.",
         section="orders",
         orders=[_shown(row, emails[row.id]) for row in rows[:A_PAGE]],
         older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
@@ -94,7 +94,7 @@ def _state(order: Order) -> tuple[str, str, str, datetime]:
         moment = getattr(order, column)
         if moment:
             return word, sign, look, moment
-    return "known", "clock", "", order.updated_at
+    return "updated", "clock", "", order.updated_at
 
 
 @blueprint.get("/emails/<int:email>")
@@ -110,10 +110,10 @@ def email_life(shop: str, email: int) -> str:
         "console/orders/email.html",
         page,
         title=f"Email “{row.template}”",
-        lead=f"For order {order.number or order.external_id}" if order else "Asked for with a result",
+        lead=f"For order {order.number or order.external_id}" if order else "Requested with a quiz result",
         section="orders",
         email=row,
-        to=masked(contact.email) if contact.email else "nobody: the address was deleted",
+        to=masked(contact.email) if contact.email else "no one: the address was deleted",
         order=order,
         steps=steps,
         states=STATES,
@@ -137,7 +137,7 @@ def email_again(shop: str, email: int) -> AnyResponse:
         _email(session, page.shop.id, email)
     try:
         send_again(current_services(), email, shop_id=page.shop.id, by=me())
-        flash("It goes again within seconds, after the usual checks.", "good")
+        flash("The email will be resent within seconds, after the usual checks.", "good")
     except NotAgain as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
     return redirect(f"{page.shop_root}/orders/emails/{email}", 303)
@@ -159,8 +159,8 @@ def deliveries(shop: str) -> str:
     return render_page(
         "console/orders/deliveries.html",
         page,
-        title="Deliveries",
-        lead="What the store sent to the webhook address in the last 30 days.",
+        title="Webhook deliveries",
+        lead="Webhooks received from the store in the last 30 days.",
         section="orders",
         rows=rows[:A_PAGE],
         older=rows[A_PAGE - 1].id if len(rows) > A_PAGE else None,
@@ -207,7 +207,10 @@ def replay(shop: str, delivery: int) -> AnyResponse:
     _delivery_of(page.shop.id, delivery)
     try:
         fresh = replay_webhook(current_services(), delivery, shop_id=page.shop.id, by=me())
-        flash("It is worked through again within seconds." if fresh else "It is waiting already.", "good")
+        flash(
+            "The delivery will be processed again within seconds." if fresh else "The delivery is already waiting.",
+            "good",
+        )
     except NoReplay as error:
         flash(f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
     return redirect(f"{page.shop_root}/orders/deliveries/{delivery}", 303)

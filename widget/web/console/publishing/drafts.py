@@ -77,7 +77,7 @@ def findings(shop: str, quiz: str) -> str:
         "console/publishing/findings.html",
         page,
         title="Findings",
-        lead="What the checks of this draft say, and where. Errors stop a publish; the rest does not.",
+        lead="Results of the checks of this draft. Errors block publishing; warnings do not.",
         may_edit=may_here(EDIT),
     )
 
@@ -94,8 +94,8 @@ def changes(shop: str, quiz: str) -> str:
     return render_page(
         "console/publishing/changes.html",
         page,
-        title="Changes of this draft",
-        lead="Against the live version, record by record, and who made them.",
+        title="Draft changes",
+        lead="What differs from the live version, and who changed it.",
         changes=listed,
         steps=steps,
         may_edit=may_here(EDIT),
@@ -111,7 +111,7 @@ def accept(shop: str, quiz: str) -> AnyResponse:
     pack = read_files(page.draft.files, []).pack
     try:
         if pack is None:
-            raise CannotAccept("mend the errors of the draft first")
+            raise CannotAccept("fix the errors of the draft first")
         accepted = accept_claim(
             pack,
             key=form.get("key", ""),
@@ -142,11 +142,11 @@ def undo(shop: str, quiz: str) -> AnyResponse:
     revision = request.form.get("revision", "")
     try:
         what = undo_change(current_services(), draft=page.draft, by=me(), revision=whole_number(revision))
-        message, kind = f"Taken back: {what}", "good"
+        message, kind = f"Undone: {what}", "good"
     except NothingToUndo as error:
         message, kind = str(error), "bad"
     except (EditConflict, IdTaken):
-        message, kind = "This was changed again since, so it cannot be taken back by itself.", "bad"
+        message, kind = "This cannot be undone because it was changed again later. Undo the later change first.", "bad"
     if wants_json():
         return json_answer({"detail": message, "kind": kind}, 200 if kind == "good" else 409)
     flash(message, kind)
@@ -161,13 +161,13 @@ def reset(shop: str, quiz: str) -> AnyResponse:
     page = quiz_page(shop, quiz)
     assert page.opened is not None
     if not page.opened.base:
-        flash("Nothing of this quiz was ever published, so there is nothing to start over from.", "bad")
+        flash("This quiz was never published, so there is no version to reset to.", "bad")
         return redirect(f"{page.root}/changes", 303)
     if request.form.get("sure") != "yes":
-        flash("Tick the box first: starting over cannot be undone.", "bad")
+        flash("Confirm the reset by selecting the checkbox. It cannot be undone.", "bad")
         return redirect(f"{page.root}/changes", 303)
     base = page.opened.live or page.draft.base
-    what = f"started over from version {base}"
+    what = f"reset to version {base}"
     reset_draft(current_services(), draft=page.draft, by=me(), files=page.opened.base, base=base, what=what)
-    flash(f"The draft starts over from version {base}.", "good")
+    flash(f"The draft was reset to version {base}.", "good")
     return make_response(redirect(f"{page.root}/changes", 303))

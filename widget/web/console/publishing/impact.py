@@ -59,7 +59,7 @@ def _page(page: PageContext, message: str = "", typed: str = "") -> str:
         "console/publishing/impact.html",
         page,
         title="Impact & publish",
-        lead=f"This draft against version {live}, which shoppers see now." if live else "Nothing is live yet.",
+        lead=f"This draft compared with version {live}, which is live." if live else "No version is live yet.",
         section="impact",
         report=report,
         by=by,
@@ -109,16 +109,18 @@ def act(shop: str, quiz: str) -> AnyResponse:
     note = form.get("note", "").strip()
     how = form.get("how", "now")
     if how != "ask" and not may_here(PUBLISH):
-        return make_response(_page(page, message="Publishing is for publishers. Ask one of them.", typed=note), 403)
+        return make_response(
+            _page(page, message="Your role cannot publish. Request approval from a publisher.", typed=note), 403
+        )
     if not note:
-        return make_response(_page(page, message="Say in a few words what changed, for the history."), 422)
+        return make_response(_page(page, message="Enter a version note that describes the change."), 422)
     try:
         message = _do(page, how, note)
     except (NotPublishable, Broken, ActionError) as error:
         page = quiz_page(shop, quiz)
         return make_response(_page(page, message=_words_of(error), typed=note), 409)
     except ValueError:
-        return make_response(_page(page, message="Choose a day and a time.", typed=note), 422)
+        return make_response(_page(page, message="Choose a date and time.", typed=note), 422)
     flash(message, "good")
     return redirect(f"{page.root}/impact", 303)
 
@@ -149,7 +151,7 @@ def _do(page: PageContext, how: str, note: str) -> str:
     if how == "ask":
         whom = form.get("whom", "")
         number = plan_publish(services, **about, approver_id=whole_number(whom))
-        return f"Version {number} waits for a second person to publish it."
+        return f"Version {number} is waiting for a second user to publish it."
     number = publish_draft(services, **about)
     return f"Version {number} is live. Shoppers see it within 5 seconds."
 
@@ -166,7 +168,7 @@ def decide_scheduled(shop: str, quiz: str, planned: int) -> AnyResponse:
             flash(f"Version {number} is live. Shoppers see it within 5 seconds.", "good")
         else:
             drop_plan(services, shop=shop, scheduled_id=planned, by=me())
-            flash("It will not be published.", "good")
+            flash("Canceled. This version will not be published.", "good")
     except (ActionError, Broken) as error:
         flash(_words_of(error), "bad")
     return redirect(root, 303)
@@ -181,7 +183,9 @@ def back(shop: str, quiz: str) -> AnyResponse:
     try:
         moved = roll_back(current_services(), shop=shop, quiz=quiz, number=whole_number(number) or -1, by=me())
         flash(
-            f"Version {number} is live again. Shoppers see it within 5 seconds." if moved else "It is live already.",
+            f"Version {number} is live again. Shoppers see it within 5 seconds."
+            if moved
+            else "This version is already live.",
             "good",
         )
     except (ActionError, Broken) as error:

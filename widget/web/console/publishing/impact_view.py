@@ -70,19 +70,20 @@ def summary(report: dict[str, Any], names: dict[str, str]) -> str:
     """Return the whole impact in one or two sentences."""
     impact = report["impact"]
     if impact is None:
-        return "The impact is known once the errors are mended."
+        return "Fix the errors to see the impact."
     if not impact["changed"] and not impact["responses_changed"]:
-        return "Nothing that shoppers are recommended changes. Texts may."
+        return "No recommendation changes. Texts may change."
     paths = percent(impact["changed"], impact["paths"])
     if not impact["responses"]:
-        return f"{paths} of answer paths give another result. Nobody has answered the quiz in the last 30 days."
+        return f"{paths} of answer paths lead to a different result. There are no answers in the last 30 days."
     real = percent(impact["responses_changed"], impact["responses"])
     few = impact["changed"] * impact["responses"] < impact["responses_changed"] * impact["paths"]
-    opening = "Few paths, but busy ones" if few else "Many paths, but quiet ones"
+    opening = "Few paths, high traffic" if few else "Many paths, low traffic"
     gains = _most(impact["response_products"], 1)
     losses = _most(impact["response_products"], -1)
     message = (
-        f"{opening}: {real} of the last 30 days’ answers would have got another result, on {paths} of answer paths."
+        f"{opening}: {real} of answers in the last 30 days would have led to a different result, "
+        f"on {paths} of answer paths."
     )
     if gains:
         message += f" {names.get(gains, gains)} gains most"
@@ -181,7 +182,7 @@ def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
         "Rows": f"{texts.get('rows', 0)} mapping rows",
         "Claims": f"{texts.get('products', 0)} products, {texts.get('emails', 0)} emails, all texts",
         "Evidence": f"{texts.get('tips', 0)} tips, {texts.get('sources', 0)} sources",
-        "Catalog": f"{texts.get('products', 0)} products as the store has them now",
+        "Catalog": f"{texts.get('products', 0)} products with current store data",
         "Languages": f"{texts.get('locales', 0)} languages",
         "Emails": f"{texts.get('emails', 0)} emails, each with each product",
     }
@@ -193,11 +194,11 @@ def checklist(report: dict[str, Any]) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "findings": mine,
-                "message": message[name] if texts else "Not looked at while files have errors",
+                "message": message[name] if texts else "Not checked while files have errors",
             }
         )
     if left:
-        checks.insert(0, {"name": "Files", "findings": left, "message": "What is written can be read"})
+        checks.insert(0, {"name": "Files", "findings": left, "message": "All files can be read"})
     for check in checks:
         ranks = {finding["severity"] for finding in check["findings"]}
         check["worst"] = "error" if "error" in ranks else "warning" if ranks else ""

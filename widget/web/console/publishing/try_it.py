@@ -67,7 +67,10 @@ def _asked_for(page: PageContext) -> tuple[Answers | None, str]:
             row = response_by_id(session, page.shop.id, page.quiz, number)
         if row is None:
             abort(404)
-        return row.answers, f"an anonymous answer of {row.created_at:%B %-d, %-I:%M %p} UTC, with version {row.version}"
+        return (
+            row.answers,
+            f"an anonymous answer from {row.created_at:%B %-d, %-I:%M %p} UTC, with version {row.version}",
+        )
     return opened_answers(request.args.get("example", "")), ""
 
 
@@ -94,7 +97,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
     except NotReadable as error:
         message = str(error)
     except Refused as error:
-        message = f"The draft does not take these answers: {error.detail}"
+        message = f"The draft does not accept these answers: {error.detail}"
     with services.reads() as session:
         before = whole_number(request.args.get("before", ""))
         recorded = newest_responses(session, page.shop.id, page.quiz, before=before, limit=MAX_RECORDED)
@@ -102,7 +105,7 @@ def _page(page: PageContext, answers: Answers | None, source: str) -> str:
         "console/publishing/try_it.html",
         page,
         title="Try it",
-        lead="The draft as shoppers would meet it. Nothing you do here is counted.",
+        lead="Take the draft quiz as a shopper would. Nothing here is counted.",
         section="try",
         readable=loaded is not None,
         message=message,
@@ -196,7 +199,7 @@ def email_page(shop: str, quiz: str, email: str) -> AnyResponse:
             "console/publishing/email_preview.html",
             page,
             title=f"Email {email}",
-            lead="As it would arrive, from the draft.",
+            lead="A preview of the email in the draft.",
             section="emails",
             email=email,
             wanted=wanted,
@@ -235,7 +238,7 @@ def email_test(shop: str, quiz: str, email: str) -> AnyResponse:
     try:
         written, _, _ = preview_email(services, _served(shop, quiz), email, **_wanted())
         send_preview(services, shop=quiz_page(shop, quiz).shop, written=written, to=me())
-        flash(f"The test email to {me().email} is being sent.", "good")
+        flash(f"Sending a test email to {me().email}.", "good")
     except (NotReadable, NoContent, CannotWrite, TooLarge, BadAddress) as error:
         flash(str(error), "bad")
     back = "&".join(

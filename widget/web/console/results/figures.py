@@ -33,7 +33,7 @@ from widget.web.console.results.money import Money, money_of
 
 OUTCOMES = {
     "products": "Products",
-    "tips_only": "Tips alone",
+    "tips_only": "Tips only",
     "see_doctor": "See a doctor",
     "emergency": "Emergency",
 }
@@ -196,7 +196,7 @@ def _shares(question: Question, sums: Mapping[str, Mapping[str, int]]) -> Shares
     }
     bars = [Bar(names.get(number, number), n, charts.share(n, answered)) for number, n in numbers.items()]
     if question.kind != SCALE:
-        note = "several may apply" if question.kind == MULTI else f"one of {len(question.options)}"
+        note = "multiple choice" if question.kind == MULTI else f"one of {len(question.options)} options"
         bars.sort(key=lambda bar: -bar.number)
         return Shares(question.id, question.text, note, answered, bars)
     start_at, end_at = question.start or 0, question.end or 0

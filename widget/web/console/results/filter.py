@@ -61,7 +61,7 @@ class Wanted:
 
     @property
     def before_name(self) -> str:
-        return f"{self.days} days before" if self.days > 1 else "day before"
+        return f"previous {self.days} days" if self.days > 1 else "previous day"
 
     @property
     def narrowed(self) -> bool:

@@ -57,7 +57,7 @@ def headlines(events: Counted, completed: tuple[int, int], bought: tuple[int, in
         ("Started", started, seen, "who saw it"),
         ("Completed", completed, started, "who started"),
         ("Clicked a product", clicked, completed, "who completed"),
-        ("Bought", bought, completed, "who completed, direct count"),
+        ("Bought", bought, completed, "who completed, direct attribution"),
     )
     found = []
     for name, part, whole, who in rows:
@@ -93,7 +93,7 @@ def steps_of(
     steps.append(last)
     for name, number in (
         ("Clicked", users(events, "product_clicked")[0]),
-        ("Added", users(events, "added_to_cart")[0]),
+        ("Added to cart", users(events, "added_to_cart")[0]),
         ("Bought", bought),
     ):
         step = Step(name, number, strong=True)

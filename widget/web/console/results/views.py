@@ -25,7 +25,7 @@ from widget.web.requests import current_services
 blueprint = Blueprint("results", __name__, url_prefix="/shops/<shop>/quizzes/<quiz>/results")
 COLUMNS = ("day", "version", "language", "what", "name", "number")
 MONEY_COLUMNS = ("currency", "total", "refunded")
-LEAD = "Counted by ourselves, without cookies or names. Robots that say so are left out. Days are UTC."
+LEAD = "Counted by this service, without cookies or names. Bots that identify themselves are excluded. Days are in UTC."
 
 
 @blueprint.app_template_filter("share")

@@ -44,43 +44,43 @@ KINDS = (
     Kind(
         "shopify",
         "Shopify",
-        "Orders, refunds, consents and privacy requests.",
-        "Client secret of the app",
-        "It signs each delivery. During a change the one before stays good for a day.",
+        "Orders, refunds, consents, and privacy requests.",
+        "App client secret",
+        "Signs each delivery. After a change, the previous secret stays valid for one day.",
         "Storefront URL, such as https://name.myshopify.com",
         "Admin API access token",
-        "With read_orders: to look for orders that no delivery brought.",
+        "Requires read_orders. Used to reconcile orders that no delivery brought.",
     ),
     Kind(
         "woocommerce",
         "WooCommerce",
-        "Orders, as created, updated and deleted.",
-        "Secret of the webhooks",
-        "The same in each of the three webhooks.",
+        "Orders that are created, updated, or deleted.",
+        "Webhook secret",
+        "Use the same secret in all three webhooks.",
         "Storefront URL",
         "REST API key, as ck_…:cs_…",
-        "With read permission: WooCommerce never repeats a delivery that failed.",
+        "Requires read permission. Used to reconcile orders, because WooCommerce never retries a failed delivery.",
     ),
     Kind(
         "ses",
         "Amazon SES",
         "Bounces and complaints, through an SNS topic.",
-        "ARN of the topic",
-        "Subscribe the address above to it over HTTPS: the subscription confirms itself.",
+        "Topic ARN",
+        "Subscribe the URL above to the topic over HTTPS. The subscription is confirmed automatically.",
     ),
     Kind(
         "sendgrid",
         "Twilio SendGrid",
-        "Its event webhook, signed.",
-        "Verification key of the signed event webhook",
-        "As SendGrid shows it, in one line.",
+        "Email events, through its signed event webhook.",
+        "Event webhook verification key",
+        "Paste it as SendGrid shows it, on one line.",
     ),
     Kind(
         "postmark",
         "Postmark",
         "Bounces and complaints.",
-        "Name and password, as name:password",
-        "Put the same into the webhook's basic authentication.",
+        "Credentials, as name:password",
+        "Enter the same credentials in the webhook's basic authentication.",
     ),
 )
 BY_ID = {kind.id: kind for kind in KINDS}
@@ -105,16 +105,16 @@ def change(shop: str, platform: str) -> AnyResponse:
         if do == "set":
             typed = {item: form.get(item, "")[:5000] for item in ("address", "secret", "key")}
             if not any(value.strip() for value in typed.values()):
-                raise BadConnection({"secret": "Fill in at least one of the fields."})
+                raise BadConnection({"secret": "Fill in at least one field."})
             address, secret, key = typed["address"], typed["secret"], typed["key"]
             connect_store(services, shop=shop, platform=platform, by=me(), address=address, secret=secret, key=key)
-            flash(f"{name} is connected. Deliveries count from now on.", "good")
+            flash(f"{name} is connected. Deliveries are processed from now on.", "good")
         elif do == "look":
             request_reconcile(services, shop=shop, platform=platform)
-            flash("A worker looks for missed orders within a minute.", "good")
+            flash("Order reconciliation starts within a minute.", "good")
         elif do == "disconnect":
             disconnect_store(services, shop=shop, platform=platform, by=me())
-            flash(f"{name} is disconnected. What came by it stays.", "good")
+            flash(f"{name} is disconnected. Data already received is kept.", "good")
         else:
             abort(400)
     except BadConnection as error:
@@ -132,7 +132,7 @@ def _page(page: PageContext, *, wrong: dict[str, dict[str, str]] | None = None, 
         "console/settings/connections.html",
         page,
         title="Settings",
-        lead="Where orders come from, and where the provider tells what became of emails.",
+        lead="The store platform that sends orders, and the email provider that reports email events.",
         section="settings",
         stores=[item for item in shown if item["kind"].id in PLATFORMS],
         providers=[item for item in shown if item["kind"].id in MAIL],
@@ -152,7 +152,7 @@ def _state(row: Connection | None) -> tuple[str, str, str]:
     if row is None or not row.encrypted_secrets:
         return "not connected", "minus", "soft"
     if row.uninstalled_at is not None:
-        return "taken off by the store", "warning", "warn"
+        return "uninstalled in the store", "warning", "warn"
     if row.error:
-        return "trouble", "error", "bad"
+        return "error", "error", "bad"
     return "connected", "ok", "good"

@@ -15,10 +15,10 @@ from widget.web.requests import current_services
 
 blueprint = Blueprint("embed_page", __name__, url_prefix="/shops/<shop>/settings/embed")
 NAMES = {
-    "accent": "Accent: buttons, links, what is chosen",
-    "paper": "Paper: the page behind",
+    "accent": "Accent: buttons, links, selections",
+    "paper": "Paper: page background",
     "ink": "Ink: text",
-    "card": "Card: the panels",
+    "card": "Card: panels",
 }
 
 
@@ -35,14 +35,14 @@ def show(shop: str) -> str:
     if loaded is not None:
         shows_products_of(loaded)
     given = {name: request.args.get(name, "").strip()[:20] for name in TOKENS}
-    wrong = {name: "Write a color as #rrggbb." for name, text in given.items() if text and not is_color(text)}
+    wrong = {name: "Enter a color as #rrggbb." for name, text in given.items() if text and not is_color(text)}
     usual = SIDES[LIGHT]
     chosen = {name: usual[name] if name in wrong or not text else text.casefold() for name, text in given.items()}
     return render_page(
         "console/settings/embed.html",
         page,
         title="Settings",
-        lead="Put the quiz on a page of the store, in the colors of the store.",
+        lead="Add the quiz to your storefront, in your store’s colors.",
         section="settings",
         quizzes=quizzes,
         quiz=quiz,

@@ -29,15 +29,15 @@ def change(shop: str) -> AnyResponse:
         if do == "set":
             address = request.form.get("address", "").strip()
             if not address:
-                raise BadAddress("Give the address of the feed.")
+                raise BadAddress("Enter the feed URL.")
             change_feed(services, shop=shop, address=address, by=me())
-            flash("The address is kept. The first import starts within seconds.", "good")
+            flash("Feed URL saved. The first import starts within seconds.", "good")
         elif do == "api":
             change_feed(services, shop=shop, address=f"{API}{request.form.get('platform', '')[:40]}", by=me())
-            flash("It is read from the store's API from now on; the first time within seconds.", "good")
+            flash("Products are now read from the store's API. The first import starts within seconds.", "good")
         elif do == "remove":
             change_feed(services, shop=shop, address="", by=me())
-            flash("The address is gone. What was imported stays as it is.", "good")
+            flash("Feed removed. Imported product data is kept.", "good")
         elif do == "import":
             ask_for_import(services, shop=shop, by=me())
         elif do == "allow_missing":
@@ -58,7 +58,7 @@ def upload(shop: str) -> AnyResponse:
     page, services, given = shop_page(shop), current_services(), request.files.get("file")
     body = given.read() if given and given.filename else b""
     if not body:
-        message = "Choose a file with something in it."
+        message = "Choose a file that is not empty."
         return make_response(products_page(page, feed=feed_view(services, page.shop, wrong_file=message)), 422)
     asked = Asked(by=me(), uploaded=True, allow_missing=_number(request.form.get("missing", "")))
     report = import_feed(services, shop=shop, files=[BytesIO(body)], asked=asked)
@@ -70,7 +70,7 @@ def upload(shop: str) -> AnyResponse:
 
 def _words(report: FeedReport) -> str:
     if report.outcome == UNCHANGED:
-        return "The file says the same as before."
+        return "No changes: the file matches the last import."
     many = len(report.changed)
     return f"Imported: {many} {'product' if many == 1 else 'products'} changed."
 

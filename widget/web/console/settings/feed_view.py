@@ -15,9 +15,9 @@ from widget.stores.feeds import KINDS
 
 LOOKS = {
     DONE: ("ok", "good", "Imported"),
-    UNCHANGED: ("ok", "good", "The same as before"),
-    STOPPED: ("warning", "warn", "Stopped: too much is missing"),
-    FAILED: ("error", "bad", "Not imported"),
+    UNCHANGED: ("ok", "good", "No changes"),
+    STOPPED: ("warning", "warn", "Stopped: too many products are missing"),
+    FAILED: ("error", "bad", "Import failed"),
 }
 """(icon, color class, label) by outcome."""
 MAX_SHOWN = 12

@@ -34,7 +34,7 @@ def listing(shop: str) -> str:
         "console/settings/privacy.html",
         page,
         title="Settings",
-        lead="What people asked through the store, and what was done.",
+        lead="Privacy requests that customers made through the store, and their status.",
         section="settings",
         rows=rows,
         kinds=KINDS,
@@ -51,12 +51,12 @@ def transition(shop: str, number: int) -> AnyResponse:
     try:
         if do == "cancel":
             cancel_privacy_request(services, shop_id=page.shop.id, number=number, by=me())
-            flash("Cancelled. Nothing was deleted.", "good")
+            flash("Canceled. Nothing was deleted.", "good")
         elif do == "now" and request.form.get("sure") == "yes":
             carry_out_now(services, shop_id=page.shop.id, number=number, by=me())
-            flash("Carried out.", "good")
+            flash("Request completed.", "good")
         else:
-            flash("Tick the box first: this cannot be undone.", "bad")
+            flash("Select the checkbox to confirm. This cannot be undone.", "bad")
     except NotWaiting as error:
         flash(str(error), "bad")
     return back

@@ -49,7 +49,7 @@ class Item:
             elif key == "stock":
                 words.append(("stock", str(value) if value else "out of stock" if value == 0 else "in stock"))
             elif key == "active":
-                words.append(("on sale", "yes" if value else "no"))
+                words.append(("for sale", "yes" if value else "no"))
             elif key != "currency":
                 words.append((key.replace("_", " "), str(value)))
         return words
@@ -69,7 +69,7 @@ def products_page(page: PageContext, wrong: dict[str, str] | None = None, *, fee
         "console/settings/products.html",
         page,
         title="Settings",
-        lead="What the store says of each product counts in results and emails at once.",
+        lead="Product data from the store. Changes apply to results and emails immediately.",
         section="settings",
         items=items,
         blocked=sum(item.blocked or item.barred for item in items),
@@ -107,11 +107,11 @@ def change(shop: str) -> AnyResponse:
         abort(400)
     reason = " ".join(request.form.get("reason", "")[:MAX_REASON].split())
     if not reason:
-        return make_response(products_page(page, {sku: "Say why, for whoever asks later."}), 422)
+        return make_response(products_page(page, {sku: "Enter a reason. It is recorded with the change."}), 422)
     try:
         change_product(current_services(), shop=shop, sku=sku, blocked=do == "block", reason=reason, by=me())
     except BadProduct:
         abort(404)
-    gone = "is kept out of every result and email" if do == "block" else "may be shown again"
+    gone = "is blocked from every result and email" if do == "block" else "can be shown again"
     flash(f"{sku} {gone}.", "good")
     return redirect(f"{page.shop_root}/settings/products", 303)

@@ -33,12 +33,12 @@ LABELS = {
     "timezone": "Time zone",
     "postal_address": "Postal address",
     "cart": "Cart",
-    "paused": "Pause",
-    "quiet_from": "Quiet from",
-    "quiet_to": "Quiet until",
-    "emails_per_day": "Emails a day",
+    "paused": "Pause all emails",
+    "quiet_from": "Quiet hours from",
+    "quiet_to": "Quiet hours until",
+    "emails_per_day": "Daily sending limit",
     "soft_opt_in": "Soft opt-in",
-    "approval": "Second person",
+    "approval": "Approval to publish",
 }
 
 
@@ -70,7 +70,7 @@ def save(shop: str) -> AnyResponse:
         others = [(name, shown[name]) for name in COLUMNS if name != "cart" and str(shown[name]) != str(typed[name])]
         return make_response(_form(page, typed, settings_mark(now), message=str(error), others=others), 409)
     words = ", ".join(LABELS[name].lower() for name in changed)
-    flash(f"Saved: {words}." if changed else "Nothing had changed.", "good")
+    flash(f"Saved: {words}." if changed else "No changes to save.", "good")
     return redirect(f"{page.shop_root}/settings", 303)
 
 
@@ -79,7 +79,7 @@ def _form(page: PageContext, fields: dict[str, Any], seen: str, **more: Any) -> 
         "console/settings/shop.html",
         page,
         title="Settings",
-        lead=f"Of {page.shop.name}. What shoppers see follows within seconds.",
+        lead=f"Settings of {page.shop.name}. Shoppers see changes within seconds.",
         section="settings",
         f=fields,
         seen=seen,

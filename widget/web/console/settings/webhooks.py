@@ -52,7 +52,7 @@ def _show(shop: str, *, fresh: str = "", wrong: str = "") -> str:
 def rotate(shop: str) -> AnyResponse:
     """Rotate the secret. The new one is shown in this response and never again."""
     if request.form.get("sure") != "yes":
-        return make_response(_show(shop, wrong="Tick the box first."), 422)
+        return make_response(_show(shop, wrong="Select the checkbox to confirm."), 422)
     seen = request.form.get("seen", "")
     if not seen:
         abort(400)

@@ -102,7 +102,7 @@ def invite(shop: str) -> AnyResponse:
         return make_response(_listing(page, form=form, wrong={"email": _sentence(error)}), 422)
     except BadMember as error:
         return make_response(_listing(page, form=form, wrong={"role": _sentence(error)}), 422)
-    flash(f"The invitation to {form['email']} is on its way. Its link is good for three days.", "good")
+    flash(f"Sending the invitation to {form['email']}. The link expires in three days.", "good")
     return redirect(f"{page.shop_root}/team", 303)
 
 
@@ -148,7 +148,7 @@ def change(shop: str, user: int) -> AnyResponse:
     if do is None:
         abort(400)
     if request.form.get("do") in ("remove", "disable") and request.form.get("sure") != "yes":
-        return make_response(_one(page, user, wrong="Tick the box first."), 422)
+        return make_response(_one(page, user, wrong="Select the checkbox to confirm."), 422)
     try:
         message = do(shop, user)
     except BadMember as error:
@@ -169,7 +169,7 @@ def fresh_link(shop: str, user: int) -> AnyResponse:
         who = send_fresh_link(current_services(), shop=shop, user_id=user, by=me())
     except BadMember:
         abort(404)
-    flash(f"A fresh link is on its way to {masked(who.email)}.", "good")
+    flash(f"Sending a new link to {masked(who.email)}.", "good")
     return redirect(f"{page.shop_root}/team/{user}", 303)
 
 
@@ -189,27 +189,27 @@ def hand_over(shop: str, user: int) -> AnyResponse:
 def _role(shop: str, user: int) -> str:
     role = request.form.get("role", "")
     change_member(current_services(), shop=shop, user_id=user, role=role, by=me())
-    return f"The role is {role} now."
+    return f"Role changed to {role}."
 
 
 def _sign_out(shop: str, user: int) -> str:
     many = sign_out_user(current_services(), shop=shop, user_id=user, by=me())
-    return f"Signed out of {many} {'browser' if many == 1 else 'browsers'}." if many else "Was signed in nowhere."
+    return f"Signed out of {many} {'browser' if many == 1 else 'browsers'}." if many else "No active sessions."
 
 
 def _remove(shop: str, user: int) -> str:
     change_member(current_services(), shop=shop, user_id=user, role=None, by=me())
-    return "Removed from this shop."
+    return "User removed from this shop."
 
 
 def _disable(shop: str, user: int) -> str:
     disable_user(current_services(), shop=shop, user_id=user, by=me())
-    return "Disabled: signed out everywhere, and no link or password opens anything."
+    return "Account disabled. All sessions have ended, and no link or password works."
 
 
 def _enable(shop: str, user: int) -> str:
     disable_user(current_services(), shop=shop, user_id=user, by=me(), again=True)
-    return "May come in again."
+    return "Account enabled."
 
 
 def _sentence(error: Exception) -> str:

@@ -126,7 +126,7 @@ def test_email_simulation_follows_its_parameters(sqlite_services: Services) -> N
         assert answer.status_code == 200
         return str(answer.text)
 
-    assert shown().count(">goes<") == 4
+    assert shown().count(">will be sent<") == 4
     assert "no consent to emails like this" in shown("submitted=1")
     assert "the order was refunded" in shown("submitted=1&marketing=yes&refunded=1")
     assert "warning sign" in shown("submitted=1&marketing=yes&outcome=emergency")

@@ -313,7 +313,7 @@ def test_results_page_shows_sent_clicked_and_unsubscribed_by_email(services: Ser
     page = owner.get(PAGE).text
     card = page[page.index("<h2>Emails</h2>") :]
 
-    row = re.search(r'<th scope="row">How to use</th>(.*?)</tr>', card)
+    row = re.search(r'<th scope="row">How to use</th>(.*?)</tr>', card, re.DOTALL)
     assert row
     assert re.findall(r">([^<]+)</td>", row[1]) == ["1", "0", "0", "1", "100.0%", "1"]
     assert "<b>Clicked</b>: clicks on links" in card

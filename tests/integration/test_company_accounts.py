@@ -27,7 +27,7 @@ from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.users import UserSession, user_by_email
 
-AGAIN, NOT_NOW, NOBODY = "did not work out", "could not be asked just now", "does not open the console"
+AGAIN, NOT_NOW, NOBODY = "did not work out", "could not be asked just now", "no access to the console"
 
 
 @pytest.fixture

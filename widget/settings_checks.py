@@ -126,7 +126,7 @@ def _half_a_provider(settings: Settings) -> Iterator[str]:
         return
     for name in missing:
         others = ", ".join(PREFIX + other for other in OIDC)
-        yield f"{name} is missing: to enable sign-in by a provider, set all of {others}"
+        yield f"{name} is missing: for sign-in by a provider, set all of {others}"
     if settings.oidc_issuer and not safe_address(settings.oidc_issuer, local=settings.local):
         yield "OIDC_ISSUER must start with https:// (in local mode, http://127.0.0.1 is allowed, too)"
     if not all(find_spec(name) for name in _OIDC_PACKAGES):

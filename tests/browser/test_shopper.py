@@ -216,7 +216,7 @@ def test_shopper_goes_from_result_to_cart_checkout_email_and_unsubscribe(page: P
     assert link is not None
     page.goto(link)
     page.get_by_role("button", name="Unsubscribe").click()
-    expect(page.get_by_role("heading", name=re.compile("No more emails"))).to_be_visible()
+    expect(page.get_by_role("heading", name="You're unsubscribed")).to_be_visible()
 
 
 def test_sold_out_product_shows_the_error_of_the_shopify_cart(page: Page) -> None:
@@ -290,7 +290,7 @@ def test_offline_widget_shows_an_error_and_can_retry(page: Page) -> None:
     quiz = page.locator("recovery-quiz")
     quiz.locator("input[value=few]").check(force=True)
     quiz.locator(".foot .btn").click()
-    expect(quiz.get_by_role("heading", name="We cannot reach the quiz")).to_be_visible()
+    expect(quiz.get_by_role("heading", name="We can't reach the quiz")).to_be_visible()
     page.unroute("**/responses*")
     page.complaints.clear()  # type: ignore[attr-defined]  # The browser reports the failed request, as intended here.
     quiz.locator("[data-again]").click()

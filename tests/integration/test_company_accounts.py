@@ -27,7 +27,7 @@ from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.users import UserSession, user_by_email
 
-AGAIN, NOT_NOW, NOBODY = "company account failed", "could not be reached", "does not open the console"
+AGAIN, NOT_NOW, NOBODY = "company account failed", "could not be reached", "no access to the console"
 
 
 @pytest.fixture

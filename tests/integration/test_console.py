@@ -176,7 +176,7 @@ def test_exported_sheet_is_imported_after_a_preview_of_the_changes(owner: Somebo
 @pytest.mark.parametrize(
     ("name", "body", "message"),
     [
-        ("m.xlsx", b"PK\x03\x04 this is no archive", "no .xlsx file"),
+        ("m.xlsx", b"PK\x03\x04 this is no archive", "not a readable .xlsx file"),
         ("m.csv", b"\x89PNG\r\n\x1a\n", "not UTF-8"),
         ("m.csv", b"id,when,effect,target\n\x00,a,b,c\n", "control character"),
         ("m.csv", b"name;price\ncream;3\n", "the first line must be"),

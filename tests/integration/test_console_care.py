@@ -103,7 +103,7 @@ def test_unpublished_quiz_can_be_copied_and_is_not_emptied_by_a_reset(owner: Som
     assert [len(records_of(files, QUESTION)) for files in copies] == [11, 11]
     assert owner.get(f"{shop}/back-day/impact").status_code == 200
     assert (
-        "There is a quiz"
+        "A quiz with the ID"
         in owner.post(shop, {"quiz": "arm-day", "title": "x", "like": "leg-day"}, follow_redirects=True).text
     )
 
@@ -196,7 +196,7 @@ def test_scheduled_publish_overtaken_by_a_newer_version_is_not_published(service
         planned = session.scalars(select(ScheduledPublish)).one()
 
     assert (planned.state, best(services)) == ("failed", "cream")
-    assert "went live since" in planned.reason
+    assert "was published in the meantime" in planned.reason
 
 
 def test_roll_back_to_an_unapproved_version_is_refused(services: Services) -> None:

@@ -481,10 +481,10 @@ def test_settings_are_saved_together_with_one_audit_log_entry(services: Services
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "", "Give a name"),
-        ("url", "javascript:alert(1)", "Start with https"),
-        ("timezone", "Mars/Olympus", "Choose a zone"),
-        ("cart_action", "//evil.example", "Give a path"),
+        ("name", "", "Enter a name"),
+        ("url", "javascript:alert(1)", "starts with https"),
+        ("timezone", "Mars/Olympus", "Choose a time zone"),
+        ("cart_action", "//evil.example", "Enter a path"),
         ("cart_kind", "other", "Choose one"),
         ("quiet_to", "", "both times"),
         ("quiet_to", "21:00", "the same"),

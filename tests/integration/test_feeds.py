@@ -468,7 +468,7 @@ def test_feed_address_is_set_shown_masked_and_removed(sqlite_services: Services)
     assert "No product feed yet" in shown(client)
     refused = post(client, f"{PAGE}/feed", do="set", address="http://store.example/feed")
     assert refused.status_code == 422
-    assert "must begin with https://" in refused.get_data(as_text=True)
+    assert "must start with https://" in refused.get_data(as_text=True)
     assert post(client, f"{PAGE}/feed", do="set", address="").status_code == 422
     post(client, f"{PAGE}/feed", do="set", address="https://store.example/hush/feed.xml?token=hush")
     page = shown(client)
@@ -522,7 +522,7 @@ def test_stopped_import_shows_missing_products_and_can_be_forced(sqlite_services
     due(sqlite_services)
     assert not any(said["active"] for said in fed(sqlite_services).values())
     post(client, f"{PAGE}/feed", do="allow_missing", missing="4")
-    assert "looked at again meanwhile" in shown(client)
+    assert "checked again in the meantime" in shown(client)
 
 
 def test_feed_content_is_escaped_in_the_console(sqlite_services: Services) -> None:

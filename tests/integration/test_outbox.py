@@ -100,7 +100,7 @@ def test_message_that_cannot_be_decrypted_fails_with_a_reason(
     send_outbox(queued)
 
     assert message(queued).state == "failed"
-    assert "key that is gone" in message(queued).reason
+    assert "key that no longer exists" in message(queued).reason
 
 
 def test_no_console_or_preferences_page_waits_for_the_mail_server(services: Services) -> None:

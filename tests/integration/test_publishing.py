@@ -27,7 +27,7 @@ def with_text(name: str, old: str, new: str) -> dict[str, str]:
     ("name", "old", "new", "words"),
     [
         ("mappings.csv", "a cream absorbs as you go.", "a cream for pain relief.", "pain"),
-        ("tips/massage.md", "review_by: 2027-06-30", "review_by: 2025-06-30", "reviewed by"),
+        ("tips/massage.md", "review_by: 2027-06-30", "review_by: 2025-06-30", "due for review by"),
         ("pack.yaml", "checks:", "checks:\n  option_changes_nothing: error", "most-days"),
     ],
 )

@@ -165,7 +165,7 @@ def test_publish_overtaken_during_its_checks_fails_with_a_reason(
     while_checking(
         monkeypatch, lambda: publish_draft(services, shop="demo", quiz="leg-day", by=bob, note="", revision=revision)
     )
-    with pytest.raises(ActionError, match="went live since"):
+    with pytest.raises(ActionError, match="was published in the meantime"):
         agree_to_publish(services, shop="demo", scheduled_id=plan, by=bob)
 
     assert (live(services), state(services, plan)) == (3, "failed")

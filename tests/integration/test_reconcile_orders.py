@@ -171,7 +171,7 @@ def test_invalid_api_key_is_reported_without_revealing_it(services: Services, st
     connected(services, store, key="ck_wrong:cs_wrong")
     look(services)
 
-    assert "the key is not good" in connection(services).error
+    assert "the API key is invalid" in connection(services).error
     assert "wrong" not in connection(services).error
 
 

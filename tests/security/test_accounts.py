@@ -191,7 +191,7 @@ def test_secret_encrypted_for_another_purpose_cannot_enable_totp(sqlite_services
     who = user(services, "owner@demo.example")
     secret = new_totp_secret()
     for purpose in ("kept-form", f"totp-offer {who.id + 1}", "totp"):
-        with pytest.raises(WrongCode, match="too old"):
+        with pytest.raises(WrongCode, match="has expired"):
             use_codes(
                 services,
                 user_id=who.id,

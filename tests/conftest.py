@@ -191,7 +191,20 @@ class _Compiled(jinja2.BytecodeCache):
         self._known[bucket.key] = bucket.bytecode_to_string()
 
 
-flask.Flask.jinja_options = {**flask.Flask.jinja_options, "bytecode_cache": _Compiled()}
+class _StrictAttributes(jinja2.Undefined):
+    """Raises where a template reads an attribute that an object lacks; a name that a page leaves out is empty."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if self._undefined_obj is not jinja2.utils.missing and not isinstance(self._undefined_obj, dict):
+            self._fail_with_undefined_error()
+
+
+flask.Flask.jinja_options = {
+    **flask.Flask.jinja_options,
+    "bytecode_cache": _Compiled(),
+    "undefined": _StrictAttributes,
+}
 
 
 @pytest.hookimpl(trylast=True)

@@ -26,6 +26,7 @@ def create_app(services: Services | None = None) -> Flask:
     if services is None:
         services = build_services(read_settings(default_env="local"))
     app = Flask("widget", static_folder=None, template_folder="web/templates")
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True  # A third of a result would be indentation.
     app.extensions["services"] = services
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY

@@ -183,7 +183,7 @@ def test_last_owner_cannot_be_demoted_removed_or_disabled(services: Services) ->
         answer = post(owner, f"{HERE}/team/{me.id}", **fields)
         assert answer.status_code == 422
         assert "only owner" in text_of(answer)
-    with pytest.raises(BadMember, match="yourself"):
+    with pytest.raises(BadMember, match="your own account"):
         disable_user(services, shop="demo", user_id=me.id, by=me)
     second = client_in(services, "owner", email="second@demo.example")
 

@@ -77,7 +77,7 @@ def test_each_feed_format_gives_the_same_items_for_the_same_store(name: str, kin
     assert found[0].variant_id == "48039284711"
     assert found[0].image == "https://cdn.example.com/roll-on.jpg"
     assert found[0].url == "https://shop.example.com/products/recovery-roll-on?variant=48039284711"
-    assert all(set(item.said) <= set(FROM_FEEDS) for item in found)
+    assert all(set(item.status) <= set(FROM_FEEDS) for item in found)
 
 
 def test_feed_with_an_xml_entity_attack_is_refused() -> None:

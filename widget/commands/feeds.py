@@ -16,6 +16,7 @@ from widget.actions.catalog.import_feed import FEED_FAILED, FEED_STOPPED, FEED_U
 from widget.commands.opening import opened_services
 from widget.commands.reports import as_json, progress_bar
 from widget.stores.feed_item import BadFeed
+from widget.stores.feeds import FEED_KINDS
 from widget.stores.fetching import NotFetched
 
 WHO = "command line"

@@ -58,7 +58,7 @@ def register_filters(app: Flask) -> None:
         points=points,
         spot_link=spot_link,
         spot_name=spot_name,
-        told_parts=told_parts,
+        message_parts=message_parts,
         wrong_word=wrong_word,
         claim_of=claim_of,
         encrypted_answers=encrypted_answers,
@@ -107,7 +107,7 @@ def spot_name(finding: dict[str, Any]) -> str:
     return f"{name}, {spot.replace('.', ' ')}" if spot else name
 
 
-def told_parts(finding: dict[str, Any]) -> tuple[str, str, str]:
+def message_parts(finding: dict[str, Any]) -> tuple[str, str, str]:
     """Split a finding's message, without its leading key, from its source and advice.
 
     Return (message, separator, source and advice); the last two are empty for a message without a source.

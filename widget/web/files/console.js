@@ -14,11 +14,11 @@ async function check() {
   try {
     const answer = await ask(bar.dataset.check);
     if (!answer.ok) return;
-    const told = await answer.json();
-    if (panel) panel.innerHTML = told.panel;
-    bar.innerHTML = told.bar;
-    if (told.state === "waiting" || told.state === "running") setTimeout(check, 700);
-    else { document.dispatchEvent(new CustomEvent("console:checked", { detail: told })); if (document.querySelector("[data-reload]")) location.reload(); }
+    const data = await answer.json();
+    if (panel) panel.innerHTML = data.panel;
+    bar.innerHTML = data.bar;
+    if (data.state === "waiting" || data.state === "running") setTimeout(check, 700);
+    else { document.dispatchEvent(new CustomEvent("console:checked", { detail: data })); if (document.querySelector("[data-reload]")) location.reload(); }
   } catch { /* The server is unreachable; the next change retries. */ } finally {
     asking = false;
     if (again) { again = false; check(); }
@@ -56,28 +56,28 @@ async function save(form) {
   form.dataset.saving = "1";
   const action = form.action;
   saved(form, "Saving…");
-  let answer, told = {};
+  let answer, data = {};
   try {
     const body = new FormData(form);
     body.set("do", "save");
     answer = await ask(action, { method: "POST", body });
-    told = await answer.json();
+    data = await answer.json();
   } catch { answer = null; }
   delete form.dataset.saving;
   if (!answer) { keep(form); saved(form, "Not saved: the server cannot be reached. Your changes are kept in this browser and retried with your next edit.", true); return; }
-  if (answer.status === 409 && told.html) { conflict(form, told); return; }
-  if (!answer.ok) { keep(form); saved(form, told.detail || "Not saved. Try again.", true); return; }
+  if (answer.status === 409 && data.html) { conflict(form, data); return; }
+  if (!answer.ok) { keep(form); saved(form, data.detail || "Not saved. Try again.", true); return; }
   forget(action);
-  form.elements.seen.value = told.seen ?? "";
-  if (told.action) form.action = told.action;
+  form.elements.seen.value = data.seen ?? "";
+  if (data.action) form.action = data.action;
   saved(form, "Saved to the draft.");
-  form.dispatchEvent(new CustomEvent("console:saved", { bubbles: true, detail: told }));
+  form.dispatchEvent(new CustomEvent("console:saved", { bubbles: true, detail: data }));
   checkSoon();
   if (form.dataset.more) { delete form.dataset.more; save(form); }
 }
-function conflict(form, told) {
+function conflict(form, data) {
   form.querySelector("[data-conflict]")?.remove();
-  form.insertAdjacentHTML("beforebegin", told.html);
+  form.insertAdjacentHTML("beforebegin", data.html);
   form.hidden = true;
   form.previousElementSibling.querySelector("button").focus();
 }

@@ -88,8 +88,8 @@ document.addEventListener("click", async (event) => {
 });
 document.addEventListener("console:checked", (event) => {
   for (const row of document.querySelectorAll("[data-row]:not(.gone)")) {
-    const told = event.detail.rows[row.dataset.row];
-    if (told) row.querySelectorAll(".touch").forEach((cell, at) => { cell.textContent = told[at]; });
+    const data = event.detail.rows[row.dataset.row];
+    if (data) row.querySelectorAll(".touch").forEach((cell, at) => { cell.textContent = data[at]; });
   }
 });
 document.addEventListener("console:done", (event) => close(event.detail));

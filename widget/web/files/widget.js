@@ -21,13 +21,13 @@ const holds = (clauses, chosen) => clauses.some((clause) => clause.every(([field
 class RecoveryQuiz extends HTMLElement {
   static observedAttributes = ["shop", "quiz", "locale", "product"];
   #root = this.attachShadow({ mode: "open" });
-  #quiz; #answers = {}; #at = -1; #box; #told;
+  #quiz; #answers = {}; #at = -1; #box; #status;
 
   connectedCallback() {
     if (this.#box) return;
     this.#root.adoptedStyleSheets = [sheet];
     this.#root.innerHTML = '<div class="rq"><div class="quiz card" part="card" aria-busy="true"></div><p class="sr" role="status"></p></div>';
-    [this.#box, this.#told] = this.#root.firstChild.children;
+    [this.#box, this.#status] = this.#root.firstChild.children;
     this.#box.style.minHeight = "342px";
     this.#root.addEventListener("submit", this);
     this.#root.addEventListener("click", this);
@@ -246,8 +246,8 @@ class RecoveryQuiz extends HTMLElement {
     const read = this.#box.querySelector("[data-read]");
     if (read) read.innerHTML = `<b>${input.value}</b><span>${esc(question.point_labels[input.value - question.from])}</span>`;
     const count = this.#box.querySelectorAll(":checked").length;
-    const told = this.#box.querySelector("[data-chosen]");
-    if (told && question.kind === "multi") told.textContent = this.#quiz.strings.chosen[count];
+    const status = this.#box.querySelector("[data-chosen]");
+    if (status && question.kind === "multi") status.textContent = this.#quiz.strings.chosen[count];
     this.#box.querySelector(".err").textContent = "";
   }
 
@@ -285,7 +285,7 @@ class RecoveryQuiz extends HTMLElement {
     const w = this.#quiz.strings;
     const answers = {};
     for (const question of this.#path().asked) if (this.#answers[question.id]?.length) answers[question.id] = this.#answers[question.id];
-    this.#told.textContent = w.working;
+    this.#status.textContent = w.working;
     this.#box.setAttribute("aria-busy", "true");
     const body = { answers, version: this.#quiz.version, locale: this.#quiz.locale, product: this.getAttribute("product") || null };
     let answer;
@@ -295,7 +295,7 @@ class RecoveryQuiz extends HTMLElement {
       if (!answer.ok) throw answer;
       answer = await answer.json();
     } catch { return this.#offline(() => this.#finish()); }
-    this.#told.textContent = "";
+    this.#status.textContent = "";
     this.#box.classList.remove("card");
     this.#box.style.minHeight = "";
     this.#visit = answer.visit;
@@ -323,7 +323,7 @@ class RecoveryQuiz extends HTMLElement {
     }
     this.#at = 0;
     this.#draw();
-    this.#told.textContent = this.#quiz.strings.updated;
+    this.#status.textContent = this.#quiz.strings.updated;
     return undefined;
   }
 
@@ -350,7 +350,7 @@ class RecoveryQuiz extends HTMLElement {
       event.preventDefault();
       const buy = event.target.closest(".buy");
       buy.querySelector(".err")?.remove();
-      Promise.resolve(put).then(() => { this.#told.textContent = this.#quiz.strings.added; },
+      Promise.resolve(put).then(() => { this.#status.textContent = this.#quiz.strings.added; },
         (error) => buy.insertAdjacentHTML("beforeend", `<p class="err" role="alert">${esc(error.message)}</p>`));
     }
   }
@@ -359,21 +359,21 @@ class RecoveryQuiz extends HTMLElement {
     const field = this.#box.querySelector(".copy .field");
     field.select();
     try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
-    button.textContent = this.#told.textContent = this.#quiz.strings.copied;
+    button.textContent = this.#status.textContent = this.#quiz.strings.copied;
   }
 
   async #email(form) {
-    const told = form.querySelector("[role=status]");
+    const status = form.querySelector("[role=status]");
     const w = this.#quiz.strings;
     const on = (name) => form.elements[name].checked;
     const email = form.elements.email;
-    if (!email.checkValidity() || !on("result")) { told.textContent = w.mail_need; return email.focus(); }
+    if (!email.checkValidity() || !on("result")) { status.textContent = w.mail_need; return email.focus(); }
     const consents = { result: true, marketing: on("marketing"), health_data: on("health_data") };
     const body = JSON.stringify({ email: email.value, consents, text_version: `widget ${this.#quiz.version}`, locale: this.#quiz.locale, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone || "" });
     try {
       const answer = await fetch(form.action, { method: "POST", headers: { "content-type": "text/plain" }, body });
-      told.textContent = answer.ok ? w.mail_done : (await answer.json()).detail;
-    } catch { told.textContent = w.offline_title; }
+      status.textContent = answer.ok ? w.mail_done : (await answer.json()).detail;
+    } catch { status.textContent = w.offline_title; }
     return undefined;
   }
 }

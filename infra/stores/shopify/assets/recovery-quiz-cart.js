@@ -10,9 +10,9 @@
       headers: { "Content-Type": "application/json", Accept: "application/json" },
       body: JSON.stringify(body),
     });
-    const told = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(told.description || told.message || "The cart did not take it. Please try again.");
-    return told;
+    const data = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(data.description || data.message || "The cart could not be updated. Please try again.");
+    return data;
   };
   const put = async (variant, visit) => {
     await post("cart/add.js", { items: [{ id: variant, quantity: 1 }] });

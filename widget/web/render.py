@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import render_template
 
 from widget.i18n.strings import strings_for
 
+_INDENTATION = re.compile(r"\n\s+")
+"""A quarter of the markup. The result has no element in which whitespace counts."""
+
 
 def result_fragment(
     result: dict[str, Any], *, emails: str = "", page: bool = False, again: str = "", visit: str = ""
 ) -> str:
     """Render the inside of a result. ``emails``: URL that "email me my result" posts to; empty omits the form."""
-    return render_template(
+    markup = render_template(
         "result.html",
         r=result,
         w=strings_for(result["locale"]),
@@ -22,3 +26,4 @@ def result_fragment(
         again=again,
         visit=visit,
     )
+    return _INDENTATION.sub("\n", markup)

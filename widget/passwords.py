@@ -18,7 +18,7 @@ METHOD = "scrypt:65536:8:2"
 MIN_LENGTH, MAX_LENGTH = 10, 200
 STRONG_ENOUGH = 2
 STEP_SECONDS = 30
-MIN_PART, MIN_OTHER_EMAILS = 3, 6
+MIN_PART, MIN_OTHER_CHARACTERS = 3, 6
 
 
 class Weak(ValueError):
@@ -51,7 +51,7 @@ def _made_of(password: str, about: tuple[str, ...]) -> bool:
     before = rest
     for part in sorted(parts, key=len, reverse=True):
         rest = rest.replace(part, "").replace(part[::-1], "")
-    return rest != before and len(rest) < MIN_OTHER_EMAILS
+    return rest != before and len(rest) < MIN_OTHER_CHARACTERS
 
 
 def is_password(password_hash: str, password: str) -> bool:

@@ -51,8 +51,8 @@ class LoadedQuiz:
         if engine is None:
             catalog = self.engine.catalog
             rules = Rules(localized(pack, locale))
-            spoken = Catalog(rules, feed=catalog.feed, blocked=catalog.blocked, revision=catalog.revision)
-            engine = self._localized[locale] = Engine(rules, spoken, self.engine.highest)
+            catalog_in_locale = Catalog(rules, feed=catalog.feed, blocked=catalog.blocked, revision=catalog.revision)
+            engine = self._localized[locale] = Engine(rules, catalog_in_locale, self.engine.highest)
         return engine
 
     @property

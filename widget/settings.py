@@ -136,7 +136,7 @@ class Settings:
         return self.env == LOCAL
 
     @property
-    def most_emails(self) -> tuple[int, float] | None:
+    def max_sending_rate(self) -> tuple[int, float] | None:
         """The provider's maximum sending rate as (emails, seconds); None if there is no limit."""
         found = RATE.fullmatch(self.mail_rate)
         return (int(found[1]), _SECONDS[found[2]]) if found else None

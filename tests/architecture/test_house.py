@@ -53,7 +53,7 @@ def test_every_command_and_setting_is_in_the_readme() -> None:
         assert f"{PREFIX}{setting.name}" in README or f"`{setting.name}`" in README, setting.name
 
 
-OF_NO_SHOP = {
+SHARED_TABLES = {
     "shops": "they are the shops",
     "users": "a person may belong to several shops: memberships say to which",
     "sessions": "of a person, in all of their shops at once",
@@ -64,7 +64,7 @@ OF_NO_SHOP = {
 
 def test_every_table_has_a_shop_id_unless_listed_as_shared() -> None:
     for table in TABLES:
-        assert table.__tablename__ in OF_NO_SHOP or "shop_id" in table.__table__.columns, table.__tablename__
+        assert table.__tablename__ in SHARED_TABLES or "shop_id" in table.__table__.columns, table.__tablename__
 
 
 def test_every_package_has_a_docstring() -> None:

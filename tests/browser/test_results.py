@@ -63,7 +63,9 @@ def test_results_page_is_accessible_and_fits_the_viewport(
     )
     page = context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda told: complaints.append(told.text) if told.type in ("error", "warning") else None)
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
     page.goto(PAGE + query)
     for table in page.locator(".as-table summary").all()[:4]:
         table.click()

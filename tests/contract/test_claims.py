@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from widget.content.claim_rules import market_rules
-from widget.domain.content.claims import Said, claims_in
+from widget.domain.content.claims import ClaimText, claims_in
 
 PHRASES = Path(__file__).parent / "claims" / "phrases.csv"
 
@@ -19,14 +19,14 @@ def judged() -> list[tuple[dict[str, str], bool]]:
     with PHRASES.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             contains = frozenset(filter(None, row["contains"].split("|")))
-            said = Said(
+            claim_text = ClaimText(
                 row["text"],
                 row["language"],
                 contains,
                 product=row["place"] in ("product", "reason"),
                 quiet=row["place"] == "safety",
             )
-            found.append((row, any(claims_in(said, market))))
+            found.append((row, any(claims_in(claim_text, market))))
     return found
 
 

@@ -29,10 +29,10 @@ def test_engine_matches_the_reference_evaluator_on_random_packs(batch: int, tmp_
         assert reading.pack is not None, (seed, [error.data() for error in reading.errors])
         engine, reference = Engine.of(reading.pack), Oracle(pack)
         for answers in answer_sets(chance, pack, ANSWER_SETS):
-            assert _told(engine, answers) == reference.recommend(answers), (seed, json.dumps(answers))
+            assert _as_reference(engine, answers) == reference.recommend(answers), (seed, json.dumps(answers))
 
 
-def _told(engine: Engine, answers: Any) -> dict[str, Any]:
+def _as_reference(engine: Engine, answers: Any) -> dict[str, Any]:
     try:
         result = engine.recommend(json.loads(json.dumps(answers)), Setting("s", "q", 1))
     except Refused:

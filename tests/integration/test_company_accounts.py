@@ -44,7 +44,7 @@ def services(sqlite_services: Services, provider: FakeProvider) -> Services:
     return replace(sqlite_services, settings=replace(sqlite_services.settings, **given))
 
 
-def gone_out(client: Client, provider: FakeProvider, **more: str) -> str:
+def start_provider_sign_in(client: Client, provider: FakeProvider, **more: str) -> str:
     """Follow the sign-in link to the provider; return the callback URL that it redirects to."""
     answer = client.get("/console/oidc")
     assert answer.status_code == 303
@@ -64,7 +64,7 @@ def text_after(client: Client, answer: Any) -> str:
 
 
 def come_back(client: Client, provider: FakeProvider) -> Any:
-    return client.get(gone_out(client, provider))
+    return client.get(start_provider_sign_in(client, provider))
 
 
 def log_of(services: Services) -> list[tuple[str, str]]:
@@ -90,7 +90,7 @@ def test_console_user_signs_in_by_the_verified_email_of_the_company_account(
 
 def test_company_account_sign_in_starts_a_fresh_session(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
-    address = gone_out(client, provider)
+    address = start_provider_sign_in(client, provider)
     before = client.get_cookie("console")
     client.get(address)
     after = client.get_cookie("console")
@@ -107,7 +107,7 @@ def test_company_account_sign_in_starts_a_fresh_session(services: Services, prov
 
 def test_oidc_callback_works_once_even_with_the_original_cookie(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
-    address = gone_out(client, provider)
+    address = start_provider_sign_in(client, provider)
     kept = client.get_cookie("console")
     assert kept
     assert client.get(address).location == "/console/"
@@ -192,11 +192,17 @@ def test_id_token_signed_with_hmac_is_refused(services: Services, provider: Fake
 def test_oidc_callback_with_a_foreign_or_expired_state_is_refused(services: Services, provider: FakeProvider) -> None:
     client = client_of(services)
     assert AGAIN in text_after(client, client.get("/console/oidc/back?code=x&state=y"))
-    assert AGAIN in text_after(client, client.get(gone_out(client, provider).replace("state=", "state=x")))
-    assert AGAIN in text_after(client, client.get(gone_out(client, provider, iss="https://elsewhere.example")))
+    assert AGAIN in text_after(
+        client, client.get(start_provider_sign_in(client, provider).replace("state=", "state=x"))
+    )
+    assert AGAIN in text_after(
+        client, client.get(start_provider_sign_in(client, provider, iss="https://elsewhere.example"))
+    )
     other = client_of(services)
-    assert AGAIN in text_after(other, other.get(gone_out(client, provider)))  # Started in another browser.
-    late = gone_out(client, provider)
+    assert AGAIN in text_after(
+        other, other.get(start_provider_sign_in(client, provider))
+    )  # Started in another browser.
+    late = start_provider_sign_in(client, provider)
     services.clock.move_to(services.now() + timedelta(minutes=11))
     assert AGAIN in text_after(client, client.get(late))
 
@@ -205,9 +211,11 @@ def test_provider_error_text_is_neither_shown_nor_logged(
     services: Services, provider: FakeProvider, log_lines: list[Any]
 ) -> None:
     client = client_of(services)
-    address = gone_out(client, provider, error="access_denied", error_description="<script>alert(1)</script>")
+    address = start_provider_sign_in(
+        client, provider, error="access_denied", error_description="<script>alert(1)</script>"
+    )
     page = text_after(client, client.get(address))
-    used = gone_out(client, provider)
+    used = start_provider_sign_in(client, provider)
     refused = text_after(client, client.get(used.replace("code=", "code=another-")))
 
     assert AGAIN in page
@@ -227,7 +235,7 @@ def test_unavailable_identity_provider_shows_a_message(services: Services, provi
         assert NOT_NOW in text_after(client, client.get("/console/oidc")), status
     provider.status = 200
     for status in (500, 503, 302, 404, 0):
-        address = gone_out(client, provider)
+        address = start_provider_sign_in(client, provider)
         provider.status = status
         page = text_after(client, client.get(address))
         provider.status = 200

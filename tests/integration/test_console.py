@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 from sqlalchemy import event
 
-from tests.support.console import PASSWORD, ROOT, Somebody, form_token, rows, signed_in
+from tests.support.console import PASSWORD, ROOT, SignedInUser, form_token, rows, signed_in
 from tests.support.services import client_of
 from widget.actions.content.change_draft import open_draft
 from widget.actions.emails.send_outbox import send_outbox
@@ -38,11 +38,11 @@ RTL = "\u202egnp.exe\u202c"
 
 
 @pytest.fixture
-def owner(sqlite_services: Services) -> Somebody:
+def owner(sqlite_services: Services) -> SignedInUser:
     return signed_in(sqlite_services)
 
 
-def row_form(owner: Somebody, name: str, **changes: str) -> dict[str, str]:
+def row_form(owner: SignedInUser, name: str, **changes: str) -> dict[str, str]:
     """Return the form data of a row as its page renders it, with some fields changed."""
     page = owner.get(f"/mappings/rows/{name}").text
     seen = re.search(r'name="seen" value="([^"]*)"', page)
@@ -55,7 +55,7 @@ def row_form(owner: Somebody, name: str, **changes: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_console_page_opens_with_a_strict_content_security_policy(owner: Somebody, path: str) -> None:
+def test_every_console_page_opens_with_a_strict_content_security_policy(owner: SignedInUser, path: str) -> None:
     answer = owner.get(path)
 
     assert answer.status_code == 200
@@ -65,7 +65,7 @@ def test_every_console_page_opens_with_a_strict_content_security_policy(owner: S
 
 
 @pytest.mark.parametrize("path", ["/mappings", "/quiz", "/impact", "/records/question/area", "/languages/es?show=all"])
-def test_console_pages_make_at_most_sixteen_queries(owner: Somebody, path: str) -> None:
+def test_console_pages_make_at_most_sixteen_queries(owner: SignedInUser, path: str) -> None:
     owner.get("/check")
     owner.get(path)
     asked: list[str] = []
@@ -78,7 +78,7 @@ def test_console_pages_make_at_most_sixteen_queries(owner: Somebody, path: str) 
 # The mapping table -----------------------------------------------------------------------------------
 
 
-def test_mapping_table_is_filtered_by_question_product_effect_text_and_change(owner: Somebody) -> None:
+def test_mapping_table_is_filtered_by_question_product_effect_text_and_change(owner: SignedInUser) -> None:
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", weight="31"))
 
     def shown(query: str) -> list[str]:
@@ -94,7 +94,7 @@ def test_mapping_table_is_filtered_by_question_product_effect_text_and_change(ow
     assert all(rows(owner)[name]["target"].startswith("tip:") for name in shown("kind=tips"))
 
 
-def test_mapping_row_is_shown_as_a_sentence_with_its_answer_paths(owner: Somebody) -> None:
+def test_mapping_row_is_shown_as_a_sentence_with_its_answer_paths(owner: SignedInUser) -> None:
     owner.get("/check")
     page = owner.get("/mappings?row=massage-glide").text
 
@@ -105,7 +105,7 @@ def test_mapping_row_is_shown_as_a_sentence_with_its_answer_paths(owner: Somebod
     assert "82,575,360</b> answer paths (2.5%)" in page
 
 
-def test_mapping_row_is_added_duplicated_deleted_and_restored_without_scripts(owner: Somebody) -> None:
+def test_mapping_row_is_added_duplicated_deleted_and_restored_without_scripts(owner: SignedInUser) -> None:
     new = {
         "when": "area=calves",
         "effect": "boost",
@@ -127,7 +127,7 @@ def test_mapping_row_is_added_duplicated_deleted_and_restored_without_scripts(ow
     assert next(iter(rows(owner))) == "rub-in-cream"
 
 
-def test_bulk_changes_of_mapping_rows_can_be_undone(owner: Somebody) -> None:
+def test_bulk_changes_of_mapping_rows_can_be_undone(owner: SignedInUser) -> None:
     before = rows(owner)
     chosen = ["rub-in-cream", "rub-in-salve"]
     owner.post("/mappings/bulk", {"row": chosen, "do": "weight", "value": "+5"})
@@ -140,7 +140,7 @@ def test_bulk_changes_of_mapping_rows_can_be_undone(owner: Somebody) -> None:
     assert rows(owner) == before
 
 
-def test_invalid_bulk_change_changes_nothing(owner: Somebody) -> None:
+def test_invalid_bulk_change_changes_nothing(owner: SignedInUser) -> None:
     before = rows(owner)
     response = owner.post(
         "/mappings/bulk",
@@ -152,7 +152,7 @@ def test_invalid_bulk_change_changes_nothing(owner: Somebody) -> None:
     assert rows(owner) == before
 
 
-def test_exported_sheet_is_imported_after_a_preview_of_the_changes(owner: Somebody) -> None:
+def test_exported_sheet_is_imported_after_a_preview_of_the_changes(owner: SignedInUser) -> None:
     book = openpyxl.load_workbook(io.BytesIO(owner.get("/mappings/export.xlsx").data))
     assert book["mappings"].max_row == 70
     listed = [dict(row) for row in rows(owner).values()]
@@ -182,7 +182,9 @@ def test_exported_sheet_is_imported_after_a_preview_of_the_changes(owner: Somebo
         ("m.csv", b"name;price\ncream;3\n", "the first line must be"),
     ],
 )
-def test_invalid_import_file_is_refused_with_a_message(owner: Somebody, name: str, body: bytes, message: str) -> None:
+def test_invalid_import_file_is_refused_with_a_message(
+    owner: SignedInUser, name: str, body: bytes, message: str
+) -> None:
     before = rows(owner)
     answer = owner.post("/mappings/import", {"file": (io.BytesIO(body), name)})
 
@@ -191,7 +193,7 @@ def test_invalid_import_file_is_refused_with_a_message(owner: Somebody, name: st
     assert rows(owner) == before
 
 
-def test_pasted_rows_are_added_without_changing_other_rows(owner: Somebody) -> None:
+def test_pasted_rows_are_added_without_changing_other_rows(owner: SignedInUser) -> None:
     pasted = "extra\tarea = calves\tboost\tform:spray\t7\tQuick.\t"
     look = owner.post("/mappings/import", {"text": pasted})
     assert "1 row will change" in look.text
@@ -209,7 +211,7 @@ def test_pasted_rows_are_added_without_changing_other_rows(owner: Somebody) -> N
 @pytest.mark.parametrize(
     "text", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", RTL, "🦵🏽" * 500, "x" * 1_000_000]
 )
-def test_pasted_markup_is_escaped(owner: Somebody, text: str) -> None:
+def test_pasted_markup_is_escaped(owner: SignedInUser, text: str) -> None:
     answer = owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=text, note=text))
     assert answer.status_code in (303, 422)
     page = owner.get("/mappings").text
@@ -219,7 +221,7 @@ def test_pasted_markup_is_escaped(owner: Somebody, text: str) -> None:
     assert len(rows(owner)["rub-in-cream"]["reason"]) <= 10_000
 
 
-def test_invalid_condition_is_kept_and_reported_at_its_field(owner: Somebody) -> None:
+def test_invalid_condition_is_kept_and_reported_at_its_field(owner: SignedInUser) -> None:
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", when="apply = = rub"))
     owner.get("/check")
     page = owner.get("/mappings?row=rub-in-cream").text
@@ -229,7 +231,7 @@ def test_invalid_condition_is_kept_and_reported_at_its_field(owner: Somebody) ->
     assert "cannot read the condition" in page
 
 
-def test_form_with_a_stale_csrf_token_changes_nothing_and_keeps_the_input(owner: Somebody) -> None:
+def test_form_with_a_stale_csrf_token_changes_nothing_and_keeps_the_input(owner: SignedInUser) -> None:
     before = rows(owner)
     sent = row_form(owner, "rub-in-cream", reason="Typed for ten minutes.")
     answer = owner.client.post(f"{ROOT}/mappings/rows/rub-in-cream", data={**sent, "csrf_token": "stale"})
@@ -239,7 +241,7 @@ def test_form_with_a_stale_csrf_token_changes_nothing_and_keeps_the_input(owner:
     assert rows(owner) == before
 
 
-def test_form_input_of_a_lost_session_can_be_saved_after_sign_in(owner: Somebody) -> None:
+def test_form_input_of_a_lost_session_can_be_saved_after_sign_in(owner: SignedInUser) -> None:
     sent = row_form(owner, "rub-in-cream", reason="Typed for ten minutes.")
     stranger = client_of(owner.services)
     answer = stranger.post(f"{ROOT}/mappings/rows/rub-in-cream", data=sent)
@@ -256,7 +258,7 @@ def test_form_input_of_a_lost_session_can_be_saved_after_sign_in(owner: Somebody
     assert rows(owner)["rub-in-cream"]["reason"] == "Typed for ten minutes."
 
 
-def test_double_click_on_publish_publishes_once(owner: Somebody) -> None:
+def test_double_click_on_publish_publishes_once(owner: SignedInUser) -> None:
     owner.post("/mappings/rows/rub-in-salve", row_form(owner, "rub-in-salve", weight="90"))
     owner.get("/check")
     revision = re.search(r'name="revision" value="(\d+)"', owner.get("/impact").text)
@@ -268,7 +270,7 @@ def test_double_click_on_publish_publishes_once(owner: Somebody) -> None:
     assert open_draft(owner.services, shop="demo", quiz="leg-day").live == 2
 
 
-def test_edit_conflict_shows_both_values(owner: Somebody) -> None:
+def test_edit_conflict_shows_both_values(owner: SignedInUser) -> None:
     other = signed_in(owner.services, "editor")
     mine, theirs = row_form(owner, "rub-in-cream", weight="40"), row_form(other, "rub-in-cream", weight="50")
     other.post("/mappings/rows/rub-in-cream", theirs)
@@ -287,7 +289,7 @@ def test_edit_conflict_shows_both_values(owner: Somebody) -> None:
 # Trying a draft --------------------------------------------------------------------------------------
 
 
-def test_trying_a_draft_counts_no_answers(owner: Somebody) -> None:
+def test_trying_a_draft_counts_no_answers(owner: SignedInUser) -> None:
     from tests.support.packs import GOOD
 
     owner.post("/mappings/rows/rub-in-salve", row_form(owner, "rub-in-salve", weight="95"))
@@ -305,7 +307,7 @@ def test_trying_a_draft_counts_no_answers(owner: Somebody) -> None:
     assert "No answers in the last 30 days" in (owner.get("/check") and owner.get("/impact").text)
 
 
-def test_preview_email_is_sent_to_the_user_who_requested_it(owner: Somebody) -> None:
+def test_preview_email_is_sent_to_the_user_who_requested_it(owner: SignedInUser) -> None:
     owner.post("/emails/how-to-use/preview", {"outcome": "products", "sku": "ROLL-75", "locale": "en"})
     assert owner.services.transport.sent == []  # No page waits for a mail server.
     send_outbox(owner.services)
@@ -316,14 +318,14 @@ def test_preview_email_is_sent_to_the_user_who_requested_it(owner: Somebody) -> 
     assert "Stride Roll-on" in message.get_body(("plain",)).get_content()
 
 
-def test_questions_are_reordered_with_buttons(owner: Somebody) -> None:
+def test_questions_are_reordered_with_buttons(owner: SignedInUser) -> None:
     owner.post("/records/question/order", {"record": "scent", "do": "up"})
     order = list(records_of(open_draft(owner.services, shop="demo", quiz="leg-day").draft.files, "question"))
 
     assert order.index("scent") == order.index("moment") - 1
 
 
-def test_translation_is_saved_for_the_source_text_shown_beside_it(owner: Somebody) -> None:
+def test_translation_is_saved_for_the_source_text_shown_beside_it(owner: SignedInUser) -> None:
     page = owner.get("/languages/es?show=all&q=quiz.area.text").text
     fields = dict(re.findall(r'name="(seen|of)" value="([^"]*)"', page))
     owner.post("/languages/es/quiz.area.text", {**fields, "text": "¿Dónde te duele?"})
@@ -333,7 +335,7 @@ def test_translation_is_saved_for_the_source_text_shown_beside_it(owner: Somebod
     assert "Everything is translated" in text
 
 
-def test_accepted_warning_with_a_reason_returns_when_the_text_changes(owner: Somebody) -> None:
+def test_accepted_warning_with_a_reason_returns_when_the_text_changes(owner: SignedInUser) -> None:
     said = "You like to rub it in: a small wellness ritual."
     owner.post("/mappings/rows/rub-in-cream", row_form(owner, "rub-in-cream", reason=said))
     owner.get("/check")

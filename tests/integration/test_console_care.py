@@ -11,7 +11,7 @@ from marshmallow import fields as kinds
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.support.console import PASSWORD, Somebody, form_token, rows, signed_in
+from tests.support.console import PASSWORD, SignedInUser, form_token, rows, signed_in
 from tests.support.drafts import best, draft_of, publish, user, weigh
 from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user, make_link
@@ -41,7 +41,7 @@ from widget.web.console.content.fields import FIELDS, Field
 
 
 @pytest.fixture
-def owner(sqlite_services: Services) -> Somebody:
+def owner(sqlite_services: Services) -> SignedInUser:
     return signed_in(sqlite_services)
 
 
@@ -93,7 +93,7 @@ def test_edits_saved_while_a_draft_is_published_are_kept(services: Services) -> 
     assert draft_of(services).base == 2
 
 
-def test_unpublished_quiz_can_be_copied_and_is_not_emptied_by_a_reset(owner: Somebody) -> None:
+def test_unpublished_quiz_can_be_copied_and_is_not_emptied_by_a_reset(owner: SignedInUser) -> None:
     shop = "/console/shops/demo/quizzes"
     owner.post(shop, {"quiz": "arm-day", "title": "Arm day", "like": "leg-day"})
     owner.post(f"{shop}/arm-day/reset", {"sure": "yes"})
@@ -108,7 +108,7 @@ def test_unpublished_quiz_can_be_copied_and_is_not_emptied_by_a_reset(owner: Som
     )
 
 
-def test_importing_a_sheet_without_optional_columns_keeps_their_values(owner: Somebody) -> None:
+def test_importing_a_sheet_without_optional_columns_keeps_their_values(owner: SignedInUser) -> None:
     before = rows(owner)
     text = "id,when,effect,target\n" + "".join(
         f'{name},"{row["when"]}",{row["effect"]},{row["target"].replace("form:cream", "form:salve")}\n'
@@ -126,7 +126,7 @@ def test_importing_a_sheet_without_optional_columns_keeps_their_values(owner: So
     assert rows(owner)["rub-in-cream"] == {**before["rub-in-cream"], "target": "form:salve"}
 
 
-def test_duplicate_id_in_an_imported_sheet_is_an_error_and_keeps_the_text(owner: Somebody) -> None:
+def test_duplicate_id_in_an_imported_sheet_is_an_error_and_keeps_the_text(owner: SignedInUser) -> None:
     text = "a\tarea = calves\tboost\tform:spray\t7\t\t\na\tarea = calves\tboost\tform:salve\t7\t\t"
     answer = owner.post("/mappings/import", {"text": text})
 
@@ -135,7 +135,7 @@ def test_duplicate_id_in_an_imported_sheet_is_an_error_and_keeps_the_text(owner:
     assert "form:salve" in answer.text
 
 
-def test_undoing_a_bulk_delete_restores_rows_in_place(owner: Somebody) -> None:
+def test_undoing_a_bulk_delete_restores_rows_in_place(owner: SignedInUser) -> None:
     before = list(rows(owner))
     owner.post("/mappings/bulk", {"row": before[2:6], "do": "delete"})
     assert len(rows(owner)) == len(before) - 4
@@ -144,13 +144,13 @@ def test_undoing_a_bulk_delete_restores_rows_in_place(owner: Somebody) -> None:
     assert list(rows(owner)) == before
 
 
-def test_or_condition_added_in_bulk_narrows_each_row(owner: Somebody) -> None:
+def test_or_condition_added_in_bulk_narrows_each_row(owner: SignedInUser) -> None:
     owner.post("/mappings/bulk", {"row": ["rub-in-cream"], "do": "and", "value": "area = calves or area = knees"})
 
     assert rows(owner)["rub-in-cream"]["when"] == "apply = rub-in & area = calves or apply = rub-in & area = knees"
 
 
-def test_email_without_a_subject_is_saved_and_reported_as_a_finding(owner: Somebody) -> None:
+def test_email_without_a_subject_is_saved_and_reported_as_a_finding(owner: SignedInUser) -> None:
     def seen() -> str:
         found = re.search(r'name="seen" value="([^"]*)"', owner.get("/records/email/check-in").text)
         assert found
@@ -166,7 +166,7 @@ def test_email_without_a_subject_is_saved_and_reported_as_a_finding(owner: Someb
     assert "has no subject.txt" in owner.get("/findings").text
 
 
-def test_product_with_special_characters_in_its_sku_can_be_opened(owner: Somebody) -> None:
+def test_product_with_special_characters_in_its_sku_can_be_opened(owner: SignedInUser) -> None:
     added = owner.post("/records/product/new", {"~id": "BALM #2/½?", "name": "Balm", "seen": ""})
     assert added.status_code == 303
     page = owner.get(added.headers["Location"])
@@ -209,7 +209,7 @@ def test_roll_back_to_an_unapproved_version_is_refused(services: Services) -> No
     assert best(services) == "cream"
 
 
-def test_cross_site_form_is_not_kept_through_sign_in(owner: Somebody) -> None:
+def test_cross_site_form_is_not_kept_through_sign_in(owner: SignedInUser) -> None:
     stranger = client_of(owner.services)
     sent = {"email": "evil@other.example", "role": "owner"}
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -249,7 +249,7 @@ def right_code(services: Services, secret: str) -> str:
     return _totp(secret).generate(int(services.now().timestamp())).decode()
 
 
-def test_rate_limited_user_does_not_lock_out_another_user(owner: Somebody) -> None:
+def test_rate_limited_user_does_not_lock_out_another_user(owner: SignedInUser) -> None:
     other = signed_in(owner.services, "viewer")
     other.client, mine = client_in_same_app(owner, other)
     for _ in range(12):
@@ -259,7 +259,7 @@ def test_rate_limited_user_does_not_lock_out_another_user(owner: Somebody) -> No
     assert mine.post("/console/account", {"do": "codes"}).status_code == 200
 
 
-def client_in_same_app(owner: Somebody, other: Somebody) -> tuple[Any, Somebody]:
+def client_in_same_app(owner: SignedInUser, other: SignedInUser) -> tuple[Any, SignedInUser]:
     """Return two browsers of one running application, which share its rate-limit counters."""
     from werkzeug.test import Client
 

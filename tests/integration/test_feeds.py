@@ -258,10 +258,10 @@ def test_import_stops_when_over_a_third_of_products_are_missing_until_allowed(se
         take(services, tsv(two, price="5.00 USD"), allow_missing=1).outcome == FEED_STOPPED
     )  # Fewer than are missing.
     assert take(services, tsv(two, price="5.00 USD"), allow_missing=2).outcome == FEED_IMPORTED
-    assert {sku for sku, said in fed(services).items() if not said["active"]} == {"SPRAY-100", "SALVE-50"}
+    assert {sku for sku, feed_values in fed(services).items() if not feed_values["active"]} == {"SPRAY-100", "SALVE-50"}
     assert fed(services)["CREAM-60"]["price"] == 500
     assert take(services, tsv()).outcome == FEED_IMPORTED
-    assert all(said["active"] for said in fed(services).values())
+    assert all(feed_values["active"] for feed_values in fed(services).values())
 
 
 def test_product_missing_from_the_feed_is_reported_by_the_drift_check(services: Services) -> None:
@@ -291,7 +291,7 @@ def at(services: Services, store: Store, path: str = "/feed.tsv?token=hush") -> 
 def test_worker_imports_due_feeds_and_not_again_before_the_next_due_time(
     services: Services, store: Store, log_lines: list[Any]
 ) -> None:
-    store.says["/feed.tsv?token=hush"] = gives(tsv().encode())
+    store.handlers["/feed.tsv?token=hush"] = gives(tsv().encode())
     at(services, store)
     assert feed(services).state == WAITING
     assert due(services) == 1
@@ -319,7 +319,7 @@ def test_no_database_connection_is_held_while_a_feed_is_fetched(services: Servic
         held.append(services.database.pool.checkedout())  # type: ignore[attr-defined]  # Pool subclasses have it.
         gives(tsv().encode())(handler)
 
-    store.says["/feed.tsv?token=hush"] = watches
+    store.handlers["/feed.tsv?token=hush"] = watches
     at(services, store)
     due(services)
 
@@ -333,7 +333,7 @@ def test_two_workers_never_import_the_same_feed(services: Services, store: Store
         runs.append(due(services))
         gives(tsv().encode())(handler)
 
-    store.says["/feed.tsv?token=hush"] = meanwhile
+    store.handlers["/feed.tsv?token=hush"] = meanwhile
     at(services, store)
 
     assert due(services) == 1
@@ -341,7 +341,7 @@ def test_two_workers_never_import_the_same_feed(services: Services, store: Store
 
 
 def test_feed_of_a_dead_worker_is_imported_by_another(services: Services, store: Store) -> None:
-    store.says["/feed.tsv?token=hush"] = gives(tsv().encode())
+    store.handlers["/feed.tsv?token=hush"] = gives(tsv().encode())
     at(services, store)
     with services.sessions.begin() as session:
         row = session.scalars(select(Feed)).one()
@@ -360,7 +360,7 @@ def test_import_is_discarded_when_the_feed_address_changed_meanwhile(services: S
         change_feed(services, shop="demo", address="", by=by)
         gives(tsv().encode())(handler)
 
-    store.says["/feed.tsv?token=hush"] = changes
+    store.handlers["/feed.tsv?token=hush"] = changes
     at(services, store)
     due(services)
 
@@ -368,9 +368,9 @@ def test_import_is_discarded_when_the_feed_address_changed_meanwhile(services: S
     assert (feed(services).outcome, feed(services).encrypted_address, feed(services).due_at) == ("", "", None)
 
 
-@pytest.mark.parametrize("says", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")])
-def test_unavailable_feed_is_logged_once_and_retried(services: Services, store: Store, says: Any) -> None:
-    store.says["/feed.tsv?token=hush"] = says
+@pytest.mark.parametrize("handlers", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")])
+def test_unavailable_feed_is_logged_once_and_retried(services: Services, store: Store, handlers: Any) -> None:
+    store.handlers["/feed.tsv?token=hush"] = handlers
     at(services, store)
     for _ in range(3):
         assert due(services) == 1
@@ -384,10 +384,10 @@ def test_unavailable_feed_is_logged_once_and_retried(services: Services, store: 
 
 def test_allowed_missing_import_removes_only_the_confirmed_number_of_products(services: Services, store: Store) -> None:
     path = "/feed.tsv?token=hush"
-    store.says[path] = gives(tsv().encode())
+    store.handlers[path] = gives(tsv().encode())
     by = at(services, store)
     due(services)
-    store.says[path] = gives(tsv({"CREAM-60": "Trail Cream", "ROLL-75": "Stride Roll-on"}).encode())
+    store.handlers[path] = gives(tsv({"CREAM-60": "Trail Cream", "ROLL-75": "Stride Roll-on"}).encode())
     ask_for_import(services, shop="demo", by=by)
     due(services)
     assert feed(services).outcome == FEED_STOPPED
@@ -408,8 +408,8 @@ def test_all_pages_of_a_shopify_store_are_read(services: Services, store: Store)
 
     first = {"products": [product(number, f"X-{number}") for number in range(250)]}
     second = {"products": [product(2**60 + 1, "CREAM-60")]}
-    store.says["/products.json?limit=250&page=1"] = gives(json.dumps(first).encode())
-    store.says["/products.json?limit=250&page=2"] = gives(json.dumps(second).encode())
+    store.handlers["/products.json?limit=250&page=1"] = gives(json.dumps(first).encode())
+    store.handlers["/products.json?limit=250&page=2"] = gives(json.dumps(second).encode())
     at(services, store, "/products.json")
     due(services)
 
@@ -421,7 +421,7 @@ def test_all_pages_of_a_shopify_store_are_read(services: Services, store: Store)
 def test_import_progress_is_stored(services: Services, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("widget.actions.catalog.import_due_feeds.TELL_EVERY", 0)
     body = tsv(more="".join(f"X-{number}\tx\t1 USD\tin_stock\t\t\n" for number in range(3000)))
-    store.says["/feed.tsv?token=hush"] = gives(body.encode())
+    store.handlers["/feed.tsv?token=hush"] = gives(body.encode())
     at(services, store)
     due(services)
 
@@ -507,10 +507,10 @@ def test_stopped_import_shows_missing_products_and_can_be_forced(sqlite_services
     with sqlite_services.reads() as session:
         by = user_by_email(session, "owner@demo.example")
     assert by is not None
-    store.says["/f"] = gives(tsv().encode())
+    store.handlers["/f"] = gives(tsv().encode())
     change_feed(sqlite_services, shop="demo", address=f"{store.root}/f", by=by, limits=LOOPBACK)
     due(sqlite_services)
-    store.says["/f"] = gives(HEAD.encode())
+    store.handlers["/f"] = gives(HEAD.encode())
     post(client, f"{PAGE}/feed", do="import")
     due(sqlite_services)
     page = shown(client)
@@ -520,7 +520,7 @@ def test_stopped_import_shows_missing_products_and_can_be_forced(sqlite_services
     assert 'name="missing" value="4"' in page
     post(client, f"{PAGE}/feed", do="allow_missing", missing="4")
     due(sqlite_services)
-    assert not any(said["active"] for said in fed(sqlite_services).values())
+    assert not any(feed_values["active"] for feed_values in fed(sqlite_services).values())
     post(client, f"{PAGE}/feed", do="allow_missing", missing="4")
     assert "checked again in the meantime" in shown(client)
 

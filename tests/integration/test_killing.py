@@ -38,7 +38,7 @@ def test_kill_test_detects_duplicated_and_lost_emails(sqlite_services: Services)
     """The kill test can fail: it counts an email sent twice as doubled and an unsent one as lost."""
     import smtplib
 
-    from tests.load.kill import _told
+    from tests.load.kill import _counted
     from widget.domain.email.sequence import SENT
     from widget.storage.emails import Email
 
@@ -51,7 +51,7 @@ def test_kill_test_detects_duplicated_and_lost_emails(sqlite_services: Services)
     with smtplib.SMTP("127.0.0.1", sink.port) as line:
         for _ in range(2):
             line.sendmail("a@shop.example", ["b@shop.example"], b"Message-ID: <1@shop.example>\r\n\r\nHi\r\n")
-    outcome = _told(sqlite_services, sink, 2, 0)
+    outcome = _counted(sqlite_services, sink, 2, 0)
     sink.close()
 
     assert (outcome.doubled, outcome.lost, outcome.kept) == (1, 1, False)

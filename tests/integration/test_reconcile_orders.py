@@ -153,13 +153,13 @@ def test_orders_of_a_failed_page_are_found_by_the_next_reconcile(services: Servi
     for number in range(1, 6):
         order(store, number)
     connected(services, store)
-    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # An attribute of the fake store.
+    say, asked = store.store.handlers.say, []  # type: ignore[attr-defined]  # An attribute of the fake store.
 
     def once_broken(handler: Any) -> None:
         asked.append(handler.path)
         gives(b"{}", 500)(handler) if len(asked) == 2 else say(handler)
 
-    store.store.says.say = once_broken  # type: ignore[attr-defined]  # An attribute of the fake store.
+    store.store.handlers.say = once_broken  # type: ignore[attr-defined]  # An attribute of the fake store.
     assert look(services) == 2
     services.clock.move_to(services.now() + timedelta(minutes=5))
 
@@ -222,7 +222,7 @@ def test_order_changed_during_pagination_hides_no_other_order(services: Services
     for number in range(1, 8):
         order(store, number, minutes_ago=10 - number)
     connected(services, store)
-    say, asked = store.store.says.say, []  # type: ignore[attr-defined]  # An attribute of the fake store.
+    say, asked = store.store.handlers.say, []  # type: ignore[attr-defined]  # An attribute of the fake store.
 
     def moving(handler: Any) -> None:
         asked.append(handler.path)
@@ -230,7 +230,7 @@ def test_order_changed_during_pagination_hides_no_other_order(services: Services
             store.orders[0]["date_modified_gmt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         say(handler)
 
-    store.store.says.say = moving  # type: ignore[attr-defined]  # An attribute of the fake store.
+    store.store.handlers.say = moving  # type: ignore[attr-defined]  # An attribute of the fake store.
     look(services)
     store.close()
 
@@ -256,13 +256,13 @@ def test_reconcile_finishes_over_several_throttled_runs(services: Services) -> N
     for number in range(1, 9):
         order(store, number, minutes_ago=400 - number * 30)
     connected(services, store)
-    say, left = store.store.says.say, [0]  # type: ignore[attr-defined]  # An attribute of the fake store.
+    say, left = store.store.handlers.say, [0]  # type: ignore[attr-defined]  # An attribute of the fake store.
 
     def stingy(handler: Any) -> None:
         left[0] -= 1
         say(handler) if left[0] >= 0 else gives(b"{}", 429, Retry_After="60")(handler)
 
-    store.store.says.say = stingy  # type: ignore[attr-defined]  # An attribute of the fake store.
+    store.store.handlers.say = stingy  # type: ignore[attr-defined]  # An attribute of the fake store.
     for _ in range(8):
         left[0] = 2
         look(services)

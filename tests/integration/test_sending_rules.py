@@ -16,7 +16,7 @@ from tests.support.packs import leg_day_files, publish_files
 from widget.actions.emails.send_email import send_due_emails
 from widget.actions.shops.add_shop import add_shop
 from widget.actions.webhooks.process_webhooks import process_webhooks
-from widget.domain.email.markets import softly_agreed
+from widget.domain.email.markets import soft_opt_in_applies
 from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.emails import Email, claim_due
@@ -163,7 +163,7 @@ def test_soft_opt_in_requires_a_recent_purchase_and_an_eligible_market(change: d
     case |= change
     market = case.pop("market")
 
-    assert softly_agreed(market, **case, now=NOW) is expected
+    assert soft_opt_in_applies(market, **case, now=NOW) is expected
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ class Bench:
         self.start([binary, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")])
         return _up(f"http://127.0.0.1:{port}/quiz.body")
 
-    def doors(self, running: Running) -> None:
+    def endpoints(self, running: Running) -> None:
         post = self.folder / "post.lua"
         body = json.dumps({"answers": GOOD}).replace("'", "")
         post.write_text(f"wrk.method='POST' wrk.body='{body}' wrk.headers['Content-Type']='application/json'")
@@ -473,7 +473,7 @@ def main() -> None:
             bench.emails()
             bench.webhooks()
             bench.weights(running, cold)
-            bench.doors(running)
+            bench.endpoints(running)
         finally:
             bench.stop()
             running.stop()

@@ -38,7 +38,7 @@ QUEUED_FOR, SENDING_FOR = timedelta(seconds=4), timedelta(seconds=6)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class KillCount:
     """The counts at the end. ``doubled``: Message-IDs accepted more than once; ``lost``: marked as sent, not accepted.
 
     ``open``: emails still planned, queued, or sending.
@@ -162,7 +162,7 @@ def kill_test(
     redis: EmptyRedis | None = None,
     restarts: int = 0,
     seed: int = 11,
-) -> Told:
+) -> KillCount:
     """Kill workers and restart Redis while planned emails are sent, then count.
 
     The emails must be planned already. Kills and restarts are spread evenly over the emails. ``seconds``: the timeout.
@@ -186,7 +186,7 @@ def kill_test(
         if done == kills and not _due(services) and not _count(services, QUEUED, SENDING):
             services.clock.move_to(services.now() + timedelta(minutes=2))  # Makes temporarily refused emails due again.
         time.sleep(0.05)
-    return _told(services, sink, emails, done)
+    return _counted(services, sink, emails, done)
 
 
 def _count(services: Services, *states: str) -> int:
@@ -200,12 +200,12 @@ def _due(services: Services) -> int:
         return session.scalar(due) or 0
 
 
-def _told(services: Services, sink: SinkProcess, emails: int, kills: int) -> Told:
+def _counted(services: Services, sink: SinkProcess, emails: int, kills: int) -> KillCount:
     with services.reads() as session:
         rows = session.execute(select(Email.state, Email.message_id)).all()
     taken, _ = sink.taken()
     states = Counter(state for state, _ in rows)
-    return Told(
+    return KillCount(
         emails=emails,
         kills=kills,
         states=dict(states),
@@ -267,7 +267,7 @@ def _harass(
 
 def run(
     database_url: str, demo: Callable[[Path, str], None], *, emails: int = 5000, kills: int = 40, restarts: int = 3
-) -> Told:
+) -> KillCount:
     """Run the whole test on one database; ``demo`` creates the tables and the shop."""
     from tests.support.services import settings_for
 

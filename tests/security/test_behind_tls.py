@@ -28,7 +28,9 @@ def context(browser: Browser, production: Production) -> Iterator[BrowserContext
 def watched(page: Page) -> list[str]:
     """Return a list that collects what the browser reports: errors, refused resources, and failed responses."""
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("response", lambda got: complaints.append(f"{got.status} {got.url}") if got.status >= 400 else None)
     return complaints

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.routing import IntegerConverter, Rule
 
-from tests.support.console import PASSWORD, Somebody, form_token
+from tests.support.console import PASSWORD, SignedInUser, form_token
 from tests.support.packs import ROOT
 from tests.support.services import client_of
 from widget.actions.accounts.add_user import add_user
@@ -122,14 +122,14 @@ def requests_of(services: Services, rng: random.Random) -> Iterator[Asked]:
                     yield route, method, path, {name: value}, {name: value} if method == "POST" else {}
 
 
-def owner(services: Services) -> Somebody:
+def owner(services: Services) -> SignedInUser:
     """Return a signed-in owner of the demo shop."""
     _, link = add_user(services, shop="demo", email="owner@team.example", role="owner")
     client = client_of(services)
     page = client.get(f"/console/set-password/{link}")
     data = {"csrf_token": form_token(page), "name": "The owner", "password": PASSWORD}
     assert client.post(f"/console/set-password/{link}", data=data).status_code == 303
-    return Somebody(services, client)
+    return SignedInUser(services, client)
 
 
 @pytest.mark.timeout(300)

@@ -135,7 +135,7 @@ def test_request_with_two_host_headers_is_refused(production: Production) -> Non
     assert answer.startswith(b"HTTP/1.1 400")
 
 
-def spoken(production: Production, head: bytes, method: bytes = b"GET") -> bytes:
+def raw_request(production: Production, head: bytes, method: bytes = b"GET") -> bytes:
     """Return the complete response to a raw request."""
     with closing(socket.create_connection(("127.0.0.1", production.port), timeout=10)) as line:
         line.sendall(method + b" " + head + b"\r\nHost: quiz.localhost\r\nConnection: close\r\n\r\n")
@@ -144,18 +144,18 @@ def spoken(production: Production, head: bytes, method: bytes = b"GET") -> bytes
 
 def test_duplicate_header_does_not_poison_the_response_cache(production: Production) -> None:
     path = b"/v1/shops/strides/quizzes/leg-day HTTP/1.1"
-    spoken(production, path + b"\r\nAccept-Language: de\r\nAccept-Language: ar")
-    answer = spoken(production, path + b"\r\nAccept-Language: de")
+    raw_request(production, path + b"\r\nAccept-Language: de\r\nAccept-Language: ar")
+    answer = raw_request(production, path + b"\r\nAccept-Language: de")
 
     assert b'"locale":"en"' in answer
 
 
 @pytest.mark.parametrize("path", ["/console/sign-in?a=Ω", "/strides/quiz/Ω", "/console/sign-in?a=%ff%00", "/%ff"])
 def test_unusual_characters_in_a_url_cause_no_server_error(production: Production, path: str) -> None:
-    assert not spoken(production, path.encode() + b" HTTP/1.1").startswith(b"HTTP/1.1 5")
+    assert not raw_request(production, path.encode() + b" HTTP/1.1").startswith(b"HTTP/1.1 5")
 
 
 @pytest.mark.parametrize("method", [b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"TRACE"])
 def test_no_http_method_causes_a_server_error(production: Production, method: bytes) -> None:
     for path in (b"/v1/shops/strides/quizzes/leg-day", b"/console/sign-in", b"/healthz"):
-        assert not spoken(production, path + b" HTTP/1.1", method).startswith(b"HTTP/1.1 5")
+        assert not raw_request(production, path + b" HTTP/1.1", method).startswith(b"HTTP/1.1 5")

@@ -23,7 +23,7 @@ def form_token(page: Any) -> str:
     return found[1]
 
 
-class Somebody:
+class SignedInUser:
     """A signed-in browser; ``post`` adds the CSRF token of a form."""
 
     def __init__(self, services: Services, client: Any) -> None:
@@ -40,7 +40,7 @@ class Somebody:
         return self.client.post(address, data={"csrf_token": self.token, **(data or {})}, **more)
 
 
-def signed_in(services: Services, role: str = OWNER, shop: str = "demo", email: str = "") -> Somebody:
+def signed_in(services: Services, role: str = OWNER, shop: str = "demo", email: str = "") -> SignedInUser:
     """Create a user with this role and sign in by their one-time link."""
     _, link = add_user(services, shop=shop, email=email or f"{role}@team.example", role=role)
     client = client_of(services)
@@ -48,8 +48,8 @@ def signed_in(services: Services, role: str = OWNER, shop: str = "demo", email: 
     data = {"csrf_token": form_token(page), "name": f"The {role}", "password": PASSWORD}
     answer = client.post(f"/console/set-password/{link}", data=data)
     assert answer.status_code == 303, answer.text
-    return Somebody(services, client)
+    return SignedInUser(services, client)
 
 
-def rows(owner: Somebody) -> dict[str, Any]:
+def rows(owner: SignedInUser) -> dict[str, Any]:
     return records_of(open_draft(owner.services, shop="demo", quiz="leg-day").draft.files, MAPPING)

@@ -33,7 +33,7 @@ class FakeStore:
         self.trouble: list[Any] = []
         self.page = page
         self.store = Store()
-        self.store.says = _AnyPath(self._say)
+        self.store.handlers = _AnyPath(self._say)
 
     @property
     def root(self) -> str:

@@ -17,7 +17,7 @@ class Store:
     """A store's server. ``says``: the function that answers each path; ``asked``: paths and Host headers received."""
 
     def __init__(self) -> None:
-        self.says: dict[str, Callable[[Any], None]] = {}
+        self.handlers: dict[str, Callable[[Any], None]] = {}
         self.asked: list[tuple[str, str]] = []
         store = self
 
@@ -25,7 +25,7 @@ class Store:
             def do_GET(self) -> None:
                 store.asked.append((self.path, self.headers["Host"]))
                 with suppress(BrokenPipeError, ConnectionResetError):
-                    store.says[self.path](self)
+                    store.handlers[self.path](self)
 
             def log_message(self, *args: Any) -> None:
                 """Do not log."""

@@ -217,7 +217,7 @@ def test_previously_evaluated_answers_do_not_affect_other_answer_sets(change: di
         seasoned.recommend(item, SETTING)
 
     for given in (answers, dict(reversed(answers.items()))):
-        assert told_or_refused(seasoned, given) == told_or_refused(changed(), given)
+        assert recommend_or_refuse(seasoned, given) == recommend_or_refuse(changed(), given)
 
 
 @pytest.mark.parametrize("optional", ["true", "false"])
@@ -229,10 +229,10 @@ def test_unanswered_question_is_skipped_if_optional_and_refused_if_required(opti
         quiz__yaml=texts["quiz.yaml"].replace(asked_of_knees, f"{asked_of_knees}\n    optional: {optional}")
     )
     engine.recommend({**BASE, "area": ["knees"], "knee-kind": ["front"]}, SETTING)
-    outcome = told_or_refused(engine, {**BASE, "area": ["knees"]})
+    outcome = recommend_or_refuse(engine, {**BASE, "area": ["knees"]})
 
     assert outcome["trace"]["asked"]["knee-kind"] == ["skipped"] if optional == "true" else outcome == "required"
-    assert "knee-kind" not in told_or_refused(engine, BASE)["trace"]["asked"]
+    assert "knee-kind" not in recommend_or_refuse(engine, BASE)["trace"]["asked"]
 
 
 def test_engine_with_minimal_caches_gives_the_same_results(mini: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,10 +241,10 @@ def test_engine_with_minimal_caches_gives_the_same_results(mini: Engine, monkeyp
     forgetful = changed()
 
     for answers in MET * 2:
-        assert told_or_refused(forgetful, answers) == told_or_refused(mini, answers)
+        assert recommend_or_refuse(forgetful, answers) == recommend_or_refuse(mini, answers)
 
 
-def told_or_refused(engine: Engine, answers: Any) -> Any:
+def recommend_or_refuse(engine: Engine, answers: Any) -> Any:
     try:
         return engine.recommend(answers, SETTING, explain=True)
     except Refused as refused:

@@ -77,7 +77,7 @@ def test_each_feed_format_gives_the_same_items_for_the_same_store(name: str, kin
     assert found[0].variant_id == "48039284711"
     assert found[0].image == "https://cdn.example.com/roll-on.jpg"
     assert found[0].url == "https://shop.example.com/products/recovery-roll-on?variant=48039284711"
-    assert all(set(item.status) <= set(FROM_FEEDS) for item in found)
+    assert all(set(item.feed_values) <= set(FROM_FEEDS) for item in found)
 
 
 def test_feed_with_an_xml_entity_attack_is_refused() -> None:
@@ -301,7 +301,7 @@ def test_invalid_item_is_skipped_and_reported_with_its_position() -> None:
 
 def test_missing_image_is_reported_and_the_item_is_kept() -> None:
     assert one(image_link="").notes == ("it has no image_link",)
-    assert "image" not in one(image_link="").said
+    assert "image" not in one(image_link="").feed_values
 
 
 def test_nested_or_foreign_xml_elements_are_not_attributes_of_the_item() -> None:
@@ -371,7 +371,7 @@ def test_feed_item_matches_by_sku_then_mpn_then_variant_id() -> None:
         "ROLL": "item 3",
         "STICK": "item 4",
     }
-    assert outcome.found["ROLL"].said["variant_id"] == "700175"
+    assert outcome.found["ROLL"].feed_values["variant_id"] == "700175"
 
 
 def test_unreadable_item_is_not_counted_as_missing_from_the_feed() -> None:

@@ -134,7 +134,7 @@ def fetched(store: Store, path: str, limits: Limits = HERE, **more: Any) -> byte
 
 
 def test_fetched_file_is_unchanged_and_reports_progress(store: Store) -> None:
-    store.says["/feed.xml?token=1"] = gives(b"x" * 200_000)
+    store.handlers["/feed.xml?token=1"] = gives(b"x" * 200_000)
     seen: list[int] = []
 
     assert fetched(store, "/feed.xml?token=1", progress=seen.append) == b"x" * 200_000
@@ -143,7 +143,7 @@ def test_fetched_file_is_unchanged_and_reports_progress(store: Store) -> None:
 
 
 def test_fetch_connects_to_the_checked_address_without_a_second_dns_lookup(store: Store) -> None:
-    store.says["/"] = gives(b"hello")
+    store.handlers["/"] = gives(b"hello")
     port, asked = store.server.server_address[1], []
 
     def once(host: str, port: int) -> list[str]:
@@ -160,11 +160,11 @@ def test_fetch_connects_to_the_checked_address_without_a_second_dns_lookup(store
 
 def test_fetch_follows_at_most_three_redirects(store: Store) -> None:
     for number in range(5):
-        store.says[f"/{number}"] = gives(b"", 302, Location=f"/{number + 1}")
-    store.says["/3"] = gives(b"there")
+        store.handlers[f"/{number}"] = gives(b"", 302, Location=f"/{number + 1}")
+    store.handlers["/3"] = gives(b"there")
 
     assert fetched(store, "/0") == b"there"
-    store.says["/3"] = gives(b"", 307, Location="/4")
+    store.handlers["/3"] = gives(b"", 307, Location="/4")
     with pytest.raises(NotFetched, match="more than 3 times"):
         fetched(store, "/0")
 
@@ -183,7 +183,7 @@ def test_fetch_follows_at_most_three_redirects(store: Store) -> None:
 def test_redirect_to_a_private_network_or_another_scheme_is_refused(
     store: Store, onwards: str, addresses: list[str] | None
 ) -> None:
-    store.says["/"] = gives(b"", 302, Location=onwards)
+    store.handlers["/"] = gives(b"", 302, Location=onwards)
 
     def resolver(host: str, port: int) -> list[str]:
         return addresses if host.endswith(".example") and addresses else [host]
@@ -194,8 +194,8 @@ def test_redirect_to_a_private_network_or_another_scheme_is_refused(
 
 
 def test_file_over_the_size_limit_is_refused_with_or_without_content_length(store: Store) -> None:
-    store.says["/said"] = gives(b"", Content_Length=str(10**12))
-    store.says["/unsaid"] = gives(b"x" * 300_000, Content_Length="", Connection="close")
+    store.handlers["/said"] = gives(b"", Content_Length=str(10**12))
+    store.handlers["/unsaid"] = gives(b"x" * 300_000, Content_Length="", Connection="close")
     limits = Limits(size=100_000, loopback=True)
 
     for path in ("/said", "/unsaid"):
@@ -204,7 +204,7 @@ def test_file_over_the_size_limit_is_refused_with_or_without_content_length(stor
 
 
 def test_slow_store_is_cut_off_by_the_time_limits(store: Store) -> None:
-    store.says["/"] = drips
+    store.handlers["/"] = drips
     started = time.monotonic()
     with pytest.raises(NotFetched, match="too long"):
         fetched(store, "/", Limits(seconds=0.4, loopback=True))
@@ -214,26 +214,26 @@ def test_slow_store_is_cut_off_by_the_time_limits(store: Store) -> None:
 
 
 def test_incomplete_download_is_refused(store: Store) -> None:
-    store.says["/"] = gives(b"id\ttitle\n", Content_Length="1000", Connection="close")
+    store.handlers["/"] = gives(b"id\ttitle\n", Content_Length="1000", Connection="close")
     with pytest.raises(NotFetched, match="before the end of the file"):
         fetched(store, "/")
 
 
 @pytest.mark.parametrize("status", [204, 304, 401, 403, 404, 429, 500])
 def test_response_other_than_200_is_reported_with_its_status(store: Store, status: int) -> None:
-    store.says["/"] = gives(b"", status)
+    store.handlers["/"] = gives(b"", status)
     with pytest.raises(NotFetched, match=f"responded with {status}"):
         fetched(store, "/")
 
 
 def test_compressed_response_is_refused(store: Store) -> None:
-    store.says["/"] = gives(b"\x1f\x8b", Content_Encoding="gzip")
+    store.handlers["/"] = gives(b"\x1f\x8b", Content_Encoding="gzip")
     with pytest.raises(NotFetched, match="compressed"):
         fetched(store, "/")
 
 
 def test_fetch_errors_do_not_contain_the_url(store: Store) -> None:
-    store.says["/secret?token=hush"] = gives(b"", 500)
+    store.handlers["/secret?token=hush"] = gives(b"", 500)
     port = store.server.server_address[1]
     for url in (f"{store.root}/secret?token=hush", "http://127.0.0.1:1/?token=hush", "https://127.0.0.1/?token=hush"):
         with pytest.raises(NotFetched) as raised:

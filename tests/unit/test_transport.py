@@ -28,12 +28,12 @@ PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 class Sink:
-    """An SMTP handler that stores messages; ``says`` gives the reply to DATA, ``to`` the reply to RCPT."""
+    """An SMTP handler that stores messages; ``data`` gives the reply to DATA, ``to`` the reply to RCPT."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bytes]] = []
         self.sessions: set[int] = set()
-        self.says: Callable[[str], str] = lambda recipient: "250 OK"
+        self.data: Callable[[str], str] = lambda recipient: "250 OK"
         self.to: Callable[[str], str] = lambda recipient: "250 OK"
 
     async def handle_RCPT(  # noqa: N802  # aiosmtpd requires this name.
@@ -45,7 +45,7 @@ class Sink:
         return answer
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # Likewise.
-        answer = self.says(envelope.rcpt_tos[0])
+        answer = self.data(envelope.rcpt_tos[0])
         if answer == "cut":
             server.transport.abort()
             return "250 never heard"
@@ -101,7 +101,7 @@ def test_smtp_connection_is_reused_for_many_messages(sink: tuple[Sink, Controlle
         ("554 5.7.1 spam", PermanentFailure, "554 5.7.1"),
     ],
 )
-@pytest.mark.parametrize("step", ["to", "says"])
+@pytest.mark.parametrize("step", ["to", "data"])
 def test_smtp_refusal_is_temporary_or_permanent_and_its_error_omits_the_address(
     sink: tuple[Sink, Controller], step: str, answer: str, error: type[Exception], outcome: str
 ) -> None:
@@ -126,7 +126,7 @@ def test_smtp_connection_is_reused_after_a_refusal(sink: tuple[Sink, Controller]
 
 
 def test_connection_lost_after_the_message_is_an_unknown_outcome(sink: tuple[Sink, Controller]) -> None:
-    sink[0].says = lambda recipient: "cut"
+    sink[0].data = lambda recipient: "cut"
 
     with pytest.raises(UnknownOutcome):
         transport_to(sink[1]).send(message(), "a@shop.example")

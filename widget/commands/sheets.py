@@ -18,7 +18,7 @@ from widget.content.spreadsheet import Cells, csv_sheet, read_sheet, xlsx_sheet
 from widget.content.workbook import BadSheet
 from widget.domain.content.pack import Pack
 
-MAX_TOLD, MAX_SHOWN = 50, 500
+MAX_REPORTED, MAX_SHOWN = 50, 500
 _KINDS = {".csv": csv_sheet, ".xlsx": xlsx_sheet}
 
 
@@ -58,10 +58,10 @@ def with_sheet(files: PackFiles, before: Pack, path: Path) -> tuple[PackFiles, M
 
 
 def _refused(path: Path, messages: list[str]) -> click.ClickException:
-    for message in messages[:MAX_TOLD]:
+    for message in messages[:MAX_REPORTED]:
         click.secho(f"✗ {path.name}, {message}", fg="red", err=True)
-    if len(messages) > MAX_TOLD:
-        click.secho(f"… and {len(messages) - MAX_TOLD} more", fg="red", err=True)
+    if len(messages) > MAX_REPORTED:
+        click.secho(f"… and {len(messages) - MAX_REPORTED} more", fg="red", err=True)
     return click.ClickException("Nothing was changed. Fix the sheet and try again.")
 
 

@@ -11,7 +11,7 @@ from widget.content.languages import localized, pack_texts, text_hash
 from widget.content.places import place_of
 from widget.domain.catalog.product import Product
 from widget.domain.catalog.target import names_tips
-from widget.domain.content.claims import Claim, Market, Said, claims_in, missing_warnings
+from widget.domain.content.claims import Claim, ClaimText, Market, claims_in, missing_warnings
 from widget.domain.content.pack import Acceptance, Pack
 from widget.domain.content.phrases import mixes_scripts
 from widget.domain.content.problem import ERROR, WARNING, Problem, unknown_text
@@ -44,26 +44,26 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
 
 
 @lru_cache(maxsize=20_000)
-def _claims(said: Said, market: str) -> tuple[Claim, ...]:
+def _claims(claim_text: ClaimText, market: str) -> tuple[Claim, ...]:
     """Return the claims in a text, cached since most texts do not change between checks."""
     rules = market_rules(market)
-    return tuple(claims_in(said, rules)) if rules else ()
+    return tuple(claims_in(claim_text, rules)) if rules else ()
 
 
-def _said(pack: Pack, key: str, text: str, locale: str) -> Said:
+def _said(pack: Pack, key: str, text: str, locale: str) -> ClaimText:
     file, name = (*key.split(".", 1), "")[:2]
     everything = _contents(pack.products)
     if file == "products":
         product = next(item for item in pack.products if name.startswith(f"{item.sku}."))
         quiet = ".warnings." in key
-        return Said(text, locale, product.contains_set, product=True, quiet=quiet, name=key.endswith(".name"))
+        return ClaimText(text, locale, product.contains_set, product=True, quiet=quiet, name=key.endswith(".name"))
     if file == "mappings":
         row = next(mapping for mapping in pack.mappings if mapping.id == name.removesuffix(".reason"))
         named = [item for item in pack.products if any(target.fits(item) for target in row.target)]
         goods = not names_tips(row.target)
-        return Said(text, locale, _contents(named) if goods else everything, product=goods)
+        return ClaimText(text, locale, _contents(named) if goods else everything, product=goods)
     about = key.startswith(_ABOUT_ALL) or key.endswith(".with_products") or _is_product_subject(pack, key)
-    return Said(text, locale, everything, product=about, quiet=file == "safety" or ".evidence." in key)
+    return ClaimText(text, locale, everything, product=about, quiet=file == "safety" or ".evidence." in key)
 
 
 def _attributes(pack: Pack, locale: str) -> dict[str, str]:
@@ -167,6 +167,6 @@ def name_is_allowed(name: str, contains: Contents, market: str, locale: str) -> 
         return False
     spoken = dict.fromkeys([locale.split("-")[0], *rules.about])
     found = [
-        claim for item in spoken for claim in claims_in(Said(name, item, contains, product=True, name=True), rules)
+        claim for item in spoken for claim in claims_in(ClaimText(name, item, contains, product=True, name=True), rules)
     ]
     return all(claim.rule.severity != ERROR for claim in found)

@@ -58,7 +58,7 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     spoken = [] if lost else language_problems(pack)  # Otherwise half of the texts would seem to be missing.
     unused = [] if "pack.yaml" in lost else unused_locales(pack)
     for problem in (*naming_problems(pack), *spoken, *unused):
-        if not reader.already_told(problem) and not _follows(problem, lost):
+        if not reader.already_reported(problem) and not _follows(problem, lost):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
     lines = [item for item in (weighed(problem, pack.checks) for problem in reader.problems) if item]
     located = [Located(item, str(item.place[0]), reader.line(item.place)) for item in lines]
@@ -261,7 +261,7 @@ class _Reader:
 
     # Locations ---------------------------------------------------------------------------------------
 
-    def already_told(self, problem: Problem) -> bool:
+    def already_reported(self, problem: Problem) -> bool:
         """Return whether an unknown name is that of an unreadable row: it exists, so reporting it would mislead."""
         return problem.code.startswith("unknown_") and any(
             f"'{name}'" in problem.message for name in self.unsure if name

@@ -38,11 +38,11 @@ def _block(block: Block, frame: EmailFrame) -> Iterator[str]:
         case Heading(text):
             yield text.upper()
         case Paragraph(spans):
-            yield _wrapped(_localized(spans))
+            yield _wrapped(_plain_text(spans))
         case Steps(items):
             yield "\n".join(_step(number, item) for number, item in enumerate(items, 1))
         case Points(items):
-            yield "\n".join(_wrapped("- " + _localized(item), "  ") for item in items)
+            yield "\n".join(_wrapped("- " + _plain_text(item), "  ") for item in items)
         case Button(label, url):
             yield f"{label}:\n{url}"
         case Picture():
@@ -77,7 +77,7 @@ def _foot(frame: EmailFrame) -> Iterator[str]:
         yield frame.notice
 
 
-def _localized(spans: Spans) -> str:
+def _plain_text(spans: Spans) -> str:
     return "".join(f"{span.text} ({span.link})" if span.link else span.text for span in spans)
 
 

@@ -181,10 +181,10 @@ def _refuse(code: int, text: bytes, *, good: tuple[int, ...]) -> None:
         return
     words = text.decode("ascii", "replace").split()
     enhanced = words[0] if words and words[0][:2] in ("4.", "5.") else ""
-    said = f"{code} {enhanced}".strip()
+    answer = f"{code} {enhanced}".strip()
     if 400 <= code < 500:
-        raise TemporaryFailure(said)
-    raise PermanentFailure(said)
+        raise TemporaryFailure(answer)
+    raise PermanentFailure(answer)
 
 
 class MemoryTransport:

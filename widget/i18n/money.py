@@ -29,10 +29,10 @@ def _locale(locale: str, currency: str) -> Locale:
 def money_text(amount: int, currency: str, locale: str) -> str:
     """Format ``2400, "USD", "en"`` as ``$24.00``. Minor units follow ISO 4217; names and symbols follow CLDR."""
     value = Decimal(amount).scaleb(-get_currency_precision(currency))
-    spoken = _locale(locale, currency)
-    text = format_currency(value, currency, locale=spoken)
-    if spoken.text_direction != "rtl":
+    parsed = _locale(locale, currency)
+    text = format_currency(value, currency, locale=parsed)
+    if parsed.text_direction != "rtl":
         return text
     # In right-to-left text, the $ of US$ would otherwise move to the other side of its letters.
-    symbol = get_currency_symbol(currency, locale=spoken)
+    symbol = get_currency_symbol(currency, locale=parsed)
     return text.replace(symbol, f"{_LEFT_TO_RIGHT}{symbol}{_LEFT_TO_RIGHT}")

@@ -12,7 +12,7 @@ from widget.domain.engine.rules import Rules
 from widget.path_coverage.findings import FindingCollector, answer_findings, shown_findings, triage_findings
 from widget.path_coverage.items import PRODUCTS, TIPS, Side, side_of
 from widget.path_coverage.layers import MAX_CLASSES, Progress
-from widget.path_coverage.report import Coverage, Finding, Gone, counted, explore, touched_rows
+from widget.path_coverage.report import Coverage, Finding, SideRun, counted, explore, touched_rows
 from widget.path_coverage.row_findings import row_findings
 from widget.path_coverage.run import Run
 from widget.path_coverage.sample import pair_answers
@@ -58,7 +58,7 @@ def check_paths(
     return coverage
 
 
-def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | None) -> Gone:
+def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | None) -> SideRun:
     known = next((item for item in before.gone if item.side.group == side.group), None) if before else None
     if known and known.side.made_of == side.made_of:
         return known
@@ -67,7 +67,7 @@ def _gone(side: Side, before: Coverage | None, most: int, progress: Progress | N
 
 def _look_at_pairs(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterator[Finding]:
     """Evaluate answer sets that cover pairs of options, one by one, to find what the sample may have missed."""
-    tell = FindingCollector(coverage.pack)
+    collect = FindingCollector(coverage.pack)
     pairs = pair_answers(rules)
     empty = None
     for answers in pairs.answers:
@@ -89,7 +89,7 @@ def _look_at_pairs(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
     )
     if empty and not _gap(coverage.gone[0].run):
         message = "no product fits these answers, and no fallback product fits either"
-        yield from tell("path_without_product", ("pack.yaml", "result", "fallback"), message, empty, 1)
+        yield from collect("path_without_product", ("pack.yaml", "result", "fallback"), message, empty, 1)
 
 
 def _gap(run: Run | Sampling) -> bool:

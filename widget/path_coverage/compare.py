@@ -254,12 +254,12 @@ def _one_sided(before: Engine, after: Engine) -> Iterator[tuple[Answers, int]]:
         return
     for one, other in ((before, after), (after, before)):
         for answers in pair_answers(one.rules).answers:
-            if _told(one, answers) and not _told(other, answers):
+            if _evaluated(one, answers) and not _evaluated(other, answers):
                 yield answers, 0
                 break
 
 
-def _told(engine: Engine, answers: Answers) -> Evaluation | None:
+def _evaluated(engine: Engine, answers: Answers) -> Evaluation | None:
     """Return the evaluation, or None if these answers, exactly as given, are not a path of the quiz."""
     try:
         found = evaluate(engine.rules, engine.catalog, answers)
@@ -288,7 +288,7 @@ def _by_sample(before: Engine, after: Engine) -> tuple[int, int, list[tuple[Answ
         drawn = Sampling(side_of(one.rules, one.catalog, TIPS), drawn=COMPARED, apart=terms)
         alone = differing = 0
         for answers in drawn.answer_sets():
-            common = _told(other, answers) is not None
+            common = _evaluated(other, answers) is not None
             alone += not common
             if not common or not same_for_shoppers(one, other, answers):
                 differing += common

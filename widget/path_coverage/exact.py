@@ -50,8 +50,8 @@ def equal_rows(columns: Sequence[Column]) -> tuple[Column, Column]:
         hashes = hashed(columns, seed)
         ordered = np.sort(hashes)
         if (ordered[1:] != ordered[:-1]).all():
-            everyone = np.arange(len(hashes))
-            return everyone, everyone
+            all_rows = np.arange(len(hashes))
+            return all_rows, all_rows
         first, which = distinct(hashes)
         if all(np.array_equal(column[first][which], column) for column in columns):
             return first, which

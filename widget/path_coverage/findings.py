@@ -13,7 +13,7 @@ from widget.domain.quiz.condition import Condition
 from widget.domain.quiz.questions import Question
 from widget.path_coverage.backward import Backward
 from widget.path_coverage.items import PRODUCTS, side_of
-from widget.path_coverage.report import OFF, SEVERITIES, Coverage, Finding, Gone, explore
+from widget.path_coverage.report import OFF, SEVERITIES, Coverage, Finding, SideRun, explore
 from widget.path_coverage.run import Answers, Kind, Run
 from widget.path_coverage.sample import answers_with
 from widget.path_coverage.sampling import Sampling
@@ -45,23 +45,25 @@ def share(paths: int, total: int) -> str:
     return f"{percent:.1f}% of answer paths" if percent >= 0.1 else f"{paths:,} of {total:,} answer paths"
 
 
-def shown_findings(coverage: Coverage, rules: Rules, catalog: Catalog, goods: Gone, tips: Gone) -> Iterator[Finding]:
+def shown_findings(
+    coverage: Coverage, rules: Rules, catalog: Catalog, product_side: SideRun, tip_side: SideRun
+) -> Iterator[Finding]:
     """Yield findings about what is shown.
 
     These are paths without a product or tip, products and tips shown never or too often, empty slots, ties, and use of
     the fallback.
     """
-    tell = FindingCollector(coverage.pack)
-    yield from _without_product(tell, coverage, rules, catalog, goods.run)
-    yield from _without_tip(tell, coverage, tips.run)
-    yield from _products(tell, coverage, rules, catalog, goods.run)
-    yield from _never_tips(tell, coverage)
-    yield from _slots(tell, coverage, rules, goods.run)
-    yield from _ties(tell, coverage, rules, goods.run)
-    used = _where(goods.run, lambda kind: kind.fallback)
+    collect = FindingCollector(coverage.pack)
+    yield from _without_product(collect, coverage, rules, catalog, product_side.run)
+    yield from _without_tip(collect, coverage, tip_side.run)
+    yield from _products(collect, coverage, rules, catalog, product_side.run)
+    yield from _never_tips(collect, coverage)
+    yield from _slots(collect, coverage, rules, product_side.run)
+    yield from _ties(collect, coverage, rules, product_side.run)
+    used = _where(product_side.run, lambda kind: kind.fallback)
     if used:
         message = f"the fallback is used on {share(used[0], coverage.paths)}"
-        yield from tell("fallback_used", ("pack.yaml", "result", "fallback"), message, used[1], used[0])
+        yield from collect("fallback_used", ("pack.yaml", "result", "fallback"), message, used[1], used[0])
 
 
 def _where(run: Run | Sampling, holds: Callable[[Kind], bool]) -> tuple[int, Answers] | None:
@@ -78,7 +80,7 @@ def _empty(kind: Kind) -> bool:
 
 
 def _without_product(
-    tell: FindingCollector, coverage: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
+    collect: FindingCollector, coverage: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
 ) -> Iterator[Finding]:
     """Yield findings about paths without a product.
 
@@ -91,11 +93,11 @@ def _without_product(
     gaps = empty if not rules.pack.exclusions else _gaps(rules, catalog)
     if gaps:
         message = f"no product fits on {share(gaps[0], coverage.paths)}, and no fallback product fits either"
-        yield from tell("path_without_product", where, message, gaps[1], gaps[0])
+        yield from collect("path_without_product", where, message, gaps[1], gaps[0])
     if empty[0] > (gaps[0] if gaps else 0):
         paths = empty[0] - (gaps[0] if gaps else 0)
         message = f"safety exclusions leave no product on {share(paths, coverage.paths)}"
-        yield from tell("path_without_safe_product", ("safety.yaml", "exclusions"), message, empty[1], paths)
+        yield from collect("path_without_safe_product", ("safety.yaml", "exclusions"), message, empty[1], paths)
 
 
 def _gaps(rules: Rules, catalog: Catalog) -> tuple[int, Answers] | None:
@@ -108,27 +110,27 @@ def _gaps(rules: Rules, catalog: Catalog) -> tuple[int, Answers] | None:
     return _where(explore(side).run, _empty)
 
 
-def _without_tip(tell: FindingCollector, coverage: Coverage, run: Run | Sampling) -> Iterator[Finding]:
+def _without_tip(collect: FindingCollector, coverage: Coverage, run: Run | Sampling) -> Iterator[Finding]:
     found = _where(run, lambda kind: kind.ended is None and not kind.shown)
     if found:
         message = f"no tip is shown on {share(found[0], coverage.paths)}"
-        yield from tell("path_without_tip", ("pack.yaml", "result", "fallback_tips"), message, found[1], found[0])
+        yield from collect("path_without_tip", ("pack.yaml", "result", "fallback_tips"), message, found[1], found[0])
 
 
 def _products(
-    tell: FindingCollector, coverage: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
+    collect: FindingCollector, coverage: Coverage, rules: Rules, catalog: Catalog, run: Run | Sampling
 ) -> Iterator[Finding]:
     order = {product.sku: at for at, product in enumerate(coverage.pack.products)}
     for sku, paths in coverage.shown.items():
         where: Place = ("products.yaml", order[sku])
         if not paths:
             message = f"{sku} is never shown{_why_never(rules, catalog, sku)}"
-            yield from tell("product_never_shown", where, message)
+            yield from collect("product_never_shown", where, message)
         elif 100 * paths > OFTEN * coverage.paths:
             place = rules.place[sku]
             example = _where(run, _shows(place))
             message = f"{sku} is shown on {share(paths, coverage.paths)}: check that it should fit nearly everyone"
-            yield from tell("product_shown_often", where, message, example[1] if example else None, paths)
+            yield from collect("product_shown_often", where, message, example[1] if example else None, paths)
 
 
 def _why_never(rules: Rules, catalog: Catalog, sku: str) -> str:
@@ -146,13 +148,13 @@ def _why_never(rules: Rules, catalog: Catalog, sku: str) -> str:
     return ": others always rank higher, or a rule excludes it"
 
 
-def _never_tips(tell: FindingCollector, coverage: Coverage) -> Iterator[Finding]:
+def _never_tips(collect: FindingCollector, coverage: Coverage) -> Iterator[Finding]:
     for tip, paths in coverage.tips.items():
         if not paths:
-            yield from tell("tip_never_shown", (f"tips/{tip}.md",), f"the tip '{tip}' is never shown")
+            yield from collect("tip_never_shown", (f"tips/{tip}.md",), f"the tip '{tip}' is never shown")
 
 
-def _slots(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
+def _slots(collect: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
     """Yield findings about slots that stay empty or are not full although products are shown."""
     for at, slot in enumerate(rules.pack.result.slots):
         found = _where(run, _lacks(at, slot.take))
@@ -161,7 +163,7 @@ def _slots(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | 
             always = shown is not None and shown[0] == found[0]
             what = "is never full" if always else f"is not full on {share(found[0], coverage.paths)}"
             where: Place = ("pack.yaml", "result", "slots", at)
-            yield from tell("slot_empty", where, f"slot '{slot.id}' {what}", found[1], found[0])
+            yield from collect("slot_empty", where, f"slot '{slot.id}' {what}", found[1], found[0])
 
 
 def _shows(place: int) -> Callable[[Kind], bool]:
@@ -172,7 +174,7 @@ def _lacks(slot: int, take: int) -> Callable[[Kind], bool]:
     return lambda kind: bool(kind.shown) and not kind.fallback and kind.slots.count(slot) < take
 
 
-def _ties(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
+def _ties(collect: FindingCollector, coverage: Coverage, rules: Rules, run: Run | Sampling) -> Iterator[Finding]:
     """Yield findings about ties, one for each product that wins some."""
     by_place: Counter[int] = Counter()
     best: dict[int, int] = {}
@@ -187,12 +189,14 @@ def _ties(tell: FindingCollector, coverage: Coverage, rules: Rules, run: Run | S
         message = (
             f"{sku} ranks above an equal product on {share(paths, coverage.paths)} only by its SKU: set a priority"
         )
-        yield from tell("tie_by_sku", ("products.yaml", order[sku]), message, run.example_of_kind(best[place]), paths)
+        yield from collect(
+            "tie_by_sku", ("products.yaml", order[sku]), message, run.example_of_kind(best[place]), paths
+        )
 
 
-def answer_findings(coverage: Coverage, rules: Rules, gone: list[Gone]) -> Iterator[Finding]:
+def answer_findings(coverage: Coverage, rules: Rules, gone: list[SideRun]) -> Iterator[Finding]:
     """Yield findings about questions and options that change neither products, nor tips, nor the outcome."""
-    tell, pack = FindingCollector(coverage.pack), coverage.pack
+    collect, pack = FindingCollector(coverage.pack), coverage.pack
     backs = [item.backward for item in gone if isinstance(item.backward, Backward)]
     idle = set.intersection(*(back.idle_questions for back in backs))
     marks = [back.option_marks() for back in backs]
@@ -203,7 +207,9 @@ def answer_findings(coverage: Coverage, rules: Rules, gone: list[Gone]) -> Itera
             continue
         if question.id in idle:
             message = f"no answer to '{question.id}' changes the result: remove the question, or use it in a mapping"
-            yield from tell("question_changes_nothing", ("quiz.yaml", "questions", at), message, None, coverage.paths)
+            yield from collect(
+                "question_changes_nothing", ("quiz.yaml", "questions", at), message, None, coverage.paths
+            )
             continue
         for same in _same_options(question, [mark.get(question.id, {}) for mark in marks]):
             listed = " and ".join(f"'{item}'" for item in same[:MAX_NAMED])
@@ -211,7 +217,7 @@ def answer_findings(coverage: Coverage, rules: Rules, gone: list[Gone]) -> Itera
             words = f"{listed}{more} lead to the same result" if question.most == 1 else f"{listed} changes no result"
             where: Place = ("quiz.yaml", "questions", at, "options", question.option_ids.index(same[0]))
             example = answers_with(rules, question.id, same[0])
-            yield from tell("option_changes_nothing", where, f"question '{question.id}': {words}", example)
+            yield from collect("option_changes_nothing", where, f"question '{question.id}': {words}", example)
 
 
 def _same_options(question: Question, marks: list[dict[str, int]]) -> list[list[str]]:
@@ -236,11 +242,11 @@ def _other_conditions(pack: Pack) -> Iterator[Condition]:
             yield step.when
 
 
-def triage_findings(coverage: Coverage, goods: Gone) -> Iterator[Finding]:
+def triage_findings(coverage: Coverage, product_side: SideRun) -> Iterator[Finding]:
     """Yield findings about triage rows that never decide the outcome."""
-    tell, run = FindingCollector(coverage.pack), goods.run
+    collect, run = FindingCollector(coverage.pack), product_side.run
     deciding = {row for (row,) in run.walked.ends} | {kind[0].triage for kind in run.kinds}
     for at, row in enumerate(coverage.pack.triage):
         if at not in deciding:
             message = f"triage row '{row.id}' never applies: it never matches, or a row above it always matches first"
-            yield from tell("triage_never_holds", ("safety.yaml", "triage", at), message)
+            yield from collect("triage_never_holds", ("safety.yaml", "triage", at), message)

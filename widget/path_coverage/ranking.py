@@ -39,12 +39,12 @@ class Ranking:
         self.layout, self.at, self.side = layout, at, layout.sides[at]
         rules = self.side.rules
         self.result = rules.pack.result
-        self.goods = self.side.group == PRODUCTS
+        self.ranks_products = self.side.group == PRODUCTS
         count = len(self.side.places)
         self.count = count
         self.slots = self._slots(self.side)
         self.picks = tuple(slot for slot, (take, _) in enumerate(self.slots) for _ in range(take))
-        take = sum(slot.take for slot in self.result.slots) if self.goods else self.result.max_tips
+        take = sum(slot.take for slot in self.result.slots) if self.ranks_products else self.result.max_tips
         self.most_fallback = min(take, len(self.fallback))
         self.rows = max(len(self.picks), self.most_fallback)
         self._order()
@@ -52,7 +52,7 @@ class Ranking:
 
     def _slots(self, side: Side) -> list[tuple[int, list[int]]]:
         """Return (number to take, matching columns) of each slot; the number is limited to the matching columns."""
-        if not self.goods:
+        if not self.ranks_products:
             return [(min(self.result.max_tips, self.count), list(range(self.count)))] if self.count else []
         slots = []
         for slot, fitting in side.rules.slots:
@@ -63,8 +63,10 @@ class Ranking:
     def _order(self) -> None:
         """Encode as numbers what decides between equal scores: the priority, then the position."""
         side, rules = self.side, self.side.rules
-        priorities = [rules.products[place].priority for place in side.places] if self.goods else [0] * self.count
-        stocked = [bool(side.catalog.in_stock >> place & 1) if self.goods else True for place in side.places]
+        priorities = (
+            [rules.products[place].priority for place in side.places] if self.ranks_products else [0] * self.count
+        )
+        stocked = [bool(side.catalog.in_stock >> place & 1) if self.ranks_products else True for place in side.places]
         ranks = {priority: rank for rank, priority in enumerate(sorted(set(priorities)))}
         self.bits = max(1, (self.count - 1).bit_length())
         self.levels = max(1, len(ranks))
@@ -76,13 +78,13 @@ class Ranking:
         self.nothing = np.iinfo(self.type).min
         self.step = far * 2
         self.offset = np.array([0 if item else -self.step for item in stocked], dtype=self.type)
-        self.least = self.result.min_score if self.goods else 1
+        self.least = self.result.min_score if self.ranks_products else 1
 
     def _groups(self, side: Side) -> list[list[int]]:
         """Return the groups of columns that are variants of one product."""
         by_group: dict[str, list[int]] = {}
         for column, place in enumerate(side.places):
-            group = side.catalog.groups[place] if self.goods else None
+            group = side.catalog.groups[place] if self.ranks_products else None
             if group is not None:
                 by_group.setdefault(group, []).append(column)
         return [columns for columns in by_group.values() if len(columns) > 1]
@@ -91,7 +93,7 @@ class Ranking:
     def fallback(self) -> list[int]:
         """The columns of the fallback list, in the order they are tried."""
         side, rules = self.side, self.side.rules
-        if self.goods:
+        if self.ranks_products:
             listed = [rules.place[sku] for sku in dict.fromkeys(self.result.fallback) if sku in rules.place]
             listed.sort(key=lambda place: not side.catalog.in_stock >> place & 1)
         else:

@@ -68,7 +68,7 @@ class Finding:
 
 
 @dataclass
-class Gone:
+class SideRun:
     """An explored group of a pack: the run and its backward pass, which are the same object for sampled paths."""
 
     run: Run | Sampling
@@ -85,7 +85,7 @@ class Gone:
 
 def explore(
     side: Side, most: int = MAX_CLASSES, progress: Progress | None = None, *, before: Run | None = None
-) -> Gone:
+) -> SideRun:
     """Explore all classes of a group, or randomly sampled paths (with a fixed seed) if there are too many classes.
 
     ``before``: the run of an earlier state, as for Run.
@@ -94,8 +94,8 @@ def explore(
         run = Run([side], most=most, progress=progress, before=before)
     except (TooMany, TooManyClasses):
         drawn = Sampling(side)
-        return Gone(drawn, drawn)
-    return Gone(run, Backward(run))
+        return SideRun(drawn, drawn)
+    return SideRun(run, Backward(run))
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Coverage:
     rows: dict[str, int]
     findings: list[Finding] = field(default_factory=list)
     sureness: str = ""
-    gone: list[Gone] = field(default_factory=list, repr=False)
+    gone: list[SideRun] = field(default_factory=list, repr=False)
     witnesses: dict[str, Answers] = field(default_factory=dict, repr=False)
     """For each row that changes results: answers for which it does."""
 
@@ -139,16 +139,16 @@ class Coverage:
 
 
 def counted(
-    pack: Pack, rules: Rules, goods: Run | Sampling, tips: Run | Sampling
+    pack: Pack, rules: Rules, products: Run | Sampling, tips: Run | Sampling
 ) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """Return the numbers of paths by outcome, by product shown, and by tip shown."""
     outcomes: Counter[str] = Counter()
     shown: Counter[str] = Counter({product.sku: 0 for product in pack.products})
-    for kind, total in zip(goods.kinds, goods.totals, strict=True):
+    for kind, total in zip(products.kinds, products.totals, strict=True):
         outcomes[PRODUCTS if kind[0].shown else TIPS_ONLY] += total
         for place in kind[0].shown:
             shown[rules.products[place].sku] += total
-    for (row,), total in zip(goods.walked.ends, goods.walked.ended, strict=True):
+    for (row,), total in zip(products.walked.ends, products.walked.ended, strict=True):
         outcomes[pack.triage[row].outcome] += total
     by_tip: Counter[str] = Counter({tip.id: 0 for tip in pack.tips})
     for kind, total in zip(tips.kinds, tips.totals, strict=True):
@@ -157,7 +157,7 @@ def counted(
     return dict(outcomes), dict(shown), dict(by_tip)
 
 
-def touched_rows(pack: Pack, gone: list[Gone]) -> dict[str, int]:
+def touched_rows(pack: Pack, gone: list[SideRun]) -> dict[str, int]:
     """Return for each mapping row the number of paths on which it holds and can have an effect."""
     rows = {row.id: 0 for row in pack.mappings}
     for entry in gone:

@@ -20,7 +20,7 @@ from widget.path_coverage.backward import Backward
 from widget.path_coverage.findings import FindingCollector, Place, share
 from widget.path_coverage.items import END, FIRST, ONLY_TIPS, PRODUCTS, SHOW, TIPS, Item, Side, side_of
 from widget.path_coverage.layers import TooManyClasses, blocks
-from widget.path_coverage.report import Coverage, Finding, Gone
+from widget.path_coverage.report import Coverage, Finding, SideRun
 from widget.path_coverage.row_trials import adds, first_witnesses, where_it_matters
 from widget.path_coverage.run import Answers, Run
 from widget.path_coverage.sampling import Sampling
@@ -34,8 +34,8 @@ MAX_TRIES, MAX_WORK = 12_000, 6_000_000
 MAX_PAIRS = 100
 
 
-def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[Gone]) -> Iterator[Finding]:
-    tell = FindingCollector(coverage.pack)
+def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[SideRun]) -> Iterator[Finding]:
+    collect = FindingCollector(coverage.pack)
     groups = {item.side.group: item for item in gone}
     tries, unjudged = min(MAX_TRIES, MAX_WORK // max(1, len(coverage.pack.mappings))), 0
     exact_left = min(MAX_EXACT, EXACT_CLASSES // max(1, 2 * coverage.classes))
@@ -45,7 +45,7 @@ def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[
         group = groups[TIPS if names_tips(row.target) else PRODUCTS]
         if not coverage.rows[row.id] and (group.exact or not _alone(rules, catalog, index)):
             message = f"row '{row.id}' never matches where it could have an effect: no answers fit '{row.when}'"
-            yield from tell("row_never_matches", where, message)
+            yield from collect("row_never_matches", where, message)
             continue
         if tries <= 0:
             unjudged += 1
@@ -61,14 +61,14 @@ def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[
             if witness:
                 coverage.witnesses[row.id] = witness
                 continue
-        yield from _idle_row(tell, rules, index, met, coverage.rows[row.id], certain)
+        yield from _idle_row(collect, rules, index, met, coverage.rows[row.id], certain)
     if unjudged:
         message = f"{unjudged} rows were not tried: whether they change anything is unknown"
-        yield from tell("rows_not_tried", ("mappings.csv",), message)
+        yield from collect("rows_not_tried", ("mappings.csv",), message)
     yield from contradictions(coverage, rules, catalog)
 
 
-def _look_at_all(coverage: Coverage, gone: list[Gone], most: int) -> None:
+def _look_at_all(coverage: Coverage, gone: list[SideRun], most: int) -> None:
     """Find witnesses for rows that have none yet by trying some paths through each; up to ``most`` rows per group."""
     rows = coverage.pack.mappings
     for entry in gone:
@@ -135,7 +135,7 @@ def _never_matters(rules: Rules, catalog: Catalog, side: Side, index: int) -> An
 
 
 def _idle_row(
-    tell: FindingCollector, rules: Rules, index: int, met: list[Evaluation], paths: int, certain: bool
+    collect: FindingCollector, rules: Rules, index: int, met: list[Evaluation], paths: int, certain: bool
 ) -> Iterator[Finding]:
     row, where = rules.pack.mappings[index], ("mappings.csv", index)
     hedge = "" if certain else " (in a sample)"
@@ -143,13 +143,13 @@ def _idle_row(
     shadow = _in_shadow_of(rules, index, met)
     if shadow:
         message = f"row '{row.id}' matches, but '{shadow}' takes precedence wherever it was tried{hedge}"
-        yield from tell("row_shadowed", where, message, example, paths)
+        yield from collect("row_shadowed", where, message, example, paths)
     elif row.reason and row.effect in (BOOST, PIN) and row.weight >= 0:
         message = f"row '{row.id}' provides a reason, but never changes what is shown{hedge}"
-        yield from tell("row_gives_reasons_only", where, message, example, paths)
+        yield from collect("row_gives_reasons_only", where, message, example, paths)
     else:
         message = f"row '{row.id}' matches, but never changes what is shown{hedge}"
-        yield from tell("row_changes_nothing", where, message, example, paths)
+        yield from collect("row_changes_nothing", where, message, example, paths)
 
 
 def _answers(found: Evaluation) -> Answers:
@@ -194,7 +194,7 @@ def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
 
     Such a pair is a require row with an exclude row or with another require row.
     """
-    tell = FindingCollector(coverage.pack)
+    collect = FindingCollector(coverage.pack)
     rows = coverage.pack.mappings
     named = {at: rules.entities(row.target) for at, row in enumerate(rows) if row.effect in (REQUIRE, EXCLUDE)}
     demands = [at for at in named if rows[at].effect == REQUIRE]
@@ -210,7 +210,7 @@ def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
         looked += 1
         if looked > MAX_PAIRS:
             message = f"more than {MAX_PAIRS} pairs of rows require and exclude the same: only the first were checked"
-            yield from tell("rows_not_tried", ("mappings.csv", demand), message)
+            yield from collect("rows_not_tried", ("mappings.csv", demand), message)
             return
         try:
             paths, example = together(rules, catalog, (demand, second))
@@ -223,7 +223,7 @@ def contradictions(coverage: Coverage, rules: Rules, catalog: Catalog) -> Iterat
             pair = f"row '{rows[demand].id}' and row '{rows[second].id}'"
             message = f"{pair} both match on {share(paths, coverage.paths)}, and the second {what}"
             code = "rows_contradict" if against else "requires_empty"
-            yield from tell(code, ("mappings.csv", demand), message, example, paths)
+            yield from collect(code, ("mappings.csv", demand), message, example, paths)
 
 
 def together(rules: Rules, catalog: Catalog, rows: tuple[int, ...]) -> tuple[int, Answers | None]:

@@ -126,7 +126,7 @@ class Run:
         self._taken = self._taken_over(before) if before else None
 
     @cached_property
-    def _told(self) -> tuple[KindBook, NDArray[np.int32]]:
+    def _classified(self) -> tuple[KindBook, NDArray[np.int32]]:
         if self._taken:
             return self._taken
         book = KindBook(self.rankings)
@@ -137,7 +137,7 @@ class Run:
         touched = touched_classes(before.walked, self.walked)
         if touched is None:
             return None
-        book = before._told[0].copy(self.rankings)
+        book = before._classified[0].copy(self.rankings)
         numbers = before.kind_of.copy()
         places = np.flatnonzero(touched)
         for at, states in blocks(self.walked, places):
@@ -151,12 +151,12 @@ class Run:
     @property
     def kinds(self) -> list[tuple[Kind, ...]]:
         """The kinds of result, one per side in each tuple."""
-        return self._told[0].kinds
+        return self._classified[0].kinds
 
     @property
     def kind_of(self) -> NDArray[np.int32]:
         """For each class, the number of its kind."""
-        return self._told[1]
+        return self._classified[1]
 
     @cached_property
     def totals(self) -> list[int]:

@@ -13,7 +13,7 @@ from widget.path_coverage.items import PRODUCTS, TIPS
 from widget.path_coverage.run import Answers
 
 
-def told_to_shoppers(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
+def visible_result(engine: Engine, answers: Answers) -> tuple[Any, ...] | None:
     """Return ((outcome, advice), products in order, tips in order), or None for answers that the version refuses."""
     try:
         return shown_to_shoppers(evaluate(engine.rules, engine.catalog, answers))
@@ -30,7 +30,7 @@ def shown_to_shoppers(found: Evaluation) -> tuple[Any, ...]:
 
 
 def same_for_shoppers(before: Engine, after: Engine, answers: Answers) -> bool:
-    return told_to_shoppers(before, answers) == told_to_shoppers(after, answers)
+    return visible_result(before, answers) == visible_result(after, answers)
 
 
 def example_of(before: Engine, after: Engine, answers: Answers, paths: int) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def changing_rows(before: Engine, after: Engine, answers: Answers) -> list[str]:
     Mapping rows count only for the group (products or tips) whose result changed; triage rows and exclusions always
     count.
     """
-    lines = [told_to_shoppers(item, answers) for item in (before, after)]
+    lines = [visible_result(item, answers) for item in (before, after)]
     groups = set()
     if lines[0] is None or lines[1] is None:
         return []  # The quiz itself changed: one version refuses these answers.

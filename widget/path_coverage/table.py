@@ -113,14 +113,14 @@ class _Maker:
         both sides only if it is skipped: then the answers are the same.
         """
         full, names = len(self.ask.ways), self.ask.question.id
-        everyone = np.ones((full, len(self.clauses)), dtype=bool)
+        unconditional = np.ones((full, len(self.clauses)), dtype=bool)
         for place, clause in enumerate(self.clauses):
             terms = [self.ask.ways.terms.index(term) for term in clause.terms_on(names)]
-            everyone[:, place] = self.ask.ways.truth[:, terms].all(axis=1)
+            unconditional[:, place] = self.ask.ways.truth[:, terms].all(axis=1)
         allowed = self._allowed()
         asked = np.flatnonzero(self.asked.all(axis=0))
         pattern, way = [np.repeat(asked, len(allowed))], [np.tile(allowed, len(asked))]
-        truth = [np.tile(everyone[allowed], (len(asked), 1))]
+        truth = [np.tile(unconditional[allowed], (len(asked), 1))]
         for u in np.flatnonzero(~self.asked.all(axis=0)).tolist():
             if len(allowed) < full:
                 break  # The run is limited to terms on this question, which cannot hold where it is not asked.

@@ -74,12 +74,12 @@ def daily_metrics_of(responses: Iterable[Mapping[str, Any]]) -> Counter[DailyMet
     for row, number in alike.values():
         moment: datetime = row["created_at"]
         key = DailyMetricKey(row["shop_id"], row["quiz"], "", moment.date(), row["version"], row["locale"], "")
-        for metric, name in _told_by(row):
+        for metric, name in _metrics_of(row):
             found[key._replace(metric=metric, name=name)] += number
     return found
 
 
-def _told_by(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _metrics_of(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield COMPLETED, ""
     yield OUTCOME, row["outcome"]
     for sku in row["products"]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
 
-FORGOTTEN = "forgotten"
+ERASED_MARK = "forgotten"
 """Key in ``field_timestamps``: the buyer was erased, and no data about them is stored again."""
 
 
@@ -68,7 +68,7 @@ class Order(Table):
 def without_buyer() -> dict[str, Any]:
     """Return the column values that erase the buyer from an order; its moments and sums remain."""
     buyer: dict[str, Any] = {"contact_id": None, "customer_id": "", "timezone": "", "lines": [], "number": ""}
-    return {**buyer, "field_timestamps": {FORGOTTEN: True}}
+    return {**buyer, "field_timestamps": {ERASED_MARK: True}}
 
 
 def order_by_external_id(session: Session, shop_id: int, external_id: str, *, lock: bool = False) -> Order | None:

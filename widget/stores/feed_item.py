@@ -54,7 +54,7 @@ class FeedItem:
     notes: tuple[str, ...] = ()
 
     @property
-    def said(self) -> dict[str, Any]:
+    def feed_values(self) -> dict[str, Any]:
         """The item as stored in the catalog: keys of FROM_FEEDS, without those missing from the feed."""
         data = {"product_id": self.product_id, "variant_id": self.variant_id, "url": self.url, "image": self.image}
         always = {"name": self.name, "price": self.price, "currency": self.currency, "stock": self.stock}

@@ -27,7 +27,7 @@ class Survey:
     more: int = 0
     _ranks: dict[str, int] = field(default_factory=dict)
 
-    def tell(self, text: str) -> None:
+    def add_problem(self, text: str) -> None:
         if len(self.notes) < MAX_NOTES:
             self.notes.append(text)
         else:
@@ -53,13 +53,13 @@ def survey(
             progress(outcome.items)
         sku, rank = _ours(item, ours, variants)
         if isinstance(item, BadItem):
-            outcome.tell(f"{item.place}{_named(item.sku)} was skipped: {item.reason}")
+            outcome.add_problem(f"{item.place}{_named(item.sku)} was skipped: {item.reason}")
             outcome.unread |= {sku} if sku else set()
             continue
         if sku and rank < outcome._ranks.get(sku, 9):
             outcome.found[sku], outcome._ranks[sku] = item, rank
             for note in item.notes:
-                outcome.tell(f"{item.place}{_named(sku)}: {note}")
+                outcome.add_problem(f"{item.place}{_named(sku)}: {note}")
     outcome.unread -= set(outcome.found)
     if progress:
         progress(outcome.items)

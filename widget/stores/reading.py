@@ -48,7 +48,7 @@ def part(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def services_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def items_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """Return a member that is a list of objects; a missing or null one is empty. Raises Unreadable."""
     value = data.get(name)
     if value is None:

@@ -34,6 +34,7 @@ from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, Verif
 from widget.stores.reading import (
     flag,
     id_of,
+    items_of,
     json_of,
     moment,
     money,
@@ -41,7 +42,6 @@ from widget.stores.reading import (
     part,
     quantity,
     reading,
-    services_of,
     text,
     visit_in,
 )
@@ -144,7 +144,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
     if at is None:
         raise Unreadable("the order has no timestamp")
     currency = text(order.get("currency"))[:3]
-    refunds = tuple(_refund(service, currency) for service in services_of(order, "refunds"))
+    refunds = tuple(_refund(item, currency) for item in items_of(order, "refunds"))
     customer = part(order, "customer")
     return OrderEvent(
         at=at,
@@ -158,7 +158,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         total=money(order.get("total_price"), currency),
         accepts_marketing=_accepts(order, customer),
         test=flag(order.get("test")) is True,
-        lines=tuple(_line(service, currency) for service in services_of(order, "line_items")),
+        lines=tuple(_line(item, currency) for item in items_of(order, "line_items")),
         refunds=refunds,
         visit=visit_in(named_values(order.get("note_attributes"))),
     )
@@ -169,7 +169,7 @@ def _moments(order: dict[str, Any], created: datetime, at: datetime, refunds: Se
     money_state, parcel_state = text(order.get("financial_status")), text(order.get("fulfillment_status"))
     if money_state in PAID_STATES:
         moments[PAID] = moment(order.get("processed_at")) or at
-    parcels = services_of(order, "fulfillments")
+    parcels = items_of(order, "fulfillments")
     if parcel_state == "fulfilled":
         lines = [parcel for parcel in (moment(one.get("created_at")) for one in parcels) if parcel]
         moments[FULFILLED] = max(lines, default=at)
@@ -207,13 +207,13 @@ def _line(line: dict[str, Any], currency: str) -> OrderLine:
 
 def _refund(refund: dict[str, Any], currency: str) -> Refund:
     lines: dict[str, int] = {}
-    for service in services_of(refund, "refund_line_items"):
-        line_id = text(service.get("line_item_id"))
-        lines[line_id] = lines.get(line_id, 0) + quantity(service.get("quantity"), missing=0)
+    for item in items_of(refund, "refund_line_items"):
+        line_id = text(item.get("line_item_id"))
+        lines[line_id] = lines.get(line_id, 0) + quantity(item.get("quantity"), missing=0)
     paid_back = [
-        money(service.get("amount"), text(service.get("currency")) or currency) or 0
-        for service in services_of(refund, "transactions")
-        if text(service.get("kind")) == "refund" and text(service.get("status")) == "success"
+        money(item.get("amount"), text(item.get("currency")) or currency) or 0
+        for item in items_of(refund, "transactions")
+        if text(item.get("kind")) == "refund" and text(item.get("status")) == "success"
     ]
     at = moment(refund.get("created_at")) or moment(refund.get("processed_at"))
     if at is None:

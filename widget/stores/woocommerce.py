@@ -28,6 +28,7 @@ from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, Verif
 from widget.stores.reading import (
     flag,
     id_of,
+    items_of,
     json_of,
     moment,
     money,
@@ -35,7 +36,6 @@ from widget.stores.reading import (
     part,
     quantity,
     reading,
-    services_of,
     text,
     visit_in,
 )
@@ -120,8 +120,8 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         currency=currency,
         total=money(order.get("total"), currency),
         accepts_marketing=_accepts(attributes),
-        lines=tuple(_line(service, currency) for service in services_of(order, "line_items")),
-        refunds=tuple(_refund(service, at, currency) for service in services_of(order, "refunds")),
+        lines=tuple(_line(item, currency) for item in items_of(order, "line_items")),
+        refunds=tuple(_refund(item, at, currency) for item in items_of(order, "refunds")),
         visit=visit_in(attributes),
     )
 

@@ -57,7 +57,7 @@ CODES = {
     503: "unavailable",
 }
 RETRY_SECONDS = 5
-PAGES_ONLY = ("/v1/", "/webhooks/", "/metrics", "/readyz", "/healthz")
+NEVER_PAGES = ("/v1/", "/webhooks/", "/metrics", "/readyz", "/healthz")
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -78,7 +78,7 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Response:
     """Return the problem as JSON, or as a page if the client prefers HTML."""
     title = TITLES.get(status, "Request failed")
     if (
-        not request.path.startswith(PAGES_ONLY)
+        not request.path.startswith(NEVER_PAGES)
         and request.accept_mimetypes.best_match(
             ["text/html", "application/problem+json", "application/json"], default="text/html"
         )

@@ -59,7 +59,7 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
         with services.sessions.begin() as session:
             user = session.get_one(User, known.id, with_for_update=True)
             if not right or user.disabled_at or user.password_hash != known.password_hash:
-                note_in_shops(services, session, user, "sign_in_refused", "incorrect password, or user disabled")
+                record_in_shops(services, session, user, "sign_in_refused", "incorrect password, or user disabled")
             else:
                 token = _with_code(services, session, user, code, browser)
     if token is None:
@@ -69,7 +69,7 @@ def sign_in(services: Services, *, email: str, password: str, code: str = "", br
 
 def _with_code(services: Services, session: Session, user: User, code: str, browser: str) -> str | None:
     if user.encrypted_totp and not use_code(services, session, user, code):
-        note_in_shops(services, session, user, "sign_in_refused", "incorrect one-time code")
+        record_in_shops(services, session, user, "sign_in_refused", "incorrect one-time code")
         return None
     return start_session(services, session, user, browser)
 
@@ -82,7 +82,7 @@ def start_session(services: Services, session: Session, user: User, browser: str
     token, now = new_token(), services.now()
     row = UserSession(user_id=user.id, token_hash=token_hash(token), browser=browser[:120], created_at=now, seen_at=now)
     session.add(row)
-    note_in_shops(services, session, user, "signed_in", browser[:120] + how)
+    record_in_shops(services, session, user, "signed_in", browser[:120] + how)
     return token
 
 
@@ -114,7 +114,7 @@ def sign_out(services: Services, *, user_id: int, session_id: int | None = None)
             row.ended_at = services.now()
         user = session.get(User, user_id)
         if user and ended:
-            note_in_shops(services, session, user, "signed_out", f"{len(ended)} sessions" if len(ended) > 1 else "")
+            record_in_shops(services, session, user, "signed_out", f"{len(ended)} sessions" if len(ended) > 1 else "")
 
 
 def user_of_invitation(
@@ -132,7 +132,7 @@ def user_of_invitation(
     return row, user
 
 
-def note_in_shops(services: Services, session: Session, user: User, what: str, about: str) -> None:
+def record_in_shops(services: Services, session: Session, user: User, what: str, about: str) -> None:
     """Add an entry to the audit log of each of the user's shops.
 
     For a refused sign-in, the actor is the address that was tried: the person is not known.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from widget.actions.accounts.sign_in import note_in_shops, revoke_other_access, start_session
+from widget.actions.accounts.sign_in import record_in_shops, revoke_other_access, start_session
 from widget.actions.errors import ActionError
 from widget.services import Services
 from widget.storage.users import User, accept_all, is_invited, user_by_email
@@ -35,7 +35,7 @@ def sign_in_by_provider(services: Services, *, subject: str, email: str, verifie
     with services.sessions.begin() as session:
         user, refused = _known(session, subject, email, verified=verified)
         if user is not None and refused:
-            note_in_shops(services, session, user, "sign_in_refused", f"by company account: {refused}")
+            record_in_shops(services, session, user, "sign_in_refused", f"by company account: {refused}")
         elif user is not None and is_invited(session, user.id):
             accept_all(session, user.id, services.now())
             if user.oidc_subject is None:

@@ -167,7 +167,8 @@ def _change(
 ) -> list[str]:
     """Store the changed products and return their SKUs, including those missing from the feed."""
     fresh = {
-        sku: {name: item.said[name] for name in FROM_FEEDS if name in item.said} for sku, item in survey.found.items()
+        sku: {name: item.feed_values[name] for name in FROM_FEEDS if name in item.feed_values}
+        for sku, item in survey.found.items()
     }
     fresh |= {sku: {**known[sku].feed, "active": False} for sku in missing}
     changed = sorted(sku for sku, feed in fresh.items() if sku not in known or known[sku].feed != feed)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.emails.plan_emails import RESULT_TRIGGER, bought_products, outcome_of, usable_answers
 from widget.actions.emails.write_email import email_products
-from widget.domain.email.markets import softly_agreed
+from widget.domain.email.markets import soft_opt_in_applies
 from widget.domain.email.schedule import (
     ConditionFacts,
     condition_holds,
@@ -41,7 +41,7 @@ def send_context_of(services: Services, session: Session, loaded: LoadedQuiz, kn
     reminds = step is not None and step.after.uses is not None
     zone = known_zone(order.timezone if order else "", known.contact.timezone, shop.timezone)
     said_yes = order is not None and order.accepts_marketing is True
-    softly = order is not None and softly_agreed(
+    softly = order is not None and soft_opt_in_applies(
         loaded.engine.rules.pack.market,
         allowed=shop.soft_opt_in,
         asked=order.accepts_marketing,

@@ -86,7 +86,7 @@ def _send_all(services: Services, claimed: list[int]) -> None:
 
 def _claimed(services: Services) -> tuple[list[int], float]:
     """Return (ids of claimed emails within the provider's rate limit, seconds to wait if the limit is used up)."""
-    now, limit = services.now(), services.settings.most_emails
+    now, limit = services.now(), services.settings.max_sending_rate
     with services.sessions.begin() as session:
         if limit is None:
             return claim_due(session, now, BATCH), 0.0

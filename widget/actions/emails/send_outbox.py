@@ -86,7 +86,7 @@ def _handed_over(services: Services, recipient: str, content: bytes, attempts: i
 
 def _may_send(services: Services) -> bool:
     """Take one message from the provider's rate limit; return whether it may be sent."""
-    limit = services.settings.most_emails
+    limit = services.settings.max_sending_rate
     if limit is None:
         return True
     most, seconds = limit

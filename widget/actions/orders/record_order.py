@@ -19,7 +19,7 @@ from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, contact_for, suppressed
 from widget.storage.daily_metrics import BOUGHT, DailyMetricKey, add_daily_metrics
-from widget.storage.orders import FORGOTTEN, Order, order_by_external_id
+from widget.storage.orders import ERASED_MARK, Order, order_by_external_id
 from widget.storage.responses import Response, response_by_visit
 from widget.storage.shops import Shop
 
@@ -33,7 +33,7 @@ def record_order(services: Services, session: Session, shop: Shop, event: OrderE
     if order is None:
         order = new_order(shop.id, event)
         session.add(order)
-    if order.field_timestamps.get(FORGOTTEN):
+    if order.field_timestamps.get(ERASED_MARK):
         event = _without_person(event)
     contact = session.get(Contact, order.contact_id) if order.contact_id else None
     if fold(order, event, email_now=contact.email if contact else ""):
@@ -93,7 +93,7 @@ def fold(order: Order, event: OrderEvent, *, email_now: str = "") -> bool:
     if (
         order.refunded_at is not None
         and REFUNDED not in order.field_timestamps
-        and (not order.refunds or FORGOTTEN in order.field_timestamps)
+        and (not order.refunds or ERASED_MARK in order.field_timestamps)
     ):
         # The order was refunded before refunds were stored as a set.
         order.field_timestamps = {

@@ -96,7 +96,7 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ClaimText:
     """A text and its subject.
 
     ``contains``: the product's ingredients; None if the product does not declare them. ``product``: every sentence is
@@ -126,25 +126,25 @@ class Claim:
         return self.rule.instead.get(language) or self.rule.instead.get("en", "")
 
 
-def claims_in(said: Said, market: Market) -> Iterator[Claim]:
+def claims_in(claim_text: ClaimText, market: Market) -> Iterator[Claim]:
     """Yield the forbidden claims in a text, at most one per rule and sentence."""
-    language = said.language.split("-")[0]
-    rules = [(number, rule) for number, rule in enumerate(market.rules) if _concerns(rule, said)]
-    for start, end in _sentences(said.text):
-        words = words_of(said.text, start, end)
+    language = claim_text.language.split("-")[0]
+    rules = [(number, rule) for number, rule in enumerate(market.rules) if _concerns(rule, claim_text)]
+    for start, end in _sentences(claim_text.text):
+        words = words_of(claim_text.text, start, end)
         possible = market.starts(language).of(words)
         if not possible:
             continue
-        about = said.product or found(words, market.about.get(language, NONE)) is not None
-        about = about and not said.quiet and not _is_advice(words, market, language)
+        about = claim_text.product or found(words, market.about.get(language, NONE)) is not None
+        about = about and not claim_text.quiet and not _is_advice(words, market, language)
         for number, rule in rules:
-            held = rule.quiet if said.quiet and not rule.everywhere else rule.everywhere or about
+            held = rule.quiet if claim_text.quiet and not rule.everywhere else rule.everywhere or about
             if number in possible and held and not rule.whole:
-                yield from _claim(rule, said, market, language, words)
+                yield from _claim(rule, claim_text, market, language, words)
     whole = [rule for _, rule in rules if rule.whole]
-    words = words_of(said.text, 0, len(said.text)) if whole else []
+    words = words_of(claim_text.text, 0, len(claim_text.text)) if whole else []
     for rule in whole:
-        yield from _claim(rule, said, market, language, words)
+        yield from _claim(rule, claim_text, market, language, words)
 
 
 def _is_advice(words: list[Word], market: Market, language: str) -> bool:
@@ -153,27 +153,27 @@ def _is_advice(words: list[Word], market: Market, language: str) -> bool:
     return both or found(words, market.referred.get(language, NONE)) is not None
 
 
-def _concerns(rule: Rule, said: Said) -> bool:
-    return not rule.contains or said.contains is None or not rule.contains.isdisjoint(said.contains)
+def _concerns(rule: Rule, claim_text: ClaimText) -> bool:
+    return not rule.contains or claim_text.contains is None or not rule.contains.isdisjoint(claim_text.contains)
 
 
-def _claim(rule: Rule, said: Said, market: Market, language: str, words: list[Word]) -> Iterator[Claim]:
+def _claim(rule: Rule, claim_text: ClaimText, market: Market, language: str, words: list[Word]) -> Iterator[Claim]:
     hidden: set[int] | None = None
     for first, last in matches(words, rule.says.get(language, NONE)):
         if hidden is None:
-            hidden = _covered(words, [market.innocent.get(language, NONE), *_permitted(said, market, language)])
+            hidden = _covered(words, [market.innocent.get(language, NONE), *_permitted(claim_text, market, language)])
         if any(at in hidden for at in (first, last)) or (
-            not said.name and _denied(said.text, words, first, last, market, language)
+            not claim_text.name and _denied(claim_text.text, words, first, last, market, language)
         ):
             continue
         start, end = words[first].start, words[last].end
-        yield Claim(rule, said.text[start:end], start, end)
+        yield Claim(rule, claim_text.text[start:end], start, end)
         return
 
 
-def _permitted(said: Said, market: Market, language: str) -> Iterator[Patterns]:
+def _permitted(claim_text: ClaimText, market: Market, language: str) -> Iterator[Patterns]:
     for item in market.permitted:
-        contains = said.contains
+        contains = claim_text.contains
         if contains is not None and not item.contains.isdisjoint(contains) and item.without.isdisjoint(contains):
             yield item.says.get(language, NONE)
 

@@ -19,7 +19,7 @@ SOFT_OPT_IN: dict[str, timedelta] = {
 """Markets where a purchase is enough, and for how long. Two years is Canada's limit, and a reasonable one elsewhere."""
 
 
-def softly_agreed(
+def soft_opt_in_applies(
     market: str | None, *, allowed: bool, asked: bool | None, bought_at: datetime | None, now: datetime
 ) -> bool:
     """Return whether a purchase counts as consent.

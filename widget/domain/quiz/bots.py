@@ -11,9 +11,9 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 # Cubot is a phone brand that appears in the user agents of its phones, which people use.
-_TEAM = re.compile(r"\bcubot\b", re.IGNORECASE)
+_CUBOT = re.compile(r"\bcubot\b", re.IGNORECASE)
 
 
 def is_bot(agent: str) -> bool:
     """Return whether a user agent identifies itself as a bot. An empty one is taken for a person's."""
-    return bool(_NAMES.search(_TEAM.sub("", agent[:1000])))
+    return bool(_NAMES.search(_CUBOT.sub("", agent[:1000])))

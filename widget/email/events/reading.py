@@ -31,7 +31,7 @@ def json_value(body: bytes) -> Any:
         raise ReportUnreadable("the body is not valid JSON") from error
 
 
-def services_of(value: Any) -> list[dict[str, Any]]:
+def items_of(value: Any) -> list[dict[str, Any]]:
     return [item for item in value[:1000] if isinstance(item, dict)] if isinstance(value, list) else []
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, UNSUBSCRIBED, EmailReport
-from widget.email.events.reading import ReportUnreadable, json_value, moment, services_of, text
+from widget.email.events.reading import ReportUnreadable, items_of, json_value, moment, text
 
 SIGNATURE, STAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
 EVENT_KINDS = {
@@ -57,13 +57,13 @@ def reports(body: bytes) -> list[EmailReport]:
     if not isinstance(data, list):
         raise ReportUnreadable("the body is not a list")
     found = []
-    for service in services_of(data):
-        kind = _kind(service)
-        event_id = text(service.get("sg_event_id"))
+    for item in items_of(data):
+        kind = _kind(item)
+        event_id = text(item.get("sg_event_id"))
         if kind and event_id:
-            at = moment(text(service.get("timestamp")))
-            message_id = text(service.get("smtp-id"))
-            found.append(EmailReport(kind, f"sendgrid:{event_id}"[:255], text(service.get("email")), at, message_id))
+            at = moment(text(item.get("timestamp")))
+            message_id = text(item.get("smtp-id"))
+            found.append(EmailReport(kind, f"sendgrid:{event_id}"[:255], text(item.get("email")), at, message_id))
     return found
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_pem_x509_certificate
 
 from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, EmailReport
-from widget.email.events.reading import ReportUnreadable, json_object, moment, same, services_of, text
+from widget.email.events.reading import ReportUnreadable, items_of, json_object, moment, same, text
 
 HOST = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?")
 PATH = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{8,80}\.pem")
@@ -119,15 +119,10 @@ def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
     if kind == "Bounce":
         outcome = _part(data, "bounce")
         bounce = HARD_BOUNCE if text(outcome.get("bounceType")) == "Permanent" else SOFT_BOUNCE
-        return [
-            (text(service.get("emailAddress")), bounce) for service in services_of(outcome.get("bouncedRecipients"))
-        ]
+        return [(text(item.get("emailAddress")), bounce) for item in items_of(outcome.get("bouncedRecipients"))]
     if kind == "Complaint":
         outcome = _part(data, "complaint")
-        return [
-            (text(service.get("emailAddress")), COMPLAINT)
-            for service in services_of(outcome.get("complainedRecipients"))
-        ]
+        return [(text(item.get("emailAddress")), COMPLAINT) for item in items_of(outcome.get("complainedRecipients"))]
     if kind == "Delivery":
         listed = _part(data, "delivery").get("recipients")
         return [(text(item), DELIVERED) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
@@ -141,7 +136,7 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _message_id(data: Mapping[str, Any]) -> str:
     """Return our Message-ID from the headers, which SES includes if configured to."""
-    for service in services_of(_part(data, "mail").get("headers")):
-        if text(service.get("name")).lower() == "message-id":
-            return text(service.get("value"))
+    for item in items_of(_part(data, "mail").get("headers")):
+        if text(item.get("name")).lower() == "message-id":
+            return text(item.get("value"))
     return ""

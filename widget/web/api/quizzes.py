@@ -40,11 +40,11 @@ JSON = "application/json"
 QUIZ_CACHE = "public, max-age=3, stale-if-error=600"
 
 
-class Door(Blueprint):  # type: ignore[misc]
+class PublicApi(Blueprint):  # type: ignore[misc]
     ARGUMENTS_PARSER = BodyParser()
 
 
-blueprint = Door("api", __name__, url_prefix="/v1/shops/<shop>", description="A shop's quiz")
+blueprint = PublicApi("api", __name__, url_prefix="/v1/shops/<shop>", description="A shop's quiz")
 
 
 @blueprint.get("/quizzes/<quiz>")

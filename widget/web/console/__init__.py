@@ -14,7 +14,7 @@ from widget.storage.users import shops_of
 from widget.web.console import auth, content, emails, orders, publishing, results, settings, team
 from widget.web.console.auth.oidc import init_provider
 from widget.web.console.filters import register_filters
-from widget.web.console.guard import SIGNED_IN, check_door, me, permitted, register_guard
+from widget.web.console.guard import SIGNED_IN, check_permission, me, permitted, register_guard
 from widget.web.console.policy import page_policy
 from widget.web.requests import current_services
 
@@ -31,7 +31,7 @@ def register(app: Flask) -> None:
     for subject in SUBJECTS:
         for blueprint in subject.BLUEPRINTS:
             console.register_blueprint(blueprint)
-    console.before_request(check_door)
+    console.before_request(check_permission)
     console.after_request(_private)
     app.register_blueprint(console)
 

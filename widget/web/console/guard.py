@@ -97,7 +97,7 @@ def may_here(what: str) -> bool:
     return found is not None and may(found.roles.get(shop), what)
 
 
-def check_door() -> AnyResponse | None:
+def check_permission() -> AnyResponse | None:
     """Check form limits, sign-in, CSRF, and permission before each console request."""
     view = current_app.view_functions[request.endpoint or ""]
     needed = getattr(view, "permission", None)

@@ -108,21 +108,21 @@ def _findings_by_row(page: PageContext) -> dict[str, list[dict[str, Any]]]:
 
 def _marked(page: PageContext) -> Iterator[RowView]:
     rows, base = page.records(MAPPING), page.base_records(MAPPING)
-    gone_behind: dict[str, list[str]] = {}
+    deleted_after: dict[str, list[str]] = {}
     last = ""
     for name in base:
         if name in rows:
             last = name
         else:
-            gone_behind.setdefault(last, []).append(name)
+            deleted_after.setdefault(last, []).append(name)
     numbers = {name: at for at, name in enumerate(base, 1)}
-    yield from (RowView(name, numbers[name], base[name], GONE) for name in gone_behind.get("", []))
+    yield from (RowView(name, numbers[name], base[name], GONE) for name in deleted_after.get("", []))
     for at, (name, cells) in enumerate(rows.items(), 1):
         old = base.get(name)
         mark = NEW if old is None else EDITED if old != cells else ""
         was = {key: old[key] for key in cells if old[key] != cells[key]} if old and mark else {}
         yield RowView(name, at, cells, mark, was)
-        yield from (RowView(item, numbers[item], base[item], GONE) for item in gone_behind.get(name, []))
+        yield from (RowView(item, numbers[item], base[item], GONE) for item in deleted_after.get(name, []))
 
 
 def _fits(row: RowView, wanted: Filter, product: Data | None, findings: dict[str, Any]) -> bool:

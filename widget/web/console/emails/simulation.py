@@ -36,7 +36,7 @@ def show(shop: str, quiz: str) -> str:
     asked = _asked(page)
     found, message = [], ""
     try:
-        found = _played(page, asked)
+        found = _simulated(page, asked)
     except DraftUnreadable as error:
         message = str(error)
     return render_page(
@@ -74,7 +74,7 @@ def _number(name: str, default: int) -> int:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 5 else default
 
 
-def _played(page: PageContext, asked: dict[str, Any]) -> list[Simulated]:
+def _simulated(page: PageContext, asked: dict[str, Any]) -> list[Simulated]:
     services, now = current_services(), datetime.now(UTC).replace(microsecond=0)
     loaded = tried_draft(services, page.shop, page.draft)
     moments = {"placed": now, "paid": now}

@@ -99,7 +99,7 @@ def _state(order: Order) -> tuple[str, str, str, datetime]:
 
 @blueprint.get("/emails/<int:email>")
 @permitted(MONEY)
-def email_life(shop: str, email: int) -> str:
+def email_history(shop: str, email: int) -> str:
     """Show the history of one email: every decision with its reason."""
     page = shop_page(shop)
     with current_services().reads() as session:

@@ -39,7 +39,7 @@ class Item:
         return self.row is not None and self.row.blocked
 
     @property
-    def said(self) -> list[tuple[str, str]]:
+    def feed_values(self) -> list[tuple[str, str]]:
         """What the store last reported, as (label, value)."""
         feed: dict[str, Any] = self.row.feed if self.row else {}
         words = []

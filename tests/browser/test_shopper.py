@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect

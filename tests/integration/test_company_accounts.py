@@ -144,7 +144,7 @@ def test_unknown_unverified_and_disabled_accounts_get_the_same_message(
     assert len(pages) == 1
     refused = [about for what, about in log_of(services) if what == "sign_in_refused"]
     assert refused == ["by company account: the provider has not verified the address"] * 3 + [
-        "by company account: disabled"
+        "by company account: user disabled"
     ]
 
 

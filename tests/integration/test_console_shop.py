@@ -128,7 +128,7 @@ def test_invitation_link_can_be_copied_when_the_email_provider_fails(sqlite_serv
     page = text_of(post(owner, f"{there}/hand-over"))
     link = re.search(r"/console/set-password/([\w-]+)", page)
 
-    assert "attempt 2 (later: 421)" in shown
+    assert "attempt 2 (will retry: 421)" in shown
     assert link is not None
     assert set_password(client_of(sqlite_services), link[1], "Eda").status_code == 303
     assert "link_handed_over" in audited(sqlite_services)

@@ -53,7 +53,7 @@ def test_outbox_row_is_encrypted_and_emptied_once_it_is_sent(queued: Services) -
     [
         (PermanentFailure("550 5.1.1"), "failed", "refused: 550 5.1.1"),
         (UnknownOutcome("the line broke"), "delivery_unknown", "the line broke"),
-        (TemporaryFailure("451"), "planned", "later: 451"),
+        (TemporaryFailure("451"), "planned", "will retry: 451"),
     ],
 )
 def test_outbox_row_records_the_provider_error(queued: Services, error: Exception, state: str, reason: str) -> None:

@@ -74,7 +74,7 @@ def test_workbook_that_takes_too_long_to_read_is_refused(monkeypatch: pytest.Mon
     "data", [b"PK\x03\x04" + b"\x00" * 100, workbook()[:-50], b"PK\x03\x04"], ids=["zeros", "cut", "head"]
 )
 def test_broken_workbook_is_refused_with_a_message(data: bytes) -> None:
-    with pytest.raises(BadSheet, match=r"no \.xlsx file"):
+    with pytest.raises(BadSheet, match=r"not a readable \.xlsx file"):
         sheet_rows(data, "m.xlsx")
 
 

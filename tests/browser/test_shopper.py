@@ -208,7 +208,7 @@ def test_shopper_goes_from_result_to_cart_checkout_email_and_unsubscribe(page: P
     page.locator("a.email", has_text="Getting started with your").first.click()
     email = page.frame_locator("iframe")
 
-    expect(email.get_by_text("Do a patch test first.")).to_be_visible()
+    expect(email.get_by_text("Do a patch test first. Apply")).to_be_visible()
     assert no_sideways_scroll(page)
     link = email.get_by_role("link", name="Unsubscribe with one click").get_attribute("href")
     assert link is not None

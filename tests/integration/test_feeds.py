@@ -368,7 +368,9 @@ def test_import_is_discarded_when_the_feed_address_changed_meanwhile(services: S
     assert (feed(services).outcome, feed(services).encrypted_address, feed(services).due_at) == ("", "", None)
 
 
-@pytest.mark.parametrize("handlers", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")])
+@pytest.mark.parametrize(
+    "handlers", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")]
+)
 def test_unavailable_feed_is_logged_once_and_retried(services: Services, store: Store, handlers: Any) -> None:
     store.handlers["/feed.tsv?token=hush"] = handlers
     at(services, store)

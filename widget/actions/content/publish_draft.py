@@ -16,6 +16,7 @@ from widget.actions.require_shop import require_shop
 from widget.content.editing import differences
 from widget.content.reader import read_files
 from widget.deadline import is_time_limit
+from widget.i18n.times import moment_and_zone
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.content import ContentVersion, live_publication, was_live
@@ -160,7 +161,8 @@ def plan_publish(
                 at=services.now(),
             )
         )
-        when = f"for {due_at:%b %-d, %Y, %-I:%M %p} UTC" if due_at else "for approval by a second user"
+        zone = opened.shop.timezone
+        when = f"for {moment_and_zone(due_at, zone)}" if due_at else "for approval by a second user"
         about = f"{quiz}: version {version.number} {when}"
         _note(services, session, opened.shop.id, by, "publish_scheduled", about)
     return version.number

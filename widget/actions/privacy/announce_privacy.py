@@ -10,6 +10,7 @@ from widget.domain.orders.order import CUSTOMER_REDACT, SHOP_REDACT
 from widget.domain.roles import OWNER
 from widget.email.blocks import Block, Button, Paragraph, Span
 from widget.email.content import Written
+from widget.i18n.times import moment_and_zone
 from widget.services import Services
 from widget.storage.privacy import PrivacyRequest
 from widget.storage.shops import Shop
@@ -37,12 +38,13 @@ def _owners(session: Session, shop_id: int) -> list[User]:
 
 def _written(services: Services, shop: Shop, row: PrivacyRequest) -> Written:
     assert row.due_at is not None
+    when = moment_and_zone(row.due_at, shop.timezone)
     page = f"{services.settings.public_url}/console/shops/{shop.slug}/settings/privacy"
     what = WHAT.get(row.kind, UNINSTALLED)
     because = "You received this email because you are an owner of this shop."
     blocks: list[Block] = [
         Paragraph((Span(what),)),
-        Paragraph((Span(f"This will happen on {row.due_at:%b %-d, %Y at %-I:%M %p} UTC, and cannot be undone."),)),
+        Paragraph((Span(f"This will happen on {when}, and cannot be undone."),)),
         Paragraph((Span("If you did not expect this, cancel it before then. Otherwise, no action is needed."),)),
         Button("View request", page),
     ]

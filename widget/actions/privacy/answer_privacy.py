@@ -24,6 +24,7 @@ from widget.crypto import DATA_COPY, PRIVACY_EVENT, InvalidToken
 from widget.domain.email.send_policy import ERASED, ERASURE_PENDING
 from widget.domain.orders.order import CUSTOMER_REDACT, DATA_REQUEST, DESTRUCTIVE, SHOP_REDACT, UNINSTALL, PrivacyEvent
 from widget.email.message import BadAddress, checked_address
+from widget.i18n.times import moment_and_zone
 from widget.services import Services
 from widget.storage import audit
 from widget.storage.connections import connection_of
@@ -122,7 +123,7 @@ def postpone(
             session, shop_id=shop.id, address_hash=address_hash, reason=ERASURE_PENDING, at=services.now()
         )
     announce(services, session, shop, row)
-    about = f"request {row.id}: {event.kind.replace('_', ' ')}, due {row.due_at:%b %-d, %Y, %-I:%M %p} UTC"
+    about = f"request {row.id}: {event.kind.replace('_', ' ')}, due {moment_and_zone(row.due_at, shop.timezone)}"
     audit.record(
         session, shop_id=shop.id, at=services.now(), actor="store", action="privacy_request_waits", detail=about
     )

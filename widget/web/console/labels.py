@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from widget.domain.email.sequence import (
     BOUNCED,
@@ -19,6 +17,7 @@ from widget.domain.email.sequence import (
     SENT,
     SKIPPED,
 )
+from widget.i18n.times import day_and_time, moment
 
 _ADDRESS = re.compile(r"([^\s@\"'<>(),:;\[\]{}\\/=]+)@([^\s@\"'<>(),;\[\]{}\\/=]+)")
 STATES = {
@@ -147,22 +146,6 @@ ENTRIES = {
 def masked(text: str) -> str:
     """Mask each email address in a text after the first character: r…@shop.example."""
     return _ADDRESS.sub(lambda found: f"{found[1][0]}…@{found[2]}", text)
-
-
-def moment(at: datetime | None, zone: str = "UTC") -> str:
-    """Format a date and time in the shop's time zone; empty for None."""
-    return local(at, zone).strftime("%b %-d, %Y, %-I:%M %p") if at else ""
-
-
-def day_and_time(at: datetime, zone: str = "UTC") -> str:
-    return local(at, zone).strftime("%b %-d, %-I:%M %p")
-
-
-def local(at: datetime, zone: str) -> datetime:
-    try:
-        return at.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        return at
 
 
 def reason(code: str) -> str:

@@ -26,6 +26,7 @@ from widget.domain.roles import EDIT, VIEW
 from widget.email.blocks import CannotWrite
 from widget.email.html import TooLarge
 from widget.email.message import BadAddress
+from widget.i18n.times import moment
 from widget.quiz_registry import LoadedQuiz
 from widget.storage.responses import newest_responses, response_by_id
 from widget.web.console.filters import TRIED, encrypted_answers
@@ -76,7 +77,7 @@ def _asked_for(page: PageContext) -> tuple[Answers | None, str]:
             abort(404)
         return (
             row.answers,
-            f"an anonymous answer from {row.created_at:%B %-d, %-I:%M %p} UTC, with version {row.version}",
+            f"an anonymous answer from {moment(row.created_at, page.shop.timezone)}, with version {row.version}",
         )
     return opened_answers(request.args.get("example", "")), ""
 

@@ -10,9 +10,10 @@ from flask import Blueprint, Response, request
 
 from widget.content.spreadsheet import neutral
 from widget.domain.roles import MANAGE
+from widget.i18n.times import local
 from widget.storage.audit import AuditEntry, actors, entries
 from widget.web.console.guard import permitted
-from widget.web.console.labels import ACTION_GROUPS, entry, local
+from widget.web.console.labels import ACTION_GROUPS, entry
 from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.numbers import whole_number
 from widget.web.requests import current_services

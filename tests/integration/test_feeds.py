@@ -368,7 +368,9 @@ def test_import_is_discarded_when_the_feed_address_changed_meanwhile(services: S
     assert (feed(services).outcome, feed(services).encrypted_address, feed(services).due_at) == ("", "", None)
 
 
-@pytest.mark.parametrize("handlers", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")])
+@pytest.mark.parametrize(
+    "handlers", [gives(b"", 403), gives(b"", 302, Location="https://10.0.0.1/"), gives(b"<html/>")]
+)
 def test_unavailable_feed_is_logged_once_and_retried(services: Services, store: Store, handlers: Any) -> None:
     store.handlers["/feed.tsv?token=hush"] = handlers
     at(services, store)
@@ -494,7 +496,7 @@ def test_uploaded_feed_is_imported_stopped_and_forced(sqlite_services: Services)
     assert "is not in the feed: the quiz uses its previous data" in page
     stopped = send_file(client, tsv({"CREAM-60": "Trail Cream"}))
     assert stopped.status_code == 422
-    assert "Import although 3 products are missing" in " ".join(stopped.get_data(as_text=True).split())
+    assert "Import even if 3 products are missing" in " ".join(stopped.get_data(as_text=True).split())
     assert send_file(client, tsv({"CREAM-60": "Trail Cream"}), missing="3").status_code == 303
     assert fed(sqlite_services)["SALVE-50"]["active"] is False
     bad = send_file(client, "hello")

@@ -159,7 +159,7 @@ def test_feed_name_that_breaks_the_claims_rules_hides_the_product_with_a_problem
     assert loaded is not None
 
     assert report.outcome == FEED_IMPORTED
-    assert "CREAM-60 is not shown in results: its name in the store breaks the claims rules" in report.problems
+    assert "CREAM-60 is not shown in results: its name in the store violates the claims rules" in report.problems
     assert "CREAM-60" in loaded.engine.catalog.blocked
     assert "CREAM-60" not in cards(services)
     assert fed(services)["CREAM-60"]["price"] == 3100

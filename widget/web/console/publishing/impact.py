@@ -130,7 +130,7 @@ def _words_of(error: Exception) -> str:
         first = error.problems[0]
         return f"Not published: {first.problem.message} ({first.file}). Nothing has changed for shoppers."
     text = str(error)
-    return f"Not published: {text}" if isinstance(error, NotPublishable) else text
+    return f"Not published: {text}." if isinstance(error, NotPublishable) else text
 
 
 def _do(page: PageContext, how: str, note: str) -> str:

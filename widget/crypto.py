@@ -66,7 +66,7 @@ class Crypto:
         try:
             return self.decrypt_bytes(encrypted.encode(), purpose).decode()
         except UnicodeDecodeError as error:
-            raise InvalidToken("this secret is no text") from error
+            raise InvalidToken("this secret is not text") from error
 
     def encrypt_bytes(self, secret: bytes, purpose: str) -> bytes:
         return self._cipher(purpose).encrypt(secret)
@@ -123,10 +123,10 @@ def _open(ciphers: Sequence[AESSIV], text: str, about: list[bytes]) -> bytes:
         if _text(encrypted) != text:
             raise ValueError  # A different encoding of the same bytes: each code has exactly one valid spelling.
     except ValueError as error:
-        raise InvalidToken("this link is not one of ours") from error
+        raise InvalidToken("this link is invalid") from error
     for cipher in ciphers:
         try:
             return cipher.decrypt(encrypted, about)
         except (InvalidTag, ValueError):
             continue
-    raise InvalidToken("this link is not one of ours")
+    raise InvalidToken("this link is invalid")

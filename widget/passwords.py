@@ -36,11 +36,11 @@ def hash_password(password: str, *about: str) -> str:
     if len(password) > MAX_LENGTH:
         raise Weak(f"Use at most {MAX_LENGTH} characters.")
     if _made_of(password, about):
-        raise Weak("This is made of your name or address, which a guesser tries first. Use other words.")
+        raise Weak("This contains your name or email address, which makes it easy to guess. Use other words.")
     outcome = zxcvbn(password[:72], user_inputs=[word for word in about if word])
     if outcome["score"] < STRONG_ENOUGH:
-        hint = outcome["feedback"]["warning"] or "This would be guessed quickly."
-        raise Weak(f"{hint.rstrip('.')}. Add a word or two that do not belong together.")
+        hint = outcome["feedback"]["warning"] or "This password is easy to guess."
+        raise Weak(f"{hint.rstrip('.')}. Add one or two unrelated words.")
     return generate_password_hash(password, METHOD)
 
 

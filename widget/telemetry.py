@@ -14,16 +14,16 @@ REGISTRY = CollectorRegistry(auto_describe=True)
 REQUESTS = Counter("recovery_requests", "Requests answered", ["blueprint", "status"], registry=REGISTRY)
 SECONDS = Histogram(
     "recovery_request_seconds",
-    "Time to answer a request",
+    "Response time of requests",
     ["blueprint"],
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
     registry=REGISTRY,
 )
-RESULTS = Counter("recovery_results", "Results given", ["source"], registry=REGISTRY)
-CACHE_FAILURES = Counter("recovery_cache_failures", "Calls to Redis that failed", registry=REGISTRY)
+RESULTS = Counter("recovery_results", "Results returned", ["source"], registry=REGISTRY)
+CACHE_FAILURES = Counter("recovery_cache_failures", "Failed Redis calls", registry=REGISTRY)
 CACHE_OPEN = Gauge(
     "recovery_cache_circuit_open",
-    "1 while Redis is left alone",
+    "1 while the circuit breaker keeps Redis from being called",
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
@@ -34,7 +34,7 @@ RESPONSES_SAMPLED = Counter(
 WEBHOOKS_RECEIVED = Counter(
     "recovery_webhook_deliveries", "Webhook deliveries", ["source", "outcome"], registry=REGISTRY
 )
-EMAILS = Counter("recovery_emails", "Emails by what became of them", ["state"], registry=REGISTRY)
+EMAILS = Counter("recovery_emails", "Emails by state", ["state"], registry=REGISTRY)
 
 _TOKENS = re.compile(r"/(r|u|c|p|f|l|results|set-password)/[^/?\s]+")
 _ADDRESS = re.compile(r"[^\s<>\"',;:@]{1,254}@[^\s<>\"',;@]{1,254}")

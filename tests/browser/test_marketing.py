@@ -180,7 +180,7 @@ def test_invited_editor_fixes_a_finding_publishes_and_rolls_back(
     desk.until(lambda: best_form(desk) == "salve", seconds=5)
 
     page.get_by_role("button", name=re.compile(r"Roll back to version \d+")).first.click()
-    expect(page.get_by_text(re.compile(r"Version \d+ is live again"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Rolled back to version \d+"))).to_be_visible()
     desk.until(lambda: best_form(desk) == "cream", seconds=5)
     context.close()
 

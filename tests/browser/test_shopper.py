@@ -99,7 +99,7 @@ def test_unanswered_question_shows_an_error_and_back_keeps_answers(page: Page) -
     take_quiz(page, until="trained")
     quiz = page.locator("recovery-quiz")
     quiz.locator(".foot .btn").click()
-    expect(quiz.locator("[role=alert]")).to_contain_text("Choose one answer")
+    expect(quiz.locator("[role=alert]")).to_contain_text("Select one answer")
     quiz.locator("[data-back]").click()
 
     expect(quiz.locator("input[value=calves]")).to_be_checked()
@@ -329,7 +329,7 @@ def test_quiz_is_fully_translated_from_first_question_to_result(
     expect(result).to_have_attribute("lang", language.split("-")[0])
     assert no_sideways_scroll(page)
     check_accessible(page)
-    for english in ("Add to cart", "Why it fits you", "Warnings", "Your next days", "evidence"):
+    for english in ("Add to cart", "Why it fits you", "Warnings", "Your next few days", "evidence"):
         assert english not in result.inner_text()
     start = result.locator("h2").first.bounding_box()
     box = result.bounding_box()

@@ -159,7 +159,7 @@ def test_feed_name_that_breaks_the_claims_rules_hides_the_product_with_a_problem
     assert loaded is not None
 
     assert report.outcome == FEED_IMPORTED
-    assert "CREAM-60 is not shown in results: its name in the store breaks the claims rules" in report.problems
+    assert "CREAM-60 is not shown in results: its name in the store violates the claims rules" in report.problems
     assert "CREAM-60" in loaded.engine.catalog.blocked
     assert "CREAM-60" not in cards(services)
     assert fed(services)["CREAM-60"]["price"] == 3100
@@ -496,7 +496,7 @@ def test_uploaded_feed_is_imported_stopped_and_forced(sqlite_services: Services)
     assert "is not in the feed: the quiz uses its previous data" in page
     stopped = send_file(client, tsv({"CREAM-60": "Trail Cream"}))
     assert stopped.status_code == 422
-    assert "Import although 3 products are missing" in " ".join(stopped.get_data(as_text=True).split())
+    assert "Import even if 3 products are missing" in " ".join(stopped.get_data(as_text=True).split())
     assert send_file(client, tsv({"CREAM-60": "Trail Cream"}), missing="3").status_code == 303
     assert fed(sqlite_services)["SALVE-50"]["active"] is False
     bad = send_file(client, "hello")

@@ -244,13 +244,13 @@ def _stepped(records: Records, step: Step) -> Records:
     now = records.get(step.record)
     if now != step.before and (step.before is not None or now is not None):
         if step.before is None:
-            raise Taken(f"the ID '{step.record}' is already in use: choose another")
+            raise Taken(f"The ID '{step.record}' is already in use. Choose another.")
         raise Conflict(step.kind, step.record, now)
     name = id_of(step.kind, step.after) or step.record
     if step.after is None:
         return {key: record for key, record in records.items() if key != step.record}
     if name != step.record and name in records:
-        raise Taken(f"the ID '{name}' is already in use: choose another")
+        raise Taken(f"The ID '{name}' is already in use. Choose another.")
     if step.follows is None and step.before is not None:
         return {(name if key == step.record else key): record for key, record in records.items()} | {name: step.after}
     rest = {key: record for key, record in records.items() if key != step.record}

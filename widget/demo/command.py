@@ -19,7 +19,11 @@ def demo() -> None:
 @demo.command()
 @click.option("--days", type=click.IntRange(1, 365), default=DAYS, show_default=True, help="Number of days of traffic.")
 @click.option(
-    "--visits", type=click.IntRange(1, 2_000_000), default=VISITS, show_default=True, help="Approximate visits."
+    "--visits",
+    type=click.IntRange(1, 2_000_000),
+    default=VISITS,
+    show_default=True,
+    help="Approximate number of visits.",
 )
 @click.option("--again", is_flag=True, help="Load again, in addition to existing traffic.")
 @click.option("--json", "json_out", is_flag=True)
@@ -34,10 +38,10 @@ def load(days: int, visits: int, again: bool, json_out: bool) -> None:
     if json_out:
         as_json({"loaded": loaded is not None, **(asdict(loaded) if loaded else {})})
     elif loaded is None:
-        click.echo("The sample traffic is there already; --again adds as much once more.")
+        click.echo("Sample traffic is already loaded. Use --again to add more.")
     else:
         click.echo(
             f"{loaded.visits:,} visits, {loaded.completed:,} completed quizzes ({loaded.responses:,} of them kept as "
             f"responses), {loaded.orders:,} orders, {loaded.emails:,} emails.\n"
-            f"Look at them under {public_url}/console/ , Results."
+            f"See them under Results in the console: {public_url}/console/"
         )

@@ -67,14 +67,14 @@ def load_demo(
     Daily metrics and orders cover all of these days, single responses only their retention period. Raises CannotLoad.
     """
     if not services.settings.local:
-        raise CannotLoad("sample traffic is for local mode alone: invented figures have no place elsewhere")
+        raise CannotLoad("sample traffic can be loaded only in local mode")
     with services.reads() as session:
         shop = shop_by_slug(session, SHOP)
         quizzes = live_quizzes(session, shop.id) if shop else []
         run = _runs(session, shop.id) if shop else 0
     loaded = services.quizzes.live(SHOP, quizzes[0]) if quizzes else None
     if loaded is None:
-        raise CannotLoad("there is no demo shop yet: start 'recovery-quiz run' once")
+        raise CannotLoad("there is no demo shop yet: run 'recovery-quiz run' first")
     if run and not again:
         return None
     loading = _Loading(services, loaded, run + 1)

@@ -45,7 +45,9 @@ def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
             yield connection
             broken = raw.execute("PRAGMA foreign_key_check").fetchall()
             if broken:
-                raise RuntimeError(f"the migration left {len(broken)} rows that lead nowhere, first in {broken[0][0]}")
+                raise RuntimeError(
+                    f"the migration left {len(broken)} rows with broken references, the first in {broken[0][0]}"
+                )
         finally:
             raw.execute("PRAGMA foreign_keys=ON")
 

@@ -198,7 +198,7 @@ def _first_of_all(needed: _Needed, survey: Survey, report: FeedReport) -> list[s
 def _barred(needed: _Needed, survey: Survey) -> list[str]:
     names = {sku: {"name": item.name} for sku, item in survey.found.items()}
     barred = {sku for entry in needed.loaded for sku in offending(entry.engine.rules, names)}
-    return [f"{sku} is not shown in results: its name in the store breaks the claims rules" for sku in sorted(barred)]
+    return [f"{sku} is not shown in results: its name in the store violates the claims rules" for sku in sorted(barred)]
 
 
 # Outcome of a run ------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class EditConflict(ActionError):
 
     def __init__(self, kind: str, record: str, now: Data | None, by: str, when: Any) -> None:
         what = "deleted" if now is None else "changed"
-        super().__init__(f"{by} {what} this while you were editing it. Your changes are not lost: choose below.")
+        super().__init__(f"{by} {what} this while you were editing it. Your changes are kept. Choose a version below.")
         self.kind, self.record, self.now, self.by, self.when = kind, record, now, by, when
 
 
@@ -159,7 +159,7 @@ def put_record(
     if record_hash(now) != seen:
         with services.reads() as session:
             if seen == "" and now is not None:
-                raise IdTaken(f"the ID '{record}' is already in use: choose another")
+                raise IdTaken(f"The ID '{record}' is already in use. Choose another.")
             raise _told(session, draft, Conflict(kind, record, now))
     return change_draft(
         services, draft_id=draft.id, by=by, what=what, steps=[Step(kind, record, now, after, follows=follows)]

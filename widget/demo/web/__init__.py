@@ -18,7 +18,7 @@ def refuse_strangers() -> None:
     """
     host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
     if not is_loopback_host(host.strip("[]")):
-        abort(421, "This is for this machine alone.")
+        abort(421, "This page is available only on this machine.")
     if request.method not in ("GET", "HEAD") and not same_origin():
         abort(403)
 

@@ -98,7 +98,7 @@ def checkout() -> AnyResponse:
     lines = _lines()
     email = request.form.get("email", "").strip()[:254]
     if not lines or "@" not in parseaddr(email)[1]:
-        error = "Please enter an e-mail address." if lines else "Your cart is empty."
+        error = "Please enter an email address." if lines else "Your cart is empty."
         return Response(
             render_template("cart.html", lines=lines, error=error, **_frame()),
             status=422,

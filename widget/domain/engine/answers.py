@@ -119,9 +119,9 @@ def unfit(question: Question, given: Sequence[str]) -> tuple[str, str] | None:
     The rules are: a single choice, min and max, and options that cannot be combined with others.
     """
     if question.kind != MULTI:
-        return ("one_only", "choose only one option") if len(given) > 1 else None
+        return ("one_only", "select only one option") if len(given) > 1 else None
     if not question.only_ids.isdisjoint(given):
         return ("only_stands_alone", "this option cannot be combined with others") if len(given) > 1 else None
     if len(given) < question.least:
-        return "too_few", f"choose at least {question.least}"
-    return ("too_many", f"choose at most {question.most}") if len(given) > question.most else None
+        return "too_few", f"select at least {question.least}"
+    return ("too_many", f"select at most {question.most}") if len(given) > question.most else None

@@ -121,7 +121,7 @@ ENTRIES = {
     "invitation_accepted": "accepted an invitation",
     "fresh_link_queued": "queued a new link",
     "link_handed_over": "displayed a one-time link",
-    "privacy_request_waits": "requested data erasure: scheduled in two days",
+    "privacy_request_waits": "requested a data deletion, scheduled in two days",
     "privacy_request_carried_out": "ran a privacy request immediately",
     "privacy_request_cancelled": "canceled a privacy request",
     "draft_changed": "changed the draft",

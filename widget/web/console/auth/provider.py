@@ -91,9 +91,9 @@ class Provider:
                     allow_redirects=False,
                 )
             except AuthlibBaseError as error:
-                raise Untrusted("the code was refused") from error
+                raise Untrusted("the provider rejected the code") from error
             except (RequestException, ValueError) as error:
-                raise ProviderTrouble("no token") from error
+                raise ProviderTrouble("the token endpoint sent no token") from error
             claims = self._claims(discovered, token, nonce)
             if "email" not in claims and discovered.get("userinfo_endpoint"):
                 claims = self._user_info(client, discovered["userinfo_endpoint"], claims["sub"])
@@ -134,7 +134,7 @@ class Provider:
         try:
             claims.validate(leeway=LEEWAY)
         except (JoseError, ValueError, TypeError) as error:
-            raise Untrusted(f"a claim is wrong: {type(error).__name__}") from error
+            raise Untrusted(f"invalid claim: {type(error).__name__}") from error
         return claims  # type: ignore[no-any-return]
 
     def _opened(self, discovered: dict[str, Any], text: str) -> tuple[Any, dict[str, Any]]:
@@ -153,24 +153,24 @@ class Provider:
                 return opened.header, opened.claims
             except (JoseError, ValueError, TypeError, KeyError, AttributeError):
                 continue
-        raise Untrusted("the signature is not the provider's")
+        raise Untrusted("the signature does not match the provider's keys")
 
     def _user_info(self, client: Any, address: str, subject: str) -> dict[str, Any]:
         """Return the userinfo claims of the ID token's subject, for a token without an email address (Core, 5.3)."""
         if not safe_address(address, local=self.local):
-            raise ProviderTrouble("an address that is not safe")
+            raise ProviderTrouble("the userinfo endpoint is not a safe URL")
         found = _json(lambda: client.get(address, allow_redirects=False))
         if found.get("sub") != subject:
-            raise Untrusted("the address of somebody else")
+            raise Untrusted("the userinfo is about another user")
         return found
 
     def _discovered(self) -> dict[str, Any]:
         """Return the provider's metadata (OpenID Connect Discovery, 4). Raises ProviderTrouble."""
         found = self._fetched(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
-            raise ProviderTrouble("it calls itself otherwise than OIDC_ISSUER")
+            raise ProviderTrouble("the issuer differs from OIDC_ISSUER")
         if not all(safe_address(str(found.get(name) or ""), local=self.local) for name in _ENDPOINTS):
-            raise ProviderTrouble("an address that is missing or not safe")
+            raise ProviderTrouble("an endpoint URL is missing or not safe")
         return found
 
     def _fetched(self, address: str, *, fresh: bool = False) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _json(call: Callable[[], Any]) -> dict[str, Any]:
         response = call()
         found = response.json() if response.status_code == 200 else None
     except (RequestException, ValueError) as error:
-        raise ProviderTrouble("no answer, or none that can be read") from error
+        raise ProviderTrouble("no response, or not valid JSON") from error
     if not isinstance(found, dict):
-        raise ProviderTrouble(f"an answer that is no document, with status {response.status_code}")
+        raise ProviderTrouble(f"unexpected response with status {response.status_code}")
     return found

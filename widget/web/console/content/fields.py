@@ -199,7 +199,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
             choices=_choices(TRANSACTIONAL, MARKETING),
             needed=True,
             wide=6,
-            help="Marketing emails need consent and include an unsubscribe link",
+            help="Marketing emails need consent and include an unsubscribe link.",
         ),
         Field(
             "steps",
@@ -243,10 +243,10 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("notices", "Notices on every result", LINES, help="One per line"),
         Field(
             "emails_per_month",
-            "Marketing emails per person in 30 days, at most",
+            "Maximum marketing emails per person in 30 days",
             NUMBER,
             wide=6,
-            help="Empty: 2. Stands in every consent text, and no email goes beyond it",
+            help="Default: 2. Stated in every consent text, and enforced for every email.",
         ),
         Field(
             "result",

@@ -51,7 +51,7 @@ def import_sheet(shop: str, quiz: str) -> AnyResponse:
         steps = _import_steps(page.records(MAPPING), listed, whole=whole)
     except BadSheet as error:
         return make_response(
-            _import_page(page, message=f"Nothing was changed. {error}", text=request.form.get("text", "")), 422
+            _import_page(page, message=f"Nothing was changed: {error}.", text=request.form.get("text", "")), 422
         )
     if request.form.get("do") != "apply":
         return make_response(_import_page(page, steps=steps, rows=listed, whole=whole))
@@ -71,7 +71,7 @@ def _given_rows() -> tuple[list[Data], bool]:
         rows = sheet_rows(upload.read(), PurePath(upload.filename).name[:80])
         return [dict(cells) for _, cells in rows], True
     if not text.strip():
-        raise BadSheet("Choose a file or paste rows.")
+        raise BadSheet("choose a file or paste rows")
     if not text.lstrip().lower().startswith(("id\t", "id,", "id;", "sep=")):
         separator = "\t" if "\t" in text else ","
         text = separator.join(MAPPING_COLUMNS) + "\n" + text

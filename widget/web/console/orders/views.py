@@ -113,7 +113,7 @@ def email_history(shop: str, email: int) -> str:
         lead=f"For order {order.number or order.external_id}" if order else "Requested with a quiz result",
         section="orders",
         email=row,
-        to=masked(contact.email) if contact.email else "no one: the address was deleted",
+        to=masked(contact.email) if contact.email else "deleted address",
         order=order,
         steps=steps,
         states=STATES,

@@ -122,7 +122,7 @@ def accept(shop: str, quiz: str) -> AnyResponse:
             on=services.now().date(),
         )
     except CannotAccept as error:
-        flash(f"Not accepted: {error}", "bad")
+        flash(f"Not accepted: {error}.", "bad")
         return redirect(f"{page.root}/findings", 303)
     fresh = records_of(
         {"claims.yaml": canonical_files(replace(pack, accepted=accepted), {})["claims.yaml"]}, ACCEPTANCE

@@ -130,7 +130,7 @@ def _words_of(error: Exception) -> str:
         first = error.problems[0]
         return f"Not published: {first.problem.message} ({first.file}). Nothing has changed for shoppers."
     text = str(error)
-    return f"Not published: {text}" if isinstance(error, NotPublishable) else text
+    return f"Not published: {text}." if isinstance(error, NotPublishable) else text
 
 
 def _do(page: PageContext, how: str, note: str) -> str:
@@ -151,7 +151,7 @@ def _do(page: PageContext, how: str, note: str) -> str:
     if how == "ask":
         whom = form.get("whom", "")
         number = plan_publish(services, **about, approver_id=whole_number(whom))
-        return f"Version {number} is waiting for a second user to publish it."
+        return f"Approval requested for version {number}. A second user must publish it."
     number = publish_draft(services, **about)
     return f"Version {number} is live. Shoppers see it within 5 seconds."
 
@@ -183,7 +183,7 @@ def back(shop: str, quiz: str) -> AnyResponse:
     try:
         moved = roll_back(current_services(), shop=shop, quiz=quiz, number=whole_number(number) or -1, by=me())
         flash(
-            f"Version {number} is live again. Shoppers see it within 5 seconds."
+            f"Rolled back to version {number}. Shoppers see it within 5 seconds."
             if moved
             else "This version is already live.",
             "good",

@@ -49,7 +49,7 @@ CONNECTION_KINDS = (
         "Signs each delivery. After a change, the previous secret stays valid for one day.",
         "Storefront URL, such as https://name.myshopify.com",
         "Admin API access token",
-        "Requires read_orders. Used to reconcile orders that no delivery brought.",
+        "Requires read_orders. Used to reconcile orders whose webhooks were missed.",
     ),
     Kind(
         "woocommerce",

@@ -38,7 +38,7 @@ LABELS = {
     "quiet_to": "Quiet hours until",
     "emails_per_day": "Daily sending limit",
     "soft_opt_in": "Soft opt-in",
-    "approval": "Approval to publish",
+    "approval": "Require approval to publish",
 }
 
 

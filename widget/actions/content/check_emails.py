@@ -43,6 +43,7 @@ def _sample(product: Product | None) -> dict[str, Any]:
     """Return sample values for all fields that an email can rely on."""
     context: dict[str, Any] = dict.fromkeys(_LINKS, "https://store.example/")
     context["shop"] = {"name": "Shop", "url": "https://store.example/"}
+    context["emails_per_month"] = 2
     context["blocks"] = {"tips": [], "check-in": [], "warnings": [], "product-picture": []}
     if product is not None:
         named = {"name": product.name, "form": product.form, "size": product.size or "", "sku": product.sku}

@@ -84,6 +84,7 @@ def _context(
     better, same, worse = (f"{base}/f/{check_in_token(services, email.id or 0, answer)}" for answer in ANSWERS)
     context: dict[str, Any] = {
         "shop": {"name": loaded.shop.name, "url": loaded.shop.url or base},
+        "emails_per_month": loaded.engine.rules.pack.emails_per_month,
         "confirm_url": f"{base}/c/{crypto.token(CONFIRM, email.contact_id)}",
         "quiz_url": _link(services, loaded, email, QUIZ_LINK, quiz_url(services, loaded.shop.slug, loaded.quiz)),
         "blocks": {

@@ -29,14 +29,14 @@ def claim_problems(pack: Pack) -> Iterator[Problem]:
         return
     used: set[int] = set()
     for locale in pack.locales:
-        spoken = localized(pack, locale)
-        for key, text in {**pack_texts(spoken), **_attributes(pack, locale)}.items():
+        translated = localized(pack, locale)
+        for key, text in {**pack_texts(translated), **_attributes(pack, locale)}.items():
             for claim in _claims(_said(pack, key, text, locale), pack.market):
                 accepted = _accepted(pack, claim, key, locale, text)
                 used |= {accepted} if accepted is not None else set()
                 if accepted is None:
                     yield _problem(pack, claim, key, locale)
-        yield from _warnings(pack, spoken, market, locale)
+        yield from _warnings(pack, translated, market, locale)
     for at, item in enumerate(pack.accepted):
         if at not in used:
             message = f"the acceptance of '{item.rule}' in {item.key} is no longer valid: the text or the rule changed"
@@ -100,9 +100,9 @@ def _contents(products: Iterable[Product]) -> Contents:
 
 def _problem(pack: Pack, claim: Claim, key: str, locale: str) -> Problem:
     rule = claim.rule
-    spoken = f" ({locale})" if locale != pack.default_locale else ""
+    suffix = f" ({locale})" if locale != pack.default_locale else ""
     instead = claim.instead(locale.split("-")[0])
-    message = f"{key}{spoken}: “{claim.phrase}”, rule {rule.id}: {rule.why}. Source: {rule.source}. Instead: {instead}"
+    message = f"{key}{suffix}: “{claim.phrase}”, rule {rule.id}: {rule.why}. Source: {rule.source}. Instead: {instead}"
     place = place_of(pack, key) if locale == pack.default_locale else (f"locales/{locale}.yaml", key)
     if str(place[0]).endswith(".md") and key.endswith(".body") and locale == pack.default_locale:
         place = (place[0], f"phrase {claim.phrase}")
@@ -145,9 +145,9 @@ def accept_claim(
     return (*kept, Acceptance(rule, key, text_hash(texts[key]), by.strip(), reason.strip(), locale, on))
 
 
-def _warnings(pack: Pack, spoken: Pack, market: Market, locale: str) -> Iterator[Problem]:
+def _warnings(pack: Pack, translated: Pack, market: Market, locale: str) -> Iterator[Problem]:
     """Yield problems for products that lack required warnings in this language."""
-    for product in spoken.products:
+    for product in translated.products:
         missing = list(missing_warnings(market, product.warnings, locale, product.contains_set, product.form))
         if missing:
             at = f" ({locale})" if locale != pack.default_locale else ""
@@ -165,8 +165,10 @@ def name_is_allowed(name: str, contains: Contents, market: str, locale: str) -> 
         return True
     if mixes_scripts(name):
         return False
-    spoken = dict.fromkeys([locale.split("-")[0], *rules.about])
+    languages = dict.fromkeys([locale.split("-")[0], *rules.about])
     found = [
-        claim for item in spoken for claim in claims_in(ClaimText(name, item, contains, product=True, name=True), rules)
+        claim
+        for item in languages
+        for claim in claims_in(ClaimText(name, item, contains, product=True, name=True), rules)
     ]
     return all(claim.rule.severity != ERROR for claim in found)

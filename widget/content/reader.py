@@ -55,9 +55,9 @@ def read_files(files: PackFiles, problems: list[Problem]) -> Reading:
     reader = _Reader(files, list(problems))
     pack = reader.pack()
     lost = reader.lost()
-    spoken = [] if lost else language_problems(pack)  # Otherwise half of the texts would seem to be missing.
+    translation = [] if lost else language_problems(pack)  # Otherwise half of the texts would seem to be missing.
     unused = [] if "pack.yaml" in lost else unused_locales(pack)
-    for problem in (*naming_problems(pack), *spoken, *unused):
+    for problem in (*naming_problems(pack), *translation, *unused):
         if not reader.already_reported(problem) and not _follows(problem, lost):
             reader.problems.append(replace(problem, place=reader.as_written(problem.place)))
     lines = [item for item in (weighed(problem, pack.checks) for problem in reader.problems) if item]
@@ -214,8 +214,8 @@ class _Reader:
             table = Table(line)
             for key, cell in cells.items():
                 if cell.strip() or key in ("id", "effect", "target"):
-                    spoken = key in ("reason", "note")
-                    table[key] = Text.at(cell if spoken else cell.strip(), line, plain=False)
+                    prose = key in ("reason", "note")
+                    table[key] = Text.at(cell if prose else cell.strip(), line, plain=False)
                 table.lines[key] = line
             rows.append(table)
         self.trees[name] = rows

@@ -153,8 +153,8 @@ def _plan_now(
             moment = due_at(step, {"placed": services.now()}, (), zone)
             if moment and condition_holds(step.when, facts):
                 row = _row(services, loaded.shop, loaded, sequence, step, moment)
-                spoken = negotiate_locale(loaded.engine.rules.pack, locale)
-                row |= {"contact_id": contact_id, "locale": spoken, "result_code": code, "trigger_id": trigger_id}
+                chosen = negotiate_locale(loaded.engine.rules.pack, locale)
+                row |= {"contact_id": contact_id, "locale": chosen, "result_code": code, "trigger_id": trigger_id}
                 row["trigger_kind"] = RESULT_TRIGGER if trigger == "result.requested" else trigger
                 row["variant"] = variant_of(step, trigger_id)
                 made += add_email(session, row)

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,9 @@ from widget.domain.engine.live import Engine
 from widget.domain.engine.removal import same_result, without_row
 from widget.domain.quiz.condition import parse_condition
 from widget.domain.quiz.questions import SINGLE, Option, Question, Quiz
+from widget.path_coverage import row_findings
 from widget.path_coverage.check import check_paths
+from widget.path_coverage.layers import TooManyClasses
 from widget.path_coverage.report import SEVERITIES, Coverage
 
 IDLE = ("row_changes_nothing", "row_gives_reasons_only", "row_shadowed")
@@ -218,6 +221,22 @@ def _holds(found, index: int) -> bool:
     rules = found.rules
     boosted = {at for (at, _), holds in zip(rules.boosts.rows, found.boosted, strict=False) if holds}
     return index in boosted or any(pick.index == index for pick in found.picks)
+
+
+def test_row_is_called_idle_without_a_hedge_only_if_every_path_was_explored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def idle() -> str:
+        when = "area = knees & area != calves|quads & apply = skipped & soreness = 4"
+        outcome = with_rows(row("idle", when, "boost", "sku:SALVE-50", 1))
+        [message] = [finding.message for finding in outcome.findings if "'idle'" in finding.message]
+        return message
+
+    class Run(row_findings.Run):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            raise TooManyClasses
+
+    assert "in a sample" not in idle()
+    monkeypatch.setattr(row_findings, "Run", Run)
+    assert "in a sample" in idle()
 
 
 def test_too_many_classes_are_sampled_and_the_report_states_its_certainty() -> None:

@@ -74,7 +74,7 @@ EVERYBODY: Likes = {
     "signs": {"none": 0.976, "recurring": 0.2, "medicine": 0.2, "fever": 0.2, "injury": 0.2, "breathing": 0.03},
     "health": {
         "none": 0.8, "menthol": 0.03, "daisy": 0.03, "asthma": 0.04, "pregnant": 0.03, "broken-skin": 0.03,
-        "under-18": 0.02, "blood-thinner": 0.02, "drug-tested": 0.03, "condition": 0.02, "seizures": 0.005,
+        "under-18": 0.02, "blood-thinner": 0.02, "drug-test": 0.03, "condition": 0.02, "seizures": 0.005,
     },
 }  # fmt: skip
 SORENESS = {"today": 3.2, "yesterday": 5.1, "days-2-3": 5.3, "days-4-5": 3.7, "days-6-7": 2.6, "over-week": 3.5}

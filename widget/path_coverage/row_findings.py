@@ -57,10 +57,14 @@ def row_findings(coverage: Coverage, rules: Rules, catalog: Catalog, gone: list[
         certain = exact_left > 0 and group.exact
         if certain:
             exact_left -= 1
-            witness = _never_matters(rules, catalog, group.side, index)
-            if witness:
-                coverage.witnesses[row.id] = witness
-                continue
+            try:
+                witness = _witness(rules, catalog, group.side, index)
+            except TooManyClasses:
+                certain = False
+            else:
+                if witness:
+                    coverage.witnesses[row.id] = witness
+                    continue
         yield from _idle_row(collect, rules, index, met, coverage.rows[row.id], certain)
     if unjudged:
         message = f"{unjudged} rows were not tried: whether they change anything is unknown"
@@ -115,19 +119,16 @@ def _tried(
     return met, False
 
 
-def _never_matters(rules: Rules, catalog: Catalog, side: Side, index: int) -> Answers | None:
+def _witness(rules: Rules, catalog: Catalog, side: Side, index: int) -> Answers | None:
     """Return answers for which the result differs without the row; None if it is the same on every path.
 
-    Also None if there are too many classes to explore.
+    Raises TooManyClasses where not every path can be explored.
     """
     pack = rules.pack
     less = Rules(replace(pack, mappings=pack.mappings[:index] + pack.mappings[index + 1 :]))
     other = side_of(less, Catalog(less, feed=catalog.feed, blocked=catalog.blocked), side.group)
     for terms in pack.mappings[index].when.clauses:
-        try:
-            run = Run([side, other], within=terms)  # The row does not hold on other paths.
-        except TooManyClasses:
-            return None
+        run = Run([side, other], within=terms)  # The row does not hold on other paths.
         witness = run.first_difference()
         if witness is not None:
             return witness

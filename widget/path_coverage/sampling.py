@@ -130,8 +130,10 @@ class Sampling:
         return self._answers(self.first[kind])
 
     def answers_through(self, item: int, *, most: int, seed: int = 0) -> Iterator[Answers]:
-        for path in self.met[item][:most]:
-            yield self._answers(path)
+        """Yield up to ``most`` answer sets on which the item holds; another ``seed`` takes others."""
+        paths = np.random.default_rng(seed).permutation(self.met[item]) if seed else self.met[item]
+        for path in paths[:most]:
+            yield self._answers(int(path))
 
     def _answers(self, path: int) -> Answers:
         answers: Answers = {}

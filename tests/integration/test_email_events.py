@@ -280,6 +280,41 @@ def test_postmark_events_are_recorded(mailing: Services, data: dict[str, Any], e
     assert reasons(mailing) == expected
 
 
+def test_not_spam_report_lifts_the_suppression_of_a_complaint_only(mailing: Services) -> None:
+    def complaint(kind: str) -> dict[str, Any]:
+        return {
+            "eventType": "Complaint",
+            "complaint": {"complaintFeedbackType": kind, "complainedRecipients": [{"emailAddress": EMAIL}]},
+        }
+
+    ses(mailing, sns(complaint("abuse"), MessageId="one"))
+    process_webhooks(mailing)
+    assert reasons(mailing) == ["complained"]
+    ses(mailing, sns(complaint("not-spam"), MessageId="two"))
+    process_webhooks(mailing)
+    assert reasons(mailing) == []
+    postmark(mailing, {"RecordType": "Bounce", "TypeCode": 1, "ID": 7, "Email": EMAIL})
+    process_webhooks(mailing)
+    ses(mailing, sns(complaint("not-spam"), MessageId="three"))
+    process_webhooks(mailing)
+    assert reasons(mailing) == ["bounced"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"RecordType": "Bounce", "TypeCode": 100009, "ID": 7, "Email": EMAIL},
+        {"RecordType": "Bounce", "TypeCode": 512, "ID": 7, "Email": EMAIL},
+    ],
+)
+def test_refusal_because_of_the_sender_suppresses_nobody(mailing: Services, data: dict[str, Any]) -> None:
+    for number in range(5):
+        postmark(mailing, {**data, "ID": number})
+    process_webhooks(mailing)
+
+    assert reasons(mailing) == []
+
+
 @pytest.mark.parametrize("login", ["webhooks:wrong", "", "webhooks", ":"])
 def test_postmark_webhook_requires_its_user_name_and_password(mailing: Services, login: str) -> None:
     with pytest.raises(BadSignature):

@@ -8,11 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.send_email import transition
+from widget.domain.email.email_event import COMPLAINED as SUPPRESSED_AFTER_COMPLAINT
 from widget.domain.email.email_event import (
     COMPLAINT,
     DELIVERED,
     HARD_BOUNCE,
     LOOKED_AT,
+    NOT_SPAM,
     UNSUBSCRIBED,
     EmailReport,
     suppressed_for,
@@ -22,7 +24,7 @@ from widget.domain.email.sequence import BOUNCED, COMPLAINED, TRANSITIONS
 from widget.domain.email.sequence import DELIVERED as EMAIL_DELIVERED
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
-from widget.storage.contacts import Contact, suppress
+from widget.storage.contacts import Contact, lift, suppress
 from widget.storage.email_events import add_email_event, last_email_events
 from widget.storage.emails import Email
 from widget.storage.shops import Shop
@@ -48,6 +50,8 @@ def _record(services: Services, session: Session, shop: Shop, report: EmailRepor
         return
     reason = suppressed_for(report.kind, last_email_events(session, shop.id, address_hash, LOOKED_AT))
     reason = SAID_NO if report.kind == UNSUBSCRIBED else reason
+    if report.kind == NOT_SPAM:
+        lift(session, shop_id=shop.id, address_hash=address_hash, reason=SUPPRESSED_AFTER_COMPLAINT)
     if reason:
         suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now)
     state = _EMAIL_STATE.get(report.kind)

@@ -13,6 +13,9 @@ DELIVERED, SOFT_BOUNCE, HARD_BOUNCE, COMPLAINT, UNSUBSCRIBED = (
     "complaint",
     "unsubscribed",
 )
+BLOCKED, NOT_SPAM = "blocked", "not_spam"
+"""``blocked``: refused because of the sender or the content, not because of the recipient; suppresses nobody.
+``not_spam``: the recipient takes a complaint back."""
 LOOKED_AT, TOO_MANY = 5, 3
 """Three soft bounces among the last five events: treat the mailbox as unreachable."""
 BOUNCED, COMPLAINED, UNREACHABLE = "bounced", "complained", "unreachable"

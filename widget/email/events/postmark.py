@@ -1,7 +1,7 @@
 """Postmark: its webhooks are not signed but authenticated by a configured name and password (HTTP Basic).
 
-Source: Postmark developer documentation, "Webhooks overview", "Bounce webhook" (TypeCode 1 is HardBounce; ``Inactive``
-means that Postmark itself stopped sending), "Spam complaint webhook", "Delivery webhook".
+Source: Postmark developer documentation, "Webhooks overview", "Bounce webhook" (``Inactive`` means that Postmark itself
+stopped sending), "Bounce types", "Spam complaint webhook", "Delivery webhook".
 """
 
 from __future__ import annotations
@@ -11,12 +11,43 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, UNSUBSCRIBED, EmailReport
+from widget.domain.email.email_event import (
+    BLOCKED,
+    COMPLAINT,
+    DELIVERED,
+    HARD_BOUNCE,
+    SOFT_BOUNCE,
+    UNSUBSCRIBED,
+    EmailReport,
+)
 from widget.email.events.reading import ReportUnreadable, json_object, moment, same, text
 
-HARD_CODES = frozenset({"1", "100000"})
-"""HardBounce and BadEmailAddress."""
-COMPLAINT_CODES = frozenset({"512", "100001"})
+IGNORED = ""
+BOUNCES = {
+    "1": HARD_BOUNCE,  # HardBounce
+    "2": SOFT_BOUNCE,  # Transient
+    "16": UNSUBSCRIBED,  # Unsubscribe
+    "32": IGNORED,  # Subscribe
+    "64": IGNORED,  # AutoResponder
+    "128": IGNORED,  # AddressChange
+    "256": SOFT_BOUNCE,  # DnsError
+    "512": BLOCKED,  # SpamNotification: classified as spam by the receiving server, not by a person
+    "1024": IGNORED,  # OpenRelayTest
+    "2048": SOFT_BOUNCE,  # Unknown
+    "4096": SOFT_BOUNCE,  # SoftBounce
+    "8192": BLOCKED,  # VirusNotification
+    "16384": IGNORED,  # ChallengeVerification
+    "100000": HARD_BOUNCE,  # BadEmailAddress
+    "100001": COMPLAINT,  # SpamComplaint
+    "100002": IGNORED,  # ManuallyDeactivated: by the shop itself, at Postmark
+    "100003": IGNORED,  # Unconfirmed
+    "100006": BLOCKED,  # Blocked by the receiving provider
+    "100007": IGNORED,  # SMTPApiError
+    "100008": IGNORED,  # InboundError
+    "100009": BLOCKED,  # DMARCPolicy
+    "100010": IGNORED,  # TemplateRenderingFailed
+}
+"""Email event by TypeCode."""
 
 
 def check(headers: Mapping[str, str], *, known: Sequence[str]) -> None:
@@ -48,9 +79,8 @@ def reports(body: bytes) -> list[EmailReport]:
 def _kind(data: Mapping[str, Any]) -> str:
     name, code = text(data.get("RecordType")), text(data.get("TypeCode"))
     if name == "Bounce":
-        if code in COMPLAINT_CODES:
-            return COMPLAINT
-        return HARD_BOUNCE if code in HARD_CODES or data.get("Inactive") is True else SOFT_BOUNCE
+        kind = BOUNCES.get(code, SOFT_BOUNCE)
+        return HARD_BOUNCE if kind == SOFT_BOUNCE and data.get("Inactive") is True else kind
     if name == "SubscriptionChange":
         return UNSUBSCRIBED if data.get("SuppressSending") is True else ""
     return {"SpamComplaint": COMPLAINT, "Delivery": DELIVERED}.get(name, "")

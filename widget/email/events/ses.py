@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_pem_x509_certificate
 
-from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, EmailReport
+from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, NOT_SPAM, SOFT_BOUNCE, EmailReport
 from widget.email.events.reading import ReportUnreadable, items_of, json_object, moment, same, text
 
 HOST = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?")
@@ -122,7 +122,8 @@ def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
         return [(text(item.get("emailAddress")), bounce) for item in items_of(outcome.get("bouncedRecipients"))]
     if kind == "Complaint":
         outcome = _part(data, "complaint")
-        return [(text(item.get("emailAddress")), COMPLAINT) for item in items_of(outcome.get("complainedRecipients"))]
+        complaint = NOT_SPAM if text(outcome.get("complaintFeedbackType")) == "not-spam" else COMPLAINT
+        return [(text(item.get("emailAddress")), complaint) for item in items_of(outcome.get("complainedRecipients"))]
     if kind == "Delivery":
         listed = _part(data, "delivery").get("recipients")
         return [(text(item), DELIVERED) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []

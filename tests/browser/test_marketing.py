@@ -68,7 +68,7 @@ def set_password(browser: Browser, desk: Running, tmp_path_factory: pytest.TempP
     page.get_by_label("Display name").fill("Robin")
     page.get_by_label("Password", exact=True).fill("password1234")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("Add a word or two")
+    expect(page.get_by_role("alert")).to_contain_text("Add one or two unrelated words")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Mappings")).to_be_visible()

@@ -531,6 +531,7 @@ def test_product_is_blocked_and_unblocked_with_a_reason(sqlite_services: Service
     assert loaded is not None
     assert "A batch is checked" in page
     assert "ROLL-75" in loaded.engine.catalog.blocked
+    assert 'name="do" value="unblock"' in client.get(path).get_data(as_text=True)
     post(client, path, sku="ROLL-75", do="unblock", reason="It is fine")
     with services.reads() as session:
         row = stored_product(session, shop(services).id, "ROLL-75")

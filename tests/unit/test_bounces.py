@@ -46,6 +46,20 @@ def test_bounce_category_follows_the_code_and_then_the_text(status: str, text: s
     assert bounce_category(status, text) == category
 
 
+def test_bounce_with_an_endless_reply_is_classified_by_its_beginning() -> None:
+    assert bounce_category("5.0.0", "550 no such user " + "user" * 1_000_000) == ADDRESS
+    assert bounce_category("5.0.0", "user" * 1_000_000 + " no such user") == TRANSIENT
+
+
+def test_report_with_very_many_recipients_gives_a_bounded_number_of_events() -> None:
+    raw = (REAL / "dsn-report-without-report-type.eml").read_bytes()
+    block = b"Final-Recipient: rfc822; p%d@example.com\nAction: failed\nStatus: 5.1.1\n\n"
+    start = raw.index(b"Final-Recipient")
+    many = raw[:start] + b"".join(block % number for number in range(5000)) + raw[start:]
+
+    assert 900 < len(messages.reports(many)) <= messages.MAX_RECIPIENTS
+
+
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [

@@ -11,6 +11,8 @@ import re
 from widget.domain.email.email_event import BLOCKED, HARD_BOUNCE, SOFT_BOUNCE
 
 ADDRESS, MAILBOX, POLICY, CONTENT, TRANSIENT = "address", "mailbox", "policy", "content", "transient"
+MAX_TEXT = 1000
+"""Characters of a reply that are read: a reply has one line or a few, and the patterns take quadratic time."""
 EVENT_OF = {
     ADDRESS: HARD_BOUNCE,
     MAILBOX: SOFT_BOUNCE,
@@ -77,6 +79,7 @@ def bounce_category(status: str, text: str) -> str:
     ``550 5.1.1 no such user``. An enhanced code in the text is more specific than a generic status. A failure that
     nothing explains counts as transient, so that it suppresses nobody on its own.
     """
+    status, text = status[:MAX_TEXT], text[:MAX_TEXT]
     code = _code(status, text)
     if code is not None and code[0] == "4":
         return _by_text(text, only=(MAILBOX,)) or TRANSIENT

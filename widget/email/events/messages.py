@@ -19,6 +19,7 @@ from widget.domain.email.email_event import COMPLAINT, DELIVERED, NOT_SPAM, UNSU
 from widget.email.events.reading import ReportUnreadable, moment
 
 MAX_BYTES = 5 * 1024 * 1024
+MAX_RECIPIENTS = 1000
 FEEDBACK = {
     **dict.fromkeys(("abuse", "fraud", "virus", "other"), COMPLAINT),
     **dict.fromkeys(("opt-out", "opt-out-list"), UNSUBSCRIBED),
@@ -63,7 +64,7 @@ def _status(message: Message) -> Iterator[tuple[str, str]]:
         if part.get_content_type() != "message/delivery-status":
             continue
         blocks = part.get_payload()
-        for block in blocks if isinstance(blocks, list) else ():
+        for block in blocks[:MAX_RECIPIENTS] if isinstance(blocks, list) else ():
             kind = _kind(_action(block), _word(block, "Status"), _word(block, "Diagnostic-Code"))
             email = _word(block, "Original-Recipient") or _word(block, "Final-Recipient")
             if kind and email:

@@ -85,7 +85,7 @@ def test_port_in_use_is_named_in_the_error(running: Running) -> None:
     )
 
     assert other.returncode == 1
-    assert f"port {running.port}".encode() in other.stderr
+    assert f"Port {running.port}".encode() in other.stderr
     assert b"RECOVERY_PORT" in other.stderr
 
 

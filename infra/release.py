@@ -1,7 +1,7 @@
 """Build a release into dist/: the wheel, its software bill of materials (CycloneDX), and checksums.
 
-Refuses to build from uncommitted changes, or a version that the changelog does not describe. ``--draft`` skips both,
-to try the build.
+Refuses to build from uncommitted changes, a version that the changelog does not describe, or with URLs of the reserved
+domain .example (RFC 2606) in its metadata. ``--draft`` skips these checks, to try the build.
 """
 
 from __future__ import annotations
@@ -12,20 +12,27 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 
 
-def version() -> str:
-    """Return the version in pyproject.toml."""
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+def project() -> dict[str, Any]:
+    """Return the ``[project]`` table of pyproject.toml."""
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return found
 
 
-def problems(changelog: str, number: str, uncommitted: str) -> list[str]:
+def problems(changelog: str, number: str, uncommitted: str, urls: Mapping[str, str]) -> list[str]:
     """Return what stands in the way of a release; empty if nothing does."""
     found = []
+    reserved = [name for name, url in urls.items() if (urlsplit(url).hostname or "").endswith(".example")]
+    if reserved:
+        found.append(f"Set the project's own addresses in [project.urls] of pyproject.toml: {', '.join(reserved)}.")
     if uncommitted:
         found.append("There are uncommitted changes: commit them first.")
     heading = re.search(rf"^## {re.escape(number)}(.*)$", changelog, re.MULTILINE)
@@ -65,9 +72,9 @@ def run(module: str, *arguments: str) -> None:
 
 
 def main() -> None:
-    number = version()
+    number = project()["version"]
     status = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True)
-    found = problems((ROOT / "CHANGELOG.md").read_text(), number, status.stdout.strip())
+    found = problems((ROOT / "CHANGELOG.md").read_text(), number, status.stdout.strip(), project()["urls"])
     if found and "--draft" not in sys.argv:
         sys.exit("\n".join(found))
     wheel = build()

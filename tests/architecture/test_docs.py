@@ -57,16 +57,19 @@ def test_reference_pages_describe_every_route_setting_and_command(pages: Path) -
 
 
 @pytest.mark.parametrize(
-    ("changelog", "uncommitted", "number"),
+    ("changelog", "uncommitted", "url", "number"),
     [
-        ("## 1.2.0, Nov 30, 2026\n", "", 0),
-        ("## 1.2.0, not released\n", "", 1),
-        ("## 1.1.0, Nov 30, 2026\n", "", 1),
-        ("## 1.2.0, Nov 30, 2026\n", " M README.md", 1),
-        ("", "?? new", 2),
+        ("## 1.2.0, Nov 30, 2026\n", "", "https://quiz.test/docs", 0),
+        ("## 1.2.0, not released\n", "", "https://quiz.test/docs", 1),
+        ("## 1.1.0, Nov 30, 2026\n", "", "https://quiz.test/docs", 1),
+        ("## 1.2.0, Nov 30, 2026\n", " M README.md", "https://quiz.test/docs", 1),
+        ("## 1.2.0, Nov 30, 2026\n", "", "https://recovery-quiz.example/docs", 1),
+        ("", "?? new", "https://recovery-quiz.example/docs", 3),
     ],
 )
-def test_release_needs_a_dated_changelog_section_and_no_uncommitted_changes(
-    changelog: str, uncommitted: str, number: int
+def test_release_needs_a_dated_changelog_section_no_uncommitted_changes_and_real_addresses(
+    changelog: str, uncommitted: str, url: str, number: int
 ) -> None:
-    assert len(loaded("infra/release.py").problems(changelog, "1.2.0", uncommitted)) == number
+    found = loaded("infra/release.py").problems(changelog, "1.2.0", uncommitted, {"Documentation": url})
+
+    assert len(found) == number

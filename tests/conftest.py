@@ -18,10 +18,11 @@ import structlog.testing
 from sqlalchemy import create_engine, text
 
 import widget.passwords
-from tests.support.database import _named, fresh_postgres
+import widget.services
+from tests.support.database import PostgresCopies, ReusedEngines, _named
 from tests.support.packs import LEG_DAY, MINI
 from tests.support.private_redis import PrivateRedis
-from tests.support.services import demo_shop, plain_logs, settings_for
+from tests.support.services import APPS, demo_shop, plain_logs, settings_for
 from widget.app import create_app
 from widget.content.reader import read_pack
 from widget.domain.engine.live import Engine
@@ -79,17 +80,26 @@ def _disable_disk_sync(url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the URL of a fresh database, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.db'}"
+        yield request.getfixturevalue("sqlite_url")
         return
-    yield from fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
+    with request.getfixturevalue("postgres_copies").one() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_copies(postgres_url: str, postgres_model: str) -> Iterator[PostgresCopies]:
+    """Yield databases with the newest schema and the demo shop."""
+    copies = PostgresCopies(postgres_url, postgres_model)
+    yield copies
+    copies.close()
 
 
 @pytest.fixture(scope="session")
 def postgres_model(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the name of a database with the newest schema and the demo shop; each test gets a copy of it."""
+    """Return the name of a database with the newest schema and the demo shop; tests get copies of it."""
     name = f"rq_model_{os.getpid()}"
     admin = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -107,9 +117,17 @@ def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model.db"
 
 
+@pytest.fixture(scope="session")
+def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sqlite")
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'test.db'}"
+def sqlite_url(sqlite_folder: Path) -> str:
+    """Return the URL of a SQLite file that does not exist yet: the same for each test, so that engines are reused."""
+    for file in sqlite_folder.iterdir():
+        file.unlink()
+    return f"sqlite:///{sqlite_folder / 'test.db'}"
 
 
 @pytest.fixture
@@ -130,6 +148,7 @@ def make_services(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., 
     yield make
     for parts in made:
         parts.close()
+        APPS.give_back(parts)
 
 
 @pytest.fixture
@@ -223,6 +242,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if any("@" not in entry.nodeid for entry in apart):
         raise pytest.UsageError("this pytest-xdist does not keep groups together: which pytest does it go with?")
 
+
+widget.services.open_database = ReusedEngines(widget.services.open_database)
 
 # A cheap hash for tests only: hundreds of sign-ins at the real cost would take minutes.
 widget.passwords.METHOD = "scrypt:1024:8:1"

@@ -48,9 +48,9 @@ def create_app(services: Services | None = None) -> Flask:
     return app
 
 
-def create_wsgi(services: Services) -> CachingMiddleware:
+def create_wsgi(services: Services, app: Flask | None = None) -> CachingMiddleware:
     """Build the WSGI application: the Flask application behind a thin layer that answers from the cache."""
-    app = create_app(services)
+    app = app or create_app(services)
     proxies = services.settings.trusted_proxies
     inner = ProxyFix(app, x_for=proxies, x_proto=proxies, x_host=proxies) if proxies else app
     return CachingMiddleware(inner, services)

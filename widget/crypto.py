@@ -20,6 +20,7 @@ MAX_CIPHERS = 64
 WEBHOOK_SECRET, API_KEY, FEED_ADDRESS = "webhook-secret", "api-key", "feed-address"
 TOTP, TOTP_OFFER, OIDC, KEPT_FORM = "totp", "totp-offer", "oidc", "kept-form"
 DATA_COPY, PRIVACY_EVENT, OUTBOX, UPLOAD = "data-copy", "privacy-event", "outbox", "upload"
+BOUNCE_MESSAGE = "bounce-message"
 """Purposes of encryption: a value encrypted for one cannot be decrypted for another."""
 
 

@@ -34,6 +34,12 @@ RESPONSES_SAMPLED = Counter(
 WEBHOOKS_RECEIVED = Counter(
     "recovery_webhook_deliveries", "Webhook deliveries", ["source", "outcome"], registry=REGISTRY
 )
+EMAIL_EVENTS = Counter(
+    "recovery_email_events", "Email events by kind; cause: what a refusal names", ["kind", "cause"], registry=REGISTRY
+)
+BOUNCE_MESSAGES = Counter(
+    "recovery_bounce_messages", "Messages read from the bounce mailbox or from files", ["outcome"], registry=REGISTRY
+)
 EMAILS = Counter("recovery_emails", "Emails by state", ["state"], registry=REGISTRY)
 
 _TOKENS = re.compile(r"/(r|u|c|p|f|l|results|set-password)/[^/?\s]+")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import RedisError
 from sqlalchemy import select
 
 from tests.support.console_forms import client_in, post
@@ -47,6 +48,14 @@ class Sent:
             self.tasks.append(task)
 
 
+def subscribers(cache: SharedCache) -> int:
+    """Return how many processes listen; 0 if Redis does not answer in time, as on a busy machine."""
+    try:
+        return cache.subscribers(NUDGES)
+    except RedisError:
+        return 0
+
+
 @pytest.fixture
 def shared(redis_server: PrivateRedis) -> Iterator[Callable[[], SharedCache]]:
     """Return a factory of shared caches, each as opened by one process of a host."""
@@ -70,7 +79,7 @@ def listening(shared: Callable[[], SharedCache]) -> Iterator[Callable[[Sent], Nu
         listener = NudgeListener(cache, sent)
         listener.start()
         started.append(listener)
-        until(lambda: cache.subscribers(NUDGES) >= len(started))
+        until(lambda: subscribers(cache) >= len(started))
         return listener
 
     yield start
@@ -83,7 +92,7 @@ def test_commit_publishes_one_nudge_per_queue_and_rollback_none(
 ) -> None:
     services, heard = make_services(sqlite_url, redis_server()), list[str]()
     services.shared.subscribe(NUDGES, lambda message: heard.append(message.partition("/")[0]))
-    until(lambda: services.shared.subscribers(NUDGES))
+    until(lambda: subscribers(services.shared))
     with services.sessions() as session:
         session.execute(select(OutboxMessage))
         nudge(session, WEBHOOKS)
@@ -164,7 +173,7 @@ def test_invitation_is_sent_at_once_without_a_sweep(
 ) -> None:
     services = make_services(sqlite_url, redis_server())
     worker()
-    until(lambda: services.shared.subscribers(NUDGES), 60)
+    until(lambda: subscribers(services.shared), 60)
     client = client_in(services)
     post(client, "/console/shops/demo/team", email="eda@store.example", name="", role="viewer")
 

@@ -37,9 +37,8 @@ from widget.storage.users import User
 
 @pytest.fixture(params=["postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    from tests.support.database import fresh_postgres
-
-    yield from fresh_postgres(request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres_model"))
+    with request.getfixturevalue("postgres_copies").one() as url:
+        yield url
 
 
 @pytest.fixture

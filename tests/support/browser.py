@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.packs import GOOD
 
+DRIVER_SECONDS = 15.0
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,6 +31,11 @@ def system_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=system, args=QUIET)
         yield browser
         browser.close()
+        # The driver has been seen not to end by itself, on a busy machine: the tests would wait for it forever.
+        driver = playwright._impl_obj._connection._transport._proc
+        end = threading.Timer(DRIVER_SECONDS, driver.kill)
+        end.start()
+    end.cancel()
 
 
 def check_accessible(page: Page) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from pathlib import Path
 from typing import Any
 
 import structlog
 import structlog.testing
+from flask import Flask
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
 
 from tests.support.packs import leg_day_files, publish_files
 from widget.actions.shops.add_shop import add_shop
-from widget.app import create_wsgi
+from widget.app import create_app, create_wsgi
 from widget.email.transport import MemoryTransport
 from widget.services import Services, build_services
 from widget.settings import Settings, read_settings
 from widget.storage.migrate import upgrade
+from widget.web.limits import limiter
 
 
 def plain_logs() -> None:
@@ -58,11 +63,41 @@ def settings_for(tmp_path: Path, database_url: str, redis_url: str = "") -> Sett
     return read_settings(environment)
 
 
+class JsonResponse(Response):
+    """A response of a test client."""
+
+
+class _Apps:
+    """Applications that later tests use again: building one takes a sixth of a second, most of it for the routes."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Settings, list[Flask]] = {}
+        self._used: list[tuple[Services, Settings, Flask]] = []
+        self._newest: Settings | None = None
+
+    def app_for(self, services: Services) -> Flask:
+        """Return an application for these services that no open services use."""
+        like = dataclasses.replace(services.settings, home=Path(), database_url="")
+        idle = self._idle.get(like)
+        # The limiter is shared by all applications and set up by the newest one.
+        if idle and like == self._newest:
+            app = idle.pop()
+            app.extensions["services"] = services
+            limiter.reset()
+        else:
+            app, self._newest = create_app(services), like
+        self._used.append((services, like, app))
+        return app
+
+    def give_back(self, services: Services) -> None:
+        """Keep the applications of these services, which are closed now, for others."""
+        for used in [used for used in self._used if used[0] is services]:
+            self._used.remove(used)
+            self._idle.setdefault(used[1], []).append(used[2])
+
+
+APPS = _Apps()
+
+
 def client_of(services: Services) -> Any:
-    from werkzeug.test import Client
-    from werkzeug.wrappers import Response
-
-    class JsonResponse(Response):
-        pass
-
-    return Client(create_wsgi(services), JsonResponse)
+    return Client(create_wsgi(services, APPS.app_for(services)), JsonResponse)

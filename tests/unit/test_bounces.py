@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.support.packs import ROOT
-from widget.domain.email.bounce import ADDRESS, CONTENT, MAILBOX, POLICY, TRANSIENT, bounce_category
+from widget.domain.email.bounce import classify_bounce
+from widget.domain.email.bounce_category import ADDRESS, CONTENT, MAILBOX, POLICY, TRANSIENT
 from widget.domain.email.email_event import BLOCKED, HARD_BOUNCE, NOT_SPAM, SOFT_BOUNCE, UNSUBSCRIBED
 from widget.email.events import messages, postmark, ses
 
@@ -43,12 +44,12 @@ REAL = ROOT / "tests" / "payloads" / "real-world"
     ],
 )
 def test_bounce_category_follows_the_code_and_then_the_text(status: str, text: str, category: str) -> None:
-    assert bounce_category(status, text) == category
+    assert classify_bounce(status, text).category == category
 
 
 def test_bounce_with_an_endless_reply_is_classified_by_its_beginning() -> None:
-    assert bounce_category("5.0.0", "550 no such user " + "user" * 1_000_000) == ADDRESS
-    assert bounce_category("5.0.0", "user" * 1_000_000 + " no such user") == TRANSIENT
+    assert classify_bounce("5.0.0", "550 no such user " + "user" * 1_000_000).category == ADDRESS
+    assert classify_bounce("5.0.0", "user" * 1_000_000 + " no such user").category == TRANSIENT
 
 
 def test_report_with_very_many_recipients_gives_a_bounded_number_of_events() -> None:

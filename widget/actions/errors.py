@@ -37,3 +37,9 @@ class VersionGone(ActionError):
 
 class ConsentNeeded(ActionError):
     code = "consent_needed"
+
+
+class NotAllowed(ActionError):
+    """A change that the rules of the product do not permit now; the message says why."""
+
+    code = "not_allowed"

@@ -14,6 +14,9 @@ from email_validator import EmailNotValidError, validate_email
 
 from widget.email.content import Written
 
+EMAIL_ID = "X-Recovery-Email-ID"
+"""A header with our Message-ID: some providers replace the Message-ID itself, and bounces return the headers."""
+
 
 class _Unfolded(EmailPolicy):
     """An email policy that keeps List-… headers on one line, since folding them breaks signatures.
@@ -87,6 +90,7 @@ def email_message(
     message["Subject"] = _one_line(written.subject)
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
+    message[EMAIL_ID] = message_id
     message["Auto-Submitted"] = "auto-generated"
     if unsubscribe_url:
         message["List-Id"] = list_id

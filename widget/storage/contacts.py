@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, delete, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Text, UniqueConstraint, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -52,7 +52,10 @@ class Consent(Table):
 
 
 class Suppression(Table):
-    """An address (as a keyed hash) that must not receive emails, and the reason."""
+    """An address (as a keyed hash) that must not receive emails, and the reason.
+
+    ``expires_at``: when it ends by itself; None: never.
+    """
 
     __tablename__ = "suppressions"
     __table_args__ = (UniqueConstraint("shop_id", "address_hash"),)
@@ -62,6 +65,7 @@ class Suppression(Table):
     address_hash: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(Utc)
+    expires_at: Mapped[datetime | None] = mapped_column(Utc)
 
 
 def contact_for(session: Session, *, shop_id: int, address_hash: str, email: str, locale: str, at: datetime) -> Contact:
@@ -88,9 +92,32 @@ def promised_emails(session: Session, contact_id: int) -> int | None:
     return session.scalar(select(Consent.emails_per_month).where(*mine).order_by(Consent.id.desc()).limit(1))
 
 
-def suppressed(session: Session, shop_id: int, address_hash: str) -> Suppression | None:
+def in_effect(at: datetime) -> ColumnElement[bool]:
+    """Return the condition for suppressions that have not expired at this time."""
+    return or_(Suppression.expires_at.is_(None), Suppression.expires_at > at)
+
+
+def suppressed(session: Session, shop_id: int, address_hash: str, at: datetime) -> Suppression | None:
     query = select(Suppression).where(Suppression.shop_id == shop_id, Suppression.address_hash == address_hash)
-    return session.scalar(query)
+    return session.scalar(query.where(in_effect(at)))
+
+
+def suppressions_of(
+    session: Session, shop_id: int, at: datetime, *, reason: str = "", before: int | None = None, limit: int
+) -> list[tuple[Suppression, str]]:
+    """Return the newest suppressions in effect, each with the address if a contact still has it (else empty)."""
+    same = and_(Contact.shop_id == Suppression.shop_id, Contact.address_hash == Suppression.address_hash)
+    query = select(Suppression, func.coalesce(Contact.email, "")).outerjoin(Contact, same)
+    query = query.where(Suppression.shop_id == shop_id, in_effect(at))
+    query = query.where(Suppression.reason == reason) if reason else query
+    query = query.where(Suppression.id < before) if before else query
+    return [(row, email) for row, email in session.execute(query.order_by(Suppression.id.desc()).limit(limit))]
+
+
+def suppression_counts(session: Session, shop_id: int, at: datetime) -> dict[str, int]:
+    """Return the number of suppressions in effect by reason."""
+    query = select(Suppression.reason, func.count()).where(Suppression.shop_id == shop_id, in_effect(at))
+    return dict(session.execute(query.group_by(Suppression.reason)).tuples().all())
 
 
 def suppress_unless_known(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
@@ -108,16 +135,35 @@ def lift(session: Session, *, shop_id: int, address_hash: str, reason: str) -> N
         session.execute(said_no.values(reason="unsubscribed"))
 
 
-def suppress(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:
-    """Suppress an address. A more serious reason replaces "unsubscribed"."""
-    row = {"shop_id": shop_id, "address_hash": address_hash, "reason": reason, "at": at}
+def suppress(
+    session: Session,
+    *,
+    shop_id: int,
+    address_hash: str,
+    reason: str,
+    at: datetime,
+    expires_at: datetime | None = None,
+) -> None:
+    """Suppress an address. A more serious reason replaces "unsubscribed", one that expires replaces none that stays."""
+    row = {
+        "shop_id": shop_id,
+        "address_hash": address_hash,
+        "reason": reason,
+        "at": at,
+        "expires_at": expires_at,
+    }
     keys = ("shop_id", "address_hash")
     if reason == "unsubscribed":
         # An unsubscribe during a pending erasure must remain in effect, even if the erasure is canceled.
         waits = Suppression.reason == ERASURE_PENDING
         held = {"reason": ERASURE_PENDING_AND_NO, "at": at}
         insert_or_update(session, Suppression, row, keys, update=held, where=waits)
+    elif expires_at is not None:
+        passing = {"reason": reason, "at": at, "expires_at": expires_at}
+        insert_or_update(session, Suppression, row, keys, update=passing, where=Suppression.expires_at.is_not(None))
     else:
         # An erased person stays erased: no later reason replaces that one.
         stays = Suppression.reason != "erased"
-        insert_or_update(session, Suppression, row, keys, update={"reason": reason, "at": at}, where=stays)
+        insert_or_update(
+            session, Suppression, row, keys, update={"reason": reason, "at": at, "expires_at": None}, where=stays
+        )

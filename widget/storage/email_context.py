@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from widget.domain.email.sequence import BOUNCED, COMPLAINED, DELIVERED, DELIVERY_UNKNOWN, MARKETING, SENDING, SENT
@@ -43,7 +43,9 @@ def _query() -> Select[Any]:
     other = aliased(Email)
     consent = select(Consent.state).where(Consent.contact_id == Email.contact_id).order_by(Consent.id.desc()).limit(1)
     barred = select(Suppression.reason).where(
-        Suppression.shop_id == Email.shop_id, Suppression.address_hash == Contact.address_hash
+        Suppression.shop_id == Email.shop_id,
+        Suppression.address_hash == Contact.address_hash,
+        or_(Suppression.expires_at.is_(None), Suppression.expires_at > bindparam("at")),
     )
     went = select(func.max(func.coalesce(other.sent_at, other.changed_at))).where(
         other.contact_id == Email.contact_id, other.kind == MARKETING, other.state.in_(_GONE)
@@ -76,13 +78,13 @@ def _statements() -> tuple[Select[int, int], Select[Any]]:
     return both.where(Email.id == bindparam("email_id")).with_for_update(of=[Email, Contact]), _query()
 
 
-def email_context_of(session: Session, email_id: int, *, lock: bool = False) -> EmailContext | None:
-    """Return the current state of an email; ``lock`` locks the email and its contact against concurrent changes."""
+def email_context_of(session: Session, email_id: int, at: datetime, *, lock: bool = False) -> EmailContext | None:
+    """Return the state of an email at a time; ``lock`` locks the email and its contact against concurrent changes."""
     locks, asks = _statements()
     if lock:
         # Locked in a separate statement: one that waits for a lock sees the other tables as they were before the wait.
         session.execute(locks, {"email_id": email_id})
-    row = session.execute(asks, {"email_id": email_id}).one_or_none()
+    row = session.execute(asks, {"email_id": email_id, "at": at}).one_or_none()
     if row is None:
         return None
     email, contact, shop, order, reason, marketing, health, last, felt_worse = row

@@ -17,6 +17,7 @@ from widget.storage.privacy import PrivacyRequest
 from widget.storage.rate_limits import RateLimit
 from widget.storage.responses import DailyEvent, Response
 from widget.storage.shops import Shop
+from widget.storage.unmatched_reports import UnmatchedReport
 from widget.storage.users import Invitation, Membership, User, UserSession
 from widget.storage.webhook_deliveries import WebhookDelivery
 
@@ -38,6 +39,7 @@ TABLES = (
     Connection,
     PrivacyRequest,
     EmailEvent,
+    UnmatchedReport,
     RateLimit,
     OutboxMessage,
     User,

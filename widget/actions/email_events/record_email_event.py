@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.send_email import transition
-from widget.domain.email.email_event import COMPLAINED as SUPPRESSED_AFTER_COMPLAINT
+from widget.crypto import normalized
 from widget.domain.email.email_event import (
+    BLOCKED,
     COMPLAINT,
     DELIVERED,
     HARD_BOUNCE,
     LOOKED_AT,
     NOT_SPAM,
+    UNREACHABLE,
+    UNREACHABLE_FOR,
     UNSUBSCRIBED,
     EmailReport,
     suppressed_for,
 )
+from widget.domain.email.email_event import COMPLAINED as SUPPRESSED_AFTER_COMPLAINT
 from widget.domain.email.send_policy import UNSUBSCRIBED as SAID_NO
 from widget.domain.email.sequence import BOUNCED, COMPLAINED, TRANSITIONS
 from widget.domain.email.sequence import DELIVERED as EMAIL_DELIVERED
@@ -28,35 +33,59 @@ from widget.storage.contacts import Contact, lift, suppress
 from widget.storage.email_events import add_email_event, last_email_events
 from widget.storage.emails import Email
 from widget.storage.shops import Shop
+from widget.telemetry import EMAIL_EVENTS
 
-_EMAIL_STATE = {HARD_BOUNCE: BOUNCED, COMPLAINT: COMPLAINED, DELIVERED: EMAIL_DELIVERED}
-
-
-def record_email_events(services: Services, session: Session, shop: Shop, reports: Iterable[EmailReport]) -> None:
-    """Record these reports in the caller's transaction. A replay has no effect."""
-    for report in reports:
-        _record(services, session, shop, report)
+_EMAIL_STATE = {HARD_BOUNCE: BOUNCED, BLOCKED: BOUNCED, COMPLAINT: COMPLAINED, DELIVERED: EMAIL_DELIVERED}
 
 
-def _record(services: Services, session: Session, shop: Shop, report: EmailReport) -> None:
+def record_email_events(services: Services, session: Session, shop: Shop, reports: Sequence[EmailReport]) -> int:
+    """Record these reports in the caller's transaction; return how many are ours. A replay has no effect.
+
+    A message about one of our emails concerns its recipient. It may name other addresses, too: those that it was
+    forwarded to, or a help desk. If it names the recipient, only that counts.
+    """
+    about = _about_recipient(session, shop, reports)
+    return sum(_record(services, session, shop, report) for report in about)
+
+
+def _about_recipient(session: Session, shop: Shop, reports: Sequence[EmailReport]) -> Sequence[EmailReport]:
+    if len(reports) < 2 or len({report.message_id for report in reports}) > 1:
+        return reports
+    email = _email(session, shop, reports[0])
+    if email is None:
+        return reports
+    recipient = normalized(session.get_one(Contact, email.contact_id).email)
+    return [report for report in reports if normalized(report.email) == recipient] or reports
+
+
+def _record(services: Services, session: Session, shop: Shop, report: EmailReport) -> bool:
+    """Record a report; return whether it concerns an address or an email of ours."""
     email = _email(session, shop, report)
     address_hash = _address_hash(services, session, shop, report, email)
     if not address_hash:
-        return
+        return False
     now = services.now()
     at = min(report.at or now, now)
     row = {"shop_id": shop.id, "address_hash": address_hash, "kind": report.kind, "event_id": report.event_id, "at": at}
+    row |= {"category": report.category, "cause": report.cause, "provider": report.provider}
     if not add_email_event(session, row):
-        return
-    reason = suppressed_for(report.kind, last_email_events(session, shop.id, address_hash, LOOKED_AT))
-    reason = SAID_NO if report.kind == UNSUBSCRIBED else reason
-    if report.kind == NOT_SPAM:
-        lift(session, shop_id=shop.id, address_hash=address_hash, reason=SUPPRESSED_AFTER_COMPLAINT)
-    if reason:
-        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now)
+        return True
+    EMAIL_EVENTS.labels(report.kind, report.cause).inc()
+    _change_suppression(session, shop, report, address_hash, now)
     state = _EMAIL_STATE.get(report.kind)
     if email is not None and state and state in TRANSITIONS[email.state]:
-        transition(services, email, state, "reported by the provider")
+        transition(services, email, state, f"{report.kind}_{report.cause}" if report.cause else report.kind)
+    return True
+
+
+def _change_suppression(session: Session, shop: Shop, report: EmailReport, address_hash: str, now: datetime) -> None:
+    if report.kind == NOT_SPAM:
+        lift(session, shop_id=shop.id, address_hash=address_hash, reason=SUPPRESSED_AFTER_COMPLAINT)
+    reason = suppressed_for(report.kind, last_email_events(session, shop.id, address_hash, LOOKED_AT))
+    reason = SAID_NO if report.kind == UNSUBSCRIBED else reason
+    if reason:
+        until = now + UNREACHABLE_FOR if reason == UNREACHABLE else None
+        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now, expires_at=until)
 
 
 def _email(session: Session, shop: Shop, report: EmailReport) -> Email | None:

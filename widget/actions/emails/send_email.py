@@ -145,7 +145,7 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
         if before is not None:
             _note_in(services, session, before)
         # The lock on the contact keeps two workers from sending two emails to one person at once.
-        known = email_context_of(session, email_id, lock=True)
+        known = email_context_of(session, email_id, services.now(), lock=True)
         if known is None or known.email.state != QUEUED:
             return None
         email = known.email

@@ -59,7 +59,10 @@ def _usable(email: str) -> str:
 
 def _erased(services: Services, session: Session, shop: Shop, event: OrderEvent) -> bool:
     """Return whether the buyer has been erased."""
-    known = suppressed(session, shop.id, services.crypto.address_hash(shop.slug, event.email)) if event.email else None
+    if not event.email:
+        return False
+    address_hash = services.crypto.address_hash(shop.slug, event.email)
+    known = suppressed(session, shop.id, address_hash, services.now())
     return known is not None and known.reason == ERASED
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
@@ -14,7 +14,7 @@ from widget.actions.emails.request_email import note_consent
 from widget.actions.emails.send_email import transition
 from widget.actions.errors import UnknownToken
 from widget.crypto import UNSUBSCRIBE, InvalidToken
-from widget.domain.email.send_policy import ERASED, UNSUBSCRIBED
+from widget.domain.email.send_policy import ASKED_AGAIN, ERASED, UNSUBSCRIBED
 from widget.domain.email.sequence import PLANNED, SKIPPED
 from widget.services import Services
 from widget.storage.contacts import (
@@ -29,7 +29,6 @@ from widget.storage.contacts import (
     Contact,
     Suppression,
     consent_state,
-    lift,
     promised_emails,
     suppress,
 )
@@ -78,17 +77,18 @@ def shop_cap(services: Services, session: Session, shop: Shop) -> int:
 def confirm_consent(services: Services, purpose: str, token: str, only: set[str] | None = None) -> Preferences:
     """Grant the pending consents (all of them, or ``only`` these kinds and the result); return the preferences.
 
-    Confirming marketing consent lifts an earlier unsubscribe of the same person. Raises UnknownToken.
+    The click shows that the address works and is theirs: it lifts suppressions after bounces and complaints.
+    Confirming marketing consent lifts an earlier unsubscribe, too. Raises UnknownToken.
     """
     with services.sessions.begin() as session:
         contact = contact_of(services, session, purpose, token)
         contact.confirmed_at = contact.confirmed_at or services.now()
-        lift(session, shop_id=contact.shop_id, address_hash=contact.address_hash, reason=ERASED)
+        _lift(session, contact, ASKED_AGAIN)
         for kind in CONSENT_KINDS:
             if consent_state(session, contact.id, kind) == PENDING and (only is None or kind in only | {RESULT_EMAIL}):
                 note_consent(services, session, contact.shop_id, contact.id, kind, GRANTED, "", "confirmed by link")
                 if kind == MARKETING:
-                    _lift(session, contact)
+                    _lift(session, contact, {UNSUBSCRIBED})
                     shop = session.get_one(Shop, contact.shop_id)
                     plan_confirmed_emails(services, session, shop, contact_id=contact.id, locale=contact.locale)
     return preferences(services, purpose, token)
@@ -118,7 +118,7 @@ def choose(services: Services, purpose: str, token: str, wanted: set[str]) -> Pr
                     services, session, contact.shop_id, contact.id, kind, GRANTED, "", source, promised=promised
                 )
                 if kind == MARKETING:
-                    _lift(session, contact)
+                    _lift(session, contact, {UNSUBSCRIBED, ERASED})
             elif kind not in wanted and state != WITHDRAWN:
                 _withdraw(services, session, contact, kind, "preference page")
     return preferences(services, purpose, token)
@@ -213,13 +213,13 @@ def _withdraw(services: Services, session: Session, contact: Contact, kind: str,
         session.execute(codes.values(result_code=""))
 
 
-def _lift(session: Session, contact: Contact) -> None:
-    """Lift an earlier unsubscribe or erasure: the person's own confirmed consent is more recent."""
+def _lift(session: Session, contact: Contact, reasons: Collection[str]) -> None:
+    """Lift a suppression with one of these reasons: what the person has just done themselves is more recent."""
     session.execute(
         delete(Suppression).where(
             Suppression.shop_id == contact.shop_id,
             Suppression.address_hash == contact.address_hash,
-            Suppression.reason.in_((UNSUBSCRIBED, ERASED)),
+            Suppression.reason.in_(reasons),
         )
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.services import Services
-from widget.storage.contacts import Consent, Contact
+from widget.storage.contacts import Consent, Contact, Suppression
 from widget.storage.database import Table, allow_long, scrub
 from widget.storage.drafts import DraftChange, ScheduledPublish
 from widget.storage.email_events import EmailEvent
@@ -21,6 +21,7 @@ from widget.storage.orders import Order
 from widget.storage.outbox import OPEN, OutboxMessage
 from widget.storage.privacy import REQUEST_WAITING, PrivacyRequest
 from widget.storage.responses import Response
+from widget.storage.unmatched_reports import UnmatchedReport
 from widget.storage.users import Invitation, Membership, User, UserSession
 from widget.storage.webhook_deliveries import DELIVERY_WAITING, WebhookDelivery
 
@@ -34,11 +35,12 @@ RETENTION: dict[str, str] = {
     "responses": "30 days",
     "webhook_deliveries": "30 days after receipt; bodies only until processed",
     "email_events": "90 days",
+    "unmatched_reports": "30 days",
     "outbox": "30 days after it was sent or failed; the message only until then",
     "privacy_requests": "3 years (the receipt); copies of data 30 days",
     "contacts": "30 days if unconfirmed and without an order; else 2 years after the last order, email, and consent",
     "consents": "as long as the contact",
-    "suppressions": "permanently, as a keyed hash, so that the address is never emailed again",
+    "suppressions": "permanently, as a keyed hash, so that the address gets no email; 30 days after soft bounces",
     "orders": "2 years",
     "emails": "2 years; their result 30 days",
     "users": "90 days after they left their last shop",
@@ -119,6 +121,8 @@ _RULES = (
         WebhookDelivery,
         lambda now: and_(WebhookDelivery.state != DELIVERY_WAITING, WebhookDelivery.received_at < now - MONTH),
     ),
+    _Rule(UnmatchedReport, lambda now: UnmatchedReport.received_at < now - MONTH),
+    _Rule(Suppression, lambda now: Suppression.expires_at < now),
     _Rule(EmailEvent, lambda now: EmailEvent.at < now - QUARTER),
     _Rule(OutboxMessage, lambda now: and_(OutboxMessage.state.not_in(OPEN), OutboxMessage.changed_at < now - MONTH)),
     _Rule(

@@ -47,7 +47,7 @@ def record_consent(services: Services, session: Session, shop: Shop, event: Cons
 
 
 def _granted(services: Services, session: Session, shop: Shop, event: ConsentEvent, address_hash: str) -> None:
-    if not address_hash or suppressed(session, shop.id, address_hash):
+    if not address_hash or suppressed(session, shop.id, address_hash, services.now()):
         return  # Contradictory consent counts as a no; to get emails again, the person uses our own preference page.
     email, at = checked_address(event.email), services.now()
     contact = contact_for(session, shop_id=shop.id, address_hash=address_hash, email=email, locale="", at=at)

@@ -1,4 +1,4 @@
-"""What a bounce is about: the address, the mailbox, the sender's policy standing, the content, or a passing fault.
+"""What a bounce is about: the address, the mailbox, the sender's standing, the content, or a passing fault.
 
 Only a bounce about the address says that nobody can be reached there. Sources: RFC 3463 and the IANA registry "SMTP
 Enhanced Status Codes" for the codes; for replies with a generic code or none, the words that mail servers use.
@@ -7,10 +7,22 @@ Enhanced Status Codes" for the codes; for replies with a generic code or none, t
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from widget.domain.email.bounce_category import (
+    ADDRESS,
+    CAUSES,
+    CONTENT,
+    MAILBOX,
+    MEMBERS_ONLY,
+    NO_MAIL_THERE,
+    PATTERNS,
+    POLICY,
+    SENDER_WORDS,
+    TRANSIENT,
+)
 from widget.domain.email.email_event import BLOCKED, HARD_BOUNCE, SOFT_BOUNCE
 
-ADDRESS, MAILBOX, POLICY, CONTENT, TRANSIENT = "address", "mailbox", "policy", "content", "transient"
 MAX_TEXT = 1000
 """Characters of a reply that are read: a reply has one line or a few, and the patterns take quadratic time."""
 EVENT_OF = {
@@ -22,6 +34,7 @@ EVENT_OF = {
 }
 """The email event that each category leads to."""
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_REFUSED = re.compile(r"(?<![\d.])5\d\d(?![\d.])")
 _BY_CODE = {
     "1.1": ADDRESS, "1.2": ADDRESS, "1.3": ADDRESS, "1.4": ADDRESS, "1.6": ADDRESS, "1.10": ADDRESS,
     "1.7": POLICY, "1.8": POLICY, "1.9": POLICY,
@@ -32,61 +45,66 @@ _BY_CODE = {
 }  # fmt: skip
 _BY_SUBJECT = {"3": TRANSIENT, "4": TRANSIENT, "6": CONTENT, "7": POLICY}
 """By the second digit of the code, where the whole code is not listed."""
-_UNCLEAR = {"0.0", "1.0", "2.0", "3.0", "4.0", "4.1", "4.4", "5.0", "5.1", "5.4", "6.0", "7.0", "7.1"}
+_CAUSE_BY_CODE = {
+    "1.7": "sender", "1.8": "sender", "7.20": "dkim", "7.21": "dkim", "7.22": "dkim", "7.23": "spf", "7.24": "spf",
+    "7.25": "reverse_dns", "7.26": "authentication", "7.27": "sender", "2.3": "size", "3.4": "size",
+}  # fmt: skip
+"""RFC 7372 and RFC 7504."""
+_UNCLEAR = {"0.0", "1.0", "2.0", "2.1", "3.0", "4.0", "4.1", "4.4", "5.0", "5.1", "5.4", "6.0", "7.0", "7.1"}
 """Codes that servers use for anything: the text decides first."""
-_BY_TEXT = (
-    (
-        MAILBOX,
-        (
-            r"over ?quota|quota (is )?exceeded|out of storage|insufficient (system )?storage",
-            r"(mail)?box (is )?full",
-        ),
-    ),
-    (
-        ADDRESS,
-        (
-            r"(user|recipient|mailbox|account|address|alias)\S* (is )?(unknown|invalid|not found|unavailable)",
-            r"(user|recipient|mailbox|account|address|alias)\S* (is )?(disabled|inactive|no longer)",
-            r"(does not|doesn[’']t|not) exist|no mailbox here|not a (known|valid) (user|recipient)",
-            r"(unknown|invalid|no such|bad|nonexistent) (\w+ )?(user|recipient|mailbox|account|address|domain|local)",
-            r"unrouteable|unroutable|account has been (disabled|closed|terminated)|recipient address rejected",
-            r"(host|domain)( name)? (\S+ )?(not found|unknown)|name or service not known",
-        ),
-    ),
-    (
-        POLICY,
-        (
-            r"dmarc|\bspf\b|dkim|spam|block(ed|list)|black ?list|reputation|policy|not (allowed|authori[sz]ed)",
-            r"denied|authentica|rate limit|too many|reverse dns|\bptr\b|abuse|unsolicited|rejected due to|banned",
-        ),
-    ),
-    (
-        CONTENT,
-        (r"virus|malware|attachment|(message|size) (is )?too (large|big)|exceeds .{0,20}size|header|malformed",),
-    ),
-    (
-        TRANSIENT,
-        (r"tim(ed?|e) ?out|expired|gave up|try again|temporar|greylist|connection|retry|not respond|loop",),
-    ),
-)
-_PATTERNS = tuple((category, re.compile("|".join(patterns), re.IGNORECASE)) for category, patterns in _BY_TEXT)
 
 
-def bounce_category(status: str, text: str) -> str:
-    """Return the category of a failed delivery.
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """A failed delivery. ``cause``: what a refusal (policy or content) names, such as ``dmarc``; else empty."""
 
-    ``status``: the Status field of a report, such as ``5.1.1``; ``text``: the reply of the mail server, such as
-    ``550 5.1.1 no such user``. An enhanced code in the text is more specific than a generic status. A failure that
-    nothing explains counts as transient, so that it suppresses nobody on its own.
+    category: str
+    cause: str = ""
+
+    @property
+    def event(self) -> str:
+        """The kind of email event that follows."""
+        return EVENT_OF[self.category]
+
+
+def classify_bounce(status: str, *texts: str) -> Bounce:
+    """Return what a failed delivery is about.
+
+    ``status``: the Status field of a report, such as ``5.1.1``; ``texts``: the reply of the mail server, such as
+    ``550 5.1.1 no such user``, and what else explains it, the most specific first. An enhanced code in a text is more
+    specific than a generic status. A failure that nothing explains counts as transient, so that it suppresses nobody
+    on its own.
     """
-    status, text = status[:MAX_TEXT], text[:MAX_TEXT]
+    status = status[:MAX_TEXT]
+    for text in texts:
+        found = _classify(status, " ".join(text[:MAX_TEXT].split()))
+        if found is not None:
+            return found
+    return _classify(status, "") or Bounce(TRANSIENT)
+
+
+def _classify(status: str, text: str) -> Bounce | None:
+    """Return what a status and a text tell; None if nothing."""
     code = _code(status, text)
-    if code is not None and code[0] == "4":
-        return _by_text(text, only=(MAILBOX,)) or TRANSIENT
+    category = _category(code, text)
+    if category in (POLICY, CONTENT):
+        return Bounce(category, _cause(code, text))
+    return Bounce(category) if category else None
+
+
+def _category(code: tuple[str, str] | None, text: str) -> str | None:
+    if MEMBERS_ONLY.search(text):
+        return POLICY
+    if NO_MAIL_THERE.search(text):
+        return ADDRESS
+    if code is not None and code[0] == "4" and not (code[1] == "0.0" and _REFUSED.search(text)):
+        return MAILBOX if PATTERNS[MAILBOX].search(text) else TRANSIENT
     detail = code[1] if code is not None else "0.0"
     if detail in _UNCLEAR:
-        return _by_text(text) or _BY_CODE.get(detail) or _BY_SUBJECT.get(detail[0], TRANSIENT)
-    return _BY_CODE.get(detail) or _BY_SUBJECT.get(detail.partition(".")[0]) or _by_text(text) or TRANSIENT
+        return _by_text(text) or _BY_CODE.get(detail) or _BY_SUBJECT.get(detail[0])
+    if _BY_CODE.get(detail) == ADDRESS and (PATTERNS[MAILBOX].search(text) or SENDER_WORDS.search(text)):
+        return _by_text(text)
+    return _BY_CODE.get(detail) or _BY_SUBJECT.get(detail.partition(".")[0]) or _by_text(text)
 
 
 def _code(status: str, text: str) -> tuple[str, str] | None:
@@ -98,8 +116,10 @@ def _code(status: str, text: str) -> tuple[str, str] | None:
     return next(iter(precise or found), None)
 
 
-def _by_text(text: str, *, only: tuple[str, ...] = ()) -> str | None:
-    for category, pattern in _PATTERNS:
-        if (not only or category in only) and pattern.search(text):
-            return category
-    return None
+def _by_text(text: str) -> str | None:
+    return next((category for category, pattern in PATTERNS.items() if pattern.search(text)), None)
+
+
+def _cause(code: tuple[str, str] | None, text: str) -> str:
+    named = next((cause for cause, pattern in CAUSES.items() if pattern.search(text)), "")
+    return named or _CAUSE_BY_CODE.get(code[1] if code else "", "other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 DELIVERED, SOFT_BOUNCE, HARD_BOUNCE, COMPLAINT, UNSUBSCRIBED = (
     "delivered",
@@ -19,6 +19,10 @@ BLOCKED, NOT_SPAM = "blocked", "not_spam"
 LOOKED_AT, TOO_MANY = 5, 3
 """Three soft bounces among the last five events: treat the mailbox as unreachable."""
 BOUNCED, COMPLAINED, UNREACHABLE = "bounced", "complained", "unreachable"
+UNREACHABLE_FOR = timedelta(days=30)
+"""After that an address with soft bounces is tried again: mailboxes are emptied, and servers come back."""
+LIFTABLE = (BOUNCED, UNREACHABLE)
+"""Suppressions that the shop may lift: those that rest on a bounce, not on what the person said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class EmailReport:
     email: str = ""
     at: datetime | None = None
     message_id: str = ""
+    category: str = ""
+    """Of a bounce: see ``bounce_category``."""
+    cause: str = ""
+    """What a refusal names, such as ``dmarc``; ``provider``: the domain that refused."""
+    provider: str = ""
 
 
 def suppressed_for(kind: str, last: Sequence[str]) -> str | None:

@@ -15,6 +15,9 @@ STOCK_AGAIN = timedelta(days=1)
 PAUSED, ONE_AT_A_TIME, QUIET_HOURS, DAILY_LIMIT = "shop_paused", "one_email_at_a_time", "quiet_hours", "daily_limit"
 OUT_OF_STOCK, FREQUENCY_CAP = "out_of_stock", "frequency_cap"
 UNSUBSCRIBED, ERASED, ERASURE_PENDING = "unsubscribed", "erased", "erasure_pending"
+BOUNCED, UNREACHABLE, COMPLAINED = "bounced", "unreachable", "complained"
+ASKED_AGAIN = frozenset({ERASED, BOUNCED, UNREACHABLE, COMPLAINED})
+"""Suppression reasons that do not block an email which the person has just requested."""
 SAID_NO = frozenset({UNSUBSCRIBED})
 """Suppression reasons that block marketing emails only: other emails may still be sent."""
 
@@ -113,10 +116,11 @@ def _stops(facts: SendContext) -> str | None:
 def _may_pass(facts: SendContext, *, marketing: bool) -> bool:
     """Return whether an email may be sent to a suppressed address.
 
-    An unsubscribe blocks marketing emails only, and an erased person may still request a new email.
+    An unsubscribe blocks marketing emails only. What the person has just requested is sent in any case: its link
+    confirms that the address works and is theirs, which lifts the suppression.
     """
-    if facts.suppressed == ERASED:
-        return facts.asked_for
+    if facts.suppressed in ASKED_AGAIN and facts.asked_for:
+        return True
     return not marketing and facts.suppressed in SAID_NO
 
 

@@ -247,6 +247,9 @@ def upgrade() -> None:
         sa.Column("address_hash", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("at", widget.storage.database.Utc(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_email_events_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_email_events")),
@@ -257,6 +260,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_email_events_shop_id_address_hash_at", ["shop_id", "address_hash", "at"], unique=False
         )
+        batch_op.create_index("ix_email_events_shop_id_at", ["shop_id", "at"], unique=False)
 
     op.create_table(
         "memberships",
@@ -421,12 +425,27 @@ def upgrade() -> None:
         batch_op.create_index("ix_sessions_user_id", ["user_id"], unique=False)
 
     op.create_table(
+        "unmatched_reports",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("encrypted_message", sa.LargeBinary(), nullable=False),
+        sa.Column("received_at", widget.storage.database.Utc(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unmatched_reports")),
+        sa.UniqueConstraint("digest", name=op.f("uq_unmatched_reports_digest")),
+    )
+    with op.batch_alter_table("unmatched_reports", schema=None) as batch_op:
+        batch_op.create_index("ix_unmatched_reports_received_at", ["received_at"], unique=False)
+
+    op.create_table(
         "suppressions",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("shop_id", sa.Integer(), nullable=False),
         sa.Column("address_hash", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("at", widget.storage.database.Utc(timezone=True), nullable=False),
+        sa.Column("expires_at", widget.storage.database.Utc(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_suppressions_shop_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suppressions")),
         sa.UniqueConstraint("shop_id", "address_hash", name=op.f("uq_suppressions_shop_id_address_hash")),

@@ -11,11 +11,15 @@ from rich.progress import track
 from sqlalchemy import select
 
 from widget.actions.emails.send_again import send_again
-from widget.actions.webhooks.collect_bounces import take_message
+from widget.actions.webhooks.collect_bounces import OUTCOMES, take_message
 from widget.commands.opening import opened_services
 from widget.commands.simulate import simulate
+from widget.crypto import BOUNCE_MESSAGE
 from widget.domain.email.sequence import PLANNED
 from widget.storage.emails import Email
+from widget.storage.unmatched_reports import UnmatchedReport, unmatched_reports
+
+MAX_LISTED = 500
 
 
 @click.group()
@@ -68,6 +72,27 @@ def import_bounces(files: tuple[Path, ...]) -> None:
     with opened_services() as services:
         taken = sum(take_message(services, file.read_bytes()) for file in track(files, "Reading …", transient=True))
     click.echo(f"Read {len(files)}, imported {taken}. A worker processes them within seconds.")
+    if taken < len(files):
+        click.echo("To read the others: recovery-quiz emails unmatched")
+
+
+@emails.command()
+@click.argument("number", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True)
+def unmatched(number: int | None, as_json: bool) -> None:
+    """List bounce messages that led to no email event, with the reason; with NUMBER, print that message."""
+    with opened_services() as services, services.reads() as session:
+        if number is not None:
+            row = session.get(UnmatchedReport, number)
+            if row is None:
+                raise click.UsageError(f"There is no message {number}.")
+            click.echo(services.crypto.decrypt_bytes(row.encrypted_message, BOUNCE_MESSAGE), nl=False)
+            return
+        data = [
+            {"id": row.id, "received_at": row.received_at.isoformat(), "size": row.size, "reason": OUTCOMES[row.reason]}
+            for row in unmatched_reports(session, MAX_LISTED)
+        ]
+    _tell(data, as_json, empty="Every bounce message of the last 30 days led to an email event.")
 
 
 def _tell(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None:

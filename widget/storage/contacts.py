@@ -117,7 +117,7 @@ def suppressions_of(
 def suppression_counts(session: Session, shop_id: int, at: datetime) -> dict[str, int]:
     """Return the number of suppressions in effect by reason."""
     query = select(Suppression.reason, func.count()).where(Suppression.shop_id == shop_id, in_effect(at))
-    return dict(session.execute(query.group_by(Suppression.reason)).tuples().all())
+    return {name: int(number) for name, number in session.execute(query.group_by(Suppression.reason))}
 
 
 def suppress_unless_known(session: Session, *, shop_id: int, address_hash: str, reason: str, at: datetime) -> None:

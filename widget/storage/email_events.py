@@ -70,7 +70,13 @@ def event_counts(session: Session, shop_id: int, since: datetime) -> dict[str, i
     """Return the number of a shop's email events by kind."""
     mine = (EmailEvent.shop_id == shop_id, EmailEvent.at >= since)
     query = select(EmailEvent.kind, func.count()).where(*mine).group_by(EmailEvent.kind)
-    return dict(session.execute(query).tuples().all())
+    return {name: int(number) for name, number in session.execute(query)}
+
+
+def count_refusals(session: Session, shop_id: int, since: datetime) -> int:
+    """Return the number of a shop's emails that were refused because of the sender or the content."""
+    mine = (EmailEvent.shop_id == shop_id, EmailEvent.kind == BLOCKED, EmailEvent.at >= since)
+    return session.scalar(select(func.count()).select_from(EmailEvent).where(*mine)) or 0
 
 
 def refusals_of(session: Session, shop_id: int, since: datetime) -> list[Refusal]:

@@ -40,4 +40,4 @@ def unmatched_reports(session: Session, limit: int) -> list[UnmatchedReport]:
 def count_unmatched_reports(session: Session) -> dict[str, int]:
     """Return the number of messages by reason."""
     query = select(UnmatchedReport.reason, func.count()).group_by(UnmatchedReport.reason)
-    return dict(session.execute(query).tuples().all())
+    return {name: int(number) for name, number in session.execute(query)}

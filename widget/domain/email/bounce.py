@@ -83,6 +83,18 @@ def classify_bounce(status: str, *texts: str) -> Bounce:
     return _classify(status, "") or Bounce(TRANSIENT)
 
 
+def provider_bounce(text: str, *, permanent: bool) -> Bounce:
+    """Return what a bounce is about that an email provider reports as permanent or not, with the server's reply.
+
+    A refusal of the sender or the content is one in either case; an address is only gone if the provider says
+    permanent.
+    """
+    found = _classify("", " ".join(text[:MAX_TEXT].split()))
+    if found is None or (found.category == TRANSIENT and permanent):
+        return Bounce(ADDRESS if permanent else TRANSIENT)
+    return Bounce(TRANSIENT) if found.category == ADDRESS and not permanent else found
+
+
 def _classify(status: str, text: str) -> Bounce | None:
     """Return what a status and a text tell; None if nothing."""
     code = _code(status, text)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from widget.domain.email.bounce import Bounce, provider_bounce
+from widget.domain.email.bounce_category import CONTENT, POLICY
 from widget.domain.email.email_event import (
     BLOCKED,
     COMPLAINT,
@@ -48,6 +51,12 @@ BOUNCES = {
     "100010": IGNORED,  # TemplateRenderingFailed
 }
 """Email event by TypeCode."""
+CAUSES = {
+    "512": Bounce(POLICY, "spam"),
+    "8192": Bounce(CONTENT, "virus"),
+    "100009": Bounce(POLICY, "dmarc"),
+}
+"""What a refusal names, by TypeCode."""
 
 
 def check(headers: Mapping[str, str], *, known: Sequence[str]) -> None:
@@ -73,7 +82,18 @@ def reports(body: bytes) -> list[EmailReport]:
     if not number or not email:
         raise ReportUnreadable("the report does not identify a message or a recipient")
     event_id = f"postmark:{text(data.get('RecordType'))}:{number}:{outcome}"[:255]
-    return [EmailReport(kind, event_id, email, moment(outcome), _message_id(data))]
+    found = EmailReport(kind, event_id, email, moment(outcome), _message_id(data))
+    if kind in (HARD_BOUNCE, SOFT_BOUNCE, BLOCKED):
+        bounce = _bounce(data, kind)
+        found = replace(found, kind=bounce.event, category=bounce.category, cause=bounce.cause)
+        found = replace(found, provider=email.rpartition("@")[2].lower() if bounce.cause else "")
+    return [found]
+
+
+def _bounce(data: Mapping[str, Any], kind: str) -> Bounce:
+    if kind == BLOCKED:
+        return CAUSES.get(text(data.get("TypeCode")), Bounce(POLICY, "other"))
+    return provider_bounce(text(data.get("Details")), permanent=kind == HARD_BOUNCE)
 
 
 def _kind(data: Mapping[str, Any]) -> str:

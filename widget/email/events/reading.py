@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from widget.domain.email.bounce import Bounce
+from widget.domain.email.email_event import EmailReport
+
 MAX_TEXT = 4000
 
 
@@ -58,3 +61,9 @@ def same(given: str, known: Sequence[str]) -> bool:
     for item in known:
         good |= hmac.compare_digest(given.encode(), item.encode())
     return good and bool(given)
+
+
+def bounce_report(bounce: Bounce, email: str, *, event_id: str = "") -> EmailReport:
+    """Return the email event of a bounce. A refusal names the domain that refused."""
+    provider = email.rpartition("@")[2].lower()[:253] if bounce.cause else ""
+    return EmailReport(bounce.event, event_id, email, category=bounce.category, cause=bounce.cause, provider=provider)

@@ -1,8 +1,8 @@
 """Twilio SendGrid: its event webhook, signed with ECDSA over the exact bytes.
 
 Source: Twilio SendGrid, "Event Webhook security features": P-256, SHA-256, over timestamp + raw body, including a
-trailing line break; "Event Webhook reference": a ``bounce`` of type ``blocked`` is not a hard bounce; ``sg_event_id``
-repeats.
+trailing line break; "Event Webhook reference": a ``bounce`` of type ``blocked`` is not a hard bounce, ``sg_event_id``
+repeats, values of ``bounce_classification``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -17,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, SOFT_BOUNCE, UNSUBSCRIBED, EmailReport
-from widget.email.events.reading import ReportUnreadable, items_of, json_value, moment, text
+from widget.domain.email.bounce import Bounce, provider_bounce
+from widget.domain.email.bounce_category import ADDRESS, CONTENT, MAILBOX, POLICY, TRANSIENT
+from widget.domain.email.email_event import COMPLAINT, DELIVERED, UNSUBSCRIBED, EmailReport
+from widget.email.events.reading import ReportUnreadable, bounce_report, items_of, json_value, moment, text
 
 SIGNATURE, STAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
 EVENT_KINDS = {
@@ -27,6 +30,17 @@ EVENT_KINDS = {
     "unsubscribe": UNSUBSCRIBED,
     "group_unsubscribe": UNSUBSCRIBED,
 }
+
+
+CLASSIFICATIONS = {
+    "invalid address": Bounce(ADDRESS),
+    "mailbox unavailable": Bounce(MAILBOX),
+    "content": Bounce(CONTENT, "other"),
+    "reputation": Bounce(POLICY, "spam"),
+    "frequency or volume too high": Bounce(POLICY, "rate"),
+    "technical failure": Bounce(TRANSIENT),
+}
+"""SendGrid's own classification of a bounce; "unclassified" leaves it to the reply."""
 
 
 def check(headers: Mapping[str, str], body: bytes, *, keys: Sequence[str]) -> None:
@@ -56,21 +70,26 @@ def reports(body: bytes) -> list[EmailReport]:
     data = json_value(body)
     if not isinstance(data, list):
         raise ReportUnreadable("the body is not a list")
-    found = []
-    for item in items_of(data):
-        kind = _kind(item)
-        event_id = text(item.get("sg_event_id"))
-        if kind and event_id:
-            at = moment(text(item.get("timestamp")))
-            message_id = text(item.get("smtp-id"))
-            found.append(EmailReport(kind, f"sendgrid:{event_id}"[:255], text(item.get("email")), at, message_id))
-    return found
+    return [report for item in items_of(data) if (report := _report(item)) is not None]
 
 
-def _kind(event: Mapping[str, Any]) -> str:
-    name = text(event.get("event"))
+def _report(event: Mapping[str, Any]) -> EmailReport | None:
+    """Return the email event; None for those that change nothing."""
+    event_id, email, name = text(event.get("sg_event_id")), text(event.get("email")), text(event.get("event"))
+    if not event_id:
+        return None
     if name == "bounce":
-        return SOFT_BOUNCE if text(event.get("type")) == "blocked" else HARD_BOUNCE
-    if name == "dropped":
-        return ""  # SendGrid did not send it, for a reason that was reported before.
-    return EVENT_KINDS.get(name, "")
+        found = bounce_report(_bounce(event), email)
+    elif name in EVENT_KINDS:
+        found = EmailReport(EVENT_KINDS[name], "", email)
+    else:
+        return None  # Includes "dropped": SendGrid did not send it, for a reason that was reported before.
+    at = moment(text(event.get("timestamp")))
+    return replace(found, event_id=f"sendgrid:{event_id}"[:255], at=at, message_id=text(event.get("smtp-id")))
+
+
+def _bounce(event: Mapping[str, Any]) -> Bounce:
+    named = CLASSIFICATIONS.get(text(event.get("bounce_classification")).lower())
+    reply = f"{text(event.get('status'))} {text(event.get('reason'))}"
+    found = provider_bounce(reply, permanent=text(event.get("type")) != "blocked")
+    return found if named is None or found.category == named.category else named

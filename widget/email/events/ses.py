@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -22,8 +23,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_pem_x509_certificate
 
-from widget.domain.email.email_event import COMPLAINT, DELIVERED, HARD_BOUNCE, NOT_SPAM, SOFT_BOUNCE, EmailReport
-from widget.email.events.reading import ReportUnreadable, items_of, json_object, moment, same, text
+from widget.domain.email.bounce import Bounce, provider_bounce
+from widget.domain.email.bounce_category import CONTENT, MAILBOX
+from widget.domain.email.email_event import COMPLAINT, DELIVERED, NOT_SPAM, EmailReport
+from widget.email.events.reading import ReportUnreadable, bounce_report, items_of, json_object, moment, same, text
 
 HOST = re.compile(r"sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?")
 PATH = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{8,80}\.pem")
@@ -33,6 +36,13 @@ KEYS = {
     CONFIRMATION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 CERTIFICATES = 32
+SUBTYPES = {
+    "MailboxFull": Bounce(MAILBOX),
+    "MessageTooLarge": Bounce(CONTENT, "size"),
+    "ContentRejected": Bounce(CONTENT, "spam"),
+    "AttachmentRejected": Bounce(CONTENT, "attachment"),
+}
+"""What the subtypes of transient bounces mean; the others leave it to the reply."""
 
 
 def verified(body: bytes, *, topics: Sequence[str], fetch: Any) -> tuple[str, str]:
@@ -107,27 +117,36 @@ def reports(body: bytes) -> list[EmailReport]:
     data = json_object(text(envelope.get("Message"), most=1_000_000).encode())
     kind = text(data.get("eventType")) or text(data.get("notificationType"))
     message_id, event_id = _message_id(data), text(envelope.get("MessageId"))
-    found = []
-    for place, (recipient, report_kind) in enumerate(_recipients(data, kind)):
-        at = moment(text(envelope.get("Timestamp")))
-        found.append(EmailReport(report_kind, f"ses:{event_id[:200]}:{place}", recipient, at, message_id))
-    return found
+    at = moment(text(envelope.get("Timestamp")))
+    return [
+        replace(report, event_id=f"ses:{event_id[:200]}:{place}", at=at, message_id=message_id)
+        for place, report in enumerate(_recipients(data, kind))
+    ]
 
 
-def _recipients(data: Mapping[str, Any], kind: str) -> list[tuple[str, str]]:
-    """Return (address, kind of email event) of each recipient."""
+def _recipients(data: Mapping[str, Any], kind: str) -> list[EmailReport]:
+    """Return the event of each recipient, without what is common to all."""
     if kind == "Bounce":
         outcome = _part(data, "bounce")
-        bounce = HARD_BOUNCE if text(outcome.get("bounceType")) == "Permanent" else SOFT_BOUNCE
-        return [(text(item.get("emailAddress")), bounce) for item in items_of(outcome.get("bouncedRecipients"))]
+        return [_bounced(outcome, item) for item in items_of(outcome.get("bouncedRecipients"))]
     if kind == "Complaint":
         outcome = _part(data, "complaint")
         complaint = NOT_SPAM if text(outcome.get("complaintFeedbackType")) == "not-spam" else COMPLAINT
-        return [(text(item.get("emailAddress")), complaint) for item in items_of(outcome.get("complainedRecipients"))]
+        return [
+            EmailReport(complaint, "", text(item.get("emailAddress")))
+            for item in items_of(outcome.get("complainedRecipients"))
+        ]
     if kind == "Delivery":
         listed = _part(data, "delivery").get("recipients")
-        return [(text(item), DELIVERED) for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+        named = listed if isinstance(listed, list) else []
+        return [EmailReport(DELIVERED, "", text(item)) for item in named if isinstance(item, str)]
     return []
+
+
+def _bounced(outcome: Mapping[str, Any], recipient: Mapping[str, Any]) -> EmailReport:
+    subtype, reply = text(outcome.get("bounceSubType")), text(recipient.get("diagnosticCode"))
+    bounce = SUBTYPES.get(subtype) or provider_bounce(reply, permanent=text(outcome.get("bounceType")) == "Permanent")
+    return bounce_report(bounce, text(recipient.get("emailAddress")))
 
 
 def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

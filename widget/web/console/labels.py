@@ -62,6 +62,10 @@ REASONS = {
     "out_of_stock": "the product is out of stock",
     "reported by the provider": "reported by the email provider",
     "bounced": "the address does not exist",
+    "hard_bounce": "the address does not exist",
+    "blocked": "the receiving server refused it, because of the sender or the content",
+    "complaint": "the recipient marked it as spam",
+    "delivered": "delivered",
     "complained": "the recipient marked an email as spam",
     "unreachable": "three of the last five emails bounced",
     "one_email_at_a_time": "another email was sent within the last 20 hours",
@@ -85,7 +89,7 @@ ACTION_GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Drafts": ("draft_changed", "draft_reset"),
     "Publishing": ("published", "rolled_back", "publish_scheduled", "publish_dropped", "publish_failed"),
-    "Emails and orders": ("email_sent_again", "webhook_replayed"),
+    "Emails and orders": ("email_sent_again", "suppression_lifted", "webhook_replayed"),
     "Store and provider": (
         "store_connected",
         "store_disconnected",
@@ -132,6 +136,7 @@ ENTRIES = {
     "publish_dropped": "canceled a scheduled publish",
     "publish_failed": "a scheduled publish failed",
     "email_sent_again": "resent an email",
+    "suppression_lifted": "lifted the suppression of an address",
     "webhook_replayed": "replayed a webhook delivery",
     "settings_changed": "changed settings",
     "secret_rotated": "rotated the webhook secret",
@@ -152,6 +157,8 @@ def reason(code: str) -> str:
     """Return the reason for an email's state in words. A prefix before a colon (deferred, later …) is kept."""
     if code in REASONS:
         return REASONS[code]
+    if code.startswith("blocked_"):
+        return f"{REASONS['blocked']} ({code.removeprefix('blocked_').replace('_', ' ')})"
     start, colon, rest = code.partition(": ")
     message = REASONS.get(rest, rest).replace("_", " ")
     return f"{start.replace('_', ' ')}: {message}" if colon else masked(start.replace("_", " "))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -26,11 +27,13 @@ from widget.content.editing import (
 from widget.domain.roles import MANAGE, MONEY
 from widget.storage.content import live_quizzes
 from widget.storage.drafts import Draft, DraftReport, report_of
+from widget.storage.email_events import count_refusals
 from widget.storage.shops import Shop, shop_by_slug
 from widget.storage.users import User
 from widget.web.console.guard import may_here, me
 from widget.web.requests import current_services
 
+ALERT_FOR = timedelta(days=7)
 SHOP_PAGES = (
     ("orders", "Orders", "orders", MONEY),
     ("team", "Team", "people", MANAGE),
@@ -122,6 +125,15 @@ class PageContext:
     @property
     def shop_pages(self) -> list[tuple[str, str, str]]:
         return [(path, name, sign) for path, name, sign, needed in SHOP_PAGES if may_here(needed)]
+
+    @cached_property
+    def refused(self) -> int:
+        """The number of emails refused because of the sender or the content in the last week; 0 without permission."""
+        if not may_here(MONEY):
+            return 0
+        services = current_services()
+        with services.reads() as session:
+            return count_refusals(session, self.shop.id, services.now() - ALERT_FOR)
 
     @property
     def state(self) -> State:

@@ -1,7 +1,7 @@
-"""Orders, emails, and webhook deliveries of a shop."""
+"""Orders, emails, deliverability, and webhook deliveries of a shop."""
 
 from __future__ import annotations
 
-from widget.web.console.orders import views
+from widget.web.console.orders import deliverability, views
 
-BLUEPRINTS = (views.blueprint,)
+BLUEPRINTS = (views.blueprint, deliverability.blueprint)

@@ -27,6 +27,7 @@ from widget.storage.webhook_deliveries import (
 )
 from widget.web.console.guard import me, permitted
 from widget.web.console.labels import STATES, masked
+from widget.web.console.orders.deliverability import refusals_shown
 from widget.web.console.orders.delivery import shown_body
 from widget.web.console.page_context import render_page, shop_page
 from widget.web.numbers import whole_number
@@ -75,6 +76,7 @@ def listing(shop: str) -> str:
         failed=failed,
         unsure=unsure,
         states=STATES,
+        refusals=[] if number or before else refusals_shown(page.shop.id),
     )
 
 

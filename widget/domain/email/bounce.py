@@ -47,9 +47,10 @@ _BY_SUBJECT = {"3": TRANSIENT, "4": TRANSIENT, "6": CONTENT, "7": POLICY}
 """By the second digit of the code, where the whole code is not listed."""
 _CAUSE_BY_CODE = {
     "1.7": "sender", "1.8": "sender", "7.20": "dkim", "7.21": "dkim", "7.22": "dkim", "7.23": "spf", "7.24": "spf",
-    "7.25": "reverse_dns", "7.26": "authentication", "7.27": "sender", "2.3": "size", "3.4": "size",
+    "7.25": "reverse_dns", "7.26": "dmarc", "7.27": "sender", "2.3": "size", "3.4": "size",
 }  # fmt: skip
-"""RFC 7372 and RFC 7504."""
+"""RFC 7372 and RFC 7504; 7.26, several failed checks, is what Gmail answers when DMARC fails."""
+DOMAIN_CHECKS = ("dmarc", "spf", "dkim")
 _UNCLEAR = {"0.0", "1.0", "2.0", "2.1", "3.0", "4.0", "4.1", "4.4", "5.0", "5.1", "5.4", "6.0", "7.0", "7.1"}
 """Codes that servers use for anything: the text decides first."""
 
@@ -133,5 +134,8 @@ def _by_text(text: str) -> str | None:
 
 
 def _cause(code: tuple[str, str] | None, text: str) -> str:
-    named = next((cause for cause, pattern in CAUSES.items() if pattern.search(text)), "")
-    return named or _CAUSE_BY_CODE.get(code[1] if code else "", "other")
+    """Return what a refusal names: a check of the sender's domain by name, then by code, then other words."""
+    by_code = _CAUSE_BY_CODE.get(code[1] if code else "")
+    named = [cause for cause, pattern in CAUSES.items() if pattern.search(text)]
+    checks = [cause for cause in named if cause in DOMAIN_CHECKS]
+    return next(iter([*checks, *filter(None, [by_code]), *named]), "other")

@@ -148,7 +148,7 @@ def make_services(tmp_path: Path, sqlite_model: Path) -> Iterator[Callable[..., 
     yield make
     for parts in made:
         parts.close()
-        APPS.give_back(parts)
+        APPS.keep_from(parts)
 
 
 @pytest.fixture

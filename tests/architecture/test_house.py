@@ -58,6 +58,7 @@ SHARED_TABLES = {
     "users": "a person may belong to several shops: memberships say to which",
     "sessions": "of a person, in all of their shops at once",
     "invitations": "of a person, in all of their shops at once",
+    "unmatched_reports": "no shop is known for them",
     "rate_limits": "the provider counts all shops together",
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,11 +34,16 @@ def system_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=system, args=QUIET)
         yield browser
         browser.close()
-        # The driver has been seen not to end by itself, on a busy machine: the tests would wait for it forever.
-        driver = playwright._impl_obj._connection._transport._proc
-        end = threading.Timer(DRIVER_SECONDS, driver.kill)
+        # On a busy machine the driver has been seen not to end by itself: the tests would wait for it forever.
+        end = threading.Timer(DRIVER_SECONDS, _kill_driver)
         end.start()
     end.cancel()
+
+
+def _kill_driver() -> None:
+    found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "playwright"], capture_output=True, text=True)
+    for process_id in found.stdout.split():
+        os.kill(int(process_id), signal.SIGKILL)
 
 
 def check_accessible(page: Page) -> None:

@@ -134,10 +134,10 @@ class ReusedEngines:
         engine = idle.pop() if idle else self._open(url)
         dispose = Engine.dispose
 
-        def give_back(close: bool = True) -> None:
+        def keep(close: bool = True) -> None:
             dispose(engine, close)
             if engine not in idle:
                 idle.append(engine)
 
-        engine.dispose = give_back  # type: ignore[method-assign]  # The engine stays usable after it was disposed of.
+        engine.dispose = keep  # type: ignore[method-assign]  # The engine stays usable after it was disposed of.
         return engine

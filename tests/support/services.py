@@ -89,7 +89,7 @@ class _Apps:
         self._used.append((services, like, app))
         return app
 
-    def give_back(self, services: Services) -> None:
+    def keep_from(self, services: Services) -> None:
         """Keep the applications of these services, which are closed now, for others."""
         for used in [used for used in self._used if used[0] is services]:
             self._used.remove(used)

@@ -78,7 +78,7 @@ class _Copy:
         empty = [f'DELETE FROM public."{table}"' for table in tables]
         fill = [f'INSERT INTO public."{table}" SELECT * FROM at_start."{table}"' for table in tables]
         reset = [f"SELECT setval('\"{name}\"', {value}, {called})" for name, value, called in values]
-        self._restore = ";".join(["SET session_replication_role = replica", *empty, *fill, *reset])
+        self._empty, self._fill = ";".join(empty), ";".join([*fill, *reset])
 
     def restored(self) -> bool:
         """Replace all rows by those at the start; return False if the schema has changed or a lock is held."""
@@ -88,7 +88,11 @@ class _Copy:
                 if _only(connection, _COLUMNS) != self._columns:
                     return False
                 connection.execute("SET lock_timeout = '3s'")
-                connection.execute(self._restore)
+                connection.execute("SET session_replication_role = replica")  # Without foreign keys.
+                connection.execute(self._empty)
+                # Without it, new rows would fill gaps of deleted ones, and be read in another order than written.
+                connection.execute(f"VACUUM (TRUNCATE ON) {', '.join(name for (name,) in connection.execute(_FILLED))}")
+                connection.execute(self._fill)
         except psycopg.Error:
             return False
         return True
@@ -97,6 +101,10 @@ class _Copy:
         return psycopg.connect(self.url, autocommit=True)
 
 
+_FILLED = """
+    SELECT format('public.%I', relname) FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0
+"""
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 _SEQUENCES = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"
 _COLUMNS = """

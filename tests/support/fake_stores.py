@@ -30,6 +30,7 @@ class FakeStore:
     def __init__(self, page: int = 2) -> None:
         self.orders: list[dict[str, Any]] = []
         self.products: list[dict[str, Any]] = []
+        self.refunds: dict[str, list[dict[str, Any]]] = {}
         self.trouble: list[Any] = []
         self.page = page
         self.store = Store()
@@ -84,6 +85,8 @@ class FakeShopify(FakeStore):
 
 
 class FakeWoo(FakeStore):
+    """``refunds``: by order id."""
+
     key = "ck_of_the_test:cs_of_the_test"
 
     def lets_in(self, headers: Any) -> bool:
@@ -92,6 +95,9 @@ class FakeWoo(FakeStore):
     def answer(self, handler: Any, path: str, asked: dict[str, str]) -> None:
         if "/products" in path:
             self._products(handler, path, int(asked["page"]))
+            return
+        if path.endswith("/refunds"):
+            gives(json.dumps(self.refunds[path.split("/")[-2]]).encode())(handler)
             return
         assert path == "/wp-json/wc/v3/orders"
         assert asked["dates_are_gmt"] == "true"

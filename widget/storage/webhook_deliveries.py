@@ -11,6 +11,8 @@ from widget.storage.database import Table, Utc
 from widget.storage.inserts import insert_or_ignore
 
 DELIVERY_WAITING, DELIVERY_DONE, DELIVERY_FAILED = "waiting", "done", "failed"
+DELIVERY_IGNORED = "ignored"
+"""It has nothing for us: another topic, or the platform's own test. ``error`` says which."""
 
 
 class WebhookDelivery(Table):

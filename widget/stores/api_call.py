@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import time
@@ -91,3 +92,8 @@ def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep, most: floa
                 sleep(wait.seconds)
 
     return one
+
+
+def woo_login(key: str) -> dict[str, str]:
+    """Return the HTTP Basic header with consumer key and secret (``ck_…:cs_…``), which WooCommerce accepts on https."""
+    return {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"}

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from widget.stores.api_call import Caller
+from widget.stores.api_call import Caller, woo_login
 from widget.stores.feed_item import BadFeed
 from widget.stores.fetching import NotFetched
-from widget.stores.reconciling import MAX_PAGES, NEXT, SHOPIFY_VERSION, woo_login
+from widget.stores.reconciling import MAX_PAGES, NEXT, SHOPIFY_VERSION
 
 A_PAGE, WOO_PAGE = 250, 100
 MAX_ITEMS = 250_000

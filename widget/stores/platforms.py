@@ -29,7 +29,7 @@ class Verify(Protocol):
 
 
 class Parse(Protocol):
-    """Returns the events in a verified body, by its topic. Raises Unreadable."""
+    """Returns the events in a verified body, by its topic. Raises Unreadable, Ignored."""
 
     def __call__(self, topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]: ...
 
@@ -38,13 +38,16 @@ class Parse(Protocol):
 class Api:
     """A store platform's API: pages of orders changed since a moment, and of the catalog in products.json format.
 
-    ``order`` parses one of those orders; ``topic`` is the topic of a webhook delivery with such an order.
+    ``order`` parses one of those orders; ``topic`` is the topic of a webhook delivery with such an order. ``lacks``
+    returns whether the body of a delivery leaves out what ``complete`` adds to it from the API.
     """
 
     reconcile: Callable[[str, str, datetime, Caller], Pages]
     catalog: Callable[[str, str, Caller], Pages]
     order: Callable[[dict[str, Any]], OrderEvent]
     topic: str
+    lacks: Callable[[bytes], bool] = lambda body: False
+    complete: Callable[[bytes, str, str, Caller], bytes] = lambda body, address, key, call: body
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,14 @@ class Platform:
 
 
 _SHOPIFY = Api(shopify_orders, shopify_catalog, shopify.order_event, "orders/updated")
-_WOOCOMMERCE = Api(woocommerce_orders, woocommerce_catalog, woocommerce.order_event, "order.updated")
+_WOOCOMMERCE = Api(
+    woocommerce_orders,
+    woocommerce_catalog,
+    woocommerce.order_event,
+    "order.updated",
+    lacks=woocommerce.lacks_refund_lines,
+    complete=woocommerce.with_refund_lines,
+)
 PLATFORMS = {
     ORDERS: Platform(standard.verify, standard.parse, event_cart),
     SHOPIFY: Platform(shopify.verify, shopify.parse, shopify_cart, _SHOPIFY),

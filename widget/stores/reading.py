@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from babel.numbers import get_currency_precision
 
+from widget.domain.orders.order import Quantity, tidy
 from widget.domain.orders.webhook import MAX_ID, Unreadable
 
 VISIT = "recovery_quiz"
 MAX_TEXT = 1000
 MAX_LINES = 1000
+_Value = TypeVar("_Value")
+_QUANTITY = re.compile(r"\d{1,6}(\.\d{1,12})?", re.ASCII)
 _NEVER = datetime(9990, 1, 1, tzinfo=UTC)
 
 
@@ -98,13 +102,46 @@ def moment(value: Any) -> datetime | None:
     return found
 
 
-def quantity(value: Any, *, missing: int = 1) -> int:
+def quantity(value: Any, *, missing: Quantity = 1) -> Quantity:
+    """Return a quantity, whole or decimal. Raises Unreadable."""
     plain = text(value)
     if not plain:
         return missing
-    if not (plain.isascii() and plain.isdigit()) or len(plain) > 6:
-        raise Unreadable("a quantity is not a whole number")
-    return int(plain)
+    if not _QUANTITY.fullmatch(plain):
+        raise Unreadable("a quantity is not a number")
+    return tidy(Decimal(plain))
+
+
+def line_text(line: Mapping[str, Any], name: str, most: int = MAX_TEXT) -> str:
+    """Return a text of an order line; empty if it is unreadable: one odd line must not lose the order."""
+    return _or_else(lambda: text(line.get(name))[:most], "")
+
+
+def line_quantity(line: Mapping[str, Any], name: str = "quantity", missing: Quantity = 1) -> Quantity:
+    """Return a quantity of an order line; ``missing`` if it is unreadable."""
+    return _or_else(lambda: quantity(line.get(name), missing=missing), missing)
+
+
+def line_price(line: Mapping[str, Any], currency: str, read: Callable[[Any, str], int | None]) -> int | None:
+    """Return the price of an order line in minor units, by ``money`` or ``minor_units``; None if it is unreadable."""
+    return _or_else(lambda: read(line.get("price"), currency), None)
+
+
+def _or_else(read: Callable[[], _Value], instead: _Value) -> _Value:
+    try:
+        return read()
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        return instead
+
+
+def lines_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects in a member that is a list of order lines, at most MAX_LINES. Raises Unreadable."""
+    value = data.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Unreadable(f"{name} is not a list")
+    return [item for item in value[:MAX_LINES] if isinstance(item, dict)]
 
 
 def minor_units(value: Any, currency: str) -> int | None:

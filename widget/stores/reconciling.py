@@ -7,14 +7,13 @@ Sources: Shopify Admin REST API, "Order" (``updated_at_min``, ``status=any``, ``
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from widget.stores.api_call import Caller
+from widget.stores.api_call import Caller, woo_login
 from widget.stores.fetching import NotFetched
 
 SHOPIFY_VERSION = "2026-10"
@@ -74,11 +73,6 @@ def _changed(order: dict[str, Any]) -> datetime:
     except ValueError as error:
         raise NotFetched("the store's response does not state when orders changed") from error
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def woo_login(key: str) -> dict[str, str]:
-    """Return the HTTP Basic header with consumer key and secret (``ck_…:cs_…``), which WooCommerce accepts on https."""
-    return {"Authorization": f"Basic {base64.b64encode(key.encode()).decode()}"}
 
 
 def _iso(moment: datetime) -> str:

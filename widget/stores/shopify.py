@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from widget.domain.orders.order import (
@@ -26,21 +27,34 @@ from widget.domain.orders.order import (
     OrderEvent,
     OrderLine,
     PrivacyEvent,
+    Quantity,
     Refund,
     StoreEvent,
     UninstalledEvent,
+    tidy,
 )
-from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
+from widget.domain.orders.webhook import (
+    MAX_ID,
+    BadSignature,
+    Ignored,
+    Unreadable,
+    VerifiedWebhook,
+    digest_id,
+    signed_by,
+)
 from widget.stores.reading import (
     flag,
     id_of,
     items_of,
     json_of,
+    line_price,
+    line_quantity,
+    line_text,
+    lines_of,
     moment,
     money,
     named_values,
     part,
-    quantity,
     reading,
     text,
     visit_in,
@@ -53,10 +67,11 @@ PRIVACY = {
     "shop/redact": SHOP_REDACT,
 }
 ORDER_TOPICS = frozenset(
-    f"orders/{what}"
-    for what in ("create", "updated", "paid", "fulfilled", "partially_fulfilled", "cancelled", "edited")
+    f"orders/{what}" for what in ("create", "updated", "paid", "fulfilled", "partially_fulfilled", "cancelled")
 )
 _OF_ORDERS = ("line_items", "financial_status", "order_number", "total_price", "refund_line_items")
+SAMPLE_ORDER = "820982911946154508"
+"""The order id of Shopify's test notifications (its developer documentation shows the same sample)."""
 CONSENT_TOPICS = ("customers_email_marketing_consent/update", "customers/email_marketing_consent_update")
 
 
@@ -79,9 +94,11 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
-    """Return the events in a signed body, by its topic; none for topics that are not supported. Raises Unreadable."""
+    """Return the events in a signed body, by its topic. Raises Unreadable, Ignored."""
     with reading("Shopify event"):
         data = json_of(body)
+        if _is_test(topic, data):
+            raise Ignored("Shopify's test notification: the connection works")
         _refuse_other_shapes(topic, data)
         if topic in PRIVACY:
             return [_privacy(PRIVACY[topic], data)]
@@ -91,13 +108,20 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
             return [_refund_event(data)]
         if topic == "orders/delete":
             return [_deleted(data, received_at)]
-        if topic.startswith("orders/"):
+        if topic in ORDER_TOPICS:
             return [order_event(data)]
         if topic.startswith("products/"):
             return [CatalogEvent()]
         if topic == "app/uninstalled":
             return [UninstalledEvent(_host(data.get("myshopify_domain") or data.get("domain")))]
-        return []
+        raise Ignored(f"the topic {topic or '(none)'} is not used")
+
+
+def _is_test(topic: str, data: dict[str, Any]) -> bool:
+    """Return whether this is the sample that "Send test notification" sends: an order or refund that never existed."""
+    if topic == "refunds/create":
+        return "created_at" in data and data.get("created_at") is None and data.get("processed_at") is None
+    return topic in ORDER_TOPICS and data.get("id") == SAMPLE_ORDER and data.get("test") is True
 
 
 def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
@@ -158,7 +182,7 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         total=money(order.get("total_price"), currency),
         accepts_marketing=_accepts(order, customer),
         test=flag(order.get("test")) is True,
-        lines=tuple(_line(item, currency) for item in items_of(order, "line_items")),
+        lines=tuple(_line(item, currency) for item in lines_of(order, "line_items")),
         refunds=refunds,
         visit=visit_in(named_values(order.get("note_attributes"))),
     )
@@ -192,24 +216,24 @@ def _accepts(order: dict[str, Any], customer: dict[str, Any]) -> bool | None:
 
 
 def _line(line: dict[str, Any], currency: str) -> OrderLine:
-    bought = quantity(line.get("quantity"))
+    bought = line_quantity(line)
     return OrderLine(
-        line_id=text(line.get("id")),
-        sku=text(line.get("sku")),
-        product_id=text(line.get("product_id")),
-        variant_id=text(line.get("variant_id")),
-        title=text(line.get("title"))[:300],
+        line_id=line_text(line, "id"),
+        sku=line_text(line, "sku"),
+        product_id=line_text(line, "product_id"),
+        variant_id=line_text(line, "variant_id"),
+        title=line_text(line, "title", 300),
         quantity=bought,
-        price=money(line.get("price"), currency),
-        returned=max(0, bought - quantity(line.get("current_quantity"), missing=bought)),
+        price=line_price(line, currency, money),
+        returned=max(0, tidy(Decimal(bought) - Decimal(line_quantity(line, "current_quantity", bought)))),
     )
 
 
 def _refund(refund: dict[str, Any], currency: str) -> Refund:
-    lines: dict[str, int] = {}
-    for item in items_of(refund, "refund_line_items"):
-        line_id = text(item.get("line_item_id"))
-        lines[line_id] = lines.get(line_id, 0) + quantity(item.get("quantity"), missing=0)
+    lines: dict[str, Quantity] = {}
+    for item in lines_of(refund, "refund_line_items"):
+        line_id = line_text(item, "line_item_id")
+        lines[line_id] = tidy(Decimal(lines.get(line_id, 0)) + line_quantity(item, missing=0))
     paid_back = [
         money(item.get("amount"), text(item.get("currency")) or currency) or 0
         for item in items_of(refund, "transactions")

@@ -16,15 +16,18 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from widget.domain.orders.order import CANCELLED, EVENTS, PLACED, REFUNDED, OrderEvent, OrderLine, StoreEvent
-from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook
+from widget.domain.orders.webhook import MAX_ID, BadSignature, Ignored, Unreadable, VerifiedWebhook
 from widget.stores.reading import (
     flag,
     id_of,
     json_of,
+    line_price,
+    line_quantity,
+    line_text,
+    lines_of,
     minor_units,
     moment,
     named_values,
-    quantity,
     reading,
     text,
     visit_in,
@@ -69,14 +72,14 @@ def verify(headers: Mapping[str, str], body: bytes, *, known_secrets: Sequence[s
 
 
 def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
-    """Return the order event in a signed body. Raises Unreadable. Ids stay text, since they exceed 2^53."""
+    """Return the order event in a signed body. Raises Unreadable, Ignored. Ids stay text, since they exceed 2^53."""
     with reading("order event"):
         data = json_of(body)
         kind = data["type"]
         order = data["data"]["order"]
         known = isinstance(kind, str) and kind.removeprefix("order.") in EVENTS and kind.startswith("order.")
         if not known:
-            raise Unreadable("the type of this event is not one of order.placed, paid, fulfilled, …")
+            raise Ignored("the type of this event is not one of order.placed, paid, fulfilled, …")
         return [_event(kind.removeprefix("order."), data, order)]
 
 
@@ -104,18 +107,18 @@ def _event(kind: str, data: dict[str, Any], order: dict[str, Any]) -> OrderEvent
         total=minor_units(order.get("total"), currency),
         accepts_marketing=flag(order.get("accepts_marketing")),
         test=flag(order.get("test")) is True,
-        lines=tuple(_line(line, currency) for line in order.get("lines") or ()),
+        lines=tuple(_line(line, currency) for line in lines_of(order, "lines")),
         visit=visit_in(attributes),
     )
 
 
 def _line(line: dict[str, Any], currency: str) -> OrderLine:
     return OrderLine(
-        line_id=text(line.get("line_id")),
-        sku=text(line.get("sku")),
-        product_id=text(line.get("product_id")),
-        variant_id=text(line.get("variant_id")),
-        title=text(line.get("title"))[:300],
-        quantity=quantity(line.get("quantity")),
-        price=minor_units(line.get("price"), currency),
+        line_id=line_text(line, "line_id"),
+        sku=line_text(line, "sku"),
+        product_id=line_text(line, "product_id"),
+        variant_id=line_text(line, "variant_id"),
+        title=line_text(line, "title", 300),
+        quantity=line_quantity(line),
+        price=line_price(line, currency, minor_units),
     )

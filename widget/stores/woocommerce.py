@@ -2,7 +2,8 @@
 
 Sources: WooCommerce ``class-wc-webhook.php`` (signature: base64 of HMAC-SHA256 over the body; the key is the secret
 with the HTML entities of quotes decoded; the ping is the form ``webhook_id=N``; ``deleted`` contains only the id;
-deliveries within a second share their id) and the REST API v3 documentation (orders; ``_gmt`` moments have no zone).
+deliveries within a second share their id) and the REST API v3 documentation (orders; ``_gmt`` moments have no zone;
+"Order refunds": the line that an item takes back is in its metadata as ``_refunded_item_id``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from widget.domain.orders.order import (
     CANCELLED,
@@ -21,20 +25,35 @@ from widget.domain.orders.order import (
     CatalogEvent,
     OrderEvent,
     OrderLine,
+    Quantity,
     Refund,
     StoreEvent,
+    tidy,
 )
-from widget.domain.orders.webhook import MAX_ID, BadSignature, Unreadable, VerifiedWebhook, digest_id, signed_by
+from widget.domain.orders.webhook import (
+    MAX_ID,
+    BadSignature,
+    Ignored,
+    Unreadable,
+    VerifiedWebhook,
+    digest_id,
+    signed_by,
+)
+from widget.stores.api_call import Caller, woo_login
+from widget.stores.fetching import NotFetched
 from widget.stores.reading import (
     flag,
     id_of,
     items_of,
     json_of,
+    line_price,
+    line_quantity,
+    line_text,
+    lines_of,
     moment,
     money,
     named_values,
     part,
-    quantity,
     reading,
     text,
     visit_in,
@@ -71,9 +90,10 @@ def _decoded(secret: str) -> str:
 
 
 def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]:
-    """Return the events in a signed body, by its topic; none for topics that are not supported. Raises Unreadable."""
+    """Return the events in a signed body, by its topic. Raises Unreadable, Ignored."""
     with reading("WooCommerce event"):
         data = json_of(body)
+        _refuse_old_versions(topic, data)
         _refuse_other_shapes(topic, data)
         if topic == "order.deleted":
             external_id = id_of(data.get("id"), "the order")
@@ -82,7 +102,22 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
             return [order_event(data)]
         if topic.startswith("product."):
             return [CatalogEvent()]
-        return []
+        raise Ignored(f"the topic {topic or '(none)'} is not used")
+
+
+def _refuse_old_versions(topic: str, data: dict[str, Any]) -> None:
+    """Raise Unreadable for a body in the format of an older API version, with the setting to change.
+
+    The legacy API wraps the resource; version 1 of the REST API has no moments in UTC.
+    """
+    resource = topic.partition(".")[0]
+    wrapped = resource in ("order", "product") and isinstance(data.get(resource), dict) and "id" not in data
+    old = resource == "order" and "line_items" in data and "date_created" in data and "date_created_gmt" not in data
+    if wrapped or old:
+        raise Unreadable(
+            "the webhook uses an old API version: in WooCommerce, under Settings → Advanced → Webhooks, "
+            "set its API version to “WP REST API Integration v3”"
+        )
 
 
 def _refuse_other_shapes(topic: str, data: dict[str, Any]) -> None:
@@ -120,8 +155,8 @@ def order_event(order: dict[str, Any]) -> OrderEvent:
         currency=currency,
         total=money(order.get("total"), currency),
         accepts_marketing=_accepts(attributes),
-        lines=tuple(_line(item, currency) for item in items_of(order, "line_items")),
-        refunds=tuple(_refund(item, at, currency) for item in items_of(order, "refunds")),
+        lines=tuple(_line(item, currency) for item in lines_of(order, "line_items")),
+        refunds=tuple(_refund(item, order, at, currency) for item in items_of(order, "refunds")),
         visit=visit_in(attributes),
     )
 
@@ -153,17 +188,60 @@ def _accepts(attributes: Mapping[str, Any]) -> bool | None:
 def _line(line: dict[str, Any], currency: str) -> OrderLine:
     variation = text(line.get("variation_id"))
     return OrderLine(
-        line_id=text(line.get("id")),
-        sku=text(line.get("sku")),
-        product_id=text(line.get("product_id")),
+        line_id=line_text(line, "id"),
+        sku=line_text(line, "sku"),
+        product_id=line_text(line, "product_id"),
         variant_id="" if variation == "0" else variation,
-        title=text(line.get("name"))[:300],
-        quantity=quantity(line.get("quantity")),
-        price=money(line.get("price"), currency),
+        title=line_text(line, "name", 300),
+        quantity=line_quantity(line),
+        price=line_price(line, currency, money),
     )
 
 
-def _refund(refund: dict[str, Any], at: datetime, currency: str) -> Refund:
-    """Parse a refund in an order, which has only an id and a (negative) total; its items are a separate resource."""
-    amount = money(refund.get("total"), currency)
-    return Refund(id_of(refund.get("id"), "a refund"), at, {}, abs(amount) if amount is not None else None)
+def _refund(refund: dict[str, Any], order: dict[str, Any], at: datetime, currency: str) -> Refund:
+    """Parse a refund: in an order an id and a (negative) total; as a resource of its own, also its lines."""
+    total = refund.get("total") if refund.get("total") is not None else refund.get("amount")
+    amount = money(total, currency)
+    lines: dict[str, Quantity] = {}
+    for item in lines_of(refund, "line_items"):
+        line_id = str(named_values(item.get("meta_data"), "key").get("_refunded_item_id") or "")
+        if line_id:
+            lines[line_id] = tidy(Decimal(lines.get(line_id, 0)) + _taken_back(item, line_id, order, currency))
+    when = moment(refund.get("date_created_gmt")) or at
+    return Refund(id_of(refund.get("id"), "a refund"), when, lines, abs(amount) if amount is not None else None)
+
+
+def _taken_back(item: dict[str, Any], line_id: str, order: dict[str, Any], currency: str) -> Quantity:
+    """Return the quantity that a line of a refund takes back (its sign is negative).
+
+    Shops often refund a line's whole amount and leave the quantity at 0: that takes back the line, too.
+    """
+    count = line_quantity({"quantity": str(item.get("quantity", "0")).lstrip("-")}, missing=0)
+    if count:
+        return count
+    line = next((one for one in lines_of(order, "line_items") if line_text(one, "id") == line_id), {})
+    paid, back = (line_price({"price": one.get("total")}, currency, money) or 0 for one in (line, item))
+    return line_quantity(line) if paid and abs(back) >= paid else 0
+
+
+def lacks_refund_lines(body: bytes) -> bool:
+    """Return whether a delivery is an order with refunds whose lines are not known."""
+    try:
+        refunds = json_of(body).get("refunds")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(refunds, list) and any("line_items" not in one for one in refunds if isinstance(one, dict))
+
+
+def with_refund_lines(body: bytes, address: str, key: str, call: Caller) -> bytes:
+    """Return an order with its refunds as the store's API has them: with their lines. Raises NotFetched, Throttled."""
+    order = json_of(body)
+    number = text(order.get("id"))
+    if not number.isdigit():
+        return body
+    url = f"{address}/wp-json/wc/v3/orders/{number}/refunds?per_page=100"
+    found = call(url, woo_login(key)).data
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise NotFetched("the store's response contains no list of refunds")
+    lined = [{**one, "line_items": one.get("line_items") or []} for one in found]
+    return orjson.dumps({**order, "refunds": lined})

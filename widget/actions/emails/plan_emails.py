@@ -28,7 +28,7 @@ from widget.domain.email.sequence import (
     Step,
 )
 from widget.domain.engine.evaluation import evaluate, screen
-from widget.domain.orders.order import kept_lines
+from widget.domain.orders.order import kept_lines, quantity_in, tidy
 from widget.nudges import EMAILS, nudge
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
@@ -231,7 +231,7 @@ def bought_products(
     for line in lines:
         product = by_sku.get(line.get("sku", "")) or by_variant.get(line.get("variant_id", ""))
         if product:
-            found.append(Bought(product, int(line.get("quantity", 1))))
+            found.append(Bought(product, tidy(quantity_in(line, "quantity", 1))))
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,16 @@ from widget.domain.content.pack import ENDS_EARLY
 from widget.domain.email.send_policy import ERASED
 from widget.domain.engine.evaluation import screen
 from widget.domain.orders.attribution import day_of, quiz_had_part
-from widget.domain.orders.order import REFUNDED, OrderEvent, agreed, earliest, kept_lines
+from widget.domain.orders.order import (
+    REFUNDED,
+    OrderEvent,
+    OrderLine,
+    Quantity,
+    agreed,
+    earliest,
+    kept_lines,
+    stored_quantity,
+)
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, contact_for, suppressed
@@ -129,8 +139,13 @@ def _words(event: OrderEvent) -> dict[str, Any]:
         "timezone": event.timezone,
         "currency": event.currency,
         "total": event.total,
-        "lines": [asdict(line) for line in event.lines],
+        "lines": [_line_row(line) for line in event.lines],
     }
+
+
+def _line_row(line: OrderLine) -> dict[str, Any]:
+    quantities = {"quantity": stored_quantity(line.quantity), "returned": stored_quantity(line.returned)}
+    return {**asdict(line), **quantities}
 
 
 def _newer(order: Order, event: OrderEvent, field: str, value: Any, now: Any, since: float) -> bool:
@@ -153,15 +168,24 @@ def _fold_refunds(order: Order, event: OrderEvent) -> None:
     """Merge the refunds, a set by id. An order is also refunded when all of its lines were returned."""
     refunds = dict(order.refunds or {})
     for refund in event.refunds:
-        row = {"at": refund.at.timestamp(), "lines": dict(refund.lines), "amount": refund.amount}
+        row = {"at": refund.at.timestamp(), "lines": _stored(refund.lines), "amount": refund.amount}
         known = refunds.get(refund.refund_id)
-        refunds[refund.refund_id] = row if known is None else max(known, row, key=_as_text)
+        refunds[refund.refund_id] = row if known is None else max(known, row, key=_knows_more)
     order.refunds = refunds
     order.refunded = sum(row["amount"] or 0 for row in refunds.values())
     moments = [order.field_timestamps[REFUNDED]] if REFUNDED in order.field_timestamps else []
     if refunds and order.lines and not kept_lines(order.lines, refunds):
         moments.append(max(row["at"] for row in refunds.values()))
     order.refunded_at = datetime.fromtimestamp(min(moments), UTC) if moments else None
+
+
+def _knows_more(row: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return a sort key: a report with lines knows more than one without, whichever came first."""
+    return bool(row["lines"]), _as_text(row)
+
+
+def _stored(lines: Mapping[str, Quantity]) -> dict[str, int | str]:
+    return {line_id: stored_quantity(quantity) for line_id, quantity in lines.items()}
 
 
 def _link_contact(services: Services, session: Session, shop: Shop, order: Order, event: OrderEvent) -> None:

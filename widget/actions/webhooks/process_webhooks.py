@@ -13,6 +13,7 @@ from widget.actions.email_events.record_email_event import record_email_events
 from widget.actions.orders.record_order import record_order
 from widget.actions.privacy.answer_privacy import answer_privacy
 from widget.actions.privacy.record_consent import record_consent
+from widget.actions.webhooks.complete_delivery import StoreUnavailable, complete_delivery
 from widget.actions.webhooks.fetch_certificate import fetch_confirmation
 from widget.actions.webhooks.receive_webhook import MAIL
 from widget.deadline import is_time_limit
@@ -25,7 +26,7 @@ from widget.domain.orders.order import (
     StoreEvent,
     UninstalledEvent,
 )
-from widget.domain.orders.webhook import Unreadable
+from widget.domain.orders.webhook import Ignored, Unreadable
 from widget.email.events.providers import PROVIDERS, SES
 from widget.email.events.reading import ReportUnreadable
 from widget.email.events.ses import subscribe_address
@@ -37,11 +38,12 @@ from widget.storage.shops import Shop
 from widget.storage.webhook_deliveries import (
     DELIVERY_DONE,
     DELIVERY_FAILED,
+    DELIVERY_IGNORED,
     DELIVERY_WAITING,
     WebhookDelivery,
     waiting_webhooks,
 )
-from widget.stores.fetching import NotFetched
+from widget.stores.fetching import Limits, NotFetched
 from widget.stores.platforms import PLATFORMS
 from widget.telemetry import WEBHOOKS_RECEIVED, log
 
@@ -53,13 +55,20 @@ CATALOG_SOON = timedelta(seconds=20)
 """Catalog changes arrive in bursts: the feed is read once for all of them."""
 
 
-def process_webhooks(services: Services) -> int:
-    """Process waiting deliveries, each in its own transaction; return how many were attempted."""
+def process_webhooks(services: Services, *, limits: Limits | None = None) -> int:
+    """Process waiting deliveries, each in its own transaction; return how many were attempted.
+
+    ``limits`` of calls to store APIs are for tests.
+    """
     with services.reads() as session:
         waiting = waiting_webhooks(session, services.now(), BATCH)
+    unavailable: set[tuple[int, str]] = set()
     for delivery_id in waiting:
         try:
+            complete_delivery(services, delivery_id, unavailable, limits=limits)
             process_webhook(services, delivery_id)
+        except StoreUnavailable:
+            _try_later(services, delivery_id)
         except SQLAlchemyError:
             # The other deliveries are processed meanwhile.
             log("webhooks").warning("webhook_deferred", delivery_id=delivery_id, exc_info=True)
@@ -71,7 +80,8 @@ def process_webhooks(services: Services) -> int:
 def process_webhook(services: Services, delivery_id: int) -> None:
     """Process one delivery, completely or not at all. Processing is idempotent.
 
-    A signed body that cannot be read is kept as failed, with the reason, for users to see.
+    A signed body that cannot be read is kept as failed, with the reason, for users to see. One that has nothing for us
+    is marked as ignored.
     """
     try:
         _confirm_subscription(services, delivery_id)
@@ -83,6 +93,8 @@ def process_webhook(services: Services, delivery_id: int) -> None:
             # The data is now in tables. The body must go: with both an address and a visit token, it would link
             # answers to a person.
             delivery.state, delivery.done_at, delivery.body = DELIVERY_DONE, services.now(), b""
+    except Ignored as nothing:
+        _settle(services, delivery_id, DELIVERY_IGNORED, str(nothing), drop_body=True)
     except DataError as error:
         # The database rejects these values: retrying would not help.
         _give_up(services, delivery_id, type(error).__name__)
@@ -128,16 +140,25 @@ def _try_later(services: Services, delivery_id: int) -> None:
 
 
 def _give_up(services: Services, delivery_id: int, reason: str) -> None:
+    _settle(services, delivery_id, DELIVERY_FAILED, reason)
+
+
+def _settle(services: Services, delivery_id: int, state: str, reason: str, *, drop_body: bool = False) -> None:
     with services.sessions.begin() as session:
         delivery = session.get_one(WebhookDelivery, delivery_id, with_for_update=True)
-        WEBHOOKS_RECEIVED.labels(delivery.source, DELIVERY_FAILED).inc()
-        delivery.state, delivery.error, delivery.done_at = DELIVERY_FAILED, reason[:500], services.now()
+        WEBHOOKS_RECEIVED.labels(delivery.source, state).inc()
+        delivery.state, delivery.error, delivery.done_at = state, reason[:500], services.now()
+        if drop_body:
+            delivery.body = b""
 
 
 def _do(services: Services, session: Session, delivery: WebhookDelivery) -> None:
     shop = session.get_one(Shop, delivery.shop_id)
     if delivery.source.startswith(MAIL):
-        record_email_events(services, session, shop, PROVIDERS[delivery.source.removeprefix(MAIL)].parse(delivery.body))
+        reports = PROVIDERS[delivery.source.removeprefix(MAIL)].parse(delivery.body)
+        if not reports and not (delivery.source == MAIL + SES and subscribe_address(delivery.body)):
+            raise Ignored("no bounce, complaint, delivery, or unsubscribe in this report")
+        record_email_events(services, session, shop, reports)
         return
     for event in PLATFORMS[delivery.source].parse(delivery.topic, delivery.body, received_at=delivery.received_at):
         _apply(services, session, shop, delivery, event)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from widget.domain.catalog.product import Product
 from widget.domain.catalog.target import TargetError, parse_targets
 from widget.domain.email.sequence import ANCHORS, Step
+from widget.domain.orders.order import Quantity
 from widget.domain.quiz.condition import Chosen, Condition, Term
 from widget.domain.quiz.questions import Question
 
@@ -23,7 +24,7 @@ USES_A_WEEK = 7
 @dataclass(frozen=True, slots=True)
 class Bought:
     product: Product
-    quantity: int
+    quantity: Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def due_at(
     start += timedelta(days=step.after.days, hours=step.after.hours)
     if step.after.uses is not None:
         lasting = [uses * item.quantity for item in bought if (uses := item.product.uses)]
-        weeks = min(lasting, default=0) / float(uses_a_week or USES_A_WEEK)
+        weeks = float(min(lasting, default=0)) / float(uses_a_week or USES_A_WEEK)
         start += timedelta(weeks=min(weeks * float(step.after.uses), LONGEST_WEEKS))
     return _at_local_time(start, step.after.at, zone)
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 PLACED, PAID, FULFILLED, DELIVERED = "placed", "paid", "fulfilled", "delivered"
 CANCELLED, REFUNDED = "cancelled", "refunded"
 EVENTS = (PLACED, PAID, FULFILLED, DELIVERED, CANCELLED, REFUNDED)
+
+
+Quantity = int | Decimal
+"""A whole number, or a decimal where a store sells by length or weight (1.5 meters)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,9 @@ class OrderLine:
     product_id: str = ""
     variant_id: str = ""
     title: str = ""
-    quantity: int = 1
+    quantity: Quantity = 1
     price: int | None = None
-    returned: int = 0
+    returned: Quantity = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Refund:
 
     refund_id: str
     at: datetime
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, Quantity] = field(default_factory=dict)
     amount: int | None = None
 
 
@@ -129,16 +134,31 @@ def agreed(known: bool | None, outcome: bool | None) -> bool | None:
     return known and outcome
 
 
-def given_back(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+def tidy(quantity: Decimal) -> Quantity:
+    """Return a whole quantity as an int."""
+    return int(quantity) if quantity == quantity.to_integral_value() else quantity
+
+
+def stored_quantity(quantity: Quantity) -> int | str:
+    """Return a quantity as it is stored in JSON: a decimal as text, so that it stays exact."""
+    return quantity if isinstance(quantity, int) else str(quantity)
+
+
+def quantity_in(row: Mapping[str, Any], name: str, missing: int) -> Decimal:
+    """Return a quantity of a stored row."""
+    return Decimal(str(row.get(name, missing)))
+
+
+def given_back(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping[str, Any]]) -> dict[str, Quantity]:
     """Return the returned quantity by line id, from all refunds and from the order itself."""
-    back: dict[str, int] = {}
+    back: dict[str, Decimal] = {}
     for refund in refunds.values():
         for line_id, quantity in refund.get("lines", {}).items():
-            back[line_id] = back.get(line_id, 0) + int(quantity)
+            back[line_id] = back.get(line_id, Decimal(0)) + Decimal(str(quantity))
     for line in lines:
         line_id = line.get("line_id", "")
-        back[line_id] = max(back.get(line_id, 0), int(line.get("returned", 0)))
-    return back
+        back[line_id] = max(back.get(line_id, Decimal(0)), quantity_in(line, "returned", 0))
+    return {line_id: tidy(quantity) for line_id, quantity in back.items()}
 
 
 def kept_lines(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -146,6 +166,7 @@ def kept_lines(lines: Iterable[Mapping[str, Any]], refunds: Mapping[str, Mapping
     listed = list(lines)
     back = given_back(listed, refunds)
     left = [
-        {**line, "quantity": int(line.get("quantity", 1)) - back.get(line.get("line_id", ""), 0)} for line in listed
+        {**line, "quantity": tidy(quantity_in(line, "quantity", 1) - back.get(line.get("line_id", ""), 0))}
+        for line in listed
     ]
     return [line for line in left if line["quantity"] > 0]

@@ -23,6 +23,10 @@ class Unreadable(ValueError):
     code = "unreadable_order"
 
 
+class Ignored(Exception):
+    """Raised for a delivery that has nothing for us: another topic, or the platform's own test. The message says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedWebhook:
     """A verified webhook delivery.

@@ -19,6 +19,7 @@ from widget.storage.orders import Order, orders_of
 from widget.storage.webhook_deliveries import (
     DELIVERY_DONE,
     DELIVERY_FAILED,
+    DELIVERY_IGNORED,
     DELIVERY_WAITING,
     WebhookDelivery,
     count_failed,
@@ -48,6 +49,7 @@ DELIVERY_STATES = {
     DELIVERY_WAITING: ("waiting", "clock", ""),
     DELIVERY_DONE: ("processed", "ok", "good"),
     DELIVERY_FAILED: ("failed", "error", "bad"),
+    DELIVERY_IGNORED: ("ignored", "minus", ""),
 }
 
 

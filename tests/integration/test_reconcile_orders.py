@@ -177,8 +177,9 @@ def test_invalid_api_key_is_reported_without_revealing_it(services: Services, st
 
 def test_malformed_order_does_not_block_other_orders(services: Services, store: FakeStore) -> None:
     order(store, 1)
-    order(store, 2, line_items="none")
-    order(store, 3, currency="?" * 500, total_price="x", total="x")
+    if isinstance(store, FakeWoo):  # GraphQL has types: there, a value can only be unusable.
+        order(store, 2, line_items="none")
+    order(store, 3, total_price="x", total="x")
     order(store, 4, email=None, customer=None, billing=None)
     connected(services, store)
     look(services)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.http_server import Store, gives
+from tests.support.shopify_graphql import ShopifyData
 
 
 class _AnyPath(dict[str, Any]):
@@ -61,27 +62,37 @@ class FakeStore:
 
 
 class FakeShopify(FakeStore):
+    """``sent``: the queries received. A client ID and secret are exchanged for the token ``key``."""
+
     key = "shpat_a_token_of_the_test"
+    credentials = "client_of_the_test:shpss_secret_of_the_test"
+
+    def __init__(self, page: int = 2) -> None:
+        super().__init__(page)
+        self.sent: list[str] = []
+        self.tokens = 0
 
     def lets_in(self, headers: Any) -> bool:
-        return bool(headers["X-Shopify-Access-Token"] == self.key)
+        return bool(headers["X-Shopify-Access-Token"] == self.key) or "form" in (headers["Content-Type"] or "")
 
     def answer(self, handler: Any, path: str, asked: dict[str, str]) -> None:
-        if path.endswith("/products.json"):
-            start = int(asked.get("page_info", "0"))
-            more = start + self.page < len(self.products)
-            link = f'<{self.root}{path}?page_info={start + self.page}>; rel="next"' if more else ""
-            gives(json.dumps({"products": self.products[start : start + self.page]}).encode(), Link=link)(handler)
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        if path == "/admin/oauth/access_token":
+            self._give_token(handler, parse_qs(body.decode()))
             return
-        assert path == "/admin/api/2026-10/orders.json"
-        start = int(asked.get("page_info", "0"))
-        if "page_info" not in asked:
-            assert asked["status"] == "any"
-            since = datetime.fromisoformat(asked["updated_at_min"])
-            self.listed = [order for order in self.orders if datetime.fromisoformat(order["updated_at"]) >= since]
-        more = start + self.page < len(self.listed)
-        link = f'<{self.root}{path}?page_info={start + self.page}&limit=250>; rel="next"' if more else ""
-        gives(json.dumps({"orders": self.listed[start : start + self.page]}).encode(), Link=link)(handler)
+        assert path == "/admin/api/2026-10/graphql.json"
+        query = json.loads(body)
+        self.sent.append(query["query"])
+        data = ShopifyData(self.orders, self.products, self.page)
+        gives(json.dumps(data.answer(query["query"], query["variables"])).encode())(handler)
+
+    def _give_token(self, handler: Any, form: dict[str, list[str]]) -> None:
+        given = f"{form['client_id'][0]}:{form['client_secret'][0]}"
+        if form["grant_type"] != ["client_credentials"] or given != self.credentials:
+            gives(b'{"error": "invalid_client"}', 401)(handler)
+            return
+        self.tokens += 1
+        gives(json.dumps({"access_token": self.key, "expires_in": 86399}).encode())(handler)
 
 
 class FakeWoo(FakeStore):

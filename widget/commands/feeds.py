@@ -27,17 +27,18 @@ EVERYTHING = 10**9
 @click.argument("slug")
 @click.argument("file_or_url")
 @click.option(
-    "--force", "allow_missing", is_flag=True, help="Import even if more than a third of the known products are missing."
+    "--force", "force", is_flag=True, help="Import even if too many of the known products are missing or changed."
 )
 @click.option("--json", "json_wanted", is_flag=True, help="Print the report as JSON.")
-def import_feed_command(slug: str, file_or_url: str, allow_missing: bool, json_wanted: bool) -> None:
+def import_feed_command(slug: str, file_or_url: str, force: bool, json_wanted: bool) -> None:
     """Import price, stock, name, URL, and image of products from a feed. Exits with 1 if nothing was imported.
 
     FILE_OR_URL: a Google Merchant feed (RSS 2.0 or TSV) or Shopify's products.json; URLs must start with https://.
     """
     with opened_services() as services, _opened(file_or_url) as files, progress_bar("Reading the feed", "kB") as bar:
         base = file_or_url if "://" in file_or_url else ""
-        asked = Asked(who=WHO, uploaded=not base, allow_missing=EVERYTHING if allow_missing else 0, base=base)
+        most = EVERYTHING if force else 0
+        asked = Asked(who=WHO, uploaded=not base, allow_missing=most, allow_changed=most, base=base)
         report = import_feed(services, shop=slug, files=files, asked=asked, progress=_by_size(files, bar))
     if json_wanted:
         as_json(asdict(report))
@@ -83,4 +84,8 @@ def _print(report: FeedReport) -> None:
     if report.problems_more:
         click.echo(f"  … and {report.problems_more:,} more")
     if report.outcome == FEED_STOPPED:
-        click.echo(f"Missing: {', '.join(report.missing)}. To deactivate these products, run with --force.")
+        for text in report.suspicious:
+            click.echo(f"  {text}")
+        if report.missing:
+            click.echo(f"Missing: {', '.join(report.missing)}.")
+        click.echo("To import anyway, run with --force.")

@@ -19,10 +19,12 @@ class Feed(Table):
 
     ``encrypted_address`` is encrypted, since it may contain a token; if it is empty, files are uploaded. ``state``:
     idle, waiting (requested), or running since ``started_at``. ``progress``: items read by the current run.
-    ``allow_missing``: how many products may be missing because a user confirmed it; 0 applies the usual limit.
+    ``allow_missing``, ``allow_changed``: how many products may be missing, and how many names and prices may change,
+    because a user confirmed it; 0 applies the usual limit.
 
-    Everything from ``outcome`` on describes the last run: done, unchanged, stopped (too many products missing), or
-    failed (see ``error``). ``missing``: SKUs that were removed, or would have been; ``problems``: problems in words, of
+    Everything from ``outcome`` on describes the last run: done, unchanged, stopped (too many products missing or
+    changed), or failed (see ``error``). ``missing``: SKUs that were removed, or would have been; ``suspicious``: names
+    and prices that would have changed, in words; ``problems``: problems in words, of
     which ``problems_more`` are not listed.
     """
 
@@ -37,6 +39,7 @@ class Feed(Table):
     started_at: Mapped[datetime | None] = mapped_column(Utc)
     progress: Mapped[int] = mapped_column(default=0, server_default="0")
     allow_missing: Mapped[int] = mapped_column(default=0, server_default="0")
+    allow_changed: Mapped[int] = mapped_column(default=0, server_default="0")
     asked_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     kind: Mapped[str] = mapped_column(Text, default="", server_default="")
     outcome: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -47,6 +50,7 @@ class Feed(Table):
     matched: Mapped[int] = mapped_column(default=0, server_default="0")
     changed: Mapped[int] = mapped_column(default=0, server_default="0")
     missing: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    suspicious: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     problems: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     problems_more: Mapped[int] = mapped_column(default=0, server_default="0")
     error: Mapped[str] = mapped_column(Text, default="", server_default="")

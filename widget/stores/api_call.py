@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from widget.stores.addresses import Resolver, resolve
 from widget.stores.fetching import Limits, NotFetched, answered
@@ -40,30 +40,57 @@ class Answered:
     headers: Mapping[str, str]
 
 
-Caller = Callable[[str, Mapping[str, str]], Answered]
-"""A function that requests a URL with headers. Raises NotFetched, NotAllowed, Throttled."""
+class Caller(Protocol):
+    """A function that GETs a URL, or POSTs ``body`` to it. Raises NotFetched, NotAllowed, Throttled."""
+
+    def __call__(self, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answered: ...
 
 
 def call(
-    url: str, headers: Mapping[str, str], *, limits: Limits | None = None, resolver: Resolver = resolve
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    *,
+    limits: Limits | None = None,
+    resolver: Resolver = resolve,
 ) -> Answered:
-    """GET a URL. Raises NotFetched, NotAllowed, Throttled.
+    """GET a URL, or POST a body to it. Raises NotFetched, NotAllowed, Throttled.
 
     Redirects are not followed, so that the key is not sent to another address.
     """
     into = io.BytesIO()
-    status, given = answered(url, into, headers=headers, limits=limits or API_LIMITS, resolver=resolver)
+    status, given = answered(url, into, headers=headers, body=body, limits=limits or API_LIMITS, resolver=resolver)
     if status in (429, 503):
         raise Throttled(_seconds(given.get("retry-after", "")))
     if status in (401, 403):
-        raise NotAllowed(f"the store responded with {status}: the API key is invalid or cannot read orders")
+        raise NotAllowed(f"the store responded with {status}: the API key is invalid or lacks a permission")
     if status != 200:
         raise NotFetched(f"the store responded with {status}")
     try:
         data = json.loads(into.getvalue(), parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
         raise NotFetched("the store's response cannot be read") from error
+    if seconds := _throttled(data):
+        raise Throttled(seconds)
     return Answered(data, given)
+
+
+def _throttled(data: Any) -> float:
+    """Return the seconds to wait if a GraphQL API refuses a query for its cost, which it does with status 200; else 0.
+
+    Source: shopify.dev, "GraphQL Admin API rate limits" (``THROTTLED``, ``throttleStatus``).
+    """
+    errors = data.get("errors") if isinstance(data, dict) else None
+    codes = [error.get("extensions", {}).get("code") for error in errors or () if isinstance(error, dict)]
+    if "THROTTLED" not in codes:
+        return 0.0
+    try:
+        cost = data["extensions"]["cost"]
+        status = cost["throttleStatus"]
+        missing = float(cost["requestedQueryCost"]) - float(status["currentlyAvailable"])
+        return min(max(missing / float(status["restoreRate"]), 1.0), 600.0)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return 2.0
 
 
 def _seconds(text: str) -> float:
@@ -80,11 +107,11 @@ def patient(ask: Caller, sleep: Callable[[float], None] = time.sleep, most: floa
     """
     waited = 0.0
 
-    def one(url: str, headers: Mapping[str, str]) -> Answered:
+    def one(url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answered:
         nonlocal waited
         while True:
             try:
-                return ask(url, headers)
+                return ask(url, headers, body)
             except Throttled as wait:
                 if waited + wait.seconds > most:
                     raise

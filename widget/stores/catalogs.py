@@ -1,51 +1,23 @@
 """Catalogs from store APIs, converted to the format of products.json so that they are read like any other feed.
 
-Sources: Shopify Admin REST API, "Product" (``inventory_management``, ``inventory_policy``, ``inventory_quantity``; the
-next page in ``Link``); WooCommerce REST API v3, "Products" and "Product variations" (``stock_status``, ``permalink``).
+Shopify's is in ``shopify_api``. Source: WooCommerce REST API v3, "Products" and "Product variations"
+(``stock_status``, ``permalink``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from widget.stores.api_call import Caller, woo_login
 from widget.stores.feed_item import BadFeed
 from widget.stores.fetching import NotFetched
-from widget.stores.reconciling import MAX_PAGES, NEXT, SHOPIFY_VERSION
+from widget.stores.reconciling import MAX_PAGES
 
-A_PAGE, WOO_PAGE = 250, 100
+WOO_PAGE = 100
 MAX_ITEMS = 250_000
 Product = dict[str, Any]
-
-
-def shopify_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:
-    """Yield pages of active products. Raises NotFetched, Throttled."""
-    url = f"{address}/admin/api/{SHOPIFY_VERSION}/products.json?{urlencode({'status': 'active', 'limit': A_PAGE})}"
-    for _ in range(MAX_PAGES):
-        answer = call(url, {"X-Shopify-Access-Token": key})
-        yield [_shopify_product(item) for item in _listed(answer.data, "products")]
-        found = NEXT.search(answer.headers.get("link", ""))
-        if not found:
-            return
-        url = found.group(1)
-        if urlsplit(url)[:2] != urlsplit(address)[:2]:
-            raise NotFetched("the store's next page is on another host")
-    raise BadFeed(f"the store has more than {MAX_PAGES * A_PAGE:,} products")
-
-
-def _shopify_product(product: Product) -> Product:
-    variants = [{**item, "available": _sold(item)} for item in product.get("variants") or () if isinstance(item, dict)]
-    return {**product, "variants": variants}
-
-
-def _sold(variant: Product) -> bool:
-    """Return whether Shopify sells a variant now: its inventory is untracked, in stock, or may be oversold."""
-    if not variant.get("inventory_management") or variant.get("inventory_policy") == "continue":
-        return True
-    many = str(variant.get("inventory_quantity", "0"))
-    return many.lstrip("-").isdigit() and int(many) > 0
 
 
 def woocommerce_catalog(address: str, key: str, call: Caller) -> Iterator[list[Product]]:

@@ -194,15 +194,19 @@ def _shopify_item(
 
 
 def _shopify_stock(variant: Mapping[str, Any]) -> int | None:
-    """Return the stock of a variant from ``available``, which shoppers see, else from its inventory quantity.
+    """Return the stock of a variant; None if it is sold without a count. Raises BadValue if nothing tells.
 
-    Raises BadValue if neither is there.
+    ``available`` is what shoppers see. Without it: a variant that is not tracked, or that may be oversold, is in stock.
+    Source: shopify.dev, "Product variant" (``inventory_management``, ``inventory_policy``, ``inventory_quantity``).
     """
-    available, many = variant.get("available"), variant.get("inventory_quantity")
+    available, many = variant.get("available"), str(variant.get("inventory_quantity"))
     if isinstance(available, bool):
         return None if available else 0
-    if isinstance(many, int) and not isinstance(many, bool):
-        return max(0, many)
+    untracked = "inventory_management" in variant and not variant["inventory_management"]
+    if untracked or variant.get("inventory_policy") == "continue":
+        return None
+    if many.lstrip("-").isdecimal() and len(many) < 12:
+        return max(0, int(many))
     raise BadValue("it does not state its availability")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol, cast
 from xml.etree.ElementTree import Element, ParseError
@@ -21,6 +21,7 @@ MAX_OF_ITEM = 1024 * 1024
 """Maximum bytes from one item to the next: anything longer is not a product."""
 MAX_JSON = 32 * 1024 * 1024
 """Maximum bytes of a JSON file, which is read into memory as a whole."""
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"(?=\t|$)')
 _GOOGLE = "{http://base.google.com/ns/1.0}"
 Item = FeedItem | BadItem
 
@@ -125,22 +126,46 @@ def _attributes(item: Element) -> dict[str, str]:
 
 
 def _tsv(stream: BinaryIO, given: Defaults) -> Iterator[Item]:
-    rows = csv.reader(_lines(stream), delimiter="\t")
-    try:
-        header = [_column(item) for item in next(rows, [])]
-        missing = [name for name in ("id", "title", "price", "availability") if name not in header]
-        if missing:
-            raise BadFeed(f"the first line must name the columns; {', '.join(missing)} not found")
-        for cells in rows:
-            if not any(cell.strip() for cell in cells):
-                continue
-            place = f"line {rows.line_num}"
-            if len(cells) > len(header):
-                yield BadItem(place, f"it has {len(cells)} cells, but the header has {len(header)}")
-                continue
+    """Yield the items of a table, one a line: an open quotation mark must not swallow the lines that follow."""
+    header: list[str] = []
+    for number, line in enumerate(_lines(stream), 1):
+        cells, place = _cells(line), f"line {number}"
+        if not header:
+            header = [_column(item) for item in cells or ()]
+            missing = [name for name in ("id", "title", "price", "availability") if name not in header]
+            if missing:
+                raise BadFeed(f"the first line must name the columns; {', '.join(missing)} not found")
+        elif cells is None:
+            yield BadItem(place, "a quotation mark at the start of a cell is not closed in the same line")
+        elif len(cells) > len(header):
+            yield BadItem(place, f"it has {len(cells)} cells, but the header has {len(header)}")
+        elif any(cell.strip() for cell in cells):
             yield merchant_item(dict(zip(header, cells, strict=False)), place, given)
-    except csv.Error as error:
-        raise BadFeed(f"line {rows.line_num}: {_short(error)}") from error
+
+
+def _cells(line: str) -> list[str] | None:
+    """Return the cells of a line; None if a quotation mark that begins a cell is not closed.
+
+    A cell in quotation marks may contain tabs, and doubled marks stand for one. A cell that only begins with a quoted
+    word, such as ``"Cool" spray``, is taken as it is.
+    """
+    line = line.rstrip("\r\n")
+    if '"' not in line:
+        return line.split("\t")
+    cells, start = [], 0
+    while start <= len(line):
+        quoted = _QUOTED.match(line, start)
+        if quoted:
+            cells.append(quoted[1].replace('""', '"'))
+            start = quoted.end() + 1
+            continue
+        end = line.find("\t", start)
+        cell = line[start : end if end >= 0 else len(line)]
+        if cell.startswith('"') and cell.count('"') % 2:
+            return None
+        cells.append(cell)
+        start += len(cell) + 1
+    return cells
 
 
 def _column(name: str) -> str:

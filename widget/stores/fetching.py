@@ -177,17 +177,18 @@ def answered(
     into: BinaryIO,
     *,
     headers: Mapping[str, str],
+    body: bytes | None = None,
     limits: Limits | None = None,
     resolver: Resolver = resolve,
 ) -> tuple[int, dict[str, str]]:
     """Return (status, headers by lowercase name) of a response with any status; write its body to ``into``.
 
-    Raises NotFetched. ``headers`` are sent and may contain a key, so redirects are not followed.
+    Raises NotFetched. ``headers`` are sent and may contain a key, so redirects are not followed. ``body``: POST it.
     """
     limits = limits or Limits()
     with (
         _in_time(limits) as deadline,
-        _answer(checked_target(url, limits, resolver), deadline, limits, headers) as answer,
+        _answer(checked_target(url, limits, resolver), deadline, limits, headers, body) as answer,
     ):
         _take(answer, into, limits, deadline, None)
         return answer.status, {name.lower(): value for name, value in answer.headers.items()}
@@ -213,7 +214,11 @@ def _in_time(limits: Limits) -> Iterator[Deadline]:
 
 @contextmanager
 def _answer(
-    target: FetchTarget, deadline: Deadline, limits: Limits, more: Mapping[str, str] | None = None
+    target: FetchTarget,
+    deadline: Deadline,
+    limits: Limits,
+    more: Mapping[str, str] | None = None,
+    body: bytes | None = None,
 ) -> Iterator[HTTPResponse]:
     tls = ssl.create_default_context() if target.scheme == "https" else None
     line = _Line(target, deadline, limits, tls)
@@ -223,7 +228,8 @@ def _answer(
         usual = target.port == (443 if tls else 80)
         name = f"[{target.host}]" if ":" in target.host else target.host
         headers["Host"] = name if usual else f"{name}:{target.port}"
-        line.request("GET", target.path, headers={**headers, "Connection": "close"})
+        method = "GET" if body is None else "POST"
+        line.request(method, target.path, body=body, headers={**headers, "Connection": "close"})
         with line.getresponse() as answer:
             yield answer
     finally:

@@ -13,8 +13,9 @@ from widget.domain.orders.order import OrderEvent, StoreEvent
 from widget.domain.orders.webhook import VerifiedWebhook
 from widget.stores import shopify, standard, woocommerce
 from widget.stores.api_call import Caller
-from widget.stores.catalogs import shopify_catalog, woocommerce_catalog
-from widget.stores.reconciling import shopify_orders, woocommerce_orders
+from widget.stores.catalogs import woocommerce_catalog
+from widget.stores.reconciling import woocommerce_orders
+from widget.stores.shopify_api import shopify_catalog, shopify_orders
 
 ORDERS, SHOPIFY, WOOCOMMERCE = "orders", "shopify", "woocommerce"
 Pages = Iterator[list[dict[str, Any]]]

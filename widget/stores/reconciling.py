@@ -1,41 +1,21 @@
 """Orders changed since a moment, page by page, from a store's API, to find those that no webhook delivered.
 
-Sources: Shopify Admin REST API, "Order" (``updated_at_min``, ``status=any``, ``limit`` up to 250, the next page in the
-``Link`` header, 429 with ``Retry-After``); WooCommerce REST API v3, "List all orders" (``modified_after`` with
+Shopify's are in ``shopify_api``. Source: WooCommerce REST API v3, "List all orders" (``modified_after`` with
 ``dates_are_gmt``, ``per_page`` up to 100, ``X-WP-TotalPages``; key and secret by HTTP Basic).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from widget.stores.api_call import Caller, woo_login
 from widget.stores.fetching import NotFetched
 
-SHOPIFY_VERSION = "2026-10"
-SHOPIFY_PAGE, WOO_PAGE = 250, 100
+WOO_PAGE = 100
 MAX_PAGES = 1000
-NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
-
-
-def shopify_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:
-    """Yield pages of orders changed since a moment. Raises NotFetched, Throttled."""
-    asked = {"status": "any", "updated_at_min": _iso(since), "order": "updated_at asc", "limit": str(SHOPIFY_PAGE)}
-    url = f"{address}/admin/api/{SHOPIFY_VERSION}/orders.json?{urlencode(asked)}"
-    for _ in range(MAX_PAGES):
-        answer = call(url, {"X-Shopify-Access-Token": key})
-        yield _listed(answer.data.get("orders") if isinstance(answer.data, dict) else None)
-        found = NEXT.search(answer.headers.get("link", ""))
-        if not found:
-            return
-        url = found.group(1)
-        if urlsplit(url)[:2] != urlsplit(address)[:2]:
-            raise NotFetched("the store's next page is on another host")
-    raise NotFetched("the store has more changed orders than one reconciliation can process")
 
 
 def woocommerce_orders(address: str, key: str, since: datetime, call: Caller) -> Iterator[list[dict[str, Any]]]:

@@ -58,7 +58,8 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
         now = services.now()
         row.encrypted_address = services.crypto.encrypt(address, FEED_ADDRESS) if address else ""
         row.state, row.due_at = (WAITING, now) if address else (IDLE, None)
-        row.started_at, row.progress, row.allow_missing = None, 0, 0  # The result of a run in progress is discarded.
+        row.allow_missing, row.allow_changed = 0, 0
+        row.started_at, row.progress = None, 0  # The result of a run in progress is discarded.
         row.asked_by = by.id if address else None
         row.seen_digest = ""
         nudge(session, CATALOG)
@@ -69,11 +70,11 @@ def change_feed(services: Services, *, shop: str, address: str, by: User, limits
         )
 
 
-def ask_for_import(services: Services, *, shop: str, by: User, missing: int | None = None) -> None:
+def ask_for_import(services: Services, *, shop: str, by: User, missing: int | None = None, changed: int = 0) -> None:
     """Have a worker import the feed at once. Raises UnknownShop, NotNow.
 
-    ``missing``: import although this many products are missing from the feed, as the last run reported; the import
-    stops again if more are missing.
+    ``missing``: import although this many products are missing from the feed, and ``changed`` names and prices are
+    different, as the last run reported; the import stops again if there are more.
     """
     with services.sessions.begin() as session:
         _, row = _locked(session, shop)
@@ -83,10 +84,11 @@ def ask_for_import(services: Services, *, shop: str, by: User, missing: int | No
         at_it = row.state == RUNNING and row.started_at is not None and row.started_at >= now - GIVEN_UP_AFTER
         if at_it:
             raise NotNow("An import is in progress. Its results will appear here.")
-        if missing is not None and (row.outcome != FEED_STOPPED or len(row.missing) != missing):
+        reported = (len(row.missing), len(row.suspicious))
+        if missing is not None and (row.outcome != FEED_STOPPED or reported != (missing, changed)):
             raise NotNow("The feed was checked again in the meantime. Review the new results first.")
         row.state, row.due_at, row.asked_by = WAITING, now, by.id
-        row.allow_missing, row.progress = missing or 0, 0
+        row.allow_missing, row.allow_changed, row.progress = missing or 0, changed, 0
         nudge(session, CATALOG)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
@@ -74,7 +74,7 @@ def _source(
 
 def _asked(claim: _Claim, *, base: str = "") -> Asked:
     asked = claim.asked
-    return Asked(by=asked.by, allow_missing=asked.allow_missing, started_at=claim.started_at, base=base)
+    return replace(asked, started_at=claim.started_at, base=base)
 
 
 def _failed(services: Services, claim: _Claim, error: str) -> None:
@@ -93,7 +93,8 @@ def _claimed(services: Services, feed_id: int) -> _Claim | None:
         row.state, row.started_at, row.progress = RUNNING, now, 0
         by = session.get(User, row.asked_by) if row.asked_by is not None else None
         shop = session.get_one(Shop, row.shop_id)
-        return _Claim(feed_id, shop, row.encrypted_address, now, Asked(by=by, allow_missing=row.allow_missing))
+        asked = Asked(by=by, allow_missing=row.allow_missing, allow_changed=row.allow_changed)
+        return _Claim(feed_id, shop, row.encrypted_address, now, asked)
 
 
 def _collector(services: Services, claim: _Claim) -> Callable[[int], None]:

@@ -6,7 +6,7 @@ A feed changes only the fields in FROM_FEEDS: a product's contents, warnings, an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.require_shop import require_shop
 from widget.domain.engine.catalog import FROM_FEEDS
+from widget.i18n.money import money_text
 from widget.quiz_registry import LoadedQuiz, offending
 from widget.services import Services
 from widget.storage import audit
@@ -32,6 +33,8 @@ EVERY = timedelta(minutes=15)
 """Minimum interval between two scheduled fetches of a feed."""
 ALARM_PART = 3
 """If more than one in this many of the known products are missing, the feed is assumed to be broken."""
+RENAMED_PART, REPRICED_PART, FEW = 3, 2, 3
+"""The same for products with another name, and with another price; fewer than FEW never stop an import."""
 Progress = Callable[[int], None]
 
 
@@ -39,7 +42,8 @@ Progress = Callable[[int], None]
 class Asked:
     """Who requested an import, and its options. ``by``: the user; without one, ``who`` names the source in words.
 
-    ``allow_missing``: how many products may be missing. ``base``: the base address of relative paths in the feed.
+    ``allow_missing``: how many products may be missing; ``allow_changed``: how many names and prices may change.
+    ``base``: the base address of relative paths in the feed.
     ``started_at``: the claim of a worker, whose result counts only while the worker still holds the claim.
     """
 
@@ -47,13 +51,17 @@ class Asked:
     who: str = "product feed"
     uploaded: bool = False
     allow_missing: int = 0
+    allow_changed: int = 0
     base: str = ""
     started_at: datetime | None = None
 
 
 @dataclass
 class FeedReport:
-    """The outcome of a run. ``missing``: SKUs that were deactivated, or would have been if the run had not stopped."""
+    """The outcome of a run. ``missing``: SKUs that were deactivated, or would have been if the run had not stopped.
+
+    ``suspicious``: changes of names and prices in words, if they stopped the run because they are so many.
+    """
 
     outcome: str
     kind: str = ""
@@ -61,6 +69,7 @@ class FeedReport:
     matched: int = 0
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    suspicious: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     problems_more: int = 0
     error: str = ""
@@ -141,13 +150,23 @@ def _take_over(services: Services, needed: _Needed, asked: Asked, survey: Survey
         known = {product.sku: product for product in stored_products(session, needed.shop.id)}
         listed = {sku for sku, item in known.items() if item.feed and item.feed.get("active", True)}
         report.missing = sorted(listed - set(survey.found) - survey.unread)
+        renamed, repriced = _replaced(known, survey, "name"), _replaced(known, survey, "price")
+        if _too_many(len(renamed), len(listed), RENAMED_PART) or _too_many(len(repriced), len(listed), REPRICED_PART):
+            report.suspicious = [*renamed, *repriced]
         if len(report.missing) * ALARM_PART > len(listed) and len(report.missing) > asked.allow_missing:
             report.outcome = FEED_STOPPED
             report.error = (
                 f"Nothing was changed: {len(report.missing)} of the {len(listed)} products that were in the feed "
                 "before are missing. The feed may be broken."
             )
+        elif len(report.suspicious) > asked.allow_changed:
+            report.outcome = FEED_STOPPED
+            report.error = (
+                f"Nothing was changed: {len(renamed)} names and {len(repriced)} prices of {len(listed)} products are "
+                "different. The columns of the feed may have moved."
+            )
         else:
+            report.suspicious = []
             report.changed = _change(session, services, needed.shop, known, survey, report.missing)
             report.problems = _first_of_all(needed, survey, report)
             row.seen_digest = "" if any(item.dated for item in survey.found.values()) else digest
@@ -155,6 +174,25 @@ def _take_over(services: Services, needed: _Needed, asked: Asked, survey: Survey
     if report.changed:
         services.invalidate(f"{needed.shop.slug}/catalog")
     return report
+
+
+def _too_many(changed: int, known: int, part: int) -> bool:
+    return changed >= FEW and changed * part > known
+
+
+def _replaced(known: Mapping[str, StoredProduct], survey: Survey, name: str) -> list[str]:
+    """Return the products whose name or price the feed changes, each with both values."""
+    found = []
+    for sku, item in sorted(survey.found.items()):
+        before = known[sku].feed.get(name) if sku in known and known[sku].feed else None
+        after = item.feed_values.get(name)
+        if before is not None and after is not None and before != after:
+            found.append(f"{sku}: {name} {_shown(before, item.currency)} → {_shown(after, item.currency)}")
+    return found
+
+
+def _shown(value: Any, currency: str) -> str:
+    return money_text(value, currency, "en") if isinstance(value, int) and currency else f"“{str(value)[:60]}”"
 
 
 def _change(
@@ -219,7 +257,9 @@ def _own_row(session: Session, shop: Shop, asked: Asked) -> Feed | None:
     if asked.started_at is not None:
         return row if row is not None and row.started_at == asked.started_at else None
     if row is None:
-        row = Feed(shop_id=shop.id, encrypted_address="", state=IDLE, outcome="", problems=[], missing=[])
+        row = Feed(
+            shop_id=shop.id, encrypted_address="", state=IDLE, outcome="", problems=[], missing=[], suspicious=[]
+        )
         session.add(row)
     return row
 
@@ -232,9 +272,11 @@ def _keep(session: Session, services: Services, shop: Shop, row: Feed, asked: As
         row.problems, row.problems_more = report.problems, report.problems_more
     row.kind, row.items, row.matched = report.kind, report.items, report.matched
     row.changed, row.missing, row.error = len(report.changed), report.missing, report.error
+    row.suspicious = report.suspicious
     row.outcome, row.last_run_at, row.uploaded = report.outcome, now, asked.uploaded
     if asked.started_at is not None:
-        row.state, row.started_at, row.allow_missing, row.asked_by = IDLE, None, 0, None
+        row.state, row.started_at, row.asked_by = IDLE, None, None
+        row.allow_missing, row.allow_changed = 0, 0
         row.due_at = now + EVERY
     # Log a feed that fails every 15 minutes only once.
     if (

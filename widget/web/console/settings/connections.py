@@ -18,6 +18,8 @@ from widget.actions.shops.connect_store import (
 )
 from widget.domain.roles import MANAGE
 from widget.storage.connections import Connection, connections_of
+from widget.stores.platforms import SHOPIFY
+from widget.stores.shopify_api import version_notice
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import PageContext, render_page, shop_page
 from widget.web.console.settings.shop import last_change
@@ -48,8 +50,9 @@ CONNECTION_KINDS = (
         "App client secret",
         "Signs each delivery. After a change, the previous secret stays valid for one day.",
         "Storefront URL, such as https://name.myshopify.com",
-        "Admin API access token",
-        "Requires read_orders. Used to reconcile orders whose webhooks were missed.",
+        "Admin API credentials, as client ID:client secret",
+        "Of an app in the Dev Dashboard with read_orders (and read_products for the catalog); tokens are renewed "
+        "automatically. The access token of a legacy custom app (shpat_…) works, too.",
     ),
     Kind(
         "woocommerce",
@@ -144,7 +147,8 @@ def _page(page: PageContext, *, wrong: dict[str, dict[str, str]] | None = None, 
 
 def _shown(kind: Kind, row: Connection | None, base: str) -> dict[str, Any]:
     path = kind.id if kind.id in PLATFORMS else f"mail/{kind.id}"
-    return {"kind": kind, "row": row, "webhook": f"{base}/{path}", "state": _state(row)}
+    notice = version_notice(current_services().now().date()) if kind.id == SHOPIFY and row and row.address else ""
+    return {"kind": kind, "row": row, "webhook": f"{base}/{path}", "state": _state(row), "notice": notice}
 
 
 def _state(row: Connection | None) -> tuple[str, str, str]:

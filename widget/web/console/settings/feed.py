@@ -41,7 +41,7 @@ def change(shop: str) -> AnyResponse:
         elif do == "import":
             ask_for_import(services, shop=shop, by=me())
         elif do == "allow_missing":
-            ask_for_import(services, shop=shop, by=me(), missing=_number(request.form.get("missing", "")))
+            ask_for_import(services, shop=shop, by=me(), missing=_count("missing"), changed=_count("changed"))
         else:
             abort(400)
     except BadFeedAddress as error:
@@ -60,7 +60,7 @@ def upload(shop: str) -> AnyResponse:
     if not body:
         message = "Choose a file that is not empty."
         return make_response(products_page(page, feed=feed_view(services, page.shop, wrong_file=message)), 422)
-    asked = Asked(by=me(), uploaded=True, allow_missing=_number(request.form.get("missing", "")))
+    asked = Asked(by=me(), uploaded=True, allow_missing=_count("missing"), allow_changed=_count("changed"))
     report = import_feed(services, shop=shop, files=[BytesIO(body)], asked=asked)
     if report.outcome in (FEED_STOPPED, FEED_FAILED):
         return make_response(products_page(page), 422)
@@ -81,3 +81,7 @@ def _number(text: str) -> int:
 
 def _back(page: PageContext) -> AnyResponse:
     return redirect(f"{page.shop_root}/settings/products", 303)
+
+
+def _count(name: str) -> int:
+    return _number(request.form.get(name, ""))

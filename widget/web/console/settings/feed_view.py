@@ -16,7 +16,7 @@ from widget.stores.feeds import FEED_KINDS
 LOOKS = {
     FEED_IMPORTED: ("ok", "good", "Imported"),
     FEED_UNCHANGED: ("ok", "good", "No changes"),
-    FEED_STOPPED: ("warning", "warn", "Stopped: too many products are missing"),
+    FEED_STOPPED: ("warning", "warn", "Stopped: too many products are missing or changed"),
     FEED_FAILED: ("error", "bad", "Import failed"),
 }
 """(icon, color class, label) by outcome."""

@@ -562,3 +562,66 @@ def test_import_feed_command_imports_a_file(
     assert run(str(tmp_path / "none.tsv")).exit_code == 2
     assert "private network" in run("https://127.0.0.1/feed.tsv").output
     assert entries(sqlite_services)[0] == ("feed_imported", "command line")
+
+
+# Changes that are too many to be true ----------------------------------------------------------------
+
+
+def known_shop(services: Services) -> dict[str, str]:
+    """Import the shipped products once; return their names by SKU."""
+    names = {sku: card["name"] for sku, card in cards(services).items()} | NAMES
+    take(services, tsv(names))
+    return names
+
+
+def moved(names: dict[str, str]) -> dict[str, str]:
+    """Return the names as a feed with a moved column would have them: each at the next product."""
+    return dict(zip(names, [*list(names.values())[1:], next(iter(names.values()))], strict=True))
+
+
+def test_feed_with_other_names_stops_and_shows_them(services: Services) -> None:
+    names = known_shop(services)
+    before = fed(services)
+    report = take(services, tsv(moved(names)))
+
+    assert report.outcome == FEED_STOPPED
+    assert fed(services) == before
+    assert len(report.suspicious) == len(names)
+    assert "name" in report.suspicious[0]
+    page = client_in(services).get("/console/shops/demo/settings/products").text
+    assert "changed names and prices" in page
+    assert "→" in page
+    assert "The columns of the feed may have moved" in page
+
+
+def test_feed_with_other_prices_stops_until_a_person_agrees(services: Services) -> None:
+    names = known_shop(services)
+    stopped = take(services, tsv(names, price="99.00 USD"))
+    fewer = take(services, tsv(names, price="99.00 USD"), allow_changed=len(names) - 1)
+    agreed = take(services, tsv(names, price="99.00 USD"), allow_changed=len(stopped.suspicious))
+
+    assert [stopped.outcome, fewer.outcome, agreed.outcome] == [FEED_STOPPED, FEED_STOPPED, FEED_IMPORTED]
+    assert {item["price"] for item in fed(services).values()} == {9900}
+
+
+def test_a_few_new_names_and_prices_are_imported(services: Services) -> None:
+    names = known_shop(services)
+    first, second = list(names)[:2]
+    renamed = {**names, first: "A new name", second: "Another one"}
+
+    assert take(services, tsv(renamed)).outcome == FEED_IMPORTED
+
+
+def test_upload_with_the_box_ticked_imports_the_changes(services: Services) -> None:
+    names = known_shop(services)
+    client = client_in(services)
+    path = "/console/shops/demo/settings/products/feed/upload"
+
+    def upload(**more: Any) -> Any:
+        file = (io.BytesIO(tsv(names, price="99.00 USD").encode()), "feed.tsv")
+        data = {"csrf_token": form_token(client), "file": file, **more}
+        return client.post(path, data=data, content_type="multipart/form-data")
+
+    assert upload().status_code == 422
+    assert upload(missing="0", changed=str(len(feed(services).suspicious))).status_code == 303
+    assert {item["price"] for item in fed(services).values()} == {9900}

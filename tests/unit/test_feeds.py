@@ -418,3 +418,82 @@ def test_a_feed_of_100_000_items_is_read_as_a_stream_within_500_mb(tmp_path: Pat
     assert (read, found) == (100_000, 1)
     assert calls > 90
     assert megabytes < 500
+
+
+# Inputs from the field -------------------------------------------------------------------------------
+
+
+REAL = ROOT / "tests" / "payloads" / "real-world"
+COLUMNS = "id\ttitle\tprice\tavailability\tlink\timage_link\n"
+
+
+def table(*titles: str) -> list[FeedItem | BadItem]:
+    rows = [f"S{at}\t{title}\t{at + 1}.00 USD\tin stock\thttps://s.example/{at}\t" for at, title in enumerate(titles)]
+    return items(COLUMNS + "\n".join(rows) + "\n")
+
+
+def test_open_quotation_mark_refuses_its_own_row_only() -> None:
+    found = items((REAL / "feed-title-begins-with-quote.tsv").read_bytes())
+
+    assert isinstance(found[0], BadItem)
+    assert (found[0].place, "quotation mark" in found[0].reason) == ("line 2", True)
+    assert [(item.sku, item.name, item.price) for item in found[1:] if isinstance(item, FeedItem)] == [
+        ("B", "Salve", 1250),
+        ("C", '"Cool" spray', 900),
+        ("D", "Roll-on", 800),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ('"Cream"', "Cream"),
+        ('"Cream, ""the best"""', 'Cream, "the best"'),
+        ('"Cream\twith a tab"', "Cream with a tab"),
+        ('Cream 3" wide', 'Cream 3" wide'),
+        ('Cream "extra"', 'Cream "extra"'),
+        ("'Cream'", "'Cream'"),
+    ],
+)
+def test_quotation_marks_within_a_line_are_read(cell: str, name: str) -> None:
+    found = table(cell, "Salve")
+
+    assert [item.name for item in found if isinstance(item, FeedItem)] == [name, "Salve"]
+
+
+@pytest.mark.parametrize("cell", ['"Cream', '"Cream "" best', '"', 'x\t"y'])
+def test_row_that_would_swallow_others_is_refused(cell: str) -> None:
+    found = table("Balm", cell, 'Salve"', "Roll-on")
+
+    assert [item.place for item in found if isinstance(item, BadItem)] == ["line 3"]
+    assert [item.sku for item in found if isinstance(item, FeedItem)] == ["S0", "S2", "S3"]
+
+
+@pytest.mark.parametrize(
+    ("inventory", "stock"),
+    [
+        ({"available": True, "inventory_quantity": -3}, None),
+        ({"available": False, "inventory_policy": "continue"}, 0),
+        ({"inventory_management": "shopify", "inventory_policy": "continue", "inventory_quantity": -3}, None),
+        ({"inventory_management": None, "inventory_policy": "deny", "inventory_quantity": 0}, None),
+        ({"inventory_management": "shopify", "inventory_policy": "deny", "inventory_quantity": 0}, 0),
+        ({"inventory_management": "shopify", "inventory_policy": "deny", "inventory_quantity": "4"}, 4),
+        ({"inventory_quantity": 4}, 4),
+        ({"inventory_quantity": -1}, 0),
+    ],
+)
+def test_inventory_policy_decides_the_stock(inventory: dict[str, Any], stock: int | None) -> None:
+    variant = {"id": 1, "sku": "A", "title": "Default Title", "price": "1.00", **inventory}
+    [found] = items(json.dumps({"products": [{"id": 9, "title": "Cream", "handle": "cream", "variants": [variant]}]}))
+
+    assert isinstance(found, FeedItem)
+    assert found.stock == stock
+
+
+def test_variants_that_are_oversold_or_not_counted_are_in_stock() -> None:
+    found = items((REAL / "shopify-admin-products-continue-and-untracked.json").read_bytes())
+
+    assert [(item.sku, item.stock) for item in found if isinstance(item, FeedItem)] == [
+        ("CREAM-60", None),
+        ("ROLL-75", None),
+    ]

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.packs import LEG_DAY
+from tests.support.packs import LEG_DAY, ROOT
 from widget.cli import main
 from widget.content.files import read_folder, write_folder
 from widget.content.mapping_table import MAPPING_COLUMNS
@@ -52,8 +52,17 @@ def test_export_and_import_of_a_sheet_changes_nothing(kind: str, pack: Path) -> 
     assert (pack / "mappings.csv").read_bytes() == before
 
 
+def test_escaped_characters_of_a_workbook_are_read() -> None:
+    rows = read_sheet(ROOT / "tests" / "payloads" / "real-world" / "mappings-with-x000D.xlsx")
+
+    assert rows[0][1]["reason"] == "You like to rub it in:\na cream sinks in as you go."
+    assert not any("_x" in text for _, cells in rows for text in cells.values())
+
+
 @pytest.mark.parametrize("kind", WRITERS)
-@pytest.mark.parametrize("text", ["=1+1", "+49", "-5 % off", "@here", "'quoted", "'=x", "\ttab", "“curly”", "a\nb", ""])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+49", "-5 % off", "@here", "'quoted", "'=x", "\ttab", "“curly”", "a\nb", "", "_x000D_ as it is"]
+)
 def test_formula_like_text_is_neutralized_in_the_sheet_and_restored_on_import(
     kind: str, text: str, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ MAX_BYTES = 20_000_000
 MAX_UNPACKED = 20_000_000
 MAX_CELL = 10_000
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+_LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _TEXT_COLUMNS = ("id", "when", "effect", "target", "reason", "note")
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "\u00a0": " "})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -79,7 +80,7 @@ def xlsx_sheet(rows: list[Cells]) -> bytes:
 def _cell(sheet: Any, name: str, text: str) -> Any:
     if name == "weight":
         return int(text) if re.fullmatch(r"[+-]?\d{1,15}", text) else text or None
-    cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", neutral(text)))
+    cell = WriteOnlyCell(sheet, value=_LOOKS_ESCAPED.sub("_x005F_", ILLEGAL_CHARACTERS_RE.sub("", neutral(text))))
     cell.data_type = "s"
     cell.number_format = "@"
     return cell

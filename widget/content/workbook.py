@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import openpyxl
+from openpyxl.utils.escape import unescape
 
 from widget.content.mapping_table import MAPPING_COLUMNS
 
@@ -46,6 +47,13 @@ def workbook_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _as_text(value: object) -> str:
+    """Return a cell as text, with line breaks as ``\\n``.
+
+    Characters that XML cannot hold, and the carriage return, are written as ``_x000D_`` (ECMA-376, part 1, 22.9.2.19);
+    a text that looks like that begins with ``_x005F_``.
+    """
     if value is None:
         return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return unescape(str(value)).replace("\r\n", "\n").replace("\r", "\n")

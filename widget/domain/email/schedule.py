@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -83,7 +83,7 @@ def quiet_until(now: datetime, start: str, end: str, zone: str) -> datetime | No
     over_midnight = begins > ends
     if (begins <= clock or clock < ends) if over_midnight else begins <= clock < ends:
         day = local.date() + timedelta(days=1 if over_midnight and clock >= begins else 0)
-        return datetime.combine(day, ends, local.tzinfo).astimezone(now.tzinfo)
+        return _moment(day, ends, local, after=now).astimezone(now.tzinfo)
     return None
 
 
@@ -106,12 +106,24 @@ def _local(moment: datetime, zone: str) -> datetime:
         return moment
 
 
+def _moment(day: date, clock: time, local: datetime, *, after: datetime) -> datetime:
+    """Return a wall-clock time of a day in the time zone of ``local``, in UTC.
+
+    In the hour that the change to standard time repeats, a wall-clock time happens twice: the first that is not before
+    ``after`` counts. Aware datetimes of one time zone compare by the clock alone, hence UTC.
+    """
+    first, second = (datetime.combine(day, clock, local.tzinfo).replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return second if first < after <= second else first
+
+
 def _at_local_time(moment: datetime, at: str | None, zone: str) -> datetime:
     if at is None:
         return moment
     local = _local(moment, zone)
-    wanted = datetime.combine(local.date(), time.fromisoformat(at), local.tzinfo)
-    return (wanted if wanted >= local else wanted + timedelta(days=1)).astimezone(moment.tzinfo)
+    clock, day = time.fromisoformat(at), local.date()
+    wanted = _moment(day, clock, local, after=moment)
+    wanted = wanted if wanted >= moment else _moment(day + timedelta(days=1), clock, local, after=moment)
+    return wanted.astimezone(moment.tzinfo)
 
 
 def answered_uses(questions: Iterable[Question], answers: Mapping[str, Sequence[str]]) -> Decimal | None:

@@ -60,6 +60,8 @@ class Services:
     """
     drafts: LocalCache[LoadedQuiz]
     """Compiled drafts for preview."""
+    attempts: LocalCache[bool]
+    """Visit tokens of recent responses: a repeat of one is not recorded again."""
     clicks: LocalCache[bool]
     """Hashes of recent clicks: which client has just followed which link of an email."""
     webhook_secrets: LocalCache[tuple[int, list[str]]]
@@ -123,6 +125,7 @@ def build_services(settings: Settings, *, transport: Transport | None = None, li
         checked=LocalCache(size=2, seconds=1800.0),
         checking=threading.Lock(),
         drafts=LocalCache(size=16, seconds=600.0),
+        attempts=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
         clicks=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
         webhook_secrets=LocalCache(size=256, seconds=2.0),
         quizzes=quizzes,

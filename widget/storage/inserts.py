@@ -21,6 +21,15 @@ def insert_or_ignore(session: Session, table: type[Table], row: dict[str, Any], 
     return session.connection().execute(statement, row).first() is not None
 
 
+def insert_all_or_ignore(
+    session: Session, table: type[Table], rows: Sequence[dict[str, Any]], keys: tuple[str, ...]
+) -> None:
+    """Insert rows, leaving out those whose unique key exists."""
+    plain = cast("Plain", table.__table__)
+    statement = _insert_into(plain, session.get_bind().dialect.name)
+    session.connection().execute(statement.on_conflict_do_nothing(index_elements=list(keys)), list(rows))
+
+
 def insert_or_update(
     session: Session,
     table: type[Table],

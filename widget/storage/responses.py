@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, ForeignKey, Index, Row, Text, UniqueConstraint, insert, select, text
+from sqlalchemy import JSON, Date, ForeignKey, Index, Row, Text, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
-from widget.storage.inserts import add_numbers
+from widget.storage.inserts import add_numbers, insert_all_or_ignore
 
 
 class Response(Table):
@@ -56,7 +56,8 @@ class DailyEvent(Table):
 
 
 def add_responses(session: Session, rows: list[dict[str, Any]]) -> None:
-    session.execute(insert(Response), rows)
+    """Store responses; one with a known visit token is a repeat, and is left out."""
+    insert_all_or_ignore(session, Response, rows, ("shop_id", "visit"))
 
 
 def response_by_visit(session: Session, shop_id: int, visit: str) -> Response | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 
+import minify
 from rcssmin import cssmin
-from rjsmin import jsmin
 
 _SCRIPTS = (
     *("pages.js", "store.js", "console.js", "mappings.js", "conditions.js", "try.js", "colors.js", "results.js"),
@@ -16,6 +16,11 @@ _JS, _CSS = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
 def _source(name: str) -> str:
     return (files("widget.web") / "files" / name).read_text(encoding="utf-8")
+
+
+def _script(name: str) -> str:
+    """Return a script without spaces and comments, with short local and private names."""
+    return str(minify.string("text/javascript", _source(name)))
 
 
 def _hashed(stem: str, ending: str, body: bytes) -> str:
@@ -31,13 +36,13 @@ def _made() -> tuple[bytes, dict[str, tuple[bytes, str]], dict[str, str]]:
         names[name] = _hashed(name.removesuffix(".css"), "css", body)
         assets[names[name]] = (body, _CSS)
     for name in _SCRIPTS:
-        body = jsmin(_source(name)).encode()
+        body = _script(name).encode()
         names[name] = _hashed(name.removesuffix(".js"), "js", body)
         assets[names[name]] = (body, _JS)
-    widget = jsmin(_source("widget.js")).replace("__CSS__", names["quiz.css"]).encode()
+    widget = _script("widget.js").replace("__CSS__", names["quiz.css"]).encode()
     names["widget.js"] = _hashed("widget", "js", widget)
     assets[names["widget.js"]] = (widget, _JS)
-    loader = jsmin(_source("embed.js")).replace("__WIDGET__", f"embed/{names['widget.js']}").encode()
+    loader = _script("embed.js").replace("__WIDGET__", f"embed/{names['widget.js']}").encode()
     return loader, assets, names
 
 

@@ -20,6 +20,7 @@ from widget.web.response_cache import (
     CachedResponse,
     Headers,
     ResponseCache,
+    attempt_in,
     count_cached,
     key_of,
     takes_gzip,
@@ -58,7 +59,7 @@ class CachingMiddleware:
             return self.app(environ, start)
         kind = environ.get("CONTENT_TYPE", "") if body else ""
         key = key_of(path, environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""), kind)
-        found = self.answer(key, method, path, body, environ)
+        found = self.answer(key, method, path, body, environ, attempt_in(environ.get("QUERY_STRING", "")))
         if found is not None:
             status, headers, content = found
             start(REASONS[status], headers)
@@ -68,7 +69,13 @@ class CachingMiddleware:
         return answered
 
     def answer(
-        self, key: tuple[str, ...] | None, method: str, path: str, body: bytes, headers: dict[str, Any]
+        self,
+        key: tuple[str, ...] | None,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, Any],
+        attempt: str = "",
     ) -> Answer | None:
         """Return (status, headers, body) of a cached response, or None if Flask must respond. Never blocks.
 
@@ -78,12 +85,12 @@ class CachingMiddleware:
             page = self.cache.page(key)
             return page_answer(page, path, headers) if page is not None else None
         known = self.cache.response(key, body)
-        return self._response_answer(known, path, headers) if known is not None else None
+        return self._response_answer(known, path, headers, attempt) if known is not None else None
 
-    def _response_answer(self, known: CachedResponse, path: str, headers: dict[str, Any]) -> Answer:
+    def _response_answer(self, known: CachedResponse, path: str, headers: dict[str, Any], attempt: str) -> Answer:
         _CACHED_RESULTS.inc()
         bot = is_bot(headers.get("HTTP_USER_AGENT", ""))
-        visit = record_response(self.services, known.loaded, known.known, known.locale, bot=bot)
+        visit = record_response(self.services, known.loaded, known.known, known.locale, bot=bot, attempt=attempt)
         content = known.body(visit)
         request_id = count_cached("api", "201", "POST", path)
         return 201, [*known.headers, ("Content-Length", str(len(content))), ("X-Request-Id", request_id)], content

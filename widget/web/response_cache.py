@@ -29,6 +29,7 @@ MAX_HEADER = 200
 """Requests with a longer Accept-Language or Content-Type are not cached."""
 LOG_EVERY = 500
 """One in this many cached responses is logged: enough to see that they happen, too few to cost anything."""
+_ATTEMPT = re.compile(r"(?:^|&)attempt=([A-Za-z0-9-]{16,64})(?=&|$)")
 _QUERY = re.compile(r"(?:(?:locale=[A-Za-z-]{1,35}|html=1)(?:&(?=.)|$)){0,2}")
 _ids = itertools.count()
 _PROCESS = secrets.token_hex(5)
@@ -193,11 +194,21 @@ class ResponseCache:
 
 
 def key_of(path: str, query: str, language: str, kind: str = "") -> Key | None:
-    """Return the parts that distinguish requests, or None if the request is not worth caching."""
+    """Return the parts that distinguish requests, or None if the request is not worth caching.
+
+    The ``attempt`` is different in each request, and the result is the same.
+    """
+    query = _ATTEMPT.sub("", query).lstrip("&")
     if len(language) > MAX_HEADER or len(kind) > MAX_HEADER or (query and not _QUERY.fullmatch(query)):
         return None
     # The header may decide the language of API responses; files and scripts are the same for everyone.
     return (path, query, language if path.startswith("/v1/") else "", kind)
+
+
+def attempt_in(query: str) -> str:
+    """Return the key by which a client marks repeats of one request; empty without one."""
+    found = _ATTEMPT.search(query)
+    return found[1] if found else ""
 
 
 def count_cached(blueprint: str, status: str, method: str, path: str) -> str:

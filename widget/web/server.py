@@ -21,7 +21,7 @@ from widget.telemetry import REQUESTS, log
 from widget.web.bodies import MAX_BODY, max_body
 from widget.web.budgets import client_address
 from widget.web.caching_middleware import CachingMiddleware, too_many
-from widget.web.response_cache import MAX_POST_BODY, Headers, count_cached, key_of
+from widget.web.response_cache import MAX_POST_BODY, Headers, attempt_in, count_cached, key_of
 
 THREADS = 4
 MAX_WAITING = 256
@@ -137,7 +137,7 @@ class Server:
             if method == "POST" and len(body) <= MAX_POST_BODY and path.endswith("/responses"):
                 key = key_of(path, scope.query_string, language, headers.get("content-type", ""))
         if key is not None:
-            known = self._front.answer(key, method, path, body, _few(headers))
+            known = self._front.answer(key, method, path, body, _few(headers), attempt_in(scope.query_string))
             if known is not None:
                 exchange.response_bytes(*known)
                 return

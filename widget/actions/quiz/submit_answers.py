@@ -97,13 +97,24 @@ def _compute(
 
 
 def record_response(
-    services: Services, loaded: LoadedQuiz, known: CachedResult, locale: str | None, *, bot: bool = False
+    services: Services,
+    loaded: LoadedQuiz,
+    known: CachedResult,
+    locale: str | None,
+    *,
+    bot: bool = False,
+    attempt: str = "",
 ) -> str:
-    """Queue the anonymous response, stored within a second; return its random visit token.
+    """Queue the anonymous response, stored within a second; return its visit token.
 
-    A response from a bot is stored as well, since an order may follow from it, but it is not counted.
+    A response from a bot is stored as well, since an order may follow from it, but it is not counted. ``attempt``: a
+    random key by which the client marks repeats of one request; they have the same visit token and are stored once.
     """
-    visit = secrets.token_urlsafe(16)
+    visit = services.crypto.fingerprint(f"visit {loaded.shop.id} {attempt}") if attempt else secrets.token_urlsafe(16)
+    if attempt and services.attempts.get(visit):
+        return visit
+    if attempt:
+        services.attempts.put(visit, True)
     services.recorder.add_response(
         {
             "shop_id": loaded.shop.id,

@@ -28,6 +28,7 @@ from widget.web.api.schemas import (
     QuizSchema,
     ResponseQuery,
     ResponseSchema,
+    ResultQuery,
     ResultSchema,
 )
 from widget.web.limits import limited
@@ -92,7 +93,7 @@ def create_response(query: dict[str, Any], response: dict[str, Any], shop: str, 
     services = current_services()
     response["locale"] = _language(services.quizzes.live(shop, quiz), response["locale"])
     loaded, known = submit_answers(services, shop=shop, quiz=quiz, **response)
-    visit = record_response(services, loaded, known, response["locale"], bot=_from_bot())
+    visit = record_response(services, loaded, known, response["locale"], bot=_from_bot(), attempt=query["attempt"])
     before, after = _around_visit(loaded, known, html=query["html"])
     result = orjson.loads(known.body)
     headers = [
@@ -129,26 +130,34 @@ def _emails_path(loaded: LoadedQuiz, code: str) -> str:
 
 
 @blueprint.get("/quizzes/<quiz>/results/<code>")
-@blueprint.arguments(LocaleQuery, location="query")
+@blueprint.arguments(ResultQuery, location="query")
 @blueprint.response(200, ResultSchema)
 @blueprint.alt_response(400, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(404, schema=ProblemSchema, content_type="application/problem+json")
 @blueprint.alt_response(422, schema=ProblemSchema, content_type="application/problem+json")
 def show_result(query: dict[str, Any], shop: str, quiz: str, code: str) -> Response:
-    """Get the result for a code. Current safety rules apply, even to a result of an older version."""
+    """Get the result for a code. Current safety rules apply, even to a result of an older version.
+
+    With ``html=1``, the result is ``{"result": …, "html": …}``, as after submitting answers.
+    """
     services = current_services()
     loaded, answers = open_result(services, shop, code, quiz)
     known = cached_result(services, loaded, answers, locale=_language(loaded, query["locale"]))
+    body = known.body
+    if query["html"]:
+        result = orjson.loads(body)
+        fragment = result_fragment(result, emails=_emails_path(loaded, result["code"]))
+        body = b'{"result":' + body + b',"html":' + orjson.dumps(fragment) + b"}"
     headers = [
         ("Content-Type", JSON),
         *PRIVATE_HEADERS.items(),
         ("Access-Control-Allow-Origin", "*"),
         ("X-Content-Type-Options", "nosniff"),
-        ("Content-Length", str(len(known.body))),
+        ("Content-Length", str(len(body))),
     ]
     if loaded.is_live:
-        mark_cacheable(CachedPage(known.body, headers, "", loaded))
-    return Response(known.body, headers=headers)
+        mark_cacheable(CachedPage(body, headers, "", loaded))
+    return Response(body, headers=headers)
 
 
 @blueprint.post("/quizzes/<quiz>/results/<code>/emails")

@@ -57,8 +57,16 @@ class LocaleQuery(Schema):
         unknown = "exclude"  # Cache busters and campaign tags in a URL are not errors.
 
 
-class ResponseQuery(LocaleQuery):
+class ResultQuery(LocaleQuery):
     html = fields.Boolean(load_default=False, metadata={"description": "include the result as ready-made HTML"})
+
+
+class ResponseQuery(ResultQuery):
+    attempt = fields.String(
+        load_default="",
+        validate=validate.Regexp(r"[A-Za-z0-9-]{16,64}\Z"),
+        metadata={"description": "random key of a request: with the same key, a repeat is stored once"},
+    )
 
 
 class ConsentsSchema(Strict):

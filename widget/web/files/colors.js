@@ -19,7 +19,7 @@ function draw() {
     widget?.style.setProperty(`--rq-${name}`, chosen[name]);
     form.querySelector(`[data-code="${name}"]`).textContent = chosen[name];
   }
-  widget?.style.setProperty("color-scheme", side);
+  widget?.setAttribute("theme", side);
   stage?.style.setProperty("--stage", chosen.paper);
   let failing = 0;
   pairs.forEach(([front, back, asked], at) => {

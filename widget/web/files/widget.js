@@ -1,8 +1,13 @@
-// The quiz as a custom element. Questions are rendered here; the server sends the result as finished markup,
-// the same as on the page without JavaScript. Nothing is stored before the quiz is started.
+// The quiz in its element, which embed.js defines. Questions are rendered here; the server sends the result as finished
+// markup, the same as on the page without JavaScript. Nothing is stored before the quiz is started.
 const base = new URL("/", import.meta.url).href;
 const sheet = new CSSStyleSheet();
-const styled = fetch(new URL("__CSS__", import.meta.url)).then((r) => r.text()).then((css) => sheet.replace(css));
+let styled; // A style sheet that could not be loaded is requested again by the next attempt.
+const style = () => styled ??= fetch(new URL("__CSS__", import.meta.url)).then((r) => r.ok ? r.text() : Promise.reject(r))
+  .then((css) => sheet.replace(css)).catch((error) => { styled = undefined; throw error; });
+// Pages may require Trusted Types. All markup here is either escaped by esc() or comes from our own server.
+const policy = globalThis.trustedTypes?.createPolicy("recovery-quiz", { createHTML: (text) => text });
+const html = (text) => policy ? policy.createHTML(text) : text;
 const esc = (text) => String(text ?? "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const icon = (d, more = "") => `<svg class="ic ${more}" viewBox="0 0 24 24" aria-hidden="true"><path d="${d}"/></svg>`;
 const alarm = "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 7.5v5.5M12 16.3v.1";
@@ -18,60 +23,94 @@ const holds = (clauses, chosen) => clauses.some((clause) => clause.every(([field
   return hit !== negated;
 }));
 
-class RecoveryQuiz extends HTMLElement {
-  static observedAttributes = ["shop", "quiz", "locale", "product"];
-  #root = this.attachShadow({ mode: "open" });
-  #quiz; #answers = {}; #at = -1; #box; #status;
+// Whether the page is dark: "theme" (light, dark, or "light dark" for the system's) counts, else what the page declares.
+const system = matchMedia("(prefers-color-scheme: dark)");
+const isDark = (host) => {
+  const declared = [host, host.parentElement ?? document.documentElement].map((node) => getComputedStyle(node).colorScheme);
+  const scheme = host.getAttribute("theme")
+    ?? [...declared, document.querySelector("meta[name=color-scheme]")?.content].find((one) => /light|dark/.test(one)) ?? "";
+  return scheme.includes("dark") && (!scheme.includes("light") || system.matches);
+};
 
-  connectedCallback() {
-    if (this.#box) return;
+class Quiz {
+  #host; #root; #quiz; #answers = {}; #at = -1; #box; #status; #busy = false; #attempt = "";
+
+  constructor(host) {
+    this.#host = host;
+    this.#root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.#root.adoptedStyleSheets = [sheet];
-    this.#root.innerHTML = '<div class="rq"><div class="quiz card" part="card" aria-busy="true"></div><p class="sr" role="status"></p></div>';
+    this.#root.innerHTML = html('<div class="rq"><div class="quiz card" part="card" aria-busy="true"></div><p class="sr" role="status"></p></div>');
     [this.#box, this.#status] = this.#root.firstChild.children;
     this.#box.style.minHeight = "342px";
-    this.#root.addEventListener("submit", this);
-    this.#root.addEventListener("click", this);
-    this.#root.addEventListener("change", this);
-    this.#open();
+    for (const type of ["submit", "click", "change"]) this.#root.addEventListener(type, this);
+    // The page's hot keys must not act on what is typed in the quiz.
+    for (const type of ["keydown", "keypress", "keyup"]) this.#root.addEventListener(type, (event) => event.stopPropagation());
+    const paint = () => host.toggleAttribute("data-dark", isDark(host));
+    paint();
+    system.addEventListener("change", paint);
+    const watcher = new MutationObserver(paint); // Themes switch by a class or an attribute of the page.
+    for (const node of [document.documentElement, document.body]) watcher.observe(node, { attributeFilter: ["class", "style", "data-theme"] });
+    this.paint = paint;
   }
 
-  attributeChangedCallback(_, before, now) {
-    if (this.#box && before !== null && before !== now) this.#open();
+  /** Apply a changed attribute of the element. */
+  changed(name) { return name === "theme" ? this.paint() : this.open(); }
+
+  /** Show the link that the page has inside the element, or our own, after an error that should not happen. */
+  giveUp() {
+    if (this.#host.childElementCount) this.#root.replaceChildren(document.createElement("slot"));
+    else this.#offline(() => this.open());
   }
 
-  get #key() { return `rq:${this.getAttribute("shop")}:${this.getAttribute("quiz")}`; }
-  get #api() { return this.getAttribute("api") ?? `${base}v1/shops/${this.getAttribute("shop")}/quizzes/${this.getAttribute("quiz")}`; }
-  get #locale() { return this.getAttribute("locale") || navigator.language || ""; }
-  get #page() { return `${base}${this.getAttribute("shop")}/quiz/${this.getAttribute("quiz")}`; }
+  get #key() { return `rq:${this.#host.getAttribute("shop")}:${this.#host.getAttribute("quiz")}`; }
+  get #api() { return this.#host.getAttribute("api") ?? `${base}v1/shops/${this.#host.getAttribute("shop")}/quizzes/${this.#host.getAttribute("quiz")}`; }
+  get #locale() { return this.#host.getAttribute("locale") || navigator.language || ""; }
+  get #page() { return `${base}${this.#host.getAttribute("shop")}/quiz/${this.#host.getAttribute("quiz")}`; }
+  get #mode() { return this.#host.getAttribute("mode"); }
+  get #dialog() { return this.#root.querySelector("dialog"); }
 
-  async #open() {
+  async open() {
     this.#skeleton();
     try {
-      await styled;
+      await style();
       const answer = await fetch(`${this.#api}?locale=${encodeURIComponent(this.#locale)}`);
       if (!answer.ok) throw answer;
       this.#quiz = await answer.json();
-    } catch { return this.#offline(() => this.#open()); }
-    this.lang = this.#quiz.locale;
+    } catch { return this.#offline(() => this.open()); }
+    this.#host.lang = this.#quiz.locale;
     this.#root.firstChild.dir = this.#quiz.dir;
     this.#count("seen");
     const kept = this.#kept();
-    if (!kept) return this.#intro();
+    if (kept?.result && await this.#restored(kept)) return undefined;
+    if (!kept?.answers || (kept.closed && this.#mode === "modal")) return this.#intro();
+    if (this.#mode === "modal") this.#modal();
     this.#answers = kept.answers;
     this.#at = kept.at;
     return this.#draw(false);
+  }
+
+  /** Show the result again after a reload. Its code is kept, never the answers. */
+  async #restored({ result, visit }) {
+    try {
+      const answer = await fetch(`${this.#api}/results/${encodeURIComponent(result)}?html=1&locale=${encodeURIComponent(this.#locale)}`);
+      if (!answer.ok) throw answer;
+      const { html: markup } = await answer.json();
+      this.#visit = visit;
+      if (this.#mode === "modal") this.#modal();
+      this.#showResult(markup, false);
+      return true;
+    } catch { this.#forget(); return false; }
   }
 
   // Progress is stored in this tab only, from the start of the quiz until its end or until the tab closes.
   #kept() {
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.#key));
-      return kept && kept.version === this.#quiz.version && kept.at >= 0 ? kept : null;
+      return kept && (kept.result || (kept.version === this.#quiz.version && kept.at >= 0)) ? kept : null;
     } catch { return null; }
   }
 
-  #keep() {
-    const data = { version: this.#quiz.version, at: this.#at, answers: this.#answers };
+  #keep(data = { version: this.#quiz.version, at: this.#at, answers: this.#answers }) {
     try { sessionStorage.setItem(this.#key, JSON.stringify(data)); } catch { /* Private windows may refuse to store anything. */ }
   }
 
@@ -80,14 +119,14 @@ class RecoveryQuiz extends HTMLElement {
   }
 
   #tell(name, detail = {}) {
-    return this.dispatchEvent(new CustomEvent(`recovery-quiz:${name}`, { bubbles: true, composed: true, cancelable: true, detail }));
+    return this.#host.dispatchEvent(new CustomEvent(`recovery-quiz:${name}`, { bubbles: true, composed: true, cancelable: true, detail }));
   }
 
   #counted = new Set();
 
   // Counts each event once per page view. An event about a product is also counted once without it, which gives the number of people.
   #count(event, more = {}) {
-    if (this.hasAttribute("api")) return; // A preview of a draft is not counted.
+    if (this.#host.hasAttribute("api")) return; // A preview of a draft is not counted.
     const { quiz, version, locale } = this.#quiz;
     const events = (more.sku ? [{}, more] : [more]).map((item) => ({ event, quiz, version, locale, ...item }));
     const news = events.filter((item) => !this.#counted.has(JSON.stringify(item)));
@@ -99,24 +138,23 @@ class RecoveryQuiz extends HTMLElement {
 
   // Views ------------------------------------------------------------------------------------------------
 
-  #show(html, focus = true) {
+  #show(markup, focus = true) {
     this.#box.removeAttribute("aria-busy");
-    this.#box.innerHTML = html;
+    this.#box.innerHTML = html(markup);
     const title = this.#box.querySelector("[data-title]");
     if (focus && title) title.focus({ preventScroll: true });
-    if (focus && this.#root.firstChild.getBoundingClientRect().top < 0) this.scrollIntoView({ block: "start" });
+    if (focus && this.#root.firstChild.getBoundingClientRect().top < 0) this.#host.scrollIntoView({ block: "start" });
   }
 
   #skeleton() {
     const bones = '<div class="bone"></div>'.repeat(4);
-    this.#box.innerHTML = `<div class="body"><div class="opts" aria-hidden="true">${bones}</div></div>`;
+    this.#box.innerHTML = html(`<div class="body"><div class="opts" aria-hidden="true">${bones}</div></div>`);
   }
 
   #intro() {
     const { intro, strings } = this.#quiz;
-    const mode = this.getAttribute("mode");
     const button = `<button class="btn" part="button" data-start>${esc(intro.button || strings.next)}</button>`;
-    if (mode === "button" || mode === "modal") {
+    if (this.#mode === "button" || this.#mode === "modal") {
       this.#box.className = "quiz";
       this.#box.style.minHeight = "";
       return this.#show(button, false);
@@ -128,9 +166,10 @@ class RecoveryQuiz extends HTMLElement {
 
   #start() {
     this.#box.className = "quiz card";
-    if (this.getAttribute("mode") === "modal" && !this.#root.querySelector("dialog")) this.#modal();
-    this.#answers = {};
-    this.#at = 0;
+    if (this.#mode === "modal" && !this.#dialog) this.#modal();
+    const kept = this.#kept();  // A dialog that was closed on the way continues where it was.
+    this.#answers = kept?.answers ?? {};
+    this.#at = kept?.at ?? 0;
     this.#count("started");
     this.#tell("started");
     this.#draw();
@@ -140,11 +179,21 @@ class RecoveryQuiz extends HTMLElement {
     const dialog = document.createElement("dialog");
     const opener = this.#box;
     const box = opener.cloneNode();
+    box.className = "quiz card";
     dialog.setAttribute("aria-label", this.#quiz.title);
     dialog.append(box);
     opener.after(dialog);
     this.#box = box;
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    const back = () => dialog.close(); // The back gesture closes the dialog and leaves the page where it is.
+    if (!history.state?.recoveryQuiz) history.pushState({ ...history.state, recoveryQuiz: true }, "");
+    addEventListener("popstate", back);
     dialog.addEventListener("close", () => {
+      removeEventListener("popstate", back);
+      if (history.state?.recoveryQuiz) history.back();
+      const kept = this.#kept();
+      if (kept?.result) this.#forget();
+      else if (kept) this.#keep({ ...kept, closed: true });
       this.#box = opener;
       dialog.remove();
       this.#tell("closed");
@@ -180,7 +229,7 @@ class RecoveryQuiz extends HTMLElement {
     const help = question.help || (many ? (question.max < question.options.length ? w.choose_up_to[question.max] : w.choose_many) : "");
     this.#show(`<form novalidate><progress class="bar" value="${n}" max="${total}" aria-label="${fill(w.progress)}"></progress>
       <div class="top"><button class="btn text" type="button" data-back>${icon("M14.5 5.5 8 12l6.5 6.5", "flip")}${esc(w.back)}</button>
-      ${this.getAttribute("mode") === "modal" ? `<button class="btn text" type="button" data-close>${esc(w.close)}</button>` : `<span>${fill(w.of)}</span>`}</div>
+      ${this.#dialog ? `<button class="btn text" type="button" data-close>${esc(w.close)}</button>` : `<span>${fill(w.of)}</span>`}</div>
       <div class="body"><fieldset aria-describedby="help"><legend><h2 tabindex="-1" data-title>${esc(question.text)}</h2></legend>
       <p class="hint" id="help">${esc(help)}</p>${question.kind === "scale" ? this.#scale(question, given) : this.#options(question, given)}
       <p class="state bad err" role="alert"></p></fieldset>
@@ -210,6 +259,10 @@ class RecoveryQuiz extends HTMLElement {
   // Events -----------------------------------------------------------------------------------------------
 
   handleEvent(event) {
+    try { return this.#handle(event); } catch (error) { this.giveUp(); throw error; }
+  }
+
+  #handle(event) {
     const { target } = event;
     if (event.type === "change") return this.#changed(target);
     if (event.type === "submit") {
@@ -221,12 +274,14 @@ class RecoveryQuiz extends HTMLElement {
     if (product && target.closest("a, button, summary")) this.#count("product_clicked", { sku: product.dataset.sku });
     const button = target.closest("button");
     const does = button?.dataset ?? {};
+    // The second click of a double click would answer the question that has just appeared.
+    if (event.detail > 1 && button && ("skip" in does || button.matches(".foot .btn"))) return event.preventDefault();
     if ("start" in does) return this.#start();
     if ("back" in does) return this.#back();
     if ("skip" in does) return this.#next([]);
-    if ("change" in does) { this.#at = 0; return this.#draw(); }
+    if ("change" in does) { this.#forget(); this.#at = 0; this.#box.classList.add("card"); return this.#draw(); }
     if ("again" in does) return this.#retry();
-    if ("close" in does) return this.#root.querySelector("dialog").close();
+    if ("close" in does) return this.#dialog.close();
     if ("print" in does) return print();
     if ("copy" in does) return this.#copy(button);
     if (does.add) return this.#add(event, does.add);
@@ -244,7 +299,7 @@ class RecoveryQuiz extends HTMLElement {
       }
     }
     const read = this.#box.querySelector("[data-read]");
-    if (read) read.innerHTML = `<b>${input.value}</b><span>${esc(question.point_labels[input.value - question.from])}</span>`;
+    if (read) read.innerHTML = html(`<b>${input.value}</b><span>${esc(question.point_labels[input.value - question.from])}</span>`);
     const count = this.#box.querySelectorAll(":checked").length;
     const status = this.#box.querySelector("[data-chosen]");
     if (status && question.kind === "multi") status.textContent = this.#quiz.strings.chosen[count];
@@ -252,6 +307,7 @@ class RecoveryQuiz extends HTMLElement {
   }
 
   #next(given = [...this.#box.querySelectorAll(":checked")].map((input) => input.value)) {
+    if (this.#busy) return;
     const question = this.#path().asked[this.#at];
     const w = this.#quiz.strings;
     const alone = question.options.some((option) => option.only && given.includes(option.id));
@@ -261,7 +317,7 @@ class RecoveryQuiz extends HTMLElement {
     else if (given.length > question.max) wrong = w.need_fewer;
     if (wrong) {
       const limit = given.length > question.max ? question.max : question.min;
-      this.#box.querySelector(".err").innerHTML = icon(alarm) + esc(Array.isArray(wrong) ? wrong[limit] : wrong);
+      this.#box.querySelector(".err").innerHTML = html(icon(alarm) + esc(Array.isArray(wrong) ? wrong[limit] : wrong));
       this.#box.querySelector("input").focus();
       return;
     }
@@ -274,42 +330,59 @@ class RecoveryQuiz extends HTMLElement {
   }
 
   #back() {
+    if (this.#busy) return undefined;
     if (this.#at > 0) { this.#at -= 1; return this.#draw(); }
     this.#at = -1;
     this.#forget();
-    return this.#root.querySelector("dialog") ? this.#root.querySelector("dialog").close() : this.#intro();
+    return this.#dialog ? this.#dialog.close() : this.#intro();
   }
 
+  // One request at a time; a repeat after a lost answer has the same key, so that it is stored once.
   async #finish() {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#attempt ||= crypto.getRandomValues(new BigUint64Array(2)).join("-").padStart(16, "0");
+    try { await this.#submit(); } finally { this.#busy = false; }
+  }
+
+  async #submit() {
     this.#keep();
     const w = this.#quiz.strings;
     const answers = {};
     for (const question of this.#path().asked) if (this.#answers[question.id]?.length) answers[question.id] = this.#answers[question.id];
     this.#status.textContent = w.working;
     this.#box.setAttribute("aria-busy", "true");
-    const body = { answers, version: this.#quiz.version, locale: this.#quiz.locale, product: this.getAttribute("product") || null };
+    const body = { answers, version: this.#quiz.version, locale: this.#quiz.locale, product: this.#host.getAttribute("product") || null };
     let answer;
     try {
-      answer = await fetch(`${this.#api}/responses?html=1`, { method: "POST", headers: { "content-type": "text/plain" }, body: JSON.stringify(body) });
-      if (answer.status === 409 || answer.status === 422) return this.#updated();
+      answer = await fetch(`${this.#api}/responses?html=1&attempt=${this.#attempt}`, { method: "POST", headers: { "content-type": "text/plain" }, body: JSON.stringify(body) });
+      if (answer.status === 409 || answer.status === 422) { this.#attempt = ""; return this.#updated(); }
       if (!answer.ok) throw answer;
       answer = await answer.json();
     } catch { return this.#offline(() => this.#finish()); }
     this.#status.textContent = "";
-    this.#box.classList.remove("card");
-    this.#box.style.minHeight = "";
+    this.#attempt = "";
     this.#visit = answer.visit;
-    this.#forget();
-    this.#show(answer.html);
+    // In place of the answers, the code of the result stays in this tab, so that a reload shows it again.
+    if (this.#host.hasAttribute("api")) this.#forget();
+    else this.#keep({ result: answer.result.code, visit: answer.visit });
+    this.#showResult(answer.html);
     this.#count("completed");
     // The surrounding page runs third-party scripts, so it gets the link to the result and the answers only on request.
     const { shop, quiz, version, locale, outcome, products } = answer.result;
     const shown = products.map(({ sku, name, form, slot, match, price, in_stock }) => ({ sku, name, form, slot, match, price, in_stock }));
-    const result = this.hasAttribute("result-link") ? answer.result : { shop, quiz, version, locale, outcome, products: shown };
+    const result = this.#host.hasAttribute("result-link") ? answer.result : { shop, quiz, version, locale, outcome, products: shown };
     return this.#tell("completed", { result, visit: answer.visit });
   }
 
   #visit;
+
+  #showResult(markup, focus = true) {
+    this.#box.classList.remove("card");
+    this.#box.style.minHeight = "";
+    const close = this.#dialog ? `<p class="shut"><button class="btn quiet" type="button" data-close>${esc(this.#quiz.strings.close)}</button></p>` : "";
+    this.#show(close + markup, focus);
+  }
 
   /** The quiz has changed in the meantime: keep the answers that still fit, and go through the questions again. */
   async #updated() {
@@ -351,7 +424,7 @@ class RecoveryQuiz extends HTMLElement {
       const buy = event.target.closest(".buy");
       buy.querySelector(".err")?.remove();
       Promise.resolve(put).then(() => { this.#status.textContent = this.#quiz.strings.added; },
-        (error) => buy.insertAdjacentHTML("beforeend", `<p class="err" role="alert">${esc(error.message)}</p>`));
+        (error) => buy.insertAdjacentHTML("beforeend", html(`<p class="err" role="alert">${esc(error.message)}</p>`)));
     }
   }
 
@@ -378,4 +451,9 @@ class RecoveryQuiz extends HTMLElement {
   }
 }
 
-if (!customElements.get("recovery-quiz")) customElements.define("recovery-quiz", RecoveryQuiz);
+/** Put the quiz into an element. An error leaves the link that the page has inside the element. */
+export async function mount(host) {
+  const quiz = new Quiz(host);
+  try { await quiz.open(); } catch { quiz.giveUp(); }
+  return quiz;
+}

@@ -31,7 +31,7 @@ def store(browser: Browser, base: str, html: str, *, policy: str = "", **more: A
     """Open a page of another origin that embeds the quiz; it may not report errors."""
     server = Store()
     page_of = gives(html.encode(), Content_Type="text/html; charset=utf-8", Content_Security_Policy=policy)
-    server.handlers = {"/products/cream": page_of, "/other": gives(b"<title>Other</title>"), "/favicon.ico": gives(b"")}
+    server.handlers = {"/products/cream": page_of, "/products/salve": page_of, "/other": gives(b"<title>Other</title>"), "/favicon.ico": gives(b"")}
     context = browser.new_context(viewport={"width": 1000, "height": 800}, reduced_motion="reduce", **more)
     page = context.new_page()
     errors: list[str] = []
@@ -146,6 +146,16 @@ def test_result_survives_reload_and_back_without_the_answers(browser: Browser, s
 
         assert "soreness" not in kept
         assert "calves" not in kept
+
+
+def test_result_of_another_page_does_not_open_by_itself(browser: Browser, service: Running) -> None:
+    with store(browser, service.base, page_with(service.base, more='mode="modal"')) as page:
+        take_quiz(page)
+        page.goto(page.url.replace("/products/cream", "/products/salve"))
+        quiz = page.locator("recovery-quiz")
+        expect(quiz.locator("[data-start]")).to_be_visible()
+
+        assert quiz.locator("dialog").count() == 0
 
 
 def test_changing_answers_after_the_result_starts_the_questions_again(browser: Browser, service: Running) -> None:

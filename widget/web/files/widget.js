@@ -26,10 +26,10 @@ const holds = (clauses, chosen) => clauses.some((clause) => clause.every(([field
 // Whether the page is dark: "theme" (light, dark, or "light dark" for the system's) counts, else what the page declares.
 const system = matchMedia("(prefers-color-scheme: dark)");
 const isDark = (host) => {
-  const declared = [host, host.parentElement ?? document.documentElement].map((node) => getComputedStyle(node).colorScheme);
-  const scheme = host.getAttribute("theme")
-    ?? [...declared, document.querySelector("meta[name=color-scheme]")?.content].find((one) => /light|dark/.test(one)) ?? "";
-  return scheme.includes("dark") && (!scheme.includes("light") || system.matches);
+  const [own, page] = [host, host.parentElement ?? document.body].map((node) => getComputedStyle(node).colorScheme);
+  const scheme = [host.getAttribute("theme"), own, page, document.querySelector("meta[name=color-scheme]")?.content]
+    .find((one) => /light|dark/.test(one)) ?? "";
+  return /dark/.test(scheme) && (!/light/.test(scheme) || system.matches);
 };
 
 class Quiz {
@@ -45,27 +45,26 @@ class Quiz {
     for (const type of ["submit", "click", "change"]) this.#root.addEventListener(type, this);
     // The page's hot keys must not act on what is typed in the quiz.
     for (const type of ["keydown", "keypress", "keyup"]) this.#root.addEventListener(type, (event) => event.stopPropagation());
-    const paint = () => host.toggleAttribute("data-dark", isDark(host));
-    paint();
-    system.addEventListener("change", paint);
-    const watcher = new MutationObserver(paint); // Themes switch by a class or an attribute of the page.
-    for (const node of [document.documentElement, document.body]) watcher.observe(node, { attributeFilter: ["class", "style", "data-theme"] });
-    this.paint = paint;
+    this.paint();
+    system.addEventListener("change", this.paint);
+    const watcher = new MutationObserver(this.paint); // Themes switch by a class or an attribute of the page.
+    for (const node of [document.documentElement, document.body]) watcher.observe(node, { attributes: true });
   }
+
+  paint = () => this.#host.toggleAttribute("data-dark", isDark(this.#host));
 
   /** Apply a changed attribute of the element. */
   changed(name) { return name === "theme" ? this.paint() : this.open(); }
 
   /** Show the link that the page has inside the element, or our own, after an error that should not happen. */
   giveUp() {
-    if (this.#host.childElementCount) this.#root.replaceChildren(document.createElement("slot"));
-    else this.#offline(() => this.open());
+    this.#offline(() => this.open());
+    if (this.#host.firstElementChild) this.#root.innerHTML = html("<slot>");
   }
 
   get #key() { return `rq:${this.#host.getAttribute("shop")}:${this.#host.getAttribute("quiz")}`; }
   get #api() { return this.#host.getAttribute("api") ?? `${base}v1/shops/${this.#host.getAttribute("shop")}/quizzes/${this.#host.getAttribute("quiz")}`; }
   get #locale() { return this.#host.getAttribute("locale") || navigator.language || ""; }
-  get #page() { return `${base}${this.#host.getAttribute("shop")}/quiz/${this.#host.getAttribute("quiz")}`; }
   get #mode() { return this.#host.getAttribute("mode"); }
   get #dialog() { return this.#root.querySelector("dialog"); }
 
@@ -81,8 +80,9 @@ class Quiz {
     this.#root.firstChild.dir = this.#quiz.dir;
     this.#count("seen");
     const kept = this.#kept();
-    if (kept?.result && await this.#restored(kept)) return undefined;
-    if (!kept?.answers || (kept.closed && this.#mode === "modal")) return this.#intro();
+    const here = kept?.path === location.pathname; // On another page, nothing opens by itself.
+    if (here && kept.result && await this.#restored(kept)) return undefined;
+    if (!kept?.answers || (this.#mode === "modal" && (kept.closed || !here))) return this.#intro();
     if (this.#mode === "modal") this.#modal();
     this.#answers = kept.answers;
     this.#at = kept.at;
@@ -111,7 +111,7 @@ class Quiz {
   }
 
   #keep(data = { version: this.#quiz.version, at: this.#at, answers: this.#answers }) {
-    try { sessionStorage.setItem(this.#key, JSON.stringify(data)); } catch { /* Private windows may refuse to store anything. */ }
+    try { sessionStorage.setItem(this.#key, JSON.stringify({ path: location.pathname, ...data })); } catch { /* Private windows may refuse to store anything. */ }
   }
 
   #forget() {
@@ -165,8 +165,8 @@ class Quiz {
   }
 
   #start() {
-    this.#box.className = "quiz card";
     if (this.#mode === "modal" && !this.#dialog) this.#modal();
+    else this.#box.className = "quiz card";
     const kept = this.#kept();  // A dialog that was closed on the way continues where it was.
     this.#answers = kept?.answers ?? {};
     this.#at = kept?.at ?? 0;
@@ -185,7 +185,7 @@ class Quiz {
     opener.after(dialog);
     this.#box = box;
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-    const back = () => dialog.close(); // The back gesture closes the dialog and leaves the page where it is.
+    const back = () => dialog.close(); // For the back gesture, which then leaves the page where it is.
     if (!history.state?.recoveryQuiz) history.pushState({ ...history.state, recoveryQuiz: true }, "");
     addEventListener("popstate", back);
     dialog.addEventListener("close", () => {
@@ -409,7 +409,7 @@ class Quiz {
       offline_plain: "The basic page works without JavaScript.", try_again: "Try again",
     };
     this.#show(`<div class="body" role="alert"><h2 tabindex="-1" data-title>${esc(w.offline_title)}</h2><p class="hint">${esc(w.offline_text)}</p>
-      <p class="small"><a href="${this.#page}">${esc(w.offline_plain)}</a></p><div class="foot"><button class="btn" data-again>${esc(w.try_again)}</button></div></div>`, false);
+      <p class="small"><a href="${base}${this.#host.getAttribute("shop")}/quiz/${this.#host.getAttribute("quiz")}">${esc(w.offline_plain)}</a></p><div class="foot"><button class="btn" data-again>${esc(w.try_again)}</button></div></div>`, false);
   }
 
   #add(event, sku) {

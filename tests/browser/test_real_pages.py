@@ -31,7 +31,12 @@ def store(browser: Browser, base: str, html: str, *, policy: str = "", **more: A
     """Open a page of another origin that embeds the quiz; it may not report errors."""
     server = Store()
     page_of = gives(html.encode(), Content_Type="text/html; charset=utf-8", Content_Security_Policy=policy)
-    server.handlers = {"/products/cream": page_of, "/products/salve": page_of, "/other": gives(b"<title>Other</title>"), "/favicon.ico": gives(b"")}
+    server.handlers = {
+        "/products/cream": page_of,
+        "/products/salve": page_of,
+        "/other": gives(b"<title>Other</title>"),
+        "/favicon.ico": gives(b""),
+    }
     context = browser.new_context(viewport={"width": 1000, "height": 800}, reduced_motion="reduce", **more)
     page = context.new_page()
     errors: list[str] = []

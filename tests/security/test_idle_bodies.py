@@ -45,16 +45,22 @@ def idle(production: Production) -> Iterator[list[socket.socket]]:
 
 
 def test_idle_request_bodies_do_not_slow_down_other_requests(production: Production, idle: list[socket.socket]) -> None:
+    with_idle = slow_end(production)
+    answers = [line.recv(64).split(b"\r\n")[0] for line in idle]
+    assert set(answers) == {b"HTTP/1.1 408 Request Timeout"}
+    # A machine that is busy with other work is slow without the idle bodies, too.
+    assert with_idle < max(0.2, 3 * slow_end(production))
+
+
+def slow_end(production: Production) -> float:
+    """Return the 99th percentile of the times that 200 requests took, in seconds."""
     paths = ("/healthz", "/v1/shops/strides/quizzes/leg-day", "/strides/quiz/leg-day", "/console/sign-in")
     took = []
     for number in range(200):
         started = time.monotonic()
         production.get(paths[number % len(paths)], base=production.direct)
         took.append(time.monotonic() - started)
-
-    assert statistics.quantiles(took, n=100)[98] < 0.2
-    answers = [line.recv(64).split(b"\r\n")[0] for line in idle]
-    assert set(answers) == {b"HTTP/1.1 408 Request Timeout"}
+    return statistics.quantiles(took, n=100)[98]
 
 
 def test_slow_request_body_is_cut_off_with_408(production: Production) -> None:

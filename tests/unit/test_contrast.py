@@ -39,11 +39,16 @@ def test_default_theme_colors_pass_the_contrast_check(side: str) -> None:
 
 def test_default_theme_colors_equal_those_in_the_stylesheet() -> None:
     sheet = (ROOT / "widget" / "web" / "files" / "quiz.css").read_text()
-    found = dict(re.findall(r"--rq-([a-z-]+): light-dark\((#[0-9a-f, #]+)\)", sheet))
-    for name in SIDES[LIGHT]:
-        light, dark = (part.strip() for part in found[name].split(","))
-        whole = [f"#{''.join(c * 2 for c in item[1:])}" if len(item) == 4 else item for item in (light, dark)]
-        assert whole == [SIDES[LIGHT][name], SIDES[DARK][name]], name
+    blocks = {
+        ":host, :root": SIDES[LIGHT],
+        ":host([data-dark])": SIDES[DARK],
+        "@media (prefers-color-scheme: dark) {\n  :root": SIDES[DARK],
+    }
+    for selector, side in blocks.items():
+        block = sheet.split(f"\n{selector} {{")[1].split("}")[0]
+        found = dict(re.findall(r"--rq-([a-z-]+): (#[0-9a-f]+);", block))
+        whole = {n: f"#{''.join(c * 2 for c in item[1:])}" if len(item) == 4 else item for n, item in found.items()}
+        assert {name: whole.get(name) for name in side} == side, selector
 
 
 def test_contrast_ratio_of_a_failing_pair_is_not_rounded_up() -> None:

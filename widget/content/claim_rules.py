@@ -111,4 +111,7 @@ def _of_list(texts: list[str]) -> list[tuple[str, ...]]:
 
 
 def plain_choice(element: str) -> str:
+    """Return an element with each alternative normalized. GAP stays: normalizing it would make it three periods."""
+    if element == GAP:
+        return GAP
     return "|".join(plain(part) for part in element.split("|"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from datetime import timedelta
@@ -20,7 +21,7 @@ from tests.support.packs import GOOD, ROOT
 from widget.actions.email_events.lift_suppression import lift_suppression
 from widget.actions.emails.request_email import request_email
 from widget.actions.emails.send_email import send_due_emails
-from widget.actions.errors import NotAllowed
+from widget.actions.errors import NotPermitted
 from widget.actions.privacy.change_consent import confirm_consent
 from widget.actions.privacy.purge_expired import purge_expired
 from widget.actions.quiz.submit_answers import submit_answers
@@ -28,10 +29,11 @@ from widget.actions.shops.add_shop import add_shop
 from widget.actions.webhooks.collect_bounces import take_message
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.cli import main
+from widget.domain.email.email_event import BOUNCED, COMPLAINED
 from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.audit import AuditEntry
-from widget.storage.contacts import Contact, Suppression, suppressed
+from widget.storage.contacts import Contact, Suppression, suppress, suppressed
 from widget.storage.email_events import EmailEvent
 from widget.storage.shops import Shop
 from widget.storage.unmatched_reports import UnmatchedReport
@@ -139,7 +141,7 @@ def test_suppression_of_another_shop_cannot_be_lifted(mailing: Services) -> None
     take(mailing, report(mailing))
     add_shop(mailing, "other", name="Other", postal_address="1 Lane", cart={"kind": "event"})
     shop = next(shop for shop in rows(mailing, Shop) if shop.slug == "other")
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotPermitted):
         lift_suppression(mailing, shop_id=shop.id, suppression_id=only(mailing, Suppression).id, why="Mine", by=None)
 
     assert only(mailing, Suppression).reason == "bounced"
@@ -237,3 +239,21 @@ def test_report_that_names_other_addresses_counts_for_the_recipient_only(mailing
 
     assert [event.kind for event in rows(mailing, EmailEvent)] == ["soft_bounce"]
     assert rows(mailing, Suppression) == []
+
+
+def test_long_list_is_paged_and_keeps_its_filter(mailing: Services) -> None:
+    now = mailing.now()
+    with mailing.sessions.begin() as session:
+        for number in range(25):
+            suppress(session, shop_id=1, address_hash=f"bounced{number}", reason=BOUNCED, at=now)
+        suppress(session, shop_id=1, address_hash="other", reason=COMPLAINED, at=now)
+    client = client_in(mailing)
+
+    first = client.get(f"{PAGE}?reason={BOUNCED}").text
+    assert first.count('data-label="Since"') == 20
+    assert "Newest</a>" not in first
+    older = html.unescape(re.search(r'href="([^"]+)">Older</a>', first)[1])  # type: ignore[index]  # None fails the test.
+    second = client.get(older).text
+    assert second.count('data-label="Since"') == 5
+    assert "Older</a>" not in second
+    assert f'href="{PAGE}?reason={BOUNCED}">Newest</a>' in second

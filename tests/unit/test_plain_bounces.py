@@ -8,7 +8,7 @@ from widget.domain.email.bounce_category import ADDRESS, CONTENT, MAILBOX, POLIC
 from widget.domain.email.email_event import COMPLAINT, UNSUBSCRIBED
 from widget.email.events.messages import EVENTS, NO_REPORT, NOT_FINAL, read_message
 
-ORIGINAL = "\nMessage-ID: <letter-1@store.example.com>\nFrom: hello@store.example.com\nTo: sam@example.com\n\nHello\n"
+ORIGINAL = "\nMessage-ID: <email-1@store.example.com>\nFrom: hello@store.example.com\nTo: sam@example.com\n\nHello\n"
 QMAIL = """Hi. This is the mail program at mx.example.net.
 I could not deliver your message to these addresses.
 This is a permanent error; I've given up. Sorry it didn't work out.
@@ -93,7 +93,7 @@ def test_plain_bounce_names_recipient_reason_and_original(form: str, reply: str,
 
     [report] = reading.reports
     assert (report.email, report.category) == ("sam@example.com", category)
-    assert report.message_id == "<letter-1@store.example.com>"
+    assert report.message_id == "<email-1@store.example.com>"
 
 
 def test_each_recipient_of_a_plain_bounce_has_its_own_reason() -> None:
@@ -169,13 +169,13 @@ def test_text_is_read_if_the_boundaries_are_broken() -> None:
 
 
 def test_junk_report_of_microsoft_is_a_complaint() -> None:
-    inner = "X-HmXmrOriginalRecipient: sam@example.com\nMessage-ID: <letter-1@store.example.com>\n\nHello\n"
+    inner = "X-HmXmrOriginalRecipient: sam@example.com\nMessage-ID: <email-1@store.example.com>\n\nHello\n"
     text = f"--b1\nContent-Type: message/rfc822\n\n{inner}\n--b1--\n"
     raw = message("staff@hotmail.com", "complaint", text, Content_Type='multipart/mixed; boundary="b1"')
 
     [report] = read_message(raw).reports
     assert (report.kind, report.email) == (COMPLAINT, "sam@example.com")
-    assert report.message_id == "<letter-1@store.example.com>"
+    assert report.message_id == "<email-1@store.example.com>"
 
 
 def test_unsubscribe_message_of_apple_mail_is_an_unsubscribe() -> None:

@@ -39,7 +39,7 @@ class ConsentNeeded(ActionError):
     code = "consent_needed"
 
 
-class NotAllowed(ActionError):
+class NotPermitted(ActionError):
     """A change that the rules of the product do not permit now; the message says why."""
 
-    code = "not_allowed"
+    code = "not_permitted"

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from widget.actions.email_events.lift_suppression import lift_suppression
-from widget.actions.errors import NotAllowed
+from widget.actions.errors import NotPermitted
 from widget.domain.email.email_event import (
     BLOCKED,
     BOUNCED,
@@ -130,6 +130,6 @@ def lift(shop: str, suppression: int) -> AnyResponse:
     try:
         lift_suppression(current_services(), shop_id=page.shop.id, suppression_id=suppression, why=why, by=me())
         flash("The address can get emails again.", "good")
-    except NotAllowed as error:
+    except NotPermitted as error:
         flash(str(error), "bad")
     return redirect(f"{page.shop_root}/orders/deliverability", 303)

@@ -296,6 +296,8 @@ def test_failed_webhook_delivery_is_replayed_once_with_one_effect(
     assert row.state == DELIVERY_FAILED
     page = f"{HERE}/orders/deliveries/{row.id}"
     assert "ZeroDivisionError" in text_of(client.get(page))
+    filters = re.findall(r"\?state=\w+\"[^>]*>\s*([^<]+?)\s*</a>", client.get(f"{HERE}/orders/deliveries").text)
+    assert filters == ["Waiting", "Processed", "Failed", "Ignored"]
 
     for _ in range(2):
         assert post(client, f"{page}/replay").status_code == 303

@@ -48,12 +48,12 @@ setup: $(VENV)/run.stamp ## install what running needs; fast when nothing change
 setup-dev: $(VENV)/dev.stamp
 
 browser: setup-dev
-	@$(BIN)/python infra/install_tool.py chromium nginx
+	@$(BIN)/python infra/install_tool.py chromium firefox webkit xvfb nginx
 
 run: setup ## start everything on this machine
 	@$(BIN)/recovery-quiz run
 
-test: browser ## all tests, on SQLite and PostgreSQL, with a real Redis and a real browser
+test: browser ## all tests, on SQLite and PostgreSQL, with a real Redis and real browsers
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 coverage: browser ## the tests of make test, measured; fails below the threshold in pyproject.toml

@@ -1,4 +1,4 @@
-"""Install tools for tests and benchmarks if they are missing: chromium, wrk, and nginx. Prints what it does."""
+"""Install tools for tests and benchmarks if they are missing: browsers, wrk, and nginx. Prints what it does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = {"chromium": "chromium", "wrk": "wrk", "nginx": "nginx-light"}
-NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")}
+PACKAGES = {
+    "chromium": ("chromium", "fonts-liberation"),
+    "firefox": ("firefox-esr",),
+    "webkit": ("webkit2gtk-driver",),  # The driver and, in a package it depends on, a browser.
+    "xvfb": ("xvfb",),
+    "wrk": ("wrk",),
+    "nginx": ("nginx-light",),
+}
+NAMES = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "firefox": ("firefox-esr", "firefox"),
+    "webkit": ("WebKitWebDriver",),
+    "xvfb": ("Xvfb",),
+}
 
 
 def installed(tool: str) -> bool:
@@ -35,8 +47,7 @@ def install(tool: str) -> None:
     if shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         _run([*sudo, "apt-get", "update", "-qq"], seconds=300, environment=environment)
-        packages = [PACKAGES[tool], "fonts-liberation"] if tool == "chromium" else [PACKAGES[tool]]
-        _run([*sudo, "apt-get", "install", "-y", "-qq", *packages], seconds=900, environment=environment)
+        _run([*sudo, "apt-get", "install", "-y", "-qq", *PACKAGES[tool]], seconds=900, environment=environment)
     elif shutil.which("brew"):
         _run(["brew", "install", tool], seconds=900)
 

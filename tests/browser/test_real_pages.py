@@ -14,16 +14,10 @@ from tests.support.browser import take_quiz
 from tests.support.http_server import Store, gives
 from tests.support.packs import ROOT
 from tests.support.running import Running
+from tests.support.store_page import QUIZ, page_with
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(120)]
-QUIZ = '<recovery-quiz shop="demo" quiz="leg-day" {more}><a href="/demo/quiz/leg-day">Take the quiz</a></recovery-quiz>'
 CONTRAST = (ROOT / "tests" / "support" / "contrast.js").read_text()
-
-
-def page_with(base: str, inside: str = "", *, head: str = "", body: str = "", more: str = "") -> str:
-    script = f'<script type="module" src="{base}/embed.js"></script>'
-    quiz = inside or QUIZ.format(more=more)
-    return f'<!doctype html><html lang="en"><head><title>A store</title>{head}</head><body {body}>{script}{quiz}</body></html>'
 
 
 @contextmanager

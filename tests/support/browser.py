@@ -87,9 +87,12 @@ def take_quiz(page: Page, answers: dict[str, list[str]] | None = None, *, until:
 
 def question_of(page: Page, answers: dict[str, list[str]]) -> str:
     """Return the id of the question that is shown, recognized by its options."""
-    shown = options(page)
+    return fitting_question(options(page), page.locator("recovery-quiz h2").inner_text(), answers)
+
+
+def fitting_question(shown: set[str], heading: str, answers: dict[str, list[str]]) -> str:
+    """Return the id of the question with these options and this heading."""
     fitting = [name for name, given in answers.items() if set(given) <= shown]
-    heading = page.locator("recovery-quiz h2").inner_text()
     if shown == {"none"} or len(fitting) == 1:
         return fitting[0]
     return next(name for name in fitting if (name == "health") == ("know" in heading.lower() or "pregnant" in shown))

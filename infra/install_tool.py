@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PACKAGES = {
-    "chromium": ("chromium", "fonts-liberation"),
+    "chromium": ("chromium-headless-shell", "fonts-liberation"),
     "firefox": ("firefox-esr",),
     "webkit": ("webkit2gtk-driver",),  # The driver and, in a package it depends on, a browser.
     "xvfb": ("xvfb",),
@@ -17,7 +17,15 @@ PACKAGES = {
     "nginx": ("nginx-light",),
 }
 NAMES = {
-    "chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    # The shell is the same engine without a window: the browser tests take two thirds of the time in it.
+    "chromium": (
+        "/usr/lib/chromium/chromium-headless-shell",
+        "chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ),
     "firefox": ("firefox-esr", "firefox"),
     "webkit": ("WebKitWebDriver",),
     "xvfb": ("Xvfb",),
@@ -28,6 +36,11 @@ def installed(tool: str) -> bool:
     if any(shutil.which(name) for name in NAMES.get(tool, (tool,))) or Path("/usr/sbin", tool).exists():
         return True
     return tool == "chromium" and bool(playwright_browser())
+
+
+def installed_chromium() -> str:
+    """Return the path of the system's Chromium, the one without a window first; empty if there is none."""
+    return next(filter(None, map(shutil.which, NAMES["chromium"])), "")
 
 
 def playwright_browser() -> str:
@@ -47,7 +60,10 @@ def install(tool: str) -> None:
     if shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         _run([*sudo, "apt-get", "update", "-qq"], seconds=300, environment=environment)
-        _run([*sudo, "apt-get", "install", "-y", "-qq", *PACKAGES[tool]], seconds=900, environment=environment)
+        installs = [*sudo, "apt-get", "install", "-y", "-qq"]
+        found = _run([*installs, *PACKAGES[tool]], seconds=900, environment=environment)
+        if tool == "chromium" and not found:  # Not every distribution has the shell.
+            _run([*installs, "chromium"], seconds=900, environment=environment)
     elif shutil.which("brew"):
         _run(["brew", "install", tool], seconds=900)
 

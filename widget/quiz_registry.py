@@ -41,6 +41,8 @@ class LoadedQuiz:
     live_version: int
     superseded_at: datetime | None = None
     _localized: dict[str, Engine] = field(default_factory=dict, repr=False, compare=False)
+    samples: dict[str, dict[str, list[str]]] = field(default_factory=dict, repr=False, compare=False)
+    """Answers by outcome, kept by ``sample_answers``: finding them takes a third of a second."""
 
     def localized(self, locale: str | None) -> Engine:
         """Return the engine with texts in this language. Its rules are the same, and so are its results."""

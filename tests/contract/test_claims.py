@@ -40,9 +40,9 @@ def test_claims_lint_finds_forbidden_phrases_and_accepts_harmless_ones() -> None
         recall = hits / max(1, sum(bad for bad, _ in mine))
         print(f"{language}: {len(mine)} phrases, precision {precision:.3f}, recall {recall:.3f}")
         assert precision >= 0.95, [row["text"] for row, hit in rows if hit and row["label"] == "fine"]
-        assert recall >= 0.90, [row["text"] for row, hit in rows if not hit and row["label"] == "forbidden"]
+        assert recall >= 0.95, [row["text"] for row, hit in rows if not hit and row["label"] == "forbidden"]
 
 
 def test_half_of_the_labeled_phrases_are_harmless() -> None:
     labels = [row["label"] for row, _ in judged()]
-    assert labels.count("fine") == labels.count("forbidden")
+    assert abs(labels.count("fine") / len(labels) - 0.5) < 0.01

@@ -110,7 +110,7 @@ class Bench:
         """Start side (a), bare Flask, as granian runs any Flask application; return its root URL."""
         port = free_port()
         command = list(web_program(_Settings(port)).command)
-        command[command.index("widget.app:server")] = "tests.load.bare:app"
+        command[command.index("widget.web_process:server")] = "tests.load.bare:app"
         command[command.index("rsgi")] = "wsgi"
         command += ["--blocking-threads", "4"]
         command.remove("--factory")

@@ -130,7 +130,7 @@ def environment_of(settings: Settings, **more: str) -> dict[str, str]:
 @contextmanager
 def celery_workers(settings: Settings, number: int) -> Iterator[Workers]:
     """Run Celery workers of one process each, and Celery beat."""
-    celery = [sys.executable, "-W", "ignore", "-m", "celery", "-q", "-A", "workers.app"]
+    celery = [sys.executable, "-W", "ignore", "-m", "celery", "-q", "-A", "workers.start"]
     environment = environment_of(settings)
     workers = Workers([*celery, "worker", "--pool", "solo", "-l", "ERROR"], environment, number)
     beat = Workers([*celery, "beat", "-s", str(settings.home / "beat"), "-l", "ERROR"], environment, 1)

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from widget.imports import quick_imports
+
 Place = tuple[str, str, str]
 """(module, attribute, one-line help)"""
 
@@ -25,7 +27,8 @@ class LazyGroup(click.Group):
         if name not in self._places:
             return None
         module, attribute, _ = self._places[name]
-        command: click.Command = getattr(import_module(module), attribute)
+        with quick_imports():
+            command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

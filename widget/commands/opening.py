@@ -1,4 +1,4 @@
-"""Settings and services for commands, with helpful error messages instead of tracebacks."""
+"""Services for commands, with helpful error messages instead of tracebacks."""
 
 from __future__ import annotations
 
@@ -9,21 +9,13 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from widget.actions.errors import ActionError
+from widget.commands.opened_settings import opened_settings
 from widget.private_files import private_folder
 from widget.services import Services, build_services
-from widget.settings import LOCAL, Settings, SettingsError, read_settings
 from widget.storage.migrate import upgrade
 from widget.telemetry import start_logs
 
 WRONG_USE = 2
-
-
-def opened_settings(*, default_env: str = LOCAL) -> Settings:
-    """Read the settings. Public servers pass PRODUCTION, so that they never run in local mode by accident."""
-    try:
-        return read_settings(default_env=default_env)
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from error
 
 
 @contextmanager

@@ -15,10 +15,8 @@ from typing import Any
 
 import click
 
-from widget.commands.opening import opened_services, opened_settings
+from widget.commands.opened_settings import opened_settings
 from widget.commands.supervisor import Program, Supervisor
-from widget.content.shipped import shipped_pack
-from widget.demo.set_up_demo import FIRST_OWNER, first_owner_link, set_up_demo
 from widget.private_files import own_files_only, private_folder
 from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
 
@@ -31,12 +29,8 @@ def run() -> None:
     """Start everything on this machine: web server, workers, a private Redis, and a local mailbox."""
     own_files_only()
     settings = opened_settings()
-    link = ""
     _refuse_taken_ports(settings, mailbox=settings.local)
-    with opened_services() as services:
-        if settings.local:
-            set_up_demo(services, shipped_pack("leg-day"))
-            link = first_owner_link(services)
+    link = _prepare(settings)
     supervisor = Supervisor(_environment(settings, "run"))
     controller = _start_mailbox(settings) if settings.local and _own_mailbox(settings) else None
     with _going_down(supervisor):
@@ -50,6 +44,20 @@ def run() -> None:
         supervisor.watch()
     if controller:
         controller.stop()
+
+
+def _prepare(settings: Settings) -> str:
+    """Check that the database responds; in local mode, set up the demo and return the first owner's link."""
+    from widget.commands.opening import opened_services  # Imported here: the other commands start without a database.
+
+    with opened_services() as services:
+        if not settings.local:
+            return ""
+        from widget.content.shipped import shipped_pack
+        from widget.demo.set_up_demo import first_owner_link, set_up_demo
+
+        set_up_demo(services, shipped_pack("leg-day"))
+        return first_owner_link(services)
 
 
 @click.command()
@@ -114,7 +122,7 @@ def beat_program(settings: Settings) -> Program:
         "celery",
         "-q",
         "-A",
-        "workers.app",
+        "workers.start",
         "beat",
         "-s",
         str(_beat_file(settings)),
@@ -141,7 +149,7 @@ def web_program(settings: Settings) -> Program:
     command = [sys.executable, "-m", "granian", "--factory", "--respawn-failed-workers", "--no-ws"]
     for name, value in options.items():
         command += [name, value]
-    return Program("web server", [*command, "widget.app:server"])
+    return Program("web server", [*command, "widget.web_process:server"])
 
 
 def worker_program(settings: Settings, *, with_beat: bool) -> Program:
@@ -154,7 +162,7 @@ def worker_program(settings: Settings, *, with_beat: bool) -> Program:
         "celery",
         "-q",
         "-A",
-        "workers.app",
+        "workers.start",
         "worker",
         "-l",
         "WARNING",
@@ -289,6 +297,8 @@ def _say_where(settings: Settings, link: str) -> None:
     if settings.local:
         click.echo(f"  Demo store  {base}/demo/\n  Console     {base}/console/\n  Mailbox     {base}/mailbox/")
     if link:
+        from widget.demo.set_up_demo import FIRST_OWNER
+
         click.echo(f"\n  Sign in to the console as {FIRST_OWNER} (one-time link):\n  {link}\n")
     click.echo(f"  API         {base}/v1/docs\n\nData: {settings.home}. Press Ctrl-C to stop.", nl=True)
     sys.stdout.flush()

@@ -7,7 +7,7 @@ import os
 import click
 import orjson
 
-from widget.commands.opening import opened_settings
+from widget.commands.opened_settings import opened_settings
 from widget.settings import PRODUCTION, SettingsError, described, read_settings
 
 

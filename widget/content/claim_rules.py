@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import product
 from typing import Any
@@ -22,7 +22,7 @@ def market_rules(market: str) -> Market | None:
     path = files("widget.content") / "markets" / f"{market}.yaml"
     if market not in MARKETS or not path.is_file():
         return None
-    return market_of(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader))  # noqa: S506  # BaseLoader keeps all as text.
+    return market_of(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CBaseLoader))  # noqa: S506  # It keeps all as text.
 
 
 def market_of(data: dict[str, Any]) -> Market:
@@ -37,6 +37,7 @@ def market_of(data: dict[str, Any]) -> Market:
         denials=_patterns(data["denials"], lists),
         false_denials=_patterns(data["false_denials"], lists),
         turns=_patterns(data["turns"], lists),
+        openers=_patterns(data["openers"], lists),
         conditional=_patterns(data["conditional"], lists),
         advised=_patterns(data["advised"], lists),
         referred=_patterns(data["referred"], lists),
@@ -99,12 +100,13 @@ def _expanded(text: str, language: str, lists: dict[str, Any]) -> list[Pattern]:
         options: list[tuple[str, ...]] = [(plain_choice("|".join(alternatives)),)] if alternatives else []
         for part in element.split("|"):
             if part.startswith("$"):
-                options += _of_list([str(item) for item in lists[part[1:]][language]])
+                options += _of_list(tuple(lists[part[1:]][language]))
         choices.append(options)
     return [tuple(word for option in item for word in option) for item in product(*choices)]
 
 
-def _of_list(texts: list[str]) -> list[tuple[str, ...]]:
+@lru_cache(maxsize=64)
+def _of_list(texts: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return the single words of a list as one choice, and each phrase on its own."""
     single = [plain_choice(text) for text in texts if " " not in text]
     return [("|".join(single),), *(tuple(plain_choice(word) for word in text.split()) for text in texts if " " in text)]

@@ -88,11 +88,13 @@ def try_answers(
 
 def sample_answers(loaded: LoadedQuiz) -> dict[str, dict[str, list[str]]]:
     """Return sample answers for each outcome of the draft, to preview emails with."""
-    rules, catalog = loaded.engine.rules, loaded.engine.catalog
-    found: dict[str, dict[str, list[str]]] = {}
-    for answers in pair_answers(rules).answers:
-        found.setdefault(evaluate(rules, catalog, answers).outcome, answers)
-    return found
+    if not loaded.samples:
+        rules, catalog = loaded.engine.rules, loaded.engine.catalog
+        found: dict[str, dict[str, list[str]]] = {}
+        for answers in pair_answers(rules).answers:
+            found.setdefault(evaluate(rules, catalog, answers).outcome, answers)
+        loaded.samples.update(found)
+    return loaded.samples
 
 
 def preview_email(

@@ -80,6 +80,8 @@ class Market:
     conditional: dict[str, Patterns] = field(default_factory=dict)
     advised: dict[str, Patterns] = field(default_factory=dict)
     """A sentence that matches ``conditional`` and ``advised`` ("if it hurts, stop using it") is advice, not a claim."""
+    openers: dict[str, Patterns] = field(default_factory=dict)
+    """First words of a sentence about a product that it does not name: "Melts away soreness"."""
     referred: dict[str, Patterns] = field(default_factory=dict)
     """Words that refer the reader to a doctor or pharmacist; a sentence with them is also advice."""
     _starts: dict[str, Starts] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -135,8 +137,8 @@ def claims_in(claim_text: ClaimText, market: Market) -> Iterator[Claim]:
         possible = market.starts(language).of(words)
         if not possible:
             continue
-        about = claim_text.product or found(words, market.about.get(language, NONE)) is not None
-        about = about and not claim_text.quiet and not _is_advice(words, market, language)
+        about = not claim_text.quiet and _is_about_a_product(claim_text, words, market, language)
+        about = about and not _is_advice(words, market, language)
         for number, rule in rules:
             held = rule.quiet if claim_text.quiet and not rule.everywhere else rule.everywhere or about
             if number in possible and held and not rule.whole:
@@ -145,6 +147,14 @@ def claims_in(claim_text: ClaimText, market: Market) -> Iterator[Claim]:
     words = words_of(claim_text.text, 0, len(claim_text.text)) if whole else []
     for rule in whole:
         yield from _claim(rule, claim_text, market, language, words)
+
+
+def _is_about_a_product(claim_text: ClaimText, words: list[Word], market: Market, language: str) -> bool:
+    return (
+        claim_text.product
+        or found(words, market.about.get(language, NONE)) is not None
+        or found(words[:1], market.openers.get(language, NONE)) is not None
+    )
 
 
 def _is_advice(words: list[Word], market: Market, language: str) -> bool:

@@ -1,0 +1,13 @@
+"""The entry point of Celery's programs: the app with its tasks."""
+
+from importlib import import_module
+
+from widget.imports import quick_imports
+
+with quick_imports():
+    from workers.app import TASKS, app
+
+    for _name in TASKS:
+        import_module(f"workers.tasks.{_name}")
+
+__all__ = ["app"]

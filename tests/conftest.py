@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -224,6 +225,13 @@ flask.Flask.jinja_options = {
     "bytecode_cache": _Compiled(),
     "undefined": _StrictAttributes,
 }
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collections, and collect less often: both take a twentieth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.hookimpl(trylast=True)

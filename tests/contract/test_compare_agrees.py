@@ -106,7 +106,7 @@ def test_compare_counts_the_same_changed_paths_as_a_check_of_each_path(batch: in
 def test_versions_with_reordered_questions_are_compared_by_sampled_paths(tmp_path: Path) -> None:
     """Common questions in another order cannot be walked side by side; the result is an estimate, marked inexact."""
     looked = 0
-    for seed in range(7000, 7060):
+    for seed in range(7000, 7030):
         pack = random_pack(seed, tmp_path)
         questions = pack.quiz.questions
         if len(questions) < 2 or not questions[0].show_if.always or not questions[1].show_if.always:
@@ -122,7 +122,7 @@ def test_versions_with_reordered_questions_are_compared_by_sampled_paths(tmp_pat
         looked += 1
         assert not comparison.exact
         assert comparison.changed / comparison.paths == pytest.approx(changed / len(one | other), abs=0.06), seed
-    assert looked > 3
+    assert looked > 10
 
 
 def test_compare_without_a_second_walk_finds_the_same_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,15 +64,16 @@ def test_every_console_page_opens_with_a_strict_content_security_policy(owner: S
     assert not re.search(r"\sstyle=|\son[a-z]+=", re.sub(r"<template.*?</template>", "", answer.text, flags=re.DOTALL))
 
 
-@pytest.mark.parametrize("path", ["/mappings", "/quiz", "/impact", "/records/question/area", "/languages/es?show=all"])
-def test_console_pages_make_at_most_sixteen_queries(owner: SignedInUser, path: str) -> None:
+def test_console_pages_make_at_most_sixteen_queries(owner: SignedInUser) -> None:
     owner.get("/check")
-    owner.get(path)
     asked: list[str] = []
     event.listen(owner.services.database, "before_cursor_execute", lambda *args: asked.append(args[2]))
-    owner.get(path)
+    for path in ("/mappings", "/quiz", "/impact", "/records/question/area", "/languages/es?show=all"):
+        owner.get(path)
+        asked.clear()
+        owner.get(path)
 
-    assert len([item for item in asked if item.startswith("SELECT")]) <= 16
+        assert len([item for item in asked if item.startswith("SELECT")]) <= 16, path
 
 
 # The mapping table -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from infra.install_tool import installed_chromium
 from tests.support.packs import GOOD
 
-DRIVER_SECONDS = 15.0
+DRIVER_SECONDS = 3.0
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",

@@ -7,12 +7,15 @@ which YAML loaders keep the last, are reported.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
 
 MAX_NODES = 500_000
 MAX_DEPTH = 40
+MAX_KEPT, FILES_KEPT = 200_000, 64
+"""The longest text whose values are kept for the next time, in characters, and the number of texts."""
 _QUOTED = ("'", '"', "|", ">")
 NULLS = frozenset({"", "~", "null"})
 
@@ -75,7 +78,14 @@ class Parsed:
 
 
 def parse_yaml(text: str, first_line: int = 1) -> Parsed:
-    """Parse YAML into a located value. Raises Unreadable."""
+    """Parse YAML into a located value, which must not be changed. Raises Unreadable.
+
+    Recent texts are kept: an edit changes one file of a pack, and parsing all others takes most of the time of a check.
+    """
+    return _recent(text, first_line) if len(text) <= MAX_KEPT else _parsed(text, first_line)
+
+
+def _parsed(text: str, first_line: int) -> Parsed:
     offset = first_line - 1
     _refuse_depth(text, offset)
     try:
@@ -90,6 +100,9 @@ def parse_yaml(text: str, first_line: int = 1) -> Parsed:
     reader = _Reader(offset)
     value = None if node is None else reader.value(node, ())
     return Parsed(value, reader.duplicates, reader.split_texts)
+
+
+_recent = lru_cache(maxsize=FILES_KEPT)(_parsed)
 
 
 def _refuse_depth(text: str, offset: int) -> None:

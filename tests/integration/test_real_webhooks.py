@@ -218,7 +218,19 @@ def version_one() -> dict[str, Any]:
     return {**{name: value for name, value in order.items() if not name.endswith("_gmt")}, "date_created": "2026-11-20"}
 
 
-@pytest.mark.parametrize("data", [legacy(), version_one()])
+def linked(version: str) -> dict[str, Any]:
+    """Return an order with the links that WooCommerce adds: nothing else tells version 2 from 3."""
+    return {**woo_order(), "_links": {"self": [{"href": f"https://store.example/wp-json/wc/{version}/orders/7"}]}}
+
+
+def test_order_of_the_current_api_version_is_accepted(services: Services) -> None:
+    woo(connected(services), "order.created", linked("v3"))
+    process_webhooks(services)
+
+    assert only(services, WebhookDelivery).state == "done"
+
+
+@pytest.mark.parametrize("data", [legacy(), version_one(), linked("v2")])
 def test_old_api_version_is_refused_with_the_setting_to_change(services: Services, data: dict[str, Any]) -> None:
     woo(connected(services), "order.created", data)
     process_webhooks(services)

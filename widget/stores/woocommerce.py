@@ -59,6 +59,9 @@ from widget.stores.reading import (
     visit_in,
 )
 
+_OLD_LINK = re.compile(r"/wc/v[12]/")
+MAX_LINKS = 2_000
+"""Characters of a body's links that are searched for the version of the API."""
 _PING = re.compile(rb"webhook_id=\d{1,20}\Z")
 _ENTITIES = (("&quot;", '"'), ("&#034;", '"'), ("&#039;", "'"), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">"))
 BOUGHT = frozenset({"processing", "completed", "on-hold", "refunded"})
@@ -108,12 +111,13 @@ def parse(topic: str, body: bytes, *, received_at: datetime) -> list[StoreEvent]
 def _refuse_old_versions(topic: str, data: dict[str, Any]) -> None:
     """Raise Unreadable for a body in the format of an older API version, with the setting to change.
 
-    The legacy API wraps the resource; version 1 of the REST API has no moments in UTC.
+    The legacy API wraps the resource; version 1 of the REST API has no moments in UTC; version 2 differs from version 3
+    in its links only, which WooCommerce adds to the body of a webhook as in a response of the API.
     """
     resource = topic.partition(".")[0]
     wrapped = resource in ("order", "product") and isinstance(data.get(resource), dict) and "id" not in data
     old = resource == "order" and "line_items" in data and "date_created" in data and "date_created_gmt" not in data
-    if wrapped or old:
+    if wrapped or old or _OLD_LINK.search(str(data.get("_links"))[:MAX_LINKS]):
         raise Unreadable(
             "the webhook uses an old API version: in WooCommerce, under Settings → Advanced → Webhooks, "
             "set its API version to “WP REST API Integration v3”"

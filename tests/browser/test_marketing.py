@@ -133,6 +133,7 @@ def invited(browser: Browser, desk: Running, owner: Path) -> BrowserContext:
     context.close()
     context = browser.new_context(base_url=desk.base, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
+    desk.until(lambda: "kim@team.example" in desk.get("/mailbox/"))
     page.goto("/mailbox/")
     page.locator("a.email", has_text="kim@team.example").first.click()
     link = page.frame_locator("iframe").locator("a[href*='/set-password/']").first.get_attribute("href")

@@ -14,7 +14,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,12 @@ class OtherBrowser(ABC):
         return self.execute(f"{QUIZ} {script}", *arguments)
 
     def until(self, condition: str, *arguments: Any) -> Any:
-        """Wait until the expression is truthy, and return its value."""
+        """Wait until the expression is truthy, and return its value. While a page is being left, scripts fail."""
         end = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < end:
-            if found := self.run(f"return {condition}", *arguments):
-                return found
+            with suppress(*_driver_errors()):
+                if found := self.run(f"return {condition}", *arguments):
+                    return found
             time.sleep(0.05)
         raise AssertionError(f"never true: {condition}; the quiz: {self.run('return root?.innerHTML.slice(0, 800)')}")
 
@@ -59,6 +60,13 @@ class OtherBrowser(ABC):
         element = self.until(f"{inside}?.querySelector(arguments[0])", selector)
         self.run("arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })", element)
         element.click()
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    from marionette_driver.errors import MarionetteException
+    from selenium.common.exceptions import WebDriverException
+
+    return MarionetteException, WebDriverException
 
 
 class _Firefox(OtherBrowser):

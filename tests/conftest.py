@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,19 @@ def postgres_copies(postgres_url: str, postgres_model: str) -> Iterator[Postgres
     copies = PostgresCopies(postgres_url, postgres_model)
     yield copies
     copies.close()
+
+
+@pytest.fixture
+def empty_postgres(postgres_url: str) -> Iterator[str]:
+    """Yield the URL of a PostgreSQL database without tables."""
+    name = f"rq_empty_{os.getpid()}_{time.monotonic_ns()}"
+    admin = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    yield _named(postgres_url, name)
+    with admin.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ COMMANDS = {
     "worker": ("widget.commands.serve", "worker", "Start a Celery worker."),
     "beat": ("widget.commands.serve", "beat", "Start Celery beat."),
     "db": ("widget.commands.database", "db", "Create or migrate the database."),
+    "backup": ("widget.commands.backups", "backup", "Write the database and the keys to a file."),
+    "restore": ("widget.commands.backups", "restore", "Read the database back from a backup."),
     "content": ("widget.commands.content", "content", "Check, import, and export content packs."),
     "recommend": (
         "widget.commands.recommend",

@@ -23,6 +23,8 @@ RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour|day)")
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 OIDC = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
 MADE_ONCE = ("SECRET_KEYS", "SUPPRESSION_KEY")
+SECRETS_FILE = "secrets.json"
+"""The file in the data folder that holds them in local mode."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -84,7 +86,7 @@ DESCRIBED = (
     Described("METRICS_PORT", "port of the Prometheus metrics", "9000"),
     Described("MAILBOX_PORT", "SMTP port of the local mailbox (local mode only)", "8025"),
     Described("WEB_WORKERS", "web server processes", "1"),
-    Described("SWEEP_SECONDS", "interval at which workers check for due work, in seconds", "2"),
+    Described("SWEEP_SECONDS", "seconds between checks for due work that no nudge has announced", "30"),
     Described("LOG_LEVEL", "debug, info (every request), warning, or error", "info in production, else warning"),
     Described("TRUSTED_PROXIES", "number of reverse proxies whose X-Forwarded-For is trusted", "0"),
     Described("CLIENT_RATE", "responses and events per second and client, on average; 0 means no limit", "20"),
@@ -207,7 +209,7 @@ def _read(env: Env, default_env: str) -> Settings:
         metrics_port=_port(env, "METRICS_PORT", 9000),
         mailbox_port=mailbox_port,
         web_workers=env.int("WEB_WORKERS", 1),
-        sweep_seconds=env.float("SWEEP_SECONDS", 2.0),
+        sweep_seconds=env.float("SWEEP_SECONDS", 30.0),
         log_level=env.str("LOG_LEVEL", "info" if mode == PRODUCTION else "warning").lower(),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
         client_rate=env.int("CLIENT_RATE", 20),
@@ -224,7 +226,7 @@ def _port(env: Env, name: str, default: int) -> int:
 
 def _made_once(home: Path) -> dict[str, str]:
     """Return the secrets of local mode, generated at the first start and readable by their owner only."""
-    path = home / "secrets.json"
+    path = home / SECRETS_FILE
     if not path.exists():
         private_folder(home)
         fresh = path.with_name(f"secrets.{secrets.token_hex(4)}.new")

@@ -10,6 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from widget.storage.tables import Table
@@ -20,8 +21,7 @@ _LOCK = 7_240_912
 
 def upgrade(engine: Engine) -> None:
     """Run the pending migrations. On PostgreSQL, one process runs at a time and waits only briefly for table locks."""
-    config = Config()
-    config.set_main_option("script_location", str(_HERE))
+    config = _config()
     with _without_foreign_keys(engine) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -50,6 +50,23 @@ def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
                 )
         finally:
             raw.execute("PRAGMA foreign_keys=ON")
+
+
+def revision_of(engine: Engine) -> str:
+    """Return the revision of the database's schema; empty before the first migration."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def revisions() -> set[str]:
+    """Return all revisions that this version knows."""
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    return config
 
 
 def drift(engine: Engine) -> list[object]:

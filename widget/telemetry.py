@@ -40,6 +40,13 @@ EMAIL_EVENTS = Counter(
 BOUNCE_MESSAGES = Counter(
     "recovery_bounce_messages", "Messages read from the bounce mailbox or from files", ["outcome"], registry=REGISTRY
 )
+LAST_SWEEP = Gauge(
+    "recovery_sweep_last_success_timestamp_seconds",
+    "When a task of the workers last ended without an error, in Unix time",
+    ["task"],
+    registry=REGISTRY,
+    multiprocess_mode="max",
+)
 EMAILS = Counter("recovery_emails", "Emails by state", ["state"], registry=REGISTRY)
 
 _TOKENS = re.compile(r"/(r|u|c|p|f|l|results|set-password)/[^/?\s]+")

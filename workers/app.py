@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
@@ -11,13 +12,15 @@ from kombu.exceptions import KombuError
 
 from widget.services import Services, build_services, open_shared_cache
 from widget.settings import Settings, read_settings
-from widget.telemetry import log, start_logs
+from widget.storage.running_alone import running_alone
+from widget.telemetry import LAST_SWEEP, log, start_logs
 from workers.nudges import NudgeListener
+from workers.queues import ALONE, QUEUES, limits, routes
 from workers.schedule import beat_schedule
 
-SOFT_SECONDS, HARD_SECONDS = 600, 660
-TASKS = ("webhooks", "emails", "catalog", "content", "maintenance")
-app = Celery("recovery-quiz", include=[f"workers.tasks.{name}" for name in TASKS])
+NUDGE_EXPIRES_SECONDS = 300
+HEARTBEAT_SECONDS = 10
+app = Celery("recovery-quiz", include=[f"workers.tasks.{name}" for name in QUEUES])
 _held: dict[str, Services] = {}
 _listening: list[NudgeListener] = []
 _building = threading.Lock()
@@ -28,6 +31,8 @@ def configure(settings: Settings) -> None:
     app.conf.update(
         broker_url=_broker(settings.broker_url),
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # The broker may be away for longer than any number of attempts.
+        broker_heartbeat=HEARTBEAT_SECONDS,  # A silently lost RabbitMQ is noticed within two of them.
         broker_transport_options={
             "visibility_timeout": 3600,
             "socket_timeout": 5,
@@ -37,11 +42,16 @@ def configure(settings: Settings) -> None:
         task_serializer="json",
         accept_content=["json"],
         task_acks_late=False,
+        task_routes=routes(),
+        task_default_queue="maintenance",
         # A hanging task is killed; its rows remain in the database, where the next run finds them.
-        task_soft_time_limit=SOFT_SECONDS,
-        task_time_limit=HARD_SECONDS,
+        task_annotations=limits(),
+        worker_prefetch_multiplier=1,
+        # After a cut, RabbitMQ keeps the queue for remote control locked by the lost connection, and the worker would
+        # end with ResourceLocked. Nothing here needs remote control.
+        worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
-        worker_send_task_events=False,
+        worker_send_task_events=True,
         timezone="UTC",
         enable_utc=True,
         beat_schedule=beat_schedule(settings.sweep_seconds),
@@ -88,7 +98,7 @@ def _stop_listening(**_: Any) -> None:
 def _send(task: str) -> None:
     """Send a task without retries: the sweep is the fallback, and an unavailable broker must not block the listener."""
     try:
-        app.send_task(task, expires=SOFT_SECONDS, retry=False)
+        app.send_task(task, expires=NUDGE_EXPIRES_SECONDS, retry=False)
     except (KombuError, OSError) as error:
         log("workers").warning("nudge_not_sent", task=task, error=type(error).__name__)
 
@@ -107,3 +117,17 @@ def services() -> Services:
         if "services" not in _held:
             _held["services"] = build_services(read_settings())
         return _held["services"]
+
+
+def sweep(task: str, run: Callable[[Services], int]) -> int:
+    """Run a task and note when it last succeeded; skip it while another process runs it, if one at a time is enough."""
+    here = services()
+    if task not in ALONE:
+        done = run(here)
+    else:
+        with running_alone(here.database, task) as alone:
+            if not alone:
+                return 0
+            done = run(here)
+    LAST_SWEEP.labels(task).set_to_current_time()
+    return done

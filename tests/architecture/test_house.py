@@ -42,7 +42,7 @@ def test_every_beat_entry_names_a_task_and_expires_and_no_task_uses_a_countdown(
     celery.loader.import_default_modules()
     for entry in celery.conf.beat_schedule.values():
         assert entry["task"] in celery.tasks
-        assert entry["options"]["expires"]
+        assert entry["options"]["expires"] >= 60  # Clocks of two hosts differ, and expiry compares them.
     assert not any(re.search(r"\b(eta|countdown)\s*=", path.read_text()) for path in SOURCES)
 
 

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,12 @@ from widget.private_files import own_files_only, private_folder
 from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
 
 START_SECONDS = 30
+WEBHOOK_QUEUE = "webhooks"
+OTHER_QUEUES = ("emails", "catalog", "content", "maintenance")
+"""The same as in ``workers/queues.py``, which this package does not import; a test compares them."""
+LOCAL_THREADS = 8
+_CELERY = (sys.executable, "-W", "ignore::Warning:celery.platforms", "-m", "celery", "-q", "-A", "workers.start")
+_CELERY_WORKER = (*_CELERY, "worker", "-l", "WARNING", "--without-gossip", "--without-mingle")
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -37,7 +43,7 @@ def run() -> None:
         if not settings.redis_url:
             _start_redis(settings, supervisor)
         supervisor.start(web_program(settings))
-        supervisor.start(worker_program(settings, with_beat=True))
+        supervisor.start(local_worker_program(settings))
         _wait_until_up(settings, supervisor)
         _serve_metrics(settings, supervisor, settings.metrics_port)
         _say_where(settings, link)
@@ -76,19 +82,29 @@ def web() -> None:
 
 
 @click.command()
-def worker() -> None:
-    """Start only a Celery worker, with one process per core. It is restarted if it dies."""
-    _alone("worker", 1, lambda settings: worker_program(settings, with_beat=False))
+@click.option("--queues", default="", help="Only these queues, separated by commas; default: all, webhooks apart.")
+@click.option("--processes", type=click.IntRange(1, 64), help="Processes for the queues; default: one per core.")
+def worker(queues: str, processes: int | None) -> None:
+    """Start only Celery workers: one process for webhooks, and one per core for all else. They are restarted if they
+    die."""
+    named = [name.strip() for name in queues.split(",") if name.strip()]
+    if unknown := sorted(set(named) - {WEBHOOK_QUEUE, *OTHER_QUEUES}):
+        known = ", ".join((WEBHOOK_QUEUE, *OTHER_QUEUES))
+        raise click.UsageError(f"There is no queue {', '.join(unknown)}. Queues: {known}.")
+    if named:
+        _alone("worker", 1, [worker_program(named, processes)])
+    else:
+        _alone("worker", 1, [worker_program([WEBHOOK_QUEUE], 1), worker_program(OTHER_QUEUES, processes)])
 
 
 @click.command()
 def beat() -> None:
     """Start Celery beat. Run one; a second is safe but does nothing useful."""
-    _alone("beat", 2, beat_program)
+    _alone("beat", 2, None)
 
 
-def _alone(role: str, above: int, program: Callable[[Settings], Program]) -> None:
-    """Run one program under a supervisor, with its own metrics port.
+def _alone(role: str, above: int, programs: Sequence[Program] | None) -> None:
+    """Run the programs of one role (None: beat) under a supervisor, with its own metrics port.
 
     The port is METRICS_PORT + 1 for workers and + 2 for beat, or any free port if another process on this host uses it.
     """
@@ -96,7 +112,8 @@ def _alone(role: str, above: int, program: Callable[[Settings], Program]) -> Non
     settings = opened_settings(default_env=PRODUCTION)
     supervisor = Supervisor(_environment(settings, role))
     with _going_down(supervisor):
-        supervisor.start(program(settings))
+        for program in programs if programs is not None else [beat_program(settings)]:
+            supervisor.start(program)
         port = _serve_metrics(settings, supervisor, _free_port(settings.metrics_host, settings.metrics_port + above))
         click.echo(f"Celery {role} is running, metrics on port {port}.")
         sys.stdout.flush()
@@ -114,22 +131,7 @@ def _free_port(host: str, wanted: int) -> int:
 
 
 def beat_program(settings: Settings) -> Program:
-    command = [
-        sys.executable,
-        "-W",
-        "ignore::Warning:celery.platforms",
-        "-m",
-        "celery",
-        "-q",
-        "-A",
-        "workers.start",
-        "beat",
-        "-s",
-        str(_beat_file(settings)),
-        "-l",
-        "WARNING",
-    ]
-    return Program("beat", command)
+    return Program("beat", [*_CELERY, "beat", "-s", str(_beat_file(settings)), "-l", "WARNING"])
 
 
 def web_program(settings: Settings) -> Program:
@@ -152,28 +154,23 @@ def web_program(settings: Settings) -> Program:
     return Program("web server", [*command, "widget.web_process:server"])
 
 
-def worker_program(settings: Settings, *, with_beat: bool) -> Program:
-    """Return the Celery worker: threads and an embedded beat on a single machine, processes when scaled out."""
-    command = [
-        sys.executable,
-        "-W",
-        "ignore::Warning:celery.platforms",
-        "-m",
-        "celery",
-        "-q",
-        "-A",
-        "workers.start",
-        "worker",
-        "-l",
-        "WARNING",
-        "--without-gossip",
-        "--without-mingle",
-        "-n",
-        f"worker-{os.getpid()}@%h",  # Two workers on one host must not share a name.
-    ]
-    if with_beat:
-        command += ["-B", "-s", str(_beat_file(settings)), "--pool", "threads", "--concurrency", "2"]
-    return Program("worker", command)
+def worker_program(queues: Sequence[str], processes: int | None = None) -> Program:
+    """Return a Celery worker for these queues, with one process per core unless a number is given."""
+    command = [*_CELERY_WORKER, "-n", _node(queues[0] if len(queues) == 1 else "others"), "-Q", ",".join(queues)]
+    command += ["--concurrency", str(processes)] if processes else []
+    return Program(f"worker for {', '.join(queues)}", command)
+
+
+def local_worker_program(settings: Settings) -> Program:
+    """Return the one Celery worker of a single machine: beat inside, and a thread for each queue and some to spare."""
+    queues = ",".join((WEBHOOK_QUEUE, *OTHER_QUEUES))
+    command = [*_CELERY_WORKER, "-n", _node("all"), "-Q", queues, "-B", "-s", str(_beat_file(settings))]
+    return Program("worker", [*command, "--pool", "threads", "--concurrency", str(LOCAL_THREADS)])
+
+
+def _node(name: str) -> str:
+    """Return a node name that no other worker has: RabbitMQ refuses a second worker of the same name."""
+    return f"{name}-{os.getpid()}@%h"
 
 
 def _beat_file(settings: Settings) -> Path:

@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine as Database
 
@@ -66,6 +66,8 @@ class Services:
     """Hashes of recent clicks: which client has just followed which link of an email."""
     webhook_secrets: LocalCache[tuple[int, list[str]]]
     """By shop, source, and second: (shop id, secrets that sign its webhook deliveries)."""
+    unsettled: list[Any]
+    """Batches of emails whose outcomes this process could not store yet (``actions/emails/send_email.py``)."""
     quizzes: QuizRegistry
     recorder: Recorder
     crypto: Crypto
@@ -128,6 +130,7 @@ def build_services(settings: Settings, *, transport: Transport | None = None, li
         attempts=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
         clicks=LocalCache(size=CLICKS_KEPT, seconds=CLICK_SECONDS),
         webhook_secrets=LocalCache(size=256, seconds=2.0),
+        unsettled=[],
         quizzes=quizzes,
         recorder=Recorder(sessions),
         crypto=Crypto(settings.secret_keys, settings.suppression_key),

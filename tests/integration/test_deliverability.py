@@ -15,7 +15,7 @@ from prometheus_client import generate_latest
 
 from tests.support.console_forms import client_in, post
 from tests.support.database import rows
-from tests.support.emails import emails, go_to, sent
+from tests.support.emails import Refusing, emails, go_to, sent, with_transport
 from tests.support.orders import EMAIL, webhook
 from tests.support.packs import GOOD, ROOT
 from widget.actions.email_events.lift_suppression import lift_suppression
@@ -30,7 +30,7 @@ from widget.actions.webhooks.collect_bounces import take_message
 from widget.actions.webhooks.process_webhooks import process_webhooks
 from widget.cli import main
 from widget.domain.email.email_event import BOUNCED, COMPLAINED
-from widget.email.transport import MemoryTransport
+from widget.email.transport import MemoryTransport, PermanentFailure
 from widget.services import Services
 from widget.storage.audit import AuditEntry
 from widget.storage.contacts import Contact, Suppression, suppress, suppressed
@@ -257,3 +257,47 @@ def test_long_list_is_paged_and_keeps_its_filter(mailing: Services) -> None:
     assert second.count('data-label="Since"') == 5
     assert "Older</a>" not in second
     assert f'href="{PAGE}?reason={BOUNCED}">Newest</a>' in second
+
+
+@pytest.mark.parametrize(
+    ("reply", "of_sender", "kind", "cause", "suppressed_for"),
+    [
+        (
+            "550 5.7.26 Unauthenticated email is not accepted due to the domain's DMARC policy",
+            False,
+            "blocked",
+            "dmarc",
+            "",
+        ),
+        ("550 5.1.1 <a@shop.example> no such user here", False, "hard_bounce", "", "bounced"),
+        ("552 5.2.2 mailbox full", False, "soft_bounce", "", ""),
+        ("550 sorry", False, "soft_bounce", "", ""),
+        ("550 sorry", True, "blocked", "sender", ""),
+    ],
+)
+def test_refusal_at_the_handover_counts_like_a_bounce(
+    services: Services, reply: str, of_sender: bool, kind: str, cause: str, suppressed_for: str
+) -> None:
+    webhook(services)
+    process_webhooks(services)
+    go_to(services, "how-to-use")
+    refusing = Refusing(PermanentFailure(reply[:9], reply=reply, of_sender=of_sender))
+    send_due_emails(with_transport(services, refusing))
+    event = only(services, EmailEvent)
+
+    assert (event.kind, event.cause) == (kind, cause)
+    assert [row.reason for row in rows(services, Suppression)] == ([suppressed_for] if suppressed_for else [])
+    assert emails(services)["how-to-use"].state == "failed"
+
+
+def test_address_is_found_without_appearing_in_a_url(mailing: Services) -> None:
+    take(mailing, report(mailing))
+    client = client_in(mailing)
+
+    def found(address: str) -> str:
+        answer = post(client, f"{PAGE}/find", address=address)
+        return " ".join(html.unescape(re.findall(r'<p id="found".*?</p>', answer.text, re.DOTALL)[0]).split())
+
+    assert "gets no emails: the address does not exist" in found(EMAIL.upper())
+    assert "is not suppressed" in found("somebody.else@shop.example")
+    assert "Enter a whole email address" in found("nobody")

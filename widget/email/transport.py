@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 import threading
 import time
@@ -25,7 +26,15 @@ class TemporaryFailure(Exception):
 
 
 class PermanentFailure(Exception):
-    """The provider rejects the message permanently."""
+    """The provider rejects the message permanently.
+
+    ``reply`` is what it says, which may name the address: for classifying, not for logs. ``of_sender``: it refused the
+    sender before any recipient was named.
+    """
+
+    def __init__(self, reason: str, *, reply: str = "", of_sender: bool = False) -> None:
+        super().__init__(reason)
+        self.reply, self.of_sender = reply, of_sender
 
 
 class UnknownOutcome(Exception):
@@ -71,6 +80,7 @@ class SmtpTransport:
         self._tls_required = asked or (bool(self._user) and self._host not in LOOPBACK)
         self._context: ssl.SSLContext | None = None
         self._sender, self._sign = sender, sign
+        self._own_name = own_name(sender)
         self._idle: list[_Line] = []
         self._lock = threading.Lock()
 
@@ -124,9 +134,11 @@ class SmtpTransport:
     def _connect(self) -> smtplib.SMTP:
         context = self._context = self._context or ssl.create_default_context()
         if self._tls:
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=TIMEOUT, context=context)
+            connection: smtplib.SMTP = smtplib.SMTP_SSL(
+                self._host, self._port, self._own_name, timeout=TIMEOUT, context=context
+            )
         else:
-            connection = smtplib.SMTP(self._host, self._port, timeout=TIMEOUT)
+            connection = smtplib.SMTP(self._host, self._port, self._own_name, timeout=TIMEOUT)
         try:
             connection.ehlo()
             if not self._tls and connection.has_extn("starttls"):
@@ -149,6 +161,7 @@ class SmtpTransport:
         """
         try:
             code, text = line.smtp.mail(self._sender)
+            of_sender = code != 250
             if code == 250:
                 code, text = line.smtp.rcpt(recipient)
             if code not in (250, 251):
@@ -157,7 +170,7 @@ class SmtpTransport:
             raise _Stale(type(error).__name__) from error
         if code not in (250, 251):
             self._keep(line)
-            _refuse(code, text, good=())
+            _refuse(code, text, good=(), of_sender=of_sender)
         try:
             code, text = line.smtp.data(body)
         except smtplib.SMTPDataError as error:
@@ -172,19 +185,29 @@ class SmtpTransport:
         _refuse(code, text, good=(250,))
 
 
-def _refuse(code: int, text: bytes, *, good: tuple[int, ...]) -> None:
+def own_name(sender: str) -> str:
+    """Return the name to greet a mail server with: this host's if it is a whole one, else the sender's domain.
+
+    smtplib would look its own name up in DNS for each connection, which takes 20 seconds if DNS does not answer.
+    """
+    host = socket.gethostname()
+    return host if "." in host else sender.rpartition("@")[2] or "localhost"
+
+
+def _refuse(code: int, text: bytes, *, good: tuple[int, ...], of_sender: bool = False) -> None:
     """Raise TemporaryFailure (4xx) or PermanentFailure (5xx) for an SMTP reply that is not in ``good``.
 
-    The text of the reply is left out, since it may repeat the address.
+    The message of the exception leaves out the text of the reply, since that may repeat the address.
     """
     if code in good:
         return
-    words = text.decode("ascii", "replace").split()
+    reply = text.decode("ascii", "replace")
+    words = reply.split()
     enhanced = words[0] if words and words[0][:2] in ("4.", "5.") else ""
     answer = f"{code} {enhanced}".strip()
     if 400 <= code < 500:
         raise TemporaryFailure(answer)
-    raise PermanentFailure(answer)
+    raise PermanentFailure(answer, reply=f"{code} {reply}", of_sender=of_sender)
 
 
 class MemoryTransport:

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from widget.actions.emails.note_refusal import suppress_after
 from widget.actions.emails.send_email import transition
 from widget.crypto import normalized
 from widget.domain.email.email_event import (
@@ -15,13 +16,9 @@ from widget.domain.email.email_event import (
     COMPLAINT,
     DELIVERED,
     HARD_BOUNCE,
-    LOOKED_AT,
     NOT_SPAM,
-    UNREACHABLE,
-    UNREACHABLE_FOR,
     UNSUBSCRIBED,
     EmailReport,
-    suppressed_for,
 )
 from widget.domain.email.email_event import COMPLAINED as SUPPRESSED_AFTER_COMPLAINT
 from widget.domain.email.send_policy import UNSUBSCRIBED as SAID_NO
@@ -30,7 +27,7 @@ from widget.domain.email.sequence import DELIVERED as EMAIL_DELIVERED
 from widget.email.message import BadAddress, checked_address
 from widget.services import Services
 from widget.storage.contacts import Contact, lift, suppress
-from widget.storage.email_events import add_email_event, last_email_events
+from widget.storage.email_events import add_email_event
 from widget.storage.emails import Email
 from widget.storage.shops import Shop
 from widget.telemetry import EMAIL_EVENTS
@@ -81,11 +78,10 @@ def _record(services: Services, session: Session, shop: Shop, report: EmailRepor
 def _change_suppression(session: Session, shop: Shop, report: EmailReport, address_hash: str, now: datetime) -> None:
     if report.kind == NOT_SPAM:
         lift(session, shop_id=shop.id, address_hash=address_hash, reason=SUPPRESSED_AFTER_COMPLAINT)
-    reason = suppressed_for(report.kind, last_email_events(session, shop.id, address_hash, LOOKED_AT))
-    reason = SAID_NO if report.kind == UNSUBSCRIBED else reason
-    if reason:
-        until = now + UNREACHABLE_FOR if reason == UNREACHABLE else None
-        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=reason, at=now, expires_at=until)
+    if report.kind == UNSUBSCRIBED:
+        suppress(session, shop_id=shop.id, address_hash=address_hash, reason=SAID_NO, at=now)
+    else:
+        suppress_after(session, shop.id, address_hash, report.kind, now)
 
 
 def _email(session: Session, shop: Shop, report: EmailReport) -> Email | None:

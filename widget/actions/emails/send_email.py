@@ -17,13 +17,15 @@ from email.message import EmailMessage
 from typing import Any
 
 from sqlalchemy import update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.build_send_context import send_context_of
+from widget.actions.emails.note_refusal import note_refusal
 from widget.actions.emails.plan_emails import RESULT_TRIGGER
 from widget.actions.emails.write_email import compose_email, content_of
 from widget.deadline import is_time_limit
+from widget.domain.email.bounce import Bounce, refusal_of
 from widget.domain.email.send_policy import DEFER, Decision, decide
 from widget.domain.email.sequence import (
     DELIVERY_UNKNOWN,
@@ -40,6 +42,7 @@ from widget.email.message import email_message
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
+from widget.storage.database import is_lost
 from widget.storage.email_context import EmailContext, email_context_of
 from widget.storage.emails import Email, claim_due
 from widget.storage.rate_limits import acquire, release, retry_after
@@ -51,12 +54,18 @@ SECONDS = 20.0
 MAX_ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=2)
 LONGEST_RETRY = timedelta(hours=6)
+OURS_FOR = timedelta(minutes=4)
+PATIENCE_SECONDS = 120.0
+"""How long a run waits for a lost database, in order to store what it knows."""
 
 
 def send_due_emails(services: Services, *, seconds: float = SECONDS) -> int:
     """Claim and send due emails one by one until none are left or ``seconds`` have passed; return how many."""
+    if not _settle(services):
+        return 0
     done, end = 0, time.monotonic() + seconds
     while time.monotonic() < end or not done:
+        claimed_at = services.now()
         claimed, wait = _claimed(services)
         if not claimed and not wait:
             break
@@ -64,24 +73,84 @@ def send_due_emails(services: Services, *, seconds: float = SECONDS) -> int:
             if time.monotonic() + wait > end:
                 break
             time.sleep(wait)
-        _send_all(services, claimed)
+        _send_all(services, claimed, claimed_at)
         done += len(claimed)
     return done
 
 
-def _send_all(services: Services, claimed: list[int]) -> None:
+def _send_all(services: Services, claimed: list[int], claimed_at: datetime) -> None:
     before: Outcome | None = None
-    for email_id in claimed:
+    for place, email_id in enumerate(claimed):
         previous, before = before, None
         try:
             before = _send(services, email_id, previous)
         except Exception as error:  # One email must not block the others; ``rescue_emails`` recovers it.
             if is_time_limit(error):
                 raise
+            if is_lost(error):
+                _keep(services, Unsettled(previous, claimed[place:], claimed_at, services.now()))
+                return
             log("emails").error("email_raised", email_id=email_id, exc_info=True)
             with suppress(SQLAlchemyError):
                 _note(services, previous)
-    _note(services, before)
+    try:
+        _note(services, before)
+    except DBAPIError as error:
+        if not is_lost(error):
+            raise
+        _keep(services, Unsettled(before, [], claimed_at, services.now()))
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What a batch has not stored because the database was lost: an outcome, and claimed emails that were not sent."""
+
+    outcome: Outcome | None
+    not_sent: list[int]
+    claimed_at: datetime
+    lost_at: datetime
+
+    def still_ours(self, email: Email) -> bool:
+        """Return whether nobody else can have claimed this email since: ``rescue_emails`` frees it after five minutes.
+
+        A minute is left for clocks that differ.
+        """
+        soon = self.lost_at - self.claimed_at < OURS_FOR
+        return soon and email.changed_at <= self.lost_at and email.state in (QUEUED, SENDING)
+
+
+def _keep(services: Services, batch: Unsettled) -> None:
+    """Keep what this process knows, and store it as soon as the database answers, for PATIENCE_SECONDS at most.
+
+    After that the next run tries again. If the process ends first, ``rescue_emails`` does what it can: the email is
+    ``delivery_unknown`` then, though this process knew better.
+    """
+    log("emails").warning("database_lost_in_batch", not_sent=len(batch.not_sent))
+    services.unsettled.append(batch)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end and not _settle(services):
+        time.sleep(1)
+
+
+def _settle(services: Services) -> bool:
+    """Store what was kept: outcomes first, then unsent emails become planned again. Return whether all is stored."""
+    while services.unsettled:
+        batch = services.unsettled[0]
+        try:
+            with services.sessions.begin() as session:
+                if batch.outcome is not None:
+                    _note_in(services, session, batch.outcome)
+                # An email that was marked in a transaction whose end we did not see was not sent either.
+                for email_id in batch.not_sent:
+                    email = session.get(Email, email_id, with_for_update=True)
+                    if email is not None and batch.still_ours(email):
+                        transition(services, email, PLANNED, "the database was lost before it was sent")
+        except DBAPIError as error:
+            if not is_lost(error):
+                raise
+            return False
+        services.unsettled.pop(0)
+    return True
 
 
 def _claimed(services: Services) -> tuple[list[int], float]:
@@ -108,6 +177,7 @@ class Outcome:
     asked_for: bool
     state: str
     reason: str
+    refusal: Bounce | None = None
 
 
 def send_email(services: Services, email_id: int) -> None:
@@ -121,22 +191,22 @@ def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome 
     if ready is None:
         return None
     email, message, recipient = ready
-    state, reason = _handed_over(services, message, recipient)
+    state, reason, refusal = _handed_over(services, message, recipient)
     asked_for = email.trigger_kind == RESULT_TRIGGER
-    return Outcome(email_id, email.history, email.attempts, asked_for, state, reason)
+    return Outcome(email_id, email.history, email.attempts, asked_for, state, reason, refusal)
 
 
-def _handed_over(services: Services, message: EmailMessage, recipient: str) -> tuple[str, str]:
-    """Hand the message to the provider; return (new state, reason)."""
+def _handed_over(services: Services, message: EmailMessage, recipient: str) -> tuple[str, str, Bounce | None]:
+    """Hand the message to the provider; return (new state, reason, what a permanent refusal is about)."""
     try:
         services.transport.send(message, recipient)
     except TemporaryFailure as error:
-        return PLANNED, str(error)
+        return PLANNED, str(error), None
     except PermanentFailure as error:
-        return FAILED, str(error)
+        return FAILED, str(error), refusal_of(error.reply, of_sender=error.of_sender) if error.reply else None
     except UnknownOutcome as error:
-        return DELIVERY_UNKNOWN, str(error)
-    return SENT, "accepted_by_provider"
+        return DELIVERY_UNKNOWN, str(error), None
+    return SENT, "accepted_by_provider", None
 
 
 def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple[Email, EmailMessage, str] | None:
@@ -217,7 +287,9 @@ def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
     values |= {"state": next_state(SENDING, state), "reason": reason}
     values["history"] = [*outcome.history, {"at": now.isoformat(), "state": state, "reason": reason}]
     mine = update(Email).where(Email.id == outcome.email_id, Email.state == SENDING)
-    session.execute(mine.values(**values).execution_options(synchronize_session=False))
+    changed = session.execute(mine.values(**values).execution_options(synchronize_session=False))
+    if outcome.refusal is not None and changed.rowcount:  # type: ignore[attr-defined]  # A CursorResult has it.
+        note_refusal(session, outcome.email_id, outcome.attempts, outcome.refusal, now)
     EMAILS.labels(state).inc()
     log("emails").info("email", email_id=outcome.email_id, state=state, reason=reason.split(":")[0])
 

@@ -96,6 +96,17 @@ def provider_bounce(text: str, *, permanent: bool) -> Bounce:
     return Bounce(TRANSIENT) if found.category == ADDRESS and not permanent else found
 
 
+def refusal_of(reply: str, *, of_sender: bool) -> Bounce:
+    """Return what the reply of an email server is about that refused an email while it was handed over.
+
+    ``of_sender``: it refused the sender's address, before it knew the recipient.
+    """
+    found = _classify("", " ".join(reply[:MAX_TEXT].split())) or Bounce(TRANSIENT)
+    if of_sender and found.category not in (POLICY, CONTENT):
+        return Bounce(POLICY, "sender")
+    return found
+
+
 def _classify(status: str, text: str) -> Bounce | None:
     """Return what a status and a text tell; None if nothing."""
     code = _code(status, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from flask import Blueprint, flash, redirect, request
@@ -22,8 +23,9 @@ from widget.domain.email.email_event import (
     UNSUBSCRIBED,
 )
 from widget.domain.roles import MONEY
-from widget.storage.contacts import suppression_counts, suppressions_of
-from widget.storage.email_events import event_counts, refusals_of
+from widget.email.message import BadAddress, checked_address
+from widget.storage.contacts import Suppression, suppressed, suppression_counts, suppressions_of
+from widget.storage.email_events import event_counts, last_email_events, refusals_of
 from widget.storage.webhook_deliveries import count_failed
 from widget.web.console.guard import me, permitted
 from widget.web.console.page_context import render_page, shop_page
@@ -71,6 +73,15 @@ ADVICE = {
 """Causes of refusals: (label, what to do)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of an address: its suppression, the kind of its latest email event, or why it cannot be one."""
+
+    suppression: Suppression | None = None
+    events: list[str] = field(default_factory=list)
+    error: str = ""
+
+
 def refusals_shown(shop_id: int) -> list[dict[str, object]]:
     """Return the shop's refusals of the last 30 days by cause, with what to do."""
     services = current_services()
@@ -92,6 +103,29 @@ def refusals_shown(shop_id: int) -> list[dict[str, object]]:
 @permitted(MONEY)
 def show(shop: str) -> str:
     """Show what became of the emails of the last 30 days, and the suppressed addresses."""
+    return _page(shop)
+
+
+@blueprint.post("/find")
+@permitted(MONEY)
+def find(shop: str) -> str:
+    """Show whether an address gets emails. The address is sent in the body: it must not stand in a URL."""
+    address = request.form.get("address", "").strip()
+    try:
+        return _page(shop, address, _found(shop, checked_address(address)))
+    except BadAddress:
+        return _page(shop, address, Found(error="Enter a whole email address, like name@example.com."))
+
+
+def _found(shop: str, address: str) -> Found:
+    page, services = shop_page(shop), current_services()
+    address_hash = services.crypto.address_hash(page.shop.slug, address)
+    with services.reads() as session:
+        row = suppressed(session, page.shop.id, address_hash, services.now())
+        return Found(row, last_email_events(session, page.shop.id, address_hash, 1))
+
+
+def _page(shop: str, address: str = "", found: Found | None = None) -> str:
     page, services = shop_page(shop), current_services()
     now, before = services.now(), whole_number(request.args.get("before", ""))
     reason = request.args.get("reason", "")
@@ -118,6 +152,9 @@ def show(shop: str) -> str:
         reasons=SUPPRESSIONS,
         liftable=LIFTABLE,
         failed=failed,
+        address=address,
+        found=found,
+        event_labels={kind: label for kind, label, _ in EVENTS},
     )
 
 

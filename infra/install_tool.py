@@ -1,4 +1,4 @@
-"""Install tools for tests and benchmarks if they are missing: browsers, wrk, and nginx. Prints what it does."""
+"""Install programs for tests and benchmarks if they are missing: browsers, servers, checkers. Prints what it does."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ PACKAGES = {
     "xvfb": ("xvfb",),
     "wrk": ("wrk",),
     "nginx": ("nginx-light",),
+    "promtool": ("prometheus",),
+    "systemd-analyze": ("systemd",),
+    "pgbouncer": ("pgbouncer",),
 }
 NAMES = {
     # The shell is the same engine without a window: the browser tests take two thirds of the time in it.
@@ -58,9 +61,11 @@ def install(tool: str) -> None:
         return
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        # With run level 1, Debian does not start the services that it installs.
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         _run([*sudo, "apt-get", "update", "-qq"], seconds=300, environment=environment)
-        installs = [*sudo, "apt-get", "install", "-y", "-qq"]
+        installs = [*sudo, "--preserve-env=DEBIAN_FRONTEND,RUNLEVEL"] if sudo else []
+        installs += ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
         found = _run([*installs, *PACKAGES[tool]], seconds=900, environment=environment)
         if tool == "chromium" and not found:  # Not every distribution has the shell.
             _run([*installs, "chromium"], seconds=900, environment=environment)

@@ -6,8 +6,8 @@ from typing import Any
 
 MINUTE, HOUR = 60.0, 3600.0
 IN_EACH_SWEEP = ("process_webhooks", "send_emails", "send_outbox")
-IN_EVERY_SECOND_SWEEP = ("check_drafts", "publish_due", "import_feeds")
-EVERY_MINUTE = ("reconcile_orders", "collect_bounces", "carry_out_privacy", "rescue_emails")
+IN_EVERY_SECOND_SWEEP = ("check_drafts", "publish_due", "import_feeds", "rescue_emails")
+EVERY_MINUTE = ("reconcile_orders", "collect_bounces", "carry_out_privacy")
 EVERY_HOUR = ("purge_expired",)
 EXPIRES_SECONDS = 300.0
 """After this, a message that no worker took is dropped: a later one does the same work. Expiry compares the clocks of

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy import URL, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -22,7 +22,15 @@ BUSY_MS = 5000
 LOOK_SECONDS = 0.0007
 POOL_SECONDS = 3
 """How long a request waits for one of this process's connections."""
+POOLER, TRANSACTION = "pooler", "transaction"
+"""``?pooler=transaction`` in the URL: PgBouncer or another pooler gives each transaction any of its connections, so
+that nothing may last longer than a transaction: no prepared statement, no setting, no lock."""
 STATEMENT_MS = 15_000
+SESSION_LIMITS = {
+    "statement_timeout": STATEMENT_MS,
+    "lock_timeout": 8000,
+    "idle_in_transaction_session_timeout": 60000,
+}
 POSTGRES_LIMITS: dict[str, Any] = {
     "connect_timeout": 2,
     "tcp_user_timeout": 3000,
@@ -30,7 +38,7 @@ POSTGRES_LIMITS: dict[str, Any] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 2,
-    "options": f"-c statement_timeout={STATEMENT_MS} -c lock_timeout=8000 -c idle_in_transaction_session_timeout=60000",
+    "options": " ".join(f"-c {name}={value}" for name, value in SESSION_LIMITS.items()),
 }
 Sessions = sessionmaker[Session]
 
@@ -74,22 +82,37 @@ def open_database(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
-    return create_engine(
-        _with_driver(url),
+    parsed = make_url(_with_driver(url))
+    pooled = parsed.query.get(POOLER) == TRANSACTION
+    parsed = parsed.difference_update_query([POOLER])
+    limits = _limits_of(parsed)
+    if pooled:
+        limits |= {"prepare_threshold": None, "options": ""}
+    engine = create_engine(
+        parsed,
         pool_size=5,
         max_overflow=5,
         pool_pre_ping=True,
         pool_timeout=POOL_SECONDS,
-        connect_args=_limits_of(url),
+        connect_args=limits,
+        execution_options={POOLER: pooled},
     )
+    if pooled:
+        event.listen(engine, "begin", _limit_transaction)
+    return engine
 
 
-def _limits_of(url: str) -> dict[str, Any]:
+def _limits_of(url: URL) -> dict[str, Any]:
     """Return time limits that keep an unresponsive database from blocking all requests; the URL may override them.
 
     Source: PostgreSQL documentation, "Parameter Key Words" (libpq) and "Client Connection Defaults".
     """
-    return {name: value for name, value in POSTGRES_LIMITS.items() if name not in make_url(url).query}
+    return {name: value for name, value in POSTGRES_LIMITS.items() if name not in url.query}
+
+
+def _limit_transaction(connection: Any) -> None:
+    """Set the time limits for one transaction: a pooler in transaction mode forgets or mixes up those of a session."""
+    connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in SESSION_LIMITS.items()))
 
 
 def _make_private(path: str | None) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, make_url
 
+from widget.storage.database import POOLER
+
 DUMP = "database"
 _WITHOUT_OWNERS = ("--no-owner", "--no-privileges")
 
@@ -67,6 +69,8 @@ def _run(tool: str, database: Engine, *options: str) -> None:
     url = make_url(database.url)
     environment = {**os.environ, "PGPASSWORD": url.password} if url.password else dict(os.environ)
     address = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    if database.get_execution_options().get(POOLER):
+        raise DumpError("Backups need a direct connection: set DATABASE_URL to PostgreSQL itself, without the pooler.")
     command = [program, f"--dbname={address}", *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # Our own.
     if done.returncode:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine, func, select
 
+from widget.storage.database import POOLER
+
 LOCK_SPACE = 0x5251
 """The first half of the advisory locks' keys, so that other programs' locks in this database do not collide."""
 _running: set[tuple[int, str]] = set()
@@ -24,7 +26,7 @@ def running_alone(database: Engine, job: str) -> Iterator[bool]:
     which has one host.
     """
     with _alone_in_process(database, job) as first:
-        if not first or database.dialect.name != "postgresql" or database.get_execution_options().get("pooler"):
+        if not first or database.dialect.name != "postgresql" or database.get_execution_options().get(POOLER):
             yield first
             return
         key = zlib.crc32(job.encode()) & 0x7FFF_FFFF

@@ -15,7 +15,7 @@ PACKAGES = {
     "xvfb": ("xvfb",),
     "wrk": ("wrk",),
     "nginx": ("nginx-light",),
-    "promtool": ("prometheus",),
+    "prometheus": ("prometheus",),
     "systemd-analyze": ("systemd",),
     "pgbouncer": ("pgbouncer",),
 }

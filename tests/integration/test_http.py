@@ -7,8 +7,10 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.support.packs import GOOD
+from tests.support.services import client_of
 from widget.services import Services
 from widget.web.assets import ASSETS, LOADER, NAMES
 
@@ -279,7 +281,6 @@ def test_email_requests_are_rate_limited_per_address(client: Any) -> None:
 
 
 def test_unsubscribe_link_accepts_any_post_but_no_get(sqlite_services: Services) -> None:
-    from tests.support.services import client_of
     from widget.storage.contacts import Consent, contact_for
 
     with sqlite_services.sessions.begin() as session:
@@ -361,6 +362,23 @@ def test_health_and_readiness_report_the_database_and_redis(client: Any) -> None
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json["database"] == "ok"
     assert client.get("/readyz").json["redis"] == "gone"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "database"),
+    [
+        ("UPDATE alembic_version SET version_num = 'of_a_newer_version'", 200, "ok"),
+        ("DROP TABLE alembic_version", 503, "migrations missing"),
+    ],
+)
+def test_readiness_needs_the_migrations_of_this_version_and_accepts_newer_ones(
+    services: Services, change: str, status: int, database: str
+) -> None:
+    with services.sessions.begin() as session:
+        session.execute(text(change))
+    answer = client_of(services).get("/readyz")
+
+    assert (answer.status_code, answer.json["database"]) == (status, database)
 
 
 def test_demo_checkout_without_an_email_address_shows_an_error(client: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -11,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from widget.storage.tables import Table
 
@@ -60,7 +61,22 @@ def revision_of(engine: Engine) -> str:
 
 def revisions() -> set[str]:
     """Return all revisions that this version knows."""
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return set(_known_revisions())
+
+
+def schema_is_behind(connection: Connection) -> bool:
+    """Return whether migrations of this version are missing. A newer schema is compatible with this version."""
+    known = _known_revisions()
+    if not inspect(connection).has_table("alembic_version"):
+        return True
+    current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return current != known[0] and current in known
+
+
+@cache
+def _known_revisions() -> tuple[str, ...]:
+    """Return the revisions of this version, newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _config() -> Config:

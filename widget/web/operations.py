@@ -7,6 +7,7 @@ from flask import Flask, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from widget.storage.database import ping
+from widget.storage.migrate import schema_is_behind
 from widget.web.requests import current_services
 
 
@@ -20,12 +21,12 @@ def _healthz() -> Response:
 
 
 def _readyz() -> Response:
-    """Report readiness. The database is required; Redis is only reported."""
+    """Report readiness. The database with all migrations is required; Redis is only reported."""
     services = current_services()
     try:
         with services.reads() as session:
             ping(session)
-        database = "ok"
+            database = "migrations missing" if schema_is_behind(session.connection()) else "ok"
     except SQLAlchemyError:
         database = "gone"
     state = {

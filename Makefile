@@ -8,7 +8,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 PIP_OPTIONS := --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 LOCK_OPTIONS := --only-binary :all: --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
-.PHONY: help setup setup-dev run test coverage check bench docs release lock clean browser
+.PHONY: help setup setup-dev run test coverage check bench docs release lock clean browser image
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ check: setup-dev ## style, types, import contracts, migration drift, the shipped
 bench: $(VENV)/bench.stamp ## speed as ratios in one run, with wrk and nginx (installed where missing)
 	@$(BIN)/python infra/install_tool.py wrk nginx
 	@$(BIN)/python -m tests.load.bench
+
+image: setup-dev ## build the image without a container engine, run it, and ask it for a quiz (needs root)
+	@$(BIN)/python infra/install_tool.py buildah mmdebstrap
+	@$(BIN)/python -m tests.load.image
 
 docs: $(VENV)/docs.stamp ## build the documentation site into var/site
 	@$(BIN)/python infra/docs/build.py

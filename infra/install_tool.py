@@ -18,6 +18,8 @@ PACKAGES = {
     "prometheus": ("prometheus",),
     "systemd-analyze": ("systemd",),
     "pgbouncer": ("pgbouncer",),
+    "buildah": ("buildah", "crun"),
+    "mmdebstrap": ("mmdebstrap",),
 }
 NAMES = {
     # The shell is the same engine without a window: the browser tests take two thirds of the time in it.

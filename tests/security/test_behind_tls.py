@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.browser import take_quiz
 from tests.support.console import PASSWORD
-from tests.support.production import Production
+from tests.support.production import QUIZ_HOST, Production
 
 ROOT = "/console/shops/strides/quizzes/leg-day"
 pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.timeout(240)]
@@ -138,3 +139,21 @@ def test_shopper_takes_a_quiz_step_without_javascript(browser: Browser, producti
 
     expect(page.locator("input[name=question]")).not_to_have_value(question)
     context.close()
+
+
+def test_shipped_nginx_serves_quizzes_from_its_cache_and_keeps_personal_pages_out_of_it(
+    production: Production,
+) -> None:
+    def cached(path: str) -> tuple[str | None, str | None]:
+        context = ssl.create_default_context(cafile=str(production.certificate))
+        address = f"https://127.0.0.1:{production.tls}{path}"
+        request = urllib.request.Request(address, headers={"Host": f"{QUIZ_HOST}:{production.tls}"})
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            return answer.headers["X-Cache"], answer.headers["Cache-Control"]
+
+    for path in ("/v1/shops/strides/quizzes/leg-day", "/embed.js"):
+        cached(path)
+        assert cached(path)[0] in ("HIT", "UPDATING", "REVALIDATED"), path
+    for path in ("/console/sign-in", "/strides/quiz/leg-day?o=calves"):
+        cached(path)
+        assert cached(path)[0] == "MISS", path

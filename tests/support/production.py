@@ -42,15 +42,7 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
-  server {{
-    listen 127.0.0.1:{tls} ssl; server_name {quiz};
-    client_max_body_size 20m;
-    location / {{
-      proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto https;
-    }}
-  }}
+  include {folder}/recovery-quiz.conf;
   server {{
     listen 127.0.0.1:{tls} ssl; server_name {store};
     add_header Content-Security-Policy "default-src 'none'; img-src 'self' {origin}; script-src {origin}; connect-src {origin}; base-uri 'none'; form-action {origin}; frame-ancestors 'none'";
@@ -116,7 +108,7 @@ class Production:
         return str(json.loads(self.command("user", "add", email, "--shop", SHOP, "--json"))["link"])
 
     def get(self, path: str, *, base: str = "") -> bytes:
-        trusting = ssl.create_default_context(cafile=str(self._certificate))
+        trusting = ssl.create_default_context(cafile=str(self.certificate))
         address = (base or self.base).replace(QUIZ_HOST, "127.0.0.1") + path
         request = urllib.request.Request(address, headers={"Host": f"{QUIZ_HOST}:{self.tls}"})
         with urllib.request.urlopen(request, timeout=10, context=trusting if address[:5] == "https" else None) as got:
@@ -165,22 +157,34 @@ class Production:
         self._programs.append(subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log))
         log.close()
 
+    def _shipped(self, folder: Path) -> str:
+        """Return the nginx configuration that ships, with the ports, names, and paths of this test."""
+        changes = {
+            "/var/cache/nginx/recovery-quiz": f"{folder}/cache",
+            "server 127.0.0.1:8000": f"server 127.0.0.1:{self.port}",
+            "  listen 80;\n  listen [::]:80;": f"  listen 127.0.0.1:{free_port()};",
+            "  listen 443 ssl http2;\n  listen [::]:443 ssl http2;": f"  listen 127.0.0.1:{self.tls} ssl http2;",
+            "/etc/ssl/quiz.example.com/fullchain.pem": f"{folder}/cert.pem",
+            "/etc/ssl/quiz.example.com/privkey.pem": f"{folder}/key.pem",
+            "quiz.example.com": QUIZ_HOST,
+        }
+        return _replaced((ROOT / "infra" / "nginx" / "recovery-quiz.conf").read_text(), changes)
+
     def _nginx(self) -> None:
         """Start nginx in its own folder, since its worker process may run as another user."""
         folder = self._nginx_folder = Path(tempfile.mkdtemp(prefix="rq-nginx-"))
         folder.chmod(0o755)
-        self._certificate = make_certificate(folder, (QUIZ_HOST, STORE_HOST))
+        self.certificate = make_certificate(folder, (QUIZ_HOST, STORE_HOST))
         (folder / "store").mkdir()
         (folder / "store" / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         (folder / "store" / "index.html").write_text(_STORE_PAGE.format(origin=self.base))
+        (folder / "recovery-quiz.conf").write_text(self._shipped(folder))
         config = folder / "nginx.conf"
         config.write_text(
             _NGINX.format(
                 folder=folder,
                 user="user root;" if os.geteuid() == 0 else "",
                 tls=self.tls,
-                port=self.port,
-                quiz=QUIZ_HOST,
                 store=STORE_HOST,
                 origin=self.base,
             )
@@ -189,6 +193,13 @@ class Production:
         self._programs.append(
             subprocess.Popen([binary, "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL)
         )
+
+
+def _replaced(text: str, changes: dict[str, str]) -> str:
+    for old, new in changes.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
 
 
 def make_certificate(folder: Path, names: tuple[str, ...]) -> Path:

@@ -14,6 +14,7 @@ import yaml
 
 from tests.support.packs import ROOT
 from widget.cli import COMMANDS
+from widget.settings import DESCRIBED, PREFIX
 from widget.telemetry import REGISTRY
 
 UNITS = sorted((ROOT / "infra" / "systemd").glob("*.service"))
@@ -79,3 +80,18 @@ def test_unit_with_a_fault_is_reported(tmp_path: Path) -> None:
     (tmp_path / "broken.service").write_text("[Service]\nExecStart=/bin/true\nRestartt=always\nType=oneshot\n")
 
     assert "Restartt" in run("systemd-analyze", "verify", "--man=no", tmp_path / "broken.service").stderr
+
+
+def test_compose_file_starts_our_commands_with_settings_that_exist_and_asks_for_the_rest() -> None:
+    folder = ROOT / "infra" / "compose"
+    text = (folder / "compose.yaml").read_text()
+    services = yaml.safe_load(text)["services"]
+    ours = {name: service for name, service in services.items() if "recovery-quiz:" in service["image"]}
+
+    assert set(ours) == {"migrate", "web", "worker", "beat"}
+    for service in ours.values():
+        assert service["command"][0] in COMMANDS
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert set(service["environment"]) <= {f"{PREFIX}{setting.name}" for setting in DESCRIBED}
+    wanted = set(re.findall(r"\$\{(\w+)(?::\?[^}]*)?\}", text))
+    assert wanted == set(re.findall(r"^(\w+)=", (folder / "settings.example").read_text(), re.MULTILINE))

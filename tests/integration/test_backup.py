@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.support.console_forms import client_in, post
 from tests.support.database import rows
 from tests.support.emails import emails, go_to
 from tests.support.orders import EMAIL, webhook
@@ -24,6 +25,7 @@ from widget.cli import main
 from widget.services import Services
 from widget.storage.contacts import Contact, Suppression
 from widget.storage.orders import Order
+from widget.storage.outbox import OutboxMessage
 
 
 @pytest.fixture(autouse=True)
@@ -98,11 +100,14 @@ def test_emails_that_are_due_are_held_after_a_restore(
     webhook(services)
     process_webhooks(services)
     go_to(services, "how-to-use")
+    post(client_in(services), "/console/shops/demo/team", email="eda@store.example", name="", role="viewer")
     file = tmp_path / "backup.tar.gz"
     run(environment, "backup", file)
     restored = run(environment, "restore", file, "--replace")
 
-    assert "1 emails were due" in restored.output
+    assert "2 emails were due" in restored.output
+    [invitation] = rows(services, OutboxMessage)
+    assert (invitation.state, invitation.encrypted_recipient) == ("delivery_unknown", "")
     states = {name: row.state for name, row in emails(services).items()}
     assert states == {
         "how-to-use": "delivery_unknown",

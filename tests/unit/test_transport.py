@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from typing import Any
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.support.services import free_port
 from widget.email.dkim import DkimSigner, relaxed_body, relaxed_field
 from widget.email.message import POLICY, wire_address
-from widget.email.transport import PermanentFailure, SmtpTransport, TemporaryFailure, UnknownOutcome
+from widget.email.transport import PermanentFailure, SmtpTransport, TemporaryFailure, UnknownOutcome, own_name
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -241,3 +242,21 @@ def test_non_ascii_local_part_is_a_permanent_failure_and_idn_domain_is_sent(sink
 def test_non_ascii_domain_is_encoded_by_idna_2008(email: str, wire: str) -> None:
     """IDNA 2008 (RFC 5891): under the older rules, email for straße was sent to strasse."""
     assert wire_address(email) == wire
+
+
+def test_mail_server_is_greeted_without_asking_dns_for_our_own_name(
+    sink: tuple[Sink, Controller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With dead DNS the question takes 20 seconds, while an email stands in ``sending``."""
+    asking: list[threading.Thread] = []
+    monkeypatch.setattr("socket.getfqdn", lambda *_: asking.append(threading.current_thread()) or "sink.example")
+    transport_to(sink[1]).send(message(), "a@shop.example")
+
+    assert threading.current_thread() not in asking  # The server of this test asks in a thread of its own.
+
+
+@pytest.mark.parametrize(("host", "name"), [("mail1.store.example", "mail1.store.example"), ("6f3c2a", "quiz.example")])
+def test_greeting_is_a_whole_name(monkeypatch: pytest.MonkeyPatch, host: str, name: str) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+
+    assert own_name("hello@quiz.example") == name

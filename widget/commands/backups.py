@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tarfile
 import tempfile
+import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -113,14 +115,24 @@ def _unpacked(file: Path, folder: Path) -> tuple[dict[str, Any], dict[str, str]]
     try:
         with tarfile.open(file, "r:gz") as archive:
             for name in MEMBERS:
-                archive.extract(archive.getmember(name), folder, filter="data")
+                _copy(archive, name, folder / name)
         read = [json.loads((folder / name).read_text()[:MAX_JSON]) for name in (MANIFEST, KEYS)]
-    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError, KeyError, ValueError) as error:
         raise click.ClickException(f"{file} is not a backup, or it is damaged ({type(error).__name__}).") from error
     manifest, keys = read
     if manifest.get("format") != FORMAT:
         raise click.ClickException(f"{file} was made by another version ({manifest.get('version')}). Use that one.")
     return manifest, {str(name): str(value) for name, value in keys.items() if name in MADE_ONCE}
+
+
+def _copy(archive: tarfile.TarFile, name: str, target: Path) -> None:
+    """Copy one file of an archive. Raises KeyError if it is missing, ValueError if it is not an ordinary file."""
+    member = archive.getmember(name)
+    content = archive.extractfile(member) if member.isfile() else None
+    if content is None:
+        raise ValueError(name)
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _put_local_keys_back(keys: dict[str, str]) -> None:

@@ -85,8 +85,10 @@ def web() -> None:
 @click.option("--queues", default="", help="Only these queues, separated by commas; default: all, webhooks apart.")
 @click.option("--processes", type=click.IntRange(1, 64), help="Processes for the queues; default: one per core.")
 def worker(queues: str, processes: int | None) -> None:
-    """Start only Celery workers: one process for webhooks, and one per core for all else. They are restarted if they
-    die."""
+    """Start only Celery workers: one process for webhooks, and one per core for all else.
+
+    They are restarted if they die.
+    """
     named = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := sorted(set(named) - {WEBHOOK_QUEUE, *OTHER_QUEUES}):
         known = ", ".join((WEBHOOK_QUEUE, *OTHER_QUEUES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, delete, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, Text, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.storage.database import Table, Utc
@@ -45,6 +45,13 @@ def due_messages(session: Session, now: datetime, limit: int) -> list[int]:
     """Return the ids of messages that are due, oldest first."""
     wanted = (OutboxMessage.state == PLANNED, OutboxMessage.due_at <= now)
     return list(session.scalars(select(OutboxMessage.id).where(*wanted).order_by(OutboxMessage.due_at).limit(limit)))
+
+
+def doubt_messages(session: Session, *which: ColumnElement[bool], reason: str, now: datetime) -> int:
+    """Mark messages as ``delivery_unknown``, empty them, and return how many: they may or may not have been sent."""
+    values = {"state": DELIVERY_UNKNOWN, "reason": reason, "encrypted_recipient": "", "encrypted_message": b""}
+    changed = session.execute(update(OutboxMessage).where(*which).values(**values, changed_at=now))
+    return int(changed.rowcount)  # type: ignore[attr-defined]  # A CursorResult has it.
 
 
 def latest_message(session: Session, shop_id: int, kind: str, about: int) -> OutboxMessage | None:

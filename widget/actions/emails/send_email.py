@@ -146,11 +146,17 @@ def _settle(services: Services) -> bool:
                     if email is not None and batch.still_ours(email):
                         transition(services, email, PLANNED, "the database was lost before it was sent")
         except DBAPIError as error:
-            if not is_lost(error):
-                raise
-            return False
-        services.unsettled.pop(0)
+            if is_lost(error):
+                return False
+            _forget(services, batch)  # It would fail again each time; ``rescue_emails`` recovers its emails.
+            raise
+        _forget(services, batch)
     return True
+
+
+def _forget(services: Services, batch: Unsettled) -> None:
+    with suppress(ValueError):  # Another thread of this process has stored it meanwhile, which has the same effect.
+        services.unsettled.remove(batch)
 
 
 def _claimed(services: Services) -> tuple[list[int], float]:

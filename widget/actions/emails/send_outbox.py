@@ -8,8 +8,6 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from typing import cast
 
-from sqlalchemy import update
-
 from widget.crypto import OUTBOX, InvalidToken
 from widget.email.message import POLICY
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
@@ -21,6 +19,7 @@ from widget.storage.outbox import (
     SENDING,
     SENT,
     OutboxMessage,
+    doubt_messages,
     due_messages,
 )
 from widget.storage.rate_limits import acquire
@@ -95,14 +94,7 @@ def _may_send(services: Services) -> bool:
 
 
 def _rescue(services: Services) -> None:
-    stuck = update(OutboxMessage).where(
-        OutboxMessage.state == SENDING, OutboxMessage.changed_at < services.now() - GIVEN_UP_AFTER
-    )
-    values = {
-        "state": DELIVERY_UNKNOWN,
-        "reason": "the worker stopped",
-        "encrypted_recipient": "",
-        "encrypted_message": b"",
-    }
+    now = services.now()
+    stuck = (OutboxMessage.state == SENDING, OutboxMessage.changed_at < now - GIVEN_UP_AFTER)
     with services.sessions.begin() as session:
-        session.execute(stuck.values(**values, changed_at=services.now()))
+        doubt_messages(session, *stuck, reason="the worker stopped", now=now)

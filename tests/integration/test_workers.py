@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from widget.cli import main
 from widget.commands.serve import OTHER_QUEUES, WEBHOOK_QUEUE
+from widget.commands.supervisor import STOPPING, Program, Supervisor
 from widget.services import Services
 from widget.settings import DESCRIBED
 from widget.storage.database import open_database
@@ -99,3 +106,33 @@ def test_worker_refuses_a_queue_that_does_not_exist() -> None:
 
     assert answer.exit_code == 2
     assert "no queue parcels" in answer.output
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Put the signal handlers of this process back, which a supervisor replaces."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(("stop_seconds", "finished"), [(15.0, True), (1.0, False)])
+def test_worker_may_finish_what_it_does_before_it_is_killed(
+    signals: None, tmp_path: Path, stop_seconds: float, finished: bool
+) -> None:
+    started, done = tmp_path / "started", tmp_path / "done"
+    code = (
+        "import pathlib, signal, sys, time\n"
+        f"def stop(*_): time.sleep(2); pathlib.Path({str(done)!r}).touch(); sys.exit()\n"
+        f"signal.signal(signal.SIGTERM, stop); pathlib.Path({str(started)!r}).touch(); time.sleep(60)"
+    )
+    supervisor = Supervisor(os.environ, stop_seconds=stop_seconds)
+    supervisor.start(Program("slow", [sys.executable, "-c", code]))
+    end = time.monotonic() + 20
+    while not started.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    supervisor.shut_down()
+
+    assert started.exists()
+    assert done.exists() is finished

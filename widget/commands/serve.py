@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from widget.commands.opened_settings import opened_settings
-from widget.commands.supervisor import Program, Supervisor
+from widget.commands.supervisor import STOP_SECONDS, Program, Supervisor
 from widget.private_files import own_files_only, private_folder
 from widget.settings import PREFIX, PRODUCTION, REPOSITORY, Settings
 
@@ -25,6 +25,8 @@ WEBHOOK_QUEUE = "webhooks"
 OTHER_QUEUES = ("emails", "catalog", "content", "maintenance")
 """The same as in ``workers/queues.py``, which this package does not import; a test compares them."""
 LOCAL_THREADS = 8
+WORKER_STOP_SECONDS = 40.0
+"""A run of the email task takes 20 seconds, and its last email another 20 if the mail server is slow to answer."""
 _CELERY = (sys.executable, "-W", "ignore::Warning:celery.platforms", "-m", "celery", "-q", "-A", "workers.start")
 _CELERY_WORKER = (*_CELERY, "worker", "-l", "WARNING", "--without-gossip", "--without-mingle")
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -94,27 +96,30 @@ def worker(queues: str, processes: int | None) -> None:
         known = ", ".join((WEBHOOK_QUEUE, *OTHER_QUEUES))
         raise click.UsageError(f"There is no queue {', '.join(unknown)}. Queues: {known}.")
     if named:
-        _alone("worker", 1, [worker_program(named, processes)])
+        programs = [worker_program(named, processes)]
     else:
-        _alone("worker", 1, [worker_program([WEBHOOK_QUEUE], 1), worker_program(OTHER_QUEUES, processes)])
+        programs = [worker_program([WEBHOOK_QUEUE], 1), worker_program(OTHER_QUEUES, processes)]
+    _alone("worker", 1, lambda _: programs, stop_seconds=WORKER_STOP_SECONDS)
 
 
 @click.command()
 def beat() -> None:
     """Start Celery beat. Run one; a second is safe but does nothing useful."""
-    _alone("beat", 2, None)
+    _alone("beat", 2, lambda settings: [beat_program(settings)])
 
 
-def _alone(role: str, above: int, programs: Sequence[Program] | None) -> None:
-    """Run the programs of one role (None: beat) under a supervisor, with its own metrics port.
+def _alone(
+    role: str, above: int, programs: Callable[[Settings], Sequence[Program]], *, stop_seconds: float = STOP_SECONDS
+) -> None:
+    """Run the programs of one role under a supervisor, with its own metrics port.
 
     The port is METRICS_PORT + 1 for workers and + 2 for beat, or any free port if another process on this host uses it.
     """
     own_files_only()
     settings = opened_settings(default_env=PRODUCTION)
-    supervisor = Supervisor(_environment(settings, role))
+    supervisor = Supervisor(_environment(settings, role), stop_seconds=stop_seconds)
     with _going_down(supervisor):
-        for program in programs if programs is not None else [beat_program(settings)]:
+        for program in programs(settings):
             supervisor.start(program)
         port = _serve_metrics(settings, supervisor, _free_port(settings.metrics_host, settings.metrics_port + above))
         click.echo(f"Celery {role} is running, metrics on port {port}.")

@@ -34,14 +34,15 @@ class Program:
 
 
 class Supervisor:
-    """Starts programs, restarts them if they end, and stops them within five seconds.
+    """Starts programs, restarts them if they end, and kills those that have not ended ``stop_seconds`` after a signal.
 
     On Linux, the kernel sends each child SIGTERM when this process dies, so that no orphans remain, not even after
     ``kill -9``.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, stop_seconds: float = STOP_SECONDS) -> None:
         self.environment = dict(environment)
+        self._stop_seconds = stop_seconds
         self.programs: list[Program] = []
         self._groups: list[int] = []
         self._stopping = False
@@ -99,7 +100,7 @@ class Supervisor:
         """Send SIGTERM to all programs, last to those that others need, and kill those that remain after a while."""
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)  # A second signal must not interrupt the shutdown.
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + self._stop_seconds
         for last in (False, True):
             group = [program for program in self.programs if program.last == last]
             for program in group:

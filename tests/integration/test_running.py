@@ -62,7 +62,7 @@ def test_no_orphan_process_remains_after_kill_9(running: Running) -> None:
 
 def test_killed_web_server_is_restarted(running: Running) -> None:
     running.start()
-    first = running.named("granian")
+    first = running.named("web_main")
     os.kill(first, signal.SIGKILL)
     running.until(lambda: not Path(f"/proc/{first}").exists() and _answers(running))
     assert running.stop() < 5

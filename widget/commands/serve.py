@@ -142,23 +142,9 @@ def beat_program(settings: Settings) -> Program:
 
 
 def web_program(settings: Settings) -> Program:
-    """Return the program that serves our application with granian, with options for production."""
-    options = {
-        "--interface": "rsgi",
-        "--http": "1",
-        "--host": settings.host,
-        "--port": str(settings.port),
-        "--workers": str(settings.web_workers),
-        "--backlog": "2048",
-        "--backpressure": "4096",
-        "--http1-header-read-timeout": "10000",
-        "--log-level": "warning",
-        "--workers-kill-timeout": "2",
-    }
-    command = [sys.executable, "-m", "granian", "--factory", "--respawn-failed-workers", "--no-ws"]
-    for name, value in options.items():
-        command += [name, value]
-    return Program("web server", [*command, "widget.web_process:server"])
+    """Return the program that serves our application with granian."""
+    where = [settings.host, str(settings.port), str(settings.web_workers)]
+    return Program("web server", [sys.executable, "-m", "widget.web_main", *where])
 
 
 def worker_program(queues: Sequence[str], processes: int | None = None) -> Program:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ class Cutting(MemoryTransport):
         super().__init__()
         self._proxy, self._number = proxy, number
 
-    def send(self, message: EmailMessage, recipient: str) -> None:
+    def send(self, message: bytes, recipient: str) -> None:
         super().send(message, recipient)
         if len(self.sent) == self._number:
             self._proxy.cut()

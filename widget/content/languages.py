@@ -69,6 +69,8 @@ def matching_locale(pack: Pack, *wanted: str | None) -> str | None:
     """Return the same as ``negotiate_locale``, but None if the pack can meet none of the wishes."""
     for given in wanted:
         wish = (given or "").replace("_", "-")
+        if wish in pack.locales:
+            return wish
         if wish:
             exact = [locale for locale in pack.locales if locale.lower() == wish.lower()]
             near = [locale for locale in pack.locales if locale.split("-")[0].lower() == wish.split("-")[0].lower()]

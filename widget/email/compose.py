@@ -13,4 +13,5 @@ from widget.email.text import text_part
 def compose(frame: EmailFrame, blocks: Sequence[Block]) -> Written:
     """Return the email with an HTML part and a text part of the same content."""
     parts = list(blocks)
-    return Written(frame.subject, html_part(frame, parts), text_part(frame, parts))
+    html, encoded = html_part(frame, parts)
+    return Written(frame.subject, html, text_part(frame, parts), encoded)

@@ -38,8 +38,12 @@ class EmailFrame:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A written email: an HTML part and a text part of the same content."""
+    """A written email: an HTML part and a text part of the same content.
+
+    ``html_encoded``: the HTML part as quoted-printable; empty if it has not been encoded yet.
+    """
 
     subject: str
     html: str
     text: str
+    html_encoded: bytes = b""

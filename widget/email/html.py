@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
@@ -26,6 +26,7 @@ from widget.email.blocks import (
     Warnings,
 )
 from widget.email.content import EmailFrame
+from widget.email.quoted import SOFT_BREAK, quoted_printable
 
 MAX_BYTES = 80_000
 ACCENT, INK = "#0f5c4d", "#1b2a28"
@@ -42,18 +43,18 @@ class TooLarge(ValueError):
     code = "too_large"
 
 
-def html_part(frame: EmailFrame, blocks: list[Block]) -> str:
-    """Return the email as HTML. Raises TooLarge.
+def html_part(frame: EmailFrame, blocks: list[Block]) -> tuple[str, bytes]:
+    """Return the email as HTML, and the same encoded as quoted-printable. Raises TooLarge.
 
     The parts that differ between recipients (links, and the sentence that says why they receive it) are inserted into
     HTML that is compiled once for all recipients of the same email.
     """
     own = _Own()
-    html = _compiled(own.frame(frame), tuple(own.block(block) for block in blocks))
-    html = own.put_into(html)
-    if len(html.encode()) > MAX_BYTES:
+    compiled = _compiled(own.frame(frame), tuple(own.block(block) for block in blocks))
+    html, encoded = compiled.filled([escape(value) for value in own.values])
+    if len(html) > MAX_BYTES // 4 and len(html.encode()) > MAX_BYTES:  # A character takes up to four bytes.
         raise TooLarge(f"the email is {len(html.encode())} bytes, over {MAX_BYTES}")
-    return html
+    return html, encoded
 
 
 class _Own:
@@ -82,13 +83,40 @@ class _Own:
                 return CheckIn(self._mark(better), self._mark(same), self._mark(worse))
         return block
 
-    def put_into(self, html: str) -> str:
-        return _MARKS.sub(lambda match: escape(self.values[int(match[1])]), html)
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """Compiled HTML around the values of a recipient, as text and as quoted-printable, so that it is encoded once.
+
+    ``places``: the number of the value that follows each part but the last.
+    """
+
+    parts: tuple[str, ...]
+    encoded: tuple[bytes, ...]
+    places: tuple[int, ...]
+
+    @classmethod
+    def of(cls, html: str) -> _Compiled:
+        pieces = _MARKS.split(html)
+        parts = tuple(pieces[::2])
+        return cls(parts, tuple(quoted_printable(part) for part in parts), tuple(int(place) for place in pieces[1::2]))
+
+    def filled(self, values: list[str]) -> tuple[str, bytes]:
+        """Return the HTML with these values, as text and as quoted-printable."""
+        coded = [quoted_printable(value) for value in values]
+        html, encoded = [self.parts[0]], [self.encoded[0]]
+        for place, part, part_encoded in zip(self.places, self.parts[1:], self.encoded[1:], strict=True):
+            html += (values[place], part)
+            encoded += (coded[place], part_encoded)
+        return "".join(html), SOFT_BREAK.join(encoded)
 
 
 @lru_cache(maxsize=KEPT)
-def _compiled(frame: EmailFrame, blocks: tuple[Block, ...]) -> str:
-    """Compile an email whose recipient-specific values are replaced by marks."""
+def _compiled(frame: EmailFrame, blocks: tuple[Block, ...]) -> _Compiled:
+    """Compile an email whose recipient-specific values are replaced by marks.
+
+    All blocks share one section: a section is a table of its own with 1.4 kB of markup around its content.
+    """
     styles = (files("widget.email") / "email.css").read_text(encoding="utf-8")
     body = "".join(_block(block, frame) for block in blocks)
     mjml = (
@@ -103,9 +131,9 @@ def _compiled(frame: EmailFrame, blocks: tuple[Block, ...]) -> str:
         '<mj-section padding="0"/><mj-button font-size="17px" font-weight="600" border-radius="10px" '
         'inner-padding="15px 24px" padding="14px 32px" width="100%"/>'
         f'</mj-attributes><mj-style>{styles}</mj-style></mj-head><mj-body width="600px" background-color="#fbf9f5" '
-        f'css-class="page">{_head(frame)}{body}{_foot(frame)}</mj-body></mjml>'
+        f'css-class="page"><mj-section><mj-column>{_head(frame)}{body}{_foot(frame)}</mj-column></mj-section></mj-body></mjml>'
     )
-    return _turned(_inlined(mjml2html(mjml)), frame)
+    return _Compiled.of(_turned(_inlined(mjml2html(mjml)), frame))
 
 
 def _turned(html: str, frame: EmailFrame) -> str:
@@ -123,10 +151,6 @@ def _inlined(html: str) -> str:
     return str(_inliner.made.inline(html))
 
 
-def _section(inner: str, more: str = "") -> str:
-    return f"<mj-section {more}><mj-column>{inner}</mj-column></mj-section>"
-
-
 def _text(inner: str, more: str = "") -> str:
     return f"<mj-text {more}>{inner}</mj-text>"
 
@@ -134,36 +158,36 @@ def _text(inner: str, more: str = "") -> str:
 def _head(frame: EmailFrame) -> str:
     mark = f'<img src="{escape(frame.mark_url)}" width="28" height="28" alt="" class="mark"> ' if frame.mark_url else ""
     brand = _text(f'<span class="brand">{mark}{escape(frame.shop)}</span>', 'padding="32px 32px 12px"')
-    return _section(brand + _text(f"<h1>{escape(frame.subject)}</h1>", 'padding="12px 32px 6px"'))
+    return brand + _text(f"<h1>{escape(frame.subject)}</h1>", 'padding="12px 32px 6px"')
 
 
 def _block(block: Block, frame: EmailFrame) -> str:
     match block:
         case Heading(text):
-            return _section(_text(f"<h2>{escape(text)}</h2>", 'padding="24px 32px 4px"'))
+            return _text(f"<h2>{escape(text)}</h2>", 'padding="24px 32px 4px"')
         case Paragraph(spans):
-            return _section(_text(f"<p>{_inline(spans)}</p>"))
+            return _text(f"<p>{_inline(spans)}</p>")
         case Steps(items):
-            return _section(_text(_steps(items), 'padding="12px 32px"'))
+            return _text(_steps(items), 'padding="12px 32px"')
         case Points(items):
             listed = "".join(f"<li>{_inline(item)}</li>" for item in items)
-            return _section(_text(f"<ul>{listed}</ul>"))
+            return _text(f"<ul>{listed}</ul>")
         case Button(label, url):
-            return _section(_button(label, url, _BUTTON.format(ACCENT, "#ffffff", ACCENT, "go")))
+            return _button(label, url, _BUTTON.format(ACCENT, "#ffffff", ACCENT, "go"))
         case Picture(url, alt):
             picture = f'src="{escape(url)}" alt="{escape(alt)}"'
-            return _section(f'<mj-image {picture} padding="20px 32px" border-radius="14px"/>')
+            return f'<mj-image {picture} padding="20px 32px" border-radius="14px"/>'
         case CheckIn():
             return _check_in(block, frame)
         case TipBlock(title, text, source, link):
             where = f' <a href="{escape(link)}">{escape(link.removeprefix("https://doi.org/"))}</a>' if link else ""
             inner = f'<h2>{escape(title)}</h2><p>{escape(text)}</p><p class="tiny">{escape(source)}{where}</p>'
-            return _section(_text(inner, 'padding="18px 32px 6px"'))
+            return _text(inner, 'padding="18px 32px 6px"')
         case Warnings(product, lines):
             listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
             title = escape(frame.strings["warnings_for"].replace("{product}", product))
             inner = f'<div class="warn"><h3>{title}</h3><ul>{listed}</ul></div>'
-            return _section(_text(inner, 'padding="24px 32px 0"'))
+            return _text(inner, 'padding="24px 32px 0"')
 
 
 def _button(label: str, url: str, look: str, more: str = "") -> str:
@@ -190,7 +214,7 @@ def _check_in(block: CheckIn, frame: EmailFrame) -> str:
         f'<div class="ask"><h2>{words["ask_title"]}</h2><p>{words["ask_text"]}</p>'
         f'<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr>{cells}</tr></table></div>'
     )
-    return _section(_text(inner, 'padding="20px 32px"'))
+    return _text(inner, 'padding="20px 32px"')
 
 
 def _foot(frame: EmailFrame) -> str:
@@ -201,7 +225,7 @@ def _foot(frame: EmailFrame) -> str:
         links += f'<a href="{escape(frame.preferences_url)}">{escape(frame.strings["pref_link"])}</a>'
     lines = (escape(frame.because), links, escape(frame.sender), escape(frame.notice))
     inner = f'<div class="foot">{"".join(f"<p>{line}</p>" for line in lines if line)}</div>'
-    return _section(_text(inner, 'padding="28px 32px 40px"'))
+    return _text(inner, 'padding="28px 32px 40px"')
 
 
 def _inline(spans: Spans) -> str:

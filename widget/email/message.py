@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from binascii import b2a_qp
+import re
+import secrets
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
 from widget.email.content import Written
+from widget.email.quoted import quoted_printable
 
+LINE = 76
 EMAIL_ID = "X-Recovery-Email-ID"
 """A header with our Message-ID: some providers replace the Message-ID itself, and bounces return the headers."""
 
@@ -36,7 +40,9 @@ class _Unfolded(EmailPolicy):
         return f"{name}: {value}{self.linesep}" if str(value).isascii() else super().fold(name, value)
 
 
-POLICY = _Unfolded(linesep=SMTP.linesep, max_line_length=76)
+POLICY = _Unfolded(linesep=SMTP.linesep, max_line_length=LINE)
+_PART = b'\r\nContent-Type: text/%s; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9.-]+")
 
 
 def wire_address(email: str) -> str:
@@ -79,37 +85,72 @@ def email_message(
     list_id: str,
     unsubscribe_url: str,
     date: datetime,
-) -> EmailMessage:
-    """Build the message. Header injection is impossible: the policy rejects line breaks in header values.
+) -> bytes:
+    """Build the message as bytes with CRLF line endings. Raises ValueError for a line break in a header value.
 
-    Sources: RFC 5322 (Date, From, Message-ID), RFC 2919 (List-Id), RFC 2369 and RFC 8058 (one-click unsubscribe).
+    Sources: RFC 5322 (Date, From, Message-ID), RFC 2919 (List-Id), RFC 2369 and RFC 8058 (one-click unsubscribe), RFC
+    2046 (5.1.4, multipart/alternative).
     """
-    message = EmailMessage(policy=POLICY)
-    message["From"] = Address(_one_line(sender_name), addr_spec=sender)
-    message["To"] = Address(addr_spec=wire_address(recipient))
-    message["Subject"] = _one_line(written.subject)
-    message["Date"] = format_datetime(date)
-    message["Message-ID"] = message_id
-    message[EMAIL_ID] = message_id
-    message["Auto-Submitted"] = "auto-generated"
+    boundary = f"=={secrets.token_hex(16)}=="  # Quoted-printable text has no "==".
+    headers = [
+        ("From", _sender(_one_line(sender_name), sender)),
+        ("To", _recipient(wire_address(recipient))),
+        ("Subject", _one_line(written.subject)),
+        ("Date", format_datetime(date)),
+        ("Message-ID", message_id),
+        (EMAIL_ID, message_id),
+        ("Auto-Submitted", "auto-generated"),
+    ]
     if unsubscribe_url:
-        message["List-Id"] = list_id
-        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message["MIME-Version"] = "1.0"
-    message["Content-Type"] = "multipart/alternative"
-    message.set_payload([_part(written.text, "plain"), _part(written.html, "html")])
-    return message
+        headers += [
+            ("List-Id", list_id),
+            ("List-Unsubscribe", f"<{unsubscribe_url}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ]
+    kind = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'
+    edge = f"\r\n--{boundary}".encode()
+    return b"".join(
+        (
+            *(_header(name, value) for name, value in headers),
+            kind.encode(),
+            edge,
+            _PART % b"plain",
+            quoted_printable(written.text),
+            edge,
+            _PART % b"html",
+            written.html_encoded or quoted_printable(written.html),
+            edge,
+            b"--\r\n",
+        )
+    )
 
 
-def _part(text: str, subtype: str) -> EmailMessage:
-    """Return one part of the email as quoted-printable, encoded by the C code of ``binascii``, 20 times as fast."""
-    part = EmailMessage(policy=POLICY)
-    part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
-    part["Content-Transfer-Encoding"] = "quoted-printable"
-    lines = text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
-    part.set_payload(b2a_qp(lines, istext=True).decode("ascii"))
-    return part
+def _header(name: str, value: str) -> bytes:
+    """Return one header. Folding and encoding take a millisecond, and most values need neither."""
+    if value.isascii() and value.isprintable():
+        short = len(name) + len(value) + 2 <= LINE
+        if short or " " not in value or name.startswith("List-"):
+            return f"{name}: {value}\r\n".encode()
+    return _folded(name, value)
+
+
+@lru_cache(maxsize=256)
+def _folded(name: str, value: str) -> bytes:
+    if name == "Subject" and not value.isascii():
+        # The policy loses spaces between encoded words; Header keeps them.
+        encoded = Header(value, "utf-8", maxlinelen=LINE, header_name=name).encode(linesep=POLICY.linesep)
+        return f"{name}: {encoded}{POLICY.linesep}".encode("ascii")
+    return POLICY.fold_binary(*POLICY.header_store_parse(name, value))
+
+
+@lru_cache(maxsize=256)
+def _sender(name: str, address: str) -> str:
+    """Return a display name and address, quoted where RFC 5322 requires it. Raises ValueError."""
+    return str(Address(name, addr_spec=address))
+
+
+def _recipient(address: str) -> str:
+    return address if _PLAIN_ADDRESS.fullmatch(address) else str(Address(addr_spec=address))
 
 
 def _one_line(text: str) -> str:

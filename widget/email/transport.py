@@ -9,16 +9,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email import message_from_bytes
 from email.message import EmailMessage
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from widget.email.message import wire_address
+from widget.email.message import POLICY, wire_address
 
 TIMEOUT = 20
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KEPT_SECONDS, MAX_OVER_ONE, MAX_IDLE = 20.0, 100, 8
 """Limits of connection reuse: idle time in seconds, messages per connection, and idle connections kept."""
+_GOOD = ((250,), (250, 251), (354,))
+"""Replies to MAIL, RCPT, and DATA that let the message go on."""
 
 
 class TemporaryFailure(Exception):
@@ -48,7 +51,7 @@ class _Stale(Exception):
 class Transport(Protocol):
     """Sends one message to one recipient. Raises TemporaryFailure, PermanentFailure, or UnknownOutcome."""
 
-    def send(self, message: EmailMessage, recipient: str) -> None: ...
+    def send(self, message: bytes, recipient: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -84,9 +87,9 @@ class SmtpTransport:
         self._idle: list[_Line] = []
         self._lock = threading.Lock()
 
-    def send(self, message: EmailMessage, recipient: str) -> None:
+    def send(self, message: bytes, recipient: str) -> None:
         try:
-            body, recipient = message.as_bytes(), wire_address(recipient)
+            body, recipient = message, wire_address(recipient)
             body = self._sign(body) if self._sign is not None else body
         except ValueError as error:  # The message itself is at fault, so a retry would not help.
             raise PermanentFailure(f"the message cannot be encoded ({type(error).__name__})") from error
@@ -160,21 +163,19 @@ class SmtpTransport:
         was sent.
         """
         try:
-            code, text = line.smtp.mail(self._sender)
-            of_sender = code != 250
-            if code == 250:
-                code, text = line.smtp.rcpt(recipient)
-            if code not in (250, 251):
-                line.smtp.rset()
+            refused = _announced(line.smtp, self._sender, recipient)
         except (OSError, smtplib.SMTPException) as error:
             raise _Stale(type(error).__name__) from error
-        if code not in (250, 251):
-            self._keep(line)
-            _refuse(code, text, good=(), of_sender=of_sender)
+        if refused is not None:
+            if refused.keep:
+                self._keep(line)
+            else:
+                line.smtp.close()
+            _refuse(refused.code, refused.text, of_sender=refused.of_sender)
+            raise _Stale(f"unexpected reply {refused.code}")  # Neither a go-ahead nor a refusal: nothing was sent.
         try:
-            code, text = line.smtp.data(body)
-        except smtplib.SMTPDataError as error:
-            code, text = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
+            line.smtp.send(_dotted(body))
+            code, text = line.smtp.getreply()
         except (OSError, smtplib.SMTPException) as error:
             line.smtp.close()
             raise UnknownOutcome(
@@ -182,7 +183,51 @@ class SmtpTransport:
             ) from error
         line.sent += 1
         self._keep(line)
-        _refuse(code, text, good=(250,))
+        if code != 250:
+            _refuse(code, text)
+            raise UnknownOutcome(f"the server gave the unexpected reply {code}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The reply that refuses a message before its text was sent; ``keep``: whether the connection can be used again."""
+
+    code: int
+    text: bytes
+    of_sender: bool = False
+    keep: bool = True
+
+
+def _announced(smtp: smtplib.SMTP, sender: str, recipient: str) -> _Refused | None:
+    """Announce a message to the server; return its refusal, or None if it waits for the text.
+
+    The three commands go out at once if the server allows it (RFC 2920, PIPELINING).
+    """
+    commands = (f"MAIL FROM:{smtplib.quoteaddr(sender)}", f"RCPT TO:{smtplib.quoteaddr(recipient)}", "DATA")
+    replies: list[tuple[int, bytes]] = []
+    if smtp.has_extn("pipelining"):
+        smtp.send("".join(f"{command}\r\n" for command in commands))
+        replies = [smtp.getreply() for _ in commands]
+    else:
+        for command, good in zip(commands, _GOOD, strict=True):
+            replies.append(smtp.docmd(command))
+            if replies[-1][0] not in good:
+                break
+    for place, ((code, text), good) in enumerate(zip(replies, _GOOD, strict=False)):
+        if code not in good:
+            waits_for_text = len(replies) == len(commands) and replies[-1][0] in _GOOD[-1]
+            if not waits_for_text:
+                smtp.rset()
+            # A server that waits for the text of a message without recipient is left: closing discards the message.
+            return _Refused(code, text, of_sender=place == 0, keep=not waits_for_text)
+    return None
+
+
+def _dotted(body: bytes) -> bytes:
+    """Return the text with lines that start with a dot marked, and the line that ends it (RFC 5321, 4.5.2)."""
+    start = b"." if body.startswith(b".") else b""
+    end = b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"
+    return start + body.replace(b"\n.", b"\n..") + end
 
 
 def own_name(sender: str) -> str:
@@ -194,20 +239,19 @@ def own_name(sender: str) -> str:
     return host if "." in host else sender.rpartition("@")[2] or "localhost"
 
 
-def _refuse(code: int, text: bytes, *, good: tuple[int, ...], of_sender: bool = False) -> None:
-    """Raise TemporaryFailure (4xx) or PermanentFailure (5xx) for an SMTP reply that is not in ``good``.
+def _refuse(code: int, text: bytes, *, of_sender: bool = False) -> None:
+    """Raise TemporaryFailure (4xx) or PermanentFailure (5xx) for this SMTP reply; return for any other.
 
     The message of the exception leaves out the text of the reply, since that may repeat the address.
     """
-    if code in good:
-        return
     reply = text.decode("ascii", "replace")
     words = reply.split()
     enhanced = words[0] if words and words[0][:2] in ("4.", "5.") else ""
     answer = f"{code} {enhanced}".strip()
     if 400 <= code < 500:
         raise TemporaryFailure(answer)
-    raise PermanentFailure(answer, reply=f"{code} {reply}", of_sender=of_sender)
+    if 500 <= code < 600:
+        raise PermanentFailure(answer, reply=f"{code} {reply}", of_sender=of_sender)
 
 
 class MemoryTransport:
@@ -216,5 +260,5 @@ class MemoryTransport:
     def __init__(self) -> None:
         self.sent: list[tuple[str, EmailMessage]] = []
 
-    def send(self, message: EmailMessage, recipient: str) -> None:
-        self.sent.append((recipient, message))
+    def send(self, message: bytes, recipient: str) -> None:
+        self.sent.append((recipient, cast(EmailMessage, message_from_bytes(message, policy=POLICY))))

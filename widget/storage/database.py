@@ -31,6 +31,10 @@ SESSION_LIMITS = {
     "lock_timeout": 8000,
     "idle_in_transaction_session_timeout": 60000,
 }
+TRANSACTION_LIMITS = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', true)" for name, value in SESSION_LIMITS.items()
+)
+"""A single statement, since only such can be pipelined."""
 POSTGRES_LIMITS: dict[str, Any] = {
     "connect_timeout": 2,
     "tcp_user_timeout": 3000,
@@ -112,7 +116,7 @@ def _limits_of(url: URL) -> dict[str, Any]:
 
 def _limit_transaction(connection: Any) -> None:
     """Set the time limits for one transaction: a pooler in transaction mode forgets or mixes up those of a session."""
-    connection.exec_driver_sql("; ".join(f"SET LOCAL {name} = {value}" for name, value in SESSION_LIMITS.items()))
+    connection.exec_driver_sql(TRANSACTION_LIMITS)
 
 
 def _make_private(path: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from widget.actions.emails.queue_message import TEST, queue_message
@@ -131,6 +131,6 @@ def preview_email(
 
 def send_preview(services: Services, *, shop: Shop, written: Written, to: User) -> None:
     """Queue a preview, marked as a test, to the user ``to``."""
-    marked = Written(f"[Test] {written.subject}", written.html, written.text)
+    marked = replace(written, subject=f"[Test] {written.subject}")
     with services.sessions.begin() as session:
         queue_message(services, session, shop, marked, recipient=to.email, kind=TEST, about=to.id)

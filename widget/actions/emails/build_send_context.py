@@ -18,7 +18,7 @@ from widget.domain.email.schedule import (
     quiet_until,
     start_of_day,
 )
-from widget.domain.email.send_policy import SendContext
+from widget.domain.email.send_policy import CAP_WINDOW, SendContext
 from widget.domain.email.sequence import MARKETING, TRANSACTIONAL, Step
 from widget.domain.engine.evaluation import screen
 from widget.quiz_registry import LoadedQuiz
@@ -67,21 +67,23 @@ def send_context_of(services: Services, session: Session, loaded: LoadedQuiz, kn
         out_of_stock=reminds and _out_of_stock(services, loaded, order),
         condition_holds=step is not None and _condition(services, session, loaded, known, step),
         last_marketing_at=known.last_marketing_at,
-        capped_by=_capped_by(session, loaded, email) if email.kind == MARKETING else None,
+        capped_by=_capped_by(session, loaded, known, now) if email.kind == MARKETING else None,
         asked_for=asked,
         quiet_until=None if asked else quiet_until(now, shop.quiet_from, shop.quiet_to, zone),
         full_until=_full_until(session, shop, now),
     )
 
 
-def _capped_by(session: Session, loaded: LoadedQuiz, email: Email) -> datetime | None:
-    """Return when the nth latest marketing email was sent.
+def _capped_by(session: Session, loaded: LoadedQuiz, known: EmailContext, now: datetime) -> datetime | None:
+    """Return when the nth latest marketing email was sent; None if that can no longer matter.
 
     n is the monthly maximum promised to the contact, or the pack's current maximum if that is lower.
     """
-    now = loaded.engine.rules.pack.emails_per_month
-    most = min(now, promised_emails(session, email.contact_id) or now)
-    return nth_marketing_at(session, email.contact_id, most)
+    if known.last_marketing_at is None or now - known.last_marketing_at > CAP_WINDOW:
+        return None
+    of_pack, contact_id = loaded.engine.rules.pack.emails_per_month, known.email.contact_id
+    most = min(of_pack, promised_emails(session, contact_id) or of_pack)
+    return nth_marketing_at(session, contact_id, most)
 
 
 def _full_until(session: Session, shop: Shop, now: datetime) -> datetime | None:

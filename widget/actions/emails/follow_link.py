@@ -6,7 +6,7 @@ content get the same URL. The target is determined here: no redirect target is t
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from widget.actions.errors import UnknownResult, UnknownToken
@@ -37,7 +37,8 @@ class EmailLink:
 
 def link_url(services: Services, link: EmailLink) -> str:
     """Return the URL to put into the email."""
-    plain = _BETWEEN.join(str(item) for item in astuple(link)).encode()
+    items = (link.shop, link.quiz, str(link.version), link.locale, link.email, link.kind, link.what)
+    plain = _BETWEEN.join(items).encode()
     return f"{services.settings.public_url}/l/{services.crypto.code(plain, ABOUT)}"
 
 

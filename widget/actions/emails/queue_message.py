@@ -40,7 +40,7 @@ def queue_message(
         kind=kind,
         about=about,
         encrypted_recipient=services.crypto.encrypt(recipient, OUTBOX),
-        encrypted_message=services.crypto.encrypt_bytes(message.as_bytes(), OUTBOX),
+        encrypted_message=services.crypto.encrypt_bytes(message, OUTBOX),
         state=PLANNED,
         due_at=now,
         created_at=now,

@@ -1,19 +1,20 @@
 """Send due emails: claim, check everything again, hand over to the provider, record the outcome.
 
-Each email takes two short transactions, one before and one after the provider responds: no database connection is held
-while waiting for the provider. The outcome of an email is recorded in the transaction that marks the next one as
-``sending``, so a process has at most one email in that state. If the process dies, that email stays in ``sending``; it
-is then marked ``delivery_unknown`` and never resent automatically.
+The outcome of an email is recorded in the transaction that marks the next one as ``sending``, so a process has at most
+one email in that state, and no transaction is open while it waits for the provider. If the process dies, that email
+stays in ``sending``; it is then marked ``delivery_unknown`` and never resent automatically.
+
+On PostgreSQL a batch is decided about and composed at once, and each mark checks that nothing has changed since. An
+email for which something has, or that is not to be sent, goes the long way: locked, read, and decided about by itself.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from typing import Any
 
 from sqlalchemy import update
@@ -23,7 +24,8 @@ from sqlalchemy.orm import Session
 from widget.actions.emails.build_send_context import send_context_of
 from widget.actions.emails.note_refusal import note_refusal
 from widget.actions.emails.plan_emails import RESULT_TRIGGER
-from widget.actions.emails.write_email import compose_email, content_of
+from widget.actions.emails.ready_emails import Ready, message_id_of, message_of, ready_emails
+from widget.actions.emails.write_email import content_of
 from widget.deadline import is_time_limit
 from widget.domain.email.bounce import Bounce, refusal_of
 from widget.domain.email.send_policy import DEFER, Decision, decide
@@ -38,12 +40,11 @@ from widget.domain.email.sequence import (
     SKIPPED,
     next_state,
 )
-from widget.email.message import email_message
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
-from widget.quiz_registry import LoadedQuiz
 from widget.services import Services
 from widget.storage.database import is_lost
-from widget.storage.email_context import EmailContext, email_context_of
+from widget.storage.email_context import email_context_of, note_mark
+from widget.storage.email_marks import Marker, Settled, marker
 from widget.storage.emails import Email, claim_due
 from widget.storage.rate_limits import acquire, release, retry_after
 from widget.telemetry import EMAILS, log
@@ -79,11 +80,16 @@ def send_due_emails(services: Services, *, seconds: float = SECONDS) -> int:
 
 
 def _send_all(services: Services, claimed: list[int], claimed_at: datetime) -> None:
+    with ExitStack() as stack:
+        _send_each(_Batch(services, claimed, stack), services, claimed, claimed_at)
+
+
+def _send_each(batch: _Batch, services: Services, claimed: list[int], claimed_at: datetime) -> None:
     before: Outcome | None = None
     for place, email_id in enumerate(claimed):
         previous, before = before, None
         try:
-            before = _send(services, email_id, previous)
+            before = batch.send(email_id, previous)
         except Exception as error:  # One email must not block the others; ``rescue_emails`` recovers it.
             if is_time_limit(error):
                 raise
@@ -99,6 +105,47 @@ def _send_all(services: Services, claimed: list[int], claimed_at: datetime) -> N
         if not is_lost(error):
             raise
         _keep(services, Unsettled(before, [], claimed_at, services.now()))
+
+
+class _Batch:
+    """Sends the emails of one batch; what is ready takes the short way, everything else the long one.
+
+    ``stack`` closes its database connection, which is in no transaction while the provider is waited for.
+    """
+
+    def __init__(self, services: Services, claimed: list[int], stack: ExitStack) -> None:
+        self._services, self._claimed, self._stack = services, claimed, stack
+        self._ready: dict[int, Ready] | None = None
+        self._marker: Marker | None = None
+
+    def send(self, email_id: int, before: Outcome | None) -> Outcome | None:
+        """Record the outcome of the previous email, then send this one and return its outcome."""
+        if self._ready is None:  # Here, where a lost database is handled.
+            self._ready = ready_emails(self._services, self._claimed)
+        ready = self._ready.get(email_id)
+        if ready is None or ready.is_old():
+            return _send(self._services, email_id, before)
+        if before is not None and before.state != SENT:
+            _note(self._services, before)
+            before = None
+        mark = ready.mark(self._services.now())
+        settled = None if before is None else _settled(before, self._services.now())
+        self._marker = self._marker or self._stack.enter_context(marker(self._services.database))
+        marked = self._marker.mark(settled, mark, self._services.now())
+        if before is not None:
+            _tell(before.email_id, SENT, before.reason)
+        if not marked:
+            return _send(self._services, email_id, None)
+        EMAILS.labels(SENDING).inc()
+        email = ready.known.email
+        state, reason, refusal = _handed_over(self._services, ready.message, ready.known.contact.email)
+        asked_for = email.trigger_kind == RESULT_TRIGGER
+        return Outcome(email_id, mark.history, email.attempts + 1, asked_for, state, reason, refusal)
+
+
+def _settled(outcome: Outcome, now: datetime) -> Settled:
+    history = [*outcome.history, {"at": now.isoformat(), "state": SENT, "reason": outcome.reason}]
+    return Settled(outcome.email_id, outcome.reason, history, clear=outcome.asked_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +249,7 @@ def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome 
     return Outcome(email_id, email.history, email.attempts, asked_for, state, reason, refusal)
 
 
-def _handed_over(services: Services, message: EmailMessage, recipient: str) -> tuple[str, str, Bounce | None]:
+def _handed_over(services: Services, message: bytes, recipient: str) -> tuple[str, str, Bounce | None]:
     """Hand the message to the provider; return (new state, reason, what a permanent refusal is about)."""
     try:
         services.transport.send(message, recipient)
@@ -215,7 +262,7 @@ def _handed_over(services: Services, message: EmailMessage, recipient: str) -> t
     return SENT, "accepted_by_provider", None
 
 
-def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple[Email, EmailMessage, str] | None:
+def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple[Email, bytes, str] | None:
     """Decide, compose, and mark as sending, in one transaction on the latest state; None if the email is not sent."""
     with services.sessions.begin() as session:
         if before is not None:
@@ -228,7 +275,7 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
         try:
             loaded = content_of(services, known.shop, email)
             decision = decide(send_context_of(services, session, loaded, known))
-            message = _message(services, loaded, known) if decision.verdict == SENDING else None
+            message = message_of(services, loaded, known) if decision.verdict == SENDING else None
         except SQLAlchemyError:
             raise
         except Exception as error:  # The email's history records whatever prevented it from being composed.
@@ -239,26 +286,11 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
         if message is None:
             _keep_back(services, email, decision)
             return None
-        email.message_id = str(message["Message-ID"])
+        email.message_id = message_id_of(services, email)
         email.attempts += 1
+        note_mark(session, known.contact.id)
         transition(services, email, SENDING, decision.reason)
         return email, message, known.contact.email
-
-
-def _message(services: Services, loaded: LoadedQuiz, known: EmailContext) -> EmailMessage:
-    email, shop = known.email, known.shop
-    written, frame = compose_email(services, loaded, email, known.order)
-    domain = services.settings.mail_from.rsplit("@", 1)[-1]
-    return email_message(
-        written,
-        sender_name=shop.name,
-        sender=services.settings.mail_from,
-        recipient=known.contact.email,
-        message_id=email.message_id or f"<{services.crypto.token('m', email.id)}@{domain}>",
-        list_id=f"{shop.name} <emails.{domain}>".replace('"', ""),
-        unsubscribe_url=frame.unsubscribe_url,
-        date=services.now(),
-    )
 
 
 def _keep_back(services: Services, email: Email, decision: Decision) -> None:
@@ -296,8 +328,7 @@ def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
     changed = session.execute(mine.values(**values).execution_options(synchronize_session=False))
     if outcome.refusal is not None and changed.rowcount:  # type: ignore[attr-defined]  # A CursorResult has it.
         note_refusal(session, outcome.email_id, outcome.attempts, outcome.refusal, now)
-    EMAILS.labels(state).inc()
-    log("emails").info("email", email_id=outcome.email_id, state=state, reason=reason.split(":")[0])
+    _tell(outcome.email_id, state, reason)
 
 
 def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | None]:
@@ -317,5 +348,11 @@ def transition(services: Services, email: Email, state: str, reason: str) -> Non
     if email.trigger_kind == RESULT_TRIGGER and state in (SENT, SKIPPED, EXPIRED, FAILED):
         email.result_code = ""  # It contains the answers, which are no longer needed.
     email.history = [*email.history, {"at": services.now().isoformat(), "state": state, "reason": reason}]
+    _tell(email.id, state, reason)
+
+
+def _tell(email_id: int, state: str, reason: str) -> None:
+    """Count and log a new state. That an email is being sent is only counted: its outcome follows."""
     EMAILS.labels(state).inc()
-    log("emails").info("email", email_id=email.id, state=state, reason=reason.split(":")[0])
+    if state != SENDING:
+        log("emails").info("email", email_id=email_id, state=state, reason=reason.split(":")[0])

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.message import EmailMessage
-from typing import cast
 
 from widget.crypto import OUTBOX, InvalidToken
-from widget.email.message import POLICY
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.services import Services
 from widget.storage.outbox import (
@@ -67,7 +63,7 @@ def send_message(services: Services, message_id: int) -> None:
 def _handed_over(services: Services, recipient: str, content: bytes, attempts: int) -> tuple[str, str, datetime | None]:
     """Hand the message to the provider; return (state, reason, time of the next attempt)."""
     try:
-        message = cast(EmailMessage, message_from_bytes(services.crypto.decrypt_bytes(content, OUTBOX), policy=POLICY))
+        message = services.crypto.decrypt_bytes(content, OUTBOX)
         services.transport.send(message, services.crypto.decrypt(recipient, OUTBOX))
     except InvalidToken:
         return FAILED, "the message was encrypted with a key that no longer exists", None

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 
+from tests.load.emails import plan_emails
 from tests.support.console_forms import client_in
 from tests.support.deliveries import BUYER, connected, shopify, shopify_order
 from tests.support.orders import EMAIL
@@ -27,6 +28,7 @@ from widget.crypto import CONFIRM, PREFERENCES
 from widget.services import Services
 from widget.storage.contacts import Contact, Suppression
 from widget.storage.emails import Email
+from widget.storage.orders import Order
 from widget.storage.tables import TABLES
 from widget.storage.users import user_by_email
 
@@ -110,6 +112,23 @@ def test_unconfirmed_contact_is_purged_after_a_month(services: Services) -> None
     purge_expired(services)
 
     assert (count(services, Contact), count(services, Email)) == (0, 0)
+
+
+def test_each_idle_contact_is_looked_at_within_a_day(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many contacts, each hour looks at one in 24 of them."""
+    monkeypatch.setattr("widget.actions.privacy.purge_expired.ALL_AT_ONCE", 10)
+    plan_emails(services, 60)
+    with services.sessions.begin() as session:
+        session.execute(delete(Email))
+        session.execute(delete(Order))
+    services.clock.move_to(services.now() + timedelta(days=31))
+    purge_expired(services)
+    assert 0 < count(services, Contact) < 60
+
+    for _ in range(24):
+        services.clock.move_to(services.now() + timedelta(hours=1))
+        purge_expired(services)
+    assert count(services, Contact) == 0
 
 
 def test_result_code_of_an_email_is_purged_after_a_month(services: Services) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, ForeignKey, Index, Text, UniqueConstraint, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from widget.storage.database import Table, Utc
+from widget.storage.database import Table, Utc, only_rows
 from widget.storage.inserts import insert_or_ignore, insert_or_update
 
 RESULT_EMAIL, MARKETING, HEALTH_DATA = "result", "marketing", "health_data"
@@ -58,7 +58,10 @@ class Suppression(Table):
     """
 
     __tablename__ = "suppressions"
-    __table_args__ = (UniqueConstraint("shop_id", "address_hash"),)
+    __table_args__ = (
+        UniqueConstraint("shop_id", "address_hash"),
+        Index("ix_suppressions_expires_at", "expires_at", **only_rows("expires_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id"))

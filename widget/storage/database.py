@@ -78,6 +78,11 @@ class Table(DeclarativeBase):
     )
 
 
+def only_rows(condition: str) -> dict[str, Any]:
+    """Return the options of an index of only the rows that meet a condition."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
+
 def open_database(url: str) -> Engine:
     """Create the engine for this URL. SQLite uses WAL, waits when busy, and takes the write lock at BEGIN."""
     if url.startswith("sqlite"):

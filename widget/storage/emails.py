@@ -7,15 +7,38 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, Text, UniqueConstraint, func, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.storage.contacts import Contact
-from widget.storage.database import Table, Utc
+from widget.storage.database import Table, Utc, only_rows
 from widget.storage.inserts import insert_or_ignore
 from widget.storage.orders import Order
 from widget.storage.shops import Shop
+
+UNSETTLED = (DELIVERY_UNKNOWN, QUEUED, SENDING)
+
+
+def in_state(*states: str) -> ColumnElement[bool]:
+    """Return the condition that an email is in one of these states.
+
+    The states stand in the statement itself: a database does not see that a partial index applies to a parameter.
+    """
+    if len(states) == 1:
+        return Email.state == literal(states[0], literal_execute=True)
+    return Email.state.in_([literal(state, literal_execute=True) for state in sorted(states)])
 
 
 class Email(Table):
@@ -29,12 +52,15 @@ class Email(Table):
     __tablename__ = "emails"
     __table_args__ = (
         UniqueConstraint("shop_id", "trigger_kind", "trigger_id", "sequence", "step"),
-        Index("ix_emails_state_due_at", "state", "due_at"),
+        Index("ix_emails_planned", "shop_id", "due_at", **only_rows("state = 'planned'")),
+        Index("ix_emails_unsettled", "state", "changed_at", **only_rows(f"state IN {UNSETTLED}")),
+        Index("ix_emails_with_answers", "changed_at", **only_rows("result_code <> ''")),
+        # Old rows lie together, so ranges of pages suffice to find them, and cost nothing when an email changes.
+        Index("ix_emails_changed_at", "changed_at", postgresql_using="brin"),
         Index("ix_emails_contact_id", "contact_id"),
         Index("ix_emails_order_id", "order_id"),
-        Index("ix_emails_shop_id_sent_at", "shop_id", "sent_at"),
-        Index("ix_emails_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at"),
-        Index("ix_emails_shop_id_state_due_at", "shop_id", "state", "due_at"),
+        Index("ix_emails_shop_id_sent_at", "shop_id", "sent_at", **only_rows("sent_at IS NOT NULL")),
+        Index("ix_emails_shop_id_quiz_sent_at", "shop_id", "quiz", "sent_at", **only_rows("sent_at IS NOT NULL")),
         Index("ix_emails_message_id", "message_id"),
         {"sqlite_autoincrement": True},  # Links identify an email by its id, so ids are never reused.
     )
@@ -95,7 +121,7 @@ def claim_due(session: Session, now: datetime, limit: int) -> list[int]:
 
 def _shops_with_due(session: Session, now: datetime) -> list[int]:
     """Return the ids of shops with due emails: one index lookup per shop, however many emails are waiting."""
-    due = select(Email.id).where(Email.shop_id == Shop.id, Email.state == PLANNED, Email.due_at <= now)
+    due = select(Email.id).where(Email.shop_id == Shop.id, in_state(PLANNED), Email.due_at <= now)
     return list(session.scalars(select(Shop.id).where(due.exists())))
 
 
@@ -105,7 +131,7 @@ def _claim_of(session: Session, shop_id: int, now: datetime, limit: int) -> list
     The rows are locked first and then updated: in a single statement, PostgreSQL may run the inner query twice and
     exceed its limit.
     """
-    due = select(Email.id).where(Email.shop_id == shop_id, Email.state == PLANNED, Email.due_at <= now)
+    due = select(Email.id).where(Email.shop_id == shop_id, in_state(PLANNED), Email.due_at <= now)
     due = due.order_by(Email.due_at).limit(limit)
     claimed = list(session.scalars(due.with_for_update(skip_locked=True)))
     if claimed:
@@ -118,13 +144,13 @@ def emails_gone(session: Session, shop_id: int, since: datetime) -> int:
     """Count a shop's emails sent since that moment, including those being sent or whose delivery is unknown."""
     mine = select(func.count()).select_from(Email).where(Email.shop_id == shop_id)
     went = session.scalar(mine.where(Email.sent_at >= since)) or 0
-    open_ones = (Email.sent_at.is_(None), Email.state.in_((SENDING, DELIVERY_UNKNOWN)), Email.changed_at >= since)
+    open_ones = (Email.sent_at.is_(None), in_state(SENDING, DELIVERY_UNKNOWN), Email.changed_at >= since)
     return went + (session.scalar(mine.where(*open_ones)) or 0)
 
 
 def stuck_emails(session: Session, state: str, before: datetime) -> list[int]:
     """Return the ids of emails in this state since before that moment, whose worker is assumed dead."""
-    query = select(Email.id).where(Email.state == state, Email.changed_at < before)
+    query = select(Email.id).where(in_state(state), Email.changed_at < before)
     return list(session.scalars(query.order_by(Email.id)))
 
 
@@ -142,7 +168,7 @@ def emails_of_orders(session: Session, order_ids: Iterable[int]) -> dict[int, li
 
 def emails_of_unknown_delivery(session: Session, shop_id: int, limit: int = 50) -> list[Email]:
     """Return the emails whose delivery is unknown, newest first; a person decides about them."""
-    query = select(Email).where(Email.shop_id == shop_id, Email.state == DELIVERY_UNKNOWN)
+    query = select(Email).where(Email.shop_id == shop_id, in_state(DELIVERY_UNKNOWN))
     return list(session.scalars(query.order_by(Email.id.desc()).limit(limit)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,15 @@ _LOCK = 7_240_912
 
 def upgrade(engine: Engine) -> None:
     """Run the pending migrations. On PostgreSQL, one process runs at a time and waits only briefly for table locks."""
+    _migrate(engine, lambda config: command.upgrade(config, "head"))
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Undo the migrations after this revision."""
+    _migrate(engine, lambda config: command.downgrade(config, revision))
+
+
+def _migrate(engine: Engine, run: Callable[[Config], None]) -> None:
     config = _config()
     with _without_foreign_keys(engine) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
@@ -29,7 +38,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        run(config)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class Order(Table):
     __table_args__ = (
         UniqueConstraint("shop_id", "external_id"),
         Index("ix_orders_contact_id", "contact_id"),
+        Index("ix_orders_updated_at", "updated_at", postgresql_using="brin"),
         Index("ix_orders_shop_id_customer_id", "shop_id", "customer_id"),
         Index("ix_orders_shop_id_quiz_placed_at", "shop_id", "quiz", "placed_at"),
     )

@@ -24,6 +24,7 @@ class OutboxMessage(Table):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_state_due_at", "state", "due_at"),
+        Index("ix_outbox_changed_at", "changed_at"),
         Index("ix_outbox_shop_id_kind_about", "shop_id", "kind", "about"),
     )
 

@@ -29,6 +29,7 @@ class PrivacyRequest(Table):
     __table_args__ = (
         UniqueConstraint("shop_id", "event_id"),
         Index("ix_privacy_requests_copy_until", "copy_until"),
+        Index("ix_privacy_requests_received_at", "received_at"),
         Index("ix_privacy_requests_state_due_at", "state", "due_at"),
     )
 

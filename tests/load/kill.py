@@ -31,6 +31,7 @@ from widget.domain.email.sequence import DELIVERY_UNKNOWN, FAILED, PLANNED, QUEU
 from widget.services import Services, build_services
 from widget.settings import Settings
 from widget.storage.emails import Email
+from workers.queues import QUEUES
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUED_FOR, SENDING_FOR = timedelta(seconds=4), timedelta(seconds=6)
@@ -132,7 +133,8 @@ def celery_workers(settings: Settings, number: int) -> Iterator[Workers]:
     """Run Celery workers of one process each, and Celery beat."""
     celery = [sys.executable, "-W", "ignore", "-m", "celery", "-q", "-A", "workers.start"]
     environment = environment_of(settings)
-    workers = Workers([*celery, "worker", "--pool", "solo", "-l", "ERROR"], environment, number)
+    queues = ",".join(QUEUES)  # Without names, Celery would listen to a queue that gets no messages.
+    workers = Workers([*celery, "worker", "--pool", "solo", "-Q", queues, "-l", "ERROR"], environment, number)
     beat = Workers([*celery, "beat", "-s", str(settings.home / "beat"), "-l", "ERROR"], environment, 1)
     try:
         yield workers

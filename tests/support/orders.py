@@ -39,13 +39,18 @@ def webhook(
     }
     body = body if body is not None else json.dumps({"type": kind, "timestamp": at, "data": {"order": data}}).encode()
     event_id, stamp = event_id or f"msg_{time.monotonic_ns()}", int(time.time())
-    with services.reads() as session:
-        shop = shop_by_slug(session, "demo")
-        assert shop is not None
-        secret = services.crypto.decrypt(shop.encrypted_secrets[0], WEBHOOK_SECRET)
+    secret = webhook_secret(services)
     headers = {
         "webhook-id": event_id,
         "webhook-timestamp": str(stamp),
         "webhook-signature": sign(secret, event_id, stamp, body),
     }
     return receive_webhook(services, shop="demo", headers=headers, body=body)
+
+
+def webhook_secret(services: Services) -> str:
+    """Return the demo shop's newest webhook secret."""
+    with services.reads() as session:
+        shop = shop_by_slug(session, "demo")
+        assert shop is not None
+        return services.crypto.decrypt(shop.encrypted_secrets[0], WEBHOOK_SECRET)

@@ -1,0 +1,1 @@
+"""Several hosts on one machine: network namespaces between which packets can be dropped."""

@@ -51,7 +51,7 @@ class Caller:
             case "quiz":
                 path = QUIZ
             case "page":
-                path = "/demo/q/leg-day"
+                path = "/demo/quiz/leg-day"
             case "alive":
                 path = "/healthz"
             case "answers":

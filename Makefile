@@ -48,7 +48,7 @@ setup: $(VENV)/run.stamp ## install what running needs; fast when nothing change
 setup-dev: $(VENV)/dev.stamp
 
 browser: setup-dev
-	@$(BIN)/python infra/install_tool.py chromium firefox webkit xvfb nginx pgbouncer prometheus systemd-analyze
+	@$(BIN)/python infra/install_tool.py chromium firefox webkit xvfb nginx pgbouncer prometheus systemd-analyze ip iptables rabbitmq-server
 
 run: setup ## start everything on this machine
 	@$(BIN)/recovery-quiz run

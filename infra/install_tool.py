@@ -18,6 +18,9 @@ PACKAGES = {
     "prometheus": ("prometheus",),
     "systemd-analyze": ("systemd",),
     "pgbouncer": ("pgbouncer",),
+    "ip": ("iproute2",),
+    "iptables": ("iptables",),
+    "rabbitmq-server": ("rabbitmq-server",),
     "buildah": ("buildah", "crun"),
     "mmdebstrap": ("mmdebstrap",),
 }

@@ -51,7 +51,11 @@ DESCRIBED = (
     Described("HOME", "data folder: database, secrets, mailbox, private Redis", "./var"),
     Described("DATABASE_URL", "sqlite:///… or postgresql://…", "SQLite in HOME", secret=True),
     Described(
-        "REDIS_URL", "Redis for cache, rate limits, and counters", "a private Redis, started by run", secret=True
+        "REDIS_URL",
+        "Redis for cache, rate limits, and counters: redis://…, rediss://…, unix://…, or, behind Sentinel, "
+        "sentinel://:password@host:26379,host:26379/name (sentinels://… with TLS); Redis Cluster is not supported",
+        "a private Redis, started by run",
+        secret=True,
     ),
     Described(
         "CACHE_URL",
@@ -59,7 +63,12 @@ DESCRIBED = (
         "REDIS_URL, with a bounded number of entries",
         secret=True,
     ),
-    Described("BROKER_URL", "Celery broker: Redis or RabbitMQ", "the same as REDIS_URL", secret=True),
+    Described(
+        "BROKER_URL",
+        "Celery broker: a Redis as in REDIS_URL, or RabbitMQ (amqp://…, amqps://…)",
+        "the same as REDIS_URL",
+        secret=True,
+    ),
     Described(
         "SMTP_URL",
         "smtps://user:password@host, or smtp://user:password@host:587?starttls=required",

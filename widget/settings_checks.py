@@ -10,6 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from widget.sentinel_url import SCHEMES as SENTINEL
+from widget.sentinel_url import BadSentinelUrl, is_sentinel, sentinel_url
 from widget.settings import OIDC, PREFIX, RATE, Settings
 
 MIN_SECRET = 32
@@ -20,11 +22,12 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STARTTLS = "starttls=required"
 _OIDC_PACKAGES = ("authlib", "requests")
 _NEEDED = ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "MAIL_FROM", "PUBLIC_URL", "SECRET_KEYS", "SUPPRESSION_KEY")
+_REDIS = ("redis", "rediss", "unix", *SENTINEL)
 _SCHEMES = {
     "DATABASE_URL": ("sqlite", "postgresql", "postgres"),
-    "REDIS_URL": ("redis", "rediss", "unix"),
-    "CACHE_URL": ("redis", "rediss", "unix"),
-    "BROKER_URL": ("redis", "rediss", "unix", "amqp", "amqps"),
+    "REDIS_URL": _REDIS,
+    "CACHE_URL": _REDIS,
+    "BROKER_URL": (*_REDIS, "amqp", "amqps"),
     "SMTP_URL": ("smtp", "smtps"),
     "PUBLIC_URL": ("https", "http"),
     "IMAP_URL": ("imaps", "imap"),
@@ -85,6 +88,9 @@ def _unusable(settings: Settings) -> Iterator[str]:
     """Yield the problems that prevent either mode from working."""
     for name, schemes in _SCHEMES.items():
         value = getattr(settings, name.lower())
+        if is_sentinel(value) and SENTINEL[0] in schemes:
+            yield from _unusable_sentinel(name, value)
+            continue
         parts = _split(value)
         if value and (parts is None or parts.scheme.split("+")[0] not in schemes):
             starts = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -114,6 +120,13 @@ def _unusable(settings: Settings) -> Iterator[str]:
         yield "MAIL_FROM: use an email address"
     if len({settings.port, settings.metrics_port, settings.mailbox_port}) < 3:
         yield "PORT, METRICS_PORT, and MAILBOX_PORT must be different"
+
+
+def _unusable_sentinel(name: str, value: str) -> Iterator[str]:
+    try:
+        sentinel_url(value)
+    except BadSentinelUrl as error:
+        yield f"{name} is invalid: {error}"
 
 
 def _half_a_provider(settings: Settings) -> Iterator[str]:
@@ -159,10 +172,24 @@ def _clear_text(settings: Settings) -> Iterator[str]:
     smtp = _split(settings.smtp_url)
     if smtp and smtp.scheme == "smtp" and smtp.username and "required" not in parse_qs(smtp.query).get("starttls", []):
         yield f"SMTP_URL has a password but does not require TLS: use smtps://, or add ?{STARTTLS}"
+    for name in ("REDIS_URL", "CACHE_URL", "BROKER_URL"):
+        if _open_sentinel(getattr(settings, name.lower())):
+            yield f"{name} sends a password unencrypted: use sentinels:// instead of sentinel://"
     for name, scheme in {**_CLEAR_TEXT, "BROKER_URL ": "amqp"}.items():
         parts = _split(getattr(settings, name.strip().lower()))
         if parts and parts.scheme == scheme and parts.password and not is_loopback_host(parts.hostname):
             yield f"{name.strip()} sends a password unencrypted: use {scheme}s:// instead of {scheme}://"
+
+
+def _open_sentinel(url: str) -> bool:
+    """Return whether a Sentinel URL sends a password unencrypted to another machine."""
+    try:
+        parts = sentinel_url(url) if url.startswith("sentinel:") else None
+    except BadSentinelUrl:
+        return False  # It is reported as invalid.
+    if parts is None or not (parts.password or parts.sentinel_password):
+        return False
+    return not all(is_loopback_host(host) for host, _ in parts.hosts)
 
 
 def _weak_keys(settings: Settings) -> Iterator[str]:

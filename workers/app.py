@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 from kombu.exceptions import KombuError
 
+from widget.cache.redis_url import celery_broker
 from widget.services import Services, build_services, open_shared_cache
 from widget.settings import Settings, read_settings
 from widget.storage.running_alone import running_alone
@@ -28,8 +30,10 @@ _building = threading.Lock()
 
 def configure(settings: Settings) -> None:
     """Configure Celery from the settings."""
+    broker_url, broker_options = celery_broker(settings.broker_url)
     app.conf.update(
-        broker_url=_broker(settings.broker_url),
+        broker_url=broker_url,
+        broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if settings.broker_url.startswith("sentinels:") else None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # The broker may be away for longer than any number of attempts.
         broker_heartbeat=HEARTBEAT_SECONDS,  # A silently lost RabbitMQ is noticed within two of them.
@@ -37,6 +41,7 @@ def configure(settings: Settings) -> None:
             "visibility_timeout": 3600,
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
+            **broker_options,
         },
         task_ignore_result=True,
         task_serializer="json",
@@ -56,11 +61,6 @@ def configure(settings: Settings) -> None:
         enable_utc=True,
         beat_schedule=beat_schedule(settings.sweep_seconds),
     )
-
-
-def _broker(url: str) -> str:
-    """Return a broker URL in the form that Celery needs for a Redis on a local socket."""
-    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
 
 
 @app.on_configure.connect  # type: ignore[untyped-decorator]

@@ -10,6 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from widget.cache.redis_url import open_redis
 from widget.telemetry import CACHE_FAILURES, CACHE_OPEN, log
 
 TIMEOUT = 0.1
@@ -62,7 +63,7 @@ class SharedCache:
         self._window = (0, 0)
         self.circuit = Circuit()
         self._client = (
-            redis.Redis.from_url(
+            open_redis(
                 url,
                 socket_timeout=TIMEOUT,
                 socket_connect_timeout=TIMEOUT,

@@ -10,6 +10,7 @@ import orjson
 from flask import Flask, request, session
 from flask_limiter import Limiter
 
+from widget.cache.redis_url import limits_storage
 from widget.settings import Settings
 from widget.web.requests import current_services
 
@@ -59,10 +60,10 @@ limiter = Limiter(
 
 def init_limits(app: Flask, settings: Settings) -> None:
     """Set up the limiter. It counts in Redis, or in this process while Redis is unavailable."""
-    url = settings.redis_url.replace("unix://", "redis+unix://", 1)  # The limits library's scheme for a Unix socket.
+    url, options = limits_storage(settings.redis_url)
     app.config["RATELIMIT_STORAGE_URI"] = url or "memory://"
     app.config["RATELIMIT_STORAGE_OPTIONS"] = (
-        {"socket_timeout": 0.1, "socket_connect_timeout": 0.1} if settings.redis_url else {}
+        {"socket_timeout": 0.1, "socket_connect_timeout": 0.1, **options} if settings.redis_url else {}
     )
     app.config["RATELIMIT_KEY_PREFIX"] = "rq-limit"
     limiter.init_app(app)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from widget.actions.emails.note_refusal import suppress_after
-from widget.actions.emails.send_email import transition
+from widget.actions.emails.store_outcome import transition
 from widget.crypto import normalized
 from widget.domain.email.email_event import (
     BLOCKED,

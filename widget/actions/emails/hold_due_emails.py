@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from widget.actions.emails.send_email import transition
+from widget.actions.emails.store_outcome import transition
 from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.services import Services
 from widget.storage import outbox

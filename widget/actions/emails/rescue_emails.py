@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from widget.actions.emails.send_email import transition
+from widget.actions.emails.store_outcome import transition
 from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED, QUEUED, SENDING
 from widget.services import Services
 from widget.storage.emails import Email, stuck_emails

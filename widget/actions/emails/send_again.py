@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from widget.actions.emails.send_email import transition
+from widget.actions.emails.store_outcome import transition
 from widget.actions.errors import ActionError
 from widget.domain.email.sequence import DELIVERY_UNKNOWN, PLANNED
 from widget.nudges import EMAILS, nudge

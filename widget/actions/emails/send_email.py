@@ -10,41 +10,35 @@ email for which something has, or that is not to be sent, goes the long way: loc
 
 from __future__ import annotations
 
-import random
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
-from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from widget.actions.emails.build_send_context import send_context_of
-from widget.actions.emails.note_refusal import note_refusal
+from widget.actions.emails.keep_unsettled import Unsettled, keep, settle
 from widget.actions.emails.plan_emails import RESULT_TRIGGER
 from widget.actions.emails.ready_emails import Ready, message_id_of, message_of, ready_emails
+from widget.actions.emails.store_outcome import Outcome, note_outcome, settled_by, store_outcome, tell, transition
 from widget.actions.emails.write_email import content_of
 from widget.deadline import is_time_limit
 from widget.domain.email.bounce import Bounce, refusal_of
 from widget.domain.email.send_policy import DEFER, Decision, decide
 from widget.domain.email.sequence import (
     DELIVERY_UNKNOWN,
-    EXPIRED,
     FAILED,
     PLANNED,
     QUEUED,
     SENDING,
     SENT,
     SKIPPED,
-    next_state,
 )
 from widget.email.transport import PermanentFailure, TemporaryFailure, UnknownOutcome
 from widget.services import Services
 from widget.storage.database import is_lost
 from widget.storage.email_context import email_context_of, note_mark
-from widget.storage.email_marks import Marker, Settled, marker
+from widget.storage.email_marks import Marker, marker
 from widget.storage.emails import Email, claim_due
 from widget.storage.rate_limits import acquire, release, retry_after
 from widget.telemetry import EMAILS, log
@@ -52,17 +46,11 @@ from widget.telemetry import EMAILS, log
 BATCH = 50
 SECONDS = 20.0
 """How long one run continues while emails are due."""
-MAX_ATTEMPTS = 12
-FIRST_RETRY = timedelta(minutes=2)
-LONGEST_RETRY = timedelta(hours=6)
-OURS_FOR = timedelta(minutes=4)
-PATIENCE_SECONDS = 120.0
-"""How long a run waits for a lost database, in order to store what it knows."""
 
 
 def send_due_emails(services: Services, *, seconds: float = SECONDS) -> int:
     """Claim and send due emails one by one until none are left or ``seconds`` have passed; return how many."""
-    if not _settle(services):
+    if not settle(services):
         return 0
     done, end = 0, time.monotonic() + seconds
     while time.monotonic() < end or not done:
@@ -94,17 +82,17 @@ def _send_each(batch: _Batch, services: Services, claimed: list[int], claimed_at
             if is_time_limit(error):
                 raise
             if is_lost(error):
-                _keep(services, Unsettled(previous, claimed[place:], claimed_at, services.now()))
+                keep(services, Unsettled(previous, claimed[place:], claimed_at, services.now()))
                 return
             log("emails").error("email_raised", email_id=email_id, exc_info=True)
             with suppress(SQLAlchemyError):
-                _note(services, previous)
+                store_outcome(services, previous)
     try:
-        _note(services, before)
+        store_outcome(services, before)
     except DBAPIError as error:
         if not is_lost(error):
             raise
-        _keep(services, Unsettled(before, [], claimed_at, services.now()))
+        keep(services, Unsettled(before, [], claimed_at, services.now()))
 
 
 class _Batch:
@@ -126,14 +114,14 @@ class _Batch:
         if ready is None or ready.is_old():
             return _send(self._services, email_id, before)
         if before is not None and before.state != SENT:
-            _note(self._services, before)
+            store_outcome(self._services, before)
             before = None
         mark = ready.mark(self._services.now())
-        settled = None if before is None else _settled(before, self._services.now())
+        settled = None if before is None else settled_by(before, self._services.now())
         self._marker = self._marker or self._stack.enter_context(marker(self._services.database))
         marked = self._marker.mark(settled, mark, self._services.now())
         if before is not None:
-            _tell(before.email_id, SENT, before.reason)
+            tell(before.email_id, SENT, before.reason)
         if not marked:
             return _send(self._services, email_id, None)
         EMAILS.labels(SENDING).inc()
@@ -141,69 +129,6 @@ class _Batch:
         state, reason, refusal = _handed_over(self._services, ready.message, ready.known.contact.email)
         asked_for = email.trigger_kind == RESULT_TRIGGER
         return Outcome(email_id, mark.history, email.attempts + 1, asked_for, state, reason, refusal)
-
-
-def _settled(outcome: Outcome, now: datetime) -> Settled:
-    history = [*outcome.history, {"at": now.isoformat(), "state": SENT, "reason": outcome.reason}]
-    return Settled(outcome.email_id, outcome.reason, history, clear=outcome.asked_for)
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """What a batch has not stored because the database was lost: an outcome, and claimed emails that were not sent."""
-
-    outcome: Outcome | None
-    not_sent: list[int]
-    claimed_at: datetime
-    lost_at: datetime
-
-    def still_ours(self, email: Email) -> bool:
-        """Return whether nobody else can have claimed this email since: ``rescue_emails`` frees it after five minutes.
-
-        A minute is left for clocks that differ.
-        """
-        soon = self.lost_at - self.claimed_at < OURS_FOR
-        return soon and email.changed_at <= self.lost_at and email.state in (QUEUED, SENDING)
-
-
-def _keep(services: Services, batch: Unsettled) -> None:
-    """Keep what this process knows, and store it as soon as the database answers, for PATIENCE_SECONDS at most.
-
-    After that the next run tries again. If the process ends first, ``rescue_emails`` does what it can: the email is
-    ``delivery_unknown`` then, though this process knew better.
-    """
-    log("emails").warning("database_lost_in_batch", not_sent=len(batch.not_sent))
-    services.unsettled.append(batch)
-    end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end and not _settle(services):
-        time.sleep(1)
-
-
-def _settle(services: Services) -> bool:
-    """Store what was kept: outcomes first, then unsent emails become planned again. Return whether all is stored."""
-    while services.unsettled:
-        batch = services.unsettled[0]
-        try:
-            with services.sessions.begin() as session:
-                if batch.outcome is not None:
-                    _note_in(services, session, batch.outcome)
-                # An email that was marked in a transaction whose end we did not see was not sent either.
-                for email_id in batch.not_sent:
-                    email = session.get(Email, email_id, with_for_update=True)
-                    if email is not None and batch.still_ours(email):
-                        transition(services, email, PLANNED, "the database was lost before it was sent")
-        except DBAPIError as error:
-            if is_lost(error):
-                return False
-            _forget(services, batch)  # It would fail again each time; ``rescue_emails`` recovers its emails.
-            raise
-        _forget(services, batch)
-    return True
-
-
-def _forget(services: Services, batch: Unsettled) -> None:
-    with suppress(ValueError):  # Another thread of this process has stored it meanwhile, which has the same effect.
-        services.unsettled.remove(batch)
 
 
 def _claimed(services: Services) -> tuple[list[int], float]:
@@ -220,22 +145,9 @@ def _claimed(services: Services) -> tuple[list[int], float]:
         return claimed, 0.0 if leave else retry_after(most, per)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The provider's response to an email, not stored yet. ``history``: before it; ``attempts``: including this one."""
-
-    email_id: int
-    history: list[dict[str, Any]]
-    attempts: int
-    asked_for: bool
-    state: str
-    reason: str
-    refusal: Bounce | None = None
-
-
 def send_email(services: Services, email_id: int) -> None:
     """Send one claimed email, or record why it is not sent. Does nothing for an email in any other state."""
-    _note(services, _send(services, email_id, None))
+    store_outcome(services, _send(services, email_id, None))
 
 
 def _send(services: Services, email_id: int, before: Outcome | None) -> Outcome | None:
@@ -266,7 +178,7 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
     """Decide, compose, and mark as sending, in one transaction on the latest state; None if the email is not sent."""
     with services.sessions.begin() as session:
         if before is not None:
-            _note_in(services, session, before)
+            note_outcome(services, session, before)
         # The lock on the contact keeps two workers from sending two emails to one person at once.
         known = email_context_of(session, email_id, services.now(), lock=True)
         if known is None or known.email.state != QUEUED:
@@ -299,60 +211,3 @@ def _keep_back(services: Services, email: Email, decision: Decision) -> None:
         transition(services, email, PLANNED, f"deferred: {decision.reason}")
     else:
         transition(services, email, decision.verdict, decision.reason)
-
-
-def _note(services: Services, outcome: Outcome | None) -> None:
-    """Record the outcome of an email, if there is one."""
-    if outcome is not None:
-        with services.sessions.begin() as session:
-            _note_in(services, session, outcome)
-
-
-def _note_in(services: Services, session: Session, outcome: Outcome) -> None:
-    """Record an outcome with a single update that applies only in state ``sending``.
-
-    An email no longer in that state was marked ``delivery_unknown`` meanwhile, and stays so.
-    """
-    now, state, reason = services.now(), outcome.state, outcome.reason
-    values: dict[str, Any] = {"changed_at": now}
-    if state == PLANNED:
-        state, reason, due = _come_back(outcome, now)
-        values |= {"due_at": due} if due else {}
-    if state == SENT:
-        values["sent_at"] = now
-    if outcome.asked_for and state in (SENT, FAILED):
-        values["result_code"] = ""  # It contains the answers, which are no longer needed.
-    values |= {"state": next_state(SENDING, state), "reason": reason}
-    values["history"] = [*outcome.history, {"at": now.isoformat(), "state": state, "reason": reason}]
-    mine = update(Email).where(Email.id == outcome.email_id, Email.state == SENDING)
-    changed = session.execute(mine.values(**values).execution_options(synchronize_session=False))
-    if outcome.refusal is not None and changed.rowcount:  # type: ignore[attr-defined]  # A CursorResult has it.
-        note_refusal(session, outcome.email_id, outcome.attempts, outcome.refusal, now)
-    _tell(outcome.email_id, state, reason)
-
-
-def _come_back(outcome: Outcome, now: datetime) -> tuple[str, str, datetime | None]:
-    """Return (state, reason, next attempt): exponential backoff with jitter; ``failed`` after MAX_ATTEMPTS."""
-    if outcome.attempts >= MAX_ATTEMPTS:
-        return FAILED, f"gave up after {outcome.attempts} attempts: {outcome.reason}", None
-    wait = min(FIRST_RETRY * 2 ** (outcome.attempts - 1), LONGEST_RETRY)
-    return PLANNED, f"will retry: {outcome.reason}", now + wait * random.uniform(0.8, 1.2)  # noqa: S311  # Jitter.
-
-
-def transition(services: Services, email: Email, state: str, reason: str) -> None:
-    """Change the state of an email and record the reason. Raises WrongState for a transition that does not exist."""
-    email.state = next_state(email.state, state)
-    email.reason, email.changed_at = reason, services.now()
-    if state == SENT:
-        email.sent_at = services.now()
-    if email.trigger_kind == RESULT_TRIGGER and state in (SENT, SKIPPED, EXPIRED, FAILED):
-        email.result_code = ""  # It contains the answers, which are no longer needed.
-    email.history = [*email.history, {"at": services.now().isoformat(), "state": state, "reason": reason}]
-    _tell(email.id, state, reason)
-
-
-def _tell(email_id: int, state: str, reason: str) -> None:
-    """Count and log a new state. That an email is being sent is only counted: its outcome follows."""
-    EMAILS.labels(state).inc()
-    if state != SENDING:
-        log("emails").info("email", email_id=email_id, state=state, reason=reason.split(":")[0])

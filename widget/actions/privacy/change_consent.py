@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from widget.actions.emails.plan_emails import plan_confirmed_emails
 from widget.actions.emails.request_email import note_consent
-from widget.actions.emails.send_email import transition
+from widget.actions.emails.store_outcome import transition
 from widget.actions.errors import UnknownToken
 from widget.crypto import UNSUBSCRIBE, InvalidToken
 from widget.domain.email.send_policy import ASKED_AGAIN, ERASED, UNSUBSCRIBED

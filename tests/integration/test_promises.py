@@ -59,7 +59,7 @@ def test_address_rejected_by_providers_does_not_block_other_emails(services: Ser
 def test_email_that_cannot_be_composed_is_skipped_with_a_reason(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from widget.actions.emails import send_email as sending
+    from widget.actions.emails import ready_emails as sending
 
     webhook(services, order="1")
     webhook(services, order="2", email="other@shop.example")

@@ -62,14 +62,14 @@ class Sentinels:
     def known(self) -> int:
         """Return the port of the primary that the first sentinel knows."""
         try:
-            client = redis.Redis(port=self.ports[2], decode_responses=True)
-            return int(client.execute_command("SENTINEL", "get-master-addr-by-name", "main")[1])
+            with redis.Redis(port=self.ports[2], decode_responses=True) as client:
+                return int(client.execute_command("SENTINEL", "get-master-addr-by-name", "main")[1])
         except redis.RedisError:
             return 0
 
     def _replicas(self) -> int:
-        client = redis.Redis(port=self.ports[2], decode_responses=True)
-        found = client.execute_command("SENTINEL", "master", "main")
+        with redis.Redis(port=self.ports[2], decode_responses=True) as client:
+            found = client.execute_command("SENTINEL", "master", "main")
         pairs = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
         return min(int(pairs["num-slaves"]), int(pairs["num-other-sentinels"]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from email.message import EmailMessage
+from email.policy import SMTP
 from typing import Any
 
 import pytest
@@ -41,11 +42,11 @@ def stripped() -> Iterator[tuple[Stripped, int]]:
     controller.stop()
 
 
-def message() -> EmailMessage:
+def message() -> bytes:
     one = EmailMessage()
     one["From"], one["To"], one["Subject"] = "a@quiz.example", "b@shop.example", "Hello"
     one.set_content("Hello")
-    return one
+    return one.as_bytes(policy=SMTP)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import quopri
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import cast
 
 import pytest
 
@@ -15,9 +20,11 @@ from widget.domain.email.send_policy import SendContext, decide
 from widget.domain.email.sequence import PLANNED, SENDING, SENT, TRANSITIONS, After, Step, WrongState, next_state
 from widget.domain.quiz.condition import parse_condition
 from widget.email.blocks import CannotWrite, Paragraph, Steps, email_blocks
+from widget.email.compose import compose
 from widget.email.content import Written
 from widget.email.html import html_part
 from widget.email.message import email_message
+from widget.email.quoted import quoted_printable
 from widget.email.text import text_part
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -163,3 +170,37 @@ def test_header_injection_is_prevented_and_one_click_unsubscribe_appears_once() 
     assert b"\nBcc:" not in raw
     assert raw.count(b"List-Unsubscribe:") == raw.count(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click") == 1
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    "text", ["short", "one long line " * 40, "ñandú " * 60, "one\ntwo\r\nthree " + "x" * 300, ".\n..\n. ", ""]
+)
+def test_quoted_printable_keeps_the_text_and_the_line_limits(text: str) -> None:
+    encoded = quoted_printable(text)
+
+    assert b"\n" not in encoded.replace(b"\r\n", b"")
+    assert all(len(line) <= 76 for line in encoded.split(b"\r\n"))
+    assert quopri.decodestring(encoded).decode() == text.replace("\r\n", "\n").replace("\n", "\r\n")
+
+
+def test_message_has_the_html_and_the_lines_that_email_allows() -> None:
+    """The HTML is encoded in parts around the recipient's values; joined, they must read as if encoded at once."""
+    written = compose(
+        FRAME, email_blocks('Hello\n\n[[button "Go" result_url]]', {"result_url": "https://x.example/" + "a" * 300})
+    )
+    raw = email_message(
+        written,
+        sender_name="Shop",
+        sender="a@shop.example",
+        recipient="b@shop.example",
+        message_id="<1@shop.example>",
+        list_id="Shop <emails.shop.example>",
+        unsubscribe_url="https://quiz.example/u/x",
+        date=NOW,
+    )
+    parsed = cast(EmailMessage, message_from_bytes(raw, policy=default))
+
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    assert all(len(line) <= 78 for line in raw.split(b"\r\n"))
+    assert parsed.get_body(("html",)).get_content().replace("\r\n", "\n").rstrip() == written.html.rstrip()  # type: ignore[union-attr]
+    assert parsed.get_body(("plain",)).get_content().replace("\r\n", "\n") == written.text  # type: ignore[union-attr]

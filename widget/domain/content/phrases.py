@@ -51,10 +51,25 @@ class Patterns(tuple[Pattern, ...]):
                 starts.setdefault(start[:INDEXED], []).append((start, pattern))
         return exact, starts
 
+    @cached_property
+    def _known(self) -> dict[frozenset[str], list[Pattern]]:
+        return {}
+
     def starting(self, word: Word) -> list[Pattern]:
+        """Return the patterns that may start with a word; the same few thousand words are asked for again and again."""
+        known = self._known.get(word.forms)
+        if known is None:
+            known = self._starting(word.forms)
+            if len(self._known) >= MAX_WORDS:
+                self._known.clear()
+            if word.end - word.start <= LONG:
+                self._known[word.forms] = known
+        return known
+
+    def _starting(self, forms: frozenset[str]) -> list[Pattern]:
         exact, starts = self.by_first
         found: list[Pattern] = []
-        for form in word.forms:
+        for form in forms:
             found += exact.get(form, ())
             for size in range(1, INDEXED + 1):
                 found += [pattern for start, pattern in starts.get(form[:size], ()) if form.startswith(start)]
@@ -124,6 +139,9 @@ def words_of(text: str, start: int, end: int) -> list[Word]:
 
 def _humps(found: re.Match[str]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each part of a camel-case word such as PainRelief."""
+    if found[0].islower():  # Most words are, and the search takes longer than this look.
+        yield found.start(), found.end()
+        return
     cuts = [0, *(match.start() for match in _CAMEL.finditer(found[0])), len(found[0])]
     for one, other in pairwise(cuts):
         yield found.start() + one, found.start() + other

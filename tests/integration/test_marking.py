@@ -17,8 +17,10 @@ from tests.load.emails import plan_emails
 from tests.support.database import PostgresCopies, rows
 from tests.support.emails import with_transport
 from widget.actions.emails.ready_emails import ready_emails
+from widget.actions.emails.rescue_emails import rescue_emails
 from widget.actions.emails.send_email import send_due_emails
 from widget.domain.email.sequence import QUEUED, SENDING
+from widget.email import html
 from widget.email.transport import MemoryTransport
 from widget.services import Services
 from widget.storage.contacts import MARKETING, WITHDRAWN, Consent, Contact, suppress
@@ -165,3 +167,35 @@ def wait_for_lock(services: Services) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError("nothing waits for a lock")
+
+
+class SoftTimeLimitExceeded(Exception):
+    """Celery's exception of the same name, which strikes anywhere in a task."""
+
+
+@pytest.mark.parametrize("where", ["widget.email.html.css_inline", "widget.email.templates._compiled"])
+def test_time_limit_while_composing_leaves_the_email_to_be_sent_later(
+    services: Services, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It was taken for a fault of the email, which was skipped for good."""
+    plan_emails(services, 1)
+
+    class Struck:
+        def __getattr__(self, name: str) -> Any:
+            raise SoftTimeLimitExceeded
+
+        def __call__(self, *_: Any) -> Any:
+            raise SoftTimeLimitExceeded
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, Struck())
+        html._compiled.cache_clear()
+        html._inliner.__dict__.pop("made", None)
+        with pytest.raises(SoftTimeLimitExceeded):
+            send_due_emails(services)
+    assert [row.state for row in rows(services, Email)] == [QUEUED]
+
+    services.clock.move_to(services.now() + timedelta(minutes=10))
+    rescue_emails(services)
+    send_due_emails(services)
+    assert [row.state for row in rows(services, Email)] == ["sent"]

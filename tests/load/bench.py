@@ -32,10 +32,11 @@ from tests.load import engines, results
 from tests.load.emails import SinkProcess, plan_emails, plan_waiting, raw_speed
 from tests.load.webhooks import webhook_load
 from tests.support.packs import GOOD, ROOT
+from tests.support.private_redis import PrivateRedis
+from tests.support.production import QUIZ_HOST, SHOP, STORE_HOST, Production
 from tests.support.running import Running
 from tests.support.services import demo_shop, free_port, settings_for
 from widget.actions.emails.send_email import send_due_emails
-from widget.commands.serve import web_program
 from widget.content.reader import read_pack
 from widget.domain.catalog.product import Product
 from widget.domain.catalog.target import Target
@@ -109,12 +110,9 @@ class Bench:
     def bare_flask(self, running: Running) -> str:
         """Start side (a), bare Flask, as granian runs any Flask application; return its root URL."""
         port = free_port()
-        command = list(web_program(_Settings(port)).command)
-        command[command.index("widget.web_process:server")] = "tests.load.bare:app"
-        command[command.index("rsgi")] = "wsgi"
-        command += ["--blocking-threads", "4"]
-        command.remove("--factory")
-        self.start(command, BENCH_FOLDER=str(self.folder))
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"]
+        command += ["--port", str(port), "--backlog", "2048", "--backpressure", "4096", "--blocking-threads", "4"]
+        self.start([*command, "--log-level", "warning", "tests.load.bare:app"], BENCH_FOLDER=str(self.folder))
         return _up(f"http://127.0.0.1:{port}/quiz")
 
     def nginx(self) -> str:
@@ -154,6 +152,30 @@ class Bench:
             ours, other, ratio = in_turn((running.base + path, None), (f"{files}/{name}.body", None))
             self.row(f"{name} GET, against nginx", f"{ours:,.0f}/s", f"{other:,.0f}/s", f"{ratio:.2f}", "≥ 0.8")
         self.redis_stopped(running)
+
+    def behind_nginx(self) -> None:
+        """Measure what browsers open: production behind the nginx configuration that ships, against its own files."""
+        with fresh_postgres(self.folder) as url:
+            redis = PrivateRedis()
+            folder = self.folder / "production"
+            folder.mkdir()
+            running = Production(folder, database_url=url, redis_url=redis())
+            try:
+                running.start(worker=False)
+                quiz = f"/v1/shops/{SHOP}/quizzes/leg-day"
+                for name, path in {"quiz": quiz, "embed": "/embed.js"}.items():
+                    running.files.joinpath(f"{name}.body").write_bytes(running.get(path))
+                    sides = []
+                    for host, address in ((QUIZ_HOST, path), (STORE_HOST, f"/{name}.body")):
+                        script = self.folder / f"{host}.lua"
+                        script.write_text(f"wrk.headers['Host'] = '{host}:{running.tls}'")
+                        sides.append((f"https://127.0.0.1:{running.tls}{address}", script))
+                    ours, other, ratio = in_turn(sides[0], sides[1])
+                    what = f"{name} GET behind the shipped nginx, against its own files"
+                    self.row(what, f"{ours:,.0f}/s", f"{other:,.0f}/s", f"{ratio:.2f}", "≥ 0.8")
+            finally:
+                running.stop()
+                redis.stop()
 
     def redis_stopped(self, running: Running) -> None:
         """Measure with Redis running, then suspended.
@@ -327,15 +349,6 @@ end
 """
 
 
-class _Settings:
-    """The settings that the web server's command needs."""
-
-    host, web_workers = "127.0.0.1", 1
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-
-
 def large_pack() -> tuple[Pack, list[dict[str, list[str]]]]:
     """Build a large pack and 50 random answer sets for it.
 
@@ -466,14 +479,19 @@ def main() -> None:
         cold = running.start()
         try:
             time.sleep(2)
-            bench.evaluations()
-            bench.other_engines()
-            bench.paths()
-            bench.results()
-            bench.emails()
-            bench.webhooks()
-            bench.weights(running, cold)
-            bench.endpoints(running)
+            parts: dict[str, Callable[[], None]] = {
+                "evaluations": bench.evaluations,
+                "engines": bench.other_engines,
+                "paths": bench.paths,
+                "results": bench.results,
+                "emails": bench.emails,
+                "webhooks": bench.webhooks,
+                "weights": lambda: bench.weights(running, cold),
+                "endpoints": lambda: bench.endpoints(running),
+                "nginx": bench.behind_nginx,
+            }
+            for part in sys.argv[1:] or parts:
+                parts[part]()
         finally:
             bench.stop()
             running.stop()

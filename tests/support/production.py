@@ -175,7 +175,8 @@ class Production:
         folder = self._nginx_folder = Path(tempfile.mkdtemp(prefix="rq-nginx-"))
         folder.chmod(0o755)
         self.certificate = make_certificate(folder, (QUIZ_HOST, STORE_HOST))
-        (folder / "store").mkdir()
+        self.files = folder / "store"
+        self.files.mkdir()
         (folder / "store" / "icon.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         (folder / "store" / "index.html").write_text(_STORE_PAGE.format(origin=self.base))
         (folder / "recovery-quiz.conf").write_text(self._shipped(folder))

@@ -13,6 +13,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from widget.deadline import is_time_limit
+
 KEPT = 512
 MAX_TEMPLATE = 60_000
 """Maximum characters of a template."""
@@ -102,6 +104,8 @@ def fill(template: str, context: dict[str, Any], *, markdown: bool = False) -> s
     except TemplateError as error:
         raise CannotWrite(_with_line(error)) from error
     except Exception as error:  # Any other error that a template causes is reported to its author, not as our failure.
+        if is_time_limit(error):
+            raise
         raise CannotWrite(f"it cannot be rendered ({type(error).__name__})") from error
     if len(filled) > MAX_FILLED:
         raise CannotWrite(f"it has {len(filled):,} characters when rendered; the limit is {MAX_FILLED:,}")

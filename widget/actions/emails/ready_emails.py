@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from widget.actions.emails.build_send_context import send_context_of, step_of
 from widget.actions.emails.write_email import compose_email, content_of
+from widget.deadline import is_time_limit
 from widget.domain.email.send_policy import decide
 from widget.domain.email.sequence import SENDING, next_state
 from widget.email.message import email_message
@@ -66,8 +67,9 @@ def ready_emails(services: Services, email_ids: Sequence[int]) -> dict[int, Read
                     found[known.email.id] = Ready(known, message, message_id, decision.reason)
             except SQLAlchemyError:
                 raise
-            except Exception:  # noqa: S112  # The long way meets it again and records it.
-                continue
+            except Exception as error:  # The long way meets it again and records it.
+                if is_time_limit(error):
+                    raise
     return found
 
 

@@ -109,7 +109,7 @@ class _Batch:
     def send(self, email_id: int, before: Outcome | None) -> Outcome | None:
         """Record the outcome of the previous email, then send this one and return its outcome."""
         if self._ready is None:  # Here, where a lost database is handled.
-            self._ready = ready_emails(self._services, self._claimed)
+            self._ready = self._get_ready()
         ready = self._ready.get(email_id)
         if ready is None or ready.is_old():
             return _send(self._services, email_id, before)
@@ -129,6 +129,16 @@ class _Batch:
         state, reason, refusal = _handed_over(self._services, ready.message, ready.known.contact.email)
         asked_for = email.trigger_kind == RESULT_TRIGGER
         return Outcome(email_id, mark.history, email.attempts + 1, asked_for, state, reason, refusal)
+
+    def _get_ready(self) -> dict[int, Ready]:
+        """Return the emails that are ready. Raises DBAPIError if the database is lost; another error readies none."""
+        try:
+            return ready_emails(self._services, self._claimed)
+        except SQLAlchemyError as error:
+            if is_lost(error):
+                raise
+            log("emails").error("batch_not_readied", exc_info=True)
+            return {}
 
 
 def _claimed(services: Services) -> tuple[list[int], float]:
@@ -191,6 +201,8 @@ def _prepare(services: Services, email_id: int, before: Outcome | None) -> tuple
         except SQLAlchemyError:
             raise
         except Exception as error:  # The email's history records whatever prevented it from being composed.
+            if is_time_limit(error):
+                raise  # Not the email's fault: it stays queued, and ``rescue_emails`` frees it.
             reason = f"{getattr(error, 'code', 'cannot_write')}: {type(error).__name__}"
             log("emails").warning("cannot_write", email_id=email_id, exc_info=True)
             transition(services, email, SKIPPED, reason)

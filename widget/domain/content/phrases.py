@@ -83,7 +83,14 @@ class Starts:
     """An index over several lists of patterns: which lists have a pattern that starts with a given word."""
 
     def __init__(self, lists: Sequence[Patterns]) -> None:
-        self._lists = lists
+        self._exact: dict[str, set[int]] = {}
+        self._opened: dict[str, list[tuple[str, int]]] = {}
+        for number, patterns in enumerate(lists):
+            exact, starts = patterns.by_first
+            for word in exact:
+                self._exact.setdefault(word, set()).add(number)
+            for first, opened in starts.items():
+                self._opened.setdefault(first, []).extend((start, number) for start, _ in opened)
         self._met: dict[frozenset[str], frozenset[int]] = {}
 
     def of(self, words: Iterable[Word]) -> set[int]:
@@ -93,12 +100,20 @@ class Starts:
     def _of(self, word: Word) -> frozenset[int]:
         known = self._met.get(word.forms)
         if known is None:
-            known = frozenset(number for number, item in enumerate(self._lists) if item.starting(word))
+            known = self._lists_of(word.forms)
             if len(self._met) >= MAX_WORDS:
                 self._met.clear()
             if word.end - word.start <= LONG:
                 self._met[word.forms] = known
         return known
+
+    def _lists_of(self, forms: frozenset[str]) -> frozenset[int]:
+        found: set[int] = set()
+        for form in forms:
+            found |= self._exact.get(form, set())
+            for size in range(1, INDEXED + 1):
+                found.update(number for start, number in self._opened.get(form[:size], ()) if form.startswith(start))
+        return frozenset(found)
 
 
 NOTHING = Starts([])

@@ -99,7 +99,7 @@ def until(holds: Callable[[], object], seconds: float) -> None:
 def test_everything_in_redis_follows_the_primary(sentinels: Sentinels) -> None:
     cache = SharedCache(sentinels.url, prefix="test")
     url, options = limits_storage(sentinels.url)
-    limits = storage_from_string(url, **options)  # type: ignore[arg-type]
+    limits = storage_from_string(url, **options)  # type: ignore[arg-type]  # Options differ by storage.
     broker, transport = celery_broker(sentinels.url)
     heard: list[str] = []
     cache.subscribe("news", heard.append)

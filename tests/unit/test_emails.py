@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from tests.support.email_frame import FRAME
+from tests.support.email_frame import FRAME, message_with
 from widget.domain.catalog.product import Product
 from widget.domain.email.schedule import Bought, ConditionFacts, condition_holds, due_at
 from widget.domain.email.send_policy import SendContext, decide
@@ -23,7 +23,6 @@ from widget.email.blocks import CannotWrite, Paragraph, Steps, email_blocks
 from widget.email.compose import compose
 from widget.email.content import Written
 from widget.email.html import html_part
-from widget.email.message import email_message
 from widget.email.quoted import quoted_printable
 from widget.email.text import text_part
 
@@ -156,16 +155,7 @@ def test_markup_in_values_is_escaped_in_email_html() -> None:
 
 
 def test_header_injection_is_prevented_and_one_click_unsubscribe_appears_once() -> None:
-    raw = email_message(
-        Written("Hi\r\nBcc: all@x.example", "<p>x</p>", "x"),
-        sender_name="Shop\r\nBcc: x@x.example",
-        sender="a@shop.example",
-        recipient="b@shop.example",
-        message_id="<1@shop.example>",
-        list_id="Shop <emails.shop.example>",
-        unsubscribe_url="https://quiz.example/u/abcdefghijklmnopqrstuvwxyz",
-        date=NOW,
-    )
+    raw = message_with(Written("Hi\r\nBcc: all@x.example", "<p>x</p>", "x"), sender_name="Shop\r\nBcc: x@x.example")
 
     assert b"\nBcc:" not in raw
     assert raw.count(b"List-Unsubscribe:") == raw.count(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click") == 1
@@ -188,19 +178,13 @@ def test_message_has_the_html_and_the_lines_that_email_allows() -> None:
     written = compose(
         FRAME, email_blocks('Hello\n\n[[button "Go" result_url]]', {"result_url": "https://x.example/" + "a" * 300})
     )
-    raw = email_message(
-        written,
-        sender_name="Shop",
-        sender="a@shop.example",
-        recipient="b@shop.example",
-        message_id="<1@shop.example>",
-        list_id="Shop <emails.shop.example>",
-        unsubscribe_url="https://quiz.example/u/x",
-        date=NOW,
-    )
+    raw = message_with(written)
     parsed = cast(EmailMessage, message_from_bytes(raw, policy=default))
 
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert all(len(line) <= 78 for line in raw.split(b"\r\n"))
-    assert parsed.get_body(("html",)).get_content().replace("\r\n", "\n").rstrip() == written.html.rstrip()  # type: ignore[union-attr]
-    assert parsed.get_body(("plain",)).get_content().replace("\r\n", "\n") == written.text  # type: ignore[union-attr]
+    html, plain = parsed.get_body(("html",)), parsed.get_body(("plain",))
+    assert html is not None
+    assert plain is not None
+    assert html.get_content().replace("\r\n", "\n").rstrip() == written.html.rstrip()
+    assert plain.get_content().replace("\r\n", "\n") == written.text

@@ -8,7 +8,6 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from typing import Any
@@ -21,10 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.email_frame import message_with
 from tests.support.services import free_port
 from widget.email.content import Written
 from widget.email.dkim import DkimSigner, relaxed_body, relaxed_field
-from widget.email.message import POLICY, email_message, wire_address
+from widget.email.message import POLICY, wire_address
 from widget.email.transport import PermanentFailure, SmtpTransport, TemporaryFailure, UnknownOutcome, own_name
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -98,16 +98,7 @@ def message(text: str = "Walk a little.\n\n  Then rest.  \n\n\n") -> bytes:
 
 
 def written(subject: str, link: str = "https://quiz.example/u/x") -> bytes:
-    return email_message(
-        Written(subject, "<p>x</p>", "x"),
-        sender_name="Beine & Ärzte",
-        sender="hello@shop.example",
-        recipient="a@shop.example",
-        message_id="<1@shop.example>",
-        list_id="Shop <emails.shop.example>",
-        unsubscribe_url=link,
-        date=datetime(2026, 1, 1, tzinfo=UTC),
-    )
+    return message_with(Written(subject, "<p>x</p>", "x"), sender_name="Beine & Ärzte", unsubscribe_url=link)
 
 
 def test_smtp_connection_is_reused_for_many_messages(sink: tuple[Sink, Controller]) -> None:
